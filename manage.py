@@ -1,0 +1,20 @@
+#!/usr/bin/env python
+"""Django's command line, as the owner of the database where the command changes its shape."""
+
+import os
+import sys
+
+OWNER_COMMANDS = {"migrate", "flush", "sqlflush", "dbshell"}
+
+
+def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in OWNER_COMMANDS and os.environ.get("DATABASE_OWNER_URL"):
+        os.environ.setdefault("Q2C_AS_OWNER", "1")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

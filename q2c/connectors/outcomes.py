@@ -1,0 +1,81 @@
+"""What a call to a platform came to. Connectors classify, the engine decides."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from q2c.reasons import Reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blocker:
+    """The object that stands in the way, as data: (erp-us, cost_center, CC-410, inactive).
+
+    `connection` is empty for an object that q2c itself owns (a fiscal period, a mapping).
+    """
+
+    connection: str
+    object_type: str
+    object_key: str
+    condition: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posted:
+    """Done, and the platform says under which reference. `document` is what a person would look up there.
+
+    `found` tells that it had been there already; `proof` holds searched/found/posted instants and what was compared.
+    """
+
+    reference: str
+    document: str = ""
+    found: bool = False
+    proof: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The platform works on it: poll the handle."""
+
+    handle: str
+    poll_after_s: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected:
+    """Surely not done, and a repeat of the same content would be refused again."""
+
+    reason: Reason
+    text: str
+    code: str = ""
+    field: str = ""
+    blocker: Blocker | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unavailable:
+    """Surely not done; may succeed later without anybody doing anything."""
+
+    text: str
+    reason: Reason = Reason.PLATFORM_UNAVAILABLE
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unknown:
+    """May have been done. Look the key up before any resend."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotFound:
+    """A look-up found nothing under the key. One of these proves nothing yet."""
+
+    searched_at: dt.datetime
+
+
+Outcome = Posted | Accepted | Rejected | Unavailable | Unknown
+Lookup = Posted | Rejected | NotFound | Unavailable

@@ -1,0 +1,152 @@
+"""One protocol per service. A connector implements what its platform can do; stages know only these.
+
+Every method may be called from several threads. None opens a database transaction. Nothing is raised for what a
+platform answers: that is an Outcome. Each write takes a `key` (20 characters, q2c.keys.idempotency_key) that the
+platform stores and by which `find_…` finds what an earlier try left.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from q2c.connectors.outcomes import Blocker, Lookup, Outcome, Rejected, Unavailable
+from q2c.contracts.documents import (
+    CreditDecision,
+    CreditRequest,
+    CustomerDocument,
+    InvoiceDocument,
+    JournalDocument,
+    OrderDocument,
+    SubscriptionDocument,
+    TaxEstimate,
+    TaxRequest,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionConfig:
+    """How one platform is reached. Credentials come decrypted and never leave the process.
+
+    `settle_s`: how long after a lost answer the platform may still commit; an empty search proves
+    absence only after it. `options` are the vendor's own (account id, subsidiary ids, custom field names).
+    """
+
+    name: str
+    vendor: str
+    base_url: str
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    time_limit_s: float = 10.0
+    concurrency: int = 8
+    settle_s: float = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deal:
+    """A closed-won deal as read from the sales platform: `version` changes whenever the deal does."""
+
+    source_id: str
+    version: str
+    changed_at: dt.datetime
+    document: OrderDocument
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadDeal:
+    """A deal that could not be mapped; `raw` is kept and a case opens."""
+
+    source_id: str
+    version: str
+    changed_at: dt.datetime
+    raw: Mapping[str, Any]
+    text: str
+    field: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceNotice:
+    """An invoice that exists or changed in billing; the document is fetched by its reference."""
+
+    reference: str
+    invoice_number: str
+    changed_at: dt.datetime
+
+
+class Connector(Protocol):
+    config: ConnectionConfig
+
+    def probe(self) -> Unavailable | Rejected | None:
+        """One cheap authenticated read: None when the platform answers."""
+
+
+class DealSource(Connector, Protocol):
+    """Sales platform."""
+
+    def changed_deals(self, since: dt.datetime) -> Iterator[Deal | BadDeal]:
+        """Closed-won deals changed at or after `since`, oldest first, with account and parent accounts."""
+
+    def deal(self, source_id: str) -> Deal | BadDeal | None: ...
+
+    def write_back(self, source_id: str, fields: Mapping[str, str]) -> Outcome: ...
+
+
+class Customers(Connector, Protocol):
+    """Billing or ERP: customers, parent before child."""
+
+    def put_customer(self, customer: CustomerDocument, key: str) -> Outcome: ...
+
+    def find_customer(self, customer: CustomerDocument, key: str) -> Lookup: ...
+
+
+class Subscriptions(Customers, Protocol):
+    """Billing platform."""
+
+    def create_subscription(self, subscription: SubscriptionDocument, key: str) -> Outcome:
+        """Accepted(handle) where the platform works asynchronously."""
+
+    def poll(self, handle: str, key: str) -> Outcome: ...
+
+    def find_subscription(self, subscription: SubscriptionDocument, key: str) -> Lookup: ...
+
+    def activate(self, subscription: str, phase: int, on: dt.date, key: str) -> Outcome: ...
+
+    def is_activated(self, subscription: str, phase: int, on: dt.date, key: str) -> Lookup: ...
+
+    def cancel(self, subscription: str, on: dt.date, key: str) -> Outcome: ...
+
+    def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup: ...
+
+
+class InvoiceSource(Connector, Protocol):
+    def changed_invoices(self, since: dt.datetime) -> Iterator[InvoiceNotice]: ...
+
+    def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable: ...
+
+
+class Journals(Connector, Protocol):
+    """A general ledger. `batch_max` journals per call; each has its own outcome, in order."""
+
+    batch_max: int
+
+    def check(self, journals: Sequence[JournalDocument]) -> list[Rejected | Unavailable | None]:
+        """Read the ledger's state (period, accounts, dimensions) and say what would be refused, or wrongly taken."""
+
+    def post(self, journals: Sequence[JournalDocument]) -> list[Outcome]:
+        """Post each under its key and read it back: date, amounts and dimensions must be what was sent."""
+
+    def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
+        """Look each key up; Posted(found=True) when the content is equal, Rejected(CONTENT_DIFFERS) when not."""
+
+    def still_blocked(self, blocker: Blocker) -> bool | None:
+        """Whether the object still stands in the way; None when the platform cannot say now."""
+
+
+class Tax(Connector, Protocol):
+    def estimate(self, request: TaxRequest) -> TaxEstimate | Rejected | Unavailable: ...
+
+
+class Credit(Connector, Protocol):
+    def check_credit(self, request: CreditRequest) -> CreditDecision | Rejected | Unavailable: ...

@@ -1,0 +1,300 @@
+"""Canonical documents: what a deal, an invoice and a journal are to q2c, whatever platform they come from.
+
+Frozen dataclasses. Amounts are minor units (`…_minor`, int) beside a currency code; quantities, unit prices and
+rates are decimals written as strings, since a unit price may be finer than the currency; days are ISO dates;
+an `…_on` end is the first day that no longer counts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+Key = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+Text = Annotated[str, Meta(max_length=400, pattern=r"^[^\x00]*$")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")]
+Minor = Annotated[int, Meta(ge=-(10**15), le=10**15, description="Minor units of the currency")]
+NotNegative = Annotated[int, Meta(ge=0, le=10**15, description="Minor units of the currency")]
+Quantity = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$", description="Decimal, not negative")]
+UnitPrice = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,8})?$", description="Decimal in currency units")]
+
+LineKind = Literal["one_time", "recurring", "usage"]
+Frequency = Literal["once", "monthly", "quarterly", "annual"]
+Alignment = Literal["term_start", "calendar_month"]
+Treatment = Literal["point_in_time", "ratable_daily", "ratable_monthly", "usage_as_billed"]
+TierModel = Literal["graduated", "volume"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    country: Country
+    region: Text = ""
+    city: Text = ""
+    postal_code: Text = ""
+    line1: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Party:
+    """A customer account as the sales platform knows it. `parent` is another party's key."""
+
+    key: Key
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    parent: Key | None = None
+    active: bool = True
+    pays_for_itself: bool = False
+    billing_address: Address | None = None
+    email: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceTier:
+    """Up to and with `up_to` units (None: no end), each at `unit_price`, plus `flat_fee` once."""
+
+    up_to: Quantity | None = None
+    unit_price: UnitPrice
+    flat_fee: UnitPrice = "0"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Phase:
+    """From `starts_on` until before `ends_on`, `quantity` units at `unit_price` per price period."""
+
+    starts_on: dt.date
+    ends_on: dt.date
+    quantity: Quantity
+    unit_price: UnitPrice
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Billing:
+    frequency: Frequency
+    alignment: Alignment = "term_start"
+    timing: Literal["in_advance", "in_arrears"] = "in_advance"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsageTerms:
+    meter: Text = ""
+    included_quantity: Quantity = "0"
+    model: TierModel = "graduated"
+    tiers: tuple[PriceTier, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderLine:
+    """One product sold in one invoice group.
+
+    amount_minor = Σ over phases (quantity × unit price × price periods in the phase) − discount_minor, exact.
+    A line without phases is one phase over the whole term. A usage line has amount 0 and its tiers.
+    """
+
+    line: Annotated[int, Meta(ge=1, le=9999)]
+    product: Key
+    group: Key
+    kind: LineKind
+    quantity: Quantity = "1"
+    unit_price: UnitPrice = "0"
+    price_period: Literal["once", "month", "year"] = "once"
+    discount_minor: NotNegative = 0
+    amount_minor: NotNegative
+    phases: tuple[Phase, ...] = ()
+    billing: Billing
+    usage: UsageTerms | None = None
+    revenue_treatment: Treatment
+    description: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvoiceGroup:
+    """What is invoiced together: one region, one legal entity, one bill-to, one currency."""
+
+    key: Key
+    region: Key
+    legal_entity: Key | None = None
+    bill_to: Key
+    ship_to: Address
+    currency: Currency
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderDocument:
+    """A closed deal, complete enough to be billed and booked. OrderReceived carries it."""
+
+    order_number: Key
+    customer: Key
+    contract_entity: Key
+    currency: Currency
+    closed_on: dt.date
+    starts_on: dt.date
+    term_months: Annotated[int, Meta(ge=1, le=240)]
+    payment_term_days: Annotated[int, Meta(ge=0, le=365)] = 30
+    parties: tuple[Party, ...] = ()
+    groups: Annotated[tuple[InvoiceGroup, ...], Meta(min_length=1, max_length=50)]
+    lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=1000)]
+    description: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvoiceLine:
+    line: Annotated[int, Meta(ge=1, le=9999)]
+    product: Key
+    kind: LineKind
+    charge: Text = ""
+    description: Text = ""
+    quantity: Text = "1"
+    service_starts_on: dt.date | None = None
+    service_ends_on: dt.date | None = None
+    net_minor: Minor
+    tax_minor: Minor = 0
+    tax_code: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvoiceDocument:
+    """An invoice as the billing platform issued it. InvoiceIssued carries it.
+
+    total_minor = Σ net + Σ tax. `order_number` and `group` tie it to the order it bills.
+    """
+
+    invoice_number: Key
+    billing_reference: Key
+    account: Key
+    order_number: Key
+    group: Key
+    subscription: Text = ""
+    legal_entity: Key
+    currency: Currency
+    issued_on: dt.date
+    due_on: dt.date
+    lines: Annotated[tuple[InvoiceLine, ...], Meta(min_length=1, max_length=5000)]
+    total_minor: Minor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalLine:
+    """amount_minor > 0 is a debit, < 0 a credit; dimensions map dimension code → value code."""
+
+    line: int
+    account: str
+    amount_minor: int
+    dimensions: dict[str, str] = field(default_factory=dict)
+    customer: str = ""
+    memo: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalDocument:
+    """A balanced journal as it is sent to a general ledger. `key` finds it there for ever."""
+
+    key: str
+    number: str
+    entity: str
+    currency: str
+    effective_on: dt.date
+    period: str
+    memo: str
+    lines: tuple[JournalLine, ...]
+    exchange_rate: Decimal | None = None
+    functional_currency: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubscriptionCharge:
+    """One product of a subscription over one phase, as billing is to bill it."""
+
+    line: int
+    product: str
+    kind: LineKind
+    phase: int
+    starts_on: dt.date
+    ends_on: dt.date
+    quantity: Decimal
+    unit_price: Decimal
+    price_period: str
+    amount_minor: int
+    billing: Billing
+    usage: UsageTerms | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubscriptionDocument:
+    """One invoice group of an accepted order, as it is provisioned in billing."""
+
+    key: str
+    order_number: str
+    group: str
+    account: str
+    legal_entity: str
+    currency: str
+    ordered_on: dt.date
+    starts_on: dt.date
+    term_months: int
+    ship_to: Address
+    charges: tuple[SubscriptionCharge, ...]
+    payment_term_days: int = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CustomerDocument:
+    """A customer as it is created in billing or in an ERP. `parent` is the parent's key there."""
+
+    key: str
+    name: str
+    parent: str | None
+    currency: str
+    legal_entity: str
+    address: Address | None
+    email: str = ""
+    crm_id: str = ""
+    payment_term_days: int = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaxRequest:
+    """What a tax estimate is asked for: lines are (line number, tax code, item code, net minor units)."""
+
+    code: str
+    customer: str
+    company: str
+    currency: str
+    on: dt.date
+    ship_from: Address | None
+    ship_to: Address
+    lines: tuple[tuple[int, str, str, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaxEstimate:
+    """tax_minor by line number; `by_jurisdiction` tells a person why."""
+
+    tax_minor: int
+    by_line: dict[int, int]
+    by_jurisdiction: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CreditRequest:
+    customer: str
+    name: str
+    country: str
+    currency: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CreditDecision:
+    """`available_minor` is what may be sold now; over `hard_limit_minor` nobody can approve."""
+
+    decision: Literal["approve", "refer", "decline"]
+    exposure_minor: int
+    soft_limit_minor: int
+    hard_limit_minor: int
+    currency: str
+    provider_reference: str = ""

@@ -1,0 +1,109 @@
+"""Canonical events: type, version and payload. EVENTS is the table of all that q2c knows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from q2c.contracts.documents import InvoiceDocument, Key, Minor, OrderDocument, Text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderFact:
+    """OrderAccepted, OrderRejected, OrderCancelled."""
+
+    order_id: str
+    order_number: str
+    reason: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CustomerSynced:
+    order_id: str
+    order_number: str
+    connection: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubscriptionFact:
+    """SubscriptionProvisioned, SubscriptionActivated: one invoice group of an order in billing."""
+
+    order_id: str
+    order_number: str
+    subscription_id: str
+    group: str
+    phase: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderCancelRequested:
+    """A person or the sales platform asks that an order be undone."""
+
+    order_number: Key
+    effective_on: dt.date
+    reason: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvoiceFact:
+    """PaymentDue, RevenueScheduled: what follows from a recorded invoice."""
+
+    invoice_id: str
+    invoice_number: str
+    legal_entity: str
+    currency: str
+    amount_minor: Minor
+    due_on: dt.date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalFact:
+    """JournalReady, JournalPosted, JournalReversed."""
+
+    journal_id: str
+    number: str
+    legal_entity: str
+    currency: str
+    amount_minor: Minor
+    period: str
+    document_number: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalReversalRequested:
+    journal_id: str
+    effective_on: dt.date
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One row of EVENTS. `inbound` events may be sent to POST /api/v1/events by an upstream system."""
+
+    name: str
+    version: int
+    payload: type
+    inbound: bool
+    about: str
+
+
+EVENTS: dict[str, EventType] = {
+    row.name: row
+    for row in (
+        EventType("OrderReceived", 1, OrderDocument, True, "A deal closed in the sales platform"),
+        EventType("OrderAccepted", 1, OrderFact, False, "Every control passed"),
+        EventType("OrderRejected", 1, OrderFact, False, "A person gave the order up"),
+        EventType("OrderCancelRequested", 1, OrderCancelRequested, True, "Undo an order"),
+        EventType("OrderCancelled", 1, OrderFact, False, "What was provisioned is cancelled"),
+        EventType("CustomerSynced", 1, CustomerSynced, False, "The customer exists in one platform"),
+        EventType("SubscriptionProvisioned", 1, SubscriptionFact, False, "Billing knows the subscription"),
+        EventType("SubscriptionActivated", 1, SubscriptionFact, False, "A phase has begun in billing"),
+        EventType("InvoiceIssued", 1, InvoiceDocument, True, "Billing issued an invoice"),
+        EventType("PaymentDue", 1, InvoiceFact, False, "An invoice waits for payment"),
+        EventType("RevenueScheduled", 1, InvoiceFact, False, "An invoice carries revenue to recognise"),
+        EventType("JournalReady", 1, JournalFact, False, "A journal is balanced, numbered and frozen"),
+        EventType("JournalPosted", 1, JournalFact, False, "The general ledger holds the journal"),
+        EventType("JournalReversalRequested", 1, JournalReversalRequested, True, "Mirror a posted journal"),
+        EventType("JournalReversed", 1, JournalFact, False, "The mirror entry is posted"),
+    )
+}
