@@ -1,0 +1,88 @@
+"""Where things lie, and folders that are made with the modes they need."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from q2c.local.stop import Stop
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LOCAL = Path(os.environ.get("Q2C_LOCAL") or ROOT / ".local")
+LOGS = LOCAL / "log"
+VENV = ROOT / ".venv"
+LOG_BYTES_MAX = 10 * 1024 * 1024
+
+
+def folder(path: Path) -> Path:
+    """Makes `path` and what is missing above it with 0755: a server under another account must pass through.
+
+    Folders that are there already keep their modes: they are somebody's.
+    """
+    if path.is_dir():
+        return path
+    folder(path.parent)
+    path.mkdir(exist_ok=True)
+    # mkdir obeys the umask, which may be 077.
+    path.chmod(0o755)
+    return path
+
+
+def outside(name: str) -> Path:
+    """A folder of ours under /var/tmp for what may not lie in the project; the same one at every start.
+
+    /var/tmp is open to everybody, so a folder that somebody else laid there first is refused.
+    """
+    base = Path("/var/tmp")  # noqa: S108
+    base = base if os.access(base, os.W_OK) else Path(tempfile.gettempdir())
+    path = base / f"q2c-{name}"
+    path.mkdir(mode=0o755, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise Stop(f"{path} belongs to somebody else", f"Look at it, then remove it: rm -r {path}")
+    path.chmod(0o755)
+    return path
+
+
+def short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in `path`; {} when there is none or it is broken (a full disk leaves empty files)."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, content: dict[str, Any], mode: int = 0o644) -> None:
+    """Replaces `path` in one step, so that a reader or a crash never meets half of it."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        json.dump(content, file, indent=1)
+        file.write("\n")
+    beside.replace(path)
+
+
+def log_file(logs: Path, name: str) -> Path:
+    """The log of a process, made ready: one that grew past LOG_BYTES_MAX steps aside as <name>.log.1."""
+    path = folder(logs) / f"{name}.log"
+    if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
+        path.replace(path.with_suffix(".log.1"))
+    path.touch()
+    return path
+
+
+def remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)

@@ -1,0 +1,90 @@
+"""The sandboxes of the connected systems, as one server: what connections with an address of sandbox://… reach."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from q2c.local import children, places, ports
+from q2c.local.guard import Guard
+from q2c.local.stop import Stop
+
+START_S_MAX = 60
+
+
+def there() -> bool:
+    """Whether the project has them: a checkout in the making may not."""
+    return bool(list((places.ROOT / "q2c" / "connectors").glob("sandboxes*")))
+
+
+def command(python: Path, port: int) -> list[str]:
+    # One process: the sandboxes keep what was posted to them in memory.
+    return [
+        str(python), "-m", "gunicorn", "q2c.connectors.sandboxes:app", "--bind", f"{ports.HOST}:{port}",
+        "--workers", "1", "--worker-class", "gthread", "--threads", "32", "--timeout", "120",
+        "--graceful-timeout", "3", "--no-control-socket",
+    ]  # fmt: skip
+
+
+class Sandboxes:
+    """As Postgres and Valkey: start() returns the address, stop() ends it."""
+
+    def __init__(self, logs: Path, *, python: Path, guard: Guard, ports: ports.Ports, env: Mapping[str, str]) -> None:
+        self.log = places.log_file(logs, "sandboxes")
+        self.python, self.guard, self.env = python, guard, env
+        self.port = ports.keep("sandboxes", ports.choose("sandboxes"))
+        self.child: children.Child | None = None
+
+    def url(self) -> str:
+        return f"http://{ports.HOST}:{self.port}"
+
+    def begin(self) -> None:
+        """Starts without waiting: `wait` when it is needed."""
+        env = {**self.env, "SANDBOX_URL": self.url()}
+        self.child = children.start(
+            "sandboxes", command(self.python, self.port), guard=self.guard, env=env, log=self.log, cwd=places.ROOT
+        )
+
+    def wait(self) -> None:
+        assert self.child is not None
+        if not until_healthy(f"{self.url()}/healthz", self.child, START_S_MAX):
+            raise Stop("The sandboxes do not start", f"Look into {self.log}")
+
+    def start(self) -> str:
+        self.begin()
+        self.wait()
+        return self.url()
+
+    def stop(self) -> None:
+        if self.child is not None:
+            children.stop([self.child], grace_s=5)
+            self.child = None
+
+    def runs(self) -> bool:
+        return self.child is not None and self.child.runs()
+
+
+def until_healthy(url: str, child: children.Child | None, wait_s: float) -> bool:
+    """Waits for a 200. False when `child` ended or the time is over."""
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline and (child is None or child.runs()):
+        if status(url) == 200:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def status(url: str) -> int:
+    """The HTTP status of a GET; 0 when nothing answers."""
+    # No proxy: the address is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,131 @@
+"""PostgreSQL, Valkey and the sandboxes, and the environment that leads to them.
+
+    with servers.running(where) as env:
+        subprocess.run([venv.python(), "manage.py", …], env={**os.environ, **env})
+
+Each server is the one named by the environment (DATABASE_URL, REDIS_URL, SANDBOX_URL), else our own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from q2c.local import places, ports, venv
+from q2c.local.guard import Guard
+from q2c.local.postgres import Postgres, new_passwords
+from q2c.local.sandboxes import Sandboxes, there
+from q2c.local.stop import Stop
+from q2c.local.valkey import Valkey
+
+
+class Servers:
+    """Those of one folder. `env` is complete after start(); `durable` is whether data outlive a power cut."""
+
+    def __init__(self, where: Path, *, guard: Guard, durable: bool = True, given: Mapping[str, str] = os.environ) -> None:
+        self.where = places.folder(where)
+        self.guard, self.durable, self.given = guard, durable, given
+        self.ports = ports.Ports(where / "ports.json")
+        self.secrets = _secrets(where / "secrets.json")
+        self.postgres: Postgres | None = None
+        self.valkey: Valkey | None = None
+        self.sandboxes: Sandboxes | None = None
+        self.env: dict[str, str] = {}
+
+    def start(self) -> dict[str, str]:
+        """Starts PostgreSQL and Valkey where the environment names no others."""
+        self.env = {"Q2C_SECRET_KEY": self.given.get("Q2C_SECRET_KEY") or self.secrets["secret_key"]}
+        if url := self.given.get("DATABASE_URL"):
+            _must_answer("DATABASE_URL", url, 5432)
+            owner = self.given.get("DATABASE_OWNER_URL") or url
+            sandbox = self.given.get("SANDBOX_DATABASE_URL") or owner
+            self.env |= {"DATABASE_URL": url, "DATABASE_OWNER_URL": owner, "SANDBOX_DATABASE_URL": sandbox}
+        else:
+            self.postgres = Postgres(
+                self.where, guard=self.guard, ports=self.ports, passwords=self.secrets, durable=self.durable
+            )
+            self.env["DATABASE_URL"] = self.postgres.start()
+            self.env["DATABASE_OWNER_URL"] = self.postgres.url("owner")
+            self.env["SANDBOX_DATABASE_URL"] = self.postgres.url("sandbox")
+        if url := self.given.get("REDIS_URL"):
+            _must_answer("REDIS_URL", url, 6379)
+            self.env["REDIS_URL"] = url
+        else:
+            self.valkey = Valkey(
+                self.where, guard=self.guard, ports=self.ports, password=self.secrets["valkey"], durable=self.durable
+            )
+            self.env["REDIS_URL"] = self.valkey.start()
+        return self.env
+
+    def begin_sandboxes(self) -> bool:
+        """Starts the sandboxes without waiting for them. False where others are named or there are none."""
+        if url := self.given.get("SANDBOX_URL"):
+            self.env["SANDBOX_URL"] = url
+            return False
+        if not there():
+            return False
+        self.sandboxes = Sandboxes(
+            places.folder(self.where / "log"), python=venv.python(), guard=self.guard, ports=self.ports,
+            env={**os.environ, **self.env, "Q2C_PROCESS": "sandboxes"},
+        )  # fmt: skip
+        self.env["SANDBOX_URL"] = self.sandboxes.url()
+        self.sandboxes.begin()
+        return True
+
+    def stop(self) -> None:
+        for server in (self.sandboxes, self.valkey, self.postgres):
+            if server is not None:
+                server.stop()
+
+    def described(self) -> str:
+        """Such as: PostgreSQL 18.6 on port 41201, Valkey 9.1.2 on port 41202."""
+        first = f"PostgreSQL {self.postgres.version()} on port {self.postgres.port}" if self.postgres else "DATABASE_URL"
+        second = f"Valkey {self.valkey.version()} on port {self.valkey.port}" if self.valkey else "REDIS_URL"
+        return f"{first}, {second}"
+
+
+@contextlib.contextmanager
+def running(where: Path, *, durable: bool = True, sandboxes: bool = True, remove: bool = False) -> Iterator[dict[str, str]]:
+    """The servers of `where`, for as long as the block lasts; yields the variables that lead to them.
+
+    `remove`: the folder goes afterwards, also when this process is killed.
+    """
+    guard = Guard()
+    if remove:
+        guard.removes(where)
+    servers = Servers(where, guard=guard, durable=durable)
+    try:
+        servers.start()
+        if sandboxes and servers.begin_sandboxes():
+            assert servers.sandboxes is not None
+            servers.sandboxes.wait()
+        yield servers.env
+    finally:
+        servers.stop()
+        guard.close()
+
+
+def _secrets(file: Path) -> dict[str, str]:
+    """Passwords and the key of one folder's data, made once; readable by its owner only."""
+    kept = {name: value for name, value in places.read_json(file).items() if isinstance(value, str)}
+    wanted = {**new_passwords(), "valkey": secrets.token_hex(24), "secret_key": secrets.token_urlsafe(60)}
+    if wanted.keys() - kept.keys():
+        kept = {**wanted, **kept}
+        places.write_json(file, dict(kept), mode=0o600)
+    return kept
+
+
+def _must_answer(name: str, url: str, default_port: int) -> None:
+    """Stop when nothing listens there: a Django traceback of eighty lines would say it worse."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname, parts.port or default_port
+    except ValueError:
+        raise Stop(f"{name} has no valid port", f"It reads scheme://user:password@host:port/name, not {parts.scheme}://…")
+    # Without a host it is a socket file: left to the driver.
+    if host and not ports.answers(host, port, timeout_s=5):
+        raise Stop(f"Nothing answers at {host}:{port}, which {name} names", f"Start it, or unset {name} to use our own")
