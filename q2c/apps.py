@@ -1,0 +1,27 @@
+"""The flow's Django app: guards go into the database after every migrate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import post_migrate
+
+
+def _install_guards(sender: AppConfig, **_: Any) -> None:
+    from q2c import states
+
+    states.install(settings.DATABASE_APP_ROLE)
+
+
+class Q2C(AppConfig):
+    name = "q2c"
+    verbose_name = "Quote to cash"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from q2c import checks  # noqa: F401
+
+        # q2c stands last in INSTALLED_APPS, so every table exists when its turn comes.
+        post_migrate.connect(_install_guards, sender=self)

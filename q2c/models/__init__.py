@@ -1,0 +1,42 @@
+"""The flow's nouns, one file each."""
+
+from q2c.models.api_key import ApiKey, IdempotencyRecord
+from q2c.models.attempt import Attempt
+from q2c.models.connection import Breaker, Connection, PollCursor, WorkerSeen
+from q2c.models.cross_reference import CrossReference
+from q2c.models.customer import Customer
+from q2c.models.event import Event
+from q2c.models.invoice import Invoice, InvoiceLine
+from q2c.models.nexus import TaxNexus
+from q2c.models.order import Order, OrderGroup, OrderLine
+from q2c.models.policy import CommercialPolicy
+from q2c.models.product import ItemMapping, Product
+from q2c.models.step import Step
+from q2c.models.subscription import ChargeSegment, Subscription
+from q2c.models.transition import Transition
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Breaker",
+    "ChargeSegment",
+    "CommercialPolicy",
+    "Connection",
+    "CrossReference",
+    "Customer",
+    "Event",
+    "IdempotencyRecord",
+    "Invoice",
+    "InvoiceLine",
+    "ItemMapping",
+    "Order",
+    "OrderGroup",
+    "OrderLine",
+    "PollCursor",
+    "Product",
+    "Step",
+    "Subscription",
+    "TaxNexus",
+    "Transition",
+    "WorkerSeen",
+]

@@ -1,0 +1,57 @@
+"""Keys of upstream systems, and what their requests were answered."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+from q2c import clock, keys
+from q2c.models.visible import VisibleQuerySet
+
+
+class ApiKey(models.Model):
+    """Shown once when made, stored hashed. `scopes` are permission names such as q2c.add_event."""
+
+    system = models.CharField(max_length=80, help_text="The upstream system that uses it; its events carry this source")
+    prefix = models.CharField(max_length=16, editable=False)
+    hash = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=list)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    history = HistoricalRecords(excluded_fields=["hash", "last_used_at"])
+
+    objects = VisibleQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.prefix}…"
+
+    @classmethod
+    def make(cls, system: str, scopes: list[str], created_by: object = None) -> tuple[ApiKey, str]:
+        """(the stored key, the secret to show once)."""
+        secret = keys.new_secret("q2c")
+        key = cls.objects.create(
+            system=system, scopes=scopes, created_by=created_by, prefix=secret[:10], hash=keys.secret_hash(secret)
+        )
+        return key, secret
+
+    @property
+    def is_usable(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > clock.now())
+
+
+class IdempotencyRecord(models.Model):
+    """What a request with an Idempotency-Key was answered; the same key with another body is refused."""
+
+    api_key = models.CharField(max_length=80)
+    key = models.CharField(max_length=255)
+    request_hash = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["api_key", "key"], name="one_answer_per_key")]

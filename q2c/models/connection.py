@@ -1,0 +1,84 @@
+"""Platforms and how they are reached; breakers, poll cursors and workers seen."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+from q2c.connectors.ports import ConnectionConfig
+from q2c.models.fields import SecretJSONField
+from q2c.models.visible import VisibleQuerySet
+
+
+class Connection(models.Model):
+    """One platform account. `services` says what it is used for: crm, billing, tax, credit, journals."""
+
+    SERVICES = [(s, s) for s in ("crm", "billing", "tax", "credit", "journals")]
+
+    name = models.SlugField(max_length=60, unique=True)
+    title = models.CharField(max_length=120)
+    vendor = models.CharField(max_length=40)
+    service = models.CharField(max_length=20, choices=SERVICES)
+    base_url = models.CharField(max_length=200, help_text="https://… , or sandbox://<vendor> in the demo")
+    credentials = SecretJSONField(default=dict, blank=True, editable=False)
+    options = models.JSONField(default=dict, blank=True)
+    time_limit_s = models.FloatField(default=10.0)
+    concurrency = models.PositiveSmallIntegerField(default=8)
+    settle_s = models.FloatField(
+        default=30.0, help_text="How long after a lost answer the platform may still commit what it was sent"
+    )
+    active = models.BooleanField(default=True)
+    history = HistoricalRecords(excluded_fields=["credentials"])
+
+    objects = VisibleQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def config(self) -> ConnectionConfig:
+        """What the connector is opened with; sandbox addresses are resolved here."""
+        base_url = self.base_url
+        if base_url.startswith("sandbox://"):
+            base_url = f"{settings.SANDBOX_URL}/{base_url.removeprefix('sandbox://')}"
+        return ConnectionConfig(
+            name=self.name,
+            vendor=self.vendor,
+            base_url=base_url,
+            credentials=self.credentials,
+            options=self.options,
+            time_limit_s=self.time_limit_s,
+            concurrency=self.concurrency,
+            settle_s=self.settle_s,
+        )
+
+
+class Breaker(models.Model):
+    """Whether a connection's steps are paused. One row per connection, moved only by engine/breaker.py."""
+
+    connection = models.CharField(max_length=60, unique=True)
+    failures = models.PositiveIntegerField(default=0)
+    opened_at = models.DateTimeField(null=True)
+    probe_at = models.DateTimeField(null=True)
+    text = models.TextField(blank=True)
+    problem_id = models.UUIDField(null=True)
+
+    @property
+    def is_open(self) -> bool:
+        return self.opened_at is not None
+
+
+class PollCursor(models.Model):
+    """How far a source has been read: everything changed before `reached` has been taken in."""
+
+    connection = models.CharField(max_length=60, unique=True)
+    reached = models.DateTimeField()
+    polled_at = models.DateTimeField(null=True)
+    text = models.TextField(blank=True)
+
+
+class WorkerSeen(models.Model):
+    """The last sign of life of the workers of one queue, for /readyz."""
+
+    queue = models.CharField(max_length=40, unique=True)
+    seen_at = models.DateTimeField()

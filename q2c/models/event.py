@@ -1,0 +1,36 @@
+"""Facts as they arrived, kept for ever."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from q2c import keys
+from q2c.models.fields import RawJSONField
+from q2c.models.visible import VisibleQuerySet
+
+
+class Event(models.Model):
+    """One fact, byte for byte. (source, source_id) is its identity, payload_hash its content."""
+
+    append_only = True
+
+    id = models.UUIDField(primary_key=True, default=keys.new_id, editable=False)
+    type = models.CharField(max_length=60)
+    schema_version = models.PositiveSmallIntegerField(default=1)
+    source = models.CharField(max_length=200)
+    source_id = models.CharField(max_length=200)
+    correlation_id = models.UUIDField()
+    causation_id = models.UUIDField(null=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    payload = RawJSONField()
+    payload_hash = models.BinaryField(max_length=32)
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "source_id"], name="event_identity")]
+        indexes = [models.Index(fields=["correlation_id"], name="event_correlation")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.source_id}"

@@ -1,0 +1,114 @@
+"""A closed deal and what became of it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django_fsm import transition
+
+from q2c.models.event import Event
+from q2c.models.fields import RawJSONField
+from q2c.models.visible import VisibleQuerySet
+from q2c.states import StateField, StateRecord
+
+OPEN = ["received", "awaiting_approval", "accepted", "provisioning", "active"]
+
+
+class Order(StateRecord):
+    """`document` is the OrderDocument as accepted; lines and groups are its queryable rows."""
+
+    number = models.CharField(max_length=64, unique=True)
+    state = StateField(default="received")
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="orders")
+    source = models.CharField(max_length=200)
+    source_id = models.CharField(max_length=200)
+    document = RawJSONField()
+    customer_key = models.CharField(max_length=64, db_index=True)
+    customer_name = models.CharField(max_length=200, blank=True)
+    payer_key = models.CharField(max_length=64, blank=True)
+    contract_entity = models.CharField(max_length=20)
+    currency = models.CharField(max_length=3)
+    total_minor = models.BigIntegerField()
+    tax_estimate_minor = models.BigIntegerField(null=True)
+    controls = models.JSONField(default=dict)
+    closed_on = models.DateField()
+    starts_on = models.DateField()
+    term_months = models.PositiveSmallIntegerField()
+    received_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["-received_at", "-id"], name="order_newest")]
+        permissions = [("approve_order", "Can approve an order over a limit"), ("cancel_order", "Can cancel an order")]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @transition("state", source=["received", "awaiting_approval"], target="accepted")
+    def accept(self) -> None:
+        """Every control passed, and what needed a second person has one."""
+
+    @transition("state", source=["received", "awaiting_approval"], target="rejected")
+    def reject(self) -> None:
+        """Given up; the sales platform is told."""
+
+    @transition("state", source="received", target="awaiting_approval")
+    def ask(self) -> None:
+        """Only a second person's word is missing."""
+
+    @transition("state", source="awaiting_approval", target="received")
+    def recheck(self) -> None:
+        """The deal changed while it waited, or another control fails now."""
+
+    @transition("state", source="accepted", target="provisioning")
+    def provision(self) -> None:
+        """Billing has the first of its subscriptions."""
+
+    @transition("state", source="provisioning", target="active")
+    def activate(self) -> None:
+        """Every phase that has begun is active in billing."""
+
+    @transition("state", source="active", target="completed")
+    def complete(self) -> None:
+        """Its term is over and all of it is invoiced."""
+
+    @transition("state", source=OPEN, target="cancelled")
+    def cancel(self) -> None:
+        """Undone: what was provisioned is cancelled."""
+
+
+class OrderGroup(models.Model):
+    """One invoice group: one legal entity, bill-to and currency."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="groups")
+    key = models.CharField(max_length=64)
+    region = models.CharField(max_length=64)
+    entity = models.CharField(max_length=20)
+    bill_to = models.CharField(max_length=64)
+    currency = models.CharField(max_length=3)
+    total_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "key"], name="one_group_per_key")]
+
+
+class OrderLine(models.Model):
+    """One product in one group. Quantities and unit prices stay decimals; amounts are minor units."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    line = models.PositiveSmallIntegerField()
+    group = models.CharField(max_length=64)
+    product = models.CharField(max_length=64)
+    kind = models.CharField(max_length=12)
+    quantity = models.DecimalField(max_digits=18, decimal_places=6)
+    unit_price = models.DecimalField(max_digits=20, decimal_places=8)
+    price_period = models.CharField(max_length=8)
+    discount_minor = models.BigIntegerField(default=0)
+    amount_minor = models.BigIntegerField()
+    revenue_treatment = models.CharField(max_length=20)
+    description = models.CharField(max_length=400, blank=True)
+
+    class Meta:
+        ordering = ["line"]
+        constraints = [models.UniqueConstraint(fields=["order", "line"], name="one_line_per_number")]

@@ -1,0 +1,20 @@
+"""The limits above which a second person decides."""
+
+from __future__ import annotations
+
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+
+class CommercialPolicy(models.Model):
+    """One row per legal entity; an empty entity is the default for all."""
+
+    entity = models.CharField(max_length=20, blank=True, unique=True)
+    discount_limit_percent = models.DecimalField(max_digits=5, decimal_places=2, default=20)
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name_plural = "commercial policies"
+
+    def __str__(self) -> str:
+        return self.entity or "every entity"

@@ -1,0 +1,55 @@
+"""What is sold, and which item it is in each ledger."""
+
+from __future__ import annotations
+
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+from q2c.models.visible import VisibleQuerySet
+
+
+class Product(models.Model):
+    KINDS = [("one_time", "One-time"), ("recurring", "Recurring"), ("usage", "Usage")]
+    TREATMENTS = [
+        ("point_in_time", "Point in time"),
+        ("ratable_daily", "Ratable by day"),
+        ("ratable_monthly", "Ratable by month"),
+        ("usage_as_billed", "Usage as billed"),
+    ]
+
+    code = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=12, choices=KINDS)
+    product_line = models.CharField(max_length=40, blank=True)
+    revenue_treatment = models.CharField(max_length=20, choices=TREATMENTS)
+    tax_code = models.CharField(max_length=40, blank=True)
+    meter = models.CharField(max_length=60, blank=True)
+    active = models.BooleanField(default=True)
+    history = HistoricalRecords()
+
+    objects = VisibleQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
+
+class ItemMapping(models.Model):
+    """Product → item of one ERP connection, effective-dated; `dimensions` go onto the journal lines."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="items")
+    connection = models.CharField(max_length=60)
+    item = models.CharField(max_length=80)
+    dimensions = models.JSONField(default=dict, blank=True)
+    effective_from = models.DateField()
+    effective_to = models.DateField(null=True, blank=True)
+    history = HistoricalRecords()
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["product", "connection", "effective_from"], name="one_item_at_a_time")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} in {self.connection}"

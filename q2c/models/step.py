@@ -1,0 +1,109 @@
+"""One run of one stage for one event: the unit of work, retry, exactly-once, replay and audit."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django_fsm import transition
+
+from q2c.models.event import Event
+from q2c.models.visible import VisibleQuerySet
+from q2c.states import StateField, StateRecord
+
+OPEN = ("waiting", "running", "accepted", "unknown", "failed")
+DUE = ("waiting", "accepted", "unknown")
+
+
+class Step(StateRecord):
+    """What one stage does about one event, for one part of it (a connection, an entity, a phase).
+
+    `key` is what the platform stores of it; `seq` orders the steps of one `order_key`: a step is held while an
+    earlier one is not done. `sent_at` is set before the first byte leaves, so a lost worker's step is known to be
+    unknown. `proof` tells what was searched, found and posted, and when.
+    """
+
+    why_column = "text"
+
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="steps")
+    stage = models.CharField(max_length=40)
+    part = models.CharField(max_length=80, blank=True)
+    connection = models.CharField(max_length=60, blank=True)
+    key = models.CharField(max_length=20)
+    state = StateField(default="waiting")
+    phase = models.CharField(max_length=8, default="send")
+    attempts = models.PositiveIntegerField(default=0)
+    replays = models.PositiveIntegerField(default=0)
+    seq = models.BigIntegerField(db_default=models.Func(models.Value("q2c_step_seq"), function="nextval"))
+    order_key = models.CharField(max_length=120, blank=True)
+    next_at = models.DateTimeField()
+    lease = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    handle = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=40, blank=True)
+    text = models.TextField(blank=True)
+    blocker = models.JSONField(null=True)
+    proof = models.JSONField(default=dict)
+    reference = models.CharField(max_length=200, blank=True)
+    document = models.CharField(max_length=200, blank=True)
+    business_key = models.CharField(max_length=80, blank=True)
+    customer = models.CharField(max_length=200, blank=True)
+    amount_minor = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    entity = models.CharField(max_length=20, blank=True)
+    period = models.CharField(max_length=20, blank=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "stage", "part"], name="step_once")]
+        indexes = [
+            # What a worker claims next.
+            models.Index(fields=["stage", "next_at", "seq"], condition=Q(state__in=DUE), name="step_due"),
+            # What an expired lease left behind.
+            models.Index(fields=["lease_until"], condition=Q(state="running"), name="step_leased"),
+            # Whether an earlier step of the same order key is still open.
+            models.Index(
+                fields=["order_key", "seq"], condition=Q(state__in=OPEN) & ~Q(order_key=""), name="step_order"
+            ),
+            models.Index(fields=["business_key"], name="step_business_key"),
+            models.Index(fields=["connection", "stage"], condition=Q(state__in=OPEN), name="step_open_connection"),
+        ]
+        permissions = [("replay_step", "Can replay a step")]
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.business_key or self.part}"
+
+    @transition("state", source=list(DUE), target="running")
+    def claim(self) -> None:
+        """A worker takes it, under a lease."""
+
+    @transition("state", source="running", target="done")
+    def finish(self) -> None:
+        """What had to happen has happened, with proof."""
+
+    @transition("state", source="running", target="waiting")
+    def retry(self) -> None:
+        """Surely not done; it comes up again at next_at."""
+
+    @transition("state", source="running", target="accepted")
+    def hand_over(self) -> None:
+        """The platform works on it; its handle is polled."""
+
+    @transition("state", source="running", target="unknown")
+    def lose(self) -> None:
+        """May have been done; it is looked up before anything else."""
+
+    @transition("state", source="running", target="failed")
+    def fail(self) -> None:
+        """Needs a person: its case opens in the same transaction."""
+
+    @transition("state", source="failed", target="waiting")
+    def replay(self) -> None:
+        """A person, or a fix, puts it back to work."""
+
+    @transition("state", source=["failed", "waiting"], target="abandoned")
+    def abandon(self) -> None:
+        """Given up for a reason, approved, or superseded by a newer version of the same fact."""

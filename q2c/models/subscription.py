@@ -1,0 +1,72 @@
+"""What billing bills: one subscription per invoice group, its charges in segments that are never edited."""
+
+from __future__ import annotations
+
+from django.db import models
+from django_fsm import transition
+
+from q2c.models.order import Order
+from q2c.models.visible import VisibleQuerySet
+from q2c.states import StateField, StateRecord
+
+
+class Subscription(StateRecord):
+    number = models.CharField(max_length=64, unique=True)
+    state = StateField(default="provisioned")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="subscriptions")
+    group = models.CharField(max_length=64)
+    entity = models.CharField(max_length=20)
+    currency = models.CharField(max_length=3)
+    account = models.CharField(max_length=64)
+    connection = models.CharField(max_length=60)
+    reference = models.CharField(max_length=200, blank=True)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    provisioned_at = models.DateTimeField()
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "group"], name="one_subscription_per_group")]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @transition("state", source="provisioned", target="active")
+    def activate(self) -> None:
+        """Its first phase has begun in billing."""
+
+    @transition("state", source="active", target="suspended")
+    def suspend(self) -> None:
+        """Billing is paused."""
+
+    @transition("state", source="suspended", target="active")
+    def resume(self) -> None:
+        """Billing goes on."""
+
+    @transition("state", source=["provisioned", "active", "suspended"], target="cancelled")
+    def cancel(self) -> None:
+        """Ended before its term."""
+
+    @transition("state", source="active", target="expired")
+    def expire(self) -> None:
+        """Its term is over."""
+
+
+class ChargeSegment(models.Model):
+    """One product over one phase; a change ends a segment and starts another."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="segments")
+    line = models.PositiveSmallIntegerField()
+    phase = models.PositiveSmallIntegerField()
+    product = models.CharField(max_length=64)
+    kind = models.CharField(max_length=12)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    quantity = models.DecimalField(max_digits=18, decimal_places=6)
+    unit_price = models.DecimalField(max_digits=20, decimal_places=8)
+    amount_minor = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["phase", "line"]
+        constraints = [models.UniqueConstraint(fields=["subscription", "line", "phase"], name="one_segment")]
