@@ -1,4 +1,4 @@
-"""python -m q2c.local COMMAND [ARGUMENTS]: what bin/* call, with any Python from 3.11 on, before any package is there."""
+"""python -m q2c.local COMMAND [ARGUMENTS]: what bin/* call, before any package is there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (start.sh looks for one that fits, a person may not)
         print("q2c: Python 3.11 or later is needed; this is {}.{}".format(*sys.version_info[:2]), file=sys.stderr)
         return 1
     from q2c.local.stop import Stop, from_os_error

@@ -10,12 +10,15 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from q2c.local import places
 from q2c.local.stop import Stop
 
+# The working folder may be closed to the account, so servers start in /.
+BARE = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 _NAMES = ("postgres", "nobody")
 _ELSEWHERE = "Set DATABASE_URL and REDIS_URL to servers of your own"
 
@@ -32,16 +35,20 @@ class Account:
     def runs(self, *command: str) -> bool:
         """Whether this account can run the command to its end."""
         try:
-            done = subprocess.run(
-                command, user=self.uid, group=self.gid, extra_groups=[], cwd="/", env={"LC_ALL": "C"},
-                stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False,
-            )  # fmt: skip
+            return run(self, command).returncode == 0
         except OSError:
             return False
-        return done.returncode == 0
 
     def enters(self, folder: Path) -> bool:
         return self.runs("/bin/sh", "-c", 'test -x "$1"', "sh", str(folder))
+
+
+def run(account: Account | None, command: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end as `account`, in a bare environment: its messages are in English."""
+    return subprocess.run(
+        command, user=account and account.uid, group=account and account.gid, extra_groups=[] if account else None,
+        input=stdin, env=BARE, cwd="/", text=True, capture_output=True, check=False,
+    )  # fmt: skip
 
 
 def server_account() -> Account | None:
@@ -59,7 +66,7 @@ def server_account() -> Account | None:
             continue
         if found.pw_uid != 0:
             return Account(name, found.pw_uid, found.pw_gid)
-    raise Stop("PostgreSQL refuses to run as root, and this machine has neither the user postgres nor nobody", _ELSEWHERE)
+    raise Stop("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody", _ELSEWHERE)
 
 
 def reachable_program(program: Path, folders: list[Path], account: Account | None) -> Path:
@@ -78,7 +85,7 @@ def reachable_program(program: Path, folders: list[Path], account: Account | Non
     if not account.runs(str(target / inside), "--version"):
         _copy(folders, target)
     if not account.runs(str(target / inside), "--version"):
-        raise Stop(f"User {account.name} can run {program.name} neither from {folders[0]} nor from {target}", _ELSEWHERE)
+        raise Stop(f"User {account.name} can run {program.name} neither in {folders[0]} nor in {target}", _ELSEWHERE)
     return target / inside
 
 
@@ -97,7 +104,7 @@ def _open_to_read(folder: Path) -> None:
     folder.chmod(0o755)
     for path in folder.rglob("*"):
         if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) and path.stat().st_mode & 0o111 else 0o644)
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o111 else 0o644)
 
 
 def data_folder(wanted: Path, account: Account | None) -> Path:
@@ -107,9 +114,14 @@ def data_folder(wanted: Path, account: Account | None) -> Path:
     """
     places.folder(wanted.parent)
     if account is not None and not account.enters(wanted.parent):
-        wanted = places.outside(f"data-{places.short_hash(str(wanted.parent.resolve()))}") / wanted.name
+        wanted = places.outside(outside_name(wanted.parent)) / wanted.name
     wanted.mkdir(mode=0o700, exist_ok=True)
     if account is not None:
         account.own(wanted)
     wanted.chmod(0o700)
     return wanted
+
+
+def outside_name(where: Path) -> str:
+    """Of the folder outside (places.outside) for the data that belong in `where`."""
+    return f"data-{places.short_hash(str(where.resolve()))}"

@@ -29,7 +29,8 @@ def install_in_ci() -> None:
     if os.getuid() != 0 or not shutil.which("apt-get"):
         return
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "chromium"]):
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "chromium"]
+    for command in (["apt-get", "update", "-qq"], install):
         try:
             subprocess.run(
                 command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

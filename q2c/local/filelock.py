@@ -56,7 +56,7 @@ def held(
         while not lock.try_once():
             stop = refuse(lock.note())
             if stop is None and time.monotonic() > deadline:
-                stop = Stop(f"{path} has been held for {wait_s:.0f} s", "Another start still runs; end it and try again")
+                stop = Stop(f"{path} is held for {wait_s:.0f} s now", "Another start still runs; end it and try again")
             if stop is not None:
                 raise stop
             if not said:

@@ -13,6 +13,7 @@ Run as a script, it reads lines from its standard input and imports nothing of q
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -45,6 +46,11 @@ class Guard:
     def removes(self, folder: Path) -> None:
         self._folders.append(folder)
         self._tell(f"rm {folder}")
+
+    def check(self) -> None:
+        """Starts it anew if somebody ended it."""
+        if self._process is not None and self._process.poll() is not None:
+            self._start()
 
     def close(self) -> None:
         """Lets the guard do what is left to do, and waits for it."""
@@ -106,11 +112,9 @@ def _takes_signals(group: int) -> bool:
 
 
 def send(group: int, number: int) -> None:
-    try:
+    # PermissionError: on macOS, a group of zombies.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        # PermissionError: on macOS, a group of zombies.
-        pass
 
 
 def main() -> None:

@@ -29,8 +29,8 @@ def main(arguments: list[str]) -> int:
 
 def _compile(uv: list[str], name: str, arguments: list[str]) -> None:
     done = subprocess.run(
-        [*uv, "pip", "compile", "--universal", "--generate-hashes", "--python-version", "3.11", "--no-header", "--quiet",
-         *arguments, f"{name}.in", "-o", f"{name}.txt"],
+        [*uv, "pip", "compile", "--universal", "--generate-hashes", "--python-version", "3.11", "--no-header",
+         "--quiet", *arguments, f"{name}.in", "-o", f"{name}.txt"],
         cwd=places.ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -48,7 +48,7 @@ def _uv() -> list[str]:
         Venv(()).make()
     target = places.LOCAL / "uv"
     if not (target / "bin" / "uv").exists():
-        command = [venv.python(), "-m", "pip", "install", "-q", "--no-input", "--target", target, "uv"]
+        command = [str(venv.python()), "-m", "pip", "install", "-q", "--no-input", "--target", str(target), "uv"]
         if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
             raise Stop("uv is missing and cannot be installed", "Install it: https://docs.astral.sh/uv/")
     return [str(target / "bin" / "uv")]

@@ -21,7 +21,6 @@ from q2c.local.stop import Stop
 VERSION_MIN = 15
 EXTENSIONS = ("pg_trgm", "btree_gist", "pg_stat_statements")
 START_S_MAX = 30
-_ENV = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 _ELSEWHERE = "Set DATABASE_URL to a PostgreSQL of your own, or look into"
 
 # For 2 cores and little memory, beside 9 Python processes.
@@ -33,7 +32,10 @@ _TUNED = {
     "timezone": "UTC", "log_timezone": "UTC", "log_line_prefix": "%m [%p] %q%a ", "log_lock_waits": "on",
 }  # fmt: skip
 # A test run that loses its machine loses nothing.
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_senders": "0", "wal_level": "minimal"}
+_FAST = {
+    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_senders": "0",
+    "wal_level": "minimal",
+}  # fmt: skip
 
 
 class Postgres:
@@ -68,6 +70,8 @@ class Postgres:
                 self.ports.keep("postgres", self.port)
                 return self.url("application")
         raise Stop("PostgreSQL found no free port", f"{_ELSEWHERE} {self.log}")
+
+    begin = start
 
     def stop(self) -> None:
         if self.child is not None:
@@ -107,7 +111,9 @@ class Postgres:
         for path in self.data.iterdir():
             places.remove(path)
         self._initdb(int(major))
-        self._run([*self._command(), "--single", "-c", "exit_on_error=on", "template1"], "\n".join(self._set_up()) + "\n")
+        # PostgreSQL without a postmaster: no port, no password, no psql.
+        alone = self._command("--single", "-c", "exit_on_error=on")
+        self._run([*alone, "template1"], "\n".join(self._set_up()) + "\n")
         mark.touch()
         if self.account:
             self.account.own(mark)
@@ -157,21 +163,16 @@ class Postgres:
         debian = Path("/usr/share/postgresql") / home.name
         return any(home.glob(pattern)) or any(debian.glob(pattern.removeprefix("share/**/")))
 
-    def _command(self) -> list[str]:
+    def _command(self, *first: str) -> list[str]:
         settings = {**_TUNED, **({} if self.durable else _FAST)}
         if self._has("lib/**/pg_stat_statements.*"):
             settings["shared_preload_libraries"] = "pg_stat_statements"
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [str(self.program), *flags, "-D", str(self.data)]
+        return [str(self.program), *first, *flags, "-D", str(self.data)]
 
     def _run(self, command: list[str], stdin: str = "") -> None:
         """Runs a step of set-up to its end, or Stop with what it said was wrong."""
-        if "--single" in command:
-            command = [command[0], "--single", *(part for part in command[1:] if part != "--single")]
-        whom = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []} if self.account else {}
-        done = subprocess.run(
-            command, input=stdin, text=True, capture_output=True, cwd="/", env=_ENV, check=False, **whom
-        )  # fmt: skip
+        done = accounts.run(self.account, command, stdin)
         said = done.stdout + done.stderr
         if done.returncode or re.search(r"^.*(ERROR|FATAL|PANIC):", said, re.M):
             self.log.write_text(said)
@@ -181,7 +182,7 @@ class Postgres:
         """Starts and waits until it takes connections. False: another process took the port."""
         begin = self.log.stat().st_size
         self.child = children.start(
-            "postgres", [*self._command(), "-p", str(self.port)], guard=self.guard, env=_ENV, log=self.log,
+            "postgres", [*self._command(), "-p", str(self.port)], guard=self.guard, env=accounts.BARE, log=self.log,
             # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for its clients.
             ask=signal.SIGINT, account=self.account,
         )  # fmt: skip

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
-_WIDTH = 62
+_WIDTH = 72
 
 
 class Progress:

@@ -72,11 +72,10 @@ def _start() -> None:
     atexit.register(_stop)
     _servers = Servers(where, where / "log", guard=_guard, durable=False)
     _servers.start()
-    begun = _servers.begin_sandboxes(python=Path(sys.executable))
+    _servers.begin_sandboxes(python=Path(sys.executable))
     # pytest-django makes its databases as the owner; the application role is for tests that ask for it by its address.
     os.environ.update({"Q2C_AS_OWNER": "1", **_servers.env})
-    if begun and _servers.sandboxes is not None:
-        _servers.sandboxes.wait()
+    _servers.sandboxes_wait()
 
 
 def _stop() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from q2c.local import children, places, ports
 from q2c.local.guard import Guard
+from q2c.local.processes import SANDBOXES
 from q2c.local.stop import Stop
 
 START_S_MAX = 60
@@ -18,15 +19,6 @@ START_S_MAX = 60
 def there() -> bool:
     """Whether the project has them: a checkout in the making may not."""
     return bool(list((places.ROOT / "q2c" / "connectors").glob("sandboxes*")))
-
-
-def command(python: Path, port: int) -> list[str]:
-    # One process: the sandboxes keep what was posted to them in memory.
-    return [
-        str(python), "-m", "gunicorn", "q2c.connectors.sandboxes:app", "--bind", f"{ports.HOST}:{port}",
-        "--workers", "1", "--worker-class", "gthread", "--threads", "32", "--timeout", "120",
-        "--graceful-timeout", "3", "--no-control-socket",
-    ]  # fmt: skip
 
 
 class Sandboxes:
@@ -44,8 +36,9 @@ class Sandboxes:
     def begin(self) -> None:
         """Starts without waiting: `wait` when it is needed."""
         env = {**self.env, "SANDBOX_URL": self.url()}
+        arguments = SANDBOXES.arguments(host=ports.HOST, sandbox_port=self.port)
         self.child = children.start(
-            "sandboxes", command(self.python, self.port), guard=self.guard, env=env, log=self.log, cwd=places.ROOT
+            "sandboxes", [str(self.python), "-m", *arguments], guard=self.guard, env=env, log=self.log, cwd=places.ROOT
         )
 
     def wait(self) -> None:

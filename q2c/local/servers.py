@@ -80,6 +80,15 @@ class Servers:
         self.sandboxes.begin()
         return True
 
+    def sandboxes_wait(self) -> None:
+        if self.sandboxes is not None:
+            self.sandboxes.wait()
+
+    def own(self) -> list[tuple[str, Postgres | Valkey | Sandboxes]]:
+        """Those that we started, by the name of their log."""
+        all_three = {"postgres": self.postgres, "valkey": self.valkey, "sandboxes": self.sandboxes}
+        return [(name, server) for name, server in all_three.items() if server is not None]
+
     def stop(self) -> None:
         for server in (self.sandboxes, self.valkey, self.postgres):
             if server is not None:
@@ -87,13 +96,16 @@ class Servers:
 
     def described(self) -> str:
         """Such as: PostgreSQL 18.6 on port 41201, Valkey 9.1.2 on port 41202."""
-        first = f"PostgreSQL {self.postgres.version()} on port {self.postgres.port}" if self.postgres else "DATABASE_URL"
-        second = f"Valkey {self.valkey.version()} on port {self.valkey.port}" if self.valkey else "REDIS_URL"
+        postgres, valkey = self.postgres, self.valkey
+        first = f"PostgreSQL {postgres.version()} on port {postgres.port}" if postgres else "DATABASE_URL"
+        second = f"Valkey {valkey.version()} on port {valkey.port}" if valkey else "REDIS_URL"
         return f"{first}, {second}"
 
 
 @contextlib.contextmanager
-def running(where: Path, *, durable: bool = True, sandboxes: bool = True, remove: bool = False) -> Iterator[dict[str, str]]:
+def running(
+    where: Path, *, durable: bool = True, sandboxes: bool = True, remove: bool = False
+) -> Iterator[dict[str, str]]:
     """The servers of `where`, for as long as the block lasts; yields the variables that lead to them.
 
     `remove`: the folder goes afterwards, also when this process is killed.
@@ -105,8 +117,7 @@ def running(where: Path, *, durable: bool = True, sandboxes: bool = True, remove
     try:
         servers.start()
         if sandboxes and servers.begin_sandboxes():
-            assert servers.sandboxes is not None
-            servers.sandboxes.wait()
+            servers.sandboxes_wait()
         yield servers.env
     finally:
         servers.stop()
@@ -129,7 +140,9 @@ def _must_answer(name: str, url: str, default_port: int) -> None:
     try:
         host, port = parts.hostname, parts.port or default_port
     except ValueError:
-        raise Stop(f"{name} has no valid port", f"It reads scheme://user:password@host:port/name, not {parts.scheme}://…")
+        raise Stop(
+            f"{name} has no valid port", f"It reads scheme://user:password@host:port/name, not {parts.scheme}://…"
+        )
     # Without a host it is a socket file: left to the driver.
     if host and not ports.answers(host, port, timeout_s=5):
         raise Stop(f"Nothing answers at {host}:{port}, which {name} names", f"Start it, or unset {name} to use our own")

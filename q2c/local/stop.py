@@ -27,5 +27,5 @@ def from_os_error(error: OSError) -> Stop | None:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Stop(f"The disk is full ({place})", "Free some space; .local/ and .venv/ need about 500 MB")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Stop(f"{place} cannot be written", "Give yourself the right to write there, or copy the project elsewhere")
+        return Stop(f"{place} cannot be written", "Get the right to write there, or copy the project elsewhere")
     return None

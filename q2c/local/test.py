@@ -24,4 +24,4 @@ def main(arguments: list[str]) -> int:
         print("q2c: no Chromium found, so browser tests skip. To run them: apt-get install chromium", file=sys.stderr)
     os.chdir(places.ROOT)
     sys.stderr.flush()
-    os.execv(venv.python(), [str(venv.python()), "-m", "pytest", *arguments])
+    os.execv(venv.python(), [str(venv.python()), "-m", "pytest", *arguments])  # noqa: S606

@@ -31,7 +31,7 @@ def main(parent: int, signal: int, account: str, command: list[str]) -> None:
     if os.getppid() != parent:
         os._exit(1)
     try:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         os._exit(127)

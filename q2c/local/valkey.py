@@ -19,7 +19,9 @@ _ELSEWHERE = "Set REDIS_URL to a Redis or Valkey of your own, or look into"
 class Valkey:
     """As Postgres: start() returns the address, stop() ends it."""
 
-    def __init__(self, where: Path, logs: Path, *, guard: Guard, ports: ports.Ports, password: str, durable: bool) -> None:
+    def __init__(
+        self, where: Path, logs: Path, *, guard: Guard, ports: ports.Ports, password: str, durable: bool
+    ) -> None:
         # The same account as PostgreSQL's: what listens on a port need not be root.
         self.account = accounts.server_account()
         installed = wheels.valkey() or wheels.installed_valkey()
@@ -42,6 +44,8 @@ class Valkey:
                 self.ports.keep("valkey", self.port)
                 return self.url()
         raise Stop("Valkey found no free port", f"{_ELSEWHERE} {self.log}")
+
+    begin = start
 
     def stop(self) -> None:
         if self.child is not None:
@@ -77,7 +81,7 @@ class Valkey:
         """False: another process took the port."""
         begin = self.log.stat().st_size
         self.child = children.start(
-            "valkey", [str(self.program), "-"], guard=self.guard, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
+            "valkey", [str(self.program), "-"], guard=self.guard, env=accounts.BARE,
             log=self.log, ask=signal.SIGTERM, account=self.account, stdin=self._settings(),
         )  # fmt: skip
         deadline = time.monotonic() + START_S_MAX

@@ -110,7 +110,7 @@ class Venv:
     def _install(self, name: str, say: Callable[[str], None]) -> None:
         """With the index and the settings of the user's own pip configuration."""
         # The progress bar would need a terminal, and the question would wait for one.
-        command = [self.python, "-m", "pip", "install", "--require-hashes", "--no-input", "--progress-bar", "off",
+        command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-input", "--progress-bar", "off",
                    "--disable-pip-version-check", "-r", name]  # fmt: skip
         env = {**os.environ, "PYTHONUNBUFFERED": "1"}
         env.pop("PIP_REQUIRE_VIRTUALENV", None)

@@ -1,0 +1,64 @@
+"""What the demo's database holds: of which version its tables and its example data are, and from which load."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from q2c.local import places
+from q2c.local.stop import Stop
+
+# To be raised when load_demo writes something that older data lack and pages rely on.
+DATA_VERSION = 1
+
+
+def version(root: Path = places.ROOT) -> str:
+    """Changes with any migration and with DATA_VERSION."""
+    digest = hashlib.sha256(str(DATA_VERSION).encode())
+    for path in sorted(root.glob("*/migrations/*.py")):
+        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Dataset:
+    """The notes in `where` about the database at `identity`: "own", or a hash of the address given."""
+
+    def __init__(self, where: Path, identity: str = "own") -> None:
+        self.identity = identity
+        self._migrated = where / "migrated.json"
+        self._loading = where / "loading.json"
+        self._loaded = where / "loaded.json"
+        self._version = version()
+
+    def must_fit(self) -> None:
+        """Stop when the example data are of another version than the program."""
+        loaded = self._note(self._loaded)
+        if loaded and loaded.get("version") != self._version:
+            raise Stop("The stored example data are of another version of q2c", "Start over with: bin/demo --fresh")
+
+    def is_migrated(self) -> bool:
+        return self._note(self._migrated).get("version") == self._version
+
+    def is_loaded(self) -> bool:
+        return bool(self._note(self._loaded))
+
+    def load_was_interrupted(self) -> bool:
+        return bool(self._note(self._loading)) and not self.is_loaded()
+
+    def migrated(self) -> None:
+        self._write(self._migrated)
+
+    def load_begins(self) -> None:
+        self._write(self._loading)
+
+    def load_ended(self) -> None:
+        self._write(self._loaded)
+        self._loading.unlink(missing_ok=True)
+
+    def _note(self, file: Path) -> dict[str, Any]:
+        note = places.read_json(file)
+        return note if note.get("database") == self.identity else {}
+
+    def _write(self, file: Path) -> None:
+        places.write_json(file, {"database": self.identity, "version": self._version})

@@ -1,0 +1,43 @@
+"""The processes of the control room: what production runs, too (compose.yaml has the same table on many machines).
+
+{braces} are filled in at start: host, ports, the folder of this start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# One worker a queue: a flood in one stage leaves the others their threads.
+QUEUES = ("intake", "provisioning", "posting", "finance", "outbound")
+
+
+@dataclass(frozen=True)
+class Process:
+    """`command` is run as `python -m command`; `name` is its log file and its Q2C_PROCESS."""
+
+    name: str
+    command: str
+
+    def arguments(self, **places: object) -> list[str]:
+        return [part.format(**places) for part in self.command.split()]
+
+
+_GUNICORN = "--worker-class gthread --no-control-socket --forwarded-allow-ips 127.0.0.1"
+_WORKER = "celery -A q2c.celery worker -P threads -c 2 --without-gossip --without-mingle -l INFO"
+
+WEB = Process(
+    "web",
+    f"gunicorn q2c.wsgi:application --bind {{host}}:{{web_port}} --workers 2 --threads 8 --timeout 60 "
+    f"--graceful-timeout 5 {_GUNICORN}",
+)
+# One process: the sandboxes keep what was posted to them together.
+SANDBOXES = Process(
+    "sandboxes",
+    f"gunicorn q2c.connectors.sandboxes:app --bind {{host}}:{{sandbox_port}} --workers 1 --threads 32 --timeout 120 "
+    f"--graceful-timeout 3 {_GUNICORN}",
+)
+WORKERS = tuple(Process(queue, f"{_WORKER} -Q {queue} -n {queue}@%h") for queue in QUEUES)
+BEAT = Process("beat", "celery -A q2c.celery beat -s {folder}/beat-schedule --pidfile= -l INFO")
+
+# In the order they are started; all but the sandboxes are production's.
+TABLE = (SANDBOXES, WEB, *WORKERS, BEAT)
