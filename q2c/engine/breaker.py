@@ -1,0 +1,77 @@
+"""A connection that keeps failing pauses its steps: they wait without burning attempts, one problem is raised."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from django.db import transaction
+
+from q2c import clock
+from q2c.connectors import registry
+from q2c.connectors.outcomes import Unavailable, Unknown
+from q2c.engine import wake
+from q2c.models import Breaker, Connection, Step
+from q2c.models.step import DUE
+from q2c.reasons import Reason
+from q2c.stages.verb import Stage, Work
+
+log = logging.getLogger(__name__)
+
+TRIPS_AT = 5
+PROBE_AFTER_S = 5.0
+
+
+def note(stage: Stage, works: list[Work]) -> None:
+    """Count a batch's outcomes per connection: an answer of any kind closes the count, silence adds to it."""
+    silent: Counter[str] = Counter()
+    answered: set[str] = set()
+    texts: dict[str, str] = {}
+    for work in works:
+        name = work.waiting_for or work.step.connection
+        if not name or work.outcome is None:
+            continue
+        if isinstance(work.outcome, Unknown) or (
+            isinstance(work.outcome, Unavailable) and work.outcome.reason == Reason.PLATFORM_UNAVAILABLE
+        ):
+            silent[name] += 1
+            texts[name] = work.outcome.text
+        else:
+            answered.add(name)
+    if answered:
+        Breaker.objects.filter(connection__in=answered, failures__gt=0, opened_at=None).update(failures=0)
+    for name, count in silent.items():
+        if name not in answered:
+            _fail(name, count, texts[name])
+
+
+def _fail(name: str, count: int, text: str) -> None:
+    with transaction.atomic():
+        row, _ = Breaker.objects.select_for_update().get_or_create(connection=name)
+        row.failures += count
+        row.text = text
+        if row.failures >= TRIPS_AT and row.opened_at is None:
+            row.opened_at = clock.now()
+            row.probe_at = clock.now() + clock.seconds(PROBE_AFTER_S)
+            log.warning("breaker open", extra={"connection": name, "text": text})
+        row.save()
+
+
+def probe_due() -> list[str]:
+    """Probe open breakers whose time has come; what answers is closed and its stages are woken."""
+    closed = []
+    for row in Breaker.objects.filter(opened_at__isnull=False, probe_at__lte=clock.now()):
+        config = Connection.objects.filter(name=row.connection, active=True).first()
+        answer = registry.open_connector(config.config()).probe() if config else None
+        if config is None or answer is None:
+            Breaker.objects.filter(pk=row.pk).update(opened_at=None, probe_at=None, failures=0, text="")
+            closed.append(row.connection)
+        else:
+            wait_s = min(PROBE_AFTER_S * 2 ** min(row.failures - TRIPS_AT, 5), 120)
+            Breaker.objects.filter(pk=row.pk).update(
+                failures=row.failures + 1, probe_at=clock.now() + clock.seconds(wait_s), text=answer.text
+            )
+    if closed:
+        waiting = Step.objects.filter(connection__in=closed, state__in=DUE)
+        wake.now(sorted(set(waiting.values_list("stage", flat=True))))
+    return closed

@@ -1,0 +1,62 @@
+"""Claim due steps of one stage, in batches, under a lease."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import transaction
+
+from q2c import clock, keys, states
+from q2c.models import Breaker, Step
+
+_SOURCES, _TARGET = states.edge(Step, "claim")
+
+# Held: an earlier step of the same order key is still open.
+_CLAIM = """
+WITH due AS (
+  SELECT s.id, s.state FROM q2c_step s
+  WHERE s.stage = %s AND s.state = ANY(%s) AND s.next_at <= %s AND s.connection <> ALL(%s)
+    AND (s.order_key = '' OR NOT EXISTS (
+      SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.seq < s.seq
+        AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed') AND e.order_key <> ''))
+  ORDER BY s.next_at, s.seq LIMIT %s FOR UPDATE OF s SKIP LOCKED)
+UPDATE q2c_step s
+SET state = %s, lease = %s, lease_until = %s,
+    phase = CASE due.state WHEN 'accepted' THEN 'poll' WHEN 'unknown' THEN 'look_up' ELSE 'send' END
+FROM due WHERE s.id = due.id
+RETURNING s.*
+"""
+
+
+def claim(stage: str, limit: int | None = None) -> list[Step]:
+    """Up to `limit` due steps, now running under one lease; paused connections and held steps are left alone."""
+    moment = clock.now()
+    paused = list(Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True))
+    with transaction.atomic():
+        states.say("q2c", "")
+        steps = list(
+            Step.objects.raw(
+                _CLAIM,
+                [
+                    stage,
+                    _SOURCES,
+                    moment,
+                    paused,
+                    limit or settings.BATCH_SIZE,
+                    _TARGET,
+                    keys.new_id(),
+                    moment + clock.seconds(settings.LEASE_S),
+                ],
+            )
+        )
+    return sorted(steps, key=lambda step: step.seq)
+
+
+def still_ours(steps: list[Step]) -> set[uuid.UUID]:
+    """Re-lock claimed steps; those whose lease another worker has taken over are not among the answer."""
+    if not steps:
+        return set()
+    leases = {step.id: step.lease for step in steps}
+    rows = Step.objects.select_for_update().filter(id__in=leases, state="running").values_list("id", "lease")
+    return {id_ for id_, lease in rows if leases[id_] == lease}

@@ -1,0 +1,92 @@
+"""Open connectors for the call part, and keep what their calls left behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from q2c import clock
+from q2c.connectors import http, registry
+from q2c.connectors.outcomes import Rejected, Unavailable, Unknown
+from q2c.models import Attempt, Connection
+from q2c.reasons import Reason
+from q2c.stages.verb import Work
+
+log = logging.getLogger(__name__)
+
+THREADS = 32
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+
+
+class Gates:
+    """The connections of one batch, read once; connectors are opened without touching the database."""
+
+    def __init__(self) -> None:
+        self.configs = {c.name: c.config() for c in Connection.objects.filter(active=True)}
+
+    def open(self, name: str) -> Any:
+        if name not in self.configs:
+            raise NoSuchConnection(name)
+        return registry.open_connector(self.configs[name])
+
+    def settle_s(self, name: str) -> float:
+        """Seconds after which a write that left no trace was surely not done."""
+        config = self.configs.get(name)
+        return config.time_limit_s + config.settle_s if config else 0.0
+
+
+class NoSuchConnection(LookupError):
+    """No active connection has this name."""
+
+
+def on_threads(works: list[Work], act: Callable[[Work], Any]) -> list[tuple[Any, list[Any]]]:
+    """(result, attempts) per work, each on a thread that carries the step's correlation id."""
+
+    def run(work: Work) -> tuple[Any, list[Any]]:
+        with http.calling(work.fact.correlation_id, step_id=work.step.id), http.recording() as attempts:
+            return guarded(work, act), list(attempts)
+
+    if len(works) == 1:
+        return [run(works[0])]
+    return list(_pool.map(run, works))
+
+
+def guarded(work: Work, act: Callable[[Work], Any]) -> Any:
+    """A connector that raises has a bug or no connection: a write that may have left is unknown, else it is refused."""
+    try:
+        return act(work)
+    except NoSuchConnection as missing:
+        return Unavailable(text=f"No active connection is called {missing}")
+    except Exception as error:
+        log.exception("call failed", extra={"step": str(work.step.id), "stage": work.step.stage})
+        text = f"{type(error).__name__}: {error}"
+        if work.step.sent_at is not None:
+            return Unknown(text=text)
+        return Rejected(reason=Reason.INTERNAL_ERROR, text=text)
+
+
+def keep_attempts(rows: Iterable[tuple[Work, list[Any]]]) -> None:
+    """Store the calls of a batch, redacted by connectors/http.py."""
+    Attempt.objects.bulk_create(
+        Attempt(
+            step_id=work.step.id,
+            correlation_id=work.fact.correlation_id,
+            connection=attempt.connection or work.step.connection,
+            at=attempt.at if not clock.is_moved() else clock.now(),
+            method=attempt.method,
+            url=attempt.url,
+            request_headers=attempt.request_headers,
+            request_body=attempt.request_body,
+            status=attempt.status,
+            response_headers=attempt.response_headers,
+            response_body=attempt.response_body,
+            duration_ms=attempt.duration_ms,
+            error=attempt.error,
+        )
+        for work, attempts in rows
+        for attempt in attempts
+    )
+
+

@@ -1,0 +1,173 @@
+"""Record what a batch came to: re-lock, move, emit, open or resolve cases, in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.db import connection, transaction
+
+from exceptions import cases
+from q2c import clock, states
+from q2c.connectors.outcomes import Accepted, NotFound, Posted, Rejected, Unavailable, Unknown
+from q2c.engine import breaker, emit, failures, gates, retry, run, wake
+from q2c.engine.claim import still_ours
+from q2c.models import Step
+from q2c.reasons import Reason
+from q2c.stages.verb import Finding, Stage, Work
+
+_MOVE = """
+UPDATE q2c_step s
+SET state = u.state, attempts = s.attempts + u.tried, next_at = u.next_at, lease = NULL, lease_until = NULL,
+    sent_at = u.sent_at, handle = u.handle, reason = u.reason, text = u.text, blocker = u.blocker::jsonb,
+    proof = u.proof::jsonb, reference = u.reference, document = u.document, finished_at = u.finished_at
+FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],
+            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+  AS u(id, state, tried, next_at, sent_at, handle, reason, text, blocker, proof, reference, document, finished_at)
+WHERE s.id = u.id AND s.state = 'running'
+"""
+
+
+def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]]], open_gates: gates.Gates) -> None:
+    """The third part. A work whose lease was taken over leaves only its attempts behind."""
+    with transaction.atomic():
+        states.say("q2c", "")
+        gates.keep_attempts(attempts)
+        ours = still_ours([work.step for work in works])
+        kept = [work for work in works if work.step.id in ours]
+        for work in kept:
+            _settle(work, open_gates)
+        done = [work for work in kept if not work.findings and isinstance(work.outcome, Posted)]
+        run.each_or_all(done, lambda batch: _record_and_emit(stage, batch))
+        failed = [work for work in kept if work.findings]
+        if failed:
+            stage.verb.failed(failed)
+        _move(kept)
+        _tell_cases(stage, kept, failed)
+    breaker.note(stage, works)
+    if any(work.notes.get("target") in ("waiting", "accepted", "unknown") for work in works):
+        wake.now([stage.name])
+
+
+def _record_and_emit(stage: Stage, works: Sequence[Work]) -> None:
+    stage.verb.record(works)
+    emit.emit([work for work in works if not work.findings])
+
+
+def _settle(work: Work, open_gates: gates.Gates) -> None:
+    """Turn an outcome into what happens next: work.notes target, next_at, sent_at; work.findings when it fails."""
+    notes, step = work.notes, work.step
+    notes.update(next_at=clock.now(), sent_at=step.sent_at, tried=1)
+    if work.findings:
+        notes["sent_at"] = None if step.phase == "send" and work.outcome is None else step.sent_at
+        return
+    match work.outcome:
+        case None:
+            work.outcome = Posted(reference="")
+        case Posted():
+            pass
+        case Accepted(handle=handle, poll_after_s=after_s):
+            notes.update(target="accepted", handle=handle, next_at=clock.now() + clock.seconds(after_s))
+        case Rejected() as refused:
+            notes["sent_at"] = None
+            work.findings.append(_finding(refused))
+        case Unavailable() as away:
+            _settle_unavailable(work, away)
+        case Unknown(text=text):
+            _settle_unknown(work, text, open_gates)
+        case NotFound() as nothing:
+            note_search(work, nothing)
+            _settle_unknown(work, "not found yet; the platform may still commit it", open_gates)
+
+
+def _settle_unavailable(work: Work, away: Unavailable) -> None:
+    """Surely not done: wait. A look-up or poll that finds nobody keeps its question open."""
+    step = work.step
+    again = retry.next_try(away.reason, step.attempts, away.retry_after_s)
+    target = {"poll": "accepted", "look_up": "unknown"}.get(step.phase, "waiting")
+    if again is None:
+        work.reject(away.reason, away.text, remedy="Check the platform, then replay")
+        return
+    work.notes.update(target=target, next_at=again, text=away.text, reason=away.reason)
+    if target == "waiting" and "first_send" in work.notes:
+        work.notes["sent_at"] = None
+
+
+def _settle_unknown(work: Work, text: str, open_gates: gates.Gates) -> None:
+    """Look it up again until the platform's time for committing it is over; then it may be sent again."""
+    if work.step.sent_at is None:
+        work.notes.update(target="waiting", text=text, next_at=clock.now() + clock.seconds(1))
+        return
+    settled = run.settled_at(work, open_gates)
+    if isinstance(work.outcome, NotFound) and clock.now() >= settled:
+        work.notes.update(target="waiting", text="searched over the settle time, none found: sent again")
+        return
+    again = retry.next_try(Reason.OUTCOME_UNKNOWN, work.step.attempts, None)
+    if again is None:
+        work.reject(Reason.OUTCOME_UNKNOWN, text, remedy="Look the key up in the platform, then replay")
+        return
+    work.notes.update(target="unknown", reason=Reason.OUTCOME_UNKNOWN, text=text, next_at=min(again, max(settled, clock.now())))
+
+
+def note_search(work: Work, nothing: NotFound) -> None:
+    """Keep when it was searched for and not found: part of the proof that nothing is doubled."""
+    searches = work.step.proof.setdefault("searches", [])
+    searches.append({"at": nothing.searched_at.isoformat(), "found": None})
+
+
+def _finding(refused: Rejected) -> Finding:
+    return Finding(
+        reason=refused.reason, text=refused.text, pointer=refused.field, code=refused.code, blocker=refused.blocker
+    )
+
+
+def _move(works: list[Work]) -> None:
+    """One UPDATE for the batch; the database's trigger checks each edge and writes each transition."""
+    rows = [_row(work) for work in works]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _row(work: Work) -> tuple[Any, ...]:
+    step, notes, moment = work.step, work.notes, clock.now()
+    reference = document = ""
+    finished: dt.datetime | None = None
+    blocker: str | None = None
+    if work.findings:
+        first = work.findings[0]
+        target, reason, text = states.edge(Step, "fail")[1], first.reason, first.text
+        blocker = json.dumps(asdict(first.blocker)) if first.blocker else None
+    elif isinstance(work.outcome, Posted):
+        target, reason, text = states.edge(Step, "finish")[1], "", ""
+        reference, document, finished = work.outcome.reference, work.outcome.document, moment
+        step.proof.update(work.outcome.proof)
+    else:
+        target, reason, text = notes["target"], notes.get("reason", ""), notes.get("text", "")
+    notes["target"] = target
+    return (
+        step.id, target, notes["tried"], notes["next_at"], notes["sent_at"], notes.get("handle", step.handle), reason,
+        text, blocker, json.dumps(step.proof, default=str), reference, document, finished,
+    )  # fmt: skip
+
+
+def _tell_cases(stage: Stage, kept: list[Work], failed: list[Work]) -> None:
+    """Open cases for what failed, resolve those of what is done, show what is being verified."""
+    if failed:
+        cases.open_for([failures.of(stage, work) for work in failed], actor="q2c")
+    done = [work for work in kept if work.notes["target"] == "done"]
+    for resolution, wanted in (("fixed_by_replay", True), ("resolved_by_itself", False)):
+        proofs = {
+            work.step.id: {**work.step.proof, "document": work.outcome.document, "reference": work.outcome.reference}
+            for work in done
+            if (work.step.replays > 0) is wanted and isinstance(work.outcome, Posted)
+        }
+        if proofs:
+            cases.resolve_for(proofs, actor="q2c", resolution=resolution)
+    lost = [work.step.id for work in kept if work.notes["target"] == "unknown"]
+    if lost:
+        cases.outcome_unknown(lost)

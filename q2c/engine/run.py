@@ -1,0 +1,151 @@
+"""Run one batch of one stage: claim, prepare, call, record. The only loop in which work gets done."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from q2c import clock, states
+from q2c.connectors.outcomes import NotFound, Unknown
+from q2c.contracts.events import EVENTS
+from q2c.engine import gates, record
+from q2c.engine.claim import claim, still_ours
+from q2c.models import Event, Step
+from q2c.reasons import Reason
+from q2c.stages import STAGES
+from q2c.stages.verb import Fact, Stage, Work
+
+log = logging.getLogger(__name__)
+
+
+def run_stage(name: str, limit: int | None = None) -> int:
+    """Claim and run one batch. Returns how many steps were claimed; 0 means nothing is due."""
+    stage = STAGES[name]
+    steps = claim(name, limit)
+    if not steps:
+        return 0
+    open_gates = gates.Gates()
+    works = load(steps)
+    prepare(stage, works, open_gates)
+    attempts = _call(stage, [work for work in works if work.is_open], open_gates)
+    record.record(stage, works, attempts, open_gates)
+    return len(steps)
+
+
+def drain(name: str, limit: int | None = None) -> int:
+    """Run a stage until nothing of it is due."""
+    done = 0
+    while count := run_stage(name, limit):
+        done += count
+    return done
+
+
+def load(steps: Sequence[Step]) -> list[Work]:
+    """Steps with their decoded events, two statements whatever the size."""
+    events = {event.id: event for event in Event.objects.filter(id__in={step.event_id for step in steps})}
+    facts = {id_: fact_of(event) for id_, event in events.items()}
+    return [Work(step=step, fact=facts[step.event_id]) for step in steps]
+
+
+def fact_of(event: Event) -> Fact:
+    """The event with its payload as the canonical dataclass."""
+    return Fact(
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        source_id=event.source_id,
+        correlation_id=event.correlation_id,
+        occurred_at=event.occurred_at,
+        payload=msgspec.json.decode(event.payload, type=EVENTS[event.type].payload),
+    )
+
+
+def prepare(stage: Stage, works: list[Work], open_gates: gates.Gates) -> None:
+    """Validate and derive in one transaction; what is about to be sent is marked as sent before it leaves."""
+    with transaction.atomic():
+        states.say("q2c", "")
+        each_or_all(works, stage.verb.prepare)
+        if stage.verb.writes:
+            _mark_sent(works, open_gates)
+
+
+def _mark_sent(works: list[Work], open_gates: gates.Gates) -> None:
+    """sent_at is committed before the first byte leaves. Steps that may have left something keep theirs."""
+    moment = clock.now()
+    ours = still_ours([work.step for work in works])
+    fresh = []
+    for work in works:
+        if work.step.id not in ours:
+            work.outcome = Unknown(text="another worker took this step over")
+        elif work.is_open and work.step.phase == "send" and work.step.sent_at is None:
+            work.notes["first_send"] = True
+            work.step.sent_at = moment
+            fresh.append(work.step.id)
+    if fresh:
+        Step.objects.filter(id__in=fresh).update(sent_at=moment)
+
+
+def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> None:
+    """The batch at once; when one member breaks it, one by one, so that only the broken one fails."""
+    try:
+        with transaction.atomic():
+            act(works)
+        return
+    except Exception:
+        log.exception("batch failed, running one by one")
+    for work in works:
+        work.findings.clear()
+        work.emitted.clear()
+        try:
+            with transaction.atomic():
+                act([work])
+        except Exception as error:
+            log.exception("step failed", extra={"step": str(work.step.id)})
+            work.emitted.clear()
+            work.reject(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", remedy="Tell the platform team")
+
+
+def _call(stage: Stage, works: list[Work], open_gates: gates.Gates) -> list[tuple[Work, list[Any]]]:
+    """Talk to the platforms, no transaction open. Each work gets its outcome."""
+    attempts: list[tuple[Work, list[Any]]] = []
+    if not works:
+        return attempts
+
+    def go(batch: list[Work], act: Callable[[Work], Any]) -> None:
+        for work, (outcome, calls) in zip(batch, gates.on_threads(batch, act), strict=True):
+            work.outcome = outcome
+            attempts.append((work, calls))
+
+    verb = stage.verb
+    first = [work for work in works if work.step.phase == "send" and not _must_look(work, verb.writes)]
+    polled = [work for work in works if work.step.phase == "poll"]
+    looked = [work for work in works if work not in first and work not in polled]
+    go(polled, lambda work: verb.poll(open_gates.open, work))
+    go(looked, lambda work: verb.look_up(open_gates.open, work))
+    again = [work for work in looked if _may_send(work, open_gates)]
+    go(first + again, lambda work: verb.call(open_gates.open, work))
+    return attempts
+
+
+def _must_look(work: Work, writes: bool) -> bool:
+    """Every retry of a write looks first."""
+    return writes and "first_send" not in work.notes
+
+
+def _may_send(work: Work, open_gates: gates.Gates) -> bool:
+    """Nothing found, and the platform's time for committing a lost write is over: send (again)."""
+    if not isinstance(work.outcome, NotFound):
+        return False
+    record.note_search(work, work.outcome)
+    return work.step.phase == "send" and clock.now() >= settled_at(work, open_gates)
+
+
+def settled_at(work: Work, open_gates: gates.Gates) -> dt.datetime:
+    """From when on an empty search proves that nothing was done."""
+    assert work.step.sent_at is not None
+    return work.step.sent_at + clock.seconds(open_gates.settle_s(work.step.connection))

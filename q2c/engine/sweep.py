@@ -1,0 +1,46 @@
+"""Redis may forget: the sweeper finds what is due, what a lost worker left, and which breakers may close."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import connection, transaction
+
+from q2c import clock, states
+from q2c.engine import breaker, wake
+from q2c.models import Step
+
+log = logging.getLogger(__name__)
+
+# Sent and not heard of again: unknown. Never sent: simply due again.
+_EXPIRED = """
+UPDATE q2c_step s
+SET state = CASE WHEN s.sent_at IS NULL THEN %s ELSE %s END, lease = NULL, lease_until = NULL, next_at = %s,
+    text = 'its worker was lost'
+FROM (SELECT id FROM q2c_step WHERE state = 'running' AND lease_until < %s ORDER BY lease_until LIMIT 1000
+      FOR UPDATE SKIP LOCKED) x
+WHERE s.id = x.id RETURNING s.stage
+"""
+
+
+def sweep() -> dict[str, int]:
+    """One round. Returns what it found; safe to run twice at once."""
+    moment = clock.now()
+    with transaction.atomic():
+        states.say("sweeper", "")
+        with connection.cursor() as cursor:
+            targets = [states.edge(Step, "retry")[1], states.edge(Step, "lose")[1]]
+            cursor.execute(_EXPIRED, [*targets, moment, moment])
+            lost = len(cursor.fetchall())
+    closed = breaker.probe_due()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT stage FROM (SELECT DISTINCT stage FROM q2c_step WHERE state IN ('waiting', 'accepted', 'unknown') "
+            "AND next_at <= %s) d",
+            [moment],
+        )
+        due = [row[0] for row in cursor.fetchall()]
+    wake.now(due)
+    if lost or closed:
+        log.warning("swept", extra={"lost": lost, "breakers_closed": closed})
+    return {"lost": lost, "due": len(due), "closed": len(closed)}

@@ -1,0 +1,147 @@
+"""What a stage is made of: a row of STAGES and a Verb with three parts, prepare / call / record.
+
+prepare and record run in a database transaction and never talk to a platform; call talks to one platform and never
+opens a transaction. All three take a batch. What a batch member came to is said on its Work.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome
+from q2c.reasons import Reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One failed check: its name, the sentence, where in the document, what was seen and what to do."""
+
+    reason: Reason
+    text: str
+    pointer: str = ""
+    seen: Any = None
+    remedy: str = ""
+    code: str = ""
+    blocker: Blocker | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
+    """An event as a stage sees it; `payload` is the canonical dataclass."""
+
+    id: uuid.UUID
+    type: str
+    source: str
+    source_id: str
+    correlation_id: uuid.UUID
+    occurred_at: dt.datetime
+    payload: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One step to make: where it goes, what it is about, what it waits for."""
+
+    part: str = ""
+    connection: str = ""
+    order_key: str = ""
+    not_before: dt.datetime | None = None
+    business_key: str = ""
+    customer: str = ""
+    amount_minor: int | None = None
+    currency: str = ""
+    entity: str = ""
+    period: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewEvent:
+    """What a stage emits. `name` tells two emissions of one step apart, so a re-run emits the same ids."""
+
+    type: str
+    payload: Any
+    name: str = ""
+    occurred_at: dt.datetime | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Work:
+    """One claimed step on its way through the three parts."""
+
+    step: Any
+    fact: Fact
+    request: Any = None
+    findings: list[Finding] = field(default_factory=list)
+    outcome: Outcome | NotFound | None = None
+    emitted: list[NewEvent] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    not_before: dt.datetime | None = None
+    waiting_for: str = ""
+
+    def reject(self, reason: Reason, text: str, **more: Any) -> None:
+        self.findings.append(Finding(reason=reason, text=text, **more))
+
+    def emit(self, type_: str, payload: Any, name: str = "") -> None:
+        self.emitted.append(NewEvent(type=type_, payload=payload, name=name))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether prepare left something to call for."""
+        return not self.findings and self.outcome is None
+
+
+OpenPort = Callable[[str], Any]
+
+
+class Verb:
+    """Defaults for stages that talk to nobody. Subclasses say what they do."""
+
+    # Whether a claimed step may leave something behind on a platform.
+    writes = False
+
+    def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
+        """The steps each event needs, in the order of the events."""
+        raise NotImplementedError(type(self).__name__)
+
+    def prepare(self, works: Sequence[Work]) -> None:
+        """Validate and derive: set work.request, or work.reject(…), or work.outcome where no call is needed."""
+
+    def call(self, open_port: OpenPort, work: Work) -> Outcome:
+        """One request to one platform."""
+        raise NotImplementedError(type(self).__name__)
+
+    def poll(self, open_port: OpenPort, work: Work) -> Outcome:
+        raise NotImplementedError(type(self).__name__)
+
+    def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
+        raise NotImplementedError(type(self).__name__)
+
+    def record(self, works: Sequence[Work]) -> None:
+        """What follows in our records from a success: transitions, references, work.emit(…)."""
+
+    def failed(self, works: Sequence[Work]) -> None:
+        """What follows in our records from a failure that a person must see."""
+
+    def preview(self, work: Work) -> dict[str, Any]:
+        """After a prepare that will be rolled back: what would be sent, for a person to read."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One row of STAGES: what must happen on an event, who talks to whom, who owns the failure."""
+
+    name: str
+    on: tuple[str, ...]
+    queue: str
+    talks_to: str
+    emits: tuple[str, ...]
+    control: str
+    owner: str
+    verb: Verb
+    undoes: str = ""
+
