@@ -1,0 +1,154 @@
+-- What holds for entries, checked once per statement over its transition tables.
+
+CREATE FUNCTION ledger_refuse(what text, name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '%', what USING ERRCODE = 'check_violation', CONSTRAINT = name;
+END $$;
+
+-- One living entry per (entity, event, rule set): a further generation only after the one before is superseded.
+-- One living mirror per entry: the lock on the original lets two reversals meet one after the other.
+CREATE FUNCTION ledger_entries_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = public SET enable_seqscan = off AS $$
+DECLARE bad record;
+BEGIN
+  IF EXISTS (SELECT FROM new_rows n WHERE n.generation <> 1) THEN
+    SELECT n.id, n.generation INTO bad FROM new_rows n
+      WHERE n.generation <> 1 AND NOT EXISTS (
+        SELECT FROM ledger_journalentry p
+        WHERE p.event_id = n.event_id AND p.entity_id = n.entity_id AND p.rule_set = n.rule_set
+          AND p.generation = n.generation - 1 AND p.state = 'superseded') LIMIT 1;
+    IF FOUND THEN
+      PERFORM ledger_refuse(format('entry %s: generation %s follows a superseded one only', bad.id, bad.generation),
+                            'one_living_entry');
+    END IF;
+  END IF;
+  IF EXISTS (SELECT FROM new_rows n WHERE n.reverses_id IS NOT NULL) THEN
+    PERFORM 1 FROM ledger_journalentry WHERE id IN (SELECT n.reverses_id FROM new_rows n) ORDER BY id FOR NO KEY UPDATE;
+    SELECT n.id, o.number INTO bad FROM new_rows n JOIN ledger_journalentry o ON o.id = n.reverses_id
+      WHERE o.state <> 'posted' OR o.entity_id <> n.entity_id OR o.currency <> n.currency
+         OR EXISTS (SELECT FROM ledger_journalentry m
+                    WHERE m.reverses_id = o.id AND m.id <> n.id AND m.state <> 'superseded') LIMIT 1;
+    IF FOUND THEN
+      PERFORM ledger_refuse(format('entry %s is not posted, or has a mirror already', bad.number), 'one_living_mirror');
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_journalentry_inserted AFTER INSERT ON ledger_journalentry
+  REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_entries_inserted();
+
+-- Header and lines of entries that become ready: two lines or more, three balances, own or shared accounts.
+CREATE FUNCTION ledger_check_balance(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE bad record;
+BEGIN
+  SELECT e.id, coalesce(s.lines, 0) AS lines, s.amount, s.functional, s.in_group, s.accounts INTO bad
+    FROM ledger_journalentry e
+    LEFT JOIN (
+      SELECT l.entry_id, count(*) AS lines, sum(l.amount_minor) AS amount, sum(l.functional_minor) AS functional,
+             sum(l.group_minor) AS in_group, sum(l.amount_minor) FILTER (WHERE l.amount_minor > 0) AS debits,
+             array_agg(DISTINCT l.account_id) AS accounts
+      FROM ledger_journalline l WHERE l.entry_id = ANY (ids) GROUP BY l.entry_id) s ON s.entry_id = e.id
+    WHERE e.id = ANY (ids)
+      AND (s.lines IS NULL OR s.lines < 2 OR s.amount <> 0 OR s.functional <> 0 OR s.in_group <> 0
+           OR s.lines <> e.line_count OR coalesce(s.debits, 0) <> e.total_minor) LIMIT 1;
+  IF FOUND THEN
+    PERFORM ledger_refuse(
+      format('entry %s does not balance or its header differs: %s lines, sums %s / %s / %s',
+             bad.id, bad.lines, bad.amount, bad.functional, bad.in_group), 'journal_balanced');
+  END IF;
+  -- What row-level foreign keys would say, once per distinct pair.
+  SELECT d.entry_id AS id INTO bad FROM (
+      SELECT DISTINCT ON (e.entity_id, l.account_id) e.entity_id, l.account_id, l.entry_id
+      FROM ledger_journalline l JOIN ledger_journalentry e ON e.id = l.entry_id WHERE l.entry_id = ANY (ids)) d
+    WHERE NOT EXISTS (SELECT FROM ledger_account a
+                      WHERE a.id = d.account_id AND (a.entity_id IS NULL OR a.entity_id = d.entity_id)) LIMIT 1;
+  IF FOUND THEN
+    PERFORM ledger_refuse(format('entry %s has a line on an account that is not its entity''s', bad.id),
+                          'journal_accounts');
+  END IF;
+END $$;
+
+-- Takes the locked row of each series and accepts exactly the next numbers, in whatever order.
+CREATE FUNCTION ledger_check_numbers(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE part record; series record; fitting integer;
+BEGIN
+  FOR part IN SELECT e.entity_id, e.fiscal_year, e.journal, count(*) AS entries FROM ledger_journalentry e
+              WHERE e.id = ANY (ids) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LOOP
+    UPDATE ledger_journalseries s SET last_number = s.last_number + part.entries
+      WHERE s.entity_id = part.entity_id AND s.fiscal_year = part.fiscal_year AND s.journal = part.journal
+      RETURNING s.prefix, s.last_number INTO series;
+    IF FOUND THEN
+      SELECT count(*) INTO fitting
+        FROM generate_series(series.last_number - part.entries + 1, series.last_number) AS k(n)
+        JOIN ledger_journalentry e ON e.number = series.prefix || lpad(k.n::text, 7, '0')
+        WHERE e.id = ANY (ids) AND (e.entity_id, e.fiscal_year, e.journal)
+              = (part.entity_id, part.fiscal_year, part.journal);
+    END IF;
+    IF NOT FOUND OR fitting <> part.entries THEN
+      PERFORM ledger_refuse('out of number: entries take the next numbers of their series, without a gap',
+                            'out_of_number');
+    END IF;
+  END LOOP;
+END $$;
+
+-- The period stays locked until the entries are committed, so nobody closes it under them.
+CREATE FUNCTION ledger_check_periods(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE bad record;
+BEGIN
+  PERFORM 1 FROM ledger_fiscalperiod
+    WHERE id IN (SELECT e.period_id FROM ledger_journalentry e WHERE e.id = ANY (ids)) ORDER BY id FOR SHARE;
+  SELECT e.id, p.subledger, p.name, p.state INTO bad
+    FROM ledger_journalentry e JOIN ledger_fiscalperiod p ON p.id = e.period_id
+    WHERE e.id = ANY (ids)
+      AND (p.state = 'closed' OR (p.state = 'soft_closed' AND e.reverses_id IS NULL)
+           OR (p.entity_id, p.subledger, p.fiscal_year) <> (e.entity_id, e.subledger, e.fiscal_year)
+           OR e.effective_on < p.starts_on OR e.effective_on >= p.ends_on) LIMIT 1;
+  IF FOUND THEN
+    PERFORM ledger_refuse(format('entry %s does not belong into period %s %s, which is %s',
+                                 bad.id, bad.subledger, bad.name, bad.state), 'journal_period');
+  END IF;
+END $$;
+
+-- Ids go on as an array and plans are made afresh: the tables may have grown a thousandfold since the last one.
+CREATE FUNCTION ledger_entries_updated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = public SET plan_cache_mode = force_custom_plan AS $$
+DECLARE bad record; ids uuid[]; rules bigint[];
+BEGIN
+  SELECT n.id INTO bad FROM new_rows n JOIN old_rows o USING (id)
+    WHERE o.state <> 'drafted' AND (
+      (o.correlation_id, o.entity_id, o.journal, o.fiscal_year, o.number, o.event_id, o.event_type, o.rule_set,
+       o.generation, o.rules_used, o.effective_on, o.booked_at, o.period_id, o.subledger, o.currency,
+       o.functional_currency, o.group_currency, o.functional_rate, o.group_rate, o.customer, o.memo,
+       o.business_document, o.key, o.line_count, o.total_minor, o.reverses_id)
+      IS DISTINCT FROM
+      (n.correlation_id, n.entity_id, n.journal, n.fiscal_year, n.number, n.event_id, n.event_type, n.rule_set,
+       n.generation, n.rules_used, n.effective_on, n.booked_at, n.period_id, n.subledger, n.currency,
+       n.functional_currency, n.group_currency, n.functional_rate, n.group_rate, n.customer, n.memo,
+       n.business_document, n.key, n.line_count, n.total_minor, n.reverses_id)
+      -- Said once: the ERP's document, the day it was posted, what came instead.
+      OR (o.posted_reference <> '' AND o.posted_reference <> n.posted_reference)
+      OR (o.document_number <> '' AND o.document_number <> n.document_number)
+      OR (o.posted_at IS NOT NULL AND o.posted_at IS DISTINCT FROM n.posted_at)
+      OR (o.superseded_by_id IS NOT NULL AND o.superseded_by_id IS DISTINCT FROM n.superseded_by_id)) LIMIT 1;
+  IF FOUND THEN
+    PERFORM ledger_refuse(format('entry %s is frozen: correct it by a mirror entry', bad.id), 'journal_frozen');
+  END IF;
+
+  ids := ARRAY(SELECT n.id FROM new_rows n JOIN old_rows o USING (id) WHERE o.state = 'drafted' AND n.state = 'ready');
+  IF cardinality(ids) = 0 THEN
+    RETURN NULL;
+  END IF;
+  PERFORM ledger_check_balance(ids);
+  PERFORM ledger_check_periods(ids);
+  PERFORM ledger_check_numbers(ids);
+  rules := ARRAY(SELECT r.id FROM ledger_postingrule r WHERE r.used_at IS NULL AND r.id IN (
+    SELECT DISTINCT rl.rule_id FROM ledger_postingruleline rl
+    WHERE rl.id IN (SELECT l.rule_line_id FROM ledger_journalline l WHERE l.entry_id = ANY (ids)))
+    ORDER BY r.id FOR UPDATE);
+  IF cardinality(rules) > 0 THEN
+    UPDATE ledger_postingrule SET used_at = clock_timestamp() WHERE id = ANY (rules) AND used_at IS NULL;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_journalentry_updated AFTER UPDATE ON ledger_journalentry
+  REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_entries_updated();

@@ -1,0 +1,12 @@
+DROP TRIGGER ledger_fiscalperiod_same ON ledger_fiscalperiod;
+DROP FUNCTION ledger_guard_period();
+DROP TRIGGER ledger_legalentity_same ON ledger_legalentity;
+DROP FUNCTION ledger_guard_entity();
+DROP TRIGGER ledger_account_same ON ledger_account;
+DROP TRIGGER ledger_account_kept ON ledger_account;
+DROP FUNCTION ledger_guard_account();
+DROP TRIGGER ledger_postingruleline_frozen ON ledger_postingruleline;
+DROP FUNCTION ledger_guard_rule_line();
+DROP TRIGGER ledger_postingrule_frozen ON ledger_postingrule;
+DROP FUNCTION ledger_guard_rule();
+DROP FUNCTION ledger_refuse_rewrite();

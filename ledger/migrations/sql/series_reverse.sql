@@ -1,0 +1,3 @@
+DROP TRIGGER ledger_journalseries_kept ON ledger_journalseries;
+DROP TRIGGER ledger_journalseries_guard ON ledger_journalseries;
+DROP FUNCTION ledger_guard_series();
