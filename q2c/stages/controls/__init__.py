@@ -1,0 +1,23 @@
+"""The controls of accept_order, in the order a person would check them. Each is one named function."""
+
+from q2c.stages.controls import customer, entity, limits, price, product, schedule, tax
+
+CONTROLS = (
+    customer.known_and_active,
+    customer.hierarchy,
+    product.known,
+    product.revenue_treatment,
+    entity.determined,
+    entity.currency_allowed,
+    product.mapped_to_item,
+    tax.nexus,
+    tax.code,
+    schedule.term,
+    schedule.phases,
+    schedule.billing,
+    price.arithmetic,
+    price.usage_terms,
+    limits.discount,
+)
+
+__all__ = ["CONTROLS"]

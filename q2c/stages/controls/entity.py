@@ -1,0 +1,57 @@
+"""Which company of ours sells, and in which currency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from q2c.connectors.outcomes import Blocker
+from q2c.contracts.documents import OrderDocument
+from q2c.reasons import Reason
+from q2c.stages.controls.world import World
+from q2c.stages.verb import Finding
+
+
+def determined(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """Each invoice group has exactly one legal entity, the contract has one, and each line a group."""
+    contract = world.entities.get(order.contract_entity)
+    if contract is None or not contract.is_active:
+        yield _undetermined("/contract_entity", order.contract_entity, f"Entity {order.contract_entity} is not active")
+    for i, group in enumerate(order.groups):
+        if world.entity_of(group, order) is None:
+            wanted = f" by {group.legal_entity}" if group.legal_entity else ""
+            yield _undetermined(
+                f"/groups/{i}/region", group.region, f"Region {group.region} is not served{wanted} by exactly one entity"
+            )
+    keys = [group.key for group in order.groups]
+    for i, line in enumerate(order.lines):
+        if keys.count(line.group) != 1:
+            yield _undetermined(f"/lines/{i}/group", line.group, f"Line {line.line} names no single invoice group")
+
+
+def _undetermined(pointer: str, seen: str, text: str) -> Finding:
+    return Finding(
+        reason=Reason.LEGAL_ENTITY_UNDETERMINED,
+        pointer=pointer,
+        seen=seen,
+        text=text,
+        remedy="Name the entity on the order, or let one entity serve the region, then replay",
+        blocker=Blocker(connection="", object_type="legal_entity", object_key=seen, condition="undetermined"),
+    )
+
+
+def currency_allowed(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """Each group invoices in a currency its entity may invoice in."""
+    for i, group in enumerate(order.groups):
+        entity = world.entity_of(group, order)
+        allowed = entity.allowed_currencies if entity else []
+        if entity and allowed and group.currency not in allowed:
+            yield Finding(
+                reason=Reason.CURRENCY_NOT_ALLOWED,
+                pointer=f"/groups/{i}/currency",
+                seen=group.currency,
+                text=f"{entity.code} does not invoice in {group.currency}, only in {', '.join(allowed)}",
+                remedy="Change the group's currency, or allow it for the entity, then replay",
+                blocker=Blocker(
+                    connection="", object_type="legal_entity", object_key=entity.code, condition="currency"
+                ),
+            )

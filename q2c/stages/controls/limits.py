@@ -1,0 +1,33 @@
+"""What needs a second person's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from q2c.contracts.documents import OrderDocument
+from q2c.reasons import Reason
+from q2c.stages.controls.price import list_minor
+from q2c.stages.controls.world import World
+from q2c.stages.verb import Finding
+
+
+def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """A line's discount stays within the policy of its entity."""
+    groups = {group.key: group for group in order.groups}
+    for i, line in enumerate(order.lines):
+        group = groups.get(line.group)
+        entity = world.entity_of(group, order) if group else None
+        if entity is None or group is None or not line.discount_minor:
+            continue
+        gross = list_minor(order, line, group.currency)
+        limit = world.discount_limit(entity.code)
+        percent = Decimal(line.discount_minor) * 100 / gross if gross else Decimal(100)
+        if percent > limit:
+            yield Finding(
+                reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
+                pointer=f"/lines/{i}/discount_minor",
+                seen=f"{percent:.2f} %",
+                text=f"Line {line.line} gives {percent:.2f} % discount; {limit.normalize():f} % need no approval",
+                remedy="A second person approves the discount",
+            )

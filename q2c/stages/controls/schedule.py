@@ -1,0 +1,79 @@
+"""When it begins, when it is billed, when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from q2c.contracts.documents import OrderDocument
+from q2c.reasons import Reason
+from q2c.stages.controls.calendar import term_end, whole_months
+from q2c.stages.controls.world import World
+from q2c.stages.verb import Finding
+
+# A deal is not closed years before it starts, nor long after.
+_LEAD_DAYS_MAX = 366
+_MONTHS = {"monthly": 1, "quarterly": 3, "annual": 12}
+
+
+def term(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """The term starts within a year of closing, on one side or the other."""
+    if abs((order.starts_on - order.closed_on).days) > _LEAD_DAYS_MAX:
+        yield Finding(
+            reason=Reason.TERM_INVALID,
+            pointer="/starts_on",
+            seen=order.starts_on,
+            text=f"The term starts on {order.starts_on}, more than a year away from closing on {order.closed_on}",
+            remedy="Correct the contract start in the sales platform",
+        )
+
+
+def phases(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """Phases lie inside the term, in order, without gap or overlap."""
+    end = term_end(order)
+    for i, line in enumerate(order.lines):
+        before = None
+        for j, phase in enumerate(line.phases):
+            problem = ""
+            if phase.ends_on <= phase.starts_on:
+                problem = f"ends on {phase.ends_on}, before it starts on {phase.starts_on}"
+            elif phase.starts_on < order.starts_on or phase.ends_on > end:
+                problem = f"lies outside the term {order.starts_on} to {end}"
+            elif before is not None and phase.starts_on != before:
+                kind = "leaves a gap after" if phase.starts_on > before else "overlaps"
+                problem = f"starts on {phase.starts_on}, which {kind} the phase before it (until {before})"
+            before = phase.ends_on
+            if problem:
+                yield Finding(
+                    reason=Reason.BILLING_SCHEDULE_INVALID,
+                    pointer=f"/lines/{i}/phases/{j}",
+                    seen=f"{phase.starts_on} – {phase.ends_on}",
+                    text=f"Phase {j + 1} of line {line.line} {problem}",
+                    remedy="Correct the phase dates in the sales platform",
+                )
+
+
+def billing(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """One-time lines are billed once, others periodically, and periods fit the phases."""
+    for i, line in enumerate(order.lines):
+        once = line.billing.frequency == "once"
+        problem = ""
+        if line.kind == "one_time" and not once:
+            problem = f"is one-time but billed {line.billing.frequency}"
+        elif line.kind != "one_time" and once:
+            problem = f"is {line.kind} but billed once"
+        elif line.kind == "usage" and line.billing.timing != "in_arrears":
+            problem = "is usage but billed in advance"
+        elif not once and line.billing.alignment == "term_start":
+            months = _MONTHS[line.billing.frequency]
+            ends = [phase.ends_on for phase in line.phases] or [term_end(order)]
+            counts = [whole_months(order.starts_on, end) for end in ends]
+            if any(count is None or count % months for count in counts):
+                problem = f"is billed {line.billing.frequency}, which does not fit its phases"
+        if problem:
+            yield Finding(
+                reason=Reason.BILLING_SCHEDULE_INVALID,
+                pointer=f"/lines/{i}/billing",
+                seen=f"{line.billing.frequency}, {line.billing.timing}",
+                text=f"Line {line.line} {problem}",
+                remedy="Correct frequency, alignment or phases in the sales platform",
+            )
