@@ -1,0 +1,329 @@
+"""Charts as SVG made on the server: classes for colour, no inline style, a table or a sentence behind each.
+
+Geometry is in whole pixels of the drawing; amounts stay integers and are only scaled for display.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from q2c.ui import formats, words
+from q2c.ui.parts import Point
+
+
+def _scaled(value: int, highest: int, length: int) -> int:
+    """value / highest × length, at least 1 for what is not nothing."""
+    if highest <= 0 or value <= 0:
+        return 0
+    return max(1, value * length // highest)
+
+
+def sparkline(values: Sequence[int], title: str) -> SafeString:
+    """A word-sized line. What it shows is said in its description."""
+    if len(values) < 2:
+        return format_html('<span class="nothing">{}</span>', "no trend yet")
+    width, height, highest = 96, 24, max(*values, 1)
+    step_x = (width - 4) / (len(values) - 1)
+    points = [(round(2 + i * step_x), height - 3 - _scaled(v, highest, height - 6)) for i, v in enumerate(values)]
+    path = " ".join(f"{x},{y}" for x, y in points)
+    said = f"From {formats.number(values[0])} to {formats.number(values[-1])}, highest {formats.number(max(values))}."
+    return format_html(
+        '<svg class="sparkline" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img"><title>{t}</title>'
+        '<desc>{d}</desc><polygon class="under" points="2,{h} {p} {right},{h}"/><polyline points="{p}"/>'
+        '<circle cx="{x}" cy="{y}" r="2"/></svg>',
+        w=width,
+        h=height,
+        t=title,
+        d=said,
+        p=path,
+        right=width - 2,
+        x=points[-1][0],
+        y=points[-1][1],
+    )
+
+
+def share(parts: Sequence[tuple[str, int]], noun: str = "", title: str = "") -> SafeString:
+    """One bar divided by state. The numbers stand beside it in text, so it is hidden from screen readers."""
+    whole = sum(count for _, count in parts)
+    if not whole:
+        return format_html('<svg class="share" viewBox="0 0 400 6" preserveAspectRatio="none" aria-hidden="true">{}</svg>', "")
+    rects, x = [], 0
+    for state, count in parts:
+        width = max(4, count * 400 // whole) if count else 0
+        rects.append((words.look(state, noun).tone, x, max(0, width - 2)))
+        x += width
+    return format_html(
+        '<svg class="share" viewBox="0 0 {} 6" preserveAspectRatio="none" aria-hidden="true"><title>{}</title>{}</svg>',
+        max(400, x),
+        title,
+        format_html_join("", '<rect class="tone-{}" x="{}" y="0" width="{}" height="6"/>', rects),
+    )
+
+
+def columns(points: Sequence[Point], title: str, *, value_name: str = "Count", also_name: str = "") -> SafeString:
+    """Values over time as columns; `also` is stacked on top in the tone of failure. A table stands behind."""
+    if not points:
+        return format_html('<p class="nothing">{}</p>', "No data in this span.")
+    height, slot, highest = 120, 20, max(max(p.value + p.also for p in points), 1)
+    bars = []
+    for i, point in enumerate(points):
+        main, also = _scaled(point.value, highest, height), _scaled(point.also, highest, height)
+        bars.append(
+            format_html(
+                '<g><title>{}: {}</title><rect class="hit" x="{x}" y="0" width="{slot}" height="{h}"/>'
+                '<rect class="tone-{}" x="{bx}" y="{}" width="{w}" height="{}"/>'
+                '<rect class="tone-bad" x="{bx}" y="{}" width="{w}" height="{}"/></g>',
+                point.label,
+                _said(point, value_name, also_name),
+                point.tone,
+                height - main,
+                main,
+                height - main - also,
+                also,
+                x=i * slot,
+                bx=i * slot + 3,
+                slot=slot,
+                w=slot - 6,
+                h=height,
+            )
+        )
+    return format_html(
+        '<figure class="chart"><figcaption>{title}{legend}</figcaption><div class="plot"><span class="top">{top}</span>'
+        '<svg viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{title}">'
+        '<path class="grid" d="M0 0.5H{w}M0 {mid}H{w}M0 {base}H{w}"/>{bars}</svg>'
+        '<span class="from">{first}</span><span class="to">{last}</span></div>{table}</figure>',
+        title=title,
+        legend=_legend(value_name, also_name),
+        top=formats.number(highest),
+        w=len(points) * slot,
+        h=height,
+        mid=height // 2,
+        base=height - 0.5,
+        bars=format_html_join("", "{}", ((bar,) for bar in bars)),
+        first=points[0].label,
+        last=points[-1].label,
+        table=_table_behind(points, value_name, also_name),
+    )
+
+
+def _said(point: Point, value_name: str, also_name: str) -> str:
+    text = f"{value_name} {point.display or formats.number(point.value)}"
+    return f"{text}, {also_name} {formats.number(point.also)}" if also_name else text
+
+
+def _legend(value_name: str, also_name: str) -> SafeString:
+    if not also_name:
+        return format_html("{}", "")
+    swatch = '<svg class="swatch" viewBox="0 0 8 8" aria-hidden="true"><rect class="tone-{}" width="8" height="8"/></svg>{}'
+    rows = (("accent", value_name), ("bad", also_name))
+    return format_html('<span class="legend">{}</span>', format_html_join(" ", swatch, rows))
+
+
+def _table_behind(points: Sequence[Point], value_name: str, also_name: str) -> SafeString:
+    head = format_html("<th scope=col>{}</th>", also_name) if also_name else ""
+    rows = [
+        (
+            p.label,
+            p.display or formats.number(p.value),
+            format_html('<td class="number">{}</td>', formats.number(p.also)) if also_name else "",
+        )
+        for p in points
+    ]
+    return format_html(
+        '<details class="behind"><summary>Table</summary><div class="scroll"><table class="table"><thead><tr>'
+        '<th scope="col">When</th><th scope="col" class="number">{}</th>{}</tr></thead><tbody>{}</tbody></table>'
+        "</div></details>",
+        value_name,
+        head,
+        format_html_join("", '<tr><th scope="row">{}</th><td class="number">{}</td>{}</tr>', rows),
+    )
+
+
+def bars(points: Sequence[Point], title: str) -> SafeString:
+    """A ranking: a table whose middle column is drawn."""
+    highest = max((p.value for p in points), default=0)
+    rows = [
+        (
+            format_html('<a href="{}">{}</a>', p.href, p.label) if p.href else p.label,
+            p.tone,
+            _scaled(p.value, highest, 400),
+            p.display or formats.number(p.value),
+        )
+        for p in points
+    ]
+    return format_html(
+        '<table class="bars"><caption>{}</caption><tbody>{}</tbody></table>',
+        title,
+        format_html_join(
+            "",
+            '<tr><th scope="row">{}</th><td class="drawn"><svg viewBox="0 0 400 10" preserveAspectRatio="none" '
+            'aria-hidden="true"><rect class="tone-{}" width="{}" height="10"/></svg></td><td class="number">{}</td></tr>',
+            rows,
+        ),
+    )
+
+
+def road(noun: str, state: str, *, small: bool = False) -> SafeString:
+    """Where a record is on its noun's road and what comes next.
+
+    Small: dots only, for a table cell. A side state (rejected, blocked) hangs under the place where it left.
+    """
+    main = words.ROADS[noun]
+    here = words.look(state, noun)
+    left_at = words.SIDES.get((noun, state), "")
+    place = main.index(state) if state in main else main.index(left_at) if left_at else 0
+    following = main[place + 1] if place + 1 < len(main) else ""
+    ahead = f"Next: {words.look(following, noun).label}." if following and here.tone != "bad" else ""
+    said = f"{here.label}, step {place + 1} of {len(main)}. {ahead}".strip()
+    if here.tone == "bad" and left_at:
+        said = f"{here.label} after {words.look(left_at, noun).label}, step {place + 1} of {len(main)}."
+    draw = _dots if small else _stations
+    return draw(noun, main, place, state, said)
+
+
+def _dots(noun: str, main: Sequence[str], place: int, state: str, said: str) -> SafeString:
+    tone = words.look(state, noun).tone
+    gap, width = 14, 14 * len(main)
+    dots = []
+    for i in range(len(main)):
+        kind = "past" if i < place else f"here tone-{tone}" if i == place else "later"
+        dots.append((kind, 7 + i * gap, 4 if i == place else 3))
+    return format_html(
+        '<svg class="road small" viewBox="0 0 {w} 12" width="{w}" height="12" role="img"><title>{t}</title>'
+        '<path d="M7 6H{end}"/>{dots}</svg>',
+        w=width,
+        t=said,
+        end=width - 7,
+        dots=format_html_join("", '<circle class="{}" cx="{}" cy="6" r="{}"/>', dots),
+    )
+
+
+def _stations(noun: str, main: Sequence[str], place: int, state: str, said: str) -> SafeString:
+    gap, side = 116, state not in main
+    look = words.look(state, noun)
+    marks = []
+    for i, name in enumerate(main):
+        on_it = i == place and not side
+        last = on_it and i == len(main) - 1
+        kind = "past" if i < place or (side and i == place) or (last and look.tone == "good") else "here" if on_it else "later"
+        x = 58 + i * gap
+        tone = look.tone if on_it else ""
+        marks.append(
+            format_html(
+                '<g class="{}{}"><circle cx="{x}" cy="14" r="7"/>{}<text x="{x}" y="38">{}</text></g>',
+                kind,
+                f" tone-{tone}" if tone else "",
+                format_html('<path class="tick" d="M{} 14l2.5 2.5 4.5-5"/>', x - 3.5) if kind == "past" else "",
+                words.look(name, noun).label,
+                x=x,
+            )
+        )
+    width, height = gap * len(main), 78 if side else 46
+    x = 58 + place * gap
+    branch: SafeString | str = ""
+    if side:
+        branch = format_html(
+            '<path class="branch" d="M{x} 21V42q0 10 10 10h8"/><g class="here tone-{tone}"><circle cx="{cx}" cy="52" r="7"/>'
+            '<text class="beside" x="{tx}" y="56">{label}</text></g>',
+            x=x + 26 - 26,
+            tone=look.tone,
+            cx=x + 26,
+            tx=x + 39,
+            label=look.label,
+        )
+        # The word of the station itself moves aside for the branch that leaves under it.
+        height = 66
+    return format_html(
+        '<div class="scroll road-frame"><svg class="road{side}" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img">'
+        '<title>{t}</title><path d="M58 14H{end}"/>{marks}{branch}</svg></div>',
+        side=" sided" if side else "",
+        w=width,
+        h=height,
+        t=said,
+        end=58 + gap * (len(main) - 1),
+        marks=format_html_join("", "{}", ((mark,) for mark in marks)),
+        branch=branch,
+    )
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box of a map: `after` names the boxes that lead to it."""
+
+    name: str
+    label: str
+    after: Sequence[str] = ()
+    note: str = ""
+    href: str = ""
+    count: int = 0
+    tone: str = "quiet"
+    entry: str = field(default="")
+
+
+def process_map(boxes: Sequence[Box], title: str) -> SafeString:
+    """A map from left to right: each box stands one column after the last of those that lead to it."""
+    column = _columns_of(boxes)
+    rows: dict[int, int] = {}
+    at: dict[str, tuple[int, int]] = {}
+    for box in boxes:
+        place = column[box.name]
+        row = rows.get(place, 0)
+        rows[place] = row + 1
+        at[box.name] = (place * 212 + 4, row * 74 + 4)
+    width = (max(column.values(), default=0) + 1) * 212 - 28
+    height = max(rows.values(), default=1) * 74 - 6
+    lines = [_curve(at[source], at[box.name]) for box in boxes for source in box.after if source in at]
+    return format_html(
+        '<div class="scroll map-frame" tabindex="0" role="region" aria-label="{t}"><svg class="map" viewBox="0 0 {w} {h}" '
+        'width="{w}" height="{h}"><title>{t}</title>{lines}{boxes}</svg></div>',
+        t=title,
+        w=width,
+        h=height,
+        lines=format_html_join("", '<path class="edge" d="{}"/>', ((line,) for line in lines)),
+        boxes=format_html_join("", "{}", ((_drawn(box, *at[box.name]),) for box in boxes)),
+    )
+
+
+def _columns_of(boxes: Sequence[Box]) -> dict[str, int]:
+    """Longest way from a start to each box; an edge that would close a circle is not followed."""
+    known = {box.name: box for box in boxes}
+    found: dict[str, int] = {}
+
+    def depth(name: str, path: frozenset[str]) -> int:
+        if name not in found:
+            before = [b for b in known[name].after if b in known and b not in path]
+            found[name] = max((depth(b, path | {name}) + 1 for b in before), default=0)
+        return found[name]
+
+    for box in boxes:
+        depth(box.name, frozenset())
+    return found
+
+
+def _curve(source: tuple[int, int], target: tuple[int, int]) -> str:
+    x1, y1, x2, y2 = source[0] + 176, source[1] + 29, target[0], target[1] + 29
+    bend = max(18, abs(x2 - x1) // 2)
+    return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
+
+
+def _drawn(box: Box, x: int, y: int) -> SafeString:
+    inner = format_html(
+        '<g class="box tone-{tone}"><rect x="{x}" y="{y}" width="176" height="58" rx="6"/>'
+        '<text class="name" x="{tx}" y="{ty}">{label}</text><text class="note" x="{tx}" y="{ny}">{note}</text>{count}</g>',
+        tone=box.tone,
+        x=x,
+        y=y,
+        tx=x + 12,
+        ty=y + 24,
+        ny=y + 43,
+        label=box.label,
+        note=box.note,
+        count=format_html('<text class="count" x="{}" y="{}">{}</text>', x + 164, y + 24, formats.number(box.count))
+        if box.count
+        else "",
+    )
+    return format_html('<a href="{}">{}</a>', box.href, inner) if box.href else inner

@@ -1,0 +1,32 @@
+"""What a person sees when a page cannot be shown. Named as handlers in q2c/urls.py."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from q2c.ui.rights import Denied, refused
+
+
+def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403: names the missing right where it is known."""
+    if isinstance(exception, Denied):
+        return refused(request, exception.right)
+    return refused(request, why=str(exception or ""))
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: the form was older than the session, or came from elsewhere."""
+    why = "The form was open for too long or came from another page. Go back, reload, and send it again."
+    return render(request, "403.html", {"why": why, "title": "This form has expired"}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404."""
+    return render(request, "404.html", status=404)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """500: no database, no session: the page needs neither, only the correlation id."""
+    reference = getattr(request, "correlation_id", "")
+    return render(None, "500.html", {"reference": reference}, status=500)  # type: ignore[arg-type]

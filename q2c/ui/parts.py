@@ -1,0 +1,189 @@
+"""What the parts of a page are made of: the shapes that views hand to templates/parts/."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from q2c.money import Money
+
+
+@dataclass(frozen=True)
+class Crumb:
+    """One step of the way back; the last has no address."""
+
+    label: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab. `count` None shows no number."""
+
+    label: str
+    href: str
+    count: int | None = None
+    current: bool = False
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One filter in force, and the address without it."""
+
+    key: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One station of the flow. `counts` are (state, how many), in the order of the flow."""
+
+    label: str
+    counts: Sequence[tuple[str, int]] = ()
+    amounts: Sequence[Any] = ()
+    oldest: dt.datetime | None = None
+    href: str = ""
+    trend: Sequence[int] = ()
+    noun: str = "step"
+    note: str = ""
+
+    @property
+    def total(self) -> int:
+        return sum(count for _, count in self.counts)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a timeline. `detail` is text that opens underneath; `payload` a document to look into."""
+
+    at: dt.datetime
+    what: str
+    actor: str = ""
+    text: str = ""
+    tone: str = "quiet"
+    icon: str = ""
+    href: str = ""
+    link: str = ""
+    detail: str = ""
+    payload: Any = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field before and after. None means it was not there."""
+
+    field: str
+    old: Any = None
+    new: Any = None
+
+    @property
+    def kind(self) -> str:
+        if self.old is None:
+            return "added"
+        return "removed" if self.new is None else "changed"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """The fields in which two documents differ, in the order of the old one, then what is new."""
+    names = [*old, *(name for name in new if name not in old)]
+    return [Change(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+@dataclass(frozen=True)
+class JournalLine:
+    """One line of a preview: exactly one of debit and credit is set, in minor units."""
+
+    account: str
+    name: str = ""
+    debit_minor: int = 0
+    credit_minor: int = 0
+    text: str = ""
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    rule: str = ""
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class JournalPreview:
+    """Debits and credits before (or after) they are sent, one currency."""
+
+    currency: str
+    lines: Sequence[JournalLine]
+    entity: str = ""
+    period: str = ""
+    effective: dt.date | None = None
+    number: str = ""
+    reference: str = ""
+
+    @property
+    def debit(self) -> Money:
+        return Money(sum(line.debit_minor for line in self.lines), self.currency)
+
+    @property
+    def credit(self) -> Money:
+        return Money(sum(line.credit_minor for line in self.lines), self.currency)
+
+    @property
+    def difference(self) -> Money:
+        return self.debit - self.credit
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a dry run."""
+
+    label: str
+    passed: bool
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Long work as the server knows it. `url` answers with this part again; empty when there is no more to ask."""
+
+    label: str
+    total: int
+    done: int = 0
+    failed: int = 0
+    unknown: int = 0
+    state: str = "running"
+    url: str = ""
+    cancel_url: str = ""
+    note: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.state not in {"queued", "running", "waiting", "sending"}
+
+    @property
+    def reached(self) -> int:
+        return self.done + self.failed + self.unknown
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a chart; `display` is how it is written, `also` a second value stacked on it."""
+
+    label: str
+    value: int
+    display: str = ""
+    also: int = 0
+    href: str = ""
+    tone: str = "accent"
+
+
+def facts(*pairs: tuple[str, Any]) -> list[tuple[str, Any]]:
+    """Label and value, without the pairs that have nothing to say."""
+    return [(label, value) for label, value in pairs if value not in (None, "", [], ())]
+
+
+def by_currency(amounts: Iterable[tuple[int, str]]) -> list[Money]:
+    """One sum per currency, the largest count of minor units first. Currencies are never added together."""
+    sums: dict[str, int] = {}
+    for minor, currency in amounts:
+        sums[currency] = sums.get(currency, 0) + minor
+    return [Money(minor, code) for code, minor in sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))]

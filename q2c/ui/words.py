@@ -1,0 +1,141 @@
+"""What states, tones and nouns are called and look like on a page: tables, nothing else.
+
+A tone is never shown by colour alone: each state has its word and its icon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# good: done. busy: moving. warn: a person should look. bad: stopped. quiet: nothing to say.
+TONES = ("quiet", "busy", "good", "warn", "bad")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one state is shown."""
+
+    label: str
+    tone: str
+    icon: str
+
+
+_COMMON = {
+    "received": Look("Received", "quiet", "circle-dot"),
+    "accepted": Look("Accepted", "good", "circle-check"),
+    "rejected": Look("Rejected", "bad", "circle-x"),
+    "awaiting_approval": Look("Awaiting approval", "warn", "user-check"),
+    "provisioning": Look("Provisioning", "busy", "loader"),
+    "provisioned": Look("Provisioned", "busy", "circle-dot"),
+    "active": Look("Active", "good", "circle-play"),
+    "suspended": Look("Suspended", "warn", "circle-pause"),
+    "completed": Look("Completed", "good", "circle-check"),
+    "cancelled": Look("Cancelled", "quiet", "ban"),
+    "expired": Look("Expired", "quiet", "archive"),
+    "waiting": Look("Waiting", "quiet", "hourglass"),
+    "running": Look("Running", "busy", "loader"),
+    "done": Look("Done", "good", "circle-check"),
+    "unknown": Look("Outcome unknown", "warn", "circle-question-mark"),
+    "failed": Look("Failed", "bad", "octagon-alert"),
+    "held": Look("Held", "warn", "lock"),
+    "abandoned": Look("Abandoned", "quiet", "circle-slash"),
+    "issued": Look("Issued", "quiet", "circle-dot"),
+    "recorded": Look("Recorded", "busy", "book-open"),
+    "posting": Look("Posting", "busy", "send"),
+    "posted": Look("Posted", "good", "circle-check"),
+    "partly_paid": Look("Partly paid", "busy", "circle-dashed"),
+    "paid": Look("Paid", "good", "circle-check"),
+    "voided": Look("Voided", "quiet", "ban"),
+    "credited": Look("Credited", "quiet", "undo-2"),
+    "partly_applied": Look("Partly applied", "busy", "circle-dashed"),
+    "applied": Look("Applied", "good", "circle-check"),
+    "refunded": Look("Refunded", "quiet", "undo-2"),
+    "planned": Look("Planned", "quiet", "calendar-clock"),
+    "due": Look("Due", "warn", "clock"),
+    "recognised": Look("Recognised", "good", "circle-check"),
+    "drafted": Look("Drafted", "quiet", "circle-dashed"),
+    "ready": Look("Ready", "busy", "shield-check"),
+    "blocked": Look("Blocked", "bad", "octagon-alert"),
+    "superseded": Look("Superseded", "quiet", "layers"),
+    "reversed": Look("Reversed", "quiet", "undo-2"),
+    "open": Look("Open", "bad", "circle-alert"),
+    "in_progress": Look("In progress", "busy", "user-check"),
+    "replaying": Look("Replaying", "busy", "rotate-cw"),
+    "resolved": Look("Resolved", "good", "circle-check"),
+    "snoozed": Look("Snoozed", "quiet", "moon-star"),
+    "reopened": Look("Reopened", "bad", "rotate-ccw"),
+    "closed_without_fix": Look("Closed without fix", "quiet", "archive"),
+    "closed": Look("Closed", "quiet", "lock"),
+    "soft_closed": Look("Soft closed", "warn", "lock"),
+    "up": Look("Up", "good", "plug"),
+    "down": Look("Down", "bad", "zap"),
+    "paused": Look("Paused", "warn", "circle-pause"),
+    "queued": Look("Queued", "quiet", "hourglass"),
+    "sent": Look("Sent", "busy", "send"),
+    "confirmed": Look("Confirmed", "good", "circle-check"),
+    "verifying": Look("Being verified", "warn", "search"),
+    "urgent": Look("Urgent", "bad", "octagon-alert"),
+    "high": Look("High", "bad", "triangle-alert"),
+    "normal": Look("Normal", "quiet", "minus"),
+    "low": Look("Low", "quiet", "arrow-down"),
+}
+
+# Where one word means another thing for one noun.
+_OF_NOUN = {
+    ("step", "accepted"): Look("With the platform", "busy", "hourglass"),
+    ("period", "open"): Look("Open", "good", "circle-dot"),
+    ("period", "closed"): Look("Closed", "bad", "lock"),
+    ("period", "reopened"): Look("Reopened", "warn", "rotate-ccw"),
+}
+
+
+def look(state: str, noun: str = "") -> Look:
+    """How a state is shown; a state nobody named yet is shown by its own words."""
+    found = _OF_NOUN.get((noun, state)) or _COMMON.get(state)
+    return found or Look(plain(state), "quiet", "circle")
+
+
+def plain(name: str) -> str:
+    """cost_center → "Cost center": a key as a person would read it."""
+    text = str(name).replace("_", " ").replace(".", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+# The main road of each noun, and where each side state leaves it.
+ROADS: dict[str, tuple[str, ...]] = {
+    "order": ("received", "accepted", "provisioning", "active", "completed"),
+    "subscription": ("provisioned", "active", "expired"),
+    "invoice": ("issued", "recorded", "posted", "partly_paid", "paid"),
+    "payment": ("received", "partly_applied", "applied"),
+    "revenue": ("planned", "due", "recognised"),
+    "journal": ("drafted", "ready", "posting", "posted"),
+    "step": ("waiting", "running", "done"),
+    "case": ("open", "in_progress", "replaying", "resolved"),
+    "replay": ("queued", "sent", "confirmed"),
+}
+SIDES: dict[tuple[str, str], str] = {
+    ("order", "awaiting_approval"): "received",
+    ("order", "rejected"): "received",
+    ("order", "cancelled"): "accepted",
+    ("subscription", "suspended"): "active",
+    ("subscription", "cancelled"): "active",
+    ("invoice", "voided"): "issued",
+    ("invoice", "credited"): "posted",
+    ("payment", "refunded"): "applied",
+    ("revenue", "cancelled"): "planned",
+    ("journal", "blocked"): "posting",
+    ("journal", "superseded"): "posting",
+    ("journal", "reversed"): "posted",
+    ("step", "held"): "waiting",
+    ("step", "accepted"): "running",
+    ("step", "unknown"): "running",
+    ("step", "failed"): "running",
+    ("step", "abandoned"): "running",
+    ("case", "awaiting_approval"): "in_progress",
+    ("case", "snoozed"): "open",
+    ("case", "reopened"): "resolved",
+    ("case", "closed_without_fix"): "in_progress",
+    ("replay", "verifying"): "sent",
+    ("replay", "unknown"): "sent",
+    ("replay", "failed"): "sent",
+}
