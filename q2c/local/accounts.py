@@ -46,8 +46,8 @@ class Account:
 def run(account: Account | None, command: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Runs a command to its end as `account`, in a bare environment: its messages are in English."""
     return subprocess.run(
-        command, user=account and account.uid, group=account and account.gid, extra_groups=[] if account else None,
-        input=stdin, env=BARE, cwd="/", text=True, capture_output=True, check=False,
+        command, user=account.uid if account else None, group=account.gid if account else None,
+        extra_groups=[] if account else None, input=stdin, env=BARE, cwd="/", text=True, capture_output=True, check=False,
     )  # fmt: skip
 
 

@@ -1,0 +1,231 @@
+"""bin/demo, as a person meets it: from nothing to an address, stopped, started again, killed, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+import urllib.request
+from pathlib import Path
+
+import psycopg
+
+from q2c.local import accounts, places
+from tests.local.conftest import SmallProject, needs_python_for_all, needs_root, system_python
+
+READY = "Ctrl-C stops it"
+
+
+def address(printed: str) -> str:
+    return re.search(r"Ready after .*: (http\S+)", printed)[1]
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.read()
+
+
+def test_from_nothing_to_an_address_and_back(project: SmallProject) -> None:
+    demo = project.start("bin/demo", "--scale", "3")
+    printed = demo.until(READY)
+    assert get(address(printed)) == b"well"
+    for words in ("Python packages", "PostgreSQL", "Valkey", "Tables", "loading --scale 3", "ada", "over the wire",
+                  "1. Open the queue", "3. Close October"):  # fmt: skip
+        assert words in printed
+    commands = " ".join(project.left().values())
+    for name in ("q2c.wsgi", "sandboxes:app", "-Q intake", "-Q provisioning", "-Q posting", "-Q finance", "-Q outbound",
+                 "celery beat", "valkey-server", "bin/postgres"):  # fmt: skip
+        assert name in commands
+    assert "as q2c_owner" in (project.root / ".local/log/migrate.log").read_text()
+
+    began = time.monotonic()
+    printed = demo.end(signal.SIGINT)
+    assert time.monotonic() - began < 11
+    assert "Stopped after" in printed
+    assert "had to be killed" not in printed
+    assert "Traceback" not in printed
+    assert project.left_after(2) == {}
+
+    # The second start loads nothing and keeps its ports.
+    again = project.start("bin/demo")
+    printed_again = again.until(READY, wait_s=20)
+    assert address(printed_again) == address(printed)
+    assert "Example data" not in printed_again
+    assert "Tables" not in printed_again
+    assert "ada" in printed_again
+    assert "Stopped after" in again.end(signal.SIGTERM)
+
+
+def test_killed_it_leaves_no_process_and_starts_again_at_once(project: SmallProject) -> None:
+    demo = project.start("bin/demo")
+    demo.until(READY)
+    before = project.left()
+    # gunicorn's and PostgreSQL's own children are among them.
+    assert len(before) > 15
+    demo.process.kill()
+    demo.process.wait()
+    again = project.start("bin/demo")
+    again.until(READY, wait_s=40)
+    assert not before.keys() & project.left().keys()
+    again.process.kill()
+    assert project.left_after(12) == {}
+
+
+def test_a_guard_that_is_killed_too_is_replaced(project: SmallProject) -> None:
+    demo = project.start("bin/demo", "--no-load")
+    demo.until(READY)
+
+    def guards() -> set[int]:
+        return {pid for pid, command in project.left().items() if "guard.py" in command}
+
+    first = guards()
+    assert len(first) == 1
+    os.kill(next(iter(first)), signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while not guards() - first and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert guards() - first
+    demo.process.kill()
+    assert project.left_after(12) == {}
+
+
+def test_what_ends_is_started_again(project: SmallProject) -> None:
+    demo = project.start("bin/demo", "--no-load")
+    demo.until(READY)
+    for part, name in (("-Q posting", "posting"), ("bin/postgres", "postgres"), ("valkey-server", "valkey")):
+        pid = min(pid for pid, command in project.left().items() if part in command)
+        os.kill(pid, signal.SIGKILL)
+        demo.until(f"{name} ended (SIGKILL) and starts again in 1 s")
+        deadline = time.monotonic() + 10
+        while not any(part in command for other, command in project.left().items() if other != pid):
+            assert time.monotonic() < deadline, name
+            time.sleep(0.1)
+    assert "Stopped" in demo.end()
+
+
+def test_two_at_once(project: SmallProject) -> None:
+    first = project.start("bin/demo", "--no-load")
+    printed = first.until(READY)
+    for arguments in ([], ["--fresh"]):
+        line = project.start("bin/demo", *arguments).fails()
+        assert f"already runs at {address(printed)} (process {first.process.pid})" in line
+        assert f"kill {first.process.pid}" in line
+    assert get(address(printed)) == b"well"
+
+
+def test_a_taken_port(project: SmallProject) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        line = project.start("bin/demo", "--port", str(port)).fails()
+    assert f"Port {port} is taken" in line
+    assert f"--port {port + 1}" in line
+
+
+def test_the_wrong_port(project: SmallProject) -> None:
+    assert "70000 is no port" in project.start("bin/demo", "--port", "70000").fails()
+
+
+def test_data_of_another_version(project: SmallProject) -> None:
+    demo = project.start("bin/demo")
+    demo.until(READY)
+    demo.end()
+    (project.root / "q2c/migrations/0001_first.py").write_text("# A migration that came with a new version.\n")
+    line = project.start("bin/demo").fails()
+    assert "another version" in line
+    assert "bin/demo --fresh" in line
+    secrets = project.root / ".local/demo/secrets.json"
+    before = secrets.read_text()
+    fresh = project.start("bin/demo", "--fresh")
+    assert "loading" in fresh.until(READY)
+    assert secrets.read_text() != before
+    assert secrets.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_load_that_was_interrupted_starts_over(project: SmallProject) -> None:
+    demo = project.start("bin/demo", SMALL_LOAD_S="30")
+    demo.until("loading")
+    demo.end(signal.SIGINT)
+    again = project.start("bin/demo")
+    printed = again.until(READY)
+    assert "did not finish; starting over" in printed
+    assert "Tables" in printed
+
+
+def test_a_step_that_fails_is_one_line_with_its_last_words(project: SmallProject) -> None:
+    line = project.start("bin/demo", SMALL_FAILS="migrate").fails()
+    assert "manage.py migrate failed: ProgrammingError: the table is not there" in line
+    assert ".local/log/migrate.log" in line
+
+
+def test_servers_of_the_users_own_that_do_not_answer(project: SmallProject) -> None:
+    line = project.start("bin/demo", DATABASE_URL="postgresql://me:secret@127.0.0.1:1/q2c").fails()
+    assert "Nothing answers at 127.0.0.1:1, which DATABASE_URL names" in line
+    assert "secret" not in line
+
+
+def test_fresh_never_empties_a_database_of_the_users_own(project: SmallProject) -> None:
+    line = project.start("bin/demo", "--fresh", DATABASE_URL="postgresql://me:secret@127.0.0.1:1/q2c").fails()
+    assert "--fresh would empty the database of DATABASE_URL" in line
+
+
+@needs_root
+@needs_python_for_all
+def test_a_folder_that_cannot_be_written(project: SmallProject) -> None:
+    as_nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    line = project.start(*as_nobody, "bin/demo", PYTHON=system_python()).fails()
+    assert f"{project.root}/.local" in line
+    assert "cannot be written" in line
+
+
+@needs_root
+def test_a_project_that_servers_may_not_enter(project: SmallProject) -> None:
+    """As in /root: the data go outside, it says so, and --fresh finds them there."""
+    project.root.chmod(0o700)
+    outside = Path("/var/tmp") / f"q2c-{accounts.outside_name(project.root / '.local/demo')}"
+    try:
+        demo = project.start("bin/demo")
+        printed = demo.until(READY)
+        assert f"The data lie in {outside}" in printed
+        assert project.root.stat().st_mode & 0o777 == 0o700
+        url = json.loads((project.root / ".local/demo/ports.json").read_text())
+        password = json.loads((project.root / ".local/demo/secrets.json").read_text())["owner"]
+        owner = f"postgresql://q2c_owner:{password}@127.0.0.1:{url['postgres']}/q2c"
+        with psycopg.connect(owner) as connection:
+            connection.execute("CREATE TABLE kept (x int)")
+        demo.process.kill()
+        demo.process.wait()
+        again = project.start("bin/demo")
+        again.until(READY)
+        with psycopg.connect(owner) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+        again.end()
+        assert project.left_after(5) == {}
+    finally:
+        shutil.rmtree(outside, ignore_errors=True)
+
+
+def test_an_old_python_is_told_what_is_needed(project: SmallProject) -> None:
+    tools = project.root / "tools"
+    tools.mkdir()
+    for name in ("sh", "dirname"):
+        (tools / name).symlink_to(shutil.which(name))
+    old = tools / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    line = project.start("bin/demo", PATH=str(tools)).fails()
+    assert "Python 3.11 or later is needed" in line
+    assert "apt-get install python3" in line
+    assert "not Python 3.11" in project.start("bin/demo", PYTHON=str(old)).fails()
+
+
+def test_queues_are_those_of_celery() -> None:
+    from q2c.local.processes import QUEUES
+
+    text = (places.ROOT / "q2c" / "celery.py").read_text()
+    assert f"QUEUES = ({', '.join(json.dumps(queue) for queue in QUEUES)})" in text
