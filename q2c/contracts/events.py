@@ -19,9 +19,12 @@ class OrderFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CustomerSynced:
+    """`account` exists in the platform behind `connection`, for this order."""
+
     order_id: str
     order_number: str
     connection: str
+    account: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

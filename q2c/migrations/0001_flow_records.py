@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(blank=True, max_length=254)),
                 ('address', models.JSONField(blank=True, null=True)),
                 ('source', models.CharField(blank=True, max_length=60)),
-                ('changed_at', models.DateTimeField(auto_now=True)),
+                ('changed_at', models.DateTimeField(default=q2c.clock.now, editable=False)),
             ],
         ),
         migrations.CreateModel(
@@ -244,7 +244,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(blank=True, max_length=254)),
                 ('address', models.JSONField(blank=True, null=True)),
                 ('source', models.CharField(blank=True, max_length=60)),
-                ('changed_at', models.DateTimeField(blank=True, editable=False)),
+                ('changed_at', models.DateTimeField(default=q2c.clock.now, editable=False)),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_change_reason', models.CharField(max_length=100, null=True)),

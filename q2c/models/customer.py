@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from q2c import clock
 from q2c.models.visible import VisibleQuerySet
 
 
@@ -21,10 +24,15 @@ class Customer(models.Model):
     email = models.EmailField(blank=True)
     address = models.JSONField(null=True, blank=True)
     source = models.CharField(max_length=60, blank=True)
-    changed_at = models.DateTimeField(auto_now=True)
+    changed_at = models.DateTimeField(default=clock.now, editable=False)
     history = HistoricalRecords()
 
     objects = VisibleQuerySet.as_manager()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # A person's word is newer than any deal closed before it.
+        self.changed_at = clock.now()
+        super().save(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -73,7 +74,7 @@ def usage_terms(order: OrderDocument, world: World) -> Iterator[Finding]:
         if ends[-1] is not None or None in ends[:-1]:
             yield _incomplete(i, line, "usage/tiers", "needs exactly its last tier to be open")
         bounded = [Decimal(end) for end in ends if end is not None]
-        if any(low >= high for low, high in zip(bounded, bounded[1:], strict=False)):
+        if any(low >= high for low, high in itertools.pairwise(bounded)):
             yield _incomplete(i, line, "usage/tiers", "has tiers that do not rise")
         if line.amount_minor:
             yield _incomplete(i, line, "amount_minor", "is billed by usage and carries a fixed amount")

@@ -65,7 +65,7 @@ class World:
 def world(orders: Sequence[OrderDocument], on: dt.date) -> World:
     """Read what these orders name."""
     found = World(on=on)
-    found.customers = _customers({key for o in orders for key in [o.customer, *(g.bill_to for g in o.groups)]})
+    found.customers = customers({key for o in orders for key in [o.customer, *(g.bill_to for g in o.groups)]})
     codes = {line.product for o in orders for line in o.lines}
     found.products = {p.code: p for p in Product.objects.filter(code__in=codes)}
     found.entities = {e.code: e for e in LegalEntity.objects.select_related("parent")}
@@ -81,7 +81,7 @@ def world(orders: Sequence[OrderDocument], on: dt.date) -> World:
     return found
 
 
-def _customers(wanted: Iterable[str]) -> dict[str, Customer]:
+def customers(wanted: Iterable[str]) -> dict[str, Customer]:
     """These customers and all above them, one statement per level."""
     found: dict[str, Customer] = {}
     wanted = set(wanted)

@@ -1,0 +1,184 @@
+"""What the order stages share: the order's rows, its versions, its approvals."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+from django.db import connection
+
+from exceptions import approvals as signatures
+from exceptions import cases
+from q2c import clock, keys, states
+from q2c.connectors.outcomes import Posted
+from q2c.contracts.documents import OrderDocument
+from q2c.models import Customer, Event, Order, OrderGroup, OrderLine, Step
+from q2c.reasons import Reason
+from q2c.stages.controls.world import World
+from q2c.stages.verb import Fact, Work
+
+
+def supersede_older(facts: Sequence[Fact]) -> None:
+    """A newer version of a deal takes the place of older ones that still wait or failed."""
+    newest: dict[str, dt.datetime] = {}
+    for fact in facts:
+        number = fact.payload.order_number
+        newest[number] = max(newest.get(number, fact.occurred_at), fact.occurred_at)
+    open_ = Step.objects.filter(
+        stage="accept_order", business_key__in=newest, state__in=["waiting", "failed"]
+    ).values_list("id", "business_key", "event__occurred_at")
+    older = [id_ for id_, number, occurred_at in open_ if occurred_at < newest[number]]
+    if older:
+        states.move(Step, "abandon", older, reason=Reason.SUPERSEDED, text="a newer version of the deal arrived")
+        cases.resolve_for({id_: {} for id_ in older}, actor="q2c", resolution="superseded")
+
+
+def is_older(fact: Fact, order: Order) -> bool:
+    """Whether the order already stands on a newer version of the deal."""
+    return order.event_id != fact.id and order.event.occurred_at > fact.occurred_at
+
+
+def existing(numbers: Sequence[str]) -> dict[str, Order]:
+    """Orders by number, with their event, locked."""
+    found = Order.objects.filter(number__in=numbers).order_by("number").select_for_update(of=("self",))
+    return {order.number: order for order in found.select_related("event")}
+
+
+def check_unchanged(work: Work, order: Order) -> None:
+    """A repeat of an accepted deal is done; a changed one needs a person."""
+    if bytes(order.event.payload_hash) == keys.fingerprint(msgspec.json.encode(work.fact.payload)) or (
+        msgspec.json.decode(order.document, type=OrderDocument) == work.fact.payload
+    ):
+        work.outcome = Posted(reference=str(order.id), document=order.number, found=True)
+        return
+    work.reject(
+        Reason.ORDER_CHANGED,
+        f"Order {order.number} changed in the sales platform after it was {order.state}",
+        pointer="/order_number",
+        seen=order.number,
+        remedy="Cancel the order and close a new deal, or take the change back in the sales platform",
+    )
+
+
+_CUSTOMERS = """
+INSERT INTO q2c_customer (key, name, parent_key, active, pays_for_itself, email, address, source, changed_at)
+SELECT DISTINCT ON (u.key) u.key, u.name, u.parent, u.active, u.pays, u.email, u.address::jsonb, u.source, u.at
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::bool[], %s::bool[], %s::text[], %s::text[], %s::text[],
+            %s::timestamptz[]) AS u(key, name, parent, active, pays, email, address, source, at)
+ORDER BY u.key, u.at DESC
+ON CONFLICT (key) DO UPDATE SET name = excluded.name, parent_key = excluded.parent_key, active = excluded.active,
+  pays_for_itself = excluded.pays_for_itself, email = excluded.email,
+  address = coalesce(excluded.address, q2c_customer.address), source = excluded.source, changed_at = excluded.changed_at
+WHERE q2c_customer.changed_at < excluded.changed_at
+"""
+
+
+def keep_customers(facts: Sequence[Fact]) -> None:
+    """The accounts that came with the deals become customers; a person's later word stands."""
+    rows = [
+        (
+            party.key, party.name, party.parent or "", party.active, party.pays_for_itself, party.email,
+            msgspec.json.encode(party.billing_address).decode() if party.billing_address else None, fact.source[:60],
+            fact.occurred_at,
+        )
+        for fact in facts
+        for party in fact.payload.parties
+    ]  # fmt: skip
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_CUSTOMERS, [list(column) for column in zip(*rows, strict=True)])
+
+
+def keep(works: Sequence[Work]) -> dict[str, Order]:
+    """The order row of each deal: made as received, or brought to this version of the deal."""
+    there = existing([work.fact.payload.order_number for work in works])
+    fresh: dict[str, Order] = {}
+    for work in works:
+        document: OrderDocument = work.fact.payload
+        order = there.get(document.order_number) or fresh.get(document.order_number)
+        if order is None:
+            order = fresh[document.order_number] = Order(number=document.order_number, received_at=clock.now())
+        elif is_older(work.fact, order) or order.state not in ("received", "awaiting_approval"):
+            continue
+        _fill(order, work, document)
+    Order.objects.bulk_create(fresh.values())
+    changed = [order for order in there.values() if order.state in ("received", "awaiting_approval")]
+    Order.objects.bulk_update(changed, [*_FILLED])
+    return there | fresh
+
+
+_FILLED = (
+    "event", "correlation_id", "source", "source_id", "document", "customer_key", "customer_name", "contract_entity",
+    "currency", "total_minor", "tax_estimate_minor", "controls", "closed_on", "starts_on", "term_months",
+)  # fmt: skip
+
+
+def _fill(order: Order, work: Work, document: OrderDocument) -> None:
+    order.event = Event(id=work.fact.id, occurred_at=work.fact.occurred_at)
+    order.correlation_id = work.fact.correlation_id
+    order.source, order.source_id = work.fact.source, work.fact.source_id
+    order.document = msgspec.json.encode(document).decode()
+    order.customer_key, order.customer_name = document.customer, work.step.customer
+    order.contract_entity, order.currency = document.contract_entity, document.currency
+    order.total_minor = sum(line.amount_minor for line in document.lines)
+    order.tax_estimate_minor = work.notes.get("tax_minor")
+    order.controls = {"checked_at": clock.now().isoformat(), "findings": [f.reason for f in work.notes.get("found", [])]}
+    order.closed_on, order.starts_on, order.term_months = document.closed_on, document.starts_on, document.term_months
+
+
+def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World]]) -> None:
+    """Lines and groups of accepted orders, with the entities and payers that the controls determined."""
+    groups, lines = [], []
+    for order, document, data in accepted:
+        payer = data.payer(document.customer)
+        order.payer_key = payer.key if payer else document.customer
+        for group in document.groups:
+            entity, bill_to = data.entity_of(group, document), data.payer(group.bill_to)
+            assert entity is not None and bill_to is not None, "the controls let an undetermined group through"
+            groups.append(
+                OrderGroup(
+                    order=order, key=group.key, region=group.region, entity=entity.code, bill_to=bill_to.key,
+                    currency=group.currency,
+                    total_minor=sum(line.amount_minor for line in document.lines if line.group == group.key),
+                )
+            )  # fmt: skip
+        lines += [
+            OrderLine(
+                order=order, line=line.line, group=line.group, product=line.product, kind=line.kind,
+                quantity=Decimal(line.quantity), unit_price=Decimal(line.unit_price), price_period=line.price_period,
+                discount_minor=line.discount_minor, amount_minor=line.amount_minor,
+                revenue_treatment=line.revenue_treatment, description=line.description,
+            )
+            for line in document.lines
+        ]  # fmt: skip
+    OrderGroup.objects.bulk_create(groups)
+    OrderLine.objects.bulk_create(lines)
+    Order.objects.bulk_update([order for order, _, _ in accepted], ["payer_key"])
+
+
+def approvals(order: Order, event_id: uuid.UUID) -> set[str]:
+    """Reasons that a second person has signed for this version of the deal."""
+    return signatures.granted("order", str(order.id), suffix=f":{event_id}")
+
+
+def account_key(payer: str, currency: str) -> str:
+    """Billing keeps one account per payer and currency."""
+    return f"{payer}-{currency}"
+
+
+def documents(ids: Sequence[str]) -> dict[str, tuple[Order, OrderDocument]]:
+    """Orders with their documents, by id as text."""
+    return {
+        str(order.id): (order, msgspec.json.decode(order.document, type=OrderDocument))
+        for order in Order.objects.filter(id__in=ids)
+    }
+
+
+def customers_above(keys_: Sequence[str]) -> dict[str, Customer]:
+    """These customers and all above them."""
+    from q2c.stages.controls.world import customers
+
+    return customers(keys_)
