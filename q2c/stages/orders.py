@@ -176,9 +176,3 @@ def documents(ids: Sequence[str]) -> dict[str, tuple[Order, OrderDocument]]:
         for order in Order.objects.filter(id__in=ids)
     }
 
-
-def customers_above(keys_: Sequence[str]) -> dict[str, Customer]:
-    """These customers and all above them."""
-    from q2c.stages.controls.world import customers
-
-    return customers(keys_)

@@ -1,0 +1,103 @@
+"""STAGES: what must happen on each event. The process page and docs/architecture.md are drawn from this table.
+
+A new stage is one file with its verb, one row here and one scenario.
+"""
+
+from q2c.stages.accept_order import AcceptOrder
+from q2c.stages.activate_subscription import ActivateSubscription
+from q2c.stages.cancel_order import CancelOrder
+from q2c.stages.post_journal import PostJournal
+from q2c.stages.provision_billing import ProvisionBilling
+from q2c.stages.record_invoice import RecordInvoice
+from q2c.stages.reverse_journal import ReverseJournal
+from q2c.stages.sync_customer import SyncCustomer
+from q2c.stages.verb import Stage
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            name="accept_order",
+            on=("OrderReceived",),
+            queue="intake",
+            talks_to="tax and credit",
+            emits=("OrderAccepted", "OrderRejected"),
+            control="Account hierarchy, products and their ERP items, legal entity, tax nexus, billing schedule, revenue "
+            "treatment, currency, price arithmetic, term, usage terms, discount, credit, tax",
+            owner="sales ops",
+            verb=AcceptOrder(),
+        ),
+        Stage(
+            name="sync_customer",
+            on=("OrderAccepted",),
+            queue="provisioning",
+            talks_to="billing and ledgers",
+            emits=("CustomerSynced",),
+            control="One customer per platform, parent before child",
+            owner="billing ops",
+            verb=SyncCustomer(),
+        ),
+        Stage(
+            name="provision_billing",
+            on=("CustomerSynced",),
+            queue="provisioning",
+            talks_to="billing",
+            emits=("SubscriptionProvisioned",),
+            control="One subscription per invoice group, with the order's entity, prices and phases",
+            owner="billing ops",
+            verb=ProvisionBilling(),
+        ),
+        Stage(
+            name="activate_subscription",
+            on=("SubscriptionProvisioned",),
+            queue="provisioning",
+            talks_to="billing",
+            emits=("SubscriptionActivated",),
+            control="Phases in order, each on its day",
+            owner="billing ops",
+            verb=ActivateSubscription(),
+        ),
+        Stage(
+            name="record_invoice",
+            on=("InvoiceIssued",),
+            queue="finance",
+            talks_to="",
+            emits=("PaymentDue", "RevenueScheduled", "JournalReady"),
+            control="Ties to its order, entity, currency and sums; no second invoice; books by rule",
+            owner="billing ops",
+            verb=RecordInvoice(),
+        ),
+        Stage(
+            name="post_journal",
+            on=("JournalReady",),
+            queue="posting",
+            talks_to="general ledger",
+            emits=("JournalPosted", "JournalReversed"),
+            control="Period, accounts and dimensions checked before sending; read back after; no duplicate",
+            owner="finance systems",
+            verb=PostJournal(),
+        ),
+        Stage(
+            name="cancel_order",
+            on=("OrderCancelRequested",),
+            queue="provisioning",
+            talks_to="billing",
+            emits=("OrderCancelled",),
+            control="Every subscription of the order is cancelled before the order is",
+            owner="sales ops",
+            verb=CancelOrder(),
+            undoes="provision_billing",
+        ),
+        Stage(
+            name="reverse_journal",
+            on=("JournalReversalRequested",),
+            queue="finance",
+            talks_to="",
+            emits=("JournalReady",),
+            control="Only a posted journal, once, by its mirror in an open period",
+            owner="finance systems",
+            verb=ReverseJournal(),
+            undoes="post_journal",
+        ),
+    )
+}

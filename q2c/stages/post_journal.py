@@ -1,0 +1,157 @@
+"""post_journal: a frozen journal reaches its general ledger once, is read back, and its document number comes home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger import journal
+from ledger.models import JournalEntry, LegalEntity
+from q2c import clock, states
+from q2c.connectors.outcomes import Lookup, Outcome, Posted
+from q2c.contracts.documents import JournalDocument, JournalLine
+from q2c.contracts.events import JournalFact
+from q2c.models import CrossReference, Invoice
+from q2c.stages import booking
+from q2c.stages.record_invoice import finding_of
+from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
+
+
+class PostJournal(Verb):
+    """Order key: the business document, so an invoice's journal is there before its reversal."""
+
+    writes = True
+
+    def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
+        entries = {str(e.id): e for e in _entries(fact.payload.journal_id for fact in facts)}
+        return [[_part(fact.payload, entries[fact.payload.journal_id])] for fact in facts]
+
+    def prepare(self, works: Sequence[Work]) -> None:
+        current = _living(work.fact.payload.journal_id for work in works)
+        blocked = [w for w in works if w.step.phase == "send" and current[w.fact.payload.journal_id].state == "blocked"]
+        fresh = _rederived(blocked, current)
+        for work in works:
+            entry = fresh.get(work.fact.payload.journal_id) or current[work.fact.payload.journal_id]
+            work.notes["entry"] = entry
+            if entry.state in ("posted", "reversed"):
+                work.outcome = Posted(reference=entry.posted_reference, document=entry.document_number, found=True)
+        todo = [work for work in works if work.is_open]
+        journal.mark_posting([work.notes["entry"].id for work in todo])
+        documents = documents_of([work.notes["entry"] for work in todo])
+        for work in todo:
+            work.request = documents[work.notes["entry"].id]
+
+    def call(self, open_port: OpenPort, work: Work) -> Outcome:
+        """What the ledger would refuse, or wrongly take, is caught before it is sent."""
+        port = open_port(work.step.connection)
+        (refused,) = port.check([work.request])
+        return refused if refused is not None else port.post([work.request])[0]
+
+    def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
+        return open_port(work.step.connection).find([work.request])[0]
+
+    def record(self, works: Sequence[Work]) -> None:
+        done = [(work, work.outcome) for work in works if work.request is not None and isinstance(work.outcome, Posted)]
+        journal.mark_posted(
+            [journal.Document(work.notes["entry"].id, o.document or o.reference, o.reference) for work, o in done]
+        )
+        CrossReference.objects.bulk_create(
+            [
+                CrossReference(
+                    connection=work.step.connection, kind="journal", our_key=str(work.notes["entry"].id),
+                    reference=o.reference, document=o.document, at=clock.now(),
+                )
+                for work, o in done
+            ],
+            ignore_conflicts=True,
+        )  # fmt: skip
+        sales = [w.notes["entry"].event_id for w, _ in done if w.notes["entry"].event_type == "InvoiceIssued"]
+        states.move(Invoice, "post", list(Invoice.objects.filter(event__in=sales).values_list("id", flat=True)))
+        for work, outcome in done:
+            _emit(work, outcome)
+
+    def failed(self, works: Sequence[Work]) -> None:
+        journal.mark_blocked([work.notes["entry"].id for work in works if "entry" in work.notes])
+
+    def preview(self, work: Work) -> dict[str, Any]:
+        entry = work.notes.get("entry")
+        return {"entry": journal.read([entry.id])[0]} if entry else {}
+
+
+def _entries(ids: Any) -> list[JournalEntry]:
+    return list(JournalEntry.objects.filter(id__in=set(ids)).select_related("entity", "period"))
+
+
+def _living(ids: Any) -> dict[str, JournalEntry]:
+    """By the id asked for: the entry, or the one that superseded it."""
+    found = {str(entry.id): entry for entry in _entries(ids)}
+    while stale := {asked: e.superseded_by_id for asked, e in found.items() if e.superseded_by_id}:
+        newer = {entry.id: entry for entry in _entries(stale.values())}
+        found |= {asked: newer[id_] for asked, id_ in stale.items()}
+    return found
+
+
+def _rederived(works: Sequence[Work], current: dict[str, JournalEntry]) -> dict[str, JournalEntry]:
+    """Nothing was posted: blocked journals are derived anew on today's master data; the difference is kept."""
+    if not works:
+        return {}
+    facts = booking.facts_of_events(current[w.fact.payload.journal_id].event_id for w in works)
+    mine = [w for w in works if current[w.fact.payload.journal_id].event_id in facts]
+    again = journal.rederive([facts[current[w.fact.payload.journal_id].event_id] for w in mine])
+    fresh: dict[str, JournalEntry] = {}
+    for work, result in zip(mine, again, strict=True):
+        if result.result.findings:
+            work.findings = [finding_of(found) for found in result.result.findings]
+        elif result.differences and result.result.entry_id:
+            fresh[work.fact.payload.journal_id] = _entries([result.result.entry_id])[0]
+            work.step.proof["rederived"] = [vars_of(difference) for difference in result.differences]
+    return fresh
+
+
+def vars_of(difference: journal.Difference) -> dict[str, Any]:
+    return {"field": difference.field, "before": difference.before, "after": difference.after}
+
+
+def documents_of(entries: Sequence[JournalEntry]) -> dict[Any, JournalDocument]:
+    """Journals as they are sent, by entry id."""
+    subsidiaries = dict(LegalEntity.objects.values_list("code", "erp_subsidiary"))
+    by_id = {entry.id: entry for entry in entries}
+    return {
+        view.id: JournalDocument(
+            key=view.key, number=view.number, entity=subsidiaries[view.entity] or view.entity, currency=view.currency,
+            effective_on=view.effective_on, period=view.period, memo=f"{view.number} {by_id[view.id].memo}"[:200],
+            lines=tuple(
+                JournalLine(
+                    line=line.line, account=line.account, amount_minor=line.amount_minor, dimensions=line.dimensions,
+                    customer=by_id[view.id].customer, memo=line.memo,
+                )
+                for line in view.lines
+            ),
+            exchange_rate=by_id[view.id].functional_rate, functional_currency=by_id[view.id].functional_currency,
+        )
+        for view in journal.read(list(by_id))
+        if view.id is not None
+    }  # fmt: skip
+
+
+def _part(fact: JournalFact, entry: JournalEntry) -> Part:
+    return Part(
+        part=entry.entity.erp_connection,
+        connection=entry.entity.erp_connection,
+        order_key=f"posting:{entry.business_document}" if entry.business_document else "",
+        business_key=entry.business_document.partition(":")[2] or fact.number,
+        customer=entry.memo,
+        amount_minor=fact.amount_minor,
+        currency=fact.currency,
+        entity=fact.legal_entity,
+        period=fact.period,
+    )
+
+
+def _emit(work: Work, outcome: Posted) -> None:
+    entry, fact = work.notes["entry"], work.fact.payload
+    posted = JournalFact(
+        journal_id=str(entry.id), number=entry.number, legal_entity=fact.legal_entity, currency=fact.currency,
+        amount_minor=fact.amount_minor, period=fact.period, document_number=outcome.document,
+    )  # fmt: skip
+    work.emit("JournalReversed" if entry.reverses_id else "JournalPosted", posted)

@@ -1,0 +1,166 @@
+"""provision_billing: each invoice group of an accepted order becomes one subscription in billing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from q2c import clock, money, states
+from q2c.connectors.outcomes import Lookup, Outcome, Posted
+from q2c.contracts.documents import OrderDocument, SubscriptionCharge, SubscriptionDocument
+from q2c.contracts.events import SubscriptionFact
+from q2c.models import ChargeSegment, Order, OrderGroup, Subscription
+from q2c.stages import orders, platforms
+from q2c.stages.controls.calendar import add_months, phases_of, price_periods
+from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
+
+
+class ProvisionBilling(Verb):
+    writes = True
+
+    def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
+        """A group waits for its own account only."""
+        billing = platforms.serving("billing")
+        ids = {fact.payload.order_id for fact in facts}
+        groups: dict[str, list[OrderGroup]] = {}
+        for group in OrderGroup.objects.filter(order_id__in=ids).select_related("order"):
+            groups.setdefault(str(group.order_id), []).append(group)
+        return [
+            [
+                _part(group, billing)
+                for group in groups.get(fact.payload.order_id, [])
+                if fact.payload.connection == billing
+                and fact.payload.account == orders.account_key(group.bill_to, group.currency)
+            ]
+            for fact in facts
+        ]
+
+    def prepare(self, works: Sequence[Work]) -> None:
+        there = orders.documents([work.fact.payload.order_id for work in works])
+        groups = _groups(works)
+        for work in works:
+            order, document = there[work.fact.payload.order_id]
+            group = groups[(work.fact.payload.order_id, work.step.part)]
+            if order.state in ("cancelled", "rejected"):
+                work.outcome = Posted(reference="", proof={"not_needed": f"order {order.state}"})
+            else:
+                work.request = subscription_of(order, document, group)
+
+    def call(self, open_port: OpenPort, work: Work) -> Outcome:
+        return open_port(work.step.connection).create_subscription(work.request, work.step.key)
+
+    def poll(self, open_port: OpenPort, work: Work) -> Outcome:
+        return open_port(work.step.connection).poll(work.step.handle, work.step.key)
+
+    def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
+        return open_port(work.step.connection).find_subscription(work.request, work.step.key)
+
+    def record(self, works: Sequence[Work]) -> None:
+        groups = _groups(works)
+        made: list[Subscription] = []
+        segments: list[ChargeSegment] = []
+        for work in works:
+            if work.request is None:
+                continue
+            group = groups[(work.fact.payload.order_id, work.step.part)]
+            subscription = _record_of(work, group)
+            made.append(subscription)
+            segments += [_segment(subscription, charge) for charge in work.request.charges]
+            work.emit(
+                "SubscriptionProvisioned",
+                SubscriptionFact(
+                    order_id=work.fact.payload.order_id, order_number=work.fact.payload.order_number,
+                    subscription_id=str(subscription.id), group=group.key,
+                ),
+            )  # fmt: skip
+        Subscription.objects.bulk_create(made)
+        ChargeSegment.objects.bulk_create(segments)
+        states.move(Order, "provision", list({subscription.order_id for subscription in made}))
+
+    def preview(self, work: Work) -> dict[str, Any]:
+        return {"would": f"create subscription {work.request.key} in {work.step.connection}"} if work.request else {}
+
+
+def _part(group: OrderGroup, billing: str) -> Part:
+    return Part(
+        part=group.key,
+        connection=billing,
+        order_key=f"order:{group.order.number}:{group.key}",
+        business_key=group.order.number,
+        customer=group.order.customer_name,
+        amount_minor=group.total_minor,
+        currency=group.currency,
+        entity=group.entity,
+    )
+
+
+def _groups(works: Sequence[Work]) -> dict[tuple[str, str], OrderGroup]:
+    ids = {work.fact.payload.order_id for work in works}
+    return {(str(g.order_id), g.key): g for g in OrderGroup.objects.filter(order_id__in=ids).select_related("order")}
+
+
+def subscription_number(order: Order, group: str) -> str:
+    return f"S-{order.number}-{group}"[:64]
+
+
+def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:
+    """The group as billing is to bill it: one charge per line and phase, phases numbered by their start."""
+    wanted = next(g for g in document.groups if g.key == group.key)
+    lines = [line for line in document.lines if line.group == group.key]
+    starts = sorted({phase.starts_on for line in lines for phase in phases_of(document, line)})
+    charges = []
+    for line in lines:
+        for phase in phases_of(document, line):
+            periods = price_periods(line, phase) or Decimal(0)
+            gross = Decimal(phase.quantity) * Decimal(phase.unit_price) * periods
+            charges.append(
+                SubscriptionCharge(
+                    line=line.line, product=line.product, kind=line.kind, phase=starts.index(phase.starts_on) + 1,
+                    starts_on=phase.starts_on, ends_on=phase.ends_on, quantity=Decimal(phase.quantity),
+                    unit_price=Decimal(phase.unit_price), price_period=line.price_period,
+                    amount_minor=money.round_half_up(gross.scaleb(money.exponent(group.currency))),
+                    billing=line.billing, usage=line.usage, description=line.description,
+                )
+            )  # fmt: skip
+    return SubscriptionDocument(
+        key=subscription_number(order, group.key), order_number=order.number, group=group.key,
+        account=orders.account_key(group.bill_to, group.currency), legal_entity=group.entity, currency=group.currency,
+        ordered_on=document.closed_on, starts_on=document.starts_on, term_months=document.term_months,
+        ship_to=wanted.ship_to, charges=tuple(_discounted(charges, document)),
+        payment_term_days=document.payment_term_days,
+    )  # fmt: skip
+
+
+def _discounted(charges: list[SubscriptionCharge], document: OrderDocument) -> list[SubscriptionCharge]:
+    """A line's discount spread over its phases by their amount, to the last minor unit."""
+    discounts = {line.line: line.discount_minor for line in document.lines if line.discount_minor}
+    result = list(charges)
+    for number, discount in discounts.items():
+        of_line = [i for i, charge in enumerate(result) if charge.line == number]
+        weights = [result[i].amount_minor for i in of_line]
+        if not sum(weights):
+            continue
+        for i, part in zip(of_line, money.split_over_lines(discount, weights), strict=True):
+            result[i] = replace(result[i], amount_minor=result[i].amount_minor - part)
+    return result
+
+
+def _record_of(work: Work, group: OrderGroup) -> Subscription:
+    outcome = work.outcome
+    assert isinstance(outcome, Posted)
+    return Subscription(
+        number=work.request.key, order=group.order, group=group.key, entity=group.entity, currency=group.currency,
+        account=work.request.account, connection=work.step.connection, reference=outcome.reference,
+        starts_on=work.request.starts_on, ends_on=add_months(work.request.starts_on, work.request.term_months), provisioned_at=clock.now(),
+        correlation_id=work.fact.correlation_id,
+    )  # fmt: skip
+
+
+def _segment(subscription: Subscription, charge: SubscriptionCharge) -> ChargeSegment:
+    return ChargeSegment(
+        subscription=subscription, line=charge.line, phase=charge.phase, product=charge.product, kind=charge.kind,
+        starts_on=charge.starts_on, ends_on=charge.ends_on, quantity=charge.quantity, unit_price=charge.unit_price,
+        amount_minor=charge.amount_minor,
+    )  # fmt: skip

@@ -1,0 +1,188 @@
+"""record_invoice: an issued invoice ties to its order, and becomes a balanced, numbered, frozen journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger import journal
+from q2c import clock, states
+from q2c.connectors.outcomes import Blocker, Posted, Unavailable
+from q2c.contracts.documents import InvoiceDocument
+from q2c.contracts.events import InvoiceFact, JournalFact
+from q2c.models import Invoice, InvoiceLine, Order
+from q2c.reasons import Reason
+from q2c.stages import booking
+from q2c.stages.verb import Fact, Finding, Part, Verb, Work
+
+# Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked.
+_TRIES_FOR_ORDER = 6
+
+
+class RecordInvoice(Verb):
+    def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
+        return [[_part(fact.payload)] for fact in facts]
+
+    def prepare(self, works: Sequence[Work]) -> None:
+        numbers = {work.fact.payload.order_number for work in works}
+        found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups")}
+        there = {
+            (i.source, i.number): i
+            for i in Invoice.objects.filter(number__in={work.fact.payload.invoice_number for work in works})
+        }
+        data = booking.catalogue(work.fact.payload for work in works)
+        for work in works:
+            invoice, order = work.fact.payload, found.get(work.fact.payload.order_number)
+            double = there.get((work.fact.source, invoice.invoice_number))
+            if double is not None:
+                _again(work, double)
+            elif order is None or order.accepted_at is None:
+                _wait_for_order(work)
+            else:
+                work.notes["order"] = order
+                work.findings = check(invoice, order)
+                work.request = booking.fact_of(work.fact.id, work.fact.correlation_id, invoice, order, data)
+
+    def record(self, works: Sequence[Work]) -> None:
+        fresh = [work for work in works if work.request is not None]
+        results = journal.post_ready([work.request for work in fresh])
+        good: list[tuple[Work, Any]] = []
+        for work, result in zip(fresh, results, strict=True):
+            if result.outcome == "nothing":
+                work.reject(
+                    Reason.INVOICE_MISMATCH, "The invoice books nothing: every amount is zero", pointer="/lines",
+                    remedy="Check the invoice in billing; a zero invoice needs no journal",
+                )  # fmt: skip
+            elif result.findings:
+                work.findings = [finding_of(found) for found in result.findings]
+            else:
+                good.append((work, result))
+        _write([work for work, _ in good])
+        for work, result in good:
+            _emit(work, result)
+
+    def preview(self, work: Work) -> dict[str, Any]:
+        return {"journal": journal.preview([work.request])[0]} if work.request is not None else {}
+
+
+def _part(invoice: InvoiceDocument) -> Part:
+    return Part(
+        order_key=f"document:invoice:{invoice.invoice_number}",
+        business_key=invoice.invoice_number,
+        customer=invoice.account,
+        amount_minor=invoice.total_minor,
+        currency=invoice.currency,
+        entity=invoice.legal_entity,
+        period=f"{invoice.issued_on:%Y-%m}",
+    )
+
+
+def _again(work: Work, double: Invoice) -> None:
+    """The same invoice once more: done if it is equal, a finding if it is not."""
+    invoice = work.fact.payload
+    if (double.total_minor, double.currency, double.issued_on) == (
+        invoice.total_minor, invoice.currency, invoice.issued_on,
+    ):  # fmt: skip
+        work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
+        return
+    work.reject(
+        Reason.INVOICE_DUPLICATE,
+        f"Invoice {invoice.invoice_number} is recorded already, with another amount, currency or date",
+        pointer="/invoice_number",
+        seen=invoice.invoice_number,
+        remedy="Compare both in billing; void the wrong one",
+    )
+
+
+def _wait_for_order(work: Work) -> None:
+    number = work.fact.payload.order_number
+    text = f"Order {number} is not known, or not accepted yet"
+    if work.step.attempts < _TRIES_FOR_ORDER:
+        work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=2.0**work.step.attempts)
+        return
+    work.reject(
+        Reason.INVOICE_ORDER_UNKNOWN,
+        text,
+        pointer="/order_number",
+        seen=number,
+        remedy="Solve the order's own case first, then replay",
+        blocker=Blocker(connection="", object_type="order", object_key=number, condition="not_accepted"),
+    )
+
+
+def check(invoice: InvoiceDocument, order: Order) -> list[Finding]:
+    """The invoice says of entity, currency and sums what its order says."""
+    group = next((g for g in order.groups.all() if g.key == invoice.group), None)
+    found: list[Finding] = []
+
+    def differs(field: str, seen: object, expected: object) -> None:
+        found.append(
+            Finding(
+                reason=Reason.INVOICE_MISMATCH, pointer=f"/{field}", seen=seen,
+                text=f"Invoice {invoice.invoice_number} says {field} {seen}, order {order.number} makes it {expected}",
+                remedy="Correct the invoice in billing, or the order it bills, then replay",
+            )
+        )  # fmt: skip
+
+    if group is None:
+        differs("group", invoice.group, ", ".join(g.key for g in order.groups.all()))
+        return found
+    if invoice.legal_entity != group.entity:
+        differs("legal_entity", invoice.legal_entity, group.entity)
+    if invoice.currency != group.currency:
+        differs("currency", invoice.currency, group.currency)
+    total = sum(line.net_minor + line.tax_minor for line in invoice.lines)
+    if invoice.total_minor != total:
+        differs("total_minor", invoice.total_minor, f"{total} (the sum of its lines)")
+    return found
+
+
+def finding_of(found: Any) -> Finding:
+    """What the ledger cannot book, as a finding of the flow."""
+    blocker = (
+        Blocker(connection="", object_type=found.object_type, object_key=found.object_key, condition=str(found.reason))
+        if found.object_type
+        else None
+    )
+    return Finding(reason=found.reason, text=found.text, pointer=f"/{found.field}", blocker=blocker)
+
+
+def _write(works: Sequence[Work]) -> None:
+    invoices = {work.step.id: _invoice(work) for work in works}
+    Invoice.objects.bulk_create(invoices.values())
+    InvoiceLine.objects.bulk_create(
+        InvoiceLine(
+            invoice=invoices[work.step.id], line=line.line, product=line.product, kind=line.kind, charge=line.charge,
+            description=line.description, quantity=line.quantity, service_starts_on=line.service_starts_on,
+            service_ends_on=line.service_ends_on, net_minor=line.net_minor, tax_minor=line.tax_minor,
+            tax_code=line.tax_code,
+        )
+        for work in works
+        for line in work.fact.payload.lines
+    )  # fmt: skip
+    states.move(Invoice, "record", [invoice.id for invoice in invoices.values()])
+    for work in works:
+        work.notes["invoice"] = invoices[work.step.id]
+
+
+def _invoice(work: Work) -> Invoice:
+    document, order = work.fact.payload, work.notes["order"]
+    net, tax = sum(line.net_minor for line in document.lines), sum(line.tax_minor for line in document.lines)
+    return Invoice(
+        number=document.invoice_number, source=work.fact.source, event_id=work.fact.id, order=order,
+        group=document.group, subscription_number=document.subscription, billing_reference=document.billing_reference,
+        account=document.account, customer_name=order.customer_name, entity=document.legal_entity,
+        currency=document.currency, issued_on=document.issued_on, due_on=document.due_on, net_minor=net, tax_minor=tax,
+        total_minor=document.total_minor, recorded_at=clock.now(), correlation_id=work.fact.correlation_id,
+    )  # fmt: skip
+
+
+def _emit(work: Work, result: Any) -> None:
+    invoice: Invoice = work.notes["invoice"]
+    common = {"legal_entity": invoice.entity, "currency": invoice.currency, "amount_minor": invoice.total_minor}
+    bill = InvoiceFact(invoice_id=str(invoice.id), invoice_number=invoice.number, due_on=invoice.due_on, **common)
+    work.emit("PaymentDue", bill)
+    work.emit("RevenueScheduled", bill)
+    work.emit(
+        "JournalReady", JournalFact(journal_id=str(result.entry_id), number=result.number, period=result.period, **common)
+    )

@@ -1,0 +1,135 @@
+"""sync_customer: each account an order needs exists once in billing and in the ledgers, parent before child."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.models import LegalEntity
+from q2c import clock
+from q2c.connectors.outcomes import Lookup, Outcome, Posted
+from q2c.contracts.documents import Address, CustomerDocument
+from q2c.contracts.events import CustomerSynced
+from q2c.models import CrossReference, Customer, Order
+from q2c.stages import orders, platforms
+from q2c.stages.controls.world import customers
+from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
+
+
+class SyncCustomer(Verb):
+    """One step per platform and account; the order key is the platform and the top of the hierarchy."""
+
+    writes = True
+
+    def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
+        ids = [fact.payload.order_id for fact in facts]
+        found = {str(o.id): o for o in Order.objects.filter(id__in=ids).prefetch_related("groups")}
+        known = customers({g.bill_to for o in found.values() for g in o.groups.all()})
+        billing = platforms.serving("billing")
+        erps = dict(LegalEntity.objects.values_list("code", "erp_connection"))
+        return [self._parts(found[fact.payload.order_id], known, billing, erps) for fact in facts]
+
+    def _parts(self, order: Order, known: dict[str, Customer], billing: str, erps: dict[str, str]) -> list[Part]:
+        parts: dict[str, Part] = {}
+        for group in order.groups.all():
+            for key in reversed(_lineage(group.bill_to, known)):
+                account = orders.account_key(key, group.currency)
+                for connection, name in ((billing, account), (erps.get(group.entity, ""), key)):
+                    if not connection:
+                        continue
+                    part = Part(
+                        part=f"{connection}|{name}",
+                        connection=connection,
+                        order_key=f"customer:{connection}:{_lineage(group.bill_to, known)[-1]}",
+                        business_key=order.number,
+                        customer=known[key].name if key in known else key,
+                        entity=group.entity,
+                        currency=group.currency,
+                        amount_minor=group.total_minor,
+                    )
+                    parts.setdefault(part.part, part)
+        return list(parts.values())
+
+    def prepare(self, works: Sequence[Work]) -> None:
+        names = [_account(work) for work in works]
+        there = {
+            (ref.connection, ref.our_key): ref
+            for ref in CrossReference.objects.filter(
+                kind="customer", connection__in={w.step.connection for w in works}, our_key__in=names
+            )
+        }
+        known = customers({_customer_key(name) for name in names})
+        billing = platforms.serving("billing")
+        for work, name in zip(works, names, strict=True):
+            found = there.get((work.step.connection, name))
+            if found is not None:
+                work.outcome = Posted(reference=found.reference, document=found.document, found=True)
+            else:
+                work.request = _document(work, name, known, is_billing=work.step.connection == billing)
+
+    def call(self, open_port: OpenPort, work: Work) -> Outcome:
+        return open_port(work.step.connection).put_customer(work.request, work.step.key)
+
+    def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
+        return open_port(work.step.connection).find_customer(work.request, work.step.key)
+
+    def record(self, works: Sequence[Work]) -> None:
+        moment = clock.now()
+        CrossReference.objects.bulk_create(
+            [
+                CrossReference(
+                    connection=work.step.connection, kind="customer", our_key=_account(work),
+                    reference=work.outcome.reference, document=work.outcome.document, at=moment,
+                )
+                for work in works
+                if isinstance(work.outcome, Posted)
+            ],
+            ignore_conflicts=True,
+        )  # fmt: skip
+        for work in works:
+            fact = work.fact.payload
+            work.emit(
+                "CustomerSynced",
+                CustomerSynced(
+                    order_id=fact.order_id,
+                    order_number=fact.order_number,
+                    connection=work.step.connection,
+                    account=_account(work),
+                ),
+            )
+
+
+def _account(work: Work) -> str:
+    return work.step.part.split("|", 1)[1]
+
+
+def _customer_key(account: str) -> str:
+    """The customer behind an account key, which in billing ends in its currency."""
+    head, _, tail = account.rpartition("-")
+    return head if head and len(tail) == 3 and tail.isupper() else account
+
+
+def _lineage(key: str, known: dict[str, Customer]) -> list[str]:
+    """The key and all above it; the controls have refused loops."""
+    found: list[str] = []
+    while key and key not in found:
+        found.append(key)
+        key = known[key].parent_key if key in known else ""
+    return found
+
+
+def _document(work: Work, name: str, known: dict[str, Customer], *, is_billing: bool) -> CustomerDocument:
+    key = _customer_key(name) if is_billing else name
+    customer = known[key]
+    parent = customer.parent_key or None
+    if parent and is_billing:
+        parent = orders.account_key(parent, work.step.currency)
+    return CustomerDocument(
+        key=name,
+        name=customer.name,
+        parent=parent,
+        currency=work.step.currency,
+        legal_entity=work.step.entity,
+        address=Address(**customer.address) if customer.address else None,
+        email=customer.email,
+        crm_id=customer.key,
+    )
