@@ -1,0 +1,7 @@
+DROP TRIGGER exceptions_case_tally_insert ON exceptions_case;
+DROP TRIGGER exceptions_case_tally_update ON exceptions_case;
+DROP FUNCTION exceptions_tally();
+DROP TRIGGER exceptions_replayitem_frozen_insert ON exceptions_replayitem;
+DROP TRIGGER exceptions_replayitem_frozen_update ON exceptions_replayitem;
+DROP TRIGGER exceptions_replayitem_frozen_delete ON exceptions_replayitem;
+DROP FUNCTION exceptions_freeze_items();

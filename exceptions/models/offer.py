@@ -1,0 +1,64 @@
+"""A cause has gone away: what could be replayed now."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django_fsm import ConcurrentTransitionMixin, transition
+
+from exceptions.models.batch import ReplayBatch
+from exceptions.visible import OfCase
+from q2c.states import StateField, StateRecord
+
+
+class Offer(ConcurrentTransitionMixin, StateRecord):
+    """`cases` wait for (connection, object type, object key, condition), which is gone.
+
+    `totals` is a list of {currency, entity, period, cases, amount_minor}, as of `counted_at`.
+    """
+
+    why_column = "title"
+
+    state = StateField(default="open")
+    blocker_connection = models.CharField(max_length=60, blank=True)
+    blocker_type = models.CharField(max_length=60)
+    blocker_key = models.CharField(max_length=200)
+    blocker_condition = models.CharField(max_length=60)
+    title = models.TextField()
+    cases = models.PositiveIntegerField()
+    totals = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    counted_at = models.DateTimeField()
+    raised_by = models.CharField(max_length=150)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    batch = models.ForeignKey(ReplayBatch, on_delete=models.PROTECT, null=True, related_name="offers")
+
+    objects = OfCase.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["blocker_type", "blocker_key", "blocker_connection", "blocker_condition"],
+                condition=Q(state="open"),
+                name="offer_once",
+            )
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], condition=Q(state="open"), name="offer_open")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @transition("state", source="open", target="taken")
+    def take(self) -> None:
+        """A person made a replay of it."""
+
+    @transition("state", source="open", target="dismissed")
+    def dismiss(self) -> None:
+        """A person does not want it."""
+
+    @transition("state", source="open", target="withdrawn")
+    def withdraw(self) -> None:
+        """The cause is back, or no case waits for it any more."""

@@ -1,0 +1,89 @@
+"""Policies at work: who owns a reason and until when. They apply to what is already open, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from simple_history.utils import bulk_create_with_history
+
+from exceptions import calendars, rowsets, timeline
+from exceptions.models import Case, Policy, Problem, Team
+from exceptions.models.case import UNRESOLVED
+from exceptions.policies import POLICIES, TEAMS
+from q2c.reasons import Reason
+
+
+def sync_policies() -> list[str]:
+    """Add the teams and policies that are missing; what a person edited stays. Returns the reasons added."""
+    with transaction.atomic():
+        present = set(Team.objects.values_list("code", flat=True))
+        teams = [Team(code=code, name=name) for code, name in TEAMS.items() if code not in present]
+        bulk_create_with_history(teams, Team, default_change_reason="default")
+        known = set(Policy.objects.values_list("reason", flat=True))
+        missing = [default(reason) for reason in POLICIES if reason.value not in known]
+        bulk_create_with_history(missing, Policy, default_change_reason="default")
+    return [policy.reason for policy in missing]
+
+
+def default(reason: Reason) -> Policy:
+    """The policy that the table gives a reason, unsaved."""
+    row = POLICIES[reason]
+    return Policy(
+        reason=reason.value,
+        title=row.title,
+        sentence=row.sentence,
+        owner_team_id=row.owner,
+        severity=row.severity,
+        service_level_h=row.hours,
+        retry_attempts=row.retry.attempts,
+        retry_first_s=row.retry.first_s,
+        retry_max_s=row.retry.max_s,
+        look=row.look,
+        fix=row.fix,
+        replay=row.replay,
+        fix_kind=row.fix_kind,
+    )
+
+
+def policies_for(reasons: Iterable[str]) -> dict[str, Policy]:
+    """Policies by reason. A reason that nobody seeded yet is seeded now, so a failure always finds its owner."""
+    wanted = {str(reason) for reason in reasons}
+    found = Policy.objects.in_bulk(list(wanted))
+    if len(found) < len(wanted):
+        sync_policies()
+        found = Policy.objects.in_bulk(list(wanted))
+    return found
+
+
+def reroute(reason: str, actor: str) -> int:
+    """Bring unresolved cases and problems of a reason under its policy as it is now. Returns how many cases changed.
+
+    A case that a person gave to a team stays there; severity and service level follow the policy all the same.
+    """
+    with transaction.atomic():
+        policy = Policy.objects.get(reason=reason)
+        cases = list(
+            Case.objects.filter(reason=reason, state__in=UNRESOLVED)
+            .order_by("id")
+            .select_for_update()
+            .only("id", "owner_team_id", "owner_by_hand", "severity", "level_from", "level_h", "paused_s", "due_at")
+        )
+        known = calendars.of_teams()
+        rows, moved = [], []
+        for case in cases:
+            team = case.owner_team_id if case.owner_by_hand else policy.owner_team_id
+            due_at = known[team].after(case.level_from, policy.service_level_h * 3600 + case.paused_s)
+            if (team, due_at, policy.severity) == (case.owner_team_id, case.due_at, case.severity):
+                continue
+            rows.append(
+                {"id": case.id, "owner_team": team, "due_at": due_at, "severity": policy.severity,
+                 "level_h": policy.service_level_h}
+            )  # fmt: skip
+            moved.append((case.id, f"{case.owner_team_id} → {team}, due {due_at:%Y-%m-%d %H:%M} UTC"))
+        rowsets.update(Case, rows)
+        Problem.objects.filter(reason=reason, state="open", kind="cases").update(
+            owner_team=policy.owner_team, severity=policy.severity
+        )
+        timeline.record([(case_id, "rerouted", text, {"policy": reason}) for case_id, text in moved], actor)
+    return len(rows)
