@@ -57,7 +57,9 @@ class SmallProject:
         self.env = {name: value for name, value in os.environ.items() if name not in _OURS}
         self.env |= {"Q2C_TEST_TOKEN": self.token, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
         self.started: list[Run] = []
-        shutil.copytree(places.ROOT / "q2c" / "local", root / "q2c" / "local", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            places.ROOT / "q2c" / "local", root / "q2c" / "local", ignore=shutil.ignore_patterns("__pycache__")
+        )
         shutil.copytree(places.ROOT / "bin", root / "bin")
         shutil.copytree(STUBS, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("requirements.txt", "requirements-dev.txt"):
@@ -85,6 +87,16 @@ class SmallProject:
             if ours and command:
                 found[int(entry.name)] = command
         return found
+
+    def find(self, part: str, other_than: int = 0) -> int:
+        """The process with `part` in its command line; it may just be starting."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            found = [pid for pid, command in self.left().items() if part in command and pid != other_than]
+            if found:
+                return min(found)
+            time.sleep(0.05)
+        pytest.fail(f"no process with {part}: {self.left()}")
 
     def left_after(self, wait_s: float) -> dict[int, str]:
         deadline = time.monotonic() + wait_s

@@ -97,13 +97,10 @@ def test_what_ends_is_started_again(project: SmallProject) -> None:
     demo = project.start("bin/demo", "--no-load")
     demo.until(READY)
     for part, name in (("-Q posting", "posting"), ("bin/postgres", "postgres"), ("valkey-server", "valkey")):
-        pid = min(pid for pid, command in project.left().items() if part in command)
+        pid = project.find(part)
         os.kill(pid, signal.SIGKILL)
         demo.until(f"{name} ended (SIGKILL) and starts again in 1 s")
-        deadline = time.monotonic() + 10
-        while not any(part in command for other, command in project.left().items() if other != pid):
-            assert time.monotonic() < deadline, name
-            time.sleep(0.1)
+        assert project.find(part, other_than=pid)
     assert "Stopped" in demo.end()
 
 

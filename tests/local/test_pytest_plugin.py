@@ -1,0 +1,93 @@
+"""bin/test's servers: there before settings are read, gone afterwards, and not paid for where nobody needs them."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from tests.local.conftest import SmallProject
+
+CONFTEST = """
+import os
+import psycopg
+
+# As Django's settings: read before any test.
+AT_IMPORT = os.environ.get("DATABASE_URL")
+print("SERVERS", AT_IMPORT, os.environ.get("SANDBOX_URL"))
+"""
+TEST = """
+import os
+import time
+import urllib.request
+
+import psycopg
+import pytest
+import redis
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_reaches_all(number):
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "SANDBOX_DATABASE_URL"):
+        psycopg.connect(os.environ[name]).close()
+    assert redis.Redis.from_url(os.environ["REDIS_URL"]).ping()
+    assert urllib.request.urlopen(os.environ["SANDBOX_URL"] + "/healthz").status == 200
+    assert len(os.environ["Q2C_SECRET_KEY"]) >= 40
+    if os.environ.get("SMALL_WAITS"):
+        print("WAITING", flush=True)
+        time.sleep(60)
+"""
+
+
+def with_tests(project: SmallProject) -> SmallProject:
+    (project.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "-p q2c.local.pytest_plugin"\n')
+    for folder in ("tests/flow", "tests/local"):
+        (project.root / folder).mkdir(parents=True)
+    (project.root / "tests/conftest.py").write_text(CONFTEST)
+    (project.root / "tests/flow/test_flow.py").write_text(TEST)
+    (project.root / "tests/local/test_alone.py").write_text("def test_alone(): pass\n")
+    return project
+
+
+def folder_of(printed: str, project: SmallProject) -> Path:
+    works_in = [entry for entry in Path("/tmp").glob("q2c-test-*") if str(entry) in " ".join(project.left().values())]
+    assert len(works_in) == 1, printed
+    return works_in[0]
+
+
+def test_a_run_and_its_end(project: SmallProject) -> None:
+    run = with_tests(project).start("bin/test", "-p", "no:django", "-s")
+    run.process.wait(60)
+    assert "5 passed" in run.printed, run.printed
+    assert re.search(r"SERVERS postgresql://q2c:\w+@127.0.0.1:\d+/q2c http://127.0.0.1:\d+", run.printed)
+    assert project.left_after(1) == {}
+
+
+def test_workers_share_the_servers_of_the_first_process(project: SmallProject) -> None:
+    run = with_tests(project).start("bin/test", "-p", "no:django", "-n", "2")
+    run.process.wait(60)
+    assert "5 passed" in run.printed, run.printed
+    assert project.left_after(1) == {}
+
+
+def test_narrow_runs_start_nothing(project: SmallProject) -> None:
+    run = with_tests(project).start("bin/test", "-p", "no:django", "-s", "tests/local")
+    run.process.wait(60)
+    assert "1 passed" in run.printed
+    assert "SERVERS None None" in run.printed
+
+
+def test_interrupted_and_killed_it_leaves_nothing(project: SmallProject) -> None:
+    with_tests(project)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        run = project.start("bin/test", "-p", "no:django", "-s", SMALL_WAITS="1")
+        folder = folder_of(run.until("WAITING"), project)
+        run.end(number)
+        assert project.left_after(12) == {}, number
+        assert not folder.exists(), number
+
+
+def test_without_a_browser_it_says_so_in_one_line(project: SmallProject) -> None:
+    run = with_tests(project).start("bin/test", "-p", "no:django", "tests/local", Q2C_CHROMIUM="/usr/bin/one")
+    run.process.wait(60)
+    assert "apt-get install chromium" not in run.printed
