@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.db import models
 
 from ledger import fx
 from ledger.facts import Fact
@@ -17,7 +19,6 @@ from ledger.models import (
     DimensionRule,
     DimensionValue,
     FiscalPeriod,
-    JournalSeries,
     LegalEntity,
     PostingRule,
     PostingRuleLine,
@@ -141,13 +142,13 @@ class Books:
         ids = [books.entities[code].id for code in used]
         days = [fact.effective_on for fact in facts]
         span = min(days), max(days) + dt.timedelta(days=1)
-        books.accounts = _by(_rows(Account, AccountRow, _own_or_shared(ids)), lambda row: row.role)
+        shared_or_own = models.Q(entity__isnull=True) | models.Q(entity__in=ids)
+        accounts = Account.objects.filter(shared_or_own, role__gt="")
+        books.accounts = _by(_rows(accounts, AccountRow), lambda row: row.role)
         books._load_rules({fact.rule_set for fact in facts}, {fact.event_type for fact in facts}, span)
-        books._load_dimensions(facts, ids)
-        books.periods = _by(
-            _rows(FiscalPeriod, PeriodRow, {"entity__in": ids, "starts_on__lt": span[1], "ends_on__gt": span[0]}),
-            lambda row: (row.entity_id, row.subledger),
-        )
+        books._load_dimensions(facts)
+        months = FiscalPeriod.objects.filter(entity__in=ids, starts_on__lt=span[1], ends_on__gt=span[0])
+        books.periods = _by(_rows(months, PeriodRow), lambda row: (row.entity_id, row.subledger))
         pairs = {
             (fact.currency, target)
             for fact in facts
@@ -165,26 +166,24 @@ class Books:
             by_set[rule_set].append(RuleRow(*row))
         self.rules = dict(by_set)
         ids = [row.id for rows in by_set.values() for row in rows]
-        lines = _rows(PostingRuleLine, RuleLineRow, {"rule__in": ids})
+        lines = _rows(PostingRuleLine.objects.filter(rule__in=ids), RuleLineRow)
         self.rule_lines = _by(sorted(lines, key=lambda row: row.position), lambda row: row.rule_id)
 
-    def _load_dimensions(self, facts: Sequence[Fact], ids: list[int]) -> None:
-        names = [name if name != "dimension" else "dimension__code" for name in DimensionRuleRow._fields]
-        rows = [DimensionRuleRow(*row) for row in DimensionRule.objects.order_by().values_list(*names)]
+    def _load_dimensions(self, facts: Sequence[Fact]) -> None:
+        rows = list(_rows(DimensionRule.objects.all(), DimensionRuleRow))
         for row in rows:
             self.dimension_rules.setdefault(row.account_id or row.account_type, {}).setdefault(
                 row.dimension, []
             ).append(row)
         codes = {row.default_value for row in rows}
-        codes.update(value for lines in self.rule_lines.values() for line in lines for value in line.dimensions.values())
+        for rule_lines in self.rule_lines.values():
+            for rule_line in rule_lines:
+                codes.update(rule_line.dimensions.values())
         for fact in facts:
             for line in fact.lines:
                 codes.update((line.product_line, line.region), line.dimensions.values())
-        names = [name if name != "dimension" else "dimension__code" for name in ValueRow._fields]
-        found = DimensionValue.objects.filter(code__in=codes).order_by().values_list(*names)
-        self.values = _by(
-            (ValueRow(*row) for row in found if row[2] is None or row[2] in ids), lambda row: (row.dimension, row.code)
-        )
+        found = _rows(DimensionValue.objects.filter(code__in=codes), ValueRow)
+        self.values = _by(found, lambda row: (row.dimension, row.code))
 
     def period(self, entity: Entity, subledger: str, day: dt.date) -> PeriodRow | None:
         """The period that holds a day, whatever its state."""
@@ -206,18 +205,14 @@ class Books:
         return self.rates.get((source, target), fx.Rates()).on(day)
 
 
-def _own_or_shared(ids: list[int]) -> dict[str, object]:
-    # Every entity's accounts are few, so the shared ones and all own ones come in one read.
-    return {"role__gt": ""}
+def _rows(found: models.QuerySet[Any], row: Any) -> Iterator[Any]:
+    """Named tuples of the columns that `row` names; `dimension` is the dimension's code."""
+    names = ["dimension__code" if name == "dimension" else name for name in row._fields]
+    return (row(*values) for values in found.order_by().values_list(*names))
 
 
-def _rows(model: type, row: type, conditions: dict[str, object]) -> Iterable:  # type: ignore[type-arg]
-    found = model.objects.filter(**conditions).order_by().values_list(*row._fields)  # type: ignore[attr-defined]
-    return (row(*values) for values in found)
-
-
-def _by(rows: Iterable, key) -> dict:  # type: ignore[no-untyped-def,type-arg]
-    found = defaultdict(list)
+def _by(rows: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)
     return dict(found)
@@ -244,8 +239,3 @@ def _entities() -> dict[str, Entity]:
         row[1]: Entity(row[0], row[1], row[2], row[3], currencies[root(row[0])], row[5], frozenset(row[6]), row[7])
         for row in rows
     }
-
-
-def series_of(entities: Iterable[int]) -> list[JournalSeries]:
-    """The number series of some entities."""
-    return list(JournalSeries.objects.filter(entity__in=entities))

@@ -61,7 +61,7 @@ class DimensionRule(Effective):
     REQUIREMENTS = [(r, r) for r in ("required", "optional", "forbidden")]
 
     dimension = models.ForeignKey(Dimension, on_delete=models.PROTECT, related_name="rules")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, blank=True, related_name="dimension_rules")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     account_type = models.CharField(max_length=12, choices=Account.TYPES, blank=True)
     requirement = models.CharField(max_length=12, choices=REQUIREMENTS)
     default_value = models.CharField(max_length=60, blank=True)

@@ -30,9 +30,8 @@ class Effective(models.Model):
 
 def ends_after_start(name: str) -> models.CheckConstraint:
     """The database's own word for `clean()`."""
-    return models.CheckConstraint(
-        condition=models.Q(effective_to__isnull=True) | models.Q(effective_to__gte=models.F("effective_from")), name=name
-    )
+    ordered = models.Q(effective_to__isnull=True) | models.Q(effective_to__gte=models.F("effective_from"))
+    return models.CheckConstraint(condition=ordered, name=name)
 
 
 def overlaps(effective_from: dt.date, effective_to: dt.date | None) -> models.Q:

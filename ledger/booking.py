@@ -1,0 +1,193 @@
+"""From facts to entries that are ready: derived, written, numbered, frozen; each fact once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db import connection
+
+from ledger.facts import Fact, Finding
+from ledger.models import JournalEntry
+from ledger.rules import Derived, derive
+from ledger.writing import Draft, DraftLine, write_ready
+from q2c import clock, keys
+
+# (event id, entity code, rule set): of each, one entry is alive.
+Identity = tuple[uuid.UUID, str, str]
+Outcome = Literal["created", "existing", "nothing", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one fact.
+
+    created: a new entry, ready. existing: the living entry of an earlier call. nothing: the fact books nothing,
+    since all its amounts are zero. refused: `findings` say why. total_minor is the sum of the debits.
+    """
+
+    event_id: uuid.UUID
+    outcome: Outcome
+    entry_id: uuid.UUID | None = None
+    number: str = ""
+    state: str = ""
+    period: str = ""
+    currency: str = ""
+    total_minor: int = 0
+    key: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+def identity(fact: Fact) -> Identity:
+    """What a fact's entry is unique by."""
+    return fact.event_id, fact.entity_code, fact.rule_set
+
+
+def latest(facts: Iterable[Fact]) -> dict[Identity, JournalEntry]:
+    """The latest generation of each fact's entry, whatever its state; one query."""
+    wanted = {identity(fact) for fact in facts}
+    rows = (
+        JournalEntry.objects.filter(event_id__in={event_id for event_id, _, _ in wanted})
+        .select_related("entity", "period")
+        .order_by("generation")
+    )
+    found = {(row.event_id, row.entity.code, row.rule_set): row for row in rows}
+    return {key: row for key, row in found.items() if key in wanted}
+
+
+def key_of(entity_code: str, event_id: uuid.UUID, rule_set: str, generation: int) -> str:
+    """The idempotency key under which the ERP knows an entry: the same for ever."""
+    return keys.idempotency_key("journal", entity_code, event_id, rule_set, generation)
+
+
+def post_ready(facts: Sequence[Fact]) -> list[Result]:
+    """Derive, insert, number and freeze; one Result per fact, in order.
+
+    A fact that is booked already gives its existing entry; one whose entry was superseded is derived anew. A fact
+    with findings is left out and spoils nothing else.
+    """
+    known = latest(facts)
+    alive = {key: existing(row) for key, row in known.items() if row.state != "superseded"}
+    todo = {identity(fact): fact for fact in facts if identity(fact) not in alive}
+    results = alive | book(derive(list(todo.values())), known)
+    raced = [todo[key] for key in todo if key not in results]
+    if raced:
+        # Somebody else committed them between our look and our write.
+        results |= {key: existing(row) for key, row in latest(raced).items()}
+    return [results[identity(fact)] for fact in facts]
+
+
+def book(derived: Sequence[Derived], known: dict[Identity, JournalEntry]) -> dict[Identity, Result]:
+    """Write what was derived, one generation after what is known. What somebody else just wrote is missing."""
+    now = clock.now()
+    results: dict[Identity, Result] = {}
+    drafts: dict[uuid.UUID, tuple[Derived, Draft]] = {}
+    for one in derived:
+        key = identity(one.fact)
+        if one.findings:
+            results[key] = Result(one.fact.event_id, "refused", currency=one.fact.currency, findings=one.findings)
+        elif not one.lines:
+            results[key] = Result(one.fact.event_id, "nothing", currency=one.fact.currency)
+        else:
+            before = known.get(key)
+            made = draft(one, now, before.generation + 1 if before else 1)
+            drafts[made.id] = (one, made)
+    numbers = write_ready([made for _, made in drafts.values()])
+    for entry_id, number in numbers.items():
+        one, made = drafts[entry_id]
+        results[identity(one.fact)] = _created(one, made, number)
+    replaced = {known[identity(drafts[i][0].fact)].id: i for i in numbers if identity(drafts[i][0].fact) in known}
+    _link(replaced)
+    return results
+
+
+def draft(one: Derived, now: dt.datetime, generation: int) -> Draft:
+    """A derived fact as it is written."""
+    fact, entity, period = one.fact, one.entity, one.period
+    assert entity is not None and period is not None  # else there are findings and no lines
+    return Draft(
+        id=keys.new_id(),
+        correlation_id=fact.correlation_id,
+        entity_id=entity.id,
+        number_code=entity.number_code,
+        journal=fact.journal,
+        fiscal_year=period.fiscal_year,
+        event_id=fact.event_id,
+        event_type=fact.event_type,
+        rule_set=fact.rule_set,
+        generation=generation,
+        rules_used="\n".join(dict.fromkeys(line.rule for line in one.lines)),
+        effective_on=fact.effective_on,
+        booked_at=now,
+        period_id=period.id,
+        subledger=fact.subledger,
+        currency=fact.currency,
+        functional_currency=entity.currency,
+        group_currency=entity.group_currency,
+        functional_rate=one.functional_rate,
+        group_rate=one.group_rate,
+        customer=fact.customer,
+        memo=fact.memo,
+        business_document=fact.business_document,
+        key=key_of(entity.code, fact.event_id, fact.rule_set, generation),
+        total_minor=one.total_minor,
+        reverses_id=None,
+        lines=[
+            DraftLine(
+                line.line,
+                line.account_id,
+                line.amount_minor,
+                line.functional_minor,
+                line.group_minor,
+                line.dimensions_json,
+                line.memo,
+                line.rule_line_id,
+            )
+            for line in one.lines
+        ],
+    )
+
+
+def _created(one: Derived, made: Draft, number: str) -> Result:
+    assert one.period is not None
+    return Result(
+        event_id=made.event_id,
+        outcome="created",
+        entry_id=made.id,
+        number=number,
+        state="ready",
+        period=one.period.name,
+        currency=made.currency,
+        total_minor=made.total_minor,
+        key=made.key,
+    )
+
+
+def existing(row: JournalEntry, outcome: Outcome = "existing") -> Result:
+    """An entry that stands in the books as a result."""
+    return Result(
+        event_id=row.event_id,
+        outcome=outcome,
+        entry_id=row.id,
+        number=row.number or "",
+        state=row.state,
+        period=row.period.name,
+        currency=row.currency,
+        total_minor=row.total_minor,
+        key=row.key,
+    )
+
+
+def _link(replaced: dict[uuid.UUID, uuid.UUID]) -> None:
+    """Each superseded entry says what came instead."""
+    if not replaced:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_journalentry e SET superseded_by_id = p.new"
+            " FROM unnest(%s::uuid[], %s::uuid[]) AS p(old, new) WHERE e.id = p.old AND e.superseded_by_id IS NULL",
+            [list(replaced), list(replaced.values())],
+        )

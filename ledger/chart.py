@@ -1,0 +1,167 @@
+"""A compact chart for a software company: accounts, dimensions and posting rules as tables, and `install`.
+
+It is where a new installation starts and what the demo and the tests book on; from then on the rows are data.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from ledger.models import (
+    Account,
+    Dimension,
+    DimensionRule,
+    DimensionValue,
+    LegalEntity,
+    PostingRule,
+    PostingRuleLine,
+)
+from ledger.models.effective import BEGINNING
+from ledger.periods import ensure_year
+
+# code, name, type, role, monetary
+ACCOUNTS = (
+    ("1000", "Cash", "asset", "cash", True),
+    ("1100", "Accounts receivable", "asset", "accounts_receivable", True),
+    ("1150", "Unbilled receivable", "asset", "unbilled_receivable", True),
+    ("2050", "Unapplied cash", "liability", "unapplied_cash", True),
+    ("2200", "Tax payable", "liability", "tax_payable", True),
+    ("2400", "Deferred revenue", "liability", "deferred_revenue", False),
+    ("2410", "Deferred revenue, subscriptions", "liability", "deferred_revenue:subscription", False),
+    ("2420", "Deferred revenue, implementation", "liability", "deferred_revenue:implementation", False),
+    ("3000", "Share capital", "equity", "share_capital", False),
+    ("4000", "Revenue", "revenue", "revenue", False),
+    ("4010", "Subscription revenue", "revenue", "revenue:subscription", False),
+    ("4020", "Services revenue", "revenue", "revenue:implementation", False),
+    ("4030", "Usage revenue", "revenue", "revenue:usage", False),
+    ("6100", "Bank fees", "expense", "bank_fees", False),
+    ("7100", "Realised exchange differences", "expense", "realised_fx", False),
+    ("7200", "Unrealised exchange differences", "expense", "unrealised_fx", False),
+)
+
+DIMENSIONS = {
+    "cost_center": ("Cost centre", ("CC-100", "CC-200", "CC-300", "CC-410")),
+    "product_line": ("Product line", ("subscription", "implementation", "usage")),
+    "region": ("Region", ("US", "DE", "UK", "JP", "AMER", "EMEA", "APAC")),
+}
+
+# account code or account type, dimension, requirement, default
+DIMENSION_RULES = (
+    ("revenue", "cost_center", "required", "CC-100"),
+    ("revenue", "product_line", "required", ""),
+    ("revenue", "region", "optional", ""),
+    ("expense", "cost_center", "required", "CC-100"),
+    *((kind, dimension, "forbidden", "") for kind in ("asset", "liability", "equity") for dimension in DIMENSIONS),
+    # Deferred revenue becomes revenue, so it knows already whose.
+    *(
+        (account, dimension, requirement, default)
+        for account in ("2400", "2410", "2420")
+        for dimension, requirement, default in (
+            ("cost_center", "required", "CC-100"),
+            ("product_line", "optional", ""),
+            ("region", "optional", ""),
+        )
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One posting rule; lines are (position, side, measure, account role, grouping)."""
+
+    name: str
+    lines: tuple[tuple[int, str, str, str, str], ...]
+    leg: str = ""
+    match: dict[str, str] = field(default_factory=dict)
+
+
+_DEFERRED = ("ratable_daily", "ratable_monthly", "point_in_time")
+
+
+def _sales(event_type: str, what: str) -> tuple[Rule, ...]:
+    """Receivable and tax once per document, revenue line by line. Credits come as negative amounts."""
+    on = {"event_type": event_type}
+    deferral = ((20, "credit", "net", "deferred_revenue:{product_line}", "line"),)
+    revenue = ((20, "credit", "net", "revenue:{product_line}", "line"),)
+    return (
+        Rule(f"{what} receivable", ((10, "debit", "gross", "accounts_receivable", "entry"),), "receivable", on),
+        *(
+            Rule(f"{what} deferred, {treatment}", deferral, "revenue", on | {"revenue_treatment": treatment})
+            for treatment in _DEFERRED
+        ),
+        Rule(f"{what} usage", revenue, "revenue", on | {"revenue_treatment": "usage_as_billed"}),
+        Rule(f"{what} tax", ((30, "credit", "tax", "tax_payable", "entry"),), "tax", on),
+    )
+
+
+RULES = (
+    *_sales("InvoiceIssued", "invoice"),
+    *_sales("CreditMemoIssued", "credit memo"),
+    Rule(
+        "receipt",
+        ((10, "debit", "net", "cash", "entry"), (20, "credit", "net", "unapplied_cash", "entry")),
+        match={"event_type": "PaymentReceived"},
+    ),
+    Rule(
+        "application",
+        ((10, "debit", "net", "unapplied_cash", "entry"), (20, "credit", "net", "accounts_receivable", "entry")),
+        match={"event_type": "PaymentMatched"},
+    ),
+    Rule(
+        "revenue release",
+        (
+            (10, "debit", "net", "deferred_revenue:{product_line}", "line"),
+            (20, "credit", "net", "revenue:{product_line}", "line"),
+        ),
+        match={"event_type": "RevenueDue"},
+    ),
+)
+
+
+@transaction.atomic
+def install(*entities: LegalEntity, years: tuple[int, ...] = (), since: dt.date = BEGINNING) -> None:
+    """Put the tables above into the database where they are missing, and open `years` for `entities`. Idempotent."""
+    for code, name, kind, role, monetary in ACCOUNTS:
+        values: dict[str, Any] = {"name": name, "type": kind, "role": role, "monetary": monetary}
+        Account.objects.get_or_create(entity=None, code=code, defaults=values | {"effective_from": since})
+    for code, (name, found) in DIMENSIONS.items():
+        dimension, _ = Dimension.objects.get_or_create(code=code, defaults={"name": name})
+        for value in found:
+            DimensionValue.objects.get_or_create(
+                dimension=dimension, code=value, entity=None, defaults={"effective_from": since}
+            )
+    _install_dimension_rules(since)
+    for rule in RULES:
+        _install_rule(rule, since)
+    for entity in entities:
+        for year in years:
+            ensure_year(entity, year)
+
+
+def _install_dimension_rules(since: dt.date) -> None:
+    types = {kind for kind, _ in Account.TYPES}
+    for target, code, requirement, default in DIMENSION_RULES:
+        DimensionRule.objects.get_or_create(
+            dimension=Dimension.objects.get(code=code),
+            account=None if target in types else Account.objects.get(entity=None, code=target),
+            account_type=target if target in types else "",
+            defaults={"requirement": requirement, "default_value": default, "effective_from": since},
+        )
+
+
+def _install_rule(rule: Rule, since: dt.date) -> None:
+    if PostingRule.objects.filter(rule_set="primary", name=rule.name).exists():
+        return
+    row = PostingRule(name=rule.name, leg=rule.leg, effective_from=since, **rule.match)
+    row.full_clean()
+    row.save()
+    for position, side, measure, role, grouping in rule.lines:
+        line = PostingRuleLine(
+            rule=row, position=position, side=side, measure=measure, account_role=role, grouping=grouping
+        )
+        line.full_clean()
+        line.save()

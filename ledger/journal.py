@@ -1,0 +1,28 @@
+"""The journal, as everybody else reaches it. Batch first; whatever writes runs in the caller's transaction."""
+
+from ledger.booking import Result, post_ready
+from ledger.corrections import Difference, Rederived, differences, rederive, reverse, supersede
+from ledger.dry_run import Check, Preview, preview
+from ledger.moving import Document, mark_blocked, mark_posted, mark_posting
+from ledger.reading import EntryView, ViewLine, read
+
+__all__ = [
+    "Check",
+    "Difference",
+    "Document",
+    "EntryView",
+    "Preview",
+    "Rederived",
+    "Result",
+    "ViewLine",
+    "differences",
+    "mark_blocked",
+    "mark_posted",
+    "mark_posting",
+    "post_ready",
+    "preview",
+    "read",
+    "rederive",
+    "reverse",
+    "supersede",
+]

@@ -1,0 +1,100 @@
+"""Fiscal periods: made a year at a time, found by day, closed, and reopened with a reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from ledger.facts import Finding
+from ledger.models import FiscalPeriod, LegalEntity
+from ledger.models.entity import fiscal_year
+from ledger.models.period import SUBLEDGERS
+from q2c import states
+from q2c.reasons import Reason
+
+
+class ReasonMissing(ValueError):
+    """A period is reopened for a reason that somebody else can read."""
+
+
+def ensure_year(entity: LegalEntity, year: int) -> list[FiscalPeriod]:
+    """The twelve months of a fiscal year in each subledger, open where they did not exist. Idempotent."""
+    FiscalPeriod.objects.bulk_create(
+        [
+            FiscalPeriod(
+                entity=entity,
+                subledger=subledger,
+                name=f"{start:%Y-%m}",
+                fiscal_year=year,
+                starts_on=start,
+                ends_on=end,
+            )
+            for start, end in _months(year, entity.fiscal_year_start_month)
+            for subledger in SUBLEDGERS
+        ],
+        ignore_conflicts=True,
+    )
+    return list(FiscalPeriod.objects.filter(entity=entity, fiscal_year=year))
+
+
+def _months(year: int, start_month: int) -> Iterator[tuple[dt.date, dt.date]]:
+    first = dt.date(year if start_month == 1 else year - 1, start_month, 1)
+    for _ in range(12):
+        after = (first + dt.timedelta(days=31)).replace(day=1)
+        yield first, after
+        first = after
+
+
+def period_for(entity: LegalEntity, subledger: str, day: dt.date) -> FiscalPeriod | None:
+    """The period that holds a day, whatever its state."""
+    return FiscalPeriod.objects.filter(entity=entity, subledger=subledger, starts_on__lte=day, ends_on__gt=day).first()
+
+
+def open_period(entity: LegalEntity, subledger: str, day: dt.date) -> FiscalPeriod | Finding:
+    """The open period that holds a day, or PERIOD_CLOSED or PERIOD_MISSING with the period as blocker."""
+    period = period_for(entity, subledger, day)
+    if period is None:
+        key = f"{entity.code}:{subledger}:{day:%Y-%m}"
+        return Finding(Reason.PERIOD_MISSING, f"{key} does not exist", "fiscal_period", key, "effective_on")
+    if period.state != "open":
+        text = f"{period.key} is {period.state.replace('_', ' ')}"
+        return Finding(Reason.PERIOD_CLOSED, text, "fiscal_period", period.key, "effective_on")
+    return period
+
+
+def first_open(entity: LegalEntity, subledger: str, day: dt.date) -> FiscalPeriod | None:
+    """The first open period that ends after a day: where an approved decision may move a late fact."""
+    found = FiscalPeriod.objects.filter(entity=entity, subledger=subledger, ends_on__gt=day, state="open")
+    return found.order_by("starts_on").first()
+
+
+def soft_close(period: FiscalPeriod, *, by: str, why: str = "") -> FiscalPeriod:
+    """The flow books no more; corrections still may."""
+    return _move(period, ["soft_close"], by, why)
+
+
+def close(period: FiscalPeriod, *, by: str, why: str = "") -> FiscalPeriod:
+    """Nothing is booked any more. Waits for bookings that are under way."""
+    steps = ["soft_close", "close"] if period.state == "open" else ["close"]
+    return _move(period, steps, by, why)
+
+
+def reopen(period: FiscalPeriod, *, by: str, why: str) -> FiscalPeriod:
+    """Open again. `why` is required; who may approve it is the caller's to ask."""
+    if not why.strip():
+        raise ReasonMissing(f"Say why {period.key} is reopened")
+    return _move(period, ["reopen"], by, why)
+
+
+def _move(period: FiscalPeriod, steps: list[str], by: str, why: str) -> FiscalPeriod:
+    with states.acting(by, why):
+        period._change_reason = why[:100]
+        for step in steps:
+            getattr(period, step)()
+            period.save()
+    return period
+
+
+def year_of(entity: LegalEntity, day: dt.date) -> int:
+    """The fiscal year of a day, for ensure_year."""
+    return fiscal_year(day, entity.fiscal_year_start_month)
