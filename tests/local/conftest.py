@@ -19,8 +19,10 @@ from q2c.local import places
 
 STUBS = Path(__file__).parent / "small_project"
 # Left out of a child's environment: it shall find its own servers.
-_OURS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SANDBOX_DATABASE_URL", "SANDBOX_URL", "Q2C_AS_OWNER",
-         "Q2C_SECRET_KEY", "PYTEST_XDIST_WORKER", "DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS", "PYTHON", "CI")  # fmt: skip
+_OURS = (
+    "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SANDBOX_DATABASE_URL", "SANDBOX_URL", "Q2C_AS_OWNER",
+    "Q2C_SECRET_KEY", "PYTEST_XDIST_WORKER", "DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS", "PYTHON", "CI",
+)  # fmt: skip
 
 
 def system_python() -> str | None:
@@ -57,11 +59,14 @@ class SmallProject:
         self.env = {name: value for name, value in os.environ.items() if name not in _OURS}
         self.env |= {"Q2C_TEST_TOKEN": self.token, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
         self.started: list[Run] = []
-        shutil.copytree(
-            places.ROOT / "q2c" / "local", root / "q2c" / "local", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        # Test runs lay their folder there, so that left() sees the servers that work in it.
+        self.temporary = root / "tmp"
+        self.temporary.mkdir()
+        self.env["TMPDIR"] = str(self.temporary)
+        without_caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(places.ROOT / "q2c" / "local", root / "q2c" / "local", ignore=without_caches)
         shutil.copytree(places.ROOT / "bin", root / "bin")
-        shutil.copytree(STUBS, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(STUBS, root, dirs_exist_ok=True, ignore=without_caches)
         for name in ("requirements.txt", "requirements-dev.txt"):
             shutil.copy(places.ROOT / name, root / name)
         (root / ".venv").symlink_to(Path(sys.prefix).resolve())
@@ -109,7 +114,7 @@ class Run:
     """A command that runs, with what it has printed so far."""
 
     def __init__(self, command: list[str], cwd: Path, env: dict[str, str]) -> None:
-        self._file = tempfile.TemporaryFile("w+b")
+        self._file = tempfile.TemporaryFile("w+b")  # noqa: SIM115
         self.process = subprocess.Popen(
             command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=self._file, stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
-from pathlib import Path
 
+import pytest
+
+from q2c.local import chromium
 from tests.local.conftest import SmallProject
 
 CONFTEST = """
@@ -49,12 +51,6 @@ def with_tests(project: SmallProject) -> SmallProject:
     return project
 
 
-def folder_of(printed: str, project: SmallProject) -> Path:
-    works_in = [entry for entry in Path("/tmp").glob("q2c-test-*") if str(entry) in " ".join(project.left().values())]
-    assert len(works_in) == 1, printed
-    return works_in[0]
-
-
 def test_a_run_and_its_end(project: SmallProject) -> None:
     run = with_tests(project).start("bin/test", "-p", "no:django", "-s")
     run.process.wait(60)
@@ -81,13 +77,23 @@ def test_interrupted_and_killed_it_leaves_nothing(project: SmallProject) -> None
     with_tests(project)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         run = project.start("bin/test", "-p", "no:django", "-s", SMALL_WAITS="1")
-        folder = folder_of(run.until("WAITING"), project)
+        run.until("WAITING")
+        running = " ".join(project.left().values())
+        assert all(name in running for name in ("bin/postgres", "valkey-server", "sandboxes:app")), running
         run.end(number)
         assert project.left_after(12) == {}, number
-        assert not folder.exists(), number
+        assert list(project.temporary.glob("q2c-test-*")) == [], number
 
 
-def test_without_a_browser_it_says_so_in_one_line(project: SmallProject) -> None:
-    run = with_tests(project).start("bin/test", "-p", "no:django", "tests/local", Q2C_CHROMIUM="/usr/bin/one")
-    run.process.wait(60)
-    assert "apt-get install chromium" not in run.printed
+def test_the_browser_is_named_or_missed_in_one_line(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = with_tests(project).start("bin/test", "-p", "no:django", "tests/local", Q2C_CHROMIUM="/usr/bin/one")
+    named.process.wait(60)
+    assert "chromium" not in named.printed
+    tools = project.root / "tools"
+    tools.mkdir()
+    monkeypatch.setenv("PATH", str(tools))
+    assert chromium.name_it(environment := {}) is None
+    browser = tools / "chromium"
+    browser.write_text("#!/bin/sh\n")
+    browser.chmod(0o755)
+    assert chromium.name_it(environment) == environment["Q2C_CHROMIUM"] == str(browser)

@@ -21,6 +21,17 @@ from q2c.local.servers import Servers
 from q2c.local.stop import Stop
 from tests.local.conftest import needs_python_for_all, needs_root, system_python
 
+FORBIDDEN = (
+    "TRUNCATE line",
+    "DROP TABLE line",
+    "ALTER TABLE line DISABLE TRIGGER ALL",
+    "CREATE TRIGGER t BEFORE DELETE ON line EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "SET session_replication_role = replica",
+    "SET ROLE q2c_owner",
+    "CREATE TABLE x ()",
+    "CREATE DATABASE x",
+)
+
 
 def new_servers(where: Path) -> Servers:
     return Servers(where, where / "log", guard=Guard(), durable=False, given={})
@@ -46,9 +57,7 @@ def test_the_application_writes_rows_and_owns_nothing(env: dict[str, str]) -> No
         application.execute("INSERT INTO line (amount) VALUES (5)")
         application.execute("UPDATE line SET amount = 6")
         assert application.execute("SELECT id, amount FROM line").fetchall() == [(1, 6)]
-        for statement in ("TRUNCATE line", "DROP TABLE line", "ALTER TABLE line DISABLE TRIGGER ALL", "CREATE TABLE x ()",
-                          "CREATE TRIGGER t BEFORE DELETE ON line EXECUTE FUNCTION suppress_redundant_updates_trigger()",
-                          "SET ROLE q2c_owner", "CREATE DATABASE x", "SET session_replication_role = replica"):  # fmt: skip
+        for statement in FORBIDDEN:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 application.execute(statement)
         application.execute("DELETE FROM line")
@@ -88,7 +97,7 @@ def test_names_beyond_ascii_are_folded(env: dict[str, str]) -> None:
 def test_nobody_enters_without_a_password(env: dict[str, str]) -> None:
     host = env["DATABASE_URL"].split("@")[1]
     for user in ("postgres", "q2c", "q2c_owner"):
-        with pytest.raises(psycopg.OperationalError, match="password|authentication"):
+        with pytest.raises(psycopg.OperationalError, match=r"password|authentication"):
             psycopg.connect(f"postgresql://{user}:wrong@{host}")
     with pytest.raises(redis.AuthenticationError):
         redis.Redis.from_url(f"redis://{env['REDIS_URL'].split('@')[1]}").ping()
@@ -180,7 +189,7 @@ def test_data_of_another_postgresql(open_folder: Path) -> None:
     own.start()
     own.stop()
     (open_folder / "postgres/PG_VERSION").write_text("14\n")
-    with pytest.raises(Stop, match="The data are of PostgreSQL 14, this is .*bin/demo --fresh"):
+    with pytest.raises(Stop, match=r"The data are of PostgreSQL 14, this is .*bin/demo --fresh"):
         new_servers(open_folder).start()
 
 
@@ -189,7 +198,7 @@ def test_a_failing_server_tells_why_in_one_line(open_folder: Path) -> None:
     own.start()
     own.stop()
     shutil.rmtree(open_folder / "postgres/global")
-    with pytest.raises(Stop, match="PostgreSQL does not start: FATAL: .*global/pg_control") as stop:
+    with pytest.raises(Stop, match=r"PostgreSQL does not start: .*global/pg_control") as stop:
         new_servers(open_folder).start()
     assert "\n" not in str(stop.value)
     assert "postgres.log" in stop.value.remedy
@@ -230,7 +239,7 @@ def test_postgresql_of_the_machine_where_there_is_no_wheel(open_folder: Path, mo
 def test_no_server_anywhere(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("Q2C_NO_WHEELS", "1")
     monkeypatch.setattr(wheels, "installed_postgres", lambda: iter(()))
-    with pytest.raises(Stop, match="There is no PostgreSQL.*set DATABASE_URL"):
+    with pytest.raises(Stop, match=r"There is no PostgreSQL.*set DATABASE_URL"):
         new_servers(open_folder).start()
 
 
@@ -271,15 +280,21 @@ def test_a_folder_laid_in_our_way_is_refused(tmp_path: Path) -> None:
         path.rmdir()
 
 
-START = "import sys; from pathlib import Path; from q2c.local import servers\nwith servers.running(Path(sys.argv[1]), sandboxes=False) as env: print(len(env))"
+START = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from q2c.local import servers
+with servers.running(Path(sys.argv[1]), sandboxes=False) as env:
+    print(len(env))
+"""
 
 
 def run_as(user: str | int, where: Path) -> subprocess.CompletedProcess[str]:
     """Starts the servers in `where` as another user, with a Python that user can run."""
-    code = START.replace("import sys;", "import sys; sys.path.insert(0, sys.argv[2]);")
     env = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     return subprocess.run(
-        [system_python() or sys.executable, "-c", code, where, places.ROOT], user=user, group=65534, extra_groups=[],
+        [system_python() or sys.executable, "-c", START, where, places.ROOT], user=user, group=65534, extra_groups=[],
         cwd="/", capture_output=True, text=True, env={**env, "PYTHONDONTWRITEBYTECODE": "1"}, check=False,
     )  # fmt: skip
 
@@ -311,7 +326,7 @@ def test_a_full_disk(open_folder: Path) -> None:
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("cannot mount here")
     try:
-        with pytest.raises(Stop, match="no space left on the disk|disk is full"):
+        with pytest.raises(Stop, match=r"no space left on the disk|disk is full"):
             new_servers(small).start()
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)

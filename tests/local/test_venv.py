@@ -19,6 +19,13 @@ from q2c.local import places
 from q2c.local.stop import Stop
 from q2c.local.venv import Venv
 
+MAKE = """
+import sys
+from pathlib import Path
+from q2c.local.venv import Venv
+print(Venv(("requirements.txt",), Path(sys.argv[1])).make())
+"""
+
 
 def wheel(folder: Path, name: str, version: str) -> str:
     """Lays a wheel with one empty module into `folder`; returns its line for a requirements file."""
@@ -94,8 +101,7 @@ def test_changed_requirements_are_installed(with_venv: Path) -> None:
 
 
 def test_an_install_that_was_killed_is_made_anew(root: Path) -> None:
-    code = f"from pathlib import Path; from q2c.local.venv import Venv; Venv(('requirements.txt',), Path({str(root)!r})).make()"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=places.ROOT, start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-c", MAKE, root], cwd=places.ROOT, start_new_session=True)
     while not (root / ".venv/q2c-being-made").exists():
         time.sleep(0.01)
     time.sleep(0.3)
@@ -119,9 +125,9 @@ def test_a_python_that_was_removed_is_noticed(with_venv: Path) -> None:
 
 
 def test_two_at_once_install_once(with_venv: Path) -> None:
-    code = f"from pathlib import Path; from q2c.local.venv import Venv; print(Venv(('requirements.txt',), Path({str(with_venv)!r})).make())"
     both = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=places.ROOT, stdout=subprocess.PIPE, text=True) for _ in "ab"
+        subprocess.Popen([sys.executable, "-c", MAKE, with_venv], cwd=places.ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in "ab"
     ]
     assert sorted(process.communicate()[0].strip() for process in both) == ["added to", "ready"]
 
@@ -138,7 +144,7 @@ def test_no_index(with_venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
-    with pytest.raises(Stop, match="No package index can be reached.*pip config set global.index-url"):
+    with pytest.raises(Stop, match=r"No package index can be reached.*pip config set global.index-url"):
         Venv(("requirements.txt",), with_venv).make()
 
 

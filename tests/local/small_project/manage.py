@@ -1,5 +1,6 @@
 """Stands for Django's: what the launcher asks of it, and no more."""
 
+# ruff: noqa: T201
 import json
 import os
 import sys
