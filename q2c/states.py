@@ -112,11 +112,14 @@ def say(actor: str, why: str = "") -> None:
     """Set who and why for the moves of the current transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT set_config('q2c.actor', %s, true), set_config('q2c.why', %s, true), set_config('q2c.now', %s, true)",
+            "SELECT set_config('q2c.actor', %s, true), set_config('q2c.why', %s, true),"
+            " set_config('q2c.now', %s, true)",
             [actor, why, clock.now().isoformat()],
         )
 
 
+# SELECT … INTO stops at the first row by itself. A LIMIT would make the planner join the transition tables by nested
+# loop: 18 ms for 500 rows instead of one, and quadratic.
 _GUARD = """
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 DECLARE bad record; who text; reason text; moment timestamptz;
@@ -125,7 +128,7 @@ BEGIN
   reason := coalesce(current_setting('q2c.why', true), '');
   moment := coalesce(nullif(current_setting('q2c.now', true), '')::timestamptz, clock_timestamp());
   IF TG_OP = 'INSERT' THEN
-    SELECT n.id, n.state INTO bad FROM new_rows n WHERE n.state <> {initial} LIMIT 1;
+    SELECT n.id, n.state INTO bad FROM new_rows n WHERE n.state <> {initial};
     IF FOUND THEN
       RAISE EXCEPTION '{table} % may not be created in state %; it starts as %', bad.id, bad.state, {initial}
         USING ERRCODE = 'check_violation', CONSTRAINT = '{table}_legal_edges';
@@ -133,14 +136,14 @@ BEGIN
     INSERT INTO q2c_transition (machine, record_id, source, target, at, actor, why, correlation_id)
       SELECT '{table}', n.id, '', n.state, moment, who, {why}, n.correlation_id FROM new_rows n;
   ELSE
-    SELECT o.id INTO bad FROM old_rows o LEFT JOIN new_rows n USING (id) WHERE n.id IS NULL LIMIT 1;
+    SELECT o.id INTO bad FROM old_rows o LEFT JOIN new_rows n USING (id) WHERE n.id IS NULL;
     IF FOUND THEN
       RAISE EXCEPTION '{table} %: the id of a record is never changed', bad.id
         USING ERRCODE = 'check_violation', CONSTRAINT = '{table}_legal_edges';
     END IF;
     SELECT n.id, o.state AS source, n.state AS target INTO bad
       FROM new_rows n JOIN old_rows o USING (id)
-      WHERE n.state <> o.state AND (o.state || '>' || n.state) <> ALL ({edges}) LIMIT 1;
+      WHERE n.state <> o.state AND (o.state || '>' || n.state) <> ALL ({edges});
     IF FOUND THEN
       RAISE EXCEPTION '{table} %: no transition leads from % to %', bad.id, bad.source, bad.target
         USING ERRCODE = 'check_violation', CONSTRAINT = '{table}_legal_edges';

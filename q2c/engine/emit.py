@@ -45,7 +45,8 @@ class Stored:
 _EVENTS = """
 INSERT INTO q2c_event (id, type, schema_version, source, source_id, correlation_id, causation_id, occurred_at,
                        received_at, payload, payload_hash)
-SELECT u.id, u.type, u.version, u.source, u.source_id, u.correlation, u.causation, u.occurred, %s, u.payload::json, u.hash
+SELECT u.id, u.type, u.version, u.source, u.source_id, u.correlation, u.causation, u.occurred,
+       %s, u.payload::json, u.hash
 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
             %s::text[], %s::bytea[])
   AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash)
@@ -112,7 +113,9 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
             if ids[i] in new
         ]
         plan(facts)
-        results = [Stored(id=ids[i], correlation_id=item.correlation_id, status="stored") for i, item in enumerate(batch)]
+        results = [
+            Stored(id=ids[i], correlation_id=item.correlation_id, status="stored") for i, item in enumerate(batch)
+        ]
         if len(new) < len(batch):
             _mark_repeats(cursor, batch, hashes, new, results)
     return results
@@ -159,7 +162,10 @@ def plan(facts: Sequence[Fact]) -> int:
                 [stage.name for stage, _, _ in rows],
                 [part.part for _, _, part in rows],
                 [part.connection for _, _, part in rows],
-                [keys.idempotency_key(fact.source, fact.source_id, stage.name, part.part) for stage, fact, part in rows],
+                [
+                    keys.idempotency_key(fact.source, fact.source_id, stage.name, part.part)
+                    for stage, fact, part in rows
+                ],
                 [part.order_key for _, _, part in rows],
                 [part.not_before or moment for _, _, part in rows],
                 [part.business_key[:80] for _, _, part in rows],

@@ -88,5 +88,3 @@ def keep_attempts(rows: Iterable[tuple[Work, list[Any]]]) -> None:
         for work, attempts in rows
         for attempt in attempts
     )
-
-

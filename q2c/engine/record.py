@@ -109,7 +109,9 @@ def _settle_unknown(work: Work, text: str, open_gates: gates.Gates) -> None:
     if again is None:
         work.reject(Reason.OUTCOME_UNKNOWN, text, remedy="Look the key up in the platform, then replay")
         return
-    work.notes.update(target="unknown", reason=Reason.OUTCOME_UNKNOWN, text=text, next_at=min(again, max(settled, clock.now())))
+    work.notes.update(
+        target="unknown", reason=Reason.OUTCOME_UNKNOWN, text=text, next_at=min(again, max(settled, clock.now()))
+    )
 
 
 def note_search(work: Work, nothing: NotFound) -> None:

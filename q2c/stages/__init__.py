@@ -22,8 +22,8 @@ STAGES: dict[str, Stage] = {
             queue="intake",
             talks_to="tax and credit",
             emits=("OrderAccepted", "OrderRejected"),
-            control="Account hierarchy, products and their ERP items, legal entity, tax nexus, billing schedule, revenue "
-            "treatment, currency, price arithmetic, term, usage terms, discount, credit, tax",
+            control="Account hierarchy, products and their ERP items, legal entity, tax nexus, billing schedule, "
+            "revenue treatment, currency, price arithmetic, term, usage terms, discount, credit, tax",
             owner="sales ops",
             verb=AcceptOrder(),
         ),

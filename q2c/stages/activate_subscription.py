@@ -71,7 +71,9 @@ class ActivateSubscription(Verb):
         ids = [work.fact.payload.subscription_id for work in active]
         states.move(Subscription, "activate", ids)
         waiting = set(
-            Subscription.objects.filter(order__subscriptions__in=ids, state="provisioned").values_list("order_id", flat=True)
+            Subscription.objects.filter(order__subscriptions__in=ids, state="provisioned").values_list(
+                "order_id", flat=True
+            )
         )
         order_ids = {s.order_id for s in Subscription.objects.filter(id__in=ids)} - waiting
         states.move(Order, "activate", list(order_ids))

@@ -24,7 +24,9 @@ def catalogue(invoices: Iterable[InvoiceDocument]) -> dict[str, Any]:
     }
 
 
-def fact_of(event_id: uuid.UUID, correlation_id: uuid.UUID, invoice: InvoiceDocument, order: Order, data: dict[str, Any]) -> LedgerFact:
+def fact_of(
+    event_id: uuid.UUID, correlation_id: uuid.UUID, invoice: InvoiceDocument, order: Order, data: dict[str, Any]
+) -> LedgerFact:
     """The invoice as the ledger is told."""
     region = next((group.region for group in order.groups.all() if group.key == invoice.group), "")
     lines = []
@@ -55,7 +57,9 @@ def facts_of_events(event_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LedgerFac
     found = {order.number: order for order in Order.objects.filter(number__in=numbers).prefetch_related("groups")}
     data = catalogue(invoices.values())
     return {
-        event.id: fact_of(event.id, event.correlation_id, invoices[event.id], found[invoices[event.id].order_number], data)
+        event.id: fact_of(
+            event.id, event.correlation_id, invoices[event.id], found[invoices[event.id].order_number], data
+        )
         for event in events
         if invoices[event.id].order_number in found
     }

@@ -76,5 +76,7 @@ class CancelOrder(Verb):
 
 def _give_up_waiting(order: Order) -> None:
     """Phases that have not begun are not activated any more."""
-    waiting = Step.objects.filter(stage="activate_subscription", business_key=order.number, state__in=["waiting", "failed"])
+    waiting = Step.objects.filter(
+        stage="activate_subscription", business_key=order.number, state__in=["waiting", "failed"]
+    )
     states.move(Step, "abandon", list(waiting.values_list("id", flat=True)), text="the order was cancelled")

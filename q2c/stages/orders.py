@@ -15,7 +15,7 @@ from exceptions import cases
 from q2c import clock, keys, states
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
-from q2c.models import Customer, Event, Order, OrderGroup, OrderLine, Step
+from q2c.models import Event, Order, OrderGroup, OrderLine, Step
 from q2c.reasons import Reason
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Work
@@ -125,7 +125,10 @@ def _fill(order: Order, work: Work, document: OrderDocument) -> None:
     order.contract_entity, order.currency = document.contract_entity, document.currency
     order.total_minor = sum(line.amount_minor for line in document.lines)
     order.tax_estimate_minor = work.notes.get("tax_minor")
-    order.controls = {"checked_at": clock.now().isoformat(), "findings": [f.reason for f in work.notes.get("found", [])]}
+    order.controls = {
+        "checked_at": clock.now().isoformat(),
+        "findings": [f.reason for f in work.notes.get("found", [])],
+    }
     order.closed_on, order.starts_on, order.term_months = document.closed_on, document.starts_on, document.term_months
 
 
@@ -175,4 +178,3 @@ def documents(ids: Sequence[str]) -> dict[str, tuple[Order, OrderDocument]]:
         str(order.id): (order, msgspec.json.decode(order.document, type=OrderDocument))
         for order in Order.objects.filter(id__in=ids)
     }
-

@@ -153,7 +153,8 @@ def _record_of(work: Work, group: OrderGroup) -> Subscription:
     return Subscription(
         number=work.request.key, order=group.order, group=group.key, entity=group.entity, currency=group.currency,
         account=work.request.account, connection=work.step.connection, reference=outcome.reference,
-        starts_on=work.request.starts_on, ends_on=add_months(work.request.starts_on, work.request.term_months), provisioned_at=clock.now(),
+        starts_on=work.request.starts_on, ends_on=add_months(work.request.starts_on, work.request.term_months),
+        provisioned_at=clock.now(),
         correlation_id=work.fact.correlation_id,
     )  # fmt: skip
 

@@ -184,5 +184,6 @@ def _emit(work: Work, result: Any) -> None:
     work.emit("PaymentDue", bill)
     work.emit("RevenueScheduled", bill)
     work.emit(
-        "JournalReady", JournalFact(journal_id=str(result.entry_id), number=result.number, period=result.period, **common)
+        "JournalReady",
+        JournalFact(journal_id=str(result.entry_id), number=result.number, period=result.period, **common),
     )

@@ -144,4 +144,3 @@ class Stage:
     owner: str
     verb: Verb
     undoes: str = ""
-

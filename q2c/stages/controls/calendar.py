@@ -32,9 +32,7 @@ def phases_of(order: OrderDocument, line: OrderLine) -> tuple[Phase, ...]:
     if line.phases:
         return line.phases
     return (
-        Phase(
-            starts_on=order.starts_on, ends_on=term_end(order), quantity=line.quantity, unit_price=line.unit_price
-        ),
+        Phase(starts_on=order.starts_on, ends_on=term_end(order), quantity=line.quantity, unit_price=line.unit_price),
     )
 
 

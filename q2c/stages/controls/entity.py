@@ -20,7 +20,9 @@ def determined(order: OrderDocument, world: World) -> Iterator[Finding]:
         if world.entity_of(group, order) is None:
             wanted = f" by {group.legal_entity}" if group.legal_entity else ""
             yield _undetermined(
-                f"/groups/{i}/region", group.region, f"Region {group.region} is not served{wanted} by exactly one entity"
+                f"/groups/{i}/region",
+                group.region,
+                f"Region {group.region} is not served{wanted} by exactly one entity",
             )
     keys = [group.key for group in order.groups]
     for i, line in enumerate(order.lines):

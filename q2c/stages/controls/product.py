@@ -71,6 +71,9 @@ def mapped_to_item(order: OrderDocument, world: World) -> Iterator[Finding]:
             text=f"Product {line.product} has no item in {entity.erp_connection}, the ledger of {entity.code}",
             remedy="Add the item mapping in master data, then replay",
             blocker=Blocker(
-                connection=entity.erp_connection, object_type="item_mapping", object_key=line.product, condition="missing"
+                connection=entity.erp_connection,
+                object_type="item_mapping",
+                object_key=line.product,
+                condition="missing",
             ),
         )

@@ -44,7 +44,5 @@ def code(order: OrderDocument, world: World) -> Iterator[Finding]:
                 seen=line.product,
                 text=f"Product {line.product} has no tax code",
                 remedy="Give the product its tax code, then replay",
-                blocker=Blocker(
-                    connection="", object_type="product", object_key=line.product, condition="no_tax_code"
-                ),
+                blocker=Blocker(connection="", object_type="product", object_key=line.product, condition="no_tax_code"),
             )
