@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from ledger.booking import Result, book, existing, identity, key_of, latest
 from ledger.books import Books
 from ledger.facts import Fact, Finding
-from ledger.models import JournalEntry
+from ledger.models import JournalEntry, JournalLine
 from ledger.reading import EntryView, ViewLine, as_view, read
 from ledger.rules import derive, header_findings
-from ledger.writing import Draft, DraftLine, write_ready
+from ledger.writing import Draft, DraftLine, Header, write_ready
 from q2c import clock, keys, states
 from q2c.reasons import Reason
 
@@ -146,12 +146,11 @@ def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, gener
     entity = books.entities[fact.entity_code]
     period = books.period(entity, fact.subledger, fact.effective_on)
     assert period is not None  # its absence is a finding
-    lines = list(original.lines.order_by("line"))
-    return Draft(
+    lines = [_mirrored(line) for line in original.lines.order_by("line")]
+    header = Header(
         id=keys.new_id(),
         correlation_id=original.correlation_id,
         entity_id=entity.id,
-        number_code=entity.number_code,
         journal=original.journal,
         fiscal_year=period.fiscal_year,
         event_id=fact.event_id,
@@ -172,19 +171,21 @@ def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, gener
         memo=reason[:400],
         business_document=original.business_document,
         key=key_of(entity.code, fact.event_id, original.rule_set, generation),
-        total_minor=-sum(min(line.amount_minor, 0) for line in lines),
+        line_count=len(lines),
+        total_minor=sum(max(line.amount_minor, 0) for line in lines),
         reverses_id=original.id,
-        lines=[
-            DraftLine(
-                line.line,
-                line.account_id,
-                -line.amount_minor,
-                -line.functional_minor,
-                -line.group_minor,
-                json.dumps(line.dimensions, ensure_ascii=False),
-                line.memo,
-                line.rule_line_id,
-            )
-            for line in lines
-        ],
+    )
+    return Draft(header, entity.number_code, lines)
+
+
+def _mirrored(line: JournalLine) -> DraftLine:
+    return DraftLine(
+        line.line,
+        line.account_id,
+        -line.amount_minor,
+        -line.functional_minor,
+        -line.group_minor,
+        json.dumps(line.dimensions, ensure_ascii=False),
+        line.memo,
+        line.rule_line_id,
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ledger.books import AccountRow, Books, DimensionRuleRow, Entity, RuleLineRow, RuleRow, holds
 from ledger.facts import Fact, FactLine, Finding
 from ledger.matching import Context, context, winners
 from ledger.models.posting_rule import PLACEHOLDERS
 from q2c.reasons import Reason
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,15 @@ class Desk:
     def __init__(self, books: Books) -> None:
         self.books = books
         self._contexts: dict[tuple[object, ...], Context] = {}
+        self._headers: dict[tuple[object, ...], Any] = {}
+
+    def header(self, fact: Fact, look: Callable[[Books, Fact], T]) -> T:
+        """What `look` finds for the entity, subledger, currency and day of a fact."""
+        key = (fact.entity_code, fact.subledger, fact.currency, fact.effective_on)
+        found = self._headers.get(key)
+        if found is None:
+            found = self._headers[key] = look(self.books, fact)
+        return found
 
     def context(self, fact: Fact, entity: Entity) -> Context:
         key = (fact.rule_set, entity.id, fact.event_type, fact.currency, fact.effective_on)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -21,8 +21,7 @@ from q2c.money import Money
 from q2c.reasons import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class DerivedLine:
+class DerivedLine(NamedTuple):
     """amount_minor > 0 is a debit. `rule` reads “ratable subscription v2”."""
 
     line: int
@@ -40,8 +39,7 @@ class DerivedLine:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(NamedTuple):
     """Lines that balance, or findings that say why there are none. Neither: the fact books nothing (all zero)."""
 
     fact: Fact
@@ -83,8 +81,7 @@ def header_findings(
     rates = []
     for target in (entity.currency, entity.group_currency):
         rate = books.rate(fact.currency, target, fact.effective_on)
-        missing = fx.missing(fact.currency, target, fact.effective_on)
-        if rate is None and missing not in findings:
+        if rate is None and (missing := fx.missing(fact.currency, target, fact.effective_on)) not in findings:
             findings.append(missing)
         rates.append(rate or one)
     return entity, period, (rates[0], rates[1]), findings
@@ -103,7 +100,8 @@ def _period_findings(entity: Entity, fact: Fact, period: PeriodRow | None, corre
 
 
 def _derive(desk: Desk, fact: Fact) -> Derived:
-    entity, period, rates, findings = header_findings(desk.books, fact)
+    entity, period, rates, wrong = desk.header(fact, header_findings)
+    findings = list(wrong)
     if entity is None:
         return Derived(fact, tuple(findings))
     rows = _postings(desk, fact, entity, findings)

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import connection
 
 from ledger.models import JournalEntry
 from ledger.models.series import DIGITS, prefix
+from ledger.rules import DerivedLine
 from q2c import states
 
 
@@ -25,6 +27,8 @@ class SeriesFull(RuntimeError):
 
 
 class DraftLine(NamedTuple):
+    """A journal line about to be written; a DerivedLine is one too."""
+
     line: int
     account_id: int
     amount_minor: int
@@ -36,13 +40,12 @@ class DraftLine(NamedTuple):
 
 
 @dataclass(slots=True)
-class Draft:
-    """An entry about to be written; `number_code` begins its number."""
+class Header:
+    """The columns of an entry about to be written."""
 
     id: uuid.UUID
     correlation_id: uuid.UUID
     entity_id: int
-    number_code: str
     journal: str
     fiscal_year: int
     event_id: uuid.UUID
@@ -63,9 +66,17 @@ class Draft:
     memo: str
     business_document: str
     key: str
+    line_count: int
     total_minor: int
     reverses_id: uuid.UUID | None
-    lines: Sequence[DraftLine]
+
+
+class Draft(NamedTuple):
+    """An entry about to be written; `number_code` begins its number."""
+
+    header: Header
+    number_code: str
+    lines: Sequence[DraftLine | DerivedLine]
 
 
 _COLUMNS = {
@@ -92,15 +103,16 @@ _COLUMNS = {
     "memo": "text",
     "business_document": "text",
     "key": "text",
+    "line_count": "integer",
     "total_minor": "bigint",
     "reverses_id": "uuid",
 }
 _NAMES = ", ".join(_COLUMNS)
 # One JSON text is parsed faster than twenty-five arrays are escaped.
 _INSERT_ENTRIES = (
-    f"INSERT INTO ledger_journalentry ({_NAMES}, state, line_count, document_number, posted_reference)"
-    f" SELECT {_NAMES}, '{states.initial(JournalEntry)}', line_count, '', ''"
-    f" FROM json_to_recordset(%s) AS r({', '.join(f'{n} {t}' for n, t in _COLUMNS.items())}, line_count integer)"
+    f"INSERT INTO ledger_journalentry ({_NAMES}, state, document_number, posted_reference)"
+    f" SELECT {_NAMES}, '{states.initial(JournalEntry)}', '', ''"
+    f" FROM json_to_recordset(%s) AS r({', '.join(f'{n} {t}' for n, t in _COLUMNS.items())})"
     " ON CONFLICT (event_id, entity_id, rule_set, generation) DO NOTHING RETURNING id"
 )
 _COPY_LINES = (
@@ -120,7 +132,7 @@ def write_ready(drafts: Sequence[Draft]) -> dict[uuid.UUID, str]:
     if not drafts:
         return {}
     inserted = _insert_entries(drafts)
-    written = [draft for draft in drafts if draft.id in inserted]
+    written = [draft for draft in drafts if draft.header.id in inserted]
     if not written:
         return {}
     _copy_lines(written)
@@ -129,20 +141,17 @@ def write_ready(drafts: Sequence[Draft]) -> dict[uuid.UUID, str]:
 
 def _insert_entries(drafts: Sequence[Draft]) -> set[uuid.UUID]:
     # In the order of the events, so that two batches with the same events wait for each other instead of locking up.
-    rows = [
-        {name: getattr(draft, name) for name in _COLUMNS} | {"line_count": len(draft.lines)}
-        for draft in sorted(drafts, key=lambda draft: draft.event_id.bytes)
-    ]
+    headers = sorted((draft.header for draft in drafts), key=lambda header: header.event_id.int)
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_ENTRIES, [json.dumps(rows, default=str, ensure_ascii=False)])
+        cursor.execute(_INSERT_ENTRIES, [msgspec.json.encode(headers).decode()])
         return {row[0] for row in cursor.fetchall()}
 
 
 def _copy_lines(drafts: Sequence[Draft]) -> None:
     rows = []
     for draft in drafts:
-        head = str(draft.id)
-        customer = draft.customer.translate(_ESCAPES)
+        head = str(draft.header.id)
+        customer = draft.header.customer.translate(_ESCAPES)
         for line in draft.lines:
             rule_line = "\\N" if line.rule_line_id is None else line.rule_line_id
             dimensions, memo = line.dimensions_json.translate(_ESCAPES), line.memo.translate(_ESCAPES)
@@ -155,15 +164,15 @@ def _copy_lines(drafts: Sequence[Draft]) -> None:
 
 
 def _number(drafts: Sequence[Draft]) -> dict[uuid.UUID, str]:
-    reached = _lock_series({(d.entity_id, d.fiscal_year, d.journal): d.number_code for d in drafts})
+    series_of = [(d.header.entity_id, d.header.fiscal_year, d.header.journal) for d in drafts]
+    reached = _lock_series({series: draft.number_code for series, draft in zip(series_of, drafts, strict=True)})
     numbers: dict[uuid.UUID, str] = {}
-    for draft in drafts:
-        series = (draft.entity_id, draft.fiscal_year, draft.journal)
+    for series, draft in zip(series_of, drafts, strict=True):
         begins, last = reached[series]
         if last + 1 >= 10**DIGITS:
             raise SeriesFull(f"{begins} has no number left")
         reached[series] = (begins, last + 1)
-        numbers[draft.id] = f"{begins}{last + 1:0{DIGITS}d}"
+        numbers[draft.header.id] = f"{begins}{last + 1:0{DIGITS}d}"
     sources, target = states.edge(JournalEntry, "make_ready")
     with connection.cursor() as cursor:
         cursor.execute(
