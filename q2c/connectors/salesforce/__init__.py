@@ -1,0 +1,1 @@
+"""Salesforce: closed-won opportunities in, status and references back."""

@@ -1,0 +1,66 @@
+"""A push from Salesforce: a Flow or middleware posts {"opportunityId": "006…"}, signed as Standard Webhooks.
+
+The push only wakes: the deal itself is then read by its id, so a forged or old body can put no fact into the books.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
+
+_ID = re.compile(r"^006[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?$")
+IDS_MAX = 200
+
+
+class PushRefused(ValueError):
+    """The signature does not hold, the push is older than five minutes, or it names no opportunity."""
+
+
+def verify(headers: Mapping[str, str], body: bytes, secret: str) -> list[str]:
+    """The opportunity ids of a push, each once, as 18 characters. Raises PushRefused.
+
+    `secret` is `whsec_…`; several, separated by a blank, let it be changed without a gap. The body carries
+    `opportunityId` or `opportunityIds`, bare or inside `data`.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    if not any(_holds(one, body, lower) for one in secret.split()):
+        raise PushRefused("the signature does not hold, or the push is too old")
+    try:
+        content = json.loads(body)
+    except ValueError:
+        raise PushRefused("the body is not JSON") from None
+    found = _ids(content)
+    if not found or len(found) > IDS_MAX or not all(_ID.match(each) for each in found):
+        raise PushRefused(f"the body names no opportunity, or more than {IDS_MAX}")
+    return list(dict.fromkeys(long_id(each) for each in found))
+
+
+def _holds(secret: str, body: bytes, headers: dict[str, str]) -> bool:
+    try:
+        Webhook(secret).verify(body.decode(), headers)
+    except (WebhookVerificationError, ValueError, TypeError):
+        return False
+    return True
+
+
+def _ids(content: object) -> list[str]:
+    if not isinstance(content, dict):
+        return []
+    inner = content.get("data") if isinstance(content.get("data"), dict) else content
+    many = inner.get("opportunityIds") or [inner.get("opportunityId")]
+    return [str(each) for each in many if each] if isinstance(many, list) else []
+
+
+def long_id(value: str) -> str:
+    """The 18-character form: three letters more say which of the 15 are capitals."""
+    if len(value) != 15:
+        return value
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+    groups = (value[0:5], value[5:10], value[10:15])
+    return value + "".join(
+        letters[sum(1 << i for i, char in enumerate(group) if "A" <= char <= "Z")] for group in groups
+    )

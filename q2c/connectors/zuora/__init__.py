@@ -1,0 +1,1 @@
+"""Zuora: customers and subscriptions out, invoices in."""

@@ -1,0 +1,293 @@
+"""SubscriptionDocument → Zuora order. Pure: what Zuora cannot express is raised as Inexpressible.
+
+One order per invoice group. Its first phase is a CreateSubscription action, each product of a later phase an
+AddProduct action. No action carries a service activation date: the order stays pending until `activate` gives a
+phase its date. Each charge ends on its own day, so a price or quantity that changes is a charge of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from q2c.connectors.zuora import numbers
+from q2c.contracts.documents import Address, SubscriptionCharge, SubscriptionDocument, UsageTerms
+from q2c.money import Money
+
+BILLING_PERIODS = {"monthly": "Month", "quarterly": "Quarter", "annual": "Annual"}
+PRICE_BASES = {"month": ("Per_Month", 1), "year": ("Per_Year", 12)}
+FLAT, PER_UNIT, TIERED, VOLUME = "Flat Fee Pricing", "Per Unit Pricing", "Tiered Pricing", "Volume Pricing"
+
+# (product, charge type, charge model) → (productRatePlanId, productRatePlanChargeId), or Inexpressible.
+Catalog = Callable[[str, str, str], tuple[str, str]]
+
+
+class Inexpressible(ValueError):
+    """The subscription has a meaning that Zuora's order has no place for. `product` where the catalog lacks it."""
+
+    def __init__(self, text: str, field: str, product: str = "") -> None:
+        super().__init__(text)
+        self.field, self.product = field, product
+
+
+def order_body(
+    document: SubscriptionDocument, key: str, catalog: Catalog, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The body of POST /v1/async/orders."""
+    number = document.key
+    phases: dict[int, list[SubscriptionCharge]] = {}
+    for charge in sorted(document.charges, key=lambda each: (each.phase, each.line)):
+        phases.setdefault(charge.phase, []).append(charge)
+    if not phases:
+        raise Inexpressible("the subscription has no charges", "charges")
+    actions: list[dict[str, Any]] = []
+    for phase, charges in phases.items():
+        plans = [_rate_plan(document, charge, catalog) for charge in charges]
+        begins = document.starts_on if not actions else min(charge.starts_on for charge in charges)
+        head = {
+            "triggerDates": [{"name": "ContractEffective", "triggerDate": begins.isoformat()}],
+            "customFields": {"Q2C_Phase__c": str(phase)},
+        }
+        if not actions:
+            created = _created(document, plans, options)
+            actions.append({"type": "CreateSubscription", **head, "createSubscription": created})
+        else:
+            actions.extend({"type": "AddProduct", **head, "addProduct": plan} for plan in plans)
+    return {
+        "orderDate": document.ordered_on.isoformat(),
+        "existingAccountNumber": document.account,
+        "orderNumber": numbers.order_number(number),
+        "description": f"{document.order_number}, {document.group}",
+        "customFields": {"Q2C_Key__c": key},
+        "subscriptions": [
+            {
+                "subscriptionNumber": number,
+                "customFields": {
+                    "Q2C_Order__c": document.order_number,
+                    "Q2C_Group__c": document.group,
+                    "Q2C_Entity__c": document.legal_entity,
+                },
+                "orderActions": actions,
+            }
+        ],
+        "processingOptions": {"runBilling": bool(options.get("run_billing", False)), "collectPayment": False},
+    }
+
+
+def cancel_body(account: str, subscription: str, on: dt.date, ordered_on: dt.date, key: str) -> dict[str, Any]:
+    """The order that ends a subscription on a day."""
+    return {
+        "orderDate": ordered_on.isoformat(),
+        "existingAccountNumber": account,
+        "orderNumber": numbers.cancel_number(subscription),
+        "customFields": {"Q2C_Key__c": key},
+        "subscriptions": [
+            {
+                "subscriptionNumber": subscription,
+                "orderActions": [
+                    {
+                        "type": "CancelSubscription",
+                        "triggerDates": [
+                            {"name": name, "triggerDate": on.isoformat()}
+                            for name in ("ContractEffective", "ServiceActivation", "CustomerAcceptance")
+                        ],
+                        "cancelSubscription": {
+                            "cancellationPolicy": "SpecificDate",
+                            "cancellationEffectiveDate": on.isoformat(),
+                        },
+                    }
+                ],
+            }
+        ],
+        "processingOptions": {"runBilling": False, "collectPayment": False},
+    }
+
+
+def payment_term(days: int, options: Mapping[str, Any]) -> str:
+    """The tenant's name of a payment term; options["payment_terms"] holds names that differ."""
+    usual = "Due Upon Receipt" if days == 0 else f"Net {days}"
+    return str(options.get("payment_terms", {}).get(str(days), usual))
+
+
+def _created(document: SubscriptionDocument, plans: list[dict[str, Any]], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "subscriptionOwnerAccountNumber": document.account,
+        "currency": document.currency,
+        # One invoice per subscription, that is per legal entity and region.
+        "invoiceSeparately": True,
+        "paymentTerm": payment_term(document.payment_term_days, options),
+        "soldToContact": _contact(document.ship_to),
+        "terms": {
+            "autoRenew": False,
+            "initialTerm": {
+                "termType": "TERMED",
+                "period": document.term_months,
+                "periodType": "Month",
+                "startDate": document.starts_on.isoformat(),
+            },
+        },
+        "subscribeToRatePlans": plans,
+    }
+
+
+def _contact(address: Address) -> dict[str, str]:
+    found = {
+        "firstName": "Accounts",
+        "lastName": "Payable",
+        "country": address.country,
+        "state": address.region,
+        "city": address.city,
+        "postalCode": address.postal_code,
+        "address1": address.line1,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _rate_plan(document: SubscriptionDocument, charge: SubscriptionCharge, catalog: Catalog) -> dict[str, Any]:
+    charge_type, model, pricing = _pricing(document, charge)
+    plan_id, charge_id = catalog(charge.product, charge_type, model)
+    override: dict[str, Any] = {
+        "productRatePlanChargeId": charge_id,
+        "pricing": pricing,
+        "startDate": {"triggerEvent": "ServiceActivation"},
+        "customFields": {"Q2C_Line__c": str(charge.line), "Q2C_Phase__c": str(charge.phase)},
+    }
+    if charge.description:
+        override["description"] = charge.description[:500]
+    if charge_type != "OneTime":
+        override["billing"] = _billing(charge)
+        override["endDate"] = {
+            "endDateCondition": "Specific_End_Date",
+            "specificEndDate": charge.ends_on.isoformat(),
+        }
+    return {"productRatePlanId": plan_id, "chargeOverrides": [override]}
+
+
+def _billing(charge: SubscriptionCharge) -> dict[str, Any]:
+    billing = charge.billing
+    if billing.frequency == "once":
+        raise Inexpressible(f"line {charge.line} is {charge.kind} but billed once", f"lines/{charge.line}/billing")
+    found: dict[str, Any] = {"billingPeriod": BILLING_PERIODS[billing.frequency]}
+    if charge.kind == "recurring":
+        found["billingTiming"] = billing.timing.upper()
+    if billing.alignment == "calendar_month":
+        return {
+            **found,
+            "billCycleType": "SpecificDayofMonth",
+            "billCycleDay": 1,
+            "billingPeriodAlignment": "AlignToCharge",
+        }
+    return {**found, "billCycleType": "SubscriptionStartDay", "billingPeriodAlignment": "AlignToSubscriptionStart"}
+
+
+def _pricing(document: SubscriptionDocument, charge: SubscriptionCharge) -> tuple[str, str, dict[str, Any]]:
+    """Charge type, charge model and pricing. Whatever the discount, the charge comes to exactly amount_minor."""
+    if charge.kind == "usage":
+        return _usage_pricing(charge)
+    amount = Money(charge.amount_minor, document.currency).decimal()
+    quantity, price = charge.quantity, charge.unit_price
+    if charge.kind == "one_time":
+        if quantity * price == amount:
+            listed = {"listPrice": numbers.plain(price), "quantity": numbers.plain(quantity)}
+            return "OneTime", PER_UNIT, {"oneTimePerUnit": listed}
+        return "OneTime", FLAT, {"oneTimeFlatFee": {"listPrice": numbers.plain(amount)}}
+    months = _whole_months(charge.starts_on, charge.ends_on)
+    if not months:
+        text = f"line {charge.line} runs {charge.starts_on} to {charge.ends_on}, which is no whole number of months"
+        raise Inexpressible(text, f"lines/{charge.line}/phases")
+    base, base_months = PRICE_BASES.get(charge.price_period, ("", 0))
+    if base and quantity * price * months == amount * base_months:
+        listed = {"listPrice": numbers.plain(price), "quantity": numbers.plain(quantity), "listPriceBase": base}
+        return "Recurring", PER_UNIT, {"recurringPerUnit": listed}
+    # A discount, or a price for the whole phase: the amount itself, said for as many months as it is for.
+    flat = {
+        "listPrice": numbers.plain(amount),
+        "listPriceBase": "Per_Specific_Months",
+        "specificListPriceBase": months,
+    }
+    return "Recurring", FLAT, {"recurringFlatFee": flat}
+
+
+def _usage_pricing(charge: SubscriptionCharge) -> tuple[str, str, dict[str, Any]]:
+    usage = charge.usage
+    field = f"lines/{charge.line}/usage"
+    if usage is None or not usage.tiers:
+        raise Inexpressible(f"line {charge.line} has no usage terms", field)
+    volume = usage.model == "volume"
+    if volume and Decimal(usage.included_quantity):
+        raise Inexpressible(f"line {charge.line}: volume tiers with an included quantity", field)
+    listed = {"tiers": _tiers(charge, usage), "uom": usage.meter, "ratingGroup": "ByBillingPeriod"}
+    if volume:
+        return "Usage", VOLUME, {"usageVolume": listed}
+    return "Usage", TIERED, {"usageTiered": listed}
+
+
+def _tiers(charge: SubscriptionCharge, usage: UsageTerms) -> list[dict[str, Any]]:
+    """Zuora's tiers count from the first unit, ours from the first that is not included: they are moved up."""
+    included = Decimal(usage.included_quantity)
+    tiers: list[dict[str, Any]] = []
+    start = Decimal(0)
+    if included:
+        tiers.append(_tier(1, start, included, "PerUnit", Decimal(0)))
+        start = included
+    for tier in usage.tiers:
+        fee, price = Decimal(tier.flat_fee), Decimal(tier.unit_price)
+        if fee and price:
+            text = f"line {charge.line}: a tier with both a unit price and a flat fee"
+            raise Inexpressible(text, f"lines/{charge.line}/usage/tiers")
+        end = None if tier.up_to is None else Decimal(tier.up_to) + included
+        tiers.append(_tier(len(tiers) + 1, start, end, "FlatFee" if fee else "PerUnit", fee or price))
+        start = end if end is not None else start
+    return tiers
+
+
+def _tier(number: int, start: Decimal, end: Decimal | None, price_format: str, price: Decimal) -> dict[str, Any]:
+    found = {
+        "tier": number,
+        "startingUnit": numbers.plain(start),
+        "priceFormat": price_format,
+        "price": numbers.plain(price),
+    }
+    return found if end is None else {**found, "endingUnit": numbers.plain(end)}
+
+
+def _whole_months(start: dt.date, end: dt.date) -> int | None:
+    count = (end.year - start.year) * 12 + end.month - start.month
+    ends_alike = end.day == start.day or (end.day < start.day and (end + dt.timedelta(days=1)).day == 1)
+    return count if count > 0 and ends_alike else None
+
+
+def business_facts(order: Mapping[str, Any]) -> Any:
+    """What of an order must be equal for two to be the same, from our body or from GET /v1/orders/{number}."""
+    subscriptions = []
+    for subscription in order.get("subscriptions") or []:
+        actions = [_action_facts(action) for action in subscription.get("orderActions") or []]
+        fields = subscription.get("customFields") or {}
+        named = {name: fields.get(name) for name in ("Q2C_Order__c", "Q2C_Group__c", "Q2C_Entity__c")}
+        subscriptions.append({"number": subscription.get("subscriptionNumber"), "fields": named, "actions": actions})
+    return numbers.same({"account": order.get("existingAccountNumber"), "subscriptions": subscriptions})
+
+
+def _action_facts(action: Mapping[str, Any]) -> dict[str, Any]:
+    created = action.get("createSubscription") or {}
+    plans = created.get("subscribeToRatePlans") or ([action["addProduct"]] if action.get("addProduct") else [])
+    effective = [
+        each.get("triggerDate") for each in action.get("triggerDates") or [] if each.get("name") == "ContractEffective"
+    ]
+    charges = [
+        {name: override.get(name) for name in ("productRatePlanChargeId", "pricing", "billing", "endDate")}
+        for plan in plans
+        for override in plan.get("chargeOverrides") or []
+    ]
+    terms = (created.get("terms") or {}).get("initialTerm")
+    currency = created.get("currency")
+    return {
+        "type": action.get("type"),
+        "effective": effective,
+        "charges": charges,
+        "terms": terms,
+        "currency": currency,
+        "cancel": action.get("cancelSubscription"),
+    }

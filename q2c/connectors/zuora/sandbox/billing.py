@@ -1,0 +1,162 @@
+"""The sandbox's own bill run: charges, usage and tax → invoices. Pure: reads records, returns drafts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from q2c import money
+from q2c.connectors.zuora.sandbox import periods
+
+Record = Mapping[str, Any]
+
+
+@dataclass
+class Item:
+    """One line of an invoice; the service period ends before `ends_on`."""
+
+    charge: Record
+    starts_on: dt.date
+    ends_on: dt.date
+    quantity: Decimal
+    amount_minor: int
+    taxes: list[dict[str, Any]] = field(default_factory=list)
+    usage_period: str = ""
+
+    @property
+    def tax_minor(self) -> int:
+        return sum(tax["minor"] for tax in self.taxes)
+
+
+@dataclass
+class Draft:
+    """One invoice to be: all that a subscription owes on one bill date."""
+
+    bill_on: dt.date
+    items: list[Item]
+
+
+def day(value: str | None) -> dt.date | None:
+    return dt.date.fromisoformat(value) if value else None
+
+
+def drafts(subscription: Record, usages: Sequence[Record], rates: Sequence[Record], until: dt.date) -> list[Draft]:
+    """What is due until and with `until` and not billed yet, by bill date."""
+    by_date: dict[dt.date, list[Item]] = {}
+    for charge in subscription["charges"]:
+        for bill_on, item in _due(subscription, charge, usages, until):
+            item.taxes = taxes(item.amount_minor, subscription["soldTo"], charge.get("taxCode", ""), rates)
+            by_date.setdefault(bill_on, []).append(item)
+    return [Draft(bill_on, items) for bill_on, items in sorted(by_date.items())]
+
+
+def _due(
+    subscription: Record, charge: Record, usages: Sequence[Record], until: dt.date
+) -> Iterator[tuple[dt.date, Item]]:
+    starts_on = day(charge.get("startsOn"))
+    if starts_on is None:
+        return
+    if charge["type"] == "OneTime":
+        cancelled = day(subscription.get("cancelledOn"))
+        if starts_on <= until and not charge.get("billedThrough") and (cancelled is None or starts_on < cancelled):
+            yield starts_on, one_time_item(charge, starts_on, subscription["currency"])
+        return
+    ends_on = min(filter(None, (day(charge.get("endsOn")), day(subscription["termEnd"]))))
+    billing = charge.get("billing") or {}
+    cuts = periods.periods(starts_on, ends_on, billing, dt.date.fromisoformat(subscription["termStart"]))
+    if charge["type"] == "Usage":
+        yield from _usage(subscription, charge, usages, cuts, until)
+        return
+    billed = day(charge.get("billedThrough")) or starts_on
+    arrears = str(billing.get("billingTiming") or "IN_ADVANCE").upper() == "IN_ARREARS"
+    for start, end in cuts:
+        bill_on = end if arrears else start
+        if end > billed and bill_on <= until:
+            before = due_minor(subscription, charge, max(start, billed))
+            minor = due_minor(subscription, charge, end) - before
+            yield bill_on, Item(charge, max(start, billed), end, charged_quantity(charge), minor)
+
+
+def one_time_item(charge: Record, on: dt.date, currency: str) -> Item:
+    pricing = charge["pricing"]
+    unit, flat = pricing.get("oneTimePerUnit"), pricing.get("oneTimeFlatFee") or {}
+    price = Fraction(str((unit or flat).get("listPrice", 0)))
+    amount = price * Fraction(str(unit.get("quantity", 1))) if unit else price
+    minor = periods.rounded(amount * 10 ** money.exponent(currency))
+    return Item(charge, on, on + dt.timedelta(days=1), charged_quantity(charge), minor)
+
+
+def charged_quantity(charge: Record) -> Decimal:
+    pricing = charge["pricing"]
+    unit = pricing.get("recurringPerUnit") or pricing.get("oneTimePerUnit") or {}
+    return Decimal(str(unit.get("quantity", 1)))
+
+
+def due_minor(subscription: Record, charge: Record, until: dt.date) -> int:
+    """What a recurring charge has come to until before a day, at its price and end as first agreed."""
+    start = dt.date.fromisoformat(charge["startsOn"])
+    end = dt.date.fromisoformat(charge["pricedUntil"])
+    billing = charge.get("billing") or {}
+    whole = periods.total(charge["pricing"], periods.months_between(start, end), billing)
+    cuts = periods.periods(start, end, billing, dt.date.fromisoformat(subscription["termStart"]))
+    return periods.share_minor(whole, money.exponent(subscription["currency"]), cuts, until)
+
+
+def _usage(
+    subscription: Record,
+    charge: Record,
+    usages: Sequence[Record],
+    cuts: Sequence[tuple[dt.date, dt.date]],
+    until: dt.date,
+) -> Iterator[tuple[dt.date, Item]]:
+    """Each period once it is over; what is reported later for a billed period is billed with the next run."""
+    pricing = charge["pricing"]
+    uom = next((terms.get("uom") for terms in pricing.values() if isinstance(terms, Mapping)), "")
+    theirs = [use for use in usages if _belongs(use, subscription, charge, str(uom or ""))]
+    billed: Mapping[str, int] = charge.get("usageBilled") or {}
+    for start, end in cuts:
+        if end > until:
+            break
+        mine = [use for use in theirs if start.isoformat() <= str(use["StartDateTime"])[:10] < end.isoformat()]
+        quantity = sum((Fraction(str(use["Quantity"])) for use in mine), Fraction(0))
+        exponent = money.exponent(subscription["currency"])
+        minor = periods.rounded(periods.rate(pricing, quantity) * 10**exponent)
+        known = billed.get(start.isoformat())
+        if (known is None and quantity) or (known is not None and minor != known):
+            bill_on = end if known is None else until
+            late = minor - (known or 0)
+            count = Decimal(quantity.numerator) / Decimal(quantity.denominator)
+            yield bill_on, Item(charge, start, end, count, late, usage_period=start.isoformat())
+
+
+def _belongs(use: Record, subscription: Record, charge: Record, uom: str) -> bool:
+    return (
+        use.get("UOM") == uom
+        and use.get("AccountNumber") == subscription["accountNumber"]
+        and use.get("SubscriptionNumber") in (None, "", subscription["number"])
+        and use.get("ChargeNumber") in (None, "", charge["number"])
+    )
+
+
+def taxes(net_minor: int, place: Record, tax_code: str, rates: Sequence[Record]) -> list[dict[str, Any]]:
+    """One row per jurisdiction; a rate for the tax code stands before a general one of the same name."""
+    best: dict[str, Record] = {}
+    for row in rates:
+        fits = (
+            row.get("country") == place.get("country")
+            and row.get("region", "") in ("", place.get("state", ""))
+            and row.get("tax_code", "") in ("", tax_code)
+        )
+        name = str(row.get("name") or "Tax")
+        if fits and (name not in best or row.get("tax_code")):
+            best[name] = row
+    found = []
+    for name, row in best.items():
+        minor = money.times(net_minor, Decimal(str(row["rate"])))
+        if minor or Decimal(str(row["rate"])):
+            found.append({"name": name, "rate": str(row["rate"]), "minor": minor, "row": dict(row)})
+    return found
