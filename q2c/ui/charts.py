@@ -50,7 +50,7 @@ def share(parts: Sequence[tuple[str, int]], noun: str = "", title: str = "") -> 
     """One bar divided by state. The numbers stand beside it in text, so it is hidden from screen readers."""
     whole = sum(count for _, count in parts)
     if not whole:
-        return format_html('<svg class="share" viewBox="0 0 400 6" preserveAspectRatio="none" aria-hidden="true">{}</svg>', "")
+        return format_html('<svg class="share" viewBox="0 0 400 6" aria-hidden="true">{}</svg>', "")
     rects, x = [], 0
     for state, count in parts:
         width = max(4, count * 400 // whole) if count else 0
@@ -68,7 +68,7 @@ def columns(points: Sequence[Point], title: str, *, value_name: str = "Count", a
     """Values over time as columns; `also` is stacked on top in the tone of failure. A table stands behind."""
     if not points:
         return format_html('<p class="nothing">{}</p>', "No data in this span.")
-    height, slot, highest = 120, 20, max(max(p.value + p.also for p in points), 1)
+    height, slot, highest = 120, 20, max(1, *(p.value + p.also for p in points))
     bars = []
     for i, point in enumerate(points):
         main, also = _scaled(point.value, highest, height), _scaled(point.also, highest, height)
@@ -92,7 +92,8 @@ def columns(points: Sequence[Point], title: str, *, value_name: str = "Count", a
             )
         )
     return format_html(
-        '<figure class="chart"><figcaption>{title}{legend}</figcaption><div class="plot"><span class="top">{top}</span>'
+        '<figure class="chart"><figcaption>{title}{legend}</figcaption>'
+        '<div class="plot"><span class="highest">{top}</span>'
         '<svg viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{title}">'
         '<path class="grid" d="M0 0.5H{w}M0 {mid}H{w}M0 {base}H{w}"/>{bars}</svg>'
         '<span class="from">{first}</span><span class="to">{last}</span></div>{table}</figure>',
@@ -118,7 +119,9 @@ def _said(point: Point, value_name: str, also_name: str) -> str:
 def _legend(value_name: str, also_name: str) -> SafeString:
     if not also_name:
         return format_html("{}", "")
-    swatch = '<svg class="swatch" viewBox="0 0 8 8" aria-hidden="true"><rect class="tone-{}" width="8" height="8"/></svg>{}'
+    swatch = (
+        '<svg class="swatch" viewBox="0 0 8 8" aria-hidden="true"><rect class="tone-{}" width="8" height="8"/></svg>{}'
+    )
     rows = (("accent", value_name), ("bad", also_name))
     return format_html('<span class="legend">{}</span>', format_html_join(" ", swatch, rows))
 
@@ -161,7 +164,8 @@ def bars(points: Sequence[Point], title: str) -> SafeString:
         format_html_join(
             "",
             '<tr><th scope="row">{}</th><td class="drawn"><svg viewBox="0 0 400 10" preserveAspectRatio="none" '
-            'aria-hidden="true"><rect class="tone-{}" width="{}" height="10"/></svg></td><td class="number">{}</td></tr>',
+            'aria-hidden="true"><rect class="tone-{}" width="{}" height="10"/></svg></td>'
+            '<td class="number">{}</td></tr>',
             rows,
         ),
     )
@@ -202,51 +206,63 @@ def _dots(noun: str, main: Sequence[str], place: int, state: str, said: str) -> 
     )
 
 
+_GAP, _START, _LINE = 90, 45, 30
+
+
 def _stations(noun: str, main: Sequence[str], place: int, state: str, said: str) -> SafeString:
-    gap, side = 116, state not in main
-    look = words.look(state, noun)
-    marks = []
-    for i, name in enumerate(main):
-        on_it = i == place and not side
-        last = on_it and i == len(main) - 1
-        kind = "past" if i < place or (side and i == place) or (last and look.tone == "good") else "here" if on_it else "later"
-        x = 58 + i * gap
-        tone = look.tone if on_it else ""
-        marks.append(
-            format_html(
-                '<g class="{}{}"><circle cx="{x}" cy="14" r="7"/>{}<text x="{x}" y="38">{}</text></g>',
-                kind,
-                f" tone-{tone}" if tone else "",
-                format_html('<path class="tick" d="M{} 14l2.5 2.5 4.5-5"/>', x - 3.5) if kind == "past" else "",
-                words.look(name, noun).label,
-                x=x,
-            )
-        )
-    width, height = gap * len(main), 78 if side else 46
-    x = 58 + place * gap
-    branch: SafeString | str = ""
-    if side:
-        branch = format_html(
-            '<path class="branch" d="M{x} 21V42q0 10 10 10h8"/><g class="here tone-{tone}"><circle cx="{cx}" cy="52" r="7"/>'
-            '<text class="beside" x="{tx}" y="56">{label}</text></g>',
-            x=x + 26 - 26,
-            tone=look.tone,
-            cx=x + 26,
-            tx=x + 39,
-            label=look.label,
-        )
-        # The word of the station itself moves aside for the branch that leaves under it.
-        height = 66
+    aside = state not in main
+    marks = [_station(noun, name, i, _kind(main, i, place, aside, noun)) for i, name in enumerate(main)]
+    if aside:
+        marks.append(_branch(words.look(state, noun), _START + place * _GAP))
+    width, height = _GAP * len(main), 74 if aside else 42
     return format_html(
-        '<div class="scroll road-frame"><svg class="road{side}" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img">'
-        '<title>{t}</title><path d="M58 14H{end}"/>{marks}{branch}</svg></div>',
-        side=" sided" if side else "",
+        '<div class="scroll road-frame"><svg class="road" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img">'
+        '<title>{t}</title><path d="M{start} {y}H{end}"/>{marks}</svg></div>',
         w=width,
         h=height,
         t=said,
-        end=58 + gap * (len(main) - 1),
+        start=_START,
+        y=_LINE,
+        end=_START + _GAP * (len(main) - 1),
         marks=format_html_join("", "{}", ((mark,) for mark in marks)),
-        branch=branch,
+    )
+
+
+def _kind(main: Sequence[str], i: int, place: int, aside: bool, noun: str) -> str:
+    """past, here (with its tone) or later. A road that ends well has no "here": everything is behind."""
+    if i < place or (aside and i == place):
+        return "past"
+    if i > place:
+        return "later"
+    tone = words.look(main[i], noun).tone
+    return "past last" if i == len(main) - 1 and tone == "good" else f"here tone-{tone}"
+
+
+def _station(noun: str, name: str, i: int, kind: str) -> SafeString:
+    x = _START + i * _GAP
+    tick = format_html('<path class="tick" d="M{} {}l2.2 2.2 4-4.4"/>', x - 3, _LINE) if "past" in kind else ""
+    return format_html(
+        '<g class="{}"><circle cx="{x}" cy="{y}" r="7"/>{}<text x="{x}" y="13">{}</text></g>',
+        kind,
+        tick,
+        words.look(name, noun).label,
+        x=x,
+        y=_LINE,
+    )
+
+
+def _branch(look: words.Look, x: int) -> SafeString:
+    """The side state hangs under the place where it left the road."""
+    return format_html(
+        '<path class="branch" d="M{x} {top}V52q0 8 8 8h6"/>'
+        '<g class="here tone-{tone}"><circle cx="{cx}" cy="60" r="7"/>'
+        '<text class="beside" x="{tx}" y="64">{label}</text></g>',
+        x=x,
+        top=_LINE + 7,
+        tone=look.tone,
+        cx=x + 22,
+        tx=x + 36,
+        label=look.label,
     )
 
 
@@ -278,8 +294,8 @@ def process_map(boxes: Sequence[Box], title: str) -> SafeString:
     height = max(rows.values(), default=1) * 74 - 6
     lines = [_curve(at[source], at[box.name]) for box in boxes for source in box.after if source in at]
     return format_html(
-        '<div class="scroll map-frame" tabindex="0" role="region" aria-label="{t}"><svg class="map" viewBox="0 0 {w} {h}" '
-        'width="{w}" height="{h}"><title>{t}</title>{lines}{boxes}</svg></div>',
+        '<div class="scroll map-frame" tabindex="0" role="region" aria-label="{t}">'
+        '<svg class="map" viewBox="0 0 {w} {h}" width="{w}" height="{h}"><title>{t}</title>{lines}{boxes}</svg></div>',
         t=title,
         w=width,
         h=height,
@@ -312,16 +328,18 @@ def _curve(source: tuple[int, int], target: tuple[int, int]) -> str:
 
 def _drawn(box: Box, x: int, y: int) -> SafeString:
     inner = format_html(
-        '<g class="box tone-{tone}"><rect x="{x}" y="{y}" width="176" height="58" rx="6"/>'
-        '<text class="name" x="{tx}" y="{ty}">{label}</text><text class="note" x="{tx}" y="{ny}">{note}</text>{count}</g>',
+        '<g class="box tone-{tone}"><title>{label}: {whole}</title>'
+        '<rect x="{x}" y="{y}" width="176" height="58" rx="6"/><text class="name" x="{tx}" y="{ty}">{label}</text>'
+        '<text class="note" x="{tx}" y="{ny}">{note}</text>{count}</g>',
         tone=box.tone,
+        whole=box.note,
         x=x,
         y=y,
         tx=x + 12,
         ty=y + 24,
         ny=y + 43,
         label=box.label,
-        note=box.note,
+        note=box.note if len(box.note) <= 30 else box.note[:29] + "…",
         count=format_html('<text class="count" x="{}" y="{}">{}</text>', x + 164, y + 24, formats.number(box.count))
         if box.count
         else "",

@@ -62,13 +62,16 @@ def money(value: Any, currency: str = "", *, short: bool = False, sign: bool = F
     if sign and minor > 0:
         digits = "+" + digits
     full = f"{amount_text(minor, code)} {code}"
+    places = 0 if short else EXPONENTS.get(code, 2)
+    whole, fraction = (digits[: -places - 1], digits[-places - 1 :]) if places else (digits, "")
     return format_html(
-        '<data class="money{}" value="{}"{}><span class="currency">{}</span> <span class="digits">{}</span></data>',
+        '<data class="money{}" value="{}"{}><span class="currency">{}</span> <span class="digits">{}{}</span></data>',
         " negative" if minor < 0 else "",
         Decimal(minor).scaleb(-EXPONENTS.get(code, 2)),
         format_html(' title="{}"', full) if short else "",
         code,
-        digits,
+        whole,
+        "" if short else format_html('<span class="fraction">{}</span>', fraction),
     )
 
 

@@ -45,7 +45,10 @@ PLACES = (
 
 # What keys.js does, as the help shows it.
 KEYS = (
-    ("Move", (("j", "next row"), ("k", "previous row"), ("Enter", "open"), ("x", "select"), ("Shift+x", "select up to here"))),
+    (
+        "Move",
+        (("j", "next row"), ("k", "previous row"), ("Enter", "open"), ("x", "select"), ("X", "select up to here")),
+    ),
     ("Act", (("c", "claim"), ("a", "assign"), ("y", "replay"), ("e", "edit"), ("h", "snooze"))),
     ("Find", (("/", "search"), ("f", "filter this list"), ("g", "then a letter: go to a page"), ("?", "this help"))),
 )
@@ -90,7 +93,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
 _LEVELS = {"good": messages.SUCCESS, "busy": messages.INFO, "warn": messages.WARNING, "bad": messages.ERROR}
 
 
-def tell(request: HttpRequest, tone: str, happened: str, then: str = "", href: str = "", link: str = "") -> None:
+def tell(request: HttpRequest, tone: str, happened: str, then: str = "", *, href: str = "", link: str = "") -> None:
     """Say what happened and what comes next, on the page that follows (or in place, see parts/messages.html).
 
     tone: good, busy, warn, bad. "Queued, not done" is busy: good is only for what is confirmed.

@@ -20,8 +20,16 @@ def show(request: HttpRequest) -> HttpResponse:
     if "token" in request.GET:
         return JsonResponse({"choices": records.completions(request.GET["token"])})
     if not request.htmx:  # type: ignore[attr-defined]
-        tell(request, "good", "Posted as document 4711.", "Nothing more to do: the case is resolved.", "#", "See it")
+        tell(
+            request,
+            "good",
+            "Posted as document 4711.",
+            "Nothing more to do: the case is resolved.",
+            href="#",
+            link="See it",
+        )
         tell(request, "busy", "Replay is queued for 1,204 journals.", "The canary goes first; progress stands below.")
-        tell(request, "warn", "Outcome unknown.", "The ERP is searched every 5 s until 14:09; nothing is sent again before.")
+        tell(request, "warn", "Outcome unknown.", "The ERP is searched until 14:09; nothing is sent again before.")
         tell(request, "bad", "Refused: period 2026-10 is closed.", "Reopen it, or re-date with approval.")
-    return render(request, "frame/gallery.html", {**records.everything(), "crumbs": [Crumb("Queue", "#"), Crumb("Gallery")]})
+    crumbs = [Crumb("Queue", "#"), Crumb("Gallery")]
+    return render(request, "frame/gallery.html", {**records.everything(), "crumbs": crumbs})

@@ -58,7 +58,8 @@ def _node(value: Any, depth: int) -> SafeString:
 def _row(key: str, value: Any, depth: int) -> SafeString:
     if isinstance(value, dict | list | tuple) and value and depth < DEPTH_MAX:
         return format_html(
-            '<li><details{}><summary><span class="key">{}</span> <span class="brace">{}</span></summary>{}</details></li>',
+            '<li><details{}><summary><span class="key">{}</span> <span class="brace">{}</span></summary>'
+            "{}</details></li>",
             " open" if depth < OPEN_DEPTH - 1 else "",
             key,
             _size(value),

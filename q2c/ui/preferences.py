@@ -41,7 +41,8 @@ class Preferences:
         return _zone_info(self.zone)
 
 
-_current: ContextVar[Preferences] = ContextVar("preferences", default=Preferences())
+_PLAIN = Preferences()
+_current: ContextVar[Preferences] = ContextVar("preferences", default=_PLAIN)
 
 
 def current() -> Preferences:

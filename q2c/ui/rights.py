@@ -1,8 +1,8 @@
 """Who may open what. Every view carries its right, so a test can walk every address.
 
-    @right("exceptions.view_case")   one right, or 403 naming it and who can give it
-    @signed_in                       any person
-    @public                          anybody: sign-in, health
+@right("exceptions.view_case")   one right, or 403 naming it and who can give it
+@signed_in                       any person
+@public                          anybody: sign-in, health
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
-from django.conf import settings
 from django_htmx.http import HttpResponseClientRedirect
 
 View = Callable[..., Any]
@@ -114,7 +114,9 @@ def refused(request: HttpRequest, name: str = "", why: str = "") -> HttpResponse
 def words(name: str) -> str:
     """A right in plain words: "Can replay a step"; the name itself where no such right exists."""
     app_label, _, codename = name.partition(".")
-    found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).values_list("name", flat=True)
+    found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).values_list(
+        "name", flat=True
+    )
     return str(found.first() or name)
 
 

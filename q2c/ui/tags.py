@@ -47,7 +47,7 @@ def amounts(values: Sequence[Any], short: bool = False, most: int = 4) -> dict[s
 @register.filter
 def number(value: int | Decimal | None) -> SafeString | str:
     """{{ count|number }}: 1,204 in the reader's format."""
-    return formats.NOTHING if value is None else formats.number(value)
+    return formats.NOTHING if value is None or value == "" else formats.number(value)
 
 
 @register.simple_tag
@@ -75,9 +75,7 @@ def left(due: Any, paused: str = "") -> SafeString:
         inner, tone, glyph = f"{text} late", "bad", "octagon-alert"
     else:
         inner, tone, glyph = f"{text} left", "warn" if remaining < 4 * 3600 else "plain", "clock"
-    return format_html(
-        '<span class="left tone-{}">{}{}</span>', tone, icon(glyph, 14), formats.time_tag(due, inner)
-    )
+    return format_html('<span class="left tone-{}">{}{}</span>', tone, icon(glyph, 14), formats.time_tag(due, inner))
 
 
 @register.filter
@@ -117,7 +115,7 @@ def icon(name: str, size: int = 16, label: str = "") -> SafeString:
 def _drawn(name: str, size: int, label: str) -> SafeString:
     spoken: dict[str, Any] = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
     drawing = lucide._render_icon(name, size, **{"class": "icon", "stroke_width": "1.75", **spoken})
-    return mark_safe(drawing)  # The drawing is the package's own; ElementTree escapes attributes.
+    return mark_safe(drawing)  # noqa: S308  The drawing is the package's own; ElementTree escapes attributes.
 
 
 @register.simple_tag
@@ -138,7 +136,9 @@ def state(value: str, noun: str = "") -> SafeString:
 def severity(value: str) -> SafeString:
     """{% severity case.severity %}: urgent, high, normal, low, without a frame, for table cells."""
     look = words.look(str(value))
-    return format_html('<span class="severity tone-{}">{}<span>{}</span></span>', look.tone, icon(look.icon, 14), look.label)
+    return format_html(
+        '<span class="severity tone-{}">{}<span>{}</span></span>', look.tone, icon(look.icon, 14), look.label
+    )
 
 
 # Parts -----------------------------------------------------------------------------------------------------------
@@ -146,14 +146,18 @@ def severity(value: str) -> SafeString:
 _EMPTY = {
     "clear": ("circle-check", "Nothing has failed", "Everything that arrived has gone through. New cases appear here."),
     "filtered": ("search-x", "Nothing matches this filter", "There are records, but none with these conditions."),
-    "forbidden": ("lock", "You may not see these records", "They exist or not; either way your rights do not cover them."),
+    "forbidden": (
+        "lock",
+        "You may not see these records",
+        "They exist or not; either way your rights do not cover them.",
+    ),
     "none": ("inbox", "Nothing here yet", "Records appear here as soon as the first one arrives."),
 }
 
 
 @register.inclusion_tag("parts/empty.html")
 def empty(
-    kind: str, title: str = "", text: str = "", href: str = "", link: str = "", right: str = ""
+    kind: str, *, title: str = "", text: str = "", href: str = "", link: str = "", right: str = ""
 ) -> dict[str, Any]:
     """{% empty "filtered" href="?" link="Clear the filter" %}; kind: clear, filtered, forbidden, none."""
     glyph, default_title, default_text = _EMPTY[kind]
@@ -333,7 +337,13 @@ def button(context: template.Context, label: str, **options: Any) -> dict[str, A
         user = context["request"].user
         if not user.has_perm(needed):
             because = f"You need the right “{rights.words(needed)}” ({needed})."
-    return {**options, "label": label, "because": because, "serial": next(_serial), "csrf_token": context.get("csrf_token")}
+    return {
+        **options,
+        "label": label,
+        "because": because,
+        "serial": next(_serial),
+        "csrf_token": context.get("csrf_token"),
+    }
 
 
 @register.simple_block_tag(takes_context=True)

@@ -74,6 +74,15 @@ _COMMON = {
     "sent": Look("Sent", "busy", "send"),
     "confirmed": Look("Confirmed", "good", "circle-check"),
     "verifying": Look("Being verified", "warn", "search"),
+    "requested": Look("Requested", "warn", "user-check"),
+    "approved": Look("Approved", "good", "circle-check"),
+    "refused": Look("Refused", "bad", "circle-x"),
+    "withdrawn": Look("Withdrawn", "quiet", "undo-2"),
+    "dry_run": Look("Dry run", "quiet", "flask-conical"),
+    "finished": Look("Finished", "good", "circle-check"),
+    "stopped": Look("Stopped", "bad", "octagon-x"),
+    "taken": Look("Taken", "good", "circle-check"),
+    "dismissed": Look("Dismissed", "quiet", "bell-off"),
     "urgent": Look("Urgent", "bad", "octagon-alert"),
     "high": Look("High", "bad", "triangle-alert"),
     "normal": Look("Normal", "quiet", "minus"),
@@ -83,14 +92,20 @@ _COMMON = {
 # Where one word means another thing for one noun.
 _OF_NOUN = {
     ("step", "accepted"): Look("With the platform", "busy", "hourglass"),
+    ("offer", "open"): Look("Offered", "busy", "info"),
     ("period", "open"): Look("Open", "good", "circle-dot"),
     ("period", "closed"): Look("Closed", "bad", "lock"),
     ("period", "reopened"): Look("Reopened", "warn", "rotate-ccw"),
 }
 
 
+# Model names that pages call by their business noun.
+_NOUNS = {"fiscalperiod": "period", "journalentry": "journal", "revenueschedule": "revenue", "replaybatch": "batch"}
+
+
 def look(state: str, noun: str = "") -> Look:
-    """How a state is shown; a state nobody named yet is shown by its own words."""
+    """How a state is shown; a state nobody named yet is shown by its own words. `noun` may be a model's name."""
+    noun = _NOUNS.get(noun, noun)
     found = _OF_NOUN.get((noun, state)) or _COMMON.get(state)
     return found or Look(plain(state), "quiet", "circle")
 
