@@ -1,0 +1,49 @@
+"""Which vendors there are, and how a connector is opened. A new connector is one folder and one row."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from q2c.connectors.ports import ConnectionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """`connector` is module:Class; `services` are what a connection of it may serve."""
+
+    title: str
+    connector: str
+    services: tuple[str, ...]
+
+
+CONNECTORS: dict[str, Vendor] = {
+    "salesforce": Vendor("Salesforce", "q2c.connectors.salesforce.client:Salesforce", ("crm",)),
+    "zuora": Vendor("Zuora", "q2c.connectors.zuora.client:Zuora", ("billing",)),
+    "netsuite": Vendor("Oracle NetSuite", "q2c.connectors.netsuite.client:NetSuite", ("journals",)),
+    "avatax": Vendor("Avalara AvaTax", "q2c.connectors.avatax.client:AvaTax", ("tax",)),
+    "credit": Vendor("Credit service", "q2c.connectors.credit.client:CreditService", ("credit",)),
+}
+
+_lock = threading.Lock()
+_open: dict[str, tuple[ConnectionConfig, Any]] = {}
+
+
+def open_connector(config: ConnectionConfig) -> Any:
+    """The connector of a connection, one per process; opened anew when its configuration has changed."""
+    with _lock:
+        held = _open.get(config.name)
+        if held is not None and held[0] == config:
+            return held[1]
+        module, name = CONNECTORS[config.vendor].connector.split(":")
+        connector = getattr(import_module(module), name)(config)
+        _open[config.name] = (config, connector)
+    return connector
+
+
+def close_all() -> None:
+    """Forget every open connector; tests and reloads begin afresh."""
+    with _lock:
+        _open.clear()
