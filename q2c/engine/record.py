@@ -161,15 +161,12 @@ def _tell_cases(stage: Stage, kept: list[Work], failed: list[Work]) -> None:
     """Open cases for what failed, resolve those of what is done, show what is being verified."""
     if failed:
         cases.open_for([failures.of(stage, work) for work in failed], actor="q2c")
-    done = [work for work in kept if work.notes["target"] == "done"]
-    for resolution, wanted in (("fixed_by_replay", True), ("resolved_by_itself", False)):
-        proofs = {
-            work.step.id: {**work.step.proof, "document": work.outcome.document, "reference": work.outcome.reference}
-            for work in done
-            if (work.step.replays > 0) is wanted and isinstance(work.outcome, Posted)
-        }
-        if proofs:
-            cases.resolve_for(proofs, actor="q2c", resolution=resolution)
+    proofs = {
+        work.step.id: {**work.step.proof, "document": work.outcome.document, "reference": work.outcome.reference}
+        for work in kept
+        if work.notes["target"] == "done" and isinstance(work.outcome, Posted)
+    }
+    cases.resolve_for(proofs, actor="q2c")
     lost = [work.step.id for work in kept if work.notes["target"] == "unknown"]
     if lost:
-        cases.outcome_unknown(lost)
+        cases.outcome_unknown(lost, actor="q2c")

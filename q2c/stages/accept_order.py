@@ -61,11 +61,11 @@ class AcceptOrder(Verb):
         fresh = [work for work in works if "found" in work.notes]
         kept = orders.keep(fresh)
         accepted: list[tuple[Order, Work]] = []
+        approved = orders.approved([work.step.id for work in fresh])
         for work in fresh:
             order = kept[work.fact.payload.order_number]
             work.notes["order"] = order
-            approved = orders.approvals(order, work.fact.id)
-            open_ = [f for f in work.notes["found"] if f.reason not in approved]
+            open_ = [f for f in work.notes["found"] if f.reason not in approved[work.step.id]]
             # What needs repair comes before what needs a signature.
             work.findings = sorted(open_, key=lambda f: f.reason in APPROVALS)
             if not work.findings:

@@ -16,7 +16,7 @@ from q2c import clock, keys, states
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
 from q2c.models import Event, Order, OrderGroup, OrderLine, Step
-from q2c.reasons import Reason
+from q2c.reasons import APPROVALS, Reason
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Work
 
@@ -162,9 +162,13 @@ def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World]]) -> None:
     Order.objects.bulk_update([order for order, _, _ in accepted], ["payer_key"])
 
 
-def approvals(order: Order, event_id: uuid.UUID) -> set[str]:
-    """Reasons that a second person has signed for this version of the deal."""
-    return signatures.granted("order", str(order.id), suffix=f":{event_id}")
+def approved(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
+    """Per step, the reasons that a second person has signed. Another version of the deal is another step."""
+    found: dict[uuid.UUID, set[str]] = {step_id: set() for step_id in step_ids}
+    for reason in APPROVALS:
+        for step_id in signatures.granted(step_ids, reason):
+            found[step_id].add(reason)
+    return found
 
 
 def account_key(payer: str, currency: str) -> str:
