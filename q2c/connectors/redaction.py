@@ -20,8 +20,6 @@ _SECRET_NAME = re.compile(
 _HARMLESS = re.compile(
     r"^(accountNumber|existingAccountNumber|customerAccountNumber|page_?token|token_type)$", re.IGNORECASE
 )
-    r"^(accountNumber|existingAccountNumber|customerAccountNumber|page_?token|token_type)$", re.IGNORECASE
-)
 _CARD = re.compile(r"\b(?:\d[ -]?){13,19}\b")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
 _BEARER = re.compile(r"\b(Bearer|Basic|OAuth)\s+[^\s\"',]{6,}", re.IGNORECASE)
