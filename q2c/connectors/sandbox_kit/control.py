@@ -1,0 +1,127 @@
+"""The control address of a sandbox: seeds, faults, the clock, and what an ERP user would click."""
+
+from __future__ import annotations
+
+import hmac
+import html
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from q2c import clock
+from q2c.connectors.sandbox_kit import faults
+from q2c.connectors.sandbox_kit.messages import Answer, Request
+from q2c.connectors.sandbox_kit.store import Store, opened
+
+if TYPE_CHECKING:
+    from q2c.connectors.sandbox_kit.app import Sandbox
+
+TOKEN_HEADER = "x-sandbox-token"  # noqa: S105
+
+
+def answer(sandbox: Sandbox, request: Request) -> Answer:
+    """One control request. With SANDBOX_CONTROL_TOKEN set, it must be sent; without, only loopback may ask."""
+    token = os.environ.get("SANDBOX_CONTROL_TOKEN", "")
+    given = request.headers.get(TOKEN_HEADER, "")
+    local = request.environ.get("REMOTE_ADDR", "127.0.0.1") in ("127.0.0.1", "::1", "")
+    if (token and not hmac.compare_digest(token, given)) or (not token and not local):
+        return Answer(403, {"error": "control addresses need the control token"})
+    parts = [part for part in request.path.removeprefix("/_control").split("/") if part]
+    try:
+        with opened(sandbox.schema) as store:
+            return _act(sandbox, request, store, parts)
+    except (KeyError, ValueError, TypeError) as error:
+        return Answer(400, {"error": f"{type(error).__name__}: {error}"})
+
+
+def _act(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> Answer:
+    verb = (request.method, parts[0] if parts else "")
+    simple: dict[tuple[str, str], Callable[[], Any]] = {
+        ("POST", "reset"): store.clear,
+        ("POST", "seed"): lambda: sandbox.seed(store, request.json()),
+        ("POST", "clock"): lambda: _move_clock(store, request.json()),
+        ("GET", "faults"): lambda: faults.listed(store),
+        ("POST", "faults"): lambda: faults.set_fault(store, request.json()),
+        ("DELETE", "faults"): lambda: faults.clear(store, request.query.get("name", "")),
+        ("GET", "state"): lambda: state(sandbox, store),
+    }
+    if verb == ("GET", ""):
+        return Answer(200, _page(sandbox, store), {"Content-Type": "text/html; charset=utf-8"})
+    if verb[1] == "records":
+        return _records(sandbox, request, store, parts[1:])
+    if request.method == "POST" and verb[1] in sandbox.on_control:
+        return Answer(200, sandbox.on_control[verb[1]](store, request.json() or {}) or {"ok": True})
+    if verb in simple:
+        return Answer(200, _plain(simple[verb]()) or {"ok": True})
+    return Answer(404, {"error": f"no control address {request.path}"})
+
+
+def _move_clock(store: Store, document: dict[str, Any]) -> None:
+    """{"now": instant} or {"now": null} for the machine's own time."""
+    import datetime as dt
+
+    wanted = document.get("now")
+    offset = 0.0 if wanted is None else (dt.datetime.fromisoformat(wanted) - clock.now()).total_seconds()
+    store.set("clock_offset_s", offset)
+
+
+def _records(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> Answer:
+    """GET records/<kind>; PATCH records/<kind>/<id or number or external id> with the fields to change."""
+    kind = parts[0]
+    if request.method == "GET":
+        return Answer(200, [_plain(vars_of(record)) for record in store.all(kind)])
+    found = store.get(kind, parts[1]) or store.by_number(kind, parts[1]) or store.by_external(kind, parts[1])
+    if found is None:
+        return Answer(404, {"error": f"no {kind} {parts[1]}"})
+    found.body.update(request.json())
+    store.put(found)
+    return Answer(200, _plain(vars_of(found)))
+
+
+def state(sandbox: Sandbox, store: Store) -> dict[str, Any]:
+    """All that a page of switches shows."""
+    counts = store.connection.execute(f"SELECT kind, count(*) FROM {store.schema}.record GROUP BY kind ORDER BY kind")
+    return {
+        "vendor": sandbox.vendor,
+        "title": sandbox.title,
+        "now": store.now().isoformat(),
+        "switches": [{"name": n, "about": about, "unit": unit} for n, (about, unit) in faults.SWITCHES.items()],
+        "operations": sorted({route.operation for route in sandbox.routes}),
+        "faults": _plain(faults.listed(store)),
+        "records": dict(counts.fetchall()),
+        "editable": {
+            kind: {"fields": list(fields), "records": [_plain(vars_of(record)) for record in store.all(kind)]}
+            for kind, fields in sandbox.editable.items()
+        },
+    }
+
+
+def vars_of(record: Any) -> dict[str, Any]:
+    return {
+        "kind": record.kind, "id": record.id, "number": record.number, "external_id": record.external_id,
+        "body": record.body, "created_at": record.created_at, "updated_at": record.updated_at,
+    }  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _page(sandbox: Sandbox, store: Store) -> str:
+    """A plain page for using a sandbox alone; q2c's own page has the switches."""
+    found = state(sandbox, store)
+    rows = "".join(
+        f"<tr><td>{html.escape(f['name'])}<td>{html.escape(f['operation'] or 'every operation')}<td>{f['hits']}</tr>"
+        for f in found["faults"]
+    )
+    counts = "".join(f"<li>{html.escape(kind)}: {count}" for kind, count in found["records"].items())
+    return (
+        f"<!doctype html><title>{html.escape(sandbox.title)} sandbox</title>"
+        f"<h1>{html.escape(sandbox.title)} sandbox</h1>"
+        f"<p>It is {found['now']} here.</p><h2>Records</h2><ul>{counts}</ul>"
+        f"<h2>Faults</h2><table><tr><th>Switch<th>Operation<th>Hits</tr>{rows}</table>"
+    )

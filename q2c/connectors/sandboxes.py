@@ -1,0 +1,47 @@
+"""All sandboxes in one server: gunicorn -k gthread --threads 32 q2c.connectors.sandboxes:app
+
+Each vendor stands under /<vendor>; its control addresses under /<vendor>/_control/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from q2c.connectors.registry import CONNECTORS
+from q2c.connectors.sandbox_kit.app import Sandbox, StartResponse
+from q2c.connectors.sandbox_kit.store import pool
+
+
+def _load() -> dict[str, Sandbox]:
+    """The sandbox of each vendor in the registry that has one."""
+    found = {}
+    for vendor in CONNECTORS:
+        name = f"q2c.connectors.{vendor}.sandbox"
+        if find_spec(name.removesuffix(".sandbox")) is not None and find_spec(name) is not None:
+            found[vendor] = import_module(name).sandbox
+            found[vendor].start()
+    return found
+
+
+SANDBOXES = _load()
+
+
+def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Mount by the first path segment."""
+    path = environ.get("PATH_INFO", "/")
+    if path == "/healthz":
+        with pool().connection() as connection:
+            connection.execute("SELECT 1")
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok"]
+    _, _, rest = path.partition("/")
+    vendor, _, below = rest.partition("/")
+    if vendor not in SANDBOXES:
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [f"sandboxes: {', '.join(SANDBOXES)}".encode()]
+    environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}/{vendor}"
+    environ["PATH_INFO"] = "/" + below
+    return SANDBOXES[vendor](environ, start_response)
