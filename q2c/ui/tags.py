@@ -87,7 +87,7 @@ def day(value: Any) -> SafeString:
 @register.filter
 def period(value: Any) -> str:
     """{{ "2026-10"|period }}: Oct 2026."""
-    return formats.period_text(value) if value else "–"
+    return formats.period_text(value).replace(" ", "\u00a0") if value else "–"
 
 
 @register.filter
