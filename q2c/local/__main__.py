@@ -26,8 +26,10 @@ def main(arguments: list[str]) -> int:
         names = [importlib.import_module(module).USAGE for module in COMMANDS.values()]
         print("\n".join(names), file=sys.stderr if arguments else sys.stdout)
         return 1 if arguments else 0
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP for us: that stays.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         command = importlib.import_module(COMMANDS[arguments[0]])
         return int(command.main(arguments[1:]))

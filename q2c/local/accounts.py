@@ -47,7 +47,8 @@ def run(account: Account | None, command: Sequence[str], stdin: str = "") -> sub
     """Runs a command to its end as `account`, in a bare environment: its messages are in English."""
     return subprocess.run(
         command, user=account.uid if account else None, group=account.gid if account else None,
-        extra_groups=[] if account else None, input=stdin, env=BARE, cwd="/", text=True, capture_output=True, check=False,
+        extra_groups=[] if account else None, input=stdin, env=BARE, cwd="/", text=True, capture_output=True,
+        check=False,
     )  # fmt: skip
 
 

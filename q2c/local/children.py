@@ -52,7 +52,7 @@ def start(
     whom = f"{account.uid}:{account.gid}" if account else "-"
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(int(ask)), whom, *command],
+            tethered(command, ask, whom),
             env=dict(env), cwd=cwd, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
@@ -64,6 +64,11 @@ def start(
             process.stdin.write(stdin.encode())
             process.stdin.close()
     return child
+
+
+def tethered(command: list[str], ask: int = signal.SIGKILL, whom: str = "-") -> list[str]:
+    """The command line that runs `command` and sends it `ask` when this process dies."""
+    return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(int(ask)), whom, *command]
 
 
 def stop(children: Iterable[Child], grace_s: float) -> list[str]:

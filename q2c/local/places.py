@@ -39,15 +39,20 @@ def outside(name: str) -> Path:
 
     /var/tmp is open to everybody, so a folder that somebody else laid there first is refused.
     """
-    base = Path("/var/tmp")  # noqa: S108
-    base = base if os.access(base, os.W_OK) else Path(tempfile.gettempdir())
-    path = base / f"q2c-{name}"
+    path = outside_path(name)
     path.mkdir(mode=0o755, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise Stop(f"{path} belongs to somebody else", f"Look at it, then remove it: rm -r {path}")
     path.chmod(0o755)
     return path
+
+
+def outside_path(name: str) -> Path:
+    # Not /tmp, which may be emptied when the machine starts.
+    base = Path("/var/tmp")  # noqa: S108
+    base = base if os.access(base, os.W_OK) else Path(tempfile.gettempdir())
+    return base / f"q2c-{name}"
 
 
 def short_hash(text: str) -> str:
@@ -79,6 +84,12 @@ def log_file(logs: Path, name: str) -> Path:
         path.replace(path.with_suffix(".log.1"))
     path.touch()
     return path
+
+
+def last_line(log: Path) -> str:
+    """The last words of a log, for an error that names it."""
+    lines = log.read_text(errors="replace").split("\n")[-50:] if log.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")[:300]
 
 
 def remove(path: Path) -> None:

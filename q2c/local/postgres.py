@@ -64,6 +64,7 @@ class Postgres:
     def start(self) -> str:
         """Starts it, made first where it is not yet. Returns the address for the application role."""
         self._make_once()
+        self._forget_stale_lock()
         for _ in range(5):
             self.port = self.ports.choose("postgres")
             if self._started():
@@ -177,6 +178,17 @@ class Postgres:
         if done.returncode or re.search(r"^.*(ERROR|FATAL|PANIC):", said, re.M):
             self.log.write_text(said)
             raise self._failed(said)
+
+    def _forget_stale_lock(self) -> None:
+        """After a crash of the machine the id in postmaster.pid may be another program's, and PostgreSQL gives up."""
+        lock = self.data / "postmaster.pid"
+        try:
+            name = Path(f"/proc/{int(lock.read_text().split()[0])}/comm").read_text().strip()
+        except (OSError, ValueError, IndexError):
+            # None, or PostgreSQL sees by itself that the process is gone.
+            return
+        if name != "postgres":
+            lock.unlink()
 
     def _started(self) -> bool:
         """Starts and waits until it takes connections. False: another process took the port."""

@@ -38,8 +38,8 @@ class Progress:
         self._write(("\r\x1b[K" if self._terminal else "") + step.closing() + "\n")
 
     def _write(self, text: str) -> None:
-        # The reader of a pipe may have gone (bin/demo | head); the servers must still be stopped in order.
-        with contextlib.suppress(BrokenPipeError, ValueError):
+        # The reader of a pipe or the terminal may have gone; the servers must still be stopped in order.
+        with contextlib.suppress(OSError, ValueError):
             self.out.write(text)
             self.out.flush()
 

@@ -44,7 +44,7 @@ class Sandboxes:
     def wait(self) -> None:
         assert self.child is not None
         if not until_healthy(f"{self.url()}/healthz", self.child, START_S_MAX):
-            raise Stop("The sandboxes do not start", f"Look into {self.log}")
+            raise Stop(f"The sandboxes do not start: {places.last_line(self.log)}", f"Look into {self.log}")
 
     def start(self) -> str:
         self.begin()

@@ -15,12 +15,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from q2c.local import places, ports, venv
+from q2c.local import filelock, places, ports, venv
 from q2c.local.guard import Guard
 from q2c.local.postgres import Postgres, new_passwords
 from q2c.local.sandboxes import Sandboxes, there
 from q2c.local.stop import Stop
 from q2c.local.valkey import Valkey
+
+# The guard of a start that was killed may take this long to end what it left.
+LOCK_WAIT_S = 20
 
 
 class Servers:
@@ -108,20 +111,25 @@ def running(
 ) -> Iterator[dict[str, str]]:
     """The servers of `where`, for as long as the block lasts; yields the variables that lead to them.
 
-    `remove`: the folder goes afterwards, also when this process is killed.
+    `remove`: the folder, which is to be of this run alone, goes afterwards, also when this process is killed.
     """
-    guard = Guard()
-    if remove:
-        guard.removes(where)
-    servers = Servers(where, where / "log", guard=guard, durable=durable)
-    try:
+    with contextlib.ExitStack() as stack:
+        keep = () if remove else (stack.enter_context(_alone(where)).fd,)
+        guard = Guard(keep)
+        stack.callback(guard.close)
+        if remove:
+            guard.removes(where)
+        servers = Servers(where, where / "log", guard=guard, durable=durable)
+        stack.callback(servers.stop)
         servers.start()
         if sandboxes and servers.begin_sandboxes():
             servers.sandboxes_wait()
         yield servers.env
-    finally:
-        servers.stop()
-        guard.close()
+
+
+def _alone(where: Path) -> contextlib.AbstractContextManager[filelock.FileLock]:
+    """Waits for an earlier start that is still ending: two PostgreSQLs on the same data would not start."""
+    return filelock.held(where.with_name(f"{where.name}.lock"), LOCK_WAIT_S, lambda _: None, lambda: None)
 
 
 def _secrets(file: Path) -> dict[str, str]:

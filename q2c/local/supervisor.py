@@ -68,6 +68,10 @@ class Supervisor:
                     self._failures.pop(name, None)
                 self._later(name, how_it_ended(kept.child.process.returncode))
 
+    def failures(self, name: str) -> int:
+        """How often it has ended in a row without running for RECOVERED_S."""
+        return self._failures.get(name, 0)
+
     def stop(self) -> list[str]:
         """Ends what start() started, within GRACE_S; returns the names of those that had to be killed."""
         running = [kept.child for kept in self._kept.values() if isinstance(kept, _Running) and kept.child]

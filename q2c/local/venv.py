@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from q2c.local import filelock, places
+from q2c.local import children, filelock, places
 from q2c.local.progress import Step
 from q2c.local.stop import Stop
 
@@ -101,36 +101,45 @@ class Venv:
         places.remove(self.folder)
         self.folder.mkdir()
         (self.folder / _MARK).touch()
-        builder = venv.EnvBuilder(with_pip=True, symlinks=True)
-        try:
-            builder.create(self.folder)
-        except subprocess.CalledProcessError as error:
-            raise Stop(f"pip cannot be put into {self.folder}", f"Python said: {str(error.output or error)[-200:]}")
+        venv.EnvBuilder(symlinks=True).create(self.folder)
+        # By ourselves and not by EnvBuilder: what it starts would live on when we are killed, and write to what the
+        # next start removes.
+        code, said = self._run(["-m", "ensurepip", "--default-pip"], lambda _: None)
+        if code:
+            raise Stop(f"pip cannot be put into {self.folder}: {said[-200:]}", f"All that Python said: {self.log}")
 
     def _install(self, name: str, say: Callable[[str], None]) -> None:
         """With the index and the settings of the user's own pip configuration."""
         # The progress bar would need a terminal, and the question would wait for one.
-        command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-input", "--progress-bar", "off",
-                   "--disable-pip-version-check", "-r", name]  # fmt: skip
-        env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        env.pop("PIP_REQUIRE_VIRTUALENV", None)
-        places.log_file(self.log.parent, "pip")
+        arguments = ["-m", "pip", "install", "--require-hashes", "--no-input", "--progress-bar", "off",
+                     "--disable-pip-version-check", "-r", name]  # fmt: skip
+
+        def heard(line: str) -> None:
+            if found := re.match(r"(Collecting|Downloading|Installing collected|WARNING: Retrying)\s*(\S*)", line):
+                say(f"{found[1].lower()} {found[2]}")
+
+        code, said = self._run(arguments, heard)
+        if code:
+            raise _pip_stop(said, self.log)
+
+    def _run(self, arguments: list[str], heard: Callable[[str], None]) -> tuple[int, str]:
+        """Runs the virtual environment's Python, which ends with us; returns its exit code and what it said."""
         said: list[str] = []
-        with (
-            self.log.open("a") as log,
-            subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                cwd=self.root, env=env,
-            ) as pip,
-        ):  # fmt: skip
-            assert pip.stdout is not None
-            for line in pip.stdout:
-                log.write(line)
-                said.append(line)
-                if found := re.match(r"(Collecting|Downloading|Installing collected|WARNING: Retrying)\s*(\S*)", line):
-                    say(f"{found[1].lower()} {found[2]}")
-        if pip.returncode:
-            raise _pip_stop("".join(said), self.log)
+        with places.log_file(self.log.parent, "pip").open("a") as log:
+            process = subprocess.Popen(
+                children.tethered([str(self.python), *arguments]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, cwd=self.root, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    log.write(line)
+                    said.append(line)
+                    heard(line)
+                return process.wait(), "".join(said)
+            finally:
+                process.kill()
+                process.wait()
 
     def _hash(self, name: str) -> str:
         return hashlib.sha256((self.root / name).read_bytes()).hexdigest()

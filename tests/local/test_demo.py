@@ -221,6 +221,26 @@ def test_an_old_python_is_told_what_is_needed(project: SmallProject) -> None:
     assert "not Python 3.11" in project.start("bin/demo", PYTHON=str(old)).fails()
 
 
+ROOM = """
+from pathlib import Path
+from urllib.request import urlopen
+from q2c.local import room
+with room.running(Path(".local/bench"), remove=True) as opened:
+    opened.manage("load_demo", heard=print)
+    print("ANSWERS", urlopen(opened.url).status, len(opened.servers.own()), flush=True)
+"""
+
+
+def test_a_room_for_those_who_measure(project: SmallProject) -> None:
+    """Two at once in the same folder: the second waits for the first."""
+    both = [project.start(str(project.root / ".venv/bin/python"), "-c", ROOM) for _ in "ab"]
+    for run in both:
+        assert "ANSWERS 200 3" in run.until("ANSWERS")
+        assert "loading" in run.printed
+        assert run.process.wait(20) == 0
+    assert not (project.root / ".local/bench").exists()
+
+
 def test_queues_are_those_of_celery() -> None:
     from q2c.local.processes import QUEUES
 
