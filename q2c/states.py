@@ -122,11 +122,12 @@ def say(actor: str, why: str = "") -> None:
 # loop: 18 ms for 500 rows instead of one, and quadratic.
 _GUARD = """
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
-DECLARE bad record; who text; reason text; moment timestamptz;
+-- Variables begin with said_: a record may have columns called who, reason or moment.
+DECLARE bad record; said_by text; said_why text; said_at timestamptz;
 BEGIN
-  who := coalesce(nullif(current_setting('q2c.actor', true), ''), session_user);
-  reason := coalesce(current_setting('q2c.why', true), '');
-  moment := coalesce(nullif(current_setting('q2c.now', true), '')::timestamptz, clock_timestamp());
+  said_by := coalesce(nullif(current_setting('q2c.actor', true), ''), session_user);
+  said_why := coalesce(current_setting('q2c.why', true), '');
+  said_at := coalesce(nullif(current_setting('q2c.now', true), '')::timestamptz, clock_timestamp());
   IF TG_OP = 'INSERT' THEN
     SELECT n.id, n.state INTO bad FROM new_rows n WHERE n.state <> {initial};
     IF FOUND THEN
@@ -134,7 +135,7 @@ BEGIN
         USING ERRCODE = 'check_violation', CONSTRAINT = '{table}_legal_edges';
     END IF;
     INSERT INTO q2c_transition (machine, record_id, source, target, at, actor, why, correlation_id)
-      SELECT '{table}', n.id, '', n.state, moment, who, {why}, n.correlation_id FROM new_rows n;
+      SELECT '{table}', n.id, '', n.state, said_at, said_by, {why}, n.correlation_id FROM new_rows n;
   ELSE
     SELECT o.id INTO bad FROM old_rows o LEFT JOIN new_rows n USING (id) WHERE n.id IS NULL;
     IF FOUND THEN
@@ -149,7 +150,7 @@ BEGIN
         USING ERRCODE = 'check_violation', CONSTRAINT = '{table}_legal_edges';
     END IF;
     INSERT INTO q2c_transition (machine, record_id, source, target, at, actor, why, correlation_id)
-      SELECT '{table}', n.id, o.state, n.state, moment, who, {why}, n.correlation_id
+      SELECT '{table}', n.id, o.state, n.state, said_at, said_by, {why}, n.correlation_id
       FROM new_rows n JOIN old_rows o USING (id) WHERE n.state <> o.state;
   END IF;
   RETURN NULL;
@@ -178,7 +179,7 @@ def guard_sql(model: type[StateRecord]) -> str:
     """The statement that installs a model's edges in the database."""
     table = model._meta.db_table
     legal = sorted(f"{source}>{target}" for source, target in edges(model))
-    why = f"coalesce(nullif(reason, ''), n.{model.why_column}, '')" if model.why_column else "reason"
+    why = f"coalesce(nullif(said_why, ''), n.{model.why_column}, '')" if model.why_column else "said_why"
     quoted = ", ".join(f"'{pair}'" for pair in legal)
     return _GUARD.format(
         function=f"q2c_guard_{table}",
