@@ -78,7 +78,7 @@ POLICIES: dict[R, Row] = {
         "Same id, different content", "{source} sent {business_key} again under the same id with different content.",
         PLATFORM, "high", 8, "event",
         "The two versions side by side: what changed, and which of them the sender's system shows today.",
-        "If the new one is right, have the sender send it under a new id; if it is noise, close the case without a fix.",
+        "If the new one is right, have the sender send it under a new id; if it is noise, close without a fix.",
         "The first version stays in force. A message under a new id runs as its own event.",
     ),
     R.CUSTOMER_UNKNOWN: Row(
@@ -342,7 +342,7 @@ POLICIES: dict[R, Row] = {
         Retry(12, 5, 900),
     ),
     R.PLATFORM_BUSY: Row(
-        "Platform limits our calls", "{target} has been turning us away, and the retries for {business_key} are used up.",
+        "Platform limits our calls", "{target} keeps turning us away, and the retries for {business_key} are used up.",
         PLATFORM, "normal", 8, "connection",
         "Calls a minute beside the limit, and what else uses the same account.",
         "Lower the concurrency of the connection, or have the limit raised.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection, models
 
-_SURROGATES = {code: "�" for code in range(0xD800, 0xE000)}
+_SURROGATES = dict.fromkeys(range(55296, 57344), "�")
 _UNSTORABLE = {0: "�", **_SURROGATES}
 
 
@@ -50,7 +50,12 @@ def _source(model: type[models.Model], names: Sequence[str]) -> tuple[list[str],
 
 def _json(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> str:
     named = [{model._meta.get_field(name).column: value for name, value in row.items()} for row in rows]  # type: ignore[union-attr]
-    return json.dumps(named, default=_plain, ensure_ascii=False)
+    return as_json(named)
+
+
+def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as the one parameter they travel in; instants as ISO 8601, ids as text."""
+    return json.dumps(rows, default=_plain, ensure_ascii=False)
 
 
 def _plain(value: Any) -> str:
@@ -68,8 +73,8 @@ def insert(
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM jsonb_to_recordset(%s::jsonb) AS r({definition}) "
-            f"{on_conflict} RETURNING {returning}",
+            f"INSERT INTO {table} AS t ({listed}) SELECT {listed} "
+            f"FROM jsonb_to_recordset(%s::jsonb) AS r({definition}) {on_conflict} RETURNING {returning}",
             [_json(model, rows)],
         )
         return cursor.fetchall()

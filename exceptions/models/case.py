@@ -120,9 +120,12 @@ class Case(ConcurrentTransitionMixin, StateRecord):
             models.CheckConstraint(
                 condition=Q(amount_minor__isnull=True) | ~Q(currency=""), name="case_amount_has_currency"
             ),
-            models.CheckConstraint(condition=~Q(state="snoozed") | Q(snoozed_at__isnull=False), name="case_snoozed_when"),
             models.CheckConstraint(
-                condition=~Q(state__in=ENDED) | (Q(resolved_at__isnull=False) & ~Q(resolution="")), name="case_ended_how"
+                condition=~Q(state="snoozed") | Q(snoozed_at__isnull=False), name="case_snoozed_when"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=ENDED) | (Q(resolved_at__isnull=False) & ~Q(resolution="")),
+                name="case_ended_how",
             ),
             # The same unreadable bytes from the same source are one unresolved case, however often they are sent.
             models.UniqueConstraint(

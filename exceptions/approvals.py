@@ -1,0 +1,176 @@
+"""Four eyes: what one person asks and another decides. Also what the flow asks: credit, discount."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from exceptions import problems, rights, rowsets, timeline
+from exceptions.done import Done
+from exceptions.errors import NotPossible
+from exceptions.models import Approval, Case
+from q2c import clock, keys, states
+
+CLOSE = "close_without_fix"
+_OPEN_REQUEST = "ON CONFLICT (subject_type, subject_id, action) WHERE state = 'requested' DO NOTHING"
+
+
+@dataclass(slots=True)
+class Decision(Done):
+    """`done` and `left` are approvals. `closed_steps` are to be abandoned, `granted_steps` to be replayed."""
+
+    closed_steps: list[uuid.UUID] = field(default_factory=list)
+    granted_steps: list[uuid.UUID] = field(default_factory=list)
+
+
+def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt.datetime, **data: Any) -> None:
+    """Ask for a decision on each case; asked already, it is not asked again. `action` empty: the case's reason."""
+    rows = [
+        {
+            "id": keys.new_id(),
+            "correlation_id": case.correlation_id,
+            "state": "requested",
+            "subject_type": "case",
+            "subject_id": str(case.id),
+            "case": case.id,
+            "action": action or case.reason,
+            "reason": why or case.text,
+            "amount_minor": case.amount_minor,
+            "currency": case.currency,
+            "data": data,
+            "requested_by": requested_by.pk if requested_by is not None else None,
+            "requested_at": now,
+            "decision": "",
+        }
+        for case in cases
+    ]
+    rowsets.insert(Approval, [rowsets.fitted(Approval, row) for row in rows], on_conflict=_OPEN_REQUEST)
+
+
+def withdraw_for(case_ids: Sequence[uuid.UUID], why: str) -> list[uuid.UUID]:
+    """What is still asked about these cases is asked no longer. Returns the approvals withdrawn."""
+    if not case_ids:
+        return []
+    asked = Approval.objects.filter(case__in=case_ids, state="requested").values_list("id", flat=True)
+    return states.move(Approval, "withdraw", list(asked), decision=why)
+
+
+def granted(step_ids: Sequence[uuid.UUID], action: str) -> dict[uuid.UUID, Approval]:
+    """The latest approval of `action` (a Reason) for each step that has one."""
+    found = Approval.objects.filter(case__step_id__in=step_ids, action=action, state="approved")
+    return {approval.case.step_id: approval for approval in found.select_related("case").order_by("decided_at")}
+
+
+def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
+    """Agree. A closing ends its case now; a Reason that waited is granted, and its step may be replayed.
+
+    Raises Refused without the right, or where all that is left is the person's own request.
+    """
+    asked = _mine_to_decide(user, approval_ids, "approve")
+    decision = Decision(left=asked.left)
+    with states.acting(rights.name_of(user), text):
+        rows = _locked(asked)
+        decision.done = _decide(user, rows, "approve", text)
+        closing = [row.case for row in rows if row.action == CLOSE and row.case_id]
+        by_cause: dict[str, list[uuid.UUID]] = {}
+        for row in rows:
+            if row.action == CLOSE and row.case_id:
+                by_cause.setdefault(str(row.data.get("root_cause", "")), []).append(row.case_id)
+        ended = {"resolved_at": clock.now(), "resolution": CLOSE}
+        closed = [
+            case_id
+            for cause, case_ids in by_cause.items()
+            for case_id in states.move(Case, "close_without_fix", case_ids, root_cause=cause, **ended)
+        ]
+        decision.closed_steps = [case.step_id for case in closing if case.id in closed and case.step_id]
+        decision.granted_steps = [row.case.step_id for row in rows if row.action != CLOSE and row.case_id]
+        entries = [(row.case_id, "approved", text, {"action": row.action}) for row in rows if row.case_id]
+        entries += [(case_id, "closed_without_fix", text, {}) for case_id in closed]
+        timeline.record(entries, rights.name_of(user))
+        problems.settle({case.problem_id for case in closing})
+    return decision
+
+
+def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str) -> Decision:
+    """Disagree, and say why: the cases go back into the queue."""
+    if not text.strip():
+        raise NotPossible("Say why it is refused; whoever asked will read it")
+    return _turn_down(user, approval_ids, "refuse", text, _mine_to_decide(user, approval_ids, "refuse"))
+
+
+def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
+    """Take back one's own request."""
+    asked = Done()
+    found = {row.id: row for row in Approval.objects.visible_to(user).filter(id__in=approval_ids)}
+    for approval_id in approval_ids:
+        if approval_id in found and found[approval_id].requested_by_id == user.pk:
+            asked.done.append(approval_id)
+        else:
+            asked.left[approval_id] = "only who asked can take it back"
+    if not asked.done:
+        rights.refuse(user, "only who asked can take it back", [row.case_id for row in found.values() if row.case_id])
+    return _turn_down(user, approval_ids, "withdraw", text, asked)
+
+
+def _turn_down(user: Any, approval_ids: Sequence[uuid.UUID], verb: str, text: str, asked: Done) -> Decision:
+    decision = Decision(left=asked.left)
+    kind = {"refuse": "approval_refused", "withdraw": "approval_withdrawn"}[verb]
+    with states.acting(rights.name_of(user), text):
+        rows = _locked(asked)
+        decision.done = _decide(user, rows, verb, text)
+        cases = [row.case_id for row in rows if row.case_id]
+        states.move(Case, "send_back", cases)
+        timeline.record(
+            [(row.case_id, kind, text, {"action": row.action}) for row in rows if row.case_id], rights.name_of(user)
+        )
+    return decision
+
+
+def _mine_to_decide(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
+    """Which of these the person may decide; own requests are left, on the record."""
+    found = {row.id: row for row in Approval.objects.filter(id__in=approval_ids).order_by("id")}
+    case_ids = [row.case_id for row in found.values() if row.case_id]
+    rights.require(user, rights.APPROVE, what, case_ids)
+    asked, own = Done(), []
+    for approval_id in approval_ids:
+        row = found.get(approval_id)
+        if row is None:
+            asked.left[approval_id] = "there is no such request"
+        elif row.requested_by_id == user.pk:
+            asked.left[approval_id] = "nobody decides what they asked for"
+            own.append(row)
+        else:
+            asked.done.append(approval_id)
+    if own:
+        text = f"{rights.name_of(user)} may not {what} their own request"
+        own_cases = [row.case_id for row in own if row.case_id]
+        if not asked.done:
+            rights.refuse(user, text, own_cases)
+        timeline.record([(case_id, "refused", text, {}) for case_id in own_cases], rights.name_of(user))
+    return asked
+
+
+def _locked(asked: Done) -> list[Approval]:
+    """The requests still open among those asked, held; the cases first, as every verb does."""
+    case_ids = Approval.objects.filter(id__in=asked.done).values("case_id")
+    list(Case.objects.filter(id__in=case_ids).order_by("id").select_for_update().values_list("id"))
+    rows = list(
+        Approval.objects.filter(id__in=asked.done).select_related("case").order_by("id").select_for_update(of=("self",))
+    )
+    for row in rows:
+        if row.state != "requested":
+            asked.left[row.id] = f"it is {row.state} already"
+    return [row for row in rows if row.state == "requested"]
+
+
+def _decide(user: Any, rows: Sequence[Approval], verb: str, text: str) -> list[uuid.UUID]:
+    with transaction.atomic():
+        by = None if verb == "withdraw" else user.pk
+        return states.move(
+            Approval, verb, [row.id for row in rows], decided_by_id=by, decided_at=clock.now(), decision=text
+        )

@@ -1,0 +1,237 @@
+"""What the engine says about cases. Each verb takes a batch and runs inside the engine's transaction.
+
+In one transaction call open_for before resolve_for (exceptions/problems.py tells why). None of them raises for
+what a platform said, however long or odd; none makes a call.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from exceptions import approvals, batches, calendars, failures, moves, problems, rowsets, timeline, unblock
+from exceptions.failures import Failure
+from exceptions.models import Case, Policy
+from exceptions.models.case import ENDED, RESOLUTIONS, UNRESOLVED
+from exceptions.routing import policies_for
+from q2c import clock, states
+from q2c.reasons import APPROVALS
+
+__all__ = ["Failure", "open_for", "outcome_unknown", "replaying", "resolve_for", "sent"]
+
+
+def open_for(found: Iterable[Failure], actor: str) -> dict[uuid.UUID, uuid.UUID]:
+    """Open the case of each step, or strike the one it has: {step id: case id}.
+
+    A replaying case is open again; an ended one is reopened for the same cause, opened anew for another; any other
+    stays where it is. Another cause moves it to the other problem and the other owner, and restarts its clock.
+    """
+    by_step = {failure.step_id: failure for failure in found}
+    if not by_step:
+        return {}
+    with transaction.atomic():
+        states.say(actor)
+        now = clock.now()
+        policies = policies_for(failure.reason for failure in by_step.values())
+        problem_ids = problems.ensure(by_step.values(), policies, now)
+        due = _due_by_reason(policies, now)
+        known = {case.step_id: case for case in moves.held(step_id__in=list(by_step))}
+        fresh = [failure for step_id, failure in by_step.items() if step_id not in known]
+        rows = [
+            failures.new_columns(
+                f, policies[str(f.reason)], problem_ids[failures.fingerprint(f)], now, due[str(f.reason)]
+            )
+            for f in fresh
+        ]
+        rowsets.insert(Case, rows)
+        timeline.record([(row["id"], "opened", row["text"], {"reason": row["reason"]}) for row in rows], actor)
+        strikes = [
+            _Strike(case, by_step[case.step_id], policies, problem_ids, now, due)  # type: ignore[index]
+            for case in known.values()
+        ]
+        _strike(strikes, actor)
+        _ask_where_needed([row["id"] for row in rows] + [strike.case.id for strike in strikes], now, actor)
+        unblock.blocked_again({f.blocker for f in by_step.values() if f.blocker})
+        return {row["step_id"]: row["id"] for row in rows} | {step_id: case.id for step_id, case in known.items()}  # type: ignore[misc]
+
+
+def _due_by_reason(policies: Mapping[str, Policy], now: dt.datetime) -> dict[str, dt.datetime]:
+    known = calendars.of_teams({policy.owner_team_id for policy in policies.values()})
+    return {
+        reason: known[policy.owner_team_id].after(now, policy.service_level_h * 3600)
+        for reason, policy in policies.items()
+    }
+
+
+class _Strike:
+    """A failure that meets the case its step has already."""
+
+    def __init__(
+        self,
+        case: Case,
+        failure: Failure,
+        policies: Mapping[str, Policy],
+        problem_ids: Mapping[str, uuid.UUID],
+        now: dt.datetime,
+        due: Mapping[str, dt.datetime],
+    ) -> None:
+        self.case, self.failure, self.policy = case, failure, policies[str(failure.reason)]
+        self.problem_id = problem_ids[failures.fingerprint(failure)]
+        self.was = case.state
+        self.same = case.problem_id == self.problem_id
+        self.now, self.due_at = now, due[str(failure.reason)]
+
+    def columns(self) -> dict[str, Any]:
+        case = self.case
+        columns = failures.cause_columns(self.failure, self.policy, self.problem_id, self.now)
+        restarts = not self.same or self.was in ENDED
+        stays = self.same and (self.was not in ENDED or case.owner_by_hand)
+        owner = case.owner_team_id if stays else self.policy.owner_team_id
+        return {
+            "id": case.id,
+            **columns,
+            "attempts": case.attempts + 1,
+            "owner_team": owner,
+            "owner_by_hand": stays and case.owner_by_hand,
+            "assignee": case.assignee_id if owner == case.owner_team_id else None,
+            "level_from": self.now if restarts else case.level_from,
+            "level_h": self.policy.service_level_h if restarts else case.level_h,
+            "paused_s": 0 if restarts else case.paused_s,
+            "due_at": self.due_at if restarts else case.due_at,
+        }
+
+    def move(self) -> str:
+        """The transition that follows, or none."""
+        if self.was in ENDED:
+            return "reopen" if self.same else "open_anew"
+        if self.was == "replaying":
+            return "fail_again"
+        # Another cause than the one slept on, or asked about.
+        return "" if self.same else {"snoozed": "wake", "awaiting_approval": "send_back"}.get(self.was, "")
+
+    def entry(self) -> timeline.Entry:
+        kind = "reopened" if self.was in ENDED else "failed_again" if self.same else "cause_changed"
+        return (self.case.id, kind, self.failure.text, {"reason": str(self.failure.reason), "before": self.case.reason})
+
+
+def _strike(strikes: Sequence[_Strike], actor: str) -> None:
+    if not strikes:
+        return
+    rowsets.update(Case, [strike.columns() for strike in strikes])
+    by_move: dict[str, list[uuid.UUID]] = {}
+    for strike in strikes:
+        by_move.setdefault(strike.move(), []).append(strike.case.id)
+    unended = {"resolved_at": None, "resolution": "", "root_cause": "", "document": ""}
+    columns: dict[str, dict[str, Any]] = {"reopen": unended, "open_anew": unended, "wake": moves.AWAKE}
+    for name in sorted(by_move.keys() - {""}):
+        states.move(Case, name, by_move[name], **columns.get(name, {}))
+    approvals.withdraw_for(by_move.get("send_back", []), "it failed for another cause")
+    timeline.record([strike.entry() for strike in strikes], actor)
+    batches.came_to(
+        "failed_again",
+        [
+            {
+                "step_id": s.case.step_id,
+                "text": s.failure.text,
+                "reason": str(s.failure.reason),
+                "problem_id": s.problem_id,
+            }
+            for s in strikes
+        ],
+    )
+    problems.settle({strike.case.problem_id for strike in strikes if not strike.same})
+
+
+def _ask_where_needed(case_ids: Sequence[uuid.UUID], now: dt.datetime, actor: str) -> None:
+    """What waits for a second person is asked of one."""
+    reasons = {reason.value for reason in APPROVALS}
+    waiting = list(
+        Case.objects.filter(id__in=case_ids, reason__in=reasons, state__in=("open", "reopened")).order_by("id")
+    )
+    if not waiting:
+        return
+    states.move(Case, "ask_approval", [case.id for case in waiting])
+    approvals.ask(waiting, "", "", None, now)
+    timeline.record([(case.id, "approval_requested", case.text, {"action": case.reason}) for case in waiting], actor)
+
+
+def resolve_for(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str = "") -> list[uuid.UUID]:
+    """The steps are done: their unresolved cases, if any, end. Returns the ids of the cases that ended.
+
+    `proofs` by step id: what was searched, found and posted, and when; its `document` is the number that people see.
+    Without a resolution a replaying case is fixed_by_replay and any other resolved_by_itself. Cheap where nothing
+    is unresolved: one look-up.
+    """
+    if not proofs:
+        return []
+    with transaction.atomic():
+        return _resolve(moves.held(step_id__in=list(proofs), state__in=UNRESOLVED), proofs, actor, resolution)
+
+
+def resolve_cases(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str) -> list[uuid.UUID]:
+    """Like resolve_for, by case id: for what came in unreadable and was sent again."""
+    with transaction.atomic():
+        cases = moves.held(id__in=list(proofs), state__in=UNRESOLVED)
+        return _resolve(cases, {case.step_id or case.id: proofs[case.id] for case in cases}, actor, resolution)
+
+
+def _resolve(
+    cases: Sequence[Case], proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str
+) -> list[uuid.UUID]:
+    if resolution and resolution not in RESOLUTIONS:
+        raise ValueError(f"{resolution!r} is no way for a case to end; there are {', '.join(RESOLUTIONS)}")
+    if not cases:
+        return []
+    states.say(actor)
+    rows, entries, by_way = [], [], dict[str, list[uuid.UUID]]()
+    for case in cases:
+        proof = rowsets.storable(dict(proofs[case.step_id or case.id]))
+        document = str(proof.get("document") or "")
+        way = resolution or ("fixed_by_replay" if case.state == "replaying" else "resolved_by_itself")
+        by_way.setdefault(way, []).append(case.id)
+        rows.append(rowsets.fitted(Case, {"id": case.id, "proof": proof, "document": document}))
+        confirmed = "replay_confirmed" if way == "fixed_by_replay" else "resolved"
+        entries.append((case.id, confirmed, f"Document {document}" if document else "", {"resolution": way}))
+    moves.resume_clocks(cases)
+    rowsets.update(Case, rows)
+    now = clock.now()
+    for way, ids in sorted(by_way.items()):
+        states.move(Case, "resolve", ids, resolved_at=now, resolution=way, **moves.AWAKE)
+    approvals.withdraw_for([case.id for case in cases], "resolved")
+    timeline.record(entries, actor)
+    documents = {row["id"]: row["document"] for row in rows}
+    batches.came_to("confirmed", [{"step_id": c.step_id, "document": documents[c.id]} for c in cases if c.step_id])
+    problems.settle({case.problem_id for case in cases})
+    return [case.id for case in cases]
+
+
+def replaying(step_ids: Sequence[uuid.UUID], actor: str, why: str = "") -> list[uuid.UUID]:
+    """The steps were put back to work: their cases are replaying. Returns the ids of the cases that moved.
+
+    For replays outside a batch; batches.advance() does it for its own.
+    """
+    with transaction.atomic():
+        states.say(actor, why)
+        return moves.start_replay(moves.held(step_id__in=list(step_ids), state__in=UNRESOLVED), actor, why)
+
+
+def sent(step_ids: Sequence[uuid.UUID], actor: str) -> None:
+    """The requests of replaying steps left for the platform."""
+    cases = Case.objects.filter(step_id__in=list(step_ids), state="replaying").values_list("id", "target")
+    timeline.record(
+        [(case_id, "replay_sent", f"to {target}" if target else "", {}) for case_id, target in cases], actor
+    )
+
+
+def outcome_unknown(step_ids: Sequence[uuid.UUID], actor: str, text: str = "") -> list[uuid.UUID]:
+    """The answers were lost: whether it was done is being verified. Returns the ids of the cases told."""
+    cases = Case.objects.filter(step_id__in=list(step_ids), state__in=UNRESOLVED).order_by("id")
+    told = dict(cases.values_list("id", "step_id"))
+    with transaction.atomic():
+        timeline.record([(case_id, "outcome_unknown", text, {}) for case_id in told], actor)
+        batches.came_to("unknown", [{"step_id": step_id, "text": text} for step_id in told.values()])
+    return list(told)

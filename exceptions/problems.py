@@ -1,0 +1,230 @@
+"""One root cause, however many cases: found or made, counted, ended; and platforms that are down.
+
+Lock order: open cases before resolving others in one transaction. Making a problem shares its row with everybody
+who fails for the same cause; ending one takes it alone and skips what somebody holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+
+from exceptions import rowsets, sentences
+from exceptions.failures import Failure, RawItem, fingerprint
+from exceptions.models import Policy, Problem
+from exceptions.models.case import UNRESOLVED
+from exceptions.routing import policies_for
+from q2c import clock, keys, states
+from q2c.reasons import Reason
+
+
+def ensure(
+    failures: Iterable[Failure | RawItem], policies: Mapping[str, Policy], now: dt.datetime
+) -> dict[str, uuid.UUID]:
+    """The open problems of these failures by fingerprint; made, or opened again, where need be. 2 to 3 statements."""
+    by_print: dict[str, Failure | RawItem] = {}
+    for failure in failures:
+        by_print.setdefault(fingerprint(failure), failure)
+    rows = [_columns(mark, failure, policies[str(failure.reason)], now) for mark, failure in sorted(by_print.items())]
+    rowsets.insert(Problem, rows, on_conflict="ON CONFLICT (fingerprint) DO NOTHING")
+    with connection.cursor() as cursor:
+        # Shared until the transaction ends: nobody ends a problem under a case that is being opened.
+        cursor.execute(
+            "SELECT fingerprint, id, state FROM exceptions_problem WHERE fingerprint = ANY(%s) ORDER BY id FOR SHARE",
+            [list(by_print)],
+        )
+        found = cursor.fetchall()
+    ended = [problem_id for _, problem_id, state in found if state == "resolved"]
+    states.move(Problem, "reopen", ended, resolved_at=None)
+    return {mark: problem_id for mark, problem_id, _ in found}
+
+
+def _columns(mark: str, failure: Failure | RawItem, policy: Policy, now: dt.datetime) -> dict[str, Any]:
+    blocker = failure.blocker if isinstance(failure, Failure) else None
+    where = failure.connection if isinstance(failure, Failure) else failure.source
+    parts = blocker or ("", "", "", "")
+    columns = {
+        "id": keys.new_id(),
+        "correlation_id": keys.new_id(),
+        "state": "open",
+        "kind": "cases",
+        "fingerprint": mark,
+        "reason": str(failure.reason),
+        "title": sentences.problem_title(policy.title, blocker, where, failure.code),
+        "connection": where,
+        "code": failure.code,
+        "blocker_connection": parts[0],
+        "blocker_type": parts[1],
+        "blocker_key": parts[2],
+        "blocker_condition": parts[3],
+        "owner_team": policy.owner_team_id,
+        "severity": policy.severity,
+        "first_seen_at": now,
+        "last_seen_at": now,
+        "waiting": {},
+    }
+    return rowsets.fitted(Problem, columns)
+
+
+def settle(problem_ids: Iterable[uuid.UUID] | None = None) -> list[uuid.UUID]:
+    """End the problems (of these, or of all) that have no unresolved case left. Returns their ids.
+
+    Skips a problem that another transaction uses; the sweeper comes by again.
+    """
+    ids = None if problem_ids is None else list(set(problem_ids))
+    if ids == []:
+        return []
+    chosen = "" if ids is None else "AND p.id = ANY(%(ids)s)"
+    empty = (
+        "NOT EXISTS (SELECT FROM exceptions_case c WHERE c.problem_id = p.id AND c.state = ANY(%(unresolved)s::text[]))"
+    )
+    values = {"ids": ids, "unresolved": list(UNRESOLVED)}
+    base = f"SELECT p.id FROM exceptions_problem p WHERE p.state = 'open' AND p.kind = 'cases' AND {empty}"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"{base} {chosen} ORDER BY p.id FOR UPDATE SKIP LOCKED", values)
+        locked = [row[0] for row in cursor.fetchall()]
+        if not locked:
+            return []
+        # A second look with the rows in hand: a case may have come between the first look and the lock.
+        cursor.execute(f"{base} AND p.id = ANY(%(ids)s)", values | {"ids": locked})
+        still = [row[0] for row in cursor.fetchall()]
+        return states.move(Problem, "resolve", still, resolved_at=clock.now())
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a problem blocks: unresolved cases, minor units by currency, entities and periods; first and last seen."""
+
+    cases: int = 0
+    amounts: dict[str, int] = field(default_factory=dict)
+    entities: set[str] = field(default_factory=set)
+    periods: set[tuple[str, str]] = field(default_factory=set)
+    by_state: dict[str, int] = field(default_factory=dict)
+    first_at: dt.datetime | None = None
+    last_at: dt.datetime | None = None
+    oldest_due_at: dt.datetime | None = None
+
+
+_SUMS = """
+SELECT problem_id, state, entity, period, currency, sum(cases), sum(amount_minor), min(first_at), max(last_at)
+FROM exceptions_problemamount WHERE problem_id = ANY(%s) GROUP BY 1, 2, 3, 4, 5
+"""
+_OLDEST = """
+SELECT p.id, (SELECT c.due_at FROM exceptions_case c
+              WHERE c.problem_id = p.id AND c.state IN ({unresolved}) ORDER BY c.due_at, c.id LIMIT 1)
+FROM unnest(%s::uuid[]) AS p(id)
+"""
+
+
+def totals(problem_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Totals]:
+    """Totals of each problem, from the counts the database keeps: two statements, whatever the number of cases."""
+    result = {problem_id: Totals() for problem_id in problem_ids}
+    unresolved = ", ".join(f"'{state}'" for state in UNRESOLVED)
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS, [list(result)])
+        for problem_id, state, entity, period, currency, cases, minor, first_at, last_at in cursor.fetchall():
+            _add(result[problem_id], (state, entity, period, currency), int(cases), int(minor), first_at, last_at)
+        cursor.execute(_OLDEST.format(unresolved=unresolved), [list(result)])
+        for problem_id, due_at in cursor.fetchall():
+            result[problem_id].oldest_due_at = due_at
+    return result
+
+
+def _add(
+    one: Totals,
+    place: tuple[str, str, str, str],
+    cases: int,
+    minor: int,
+    first_at: dt.datetime | None,
+    last_at: dt.datetime | None,
+) -> None:
+    state, entity, period, currency = place
+    one.first_at = min(filter(None, (one.first_at, first_at)), default=None)
+    one.last_at = max(filter(None, (one.last_at, last_at)), default=None)
+    if not cases:
+        return
+    one.by_state[state] = one.by_state.get(state, 0) + cases
+    if state not in UNRESOLVED:
+        return
+    one.cases += cases
+    if currency and minor:
+        one.amounts[currency] = one.amounts.get(currency, 0) + minor
+    if entity:
+        one.entities.add(entity)
+    if period:
+        one.periods.add((entity, period))
+
+
+_BIGGEST = """
+SELECT problem_id, sum(cases) AS n, max(last_at) AS seen FROM exceptions_problemamount
+WHERE state IN ({unresolved}) AND problem_id IN ({visible}) GROUP BY 1 HAVING sum(cases) > 0
+ORDER BY {order} DESC, problem_id LIMIT {limit}
+"""
+
+
+def cards(user: Any, *, teams: Sequence[str] = (), by: str = "cases", limit: int = 50) -> list[tuple[Problem, Totals]]:
+    """Open problems with what they block: platforms that are down first, then by `cases` or `last_seen`."""
+    visible = Problem.objects.visible_to(user).filter(state="open")
+    if teams:
+        visible = visible.filter(owner_team__in=teams)
+    down = list(visible.filter(kind="connection").order_by("first_seen_at")[:limit])
+    ids, params = visible.filter(kind="cases").order_by().values("id").query.sql_with_params()
+    unresolved = ", ".join(f"'{state}'" for state in UNRESOLVED)
+    order = {"cases": "n", "last_seen": "seen"}[by]
+    with connection.cursor() as cursor:
+        cursor.execute(_BIGGEST.format(unresolved=unresolved, visible=ids, order=order, limit=int(limit)), params)
+        chosen = [row[0] for row in cursor.fetchall()]
+    rows = Problem.objects.select_related("owner_team").in_bulk([*chosen, *(problem.id for problem in down)])
+    sums = totals(chosen)
+    return [(problem, Totals()) for problem in down] + [(rows[i], sums[i]) for i in chosen if i in rows]
+
+
+def connection_down(
+    name: str, since: dt.datetime, waiting: Mapping[str, Any], *, text: str = "", actor: str = "breaker"
+) -> uuid.UUID:
+    """Raise, or bring up to date, the one problem of a platform that is down. It has no cases of its own.
+
+    `waiting`: {"noun": "journal", "count": 1204, "amounts": {"EUR": 4821000}}; what waits, not what failed.
+    """
+    now = clock.now()
+    reason = Reason.PLATFORM_UNAVAILABLE.value
+    policy = policies_for([reason])[reason]
+    count = sentences.count(int(waiting.get("count", 0)), str(waiting.get("noun") or "document"))
+    verb = "waits" if int(waiting.get("count", 0)) == 1 else "wait"
+    day = "" if since.date() == now.date() else f"{since:%d %b} "
+    title = f"{name} is down since {day}{since:%H:%M} UTC, {count} {verb}"
+    columns = {
+        "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open", "kind": "connection",
+        "fingerprint": _down_print(name), "reason": reason, "title": title, "connection": name, "code": "",
+        "blocker_connection": name, "blocker_type": "connection", "blocker_key": name, "blocker_condition": "down",
+        "owner_team": policy.owner_team_id, "severity": "urgent", "first_seen_at": since, "last_seen_at": now,
+        "waiting": {**waiting, "text": text},
+    }  # fmt: skip
+    with states.acting(actor, title):
+        found = rowsets.insert(
+            Problem,
+            [rowsets.fitted(Problem, columns)],
+            on_conflict=(
+                "ON CONFLICT (fingerprint) DO UPDATE SET title = excluded.title, waiting = excluded.waiting, "
+                "last_seen_at = excluded.last_seen_at, "
+                "first_seen_at = CASE t.state WHEN 'open' THEN t.first_seen_at ELSE excluded.first_seen_at END"
+            ),
+        )
+        states.move(Problem, "reopen", [found[0][0]], resolved_at=None)
+    return found[0][0]
+
+
+def connection_up(name: str, *, actor: str = "breaker") -> bool:
+    """End the problem of a platform that answers again. False where there was none."""
+    with states.acting(actor, f"{name} answers again"):
+        found = Problem.objects.filter(fingerprint=_down_print(name), state="open").values_list("id", flat=True)
+        return bool(states.move(Problem, "resolve", list(found), resolved_at=clock.now()))
+
+
+def _down_print(name: str) -> str:
+    return keys.fingerprint(keys.canonical(["connection down", name])).hex()

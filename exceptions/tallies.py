@@ -1,0 +1,66 @@
+"""The counts beside tabs and filters, read from the differences that the database appends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from exceptions.models import Facet
+from exceptions.models.case import UNRESOLVED
+
+_DIMENSIONS = ("state", "reason", "owner_team", "severity", "entity", "period", "currency")
+_FOLD = """
+WITH gone AS (DELETE FROM {table} RETURNING *)
+INSERT INTO {table} ({keys}, {sums}{more}) SELECT {keys}, {summed}{kept} FROM gone GROUP BY {keys} {having}
+"""
+
+
+def fold() -> None:
+    """Add up the differences. Run now and then; one at a time, and readers see the same sums before and after."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('exceptions_fold'))")
+        if cursor.fetchone() != (True,):
+            return
+        sums = {"sums": "cases, amount_minor", "summed": "sum(cases), sum(amount_minor)"}
+        having = "HAVING sum(cases) <> 0 OR sum(amount_minor) <> 0"
+        cursor.execute(
+            _FOLD.format(table="exceptions_facet", keys=", ".join(_DIMENSIONS), more="", kept="", having=having, **sums)
+        )
+        # Rows of a problem stay though they cancel out: they know when it was first and last seen.
+        cursor.execute(
+            _FOLD.format(
+                table="exceptions_problemamount",
+                keys="problem_id, state, entity, period, currency",
+                more=", first_at, last_at",
+                kept=", min(first_at), max(last_at)",
+                having="",
+                **sums,
+            )
+        )
+
+
+def counts(user: Any, by: str, **filters: Any) -> dict[str, int]:
+    """Cases by one dimension (state, reason, owner_team, severity, entity, period, currency), zeros left out.
+
+    `filters` are of the same dimensions: counts(user, "reason", state__in=TO_DO, entity="DE").
+    """
+    if by not in _DIMENSIONS:
+        raise ValueError(f"cases are not counted by {by}; there are {', '.join(_DIMENSIONS)}")
+    if not user.has_perm("exceptions.view_case"):
+        return {}
+    rows = Facet.objects.filter(**filters).values(by).annotate(n=Sum("cases")).filter(n__gt=0).order_by(by)
+    return {row[by]: row["n"] for row in rows}
+
+
+def blocking(user: Any, entity: str = "", period: str = "") -> list[dict[str, Any]]:
+    """What stops a close: unresolved cases by entity, period, reason and currency: {…, cases, amount_minor}."""
+    if not user.has_perm("exceptions.view_case"):
+        return []
+    keys: Sequence[str] = ("entity", "period", "reason", "owner_team", "currency")
+    chosen = {name: value for name, value in (("entity", entity), ("period", period)) if value}
+    rows = Facet.objects.filter(state__in=UNRESOLVED, **chosen).values(*keys)
+    summed = rows.annotate(n=Sum("cases"), minor=Sum("amount_minor")).filter(n__gt=0).order_by(*keys)
+    return [{name: row[name] for name in keys} | {"cases": row["n"], "amount_minor": row["minor"]} for row in summed]

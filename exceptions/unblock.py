@@ -1,0 +1,135 @@
+"""Fix once: what waited for an object that has changed is found, totalled and offered for replay."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet, Sum
+
+from exceptions import batches, casework, moves, rights, rowsets, sentences, timeline
+from exceptions.errors import NotPossible
+from exceptions.models import Case, Offer, ReplayBatch
+from exceptions.models.case import REPLAYABLE
+from q2c import clock, keys, states
+
+_ONE_OPEN = (
+    "ON CONFLICT (blocker_type, blocker_key, blocker_connection, blocker_condition) WHERE state = 'open' "
+    "DO UPDATE SET cases = excluded.cases, totals = excluded.totals, title = excluded.title, "
+    "counted_at = excluded.counted_at"
+)
+
+
+def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
+    """The cases that this blocker holds up and that could be replayed."""
+    connection, kind, key, condition = blocker
+    return Case.objects.filter(
+        blocker_type=kind,
+        blocker_key=key,
+        blocker_connection=connection,
+        blocker_condition=condition,
+        state__in=REPLAYABLE,
+    )
+
+
+def blocker_gone(
+    connection: str, object_type: str, object_key: str, condition: str, *, actor: str = "q2c"
+) -> Offer | None:
+    """The object no longer is what it was: wake what slept until then, and offer what waits. None: nothing waits.
+
+    Said again, the open offer is counted anew; there is one per blocker.
+    """
+    blocker = (connection, object_type, object_key, condition)
+    with states.acting(actor, sentences.again(blocker)):
+        asleep = waiting_for(blocker).filter(state="snoozed", snooze_until_blocker=True)
+        casework.rouse(moves.held(id__in=list(asleep.values_list("id", flat=True))), actor, sentences.again(blocker))
+        now = clock.now()
+        found = _counted(blocker)
+        if not found:
+            withdraw([blocker])
+            return None
+        by_currency: dict[str, int] = {}
+        for row in found:
+            by_currency[row["currency"]] = by_currency.get(row["currency"], 0) + row["amount_minor"]
+        number = sum(row["cases"] for row in found)
+        columns = {
+            "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open", "blocker_connection": connection,
+            "blocker_type": object_type, "blocker_key": object_key, "blocker_condition": condition, "cases": number,
+            "totals": found, "title": sentences.offer_title(number, by_currency, blocker), "created_at": now,
+            "counted_at": now, "raised_by": actor,
+        }  # fmt: skip
+        offer_id, made_at = rowsets.insert(Offer, [columns], on_conflict=_ONE_OPEN, returning="id, created_at")[0]
+        if made_at == now:
+            _tell(blocker, offer_id, actor)
+    return Offer.objects.get(id=offer_id)
+
+
+def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
+    rows = waiting_for(blocker).values("currency", "entity", "period")
+    summed = rows.annotate(n=Count("id"), minor=Sum("amount_minor")).order_by("currency", "entity", "period")
+    return [
+        {"currency": row["currency"], "entity": row["entity"], "period": row["period"], "cases": row["n"],
+         "amount_minor": int(row["minor"] or 0)}
+        for row in summed
+    ]  # fmt: skip
+
+
+def _tell(blocker: sentences.Blocker, offer_id: uuid.UUID, actor: str) -> None:
+    ids = waiting_for(blocker).values_list("id", flat=True)
+    timeline.record([(i, "offered", sentences.again(blocker), {"offer": str(offer_id)}) for i in ids], actor)
+
+
+def blocked_again(blockers: Iterable[sentences.Blocker]) -> None:
+    """These still stand in the way: what was offered is offered no longer."""
+    withdraw(list(blockers))
+
+
+def withdraw(blockers: Iterable[sentences.Blocker]) -> None:
+    """Take back the open offers for these blockers."""
+    chosen = Q()
+    for connection, kind, key, condition in blockers:
+        chosen |= Q(blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition)
+    if chosen:
+        states.move(Offer, "withdraw", list(Offer.objects.filter(chosen, state="open").values_list("id", flat=True)))
+
+
+def take(user: Any, offer_id: uuid.UUID, *, canary: int = 0, stop_after: int = 0) -> ReplayBatch:
+    """Make a replay, as a dry run, of what the offer's blocker holds up now. Raises Refused or NotPossible."""
+    rights.require(user, rights.REPLAY, "replay")
+    with transaction.atomic():
+        offer = _open(user, offer_id)
+        batch = batches.create(
+            user, waiting_for(_blocker(offer)), title=offer.title, why=sentences.again(_blocker(offer)),
+            canary=canary, stop_after=stop_after,
+        )  # fmt: skip
+        states.move(Offer, "take", [offer_id], **_by(user), batch_id=batch.id)
+    return batch
+
+
+def dismiss(user: Any, offer_id: uuid.UUID) -> Offer:
+    """Not now: the cases stay where they are. Raises Refused or NotPossible."""
+    rights.require(user, rights.WORK, "dismiss an offer")
+    with states.acting(rights.name_of(user)):
+        _open(user, offer_id)
+        states.move(Offer, "dismiss", [offer_id], **_by(user))
+    return Offer.objects.get(id=offer_id)
+
+
+def _open(user: Any, offer_id: uuid.UUID) -> Offer:
+    offer = Offer.objects.visible_to(user).select_for_update().filter(id=offer_id).first()
+    if offer is None:
+        raise NotPossible("There is no such offer")
+    if offer.state != "open":
+        raise NotPossible(f"This offer is {offer.state} already")
+    return offer
+
+
+def _blocker(offer: Offer) -> sentences.Blocker:
+    return (offer.blocker_connection, offer.blocker_type, offer.blocker_key, offer.blocker_condition)
+
+
+def _by(user: Any) -> dict[str, dt.datetime | int]:
+    return {"decided_by_id": user.pk, "decided_at": clock.now()}
