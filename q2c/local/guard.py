@@ -44,8 +44,9 @@ class Guard:
             self._tell(f"- {group}")
 
     def removes(self, folder: Path) -> None:
-        self._folders.append(folder)
-        self._tell(f"rm {folder}")
+        # Absolute: the guard works in /.
+        self._folders.append(folder.absolute())
+        self._tell(f"rm {folder.absolute()}")
 
     def check(self) -> None:
         """Starts it anew if somebody ended it."""

@@ -19,7 +19,7 @@ from q2c.local import filelock, places, ports, venv
 from q2c.local.guard import Guard
 from q2c.local.processes import BEAT, WEB, WORKERS, Process
 from q2c.local.sandboxes import status
-from q2c.local.servers import LOCK_WAIT_S, Servers
+from q2c.local.servers import LOCK_WAIT_S, Servers, forget
 from q2c.local.stop import Stop
 from q2c.local.supervisor import Supervisor
 
@@ -39,7 +39,7 @@ class Room:
         self, where: Path, logs: Path, *, keep: tuple[int, ...] = (), durable: bool = True,
         say: Callable[[str], None] = _quiet,
     ) -> None:  # fmt: skip
-        self.where, self.logs = where, logs
+        self.where, self.logs = where.absolute(), logs.absolute()
         self.guard = Guard(keep)
         self.servers = Servers(where, logs, guard=self.guard, durable=durable)
         self.supervisor = Supervisor(self.guard, {}, logs, say)
@@ -137,7 +137,7 @@ def running(
     with alone as lock:
         room = Room(where, where / "log", keep=(lock.fd,), durable=durable, say=say)
         if remove:
-            room.guard.removes(where)
+            forget(where, room.guard)
         try:
             room.start_servers()
             room.manage("migrate", "--no-input")

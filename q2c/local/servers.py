@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from q2c.local import filelock, places, ports, venv
+from q2c.local import accounts, filelock, places, ports, venv
 from q2c.local.guard import Guard
 from q2c.local.postgres import Postgres, new_passwords
 from q2c.local.sandboxes import Sandboxes, there
@@ -32,11 +32,12 @@ class Servers:
     def __init__(
         self, where: Path, logs: Path, *, guard: Guard, durable: bool = True, given: Mapping[str, str] = os.environ
     ) -> None:
-        self.where = places.folder(where)
-        self.logs = places.folder(logs)
+        # Absolute: the servers work in folders of their own.
+        self.where = places.folder(where.absolute())
+        self.logs = places.folder(logs.absolute())
         self.guard, self.durable, self.given = guard, durable, given
-        self.ports = ports.Ports(where / "ports.json")
-        self.secrets = _secrets(where / "secrets.json")
+        self.ports = ports.Ports(self.where / "ports.json")
+        self.secrets = _secrets(self.where / "secrets.json")
         self.postgres: Postgres | None = None
         self.valkey: Valkey | None = None
         self.sandboxes: Sandboxes | None = None
@@ -118,13 +119,19 @@ def running(
         guard = Guard(keep)
         stack.callback(guard.close)
         if remove:
-            guard.removes(where)
+            forget(where, guard)
         servers = Servers(where, where / "log", guard=guard, durable=durable)
         stack.callback(servers.stop)
         servers.start()
         if sandboxes and servers.begin_sandboxes():
             servers.sandboxes_wait()
         yield servers.env
+
+
+def forget(where: Path, guard: Guard) -> None:
+    """Has the guard remove a folder at the end, with the data that had to lie outside it."""
+    guard.removes(where)
+    guard.removes(places.outside_path(accounts.outside_name(where)))
 
 
 def _alone(where: Path) -> contextlib.AbstractContextManager[filelock.FileLock]:
