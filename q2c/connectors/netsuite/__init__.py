@@ -1,0 +1,1 @@
+"""Oracle NetSuite as a general ledger: SuiteTalk REST records and SuiteQL."""
