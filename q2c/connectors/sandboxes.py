@@ -20,9 +20,12 @@ def _load() -> dict[str, Sandbox]:
     found = {}
     for vendor in CONNECTORS:
         name = f"q2c.connectors.{vendor}.sandbox"
-        if find_spec(name.removesuffix(".sandbox")) is not None and find_spec(name) is not None:
-            found[vendor] = import_module(name).sandbox
-            found[vendor].start()
+        if find_spec(name.removesuffix(".sandbox")) is None or find_spec(name) is None:
+            continue
+        sandbox = getattr(import_module(name), "sandbox", None)
+        if isinstance(sandbox, Sandbox):
+            sandbox.start()
+            found[vendor] = sandbox
     return found
 
 
