@@ -1,174 +1,243 @@
-"""The only place with sockets. Bounded, timed, redacted, correlated; never raises for an answer.
+"""The only place that talks HTTP to platforms.
 
-What went wrong on the way is one of two errors, because the difference decides whether a write may be repeated:
-NotSent (surely not delivered) and Lost (may have been delivered).
+    http = Http(config)
+    answer = http.send("POST", "/v1/things", body=json_body({"amount": Decimal("12.50")}), operation="create_thing")
+
+An answer of any status is returned. What went wrong on the way is one of two errors, told apart by whether a byte of
+the request had left: `NotSent` (surely not done) and `Lost` (may have been done). Redirects, cookies, proxies of the
+environment and retries are off: the engine decides about repeats.
+
+Calls carry the correlation id of `calling(…)` and are collected by `recording()`, both held in context variables; a
+connector that starts threads of its own wraps what they run in `in_context`.
 """
 
 from __future__ import annotations
 
+import contextvars
 import datetime as dt
+import email.utils
 import json
-import secrets
+import os
+import re
 import threading
 import time
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
+import msgspec
+import prometheus_client
 import requests
-from prometheus_client import Counter, Histogram
+import urllib3
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
-from q2c import clock
+from q2c import clock, keys
+from q2c.connectors import calls, redaction
+from q2c.connectors.calls import Attempt, calling, correlation_id, in_context, recording
 from q2c.connectors.ports import ConnectionConfig
-from q2c.connectors.redaction import redacted_body, redacted_headers, redacted_url
 
-CALLS = Counter("q2c_platform_calls", "Calls to platforms", ["connection", "method", "outcome"])
-DURATION = Histogram("q2c_platform_call_seconds", "Duration of calls to platforms", ["connection"])
+__all__ = [
+    "Answer", "Attempt", "Http", "Lost", "NotSent", "TransportError", "calling", "correlation_id", "in_context",
+    "json_body", "machine_time_s", "recording", "retry_after_s",
+]  # fmt: skip
 
-_ids: ContextVar[tuple[str, str]] = ContextVar("q2c_ids", default=("", ""))
-_sink: ContextVar[list[Attempt] | None] = ContextVar("q2c_attempts", default=None)
+BODY_MAX = 64 * 1024 * 1024
+CONNECT_S_MAX = 5.0
+# How many times its time limit a call waits for one of the connection's places.
+WAITS_MAX = 6
+
+CALLS = prometheus_client.Counter(
+    "q2c_platform_calls", "Calls to platforms", ["connection", "operation", "outcome"]
+)  # fmt: skip
+SECONDS = prometheus_client.Histogram(
+    "q2c_platform_call_seconds", "Duration of calls to platforms", ["connection", "operation"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)  # fmt: skip
 
 
 class TransportError(Exception):
-    """No answer. `text` is for people."""
+    """No answer, or not a whole one. The text is for people."""
 
 
 class NotSent(TransportError):
-    """Surely not delivered: no such host, refused, no connection in time."""
+    """No byte of the request left: name not resolved, refused, no connection in time, TLS failed, no free place."""
 
 
 class Lost(TransportError):
-    """May have been delivered: no answer in time, or the connection broke after the request was written."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
-    """One call, redacted and capped, as it is kept for ever."""
-
-    connection: str
-    at: dt.datetime
-    method: str
-    url: str
-    request_headers: dict[str, str]
-    request_body: str
-    status: int | None
-    response_headers: dict[str, str]
-    response_body: str
-    duration_ms: int
-    error: str
+    """The request left and no whole answer came: it may have been done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a platform answered. Numbers in json() are Decimal: amounts pass through unharmed."""
+    """What a platform answered. Header names are looked up in any case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     elapsed_s: float
 
-    def json(self) -> Any:
-        """The body as JSON, or None where it is none."""
-        try:
-            return json.loads(self.body, parse_float=Decimal)
-        except ValueError:
-            return None
-
-    @property
-    def text(self) -> str:
-        return self.body.decode(errors="replace")
-
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
 
-@contextmanager
-def calling(correlation_id: uuid.UUID | str, step_id: uuid.UUID | str = "") -> Iterator[None]:
-    """Requests of this thread (or context) carry the correlation id and a traceparent made of it."""
-    token = _ids.set((str(correlation_id), str(step_id)))
-    try:
-        yield
-    finally:
-        _ids.reset(token)
+    def json(self) -> Any:
+        """The body as JSON with its decimals as Decimal; None where it is none."""
+        try:
+            return json.loads(self.body, parse_float=Decimal, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return None
 
-
-@contextmanager
-def recording() -> Iterator[list[Attempt]]:
-    """Collect the attempts of this thread (or context)."""
-    attempts: list[Attempt] = []
-    token = _sink.set(attempts)
-    try:
-        yield attempts
-    finally:
-        _sink.reset(token)
+    @property
+    def retry_after_s(self) -> float | None:
+        return retry_after_s(self.headers)
 
 
-def correlation_id() -> str:
-    """The id in force, for headers that vendors name otherwise."""
-    return _ids.get()[0]
+_wire: contextvars.ContextVar[_Wire | None] = contextvars.ContextVar("q2c_wire", default=None)
+
+
+def machine_time_s() -> float:
+    """Seconds since 1970 by the machine. Signatures and lifetimes of tokens follow it, whatever day q2c.clock tells."""
+    return time.time()
 
 
 def json_body(document: Any) -> bytes:
-    """JSON bytes; Decimals are written as the numbers they are, digit for digit."""
-    return _Exact().encode(document).encode()
+    """JSON with each Decimal written digit for digit as a number; a float is refused with TypeError."""
+    _refuse_floats(document)
+    return _ENCODER.encode(document)
 
 
-class _Exact(json.JSONEncoder):
-    def encode(self, o: Any) -> str:
-        marks: dict[str, str] = {}
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
-        def marked(value: Any) -> Any:
-            if isinstance(value, Decimal):
-                mark = f"@{secrets.token_hex(8)}@"
-                marks[f'"{mark}"'] = f"{value:f}"
-                return mark
-            if isinstance(value, dict):
-                return {key: marked(item) for key, item in value.items()}
-            if isinstance(value, list | tuple):
-                return [marked(item) for item in value]
-            return value
 
-        text = super().encode(marked(o))
-        for mark, digits in marks.items():
-            text = text.replace(mark, digits)
-        return text
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"{value!r} is a float: write amounts and quantities as Decimal")
+    if isinstance(value, Mapping):
+        for member in value.values():
+            _refuse_floats(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            _refuse_floats(member)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header, which is a number or a date; None without one."""
-    value = headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - clock.now()).total_seconds())
-    except (TypeError, ValueError):
+    """Seconds of a Retry-After header, given as a number or as an HTTP date; None when there is none to trust."""
+    given = (headers.get("Retry-After") or "").strip()
+    if not given:
         return None
+    if given.replace(".", "", 1).isascii() and given.replace(".", "", 1).isdigit():
+        return float(given)
+    try:
+        at = email.utils.parsedate_to_datetime(given)
+    except (TypeError, ValueError, IndexError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+    return max(0.0, at.timestamp() - machine_time_s())
+
+
+@dataclass(slots=True)
+class _Wire:
+    """Whether a byte of the current request may have left."""
+
+    sent: bool = False
+
+
+class _Marks:
+    """Of a urllib3 connection: notes the moment from which on the platform may see the request."""
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:  # type: ignore[has-type]
+            self.connect()  # type: ignore[attr-defined]
+        wire = _wire.get()
+        if wire is not None:
+            wire.sent = True
+        super().send(data)  # type: ignore[misc]
+
+
+class _Connection(_Marks, urllib3.connection.HTTPConnection):
+    sock: Any
+
+
+class _TlsConnection(_Marks, urllib3.connection.HTTPSConnection):
+    sock: Any
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection  # type: ignore[assignment]
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection  # type: ignore[assignment]
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def _session(places: int) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = os.environ.get("Q2C_CA_BUNDLE") or True
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(pool_connections=4, pool_maxsize=places, max_retries=0)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    session.headers.clear()
+    session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "q2c"})
+    return session
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request on its way."""
+
+    request: requests.PreparedRequest
+    operation: str
+    time_limit_s: float
+    at: dt.datetime = field(default_factory=clock.now)
+    began: float = field(default_factory=time.monotonic)
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.began
 
 
 class Http:
-    """Pooled connections to one platform; at most config.concurrency requests at a time in this process."""
+    """The way to one platform. Safe to share between threads; at most `config.concurrency` calls at a time."""
 
     def __init__(self, config: ConnectionConfig) -> None:
         self.config = config
-        self._slots = threading.BoundedSemaphore(max(1, config.concurrency))
-        self._session = requests.Session()
-        self._session.trust_env = False
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=max(1, config.concurrency), max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-        self._session.cookies.set_policy(_NoCookies())
+        self.base_url = config.base_url.rstrip("/")
+        self._origins = {_origin(self.base_url)}
+        self._places = threading.BoundedSemaphore(max(1, config.concurrency))
+        self._session = _session(max(1, config.concurrency))
 
     def close(self) -> None:
         self._session.close()
+
+    def trust(self, address: str) -> None:
+        """Allows calls to the origin of `address` too, such as the instance that a token endpoint names."""
+        self._origins.add(_origin(address))
+
+    def url(self, path: str, query: Mapping[str, Any] | None = None) -> str:
+        """The address of a path below the base address; an absolute address stays as it is."""
+        address = path if path.startswith(("http://", "https://")) else f"{self.base_url}{path}"
+        if not query:
+            return address
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(query, doseq=True)}"
 
     def send(
         self,
@@ -181,101 +250,142 @@ class Http:
         files: Any = None,
         auth: Any = None,
         time_limit_s: float | None = None,
+        operation: str = "",
     ) -> Answer:
-        """One request. `path` is joined to the base address, or is a whole address. A mapping body is sent as a form.
+        """One request. `path` is joined to the base address, or is a whole address of an origin that is trusted.
 
-        Raises NotSent or Lost.
+        A mapping body is sent as a form; bytes and text as they are, as JSON unless a header says otherwise.
+        `operation` names the call in metrics: few values, no ids. The time limit covers the whole call but not the
+        wait for a free place. Raises NotSent or Lost.
         """
-        url = path if path.startswith(("http://", "https://")) else self.config.base_url.rstrip("/") + path
-        sent_headers = {**_trace_headers(), **(headers or {})}
-        limit_s = time_limit_s or self.config.time_limit_s
-        with self._slots:
-            return self._measured(method, url, sent_headers, body, query, files, auth, limit_s)
-
-    def _measured(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: Any,
-        query: Any,
-        files: Any,
-        auth: Any,
-        limit_s: float,
-    ) -> Answer:
-        began, at = time.monotonic(), dt.datetime.now(dt.UTC)
-        answer: Answer | None = None
-        error: TransportError | None = None
+        sent = {**_trace(), **(headers or {})}
+        if isinstance(body, bytes | str) and not any(name.lower() == "content-type" for name in sent):
+            sent["Content-Type"] = "application/json"
+        url = self.url(path, query)
+        call = _Call(
+            request=self._prepared(method, url, sent, body, files, auth),
+            operation=operation or _operation(method, url),
+            time_limit_s=time_limit_s or self.config.time_limit_s,
+        )
+        wait_s = WAITS_MAX * self.config.time_limit_s
+        if not self._places.acquire(timeout=wait_s):
+            error = NotSent(f"none of the {self.config.concurrency} places became free in {wait_s:g} s")
+            raise self._failed(call, _Wire(), error)
+        call.began = time.monotonic()
         try:
-            response = self._session.request(
-                method, url, headers=headers, data=body, params=query, files=files, auth=auth,
-                timeout=(min(limit_s, 5.0), limit_s), allow_redirects=False,
-            )  # fmt: skip
-            answer = Answer(response.status_code, response.headers, response.content, time.monotonic() - began)
-            url = response.url
-        except requests.RequestException as failure:
-            error = classified(failure)
-        elapsed_s = time.monotonic() - began
-        outcome = str(answer.status) if answer else type(error).__name__
-        CALLS.labels(self.config.name, method, outcome).inc()
-        DURATION.labels(self.config.name).observe(elapsed_s)
-        self._note(at, method, url, headers, body, answer, elapsed_s, error)
-        if error is not None:
-            raise error
-        assert answer is not None
+            return self._sent(call)
+        finally:
+            self._places.release()
+
+    def _prepared(
+        self, method: str, url: str, headers: dict[str, str], body: Any, files: Any, auth: Any
+    ) -> requests.PreparedRequest:
+        if _origin(url) not in self._origins:
+            raise NotSent(f"{self.config.name}: {_origin(url) or redaction.url(url)!r} is not one of its addresses")
+        try:
+            data = body.encode() if isinstance(body, str) else body
+            return self._session.prepare_request(
+                requests.Request(method, url, headers=headers, data=data, files=files, auth=auth)
+            )
+        except requests.RequestException as error:
+            raise NotSent(f"{self.config.name}: {redaction.text(str(error))}") from None
+
+    def _sent(self, call: _Call) -> Answer:
+        wire = _Wire()
+        token = _wire.set(wire)
+        try:
+            answer = self._answer(call)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TransportError) as error:
+            raise self._failed(call, wire, error) from error
+        finally:
+            _wire.reset(token)
+        self._note(call, answer, "429" if answer.status == 429 else f"{answer.status // 100}xx", "")
         return answer
 
-    def _note(
-        self, at: dt.datetime, method: str, url: str, headers: dict[str, str], body: Any, answer: Answer | None,
-        elapsed_s: float, error: TransportError | None,
-    ) -> None:  # fmt: skip
-        sink = _sink.get()
-        if sink is None:
-            return
-        sink.append(
-            Attempt(
-                connection=self.config.name,
-                at=at,
-                method=method,
-                url=redacted_url(url),
-                request_headers=redacted_headers(headers),
-                request_body=redacted_body(body, headers.get("Content-Type", "")),
-                status=answer.status if answer else None,
-                response_headers=redacted_headers(answer.headers) if answer else {},
-                response_body=redacted_body(answer.body, answer.headers.get("Content-Type", "")) if answer else "",
-                duration_ms=round(elapsed_s * 1000),
-                error=f"{type(error).__name__}: {error}" if error else "",
-            )
+    def _answer(self, call: _Call) -> Answer:
+        limit_s = call.time_limit_s
+        response = self._session.send(
+            call.request, stream=True, allow_redirects=False, timeout=(min(CONNECT_S_MAX, limit_s), limit_s)
         )
+        with response:
+            content = bytearray()
+            for chunk in response.raw.stream(65536, decode_content=True):
+                content += chunk
+                if len(content) > BODY_MAX:
+                    raise Lost(f"the answer has more than {BODY_MAX:,} bytes")
+                if call.elapsed_s() > limit_s:
+                    raise Lost(f"the answer was not complete in {limit_s:g} s")
+        headers = CaseInsensitiveDict(response.headers)
+        return Answer(response.status_code, headers, bytes(content), call.elapsed_s())
+
+    def _failed(self, call: _Call, wire: _Wire, error: Exception) -> TransportError:
+        kind = Lost if wire.sent else NotSent
+        said = str(error) if isinstance(error, TransportError) else f"{_cause(error)} after {call.elapsed_s():.1f} s"
+        text = redaction.storable(redaction.text(said))
+        self._note(call, None, "lost" if wire.sent else "not_sent", f"{kind.__name__}: {text}")
+        return kind(f"{self.config.name}: {text}")
+
+    def _note(self, call: _Call, answer: Answer | None, outcome: str, error: str) -> None:
+        CALLS.labels(self.config.name, call.operation, outcome).inc()
+        SECONDS.labels(self.config.name, call.operation).observe(call.elapsed_s())
+        if calls.is_recording():
+            calls.note(_attempt(self.config.name, call, answer, error))
 
 
-def classified(failure: requests.RequestException) -> TransportError:
-    """Whether the request can have arrived. Where that cannot be told, it may have."""
-    if isinstance(failure, requests.ConnectTimeout):
-        return NotSent("no connection in time")
-    if isinstance(failure, requests.exceptions.SSLError | requests.exceptions.InvalidURL):
-        return NotSent(f"no connection: {failure}")
-    if isinstance(failure, requests.ConnectionError):
-        # urllib3 says what broke: building the connection is harmless, breaking it later is not.
-        text = repr(failure)
-        if any(name in text for name in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")):
-            return NotSent("connection refused or host not known")
-        return Lost("the connection broke before an answer came")
-    if isinstance(failure, requests.Timeout):
-        return Lost("no answer in time")
-    return Lost(f"no usable answer: {failure}")
+def _attempt(connection: str, call: _Call, answer: Answer | None, error: str) -> Attempt:
+    request, context = call.request, calls.current()
+    body = request.body.encode() if isinstance(request.body, str) else request.body
+    return Attempt(
+        connection=connection,
+        operation=call.operation,
+        correlation_id=context.correlation_id,
+        step_id=context.step_id,
+        at=call.at,
+        method=request.method or "",
+        url=redaction.url(request.url or ""),
+        request_headers=redaction.headers(request.headers),
+        request_body=redaction.body(body, request.headers.get("Content-Type", "")),
+        status=answer.status if answer else None,
+        response_headers=redaction.headers(answer.headers) if answer else {},
+        response_body=redaction.body(answer.body, answer.headers.get("Content-Type", "")) if answer else "",
+        duration_ms=round(call.elapsed_s() * 1000),
+        error=error,
+    )
 
 
-def _trace_headers() -> dict[str, str]:
-    id_, _ = _ids.get()
-    if not id_:
-        return {}
-    trace = uuid.UUID(id_).hex
-    return {"X-Correlation-Id": id_, "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
+def _operation(method: str, url: str) -> str:
+    """METHOD and path without what looks like an id: 'GET /v1/accounts/*'."""
+    parts = [part for part in urlsplit(url).path.split("/") if part]
+    kept = [part if len(part) < 32 and not _ID.search(part) else "*" for part in parts]
+    return f"{method} /{'/'.join(kept)}"
 
 
-class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[name-defined,misc]
-    """Sessions live in tokens; a cookie kept by chance would tie calls together."""
+_ID = re.compile(r"\d{2,}|[:%]|^\d+$")
 
-    def set_ok(self, cookie: Any, request: Any) -> bool:
-        return False
+
+def _trace() -> dict[str, str]:
+    """X-Correlation-Id and a W3C traceparent whose trace id is the correlation id."""
+    given = calls.current().correlation_id or str(keys.new_id())
+    trace = given.replace("-", "").lower()
+    found = {"X-Correlation-Id": given}
+    if len(trace) == 32 and all(c in "0123456789abcdef" for c in trace):
+        found["traceparent"] = f"00-{trace}-{keys.new_id().hex[16:]}-01"
+    return found
+
+
+def _origin(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason in few words: 'ConnectionRefusedError: Connection refused'."""
+    seen = error
+    while (inner := seen.__cause__ or seen.__context__) is not None and not isinstance(inner, TransportError):
+        seen = inner
+    outer = type(error).__name__
+    return f"{outer} ({type(seen).__name__}: {seen})" if seen is not error else f"{outer}: {error}"

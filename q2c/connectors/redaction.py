@@ -1,83 +1,195 @@
-"""What is kept of a call holds no secret: tokens, passwords, signatures, card and bank numbers."""
+"""What may be kept of a request or an answer: no credential, no bank or card number.
+
+`headers`, `url` and `body` return text that is safe to store: redacted first, then cut, without NUL or lone
+surrogates (PostgreSQL takes neither). What holds no secret is kept as it was, byte for byte.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
-HIDDEN = "•••"
-CAP = 16_384
+import msgspec
+
+BODY_KEPT_MAX = 16 * 1024
+# Larger bodies are not parsed, only searched, and only in their beginning.
+PARSED_MAX = 512 * 1024
+GONE = "[redacted]"
 
 _SECRET_NAME = re.compile(
-    r"authori[sz]ation|cookie|token|secret|passw|signature|assertion|credential|api.?key|license.?key|"
-    r"iban|account.?number$|routing|card.?number|cvc|cvv",
+    r"secret|passw|passphrase|pwd|token|assertion|signature|credential|authori[sz]ation|cookie|bearer|jwt|"
+    r"(?:api|private|access|license|client|signing|encryption)[-_ ]?key|session[-_ ]?id|^sid$|^otp$|^pin$|"
+    r"nonce|iban|cvv|cvc|security[-_ ]?code|^pan$|bank[-_ ]?account|routing[-_ ]?number|sort[-_ ]?code|"
+    r"(?:credit|debit)[-_ ]?card[-_ ]?number|card[-_ ]?number|ach[-_ ]?(?:account|aba)|swift|^bic$",
     re.IGNORECASE,
 )
-# Business references that only sound like secrets.
-_HARMLESS = re.compile(
-    r"^(accountNumber|existingAccountNumber|customerAccountNumber|page_?token|token_type)$", re.IGNORECASE
-)
-_CARD = re.compile(r"\b(?:\d[ -]?){13,19}\b")
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
-_BEARER = re.compile(r"\b(Bearer|Basic|OAuth)\s+[^\s\"',]{6,}", re.IGNORECASE)
+# Named like secrets, yet they say only how, not what.
+_HARMLESS_NAME = re.compile(r"^(?:token[-_]?type|signature[-_]?method|client_assertion_type|x-sandbox-.*)$", re.I)
+_JWT = re.compile(r"\beyJ[\w-]{5,}\.[\w-]*(?:\.[\w-]*)?")
+_SCHEME = re.compile(r"\b(Bearer|Basic|OAuth|token|Session)\s+[\w+/=.~%,\" -]*[\w+/=~%\"-]", re.IGNORECASE)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_USERINFO = re.compile(r"(\bhttps?://)[^/\s:@\"]+:[^/\s@\"]+@", re.IGNORECASE)
+_DIGITS = re.compile(r"(?<![\w.-])(?:[2-6]\d{3}[ -]?(?:\d[ -]?){8,14}\d)(?![\w.-])")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
+_JSON_PAIR = re.compile(r'("(?P<name>[^"\\]{1,80})"\s*:\s*)(?:"(?:[^"\\]|\\.)*(?:"|\Z)|-?\d[\d.eE+-]*)', re.DOTALL)
+_ESCAPED_PAIR = re.compile(r'(\\+"(?P<name>[^"\\]{1,80})\\+"\s*:\s*)\\+"[^"\\]*(?:\\+"|\Z)', re.DOTALL)
+_XML_PAIR = re.compile(r"(<(?:\w+:)?(?P<name>\w{1,80})(?:\s[^>]*)?>)[^<]*", re.DOTALL)
+_FORM_PAIR = re.compile(r"((?:^|[?&\s;])(?P<name>[\w.\-%]{1,80})=)[^&\s;\"<]+")
+_NUMBERS = msgspec.json.Encoder(decimal_format="number")
 
 
 def is_secret(name: str) -> bool:
-    """Whether a value under this name is hidden."""
-    return bool(_SECRET_NAME.search(name)) and not _HARMLESS.match(name)
+    """Whether what stands under this name must not be kept."""
+    spread = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return not _HARMLESS_NAME.match(name) and bool(_SECRET_NAME.search(name) or _SECRET_NAME.search(spread))
 
 
-def redacted_headers(headers: Mapping[str, Any]) -> dict[str, str]:
-    return {name: HIDDEN if is_secret(name) else _text(str(value)) for name, value in headers.items()}
+def headers(given: Mapping[str, str]) -> dict[str, str]:
+    """Headers with their secrets gone; of Authorization the scheme stays."""
+    kept = {}
+    for name, value in given.items():
+        if name.lower() in ("authorization", "proxy-authorization"):
+            kept[name] = f"{str(value).split(' ', 1)[0]} {GONE}" if " " in str(value) else GONE
+        else:
+            kept[name] = GONE if is_secret(name) else text(str(value))
+    return kept
 
 
-def redacted_url(url: str) -> str:
-    """The address with secret query values hidden and no user info."""
-    parts = urlsplit(url)
-    query = urlencode([(k, HIDDEN if is_secret(k) else v) for k, v in parse_qsl(parts.query, keep_blank_values=True)])
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
-
-
-def redacted_body(body: Any, content_type: str = "") -> str:
-    """A body as text, at most 16 KB, without secrets. Form, JSON or anything else."""
-    if body is None:
-        return ""
-    if isinstance(body, Mapping):
-        return urlencode({k: HIDDEN if is_secret(str(k)) else v for k, v in body.items()})
-    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
-    text = text.replace("\x00", "\ufffd")
-    if "form-urlencoded" in content_type:
-        return urlencode([(k, HIDDEN if is_secret(k) else v) for k, v in parse_qsl(text, keep_blank_values=True)])
+def url(address: str) -> str:
+    """An address without user, password and secret parameters."""
     try:
-        document = json.loads(text)
+        parts = urlsplit(address)
     except ValueError:
-        return _capped(_text(text))
-    return _capped(json.dumps(_hidden(document), ensure_ascii=False))
+        return storable(text(address))
+    host = parts.netloc.rpartition("@")[2]
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    if any(is_secret(name) or text(value) != value for name, value in pairs):
+        query = "&".join(f"{quote(n)}={GONE if is_secret(n) else quote(text(v))}" for n, v in pairs)
+    else:
+        query = parts.query
+    return storable(text(urlunsplit((parts.scheme, host, parts.path, query, ""))))
 
 
-def _hidden(value: Any) -> Any:
+def body(content: bytes | None, content_type: str = "") -> str:
+    """A body as it may be kept: redacted, at most BODY_KEPT_MAX characters and a note of what was cut."""
+    if not content:
+        return ""
+    shown = _redacted(content, content_type)
+    if len(shown) > BODY_KEPT_MAX or len(content) > PARSED_MAX:
+        shown = f"{shown[:BODY_KEPT_MAX]}… ({len(content):,} bytes in all)"
+    return storable(shown)
+
+
+def _redacted(content: bytes, content_type: str) -> str:
+    raw = content[: PARSED_MAX if len(content) <= PARSED_MAX else 2 * BODY_KEPT_MAX].decode("utf-8", "replace")
+    if len(content) <= PARSED_MAX and raw.lstrip()[:1] in ("{", "["):
+        try:
+            document = json.loads(raw, parse_float=Decimal)
+            clean = _clean(document)
+        except (ValueError, RecursionError):
+            return text(raw)
+        return raw if clean == document and text(raw) == raw else _written(clean)
+    if "form-urlencoded" in content_type:
+        return _form(raw)
+    return text(raw)
+
+
+def _clean(value: Any, name: str = "") -> Any:
+    if name and is_secret(name) and value not in (None, "", [], {}) and not isinstance(value, bool):
+        return GONE
     if isinstance(value, dict):
-        return {k: HIDDEN if is_secret(k) and not isinstance(v, dict | list) else _hidden(v) for k, v in value.items()}
+        return {_shown(key): _clean(member, key) for key, member in value.items()}
     if isinstance(value, list):
-        return [_hidden(item) for item in value]
-    return _text(value) if isinstance(value, str) else value
+        return [_clean(member) for member in value]
+    if isinstance(value, str):
+        return _json_within(value)
+    if isinstance(value, int) and not isinstance(value, bool) and text(str(value)) != str(value):
+        return text(str(value))
+    return value
 
 
-def _text(text: str) -> str:
-    text = _BEARER.sub(lambda found: f"{found.group(1)} {HIDDEN}", text)
-    text = _IBAN.sub(HIDDEN, text)
-    return _CARD.sub(lambda found: HIDDEN if _luhn(found.group()) else found.group(), text)
+def _shown(key: str) -> str:
+    return text(key)
 
 
-def _luhn(text: str) -> bool:
-    """Card numbers carry a check digit; document numbers mostly do not."""
-    digits = [int(c) for c in text if c.isdigit()][::-1]
-    total = sum(digits[0::2]) + sum(sum(divmod(2 * d, 10)) for d in digits[1::2])
-    return total % 10 == 0
+def _json_within(value: str) -> str:
+    """A document inside a string hides its names behind backslashes."""
+    if value.lstrip()[:1] in ("{", "["):
+        try:
+            document = json.loads(value, parse_float=Decimal)
+            clean = _clean(document)
+        except (ValueError, RecursionError):
+            return text(value)
+        return text(value) if clean == document else _written(clean)
+    return text(value)
 
 
-def _capped(text: str) -> str:
-    return text if len(text) <= CAP else f"{text[:CAP]} … ({len(text)} characters)"
+def _written(document: Any) -> str:
+    try:
+        return _NUMBERS.encode(document).decode()
+    except (ValueError, UnicodeEncodeError):
+        return json.dumps(document, ensure_ascii=False, default=str)
+
+
+def _form(raw: str) -> str:
+    pairs = [pair.partition("=") for pair in raw.split("&")]
+    shown = []
+    for name, equals, value in pairs:
+        decoded = dict(parse_qsl(f"{name}=x", keep_blank_values=True))
+        secret = any(is_secret(key) for key in decoded) or is_secret(name)
+        shown.append(f"{name}{equals}{GONE if secret and value else text(value)}")
+    return "&".join(shown)
+
+
+def text(value: str) -> str:
+    """Any text with what looks like a secret gone, whatever its format."""
+    value = _PEM.sub(GONE, value)
+    value = _USERINFO.sub(rf"\1{GONE}@", value)
+    for pairs in (_JSON_PAIR, _ESCAPED_PAIR, _XML_PAIR, _FORM_PAIR):
+        value = pairs.sub(_pair, value)
+    value = _JWT.sub(GONE, value)
+    value = _SCHEME.sub(_scheme, value)
+    value = _DIGITS.sub(_card, value)
+    return _IBAN.sub(_iban, value)
+
+
+def _pair(found: re.Match[str]) -> str:
+    if not is_secret(found["name"]) or found[0].endswith(GONE):
+        return found[0]
+    opening = found[1]
+    return f'{opening}"{GONE}"' if opening.rstrip().endswith(":") else f"{opening}{GONE}"
+
+
+def _scheme(found: re.Match[str]) -> str:
+    """'Bearer abc123…' but not 'basic question': a credential is long or has a digit."""
+    credential = found[0][len(found[1]) :].strip()
+    looks_secret = len(credential.split()[0]) >= 16 or "oauth_" in credential
+    return f"{found[1]} {GONE}" if looks_secret else found[0]
+
+
+def _card(found: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", found[0])
+    if not 13 <= len(digits) <= 19 or not _luhn(digits):
+        return found[0]
+    return f"[card …{digits[-4:]}]"
+
+
+def _luhn(digits: str) -> bool:
+    doubled = [int(d) * (2 if i % 2 else 1) for i, d in enumerate(reversed(digits))]
+    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
+
+
+def _iban(found: re.Match[str]) -> str:
+    plain = found[0].replace(" ", "")
+    turned = plain[4:] + plain[:4]
+    number = int("".join(str(int(character, 36)) for character in turned))
+    return f"[iban …{plain[-4:]}]" if number % 97 == 1 else found[0]
+
+
+def storable(value: str) -> str:
+    """Text that PostgreSQL takes."""
+    return value.replace("\x00", "␀").encode("utf-8", "replace").decode()
