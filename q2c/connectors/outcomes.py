@@ -79,3 +79,14 @@ class NotFound:
 
 Outcome = Posted | Accepted | Rejected | Unavailable | Unknown
 Lookup = Posted | Rejected | NotFound | Unavailable
+
+
+class ReadFailed(Exception):
+    """A list could not be read to its end. `outcome` says why; what was yielded before still stands.
+
+    Only iterators raise it (changed_deals, changed_invoices): they have no other place for an outcome.
+    """
+
+    def __init__(self, outcome: Rejected | Unavailable) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome

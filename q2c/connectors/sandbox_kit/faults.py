@@ -22,6 +22,10 @@ SWITCHES: dict[str, tuple[str, str]] = {
 }
 
 
+# A setting, so that a sandbox without faults asks nothing.
+_ANY = "has_faults"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One switch that is on. `operation` empty: every operation; `times` None: until switched off."""
@@ -40,11 +44,14 @@ def set_fault(store: Store, switch: dict[str, Any]) -> None:
         f"INSERT INTO {store.schema}.fault (name, operation, value, times, until) VALUES (%s, %s, %s, %s, %s)",
         [switch["name"], switch.get("operation", ""), switch.get("value", 0), switch.get("times"), until],
     )
+    store.set(_ANY, True)
 
 
 def clear(store: Store, name: str = "") -> None:
     """Switch off: one by name, or all."""
     store.connection.execute(f"DELETE FROM {store.schema}.fault WHERE %s IN ('', name)", [name])
+    left = store.connection.execute(f"SELECT EXISTS (SELECT FROM {store.schema}.fault)").fetchone()
+    store.set(_ANY, bool(left and left[0]))
 
 
 def listed(store: Store) -> list[dict[str, Any]]:
@@ -57,6 +64,8 @@ def listed(store: Store) -> list[dict[str, Any]]:
 
 def struck(store: Store, operation: str) -> dict[str, Fault]:
     """The faults that hit this operation now; each hit is counted, and a switch with `times` used up goes off."""
+    if not store.setting(_ANY, False):
+        return {}
     rows = store.connection.execute(
         f"UPDATE {store.schema}.fault SET hits = hits + 1 "
         f"WHERE operation IN ('', %s) AND (times IS NULL OR hits < times) AND (until IS NULL OR until > %s) "

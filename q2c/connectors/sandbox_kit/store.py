@@ -19,6 +19,8 @@ from q2c import clock
 
 _lock = threading.Lock()
 _pool: ConnectionPool | None = None
+# Threads whose transaction changed a setting.
+_written: dict[int, bool] = {}
 
 _SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS {schema};
@@ -42,7 +44,11 @@ def pool() -> ConnectionPool:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ConnectionPool(os.environ["SANDBOX_DATABASE_URL"], min_size=1, max_size=24, open=True, timeout=30)
+            _pool = ConnectionPool(
+                os.environ["SANDBOX_DATABASE_URL"], min_size=2, max_size=24, open=True, timeout=30,
+                # What a power cut takes from a sandbox nobody misses; what a killed process wrote stays.
+                kwargs={"options": "-c synchronous_commit=off", "application_name": "sandboxes"},
+            )  # fmt: skip
         return _pool
 
 
@@ -73,25 +79,20 @@ class Store:
 
     def now(self) -> dt.datetime:
         """The sandbox's time: the machine's, or where control has moved it."""
-        moved = self.setting("clock_offset_s", 0)
-        return clock.now() + dt.timedelta(seconds=float(moved))
+        return clock.now() + dt.timedelta(seconds=float(self.setting("clock_offset_s", 0)))
 
     def next(self, counter: str, start: int = 1) -> int:
-        """The next number of a counter; gaps appear only where a transaction rolls back."""
-        row = self.connection.execute(
-            f"INSERT INTO {self.schema}.counter AS c VALUES (%s, %s) "
-            f"ON CONFLICT (name) DO UPDATE SET value = c.value + 1 RETURNING value",
-            [counter, start],
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+        """The next number of a counter. Numbers are not given back: a refused document or a restart leaves gaps."""
+        return COUNTERS.next(self.schema, counter, start)
 
     def add(
         self, kind: str, id_: str, body: dict[str, Any], *, number: str | None = None, external_id: str | None = None
     ) -> Record:
         """A new document; raises Duplicate where id, number or external id is taken."""
         now = self.now()
-        record = Record(kind, id_, number, external_id, body, now + dt.timedelta(seconds=self.lag_s), now, now)
+        # Search lag is a matter of the machine's seconds, wherever the sandbox's clock stands.
+        visible_at = clock.now() + dt.timedelta(seconds=self.lag_s)
+        record = Record(kind, id_, number, external_id, body, visible_at, now, now)
         try:
             with self.connection.transaction():
                 self.connection.execute(
@@ -116,22 +117,28 @@ class Store:
         cursor = self.connection.execute(f"DELETE FROM {self.schema}.record WHERE kind = %s AND id = %s", [kind, id_])
         return cursor.rowcount > 0
 
-    def get(self, kind: str, id_: str, *, lock: bool = False) -> Record | None:
-        return self._one("kind = %s AND id = %s", [kind, id_], lock)
+    def get(self, kind: str, id_: str, *, lock: bool = False, hidden: bool = False) -> Record | None:
+        """By id; `hidden` finds also what search lag still hides."""
+        return self._one("kind = %s AND id = %s", [kind, id_], lock, hidden)
 
-    def by_number(self, kind: str, number: str, *, lock: bool = False) -> Record | None:
-        return self._one("kind = %s AND number = %s", [kind, number], lock)
+    def by_number(self, kind: str, number: str, *, lock: bool = False, hidden: bool = False) -> Record | None:
+        return self._one("kind = %s AND number = %s", [kind, number], lock, hidden)
 
-    def by_external(self, kind: str, external_id: str, *, lock: bool = False) -> Record | None:
-        return self._one("kind = %s AND external_id = %s", [kind, external_id], lock)
+    def by_external(self, kind: str, external_id: str, *, lock: bool = False, hidden: bool = False) -> Record | None:
+        return self._one("kind = %s AND external_id = %s", [kind, external_id], lock, hidden)
 
     def all(self, kind: str, where: str = "", values: list[Any] | None = None) -> list[Record]:
         """Visible documents of a kind, oldest first. `where` is SQL over the columns and body."""
         clause = "kind = %s AND visible_at <= %s" + (f" AND ({where})" if where else "")
-        return list(self._rows(clause, [kind, self.now(), *(values or [])]))
+        return list(self._rows(clause, [kind, clock.now(), *(values or [])]))
 
-    def _one(self, clause: str, values: list[Any], lock: bool) -> Record | None:
-        rows = self._rows(f"{clause} AND visible_at <= %s", [*values, self.now()], " FOR UPDATE" if lock else "")
+    def count(self, kind: str) -> int:
+        sql = f"SELECT count(*) FROM {self.schema}.record WHERE kind = %s"
+        return int(self.connection.execute(sql, [kind]).fetchone()[0])  # type: ignore[index]
+
+    def _one(self, clause: str, values: list[Any], lock: bool, hidden: bool) -> Record | None:
+        seen, tail = ("", []) if hidden else (" AND visible_at <= %s", [clock.now()])
+        rows = self._rows(f"{clause}{seen}", [*values, *tail], " FOR UPDATE" if lock else "")
         return next(iter(rows), None)
 
     def _rows(self, clause: str, values: list[Any], tail: str = "") -> Iterator[Record]:
@@ -144,10 +151,8 @@ class Store:
             yield Record(row[0], row[1], row[2], row[3], json.loads(row[4], parse_float=Decimal), *row[5:])
 
     def setting(self, name: str, default: Any = None) -> Any:
-        row = self.connection.execute(
-            f"SELECT value::text FROM {self.schema}.setting WHERE name = %s", [name]
-        ).fetchone()
-        return default if row is None else json.loads(row[0], parse_float=Decimal)
+        """A setting of the sandbox, such as a switch; read from memory, since one process serves a sandbox."""
+        return SETTINGS.read(self.schema, self.connection).get(name, default)
 
     def set(self, name: str, value: Any) -> None:
         self.connection.execute(
@@ -155,11 +160,82 @@ class Store:
             f"ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             [name, dumped(value)],
         )
+        self._changed()
 
     def clear(self) -> None:
         """Everything of this vendor is gone: records, counters, settings, faults."""
         for table in ("record", "counter", "setting", "fault"):
             self.connection.execute(f"DELETE FROM {self.schema}.{table}")
+        COUNTERS.forget(self.schema)
+        self._changed()
+
+    def _changed(self) -> None:
+        SETTINGS.forget(self.schema)
+        _written[threading.get_ident()] = True
+
+
+class Settings:
+    """Settings by schema, kept in memory until one changes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[str, dict[str, Any]] = {}
+        self._version = 0
+
+    def read(self, schema: str, connection: psycopg.Connection[Any]) -> dict[str, Any]:
+        with self._lock:
+            held, version = self._held.get(schema), self._version
+        if held is None:
+            rows = connection.execute(f"SELECT name, value::text FROM {schema}.setting").fetchall()
+            held = {name: json.loads(value, parse_float=Decimal) for name, value in rows}
+            with self._lock:
+                if version == self._version:
+                    self._held[schema] = held
+        return held
+
+    def forget(self, schema: str) -> None:
+        with self._lock:
+            self._held.pop(schema, None)
+            self._version += 1
+
+
+class Counters:
+    """Numbers in blocks on a connection of their own, so that no two documents wait for each other's commit."""
+
+    BLOCK = 20
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: dict[tuple[str, str], tuple[int, int]] = {}
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def next(self, schema: str, name: str, start: int) -> int:
+        with self._lock:
+            value, end = self._blocks.get((schema, name), (0, 0))
+            if value >= end:
+                end = self._more(schema, name, start)
+                value = end - self.BLOCK
+            self._blocks[schema, name] = (value + 1, end)
+            return value
+
+    def _more(self, schema: str, name: str, start: int) -> int:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(os.environ["SANDBOX_DATABASE_URL"], autocommit=True)
+        row = self._connection.execute(
+            f"INSERT INTO {schema}.counter AS c VALUES (%s, %s) "
+            f"ON CONFLICT (name) DO UPDATE SET value = c.value + %s RETURNING value",
+            [name, start + self.BLOCK, self.BLOCK],
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def forget(self, schema: str) -> None:
+        with self._lock:
+            self._blocks = {key: block for key, block in self._blocks.items() if key[0] != schema}
+
+
+SETTINGS = Settings()
+COUNTERS = Counters()
 
 
 def dumped(value: Any) -> str:
@@ -179,5 +255,10 @@ def prepare(schema: str) -> None:
 @contextmanager
 def opened(schema: str) -> Iterator[Store]:
     """One transaction on the vendor's documents: committed at the end, rolled back by an exception."""
-    with pool().connection() as connection:
-        yield Store(connection, schema)
+    try:
+        with pool().connection() as connection:
+            yield Store(connection, schema)
+    finally:
+        # A setting written and rolled back, or read before another's commit, must not stay in memory.
+        if _written.pop(threading.get_ident(), False):
+            SETTINGS.forget(schema)

@@ -6,34 +6,39 @@ import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from q2c.connectors.salesforce.sandbox import schema
 from q2c.connectors.salesforce.sandbox.schema import SObject
-from q2c.connectors.salesforce.sandbox.soql import Compare, Condition, Order, Query, SoqlError
+from q2c.connectors.salesforce.sandbox.soql import Compare, Condition, Junction, Order, Query, SoqlError
 from q2c.connectors.salesforce.webhook import long_id
 
 Record = dict[str, Any]
 DOTS_MAX = 5
 
 
-class Runner:
-    """`load(object name)` gives all its records; `describe(name)` the object or None."""
+class Load(Protocol):
+    """Records of an object: all, or those whose `field` is one of `values` (more is harmless, less is not)."""
 
-    def __init__(
-        self, load: Callable[[str], Sequence[Record]], describe: Callable[[str], SObject | None], version: str
-    ) -> None:
+    def __call__(self, name: str, field: str = "", values: Sequence[str] = (), since: str = "") -> list[Record]: ...
+
+
+class Runner:
+    """`load` reads records, `describe(name)` gives the object or None."""
+
+    def __init__(self, load: Load, describe: Callable[[str], SObject | None], version: str) -> None:
         self.load, self.describe, self.version = load, describe, version
-        self._by_id: dict[str, dict[str, Record]] = {}
+        self._by_id: dict[tuple[str, str], Record | None] = {}
         self._by_parent: dict[tuple[str, str], dict[str, list[Record]]] = {}
+        self._parents: list[str] = []
 
     def run(self, query: Query, with_deleted: bool = False) -> list[Record]:
         """All rows, rendered. COUNT() gives as many empty rows as it counts."""
         sobject = self.describe(query.source)
         if sobject is None:
             raise SoqlError(f"sObject type '{query.source}' is not supported.", "INVALID_TYPE")
-        rows = [row for row in self.load(sobject.name) if with_deleted or not row.get("IsDeleted")]
-        rows = self._chosen(sobject, query, rows)
+        found = self.load(sobject.name, **_narrowed(query.where))
+        rows = self._chosen(sobject, query, [row for row in found if with_deleted or not row.get("IsDeleted")])
+        self._parents = [str(row["Id"]) for row in rows]
         return [{} for _ in rows] if query.counts else [self._rendered(sobject, query, row) for row in rows]
 
     def _chosen(self, sobject: SObject, query: Query, rows: list[Record]) -> list[Record]:
@@ -105,7 +110,7 @@ class Runner:
     def _children(self, name: str, link: str, parent_id: str) -> list[Record]:
         if (name, link) not in self._by_parent:
             index: dict[str, list[Record]] = {}
-            for row in self.load(name):
+            for row in self.load(name, link, self._parents):
                 if not row.get("IsDeleted"):
                     index.setdefault(str(row.get(link)), []).append(row)
             self._by_parent[name, link] = index
@@ -130,10 +135,10 @@ class Runner:
         link, target_name = sobject.parents[name]
         target = self.describe(target_name)
         assert target is not None
-        if target_name not in self._by_id:
-            self._by_id[target_name] = {each["Id"]: each for each in self.load(target_name)}
-        key = row.get(link) if row else None
-        return name, target, self._by_id[target_name].get(str(key)) if key else None
+        key = str((row.get(link) if row else None) or "")
+        if key and (target_name, key) not in self._by_id:
+            self._by_id[target_name, key] = next(iter(self.load(target_name, "Id", [key])), None)
+        return name, target, self._by_id.get((target_name, key))
 
     def _field(self, sobject: SObject, path: str) -> None:
         head, _, rest = path.partition(".")
@@ -245,6 +250,15 @@ def _alike(value: Any, other: Any) -> Any:
     return other
 
 
-def standard(name: str) -> SObject | None:
-    """An object of the org without fields of its own."""
-    return schema.find(name)
+def _narrowed(where: Condition | None) -> dict[str, Any]:
+    """What of a condition the store can apply by itself: Id = / IN, and a lower bound of SystemModstamp."""
+    parts = where.parts if isinstance(where, Junction) and where.kind == "and" else (where,)
+    for part in parts:
+        if isinstance(part, Compare) and part.name.lower() == "id" and part.op in {"=", "in"}:
+            values = part.value if isinstance(part.value, tuple) else (part.value,)
+            return {"field": "Id", "values": [long_id(str(value)) for value in values]}
+    for part in parts:
+        is_bound = isinstance(part, Compare) and part.name.lower() == "systemmodstamp" and part.op in {">", ">="}
+        if is_bound and isinstance(part.value, dt.datetime):
+            return {"since": part.value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")}
+    return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
@@ -39,7 +39,11 @@ class Records(Protocol):
 
     def put(self, name: str, key: str, record: Record) -> None: ...
 
-    def all(self, name: str) -> list[Record]: ...
+    def load(self, name: str, field: str = "", values: Sequence[str] = ()) -> list[Record]: ...
+
+    def where(self, name: str, field: str, value: str) -> list[Record]:
+        """Those whose field has this text, whatever its case."""
+        ...
 
     def next_number(self, name: str) -> int: ...
 
@@ -50,6 +54,8 @@ class Org:
         self.stamp = now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}+0000"
 
         self.touched: set[str] = set()
+        # Opportunities that this request made won.
+        self.won: list[str] = []
 
     def sobject(self, name: str) -> SObject:
         found = self.describe(name)
@@ -98,11 +104,7 @@ class Org:
         if field is None or (field not in sobject.external_ids and field != "Id"):
             text = f"Provided external ID field does not exist or is not accessible: {name}"
             raise Refused("NOT_FOUND", text, status=404)
-        return [
-            record
-            for record in self.records.all(sobject.name)
-            if str(record.get(field) or "").lower() == value.lower() and not record.get("IsDeleted")
-        ]
+        return [record for record in self.records.where(sobject.name, field, value) if not record.get("IsDeleted")]
 
     def _checked(self, sobject: SObject, body: Mapping[str, Any]) -> Record:
         """Values in the form in which they are kept; numbers as decimal text."""
@@ -163,6 +165,8 @@ class Org:
 
     def _store(self, sobject: SObject, record: Record) -> None:
         if sobject.name == "Opportunity":
+            if record.get("StageName") == "Closed Won" and not record.get("IsWon"):
+                self.won.append(record["Id"])
             record.update(
                 IsClosed=str(record.get("StageName", "")).startswith("Closed"),
                 IsWon=record.get("StageName") == "Closed Won",
@@ -190,8 +194,8 @@ class Org:
         if not self.touched:
             return
         amounts: dict[str, Decimal] = {}
-        for line in self.records.all("OpportunityLineItem"):
-            if line["OpportunityId"] in self.touched and not line.get("IsDeleted"):
+        for line in self.records.load("OpportunityLineItem", "OpportunityId", sorted(self.touched)):
+            if not line.get("IsDeleted"):
                 before = amounts.get(line["OpportunityId"], Decimal(0))
                 amounts[line["OpportunityId"]] = before + Decimal(line.get("TotalPrice") or "0")
         for key in sorted(self.touched):
