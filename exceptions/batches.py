@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
@@ -52,7 +53,10 @@ def create(
     rights.require(user, rights.REPLAY, "replay", few)
     if chosen[:2].count() > 1:
         rights.require(user, rights.BULK, "replay many cases at once", few)
-    sql, params = chosen.order_by().values("id").query.sql_with_params()
+    try:
+        sql, params = chosen.order_by().values("id").query.sql_with_params()
+    except EmptyResultSet:
+        raise NotPossible("None of these cases can be replayed now") from None
     with states.acting(rights.name_of(user), why), connection.cursor() as cursor:
         batch = ReplayBatch(
             title=title[:300], why=why, canary=canary, stop_after=stop_after, created_by=user, created_at=clock.now()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 
 from exceptions import rowsets, sentences
@@ -173,7 +174,11 @@ def cards(user: Any, *, teams: Sequence[str] = (), by: str = "cases", limit: int
     if teams:
         visible = visible.filter(owner_team__in=teams)
     down = list(visible.filter(kind="connection").order_by("first_seen_at")[:limit])
-    ids, params = visible.filter(kind="cases").order_by().values("id").query.sql_with_params()
+    try:
+        ids, params = visible.filter(kind="cases").order_by().values("id").query.sql_with_params()
+    except EmptyResultSet:
+        # Nothing is visible to this person.
+        return []
     unresolved = ", ".join(f"'{state}'" for state in UNRESOLVED)
     order = {"cases": "n", "last_seen": "seen"}[by]
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Addresses of the frame's own pages. q2c/urls.py includes it at the root."""
+"""Addresses of the pages, noun by noun. q2c/urls.py includes it at the root."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from django.urls import path
 
 from q2c.ui import gallery, sign_in
 
-urlpatterns = [
+_FRAME = [
     path("sign-in", sign_in.sign_in, name="sign-in"),
     path("sign-out", sign_in.sign_out, name="sign-out"),
     path("password", sign_in.password, name="password"),
     path("preferences", sign_in.own_preferences, name="preferences"),
     path("gallery", gallery.show, name="gallery"),
+]
+
+urlpatterns = [
+    *_FRAME,
 ]

@@ -214,7 +214,10 @@ def test_the_users_own_servers_come_first(env: dict[str, str], open_folder: Path
     assert found["REDIS_URL"] == env["REDIS_URL"]
 
 
-def test_running_is_over_when_the_block_is(open_folder: Path) -> None:
+def test_running_is_over_when_the_block_is(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A run of all tests has servers of its own, named in the environment.
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
     where = open_folder / "bench"
     where.mkdir()
     with servers.running(where, durable=False, sandboxes=False, remove=True) as env:

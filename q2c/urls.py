@@ -1,0 +1,16 @@
+"""Every address of the project: pages at the root, the REST API below /api/v1/, master data below /admin/."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("q2c.api.urls")),
+    path("", include("q2c.ui.urls")),
+]
+
+handler403 = "q2c.ui.errors.denied"
+handler404 = "q2c.ui.errors.not_found"
+handler500 = "q2c.ui.errors.failed"
