@@ -1,4 +1,4 @@
-"""The flow's Django app: guards go into the database after every migrate."""
+"""The flow's Django app: guards and roles go into the database after every migrate."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db.models.signals import post_migrate
 
 
-def _install_guards(sender: AppConfig, **_: Any) -> None:
-    from q2c import states
+def _install(sender: AppConfig, **_: Any) -> None:
+    from q2c import roles, states
 
     states.install(settings.DATABASE_APP_ROLE)
+    roles.install()
 
 
 class Q2C(AppConfig):
@@ -24,4 +25,4 @@ class Q2C(AppConfig):
         from q2c import checks  # noqa: F401
 
         # q2c stands last in INSTALLED_APPS, so every table exists when its turn comes.
-        post_migrate.connect(_install_guards, sender=self)
+        post_migrate.connect(_install, sender=self)
