@@ -76,7 +76,7 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
     with states.acting(rights.name_of(user), text):
         rows = _locked(asked)
         decision.done = _decide(user, rows, "approve", text)
-        closing = [row.case for row in rows if row.action == CLOSE and row.case_id]
+        closing = [row.case for row in rows if row.action == CLOSE and row.case]
         by_cause: dict[str, list[uuid.UUID]] = {}
         for row in rows:
             if row.action == CLOSE and row.case_id:
@@ -88,7 +88,8 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
             for case_id in states.move(Case, "close_without_fix", case_ids, root_cause=cause, **ended)
         ]
         decision.closed_steps = [case.step_id for case in closing if case.id in closed and case.step_id]
-        decision.granted_steps = [row.case.step_id for row in rows if row.action != CLOSE and row.case_id]
+        granting = [row.case for row in rows if row.action != CLOSE and row.case]
+        decision.granted_steps = [case.step_id for case in granting if case.step_id]
         entries = [(row.case_id, "approved", text, {"action": row.action}) for row in rows if row.case_id]
         entries += [(case_id, "closed_without_fix", text, {}) for case_id in closed]
         timeline.record(entries, rights.name_of(user))

@@ -43,13 +43,14 @@ def _source(model: type[models.Model], names: Sequence[str]) -> tuple[list[str],
     """Quoted columns, and the record definition by which the JSON is read."""
     fields = [model._meta.get_field(name) for name in names]
     quote = connection.ops.quote_name
-    columns = [quote(field.column) for field in fields]  # type: ignore[union-attr]
+    columns = [quote(str(field.column)) for field in fields]  # type: ignore[union-attr]
     types = [field.db_type(connection) for field in fields]  # type: ignore[union-attr]
     return columns, ", ".join(f"{column} {kind}" for column, kind in zip(columns, types, strict=True))
 
 
 def _json(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> str:
-    named = [{model._meta.get_field(name).column: value for name, value in row.items()} for row in rows]  # type: ignore[union-attr]
+    columns = {name: str(model._meta.get_field(name).column) for row in rows[:1] for name in row}  # type: ignore[union-attr]
+    named = [{columns[name]: value for name, value in row.items()} for row in rows]
     return as_json(named)
 
 

@@ -60,7 +60,7 @@ class _Row(Func):
         super().__init__(*expressions, operator=operator, **extra)
         self.operator = operator
 
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> Any:
         parts, params = [], []
         for expression in self.source_expressions:
             sql, given = compiler.compile(expression)

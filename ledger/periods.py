@@ -88,7 +88,7 @@ def reopen(period: FiscalPeriod, *, by: str, why: str) -> FiscalPeriod:
 
 def _move(period: FiscalPeriod, steps: list[str], by: str, why: str) -> FiscalPeriod:
     with states.acting(by, why):
-        period._change_reason = why[:100]
+        period._change_reason = why[:100]  # type: ignore[attr-defined]
         for step in steps:
             getattr(period, step)()
             period.save()

@@ -106,8 +106,9 @@ def _derive(desk: Desk, fact: Fact) -> Derived:
         return Derived(fact, tuple(findings))
     rows = _postings(desk, fact, entity, findings)
     amounts = [amount for _, amount, _ in rows]
-    if not findings and sum(amounts):
-        debits, credits = (sum(a for a in amounts if a * sign > 0) for sign in (1, -1))
+    if not findings and sum(amounts) != 0:
+        debits = sum(amount for amount in amounts if amount > 0)
+        credits = sum(amount for amount in amounts if amount < 0)
         text = f"Debits {Money(debits, fact.currency)} and credits {Money(-credits, fact.currency)} differ"
         key = f"{entity.code}:{fact.event_type}:"
         findings.append(Finding(Reason.JOURNAL_UNBALANCED, text, "posting_rule", key, "lines"))
@@ -236,8 +237,8 @@ def revise(
         kept = {name: getattr(old, name) for name in (*columns, "tax_code", "currency", "effective_to")}
         old.effective_to = max(effective_from, old.effective_from)
         old.save(update_fields=["effective_to"])
-        latest = PostingRule.objects.filter(rule_set=old.rule_set, name=old.name).order_by("-version").first()
-        new = PostingRule(**kept | {"effective_from": effective_from, "version": latest.version + 1} | changes)
+        versions = PostingRule.objects.filter(rule_set=old.rule_set, name=old.name).values_list("version", flat=True)
+        new = PostingRule(**kept | {"effective_from": effective_from, "version": max(versions) + 1} | changes)
         new.full_clean()
         new.save()
         for line in copied if lines is None else lines:

@@ -1,6 +1,7 @@
 """Roles: what people of each kind may do. Installed after migrate as Django groups that an administrator may change.
 
-A role that exists is left as it is; `install(reset=True)` (manage.py install_roles --reset) puts the table's rights back.
+A role that exists is left as it is; `install(reset=True)` (manage.py install_roles --reset) puts its
+rights back.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Platform engineer": (
         *_READ, *_BULK, *_edit("q2c.connection", "q2c.apikey", "exceptions.team", "exceptions.policy",
         "exceptions.holiday"),
-        "q2c.view_apikey", "q2c.view_transition", "q2c.add_event", "auth.view_user", "auth.change_user", "auth.add_user",
-        "auth.view_group",
+        "q2c.view_apikey", "q2c.view_transition", "q2c.add_event",
+        "auth.view_user", "auth.change_user", "auth.add_user", "auth.view_group",
     ),
 }  # fmt: skip
 

@@ -56,15 +56,19 @@ def records() -> list[type[StateRecord]]:
     return [model for model in apps.get_models() if issubclass(model, StateRecord)]
 
 
+def _state_field(model: type[StateRecord]) -> Any:
+    return model._meta.get_field("state")  # type: ignore[misc]
+
+
 def edges(model: type[StateRecord]) -> frozenset[tuple[str, str]]:
     """The legal (source, target) pairs of a model, read off its transition methods."""
-    field = model._meta.get_field("state")
-    return frozenset((str(t.source), str(t.target)) for t in field.get_all_transitions(model))  # type: ignore[union-attr]
+    field = _state_field(model)
+    return frozenset((str(t.source), str(t.target)) for t in field.get_all_transitions(model))
 
 
 def initial(model: type[StateRecord]) -> str:
     """The one state in which a record may be created."""
-    return str(model._meta.get_field("state").default)  # type: ignore[union-attr]
+    return str(_state_field(model).default)
 
 
 def states(model: type[StateRecord]) -> list[str]:
@@ -75,8 +79,8 @@ def states(model: type[StateRecord]) -> list[str]:
 
 def edge(model: type[StateRecord], name: str) -> tuple[list[str], str]:
     """(sources, target) of the transition method `name`, for statements that move many rows."""
-    field = model._meta.get_field("state")
-    found = [t for t in field.get_all_transitions(model) if t.method.__name__ == name]  # type: ignore[union-attr]
+    field = _state_field(model)
+    found = [t for t in field.get_all_transitions(model) if t.method.__name__ == name]
     if not found:
         raise LookupError(f"{model.__name__} has no transition {name}")
     return sorted({str(t.source) for t in found}), str(found[0].target)
@@ -208,9 +212,8 @@ def install(app_role: str) -> None:
         for model in records():
             cursor.execute(guard_sql(model))
             cursor.execute(append_only_sql(model._meta.db_table, operations="DELETE OR TRUNCATE"))
-        for model in apps.get_models():
-            if getattr(model, "append_only", False):
-                cursor.execute(append_only_sql(model._meta.db_table))
+        for table in [m._meta.db_table for m in apps.get_models() if getattr(m, "append_only", False)]:
+            cursor.execute(append_only_sql(table))
         cursor.execute("SELECT current_user")
         if app_role and cursor.fetchone() != (app_role,):
             role = connection.ops.quote_name(app_role)

@@ -78,7 +78,7 @@ class LegalEntity(models.Model):
             wrong["allowed_currencies"] = f"Not ISO 4217 currency codes in use: {', '.join(map(str, unknown))}"
         if self.timezone not in available_timezones():
             wrong["timezone"] = f"{self.timezone} is not a time zone"
-        if self.pk and self.parent_id and self in self.parent.lineage():
+        if self.pk and self.parent and self in self.parent.lineage():
             wrong["parent"] = "An entity cannot stand above itself"
         if wrong:
             raise ValidationError(wrong)

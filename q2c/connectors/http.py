@@ -158,7 +158,7 @@ class _Marks:
     """Of a urllib3 connection: notes the moment from which on the platform may see the request."""
 
     def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[has-type]
+        if self.sock is None:  # type: ignore[has-type,attr-defined]
             self.connect()  # type: ignore[attr-defined]
         wire = _wire.get()
         if wire is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, astuple
 
 from exceptions.cases import Failure
-
 from q2c.models import Step
 from q2c.stages.verb import Finding, Stage, Work
 

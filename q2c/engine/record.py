@@ -137,7 +137,7 @@ def _move(works: list[Work]) -> None:
 
 def _row(work: Work) -> tuple[Any, ...]:
     step, notes, moment = work.step, work.notes, clock.now()
-    reference = document = ""
+    reference = document = reason = ""
     finished: dt.datetime | None = None
     blocker: str | None = None
     if work.findings:

@@ -45,7 +45,7 @@ class Connection(models.Model):
             name=self.name,
             vendor=self.vendor,
             base_url=base_url,
-            credentials=self.credentials,
+            credentials=self.credentials,  # type: ignore[arg-type]  # decrypted to a mapping by its field
             options=self.options,
             time_limit_s=self.time_limit_s,
             concurrency=self.concurrency,

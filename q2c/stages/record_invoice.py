@@ -179,7 +179,11 @@ def _invoice(work: Work) -> Invoice:
 
 def _emit(work: Work, result: Any) -> None:
     invoice: Invoice = work.notes["invoice"]
-    common = {"legal_entity": invoice.entity, "currency": invoice.currency, "amount_minor": invoice.total_minor}
+    common: dict[str, Any] = {
+        "legal_entity": invoice.entity,
+        "currency": invoice.currency,
+        "amount_minor": invoice.total_minor,
+    }
     bill = InvoiceFact(invoice_id=str(invoice.id), invoice_number=invoice.number, due_on=invoice.due_on, **common)
     work.emit("PaymentDue", bill)
     work.emit("RevenueScheduled", bill)

@@ -77,7 +77,9 @@ def test_another_cause_moves_it_to_the_other_problem_and_owner(person: Any) -> N
     cases.replaying([case.step_id], "ann")
     first = case.problem_id
     with clock.at(NOW + dt.timedelta(hours=1)):
-        case = again(case, reason="dimension_inactive", blocker=("erp-de", "cost_center", "CC-410", "inactive"), text="")
+        case = again(
+            case, reason="dimension_inactive", blocker=("erp-de", "cost_center", "CC-410", "inactive"), text=""
+        )
     assert case.state == "open"
     assert case.problem_id != first
     assert (case.owner_team_id, case.assignee_id) == ("finance-systems", None)
@@ -94,7 +96,12 @@ def test_it_is_done_with_proof_and_the_problem_ends() -> None:
     proof = {"searched_at": NOW, "found": 0, "posted_at": NOW, "document": "4711"}
     assert cases.resolve_for({case.step_id: proof, keys.new_id(): {}}, "engine") == [case.id]
     case = fresh(case)
-    assert (case.state, case.resolution, case.document, case.resolved_at) == ("resolved", "fixed_by_replay", "4711", NOW)
+    assert (case.state, case.resolution, case.document, case.resolved_at) == (
+        "resolved",
+        "fixed_by_replay",
+        "4711",
+        NOW,
+    )
     assert case.proof["searched_at"] == NOW.isoformat()
     assert kinds(case)[-1] == "replay_confirmed"
     assert case.problem.state == "resolved"
@@ -176,7 +183,7 @@ def test_ten_thousand_failures_open_in_a_handful_of_statements() -> None:
     with CaptureQueriesContext(connection) as queries:
         cases.replaying(steps, "ann")
         cases.open_for([failure(step_id=step) for step in steps], "engine")
-        cases.resolve_for(dict.fromkeys(steps, {"document": "1"}), "engine")
+        cases.resolve_for({step: {"document": "1"} for step in steps}, "engine")
     assert len(queries) <= 50, [q["sql"][:90] for q in queries]
     assert Case.objects.filter(state="resolved", attempts=2).count() == 10_000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_a_year_has_twelve_months_in_each_subledger(entities: dict[str, LegalEnt
     months = sorted((p.name, p.starts_on, p.ends_on) for p in again if p.subledger == "revenue")
     assert months[0] == ("2026-01", dt.date(2026, 1, 1), dt.date(2026, 2, 1))
     assert months[11] == ("2026-12", dt.date(2026, 12, 1), dt.date(2027, 1, 1))
-    assert all(a[2] == b[1] for a, b in zip(months, months[1:], strict=False))
+    assert all(a[2] == b[1] for a, b in itertools.pairwise(months))
 
 
 def test_a_broken_year_begins_the_year_before(db: None) -> None:

@@ -126,7 +126,8 @@ def _dimension_finding(
             known = row is not None
             return Rejected(
                 reason=Reason.DIMENSION_INACTIVE if known else Reason.DIMENSION_MISSING,
-                text=f"{dimension.replace('_', ' ').capitalize()} {code} is {'inactive' if known else 'not known'} in NetSuite",
+                text=f"{dimension.replace('_', ' ').capitalize()} {code} is "
+                f"{'inactive' if known else 'not known'} in NetSuite",
                 field=f"line.items[{line.line - 1}].{dimension}",
                 blocker=Blocker(
                     connection=connection, object_type=dimension, object_key=code,
@@ -141,7 +142,8 @@ def still_blocked(suiteql: SuiteQL, blocker: Blocker, segments: Mapping[str, str
     key = blocker.object_key
     if blocker.object_type == "fiscal_period":
         rows = suiteql.rows(
-            f"SELECT id, periodname, closed, alllocked FROM accountingperiod WHERE periodname = {literal(key)} ORDER BY id"
+            f"SELECT id, periodname, closed, alllocked FROM accountingperiod "
+            f"WHERE periodname = {literal(key)} ORDER BY id"
         )
         return not rows or _is_shut(rows[0])
     if blocker.object_type == "account":

@@ -10,7 +10,7 @@ import jwt
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256
 from oauthlib.oauth1 import Client as Signer
 
-from q2c.connectors.http import Answer, Http, json_body
+from q2c.connectors.http import Answer, Http, json_body, machine_time_s
 from q2c.connectors.ports import ConnectionConfig
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105
@@ -71,7 +71,7 @@ class Session:
 
     def _renew(self) -> None:
         url = self.config.base_url.rstrip("/") + TOKEN_PATH
-        secrets, moment = self.config.credentials, int(time.time())
+        secrets, moment = self.config.credentials, int(machine_time_s())
         claims = {
             "iss": secrets["client_id"], "scope": ["rest_webservices"], "aud": url, "iat": moment, "exp": moment + 3000,
         }  # fmt: skip

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
 
-from q2c.connectors.http import Answer, Http, Lost, NotSent, retry_after_s
+from q2c.connectors.http import Answer, Http, Lost, NotSent, machine_time_s, retry_after_s
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.connectors.ports import ConnectionConfig
 from q2c.reasons import Reason
@@ -93,7 +92,7 @@ class Session:
                 "sub": given["username"],
                 "aud": str(self.config.options.get("audience") or "https://login.salesforce.com"),
                 # The machine's clock, not a moved one: the platform compares it with its own.
-                "exp": int(time.time()) + ASSERTION_LIFE_S,
+                "exp": int(machine_time_s()) + ASSERTION_LIFE_S,
             }
             return {"grant_type": JWT_BEARER, "assertion": jwt.encode(claims, given["private_key"], algorithm="RS256")}
         return {

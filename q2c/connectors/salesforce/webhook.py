@@ -50,7 +50,8 @@ def _holds(secret: str, body: bytes, headers: dict[str, str]) -> bool:
 def _ids(content: object) -> list[str]:
     if not isinstance(content, dict):
         return []
-    inner = content.get("data") if isinstance(content.get("data"), dict) else content
+    data = content.get("data")
+    inner = data if isinstance(data, dict) else content
     many = inner.get("opportunityIds") or [inner.get("opportunityId")]
     return [str(each) for each in many if each] if isinstance(many, list) else []
 

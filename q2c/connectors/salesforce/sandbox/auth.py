@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hmac
-import time
 from typing import Any
 
 import jwt
 
 from q2c import keys
+from q2c.connectors.http import machine_time_s
 from q2c.connectors.salesforce.sandbox.org import error
 from q2c.connectors.salesforce.sandbox.schema import record_id
 from q2c.connectors.sandbox_kit import Answer, Refused, Request, Store
@@ -42,7 +42,7 @@ def token(request: Request, store: Store) -> Answer:
         "scope": "api",
     }
     if grant == "client_credentials":
-        issued = str(int(time.time() * 1000))
+        issued = str(int(machine_time_s() * 1000))
         signature = base64.b64encode(keys.fingerprint(f"{answer['id']}{issued}".encode())).decode()
         answer |= {"issued_at": issued, "signature": signature}
     return Answer(200, answer, {"Cache-Control": "no-store"})
@@ -77,7 +77,7 @@ def _by_assertion(store: Store, request: Request, assertion: str) -> dict[str, A
     except jwt.PyJWTError:
         raise Refused(_denied("invalid_grant", "invalid assertion")) from None
     expires = str(unverified.get("exp", ""))
-    if not expires.isdigit() or int(expires) < time.time() - SKEW_S:
+    if not expires.isdigit() or int(expires) < machine_time_s() - SKEW_S:
         raise Refused(_denied("invalid_grant", "expired authorization code"))
     return app
 

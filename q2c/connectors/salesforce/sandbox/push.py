@@ -10,7 +10,7 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from q2c import keys
-from q2c.connectors.http import Http, TransportError, json_body
+from q2c.connectors.http import Http, TransportError, json_body, machine_time_s
 from q2c.connectors.ports import ConnectionConfig
 from q2c.connectors.sandbox_kit import Store
 from q2c.connectors.sandbox_kit.store import opened
@@ -61,7 +61,7 @@ def _committed(message: str) -> dict[str, Any] | None:
 
 
 def _post(message: str, content: bytes, target: dict[str, Any]) -> int:
-    moment = dt.datetime.fromtimestamp(time.time(), tz=dt.UTC)
+    moment = dt.datetime.fromtimestamp(machine_time_s(), tz=dt.UTC)
     headers = {
         "Content-Type": "application/json",
         "webhook-id": message,
