@@ -80,6 +80,8 @@ class Salesforce:
 
         The same write twice changes nothing, so a lost answer is settled by reading the fields.
         """
+        if not _ID.match(source_id):
+            return Rejected(reason=Reason.RECORD_MISSING, text=f"{source_id!r} is no Salesforce id", field="Id")
         names = {**WRITE_BACK, **self.config.options.get("write_back", {})}
         body = {names.get(name, name): value for name, value in fields.items()}
         path = f"{self.root}/sobjects/Opportunity/{source_id}"
@@ -94,7 +96,8 @@ class Salesforce:
             return self._settled(source_id, path, body, str(error))
         if answer.ok:
             return Posted(reference=source_id, proof={"posted_at": clock.now().isoformat(), "fields": body})
-        return refused(answer, writes=True)
+        outcome = refused(answer, writes=True)
+        return self._settled(source_id, path, body, outcome.text) if isinstance(outcome, Unknown) else outcome
 
     def _settled(self, source_id: str, path: str, body: Mapping[str, str], text: str) -> Outcome:
         searched_at = clock.now().isoformat()
@@ -102,7 +105,7 @@ class Salesforce:
             found = self._read(path, {"fields": ",".join(body)})
         except ReadFailed:
             return Unknown(text=f"Salesforce did not answer the write-back: {text}")
-        if all(found.get(name) == value for name, value in body.items()):
+        if all(str(found.get(name)) == str(value) for name, value in body.items()):
             return Posted(reference=source_id, found=True, proof={"searched_at": searched_at, "fields": dict(body)})
         return Unavailable(text=f"Salesforce did not take the write-back: {text}")
 

@@ -39,6 +39,8 @@ class Session:
         self._token = ""
         self._base = ""
         self.api_usage: tuple[int, int] | None = None
+        self._login = str(config.options.get("login_url") or config.base_url).rstrip("/")
+        http.trust(self._login)
 
     def send(
         self,
@@ -74,9 +76,8 @@ class Session:
             return self._token, self._base
 
     def _new_token(self) -> tuple[str, str]:
-        login = str(self.config.options.get("login_url") or self.config.base_url).rstrip("/")
         try:
-            answer = self.http.send("POST", f"{login}/services/oauth2/token", body=self._grant())
+            answer = self.http.send("POST", f"{self._login}/services/oauth2/token", body=self._grant())
         except (NotSent, Lost) as error:
             raise Refusal(Unavailable(text=f"Salesforce gives no token: {error}")) from None
         content = answer.json()
@@ -106,14 +107,19 @@ class Session:
         named, own = urlsplit(instance_url), urlsplit(self.config.base_url)
         same_host = named.netloc == own.netloc and named.scheme == own.scheme
         vendors = named.scheme == "https" and (named.hostname or "").endswith(_HOSTS)
-        return instance_url.rstrip("/") if same_host or vendors else self.config.base_url.rstrip("/")
+        if not (same_host or vendors):
+            return self.config.base_url.rstrip("/")
+        self.http.trust(instance_url)
+        return instance_url.rstrip("/")
 
 
 def _token_refused(answer: Answer, content: Any) -> Rejected | Unavailable:
-    said = content if isinstance(content, dict) else {}
-    code = str(said.get("error") or answer.status)
-    text = f"Salesforce refuses a token: {said.get('error_description') or answer.text[:200]}"
-    if answer.status in (429, 503) or code == "rate_limit_exceeded":
+    # OAuth answers with an object; what stands before it, with the array of the API.
+    said = content if isinstance(content, dict) else next(iter(errors_of(answer)), {})
+    code = str(said.get("error") or said.get("errorCode") or answer.status)
+    words = said.get("error_description") or said.get("message") or answer.text[:200]
+    text = f"Salesforce refuses a token: {words}"
+    if answer.status in (429, 503) or code in {"rate_limit_exceeded", "REQUEST_LIMIT_EXCEEDED"}:
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500:
         return Unavailable(text=text)

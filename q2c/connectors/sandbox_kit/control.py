@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hmac
 import html
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import psycopg
 
 from q2c import clock
 from q2c.connectors.sandbox_kit import faults
-from q2c.connectors.sandbox_kit.messages import Answer, Request
+from q2c.connectors.sandbox_kit.messages import Answer, Refused, Request
 from q2c.connectors.sandbox_kit.store import Store, opened
 
 if TYPE_CHECKING:
@@ -30,18 +34,20 @@ def answer(sandbox: Sandbox, request: Request) -> Answer:
     try:
         with opened(sandbox.schema) as store:
             return _act(sandbox, request, store, parts)
-    except (KeyError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, psycopg.DataError) as error:
         return Answer(400, {"error": f"{type(error).__name__}: {error}"})
+    except Refused as refused:
+        return refused.answer
 
 
 def _act(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> Answer:
     verb = (request.method, parts[0] if parts else "")
     simple: dict[tuple[str, str], Callable[[], Any]] = {
         ("POST", "reset"): store.clear,
-        ("POST", "seed"): lambda: sandbox.seed(store, request.json()),
-        ("POST", "clock"): lambda: _move_clock(store, request.json()),
+        ("POST", "seed"): lambda: sandbox.seed(store, _object(request)),
+        ("POST", "clock"): lambda: _move_clock(store, _object(request)),
         ("GET", "faults"): lambda: faults.listed(store),
-        ("POST", "faults"): lambda: faults.set_fault(store, request.json()),
+        ("POST", "faults"): lambda: faults.set_fault(store, _object(request)),
         ("DELETE", "faults"): lambda: faults.clear(store, request.query.get("name", "")),
         ("GET", "state"): lambda: state(sandbox, store),
     }
@@ -50,32 +56,43 @@ def _act(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> 
     if verb[1] == "records":
         return _records(sandbox, request, store, parts[1:])
     if request.method == "POST" and verb[1] in sandbox.on_control:
-        return Answer(200, sandbox.on_control[verb[1]](store, request.json() or {}) or {"ok": True})
+        return Answer(200, sandbox.on_control[verb[1]](store, _object(request)) or {"ok": True})
     if verb in simple:
         return Answer(200, _plain(simple[verb]()) or {"ok": True})
     return Answer(404, {"error": f"no control address {request.path}"})
 
 
+def _object(request: Request) -> dict[str, Any]:
+    """The body, a JSON object; none at all is an empty one."""
+    found = request.json()
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ValueError("the body must be a JSON object")
+    return found
+
+
 def _move_clock(store: Store, document: dict[str, Any]) -> None:
     """{"now": instant} or {"now": null} for the machine's own time."""
-    import datetime as dt
-
     wanted = document.get("now")
-    offset = 0.0 if wanted is None else (dt.datetime.fromisoformat(wanted) - clock.now()).total_seconds()
-    store.set("clock_offset_s", offset)
+    moment = clock.now() if wanted is None else dt.datetime.fromisoformat(wanted)
+    if moment.tzinfo is None:
+        raise ValueError("now needs a zone, such as 2026-03-01T09:00:00Z")
+    store.set("clock_offset_s", "0" if wanted is None else str((moment - clock.now()).total_seconds()))
 
 
 def _records(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> Answer:
     """GET records/<kind>; PATCH records/<kind>/<id or number or external id> with the fields to change."""
-    kind = parts[0]
-    if request.method == "GET":
-        return Answer(200, [_plain(vars_of(record)) for record in store.all(kind)])
-    found = store.get(kind, parts[1]) or store.by_number(kind, parts[1]) or store.by_external(kind, parts[1])
+    if request.method == "GET" and len(parts) == 1:
+        return Answer(200, [_plain(vars_of(record)) for record in store.all(parts[0])])
+    if request.method != "PATCH" or len(parts) != 2:
+        return Answer(404, {"error": "GET records/<kind> or PATCH records/<kind>/<id>"})
+    kind, key = parts[0], unquote(parts[1])
+    found = store.get(kind, key) or store.by_number(kind, key) or store.by_external(kind, key)
     if found is None:
-        return Answer(404, {"error": f"no {kind} {parts[1]}"})
-    found.body.update(request.json())
-    store.put(found)
-    return Answer(200, _plain(vars_of(found)))
+        return Answer(404, {"error": f"no {kind} {key}"})
+    sandbox.edit(store, found, _object(request))
+    return Answer(200, _plain(vars_of(store.get(kind, found.id) or found)))
 
 
 def state(sandbox: Sandbox, store: Store) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +41,7 @@ def set_fault(store: Store, switch: dict[str, Any]) -> None:
     """Switch one on: {name, operation, value, times, for_s}."""
     if switch["name"] not in SWITCHES:
         raise ValueError(f"{switch['name']} is no fault switch; there are {', '.join(SWITCHES)}")
-    until = None if not switch.get("for_s") else store.now() + _seconds(switch["for_s"])
+    until = None if not switch.get("for_s") else store.now() + dt.timedelta(seconds=float(switch["for_s"]))
     store.connection.execute(
         f"INSERT INTO {store.schema}.fault (name, operation, value, times, until) VALUES (%s, %s, %s, %s, %s)",
         [switch["name"], switch.get("operation", ""), switch.get("value", 0), switch.get("times"), until],
@@ -62,20 +64,17 @@ def listed(store: Store) -> list[dict[str, Any]]:
     return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
-def struck(store: Store, operation: str) -> dict[str, Fault]:
-    """The faults that hit this operation now; each hit is counted, and a switch with `times` used up goes off."""
+def struck(store: Store, operation: str, spared: Sequence[str] = ()) -> dict[str, Fault]:
+    """The faults that hit this operation now; each hit is counted, and a switch with `times` used up goes off.
+
+    `until` follows the sandbox's clock. `spared` switches do not strike here, and lose no hit.
+    """
     if not store.setting(_ANY, False):
         return {}
     rows = store.connection.execute(
         f"UPDATE {store.schema}.fault SET hits = hits + 1 "
         f"WHERE operation IN ('', %s) AND (times IS NULL OR hits < times) AND (until IS NULL OR until > %s) "
-        f"RETURNING name, operation, value",
-        [operation, store.now()],
+        f"AND NOT (name = ANY(%s)) RETURNING name, operation, value",
+        [operation, store.now(), list(spared)],
     ).fetchall()
     return {row[0]: Fault(*row) for row in rows}
-
-
-def _seconds(count: float) -> Any:
-    import datetime as dt
-
-    return dt.timedelta(seconds=float(count))

@@ -19,8 +19,9 @@ from q2c import clock
 
 _lock = threading.Lock()
 _pool: ConnectionPool | None = None
-# Threads whose transaction changed a setting.
-_written: dict[int, bool] = {}
+# Threads whose transaction changed a setting, and those that began anew.
+_written: set[int] = set()
+_cleared: set[int] = set()
 
 _SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS {schema};
@@ -127,10 +128,11 @@ class Store:
     def by_external(self, kind: str, external_id: str, *, lock: bool = False, hidden: bool = False) -> Record | None:
         return self._one("kind = %s AND external_id = %s", [kind, external_id], lock, hidden)
 
-    def all(self, kind: str, where: str = "", values: list[Any] | None = None) -> list[Record]:
-        """Visible documents of a kind, oldest first. `where` is SQL over the columns and body."""
-        clause = "kind = %s AND visible_at <= %s" + (f" AND ({where})" if where else "")
-        return list(self._rows(clause, [kind, clock.now(), *(values or [])]))
+    def all(self, kind: str, where: str = "", values: list[Any] | None = None, *, hidden: bool = False) -> list[Record]:
+        """Visible documents of a kind, oldest first; `hidden`: all. `where` is SQL over the columns and body."""
+        seen, at = ("", []) if hidden else (" AND visible_at <= %s", [clock.now()])
+        clause = f"kind = %s{seen}" + (f" AND ({where})" if where else "")
+        return list(self._rows(clause, [kind, *at, *(values or [])]))
 
     def count(self, kind: str) -> int:
         sql = f"SELECT count(*) FROM {self.schema}.record WHERE kind = %s"
@@ -166,12 +168,12 @@ class Store:
         """Everything of this vendor is gone: records, counters, settings, faults."""
         for table in ("record", "counter", "setting", "fault"):
             self.connection.execute(f"DELETE FROM {self.schema}.{table}")
-        COUNTERS.forget(self.schema)
+        _cleared.add(threading.get_ident())
         self._changed()
 
     def _changed(self) -> None:
         SETTINGS.forget(self.schema)
-        _written[threading.get_ident()] = True
+        _written.add(threading.get_ident())
 
 
 class Settings:
@@ -260,5 +262,11 @@ def opened(schema: str) -> Iterator[Store]:
             yield Store(connection, schema)
     finally:
         # A setting written and rolled back, or read before another's commit, must not stay in memory.
-        if _written.pop(threading.get_ident(), False):
+        this = threading.get_ident()
+        if this in _written:
+            _written.discard(this)
             SETTINGS.forget(schema)
+        # Only now: whoever takes a number meanwhile waits for this transaction's row, and holds the counters' lock.
+        if this in _cleared:
+            _cleared.discard(this)
+            COUNTERS.forget(schema)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from q2c.connectors.salesforce.sandbox import auth, querying, rest, seeding
 from q2c.connectors.salesforce.sandbox.composite import Composite
-from q2c.connectors.salesforce.sandbox.org import error, refusal
+from q2c.connectors.salesforce.sandbox.org import error, org_of, refusal
+from q2c.connectors.salesforce.sandbox.push import enqueue_won
 from q2c.connectors.salesforce.sandbox.writing import Refused
-from q2c.connectors.sandbox_kit import Answer, Request, Sandbox, Store
+from q2c.connectors.sandbox_kit import Answer, Fault, Record, Request, Sandbox, Store
 from q2c.connectors.sandbox_kit.app import Handler
 
 sandbox = Sandbox("salesforce", "Salesforce")
@@ -25,9 +28,27 @@ sandbox.before = auth.admit
 sandbox.token_expired = lambda fault: auth.expired()
 sandbox.too_many = lambda fault: auth.over_limit()
 sandbox.unavailable = lambda fault: error(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable")
-sandbox.business_failure = lambda fault, request: error(
-    400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "A validation rule of the org refuses this record"
-)
+
+
+def _edit(store: Store, record: Record, fields: dict[str, Any]) -> None:
+    """As a user of the org would: stamps move, derived fields follow, a deal that is won is pushed."""
+    org = org_of(store)
+    try:
+        org.update(org.sobject(record.kind), record.id, fields)
+    except Refused as refused:
+        raise refusal(refused) from None
+    org.finish()
+    enqueue_won(store, org.won)
+
+
+def _business_failure(fault: Fault, request: Request) -> Answer:
+    if request.method == "GET":
+        return error(403, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on this object")
+    return error(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "A validation rule of the org refuses this record")
+
+
+sandbox.edit = _edit
+sandbox.business_failure = _business_failure
 
 
 def _headers(request: Request) -> dict[str, str]:

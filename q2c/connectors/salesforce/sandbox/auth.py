@@ -121,7 +121,8 @@ def admit(request: Request, store: Store) -> None:
     if kind not in {"Bearer", "OAuth"} or not value or store.get("token", value) is None:
         raise Refused(expired())
     limit = int(store.setting("daily_limit", DAILY_LIMIT))
-    used = store.next("api_requests")
+    # A day's quota: the count of yesterday is another one.
+    used = store.next(f"api_requests {store.now().date()}")
     request.environ["salesforce.usage"] = f"api-usage={min(used, limit)}/{limit}"
     if used > limit:
         raise Refused(over_limit())

@@ -13,17 +13,17 @@ from q2c.connectors.sandbox_kit import Refused as Answered
 
 
 class StoredRecords:
-    """Records of the org as documents of the store, by object name and id."""
+    """Records of the org as documents of the store, by object name and id. Only queries (`load`) can lag behind."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def get(self, name: str, key: str) -> dict[str, Any] | None:
-        found = self.store.get(name, key)
+        found = self.store.get(name, key, hidden=True)
         return found.body if found else None
 
     def put(self, name: str, key: str, record: dict[str, Any]) -> None:
-        found = self.store.get(name, key)
+        found = self.store.get(name, key, hidden=True)
         if found is None:
             self.store.add(name, key, record)
         else:
@@ -34,7 +34,7 @@ class StoredRecords:
         return [record.body for record in self.store.all(name)]
 
     def where(self, name: str, field: str, value: str) -> list[dict[str, Any]]:
-        rows = self.store.all(name, "lower(body->>%s) = lower(%s)", [field, value])
+        rows = self.store.all(name, "lower(body->>%s) = lower(%s)", [field, value], hidden=True)
         return [record.body for record in rows]
 
     def next_number(self, name: str) -> int:

@@ -39,7 +39,7 @@ def _deliver(message: str, target: dict[str, Any]) -> None:
     for attempt in range(1, TRIES_MAX + 1):
         status = _post(message, content, target)
         with opened(SCHEMA) as store:
-            record = store.get("push", message)
+            record = store.get("push", message, hidden=True)
             if record is not None:
                 record.body.update(tries=attempt, status=status)
                 store.put(record)
@@ -53,7 +53,7 @@ def _committed(message: str) -> dict[str, Any] | None:
     deadline = time.monotonic() + _COMMIT_WAIT_S
     while time.monotonic() < deadline:
         with opened(SCHEMA) as store:
-            found = store.get("push", message)
+            found = store.get("push", message, hidden=True)
         if found is not None:
             return found.body
         time.sleep(0.05)

@@ -36,6 +36,7 @@ class Runner:
         sobject = self.describe(query.source)
         if sobject is None:
             raise SoqlError(f"sObject type '{query.source}' is not supported.", "INVALID_TYPE")
+        self._check_names(sobject, query)
         found = self.load(sobject.name, **_narrowed(query.where))
         rows = self._chosen(sobject, query, [row for row in found if with_deleted or not row.get("IsDeleted")])
         self._parents = [str(row["Id"]) for row in rows]
@@ -45,15 +46,21 @@ class Runner:
         where = query.where
         if where is not None:
             rows = [row for row in rows if self._holds(sobject, where, row)]
-            if not rows:
-                self._check(sobject, where)
         for order in reversed(query.order):
             rows = self._ordered(sobject, order, rows)
         end = None if query.limit is None else query.offset + query.limit
         return rows[query.offset : end]
 
+    def _check_names(self, sobject: SObject, query: Query) -> None:
+        """Every name is checked, also where there is no row."""
+        for path in (*query.fields, *(order.name for order in query.order)):
+            self._field(sobject, path)
+        if query.where is not None:
+            self._check(sobject, query.where)
+        for child in query.children:
+            self._check_names(self._child(sobject, child)[0], child)
+
     def _check(self, sobject: SObject, where: Condition) -> None:
-        """Names are checked even where no row is there to compare."""
         if isinstance(where, Compare):
             self._field(sobject, where.name)
         else:
@@ -87,15 +94,14 @@ class Runner:
             return
         relation, target, parent = self._parent(sobject, path[0], row, len(path))
         if parent is None:
-            # The path is still checked, and shows as null.
-            self._field(target, ".".join(path[1:]))
             found.setdefault(relation, None)
             return
         inner = found.get(relation) or self._attributes(target, parent)
         found[relation] = inner
         self._put(inner, target, parent, path[1:])
 
-    def _put_children(self, found: Record, sobject: SObject, row: Record, child: Query) -> None:
+    def _child(self, sobject: SObject, child: Query) -> tuple[SObject, str, str]:
+        """The object of a child query, the relationship's own spelling, and the field that links."""
         relation = next((name for name in sobject.children if name.lower() == child.source.lower()), None)
         if relation is None:
             text = f"Didn't understand relationship '{child.source}' in FROM part of query call."
@@ -103,7 +109,11 @@ class Runner:
         name, link = sobject.children[relation]
         target = self.describe(name)
         assert target is not None
-        rows = self._chosen(target, child, self._children(name, link, row["Id"]))
+        return target, relation, link
+
+    def _put_children(self, found: Record, sobject: SObject, row: Record, child: Query) -> None:
+        target, relation, link = self._child(sobject, child)
+        rows = self._chosen(target, child, self._children(target.name, link, row["Id"]))
         records = [self._rendered(target, child, each) for each in rows]
         found[relation] = {"totalSize": len(records), "done": True, "records": records} if records else None
 
@@ -153,10 +163,7 @@ class Runner:
         head, _, rest = path.partition(".")
         if rest:
             _, target, parent = self._parent(sobject, head, row, path.count(".") + 1)
-            if parent is None:
-                self._field(target, rest)
-                return None
-            return self._value(target, rest, parent)
+            return None if parent is None else self._value(target, rest, parent)
         name = self._own(sobject, head)
         return typed(row.get(name) if row else None, sobject.fields[name])
 

@@ -68,7 +68,7 @@ def _page(store: Store, version: str, rows: list[Any], start: int, size: int, lo
 
 def more(request: Request, store: Store) -> Answer:
     locator, _, start = request.vars["locator"].rpartition("-")
-    kept = store.get("locator", locator)
+    kept = store.get("locator", locator, hidden=True)
     if kept is None or not start.isdigit():
         return error(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
     rows = kept.body["rows"]
