@@ -7,6 +7,7 @@ import hmac
 import html
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -56,10 +57,14 @@ def _act(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> 
     if verb[1] == "records":
         return _records(sandbox, request, store, parts[1:])
     if request.method == "POST" and verb[1] in sandbox.on_control:
-        return Answer(200, sandbox.on_control[verb[1]](store, _object(request)) or {"ok": True})
+        return _said(sandbox.on_control[verb[1]](store, _object(request)))
     if verb in simple:
-        return Answer(200, _plain(simple[verb]()) or {"ok": True})
+        return _said(simple[verb]())
     return Answer(404, {"error": f"no control address {request.path}"})
+
+
+def _said(result: Any) -> Answer:
+    return Answer(200, {"ok": True} if result is None else _plain(result))
 
 
 def _object(request: Request) -> dict[str, Any]:
@@ -125,6 +130,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return Decimal(str(value))
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
