@@ -1,0 +1,58 @@
+"""Tests that commit (transaction=True) leave the database as migrate made it: tables here cannot be flushed.
+
+Append-only tables refuse TRUNCATE to everybody but their owner in a maintenance transaction; roles, policies and teams
+stay, since migrate put them there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection, connections, transaction
+from django.test import TransactionTestCase
+
+from q2c.connectors import registry
+
+# What migrate writes.
+KEPT = frozenset(
+    {
+        "django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions",
+        "exceptions_policy", "exceptions_team", "exceptions_holiday",
+    }
+)  # fmt: skip
+
+
+def emptied() -> None:
+    """Every table but those of KEPT, as the owner."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL q2c.maintenance = 'on'")
+        names = [name for name in connection.introspection.table_names(cursor) if name not in KEPT]
+        asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)
+        cursor.execute(asked)
+        filled = [row[0] for row in cursor.fetchall()]
+        if filled:
+            cursor.execute(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY CASCADE")
+
+
+def _teardown(self: Any) -> None:
+    emptied()
+    registry.close_all()
+    cache.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flushing() -> Iterator[None]:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", _teardown)
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def closing_connections() -> Iterator[None]:
+    """For tests whose threads open connections of their own."""
+    yield
+    connections.close_all()

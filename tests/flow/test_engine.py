@@ -1,0 +1,441 @@
+"""One step's way through the engine: sent once, retried by reason, looked up before it is sent again, held, lost, found."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from exceptions.models import Case
+from q2c import clock, keys, states
+from q2c.connectors.outcomes import Accepted, Blocker, NotFound, Posted, Rejected, Unavailable, Unknown
+from q2c.engine import emit, record, replay, retry, run, sweep
+from q2c.engine.claim import claim
+from q2c.models import Attempt, Breaker, Event, Step, Transition
+from q2c.reasons import Reason
+from tests.flow import scripted
+from tests.flow.scripted import Scripted, arrive
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+# The connection's time limit and settle time: from then on a search that finds nothing proves it.
+SETTLED_S = 40
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    with clock.at(NOW):
+        yield scripted.install(monkeypatch)
+
+
+def later(seconds: float) -> Any:
+    return clock.at(NOW + dt.timedelta(seconds=seconds))
+
+
+def fresh(step: Step) -> Step:
+    return Step.objects.get(id=step.id)
+
+
+def work(seconds: float = 0) -> int:
+    with later(seconds):
+        return run.drain("scripted")
+
+
+def path(step: Step) -> list[str]:
+    return [row.target for row in Transition.objects.filter(record_id=step.id).order_by("id")]
+
+
+def test_done_at_once(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    seen = []
+    verb.on_call = lambda work: seen.append(fresh(step).sent_at)
+    assert work() == 1
+    step = fresh(step)
+    assert (step.state, step.reference, step.document, step.attempts) == ("done", "doc-1", "J1", 1)
+    assert path(step) == ["waiting", "running", "done"]
+    assert seen == [NOW], "that it may have been sent is committed before the first byte leaves"
+    assert verb.calls == [("call", "1")]
+
+
+def test_unavailable_waits_longer_each_time_then_asks_a_person(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Unavailable(text="503")] * 100
+    moment = 0.0
+    for tries in range(1, 14):
+        work(moment)
+        step = fresh(step)
+        if step.state == "failed":
+            break
+        assert (step.state, step.attempts, step.sent_at) == ("waiting", tries, None)
+        wait_s = (step.next_at - (NOW + dt.timedelta(seconds=moment))).total_seconds()
+        assert 0 < wait_s <= min(2 * 2**tries, 900)
+        # Other steps would trip the breaker; here it is this one, so it is closed by hand.
+        Breaker.objects.all().delete()
+        moment += wait_s
+    assert (step.state, step.reason) == ("failed", "platform_unavailable")
+    assert step.attempts == retry.BUDGETS[Reason.PLATFORM_UNAVAILABLE].attempts + 1
+    assert Case.objects.get(step_id=step.id).reason == "platform_unavailable"
+
+
+def test_the_platform_says_when(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Unavailable(text="429", reason=Reason.PLATFORM_BUSY, retry_after_s=17)]
+    work()
+    assert fresh(step).next_at == NOW + dt.timedelta(seconds=17)
+    assert work(16.9) == 0
+    assert work(17) == 1
+    assert fresh(step).state == "done"
+
+
+def test_a_refusal_fails_at_once_with_its_case(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    blocker = Blocker(connection="erp-test", object_type="fiscal_period", object_key="2026-03", condition="closed")
+    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="It is closed", code="P1", blocker=blocker)]
+    work()
+    step = fresh(step)
+    assert (step.state, step.reason, step.text, step.sent_at) == ("failed", "period_closed", "It is closed", None)
+    case = Case.objects.get(step_id=step.id)
+    assert (case.reason, case.blocker_key, case.amount_minor, case.currency) == (
+        "period_closed",
+        "2026-03",
+        12_500,
+        "USD",
+    )
+    assert case.state == "open"
+
+
+def test_step_and_case_are_one_transaction(verb: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(record.cases, "open_for", broken)
+    with pytest.raises(RuntimeError, match="disk"):
+        work()
+    assert fresh(step).state == "running", "no failed step without its case"
+    assert not Case.objects.exists()
+
+
+def test_one_empty_search_proves_nothing(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Unknown(text="the connection dropped")]
+    work()
+    assert fresh(step).state == "unknown"
+    moment = 0.0
+    while (at := (fresh(step).next_at - NOW).total_seconds()) < SETTLED_S:
+        moment = at
+        work(moment)
+        assert fresh(step).state == "unknown"
+        assert verb.names().count("call") == 1, "not sent again before the platform's time for committing is over"
+    work(max(at, SETTLED_S))
+    step = fresh(step)
+    assert step.state == "done"
+    assert verb.names().count("call") == 2
+    assert verb.names()[-2:] == ["look_up", "call"], "every retry looks first"
+    searches = [search["at"] for search in step.proof["searches"]]
+    assert searches == sorted(searches)
+    assert len(searches) >= 2
+
+
+def test_what_was_committed_after_all_is_found(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Unknown(text="timed out")]
+    nothing = NotFound(searched_at=NOW)
+    found = Posted(reference="doc-1", document="J1", found=True, proof={"found_at": "later"})
+    verb.finds["1"] = [nothing, found]
+    work()
+    for _ in range(2):
+        work((fresh(step).next_at - NOW).total_seconds())
+    step = fresh(step)
+    assert (step.state, step.document) == ("done", "J1")
+    assert verb.names().count("call") == 1
+    assert step.proof["found_at"] == "later"
+    assert path(step) == ["waiting", "running", "unknown", "running", "unknown", "running", "done"]
+
+
+def test_a_platform_that_works_on_it_is_polled(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Accepted(handle="job-7", poll_after_s=3)]
+    verb.polls["1"] = [Accepted(handle="job-7", poll_after_s=3), Posted(reference="doc-1")]
+    work()
+    assert (fresh(step).state, fresh(step).handle) == ("accepted", "job-7")
+    assert work(2.9) == 0
+    work(3)
+    work(6)
+    assert fresh(step).state == "done"
+    assert verb.names() == ["call", "poll", "poll"]
+
+
+def test_a_connector_that_breaks_leaves_the_outcome_open(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [ZeroDivisionError("in the connector")]
+    work()
+    assert fresh(step).state == "unknown", "a byte may have left"
+    assert "ZeroDivisionError" in fresh(step).text
+
+
+def test_one_broken_step_does_not_take_the_batch_along(verb: Scripted) -> None:
+    steps = arrive("1", "2", "3")
+
+    def prepare(work: Any) -> None:
+        if work.request == "2":
+            raise KeyError("no such thing")
+
+    verb.on_prepare = prepare
+    work()
+    assert [fresh(step).state for step in steps] == ["done", "failed", "done"]
+    assert Case.objects.get().reason == "internal_error"
+    assert ("call", "2") not in verb.calls
+
+
+def test_a_broken_record_fails_only_its_own(verb: Scripted) -> None:
+    steps = arrive("1", "2", "3")
+
+    def recorded(work: Any) -> None:
+        if work.request == "2":
+            raise KeyError("no such thing")
+
+    verb.on_record = recorded
+    work()
+    assert [fresh(step).state for step in steps] == ["done", "failed", "done"]
+    # On replay it is looked up, since it was sent.
+    verb.on_record = lambda work: None
+    verb.finds["2"] = [Posted(reference="doc-2", found=True)]
+    replay.replay([steps[1].id], "ann")
+    work()
+    assert fresh(steps[1]).state == "done"
+    assert verb.there["2"] == 1
+
+
+def test_successors_are_held(verb: Scripted) -> None:
+    verb.order_keys = {"1": "invoice:7", "2": "invoice:7", "3": ""}
+    first, second, third = arrive("1", "2", "3")
+    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
+    work()
+    assert [fresh(s).state for s in (first, second, third)] == ["failed", "waiting", "done"]
+    replay.replay([first.id], "ann")
+    work()
+    assert [fresh(s).state for s in (first, second)] == ["done", "done"]
+    assert verb.calls.index(("call", "2")) > verb.calls.index(("call", "1"))
+
+
+def test_what_is_given_up_holds_nobody(verb: Scripted) -> None:
+    verb.order_keys = {"1": "invoice:7", "2": "invoice:7"}
+    first, second = arrive("1", "2")
+    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
+    work()
+    replay.abandon([first.id], "ann", "written off")
+    work()
+    assert [fresh(s).state for s in (first, second)] == ["abandoned", "done"]
+
+
+def test_a_lost_worker_that_had_not_sent(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    claim("scripted")
+    assert work(119) == 0
+    with later(121):
+        assert sweep.sweep()["lost"] == 1
+    assert (fresh(step).state, fresh(step).lease) == ("waiting", None)
+    work(121)
+    assert fresh(step).state == "done"
+
+
+def test_a_lost_worker_that_may_have_sent(verb: Scripted) -> None:
+    (step,) = arrive("1")
+
+    class Killed(BaseException):
+        pass
+
+    def die(work: Any) -> None:
+        verb.there["1"] += 1
+        raise Killed
+
+    verb.on_call = die
+    with pytest.raises(Killed):
+        work()
+    verb.on_call = lambda work: None
+    verb.finds["1"] = [Posted(reference="doc-1", document="J1", found=True)]
+    with later(121):
+        sweep.sweep()
+    assert fresh(step).state == "unknown"
+    work(121)
+    assert (fresh(step).state, verb.there["1"]) == ("done", 1)
+
+
+def test_a_worker_whose_lease_was_taken_over_records_nothing(verb: Scripted) -> None:
+    (step,) = arrive("1")
+
+    def slow(work: Any) -> None:
+        # While it waits for the platform, its lease runs out and another worker finds the document and finishes.
+        verb.on_call = lambda work: None
+        verb.finds["1"] = [Posted(reference="theirs", document="J1", found=True)]
+        done = threading.Thread(target=in_own_connection, args=[other_worker])
+        done.start()
+        done.join()
+
+    def other_worker() -> None:
+        with later(121):
+            sweep.sweep()
+            run.drain("scripted")
+
+    verb.on_call = slow
+    work()
+    step = fresh(step)
+    assert (step.state, step.reference) == ("done", "theirs")
+    assert path(step) == ["waiting", "running", "unknown", "running", "done"]
+    assert Transition.objects.filter(record_id=step.id, target="done").count() == 1
+
+
+def in_own_connection(act: Any) -> None:
+    try:
+        act()
+    finally:
+        connections.close_all()
+
+
+def test_two_workers_never_claim_the_same(verb: Scripted) -> None:
+    arrive(*map(str, range(200)))
+    claimed: list[list[Any]] = [[], []]
+    barrier = threading.Barrier(2)
+
+    def worker(mine: list[Any]) -> None:
+        barrier.wait()
+        while steps := claim("scripted", 7):
+            mine.extend(step.id for step in steps)
+
+    threads = [threading.Thread(target=in_own_connection, args=[lambda mine=mine: worker(mine)]) for mine in claimed]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed[0]) + len(claimed[1]) == 200
+    assert not set(claimed[0]) & set(claimed[1])
+
+
+def test_a_dead_platform_pauses_its_steps_without_burning_tries(verb: Scripted) -> None:
+    steps = arrive(*map(str, range(8)))
+    for step in steps:
+        verb.says[step.business_key] = [Unavailable(text="connection refused")]
+    run.run_stage("scripted", 5)
+    assert Breaker.objects.get().is_open
+    assert run.run_stage("scripted") == 0, "paused"
+    assert work(3600) == 0
+    assert max(fresh(step).attempts for step in steps) == 1
+    Breaker.objects.all().delete()
+    assert work(3600) == 8
+
+
+def test_facts_are_stored_once(verb: Scripted) -> None:
+    payload = scripted._fact("1")
+
+    def incoming(raw: bytes) -> emit.Incoming:
+        return emit.Incoming(
+            type="JournalPosted", version=1, source="test", source_id="1", correlation_id=keys.new_id(),
+            causation_id=None, occurred_at=NOW, raw=raw, payload=payload,
+        )  # fmt: skip
+
+    raw = scripted.msgspec.json.encode(payload)
+    (first,) = emit.store([incoming(raw)])
+    (again,) = emit.store([incoming(raw)])
+    (other,) = emit.store([incoming(raw + b" ")])
+    assert [first.status, again.status, other.status] == ["stored", "duplicate", "conflict"]
+    assert first.id == again.id == other.id
+    assert (Event.objects.count(), Step.objects.count()) == (1, 1)
+
+
+def test_the_same_fact_twice_in_one_batch(verb: Scripted) -> None:
+    payload = scripted._fact("1")
+    raw = scripted.msgspec.json.encode(payload)
+    twins = [
+        emit.Incoming(
+            type="JournalPosted", version=1, source="test", source_id="1", correlation_id=keys.new_id(),
+            causation_id=None, occurred_at=NOW, raw=body, payload=payload,
+        )
+        for body in (raw, raw, raw + b" ")
+    ]  # fmt: skip
+    assert [stored.status for stored in emit.store(twins)] == ["stored", "duplicate", "conflict"]
+    assert Step.objects.count() == 1
+
+
+def test_two_people_replay_at_once(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
+    work()
+    moved: list[Any] = []
+    barrier = threading.Barrier(2)
+
+    def press(who: str) -> None:
+        barrier.wait()
+        moved.append(replay.replay([step.id], who))
+
+    threads = [threading.Thread(target=in_own_connection, args=[lambda who=who: press(who)]) for who in ("ann", "ben")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(len, moved)) == [0, 1]
+    work()
+    assert (fresh(step).state, fresh(step).replays, verb.there["1"]) == ("done", 1, 1)
+
+
+def test_the_sweeper_wakes_what_a_wiped_redis_forgot(verb: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive("1")
+    woken: list[str] = []
+    monkeypatch.setattr("q2c.engine.wake.send", woken.append)
+    monkeypatch.setattr("q2c.engine.wake.cache.add", lambda *_, **__: True)
+    sweep.sweep()
+    assert woken == ["scripted"]
+
+
+def test_every_call_is_kept_with_its_step(verb: Scripted) -> None:
+    """Attempts are what connectors/http.py recorded during the call."""
+    from q2c.connectors import calls
+
+    (step,) = arrive("1")
+
+    def call(work: Any) -> None:
+        who = calls.current()
+        calls.note(
+            calls.Attempt(
+                connection="erp-test", operation="post", correlation_id=who.correlation_id, step_id=who.step_id, at=NOW,
+                method="POST", url="http://erp/journal", request_headers={}, request_body="{}", status=204,
+                response_headers={}, response_body="", duration_ms=12,
+            )
+        )  # fmt: skip
+
+    verb.on_call = call
+    work()
+    attempt = Attempt.objects.get()
+    assert attempt.step_id == step.id
+    assert attempt.correlation_id == step.correlation_id
+    assert attempt.status == 204
+
+
+def test_delays_grow_and_are_drawn() -> None:
+    budget = retry.BUDGETS[Reason.PLATFORM_UNAVAILABLE]
+    for tries in (0, 3, 30):
+        drawn = [retry.delay_s(budget, tries) for _ in range(200)]
+        most = min(budget.first_s * 2 ** min(tries, 20), budget.most_s)
+        assert max(drawn) <= most
+        assert min(drawn) < most / 4 < most * 3 / 4 < max(drawn), "full jitter"
+
+
+def test_permanent_reasons_have_no_budget() -> None:
+    assert set(retry.BUDGETS) == {Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason.OUTCOME_UNKNOWN}
+
+
+def test_who_and_why_stand_on_each_move(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="2026-03 is closed")]
+    work()
+    replay.replay([step.id], "ann", "the period is open again")
+    failed, replayed = Transition.objects.filter(record_id=step.id, source__in=("running", "failed")).order_by("id")
+    assert (failed.actor, failed.why) == ("q2c", "2026-03 is closed")
+    assert (replayed.actor, replayed.why) == ("ann", "the period is open again")
+    assert states.initial(Step) == "waiting"
