@@ -1,0 +1,1 @@
+"""Avalara AvaTax, REST v2: the tax on a deal, estimated and never recorded."""

@@ -1,0 +1,135 @@
+"""The credit service over real HTTP: limits to the cent, and that only the word approve approves."""
+
+from __future__ import annotations
+
+import pytest
+
+from q2c.connectors.http import recording
+from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
+from q2c.contracts.documents import CreditDecision
+from q2c.reasons import Reason
+from tests.connectors.credit.service import KEY, asked, connect
+
+
+@pytest.mark.parametrize(
+    ("customer", "currency", "amount_minor", "decision", "limits"),
+    [
+        # Globex owes 400.00 of a soft limit of 1,000.00 and a hard one of 1,500.00.
+        ("C-1", "USD", 0, "approve", (40_000, 100_000, 150_000)),
+        ("C-1", "USD", 60_000, "approve", (40_000, 100_000, 150_000)),
+        ("C-1", "USD", 60_001, "refer", (40_000, 100_000, 150_000)),
+        ("C-1", "USD", 110_000, "refer", (40_000, 100_000, 150_000)),
+        ("C-1", "USD", 110_001, "decline", (40_000, 100_000, 150_000)),
+        # In another currency the limits are what they are worth in it.
+        ("C-1", "EUR", 48_000, "approve", (32_000, 80_000, 120_000)),
+        ("C-1", "EUR", 48_001, "refer", (32_000, 80_000, 120_000)),
+        ("C-1", "JPY", 75_000, "approve", (50_000, 125_000, 187_500)),
+        # Where soft and hard limit are one there is nothing to refer.
+        ("C-2", "EUR", 80_000, "approve", (0, 80_000, 80_000)),
+        ("C-2", "EUR", 80_001, "decline", (0, 80_000, 80_000)),
+        ("C-4", "JPY", 125_001, "refer", (0, 125_000, 250_000)),
+    ],
+)
+def test_decision_by_exposure_and_limits(credit, customer, currency, amount_minor, decision, limits):
+    found = connect().check_credit(asked(amount_minor, currency, customer))
+    assert isinstance(found, CreditDecision), found
+    assert (found.decision, found.currency) == (decision, currency)
+    assert (found.exposure_minor, found.soft_limit_minor, found.hard_limit_minor) == limits
+    assert found.provider_reference.startswith("CC-")
+
+
+def test_a_raised_limit_counts_from_the_next_question(credit):
+    client = connect()
+    assert client.check_credit(asked(200_000)).decision == "decline"
+    credit.edit("customer", "C-1", soft_limit="3000.00", hard_limit="3000.00")
+    assert client.check_credit(asked(200_000)).decision == "approve"
+
+
+def test_a_check_reserves_nothing(credit):
+    client = connect()
+    assert [client.check_credit(asked(60_000)).decision for _ in range(3)] == ["approve"] * 3
+
+
+def test_a_hold_is_refused_by_its_name_and_seen_to_end(credit):
+    client = connect()
+    found = client.check_credit(asked(1, customer="C-3"))
+    assert isinstance(found, Rejected)
+    assert (found.reason, found.code) == (Reason.CREDIT_REFUSED, "on_hold")
+    hold = Blocker(connection="credit", object_type="credit_customer", object_key="C-3", condition="on_hold")
+    assert found.blocker == hold
+    assert client.still_blocked(hold) is True
+    credit.edit("customer", "C-3", on_hold=False)
+    assert client.still_blocked(hold) is False
+    assert client.check_credit(asked(1, customer="C-3")).decision == "approve"
+
+
+def test_an_unknown_customer_is_refused_until_it_is_known(credit):
+    client = connect()
+    found = client.check_credit(asked(1, customer="C-99"))
+    assert isinstance(found, Rejected)
+    missing = Blocker(connection="credit", object_type="credit_customer", object_key="C-99", condition="missing")
+    assert (found.code, found.field, found.blocker) == ("customer_unknown", "/customer/id", missing)
+    assert client.still_blocked(missing) is True
+    credit.seed(default={"soft_limit": "10.00", "hard_limit": "20.00", "currency": "USD"})
+    assert client.still_blocked(missing) is False
+    assert client.check_credit(asked(1_000, customer="C-99")).decision == "approve"
+
+
+def test_a_currency_without_a_rate_is_refused(credit):
+    found = connect().check_credit(asked(1, "GBP"))
+    assert isinstance(found, Rejected)
+    assert (found.reason, found.code, found.field) == (Reason.CREDIT_REFUSED, "currency_unknown", "/amount/currency")
+
+
+def test_the_key(credit):
+    assert connect().probe() is None
+    wrong = connect(key="another key")
+    for found in (wrong.probe(), wrong.check_credit(asked(1))):
+        assert isinstance(found, Rejected)
+        assert found.reason == Reason.CREDENTIALS_REFUSED
+
+
+def test_what_is_kept_of_a_call_has_no_key(credit):
+    with recording() as attempts:
+        connect().check_credit(asked(125_050))
+    assert KEY not in repr(attempts)
+    assert '"value":"1250.50"' in attempts[0].request_body
+
+
+# What the platform does wrong
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "retry_after_s"),
+    [
+        ({"name": "too_many", "value": 3}, Reason.PLATFORM_BUSY, 3.0),
+        ({"name": "unavailable"}, Reason.PLATFORM_UNAVAILABLE, None),
+        ({"name": "drop_before"}, Reason.PLATFORM_UNAVAILABLE, None),
+        ({"name": "drop_after"}, Reason.PLATFORM_UNAVAILABLE, None),
+        ({"name": "latency", "value": 1500}, Reason.PLATFORM_UNAVAILABLE, None),
+        ({"name": "late_commit", "value": 1.5}, Reason.PLATFORM_UNAVAILABLE, None),
+        ({"name": "business_failure"}, Reason.PLATFORM_UNAVAILABLE, None),
+        ({"name": "partial_failure"}, Reason.PLATFORM_UNAVAILABLE, None),
+    ],
+    ids=lambda value: value["name"] if isinstance(value, dict) else "",
+)
+def test_silence_means_waiting_never_approval(credit, fault, reason, retry_after_s):
+    credit.fault(**fault, operation="check", times=1)
+    client = connect(time_limit_s=0.7)
+    found = client.check_credit(asked(1))
+    assert isinstance(found, Unavailable), found
+    assert (found.reason, found.retry_after_s) == (reason, retry_after_s)
+    assert connect().check_credit(asked(1)).decision == "approve"
+
+
+def test_an_expired_key_is_no_matter_of_waiting(credit):
+    credit.fault("token_expired")
+    found = connect().check_credit(asked(1))
+    assert isinstance(found, Rejected)
+    assert found.reason == Reason.CREDENTIALS_REFUSED
+
+
+def test_a_silent_service_leaves_open_whether_a_hold_stands(credit):
+    hold = Blocker(connection="credit", object_type="credit_customer", object_key="C-3", condition="on_hold")
+    credit.fault("unavailable")
+    assert connect().still_blocked(hold) is None
