@@ -38,8 +38,9 @@ def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]
         gates.keep_attempts(attempts)
         ours = still_ours([work.step for work in works])
         kept = [work for work in works if work.step.id in ours]
+        budgets = retry.Budgets()
         for work in kept:
-            _settle(work, open_gates)
+            _settle(work, open_gates, budgets)
         done = [work for work in kept if not work.findings and isinstance(work.outcome, Posted)]
         run.each_or_all(done, lambda batch: _record_and_emit(stage, batch))
         failed = [work for work in kept if work.findings]
@@ -57,7 +58,7 @@ def _record_and_emit(stage: Stage, works: Sequence[Work]) -> None:
     emit.emit([work for work in works if not work.findings])
 
 
-def _settle(work: Work, open_gates: gates.Gates) -> None:
+def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None:
     """Turn an outcome into what happens next: work.notes target, next_at, sent_at; work.findings when it fails."""
     notes, step = work.notes, work.step
     notes.update(next_at=clock.now(), sent_at=step.sent_at, tried=1)
@@ -75,18 +76,18 @@ def _settle(work: Work, open_gates: gates.Gates) -> None:
             notes["sent_at"] = None
             work.findings.append(_finding(refused))
         case Unavailable() as away:
-            _settle_unavailable(work, away)
+            _settle_unavailable(work, away, budgets)
         case Unknown(text=text):
-            _settle_unknown(work, text, open_gates)
+            _settle_unknown(work, text, open_gates, budgets)
         case NotFound() as nothing:
             note_search(work, nothing)
-            _settle_unknown(work, "not found yet; the platform may still commit it", open_gates)
+            _settle_unknown(work, "not found yet; the platform may still commit it", open_gates, budgets)
 
 
-def _settle_unavailable(work: Work, away: Unavailable) -> None:
+def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -> None:
     """Surely not done: wait. A look-up or poll that finds nobody keeps its question open."""
     step = work.step
-    again = retry.next_try(away.reason, step.attempts, away.retry_after_s)
+    again = budgets.next_try(away.reason, step.attempts, away.retry_after_s)
     target = {"poll": "accepted", "look_up": "unknown"}.get(step.phase, "waiting")
     if again is None:
         work.reject(away.reason, away.text, remedy="Check the platform, then replay")
@@ -96,7 +97,7 @@ def _settle_unavailable(work: Work, away: Unavailable) -> None:
         work.notes["sent_at"] = None
 
 
-def _settle_unknown(work: Work, text: str, open_gates: gates.Gates) -> None:
+def _settle_unknown(work: Work, text: str, open_gates: gates.Gates, budgets: retry.Budgets) -> None:
     """Look it up again until the platform's time for committing it is over; then it may be sent again."""
     if work.step.sent_at is None:
         work.notes.update(target="waiting", text=text, next_at=clock.now() + clock.seconds(1))
@@ -105,7 +106,7 @@ def _settle_unknown(work: Work, text: str, open_gates: gates.Gates) -> None:
     if isinstance(work.outcome, NotFound) and clock.now() >= settled:
         work.notes.update(target="waiting", text="searched over the settle time, none found: sent again")
         return
-    again = retry.next_try(Reason.OUTCOME_UNKNOWN, work.step.attempts, None)
+    again = budgets.next_try(Reason.OUTCOME_UNKNOWN, work.step.attempts, None)
     if again is None:
         work.reject(Reason.OUTCOME_UNKNOWN, text, remedy="Look the key up in the platform, then replay")
         return

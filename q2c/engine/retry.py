@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 
+from exceptions.models import Policy
 from q2c import clock
-from q2c.reasons import Reason
+from q2c.reasons import TRANSIENT, Reason
 
 _random = secrets.SystemRandom()
 
@@ -21,23 +23,31 @@ class Budget:
     most_s: float
 
 
-BUDGETS = {
-    Reason.PLATFORM_UNAVAILABLE: Budget(12, 2, 900),
-    Reason.PLATFORM_BUSY: Budget(30, 1, 120),
-    # Look-ups of a lost answer; what is spent after the settle time goes to a person.
-    Reason.OUTCOME_UNKNOWN: Budget(20, 1, 60),
-}
+NONE = Budget(0, 0, 0)
+
+
+class Budgets:
+    """What the policies of the transient reasons allow, read once for a batch and only where one is needed."""
+
+    @cached_property
+    def _by_reason(self) -> dict[str, Budget]:
+        rows = Policy.objects.filter(reason__in=TRANSIENT)
+        found = rows.values_list("reason", "retry_attempts", "retry_first_s", "retry_max_s")
+        return {reason: Budget(*numbers) for reason, *numbers in found}
+
+    def of(self, reason: Reason) -> Budget:
+        """Permanent reasons have none: they fail at once."""
+        return self._by_reason.get(reason, NONE) if reason in TRANSIENT else NONE
+
+    def next_try(self, reason: Reason, attempts: int, retry_after_s: float | None) -> dt.datetime | None:
+        """When to try again after `attempts` tries; None when the budget is spent."""
+        budget = self.of(reason)
+        if attempts >= budget.attempts:
+            return None
+        wait_s = retry_after_s if retry_after_s is not None else delay_s(budget, attempts)
+        return clock.now() + clock.seconds(max(wait_s, 0.05))
 
 
 def delay_s(budget: Budget, attempts: int) -> float:
     """Full jitter: desynchronises workers that failed together."""
     return _random.uniform(0, min(budget.first_s * 2 ** min(attempts, 20), budget.most_s))
-
-
-def next_try(reason: Reason, attempts: int, retry_after_s: float | None) -> dt.datetime | None:
-    """When to try again after `attempts` tries; None when the budget is spent."""
-    budget = BUDGETS[reason]
-    if attempts >= budget.attempts:
-        return None
-    wait_s = retry_after_s if retry_after_s is not None else delay_s(budget, attempts)
-    return clock.now() + clock.seconds(max(wait_s, 0.05))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from exceptions.models import Case
+from exceptions.models import Case, Policy
 from q2c import clock, keys, states
 from q2c.connectors.outcomes import Accepted, Blocker, NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.engine import emit, record, replay, retry, run, sweep
 from q2c.engine.claim import claim
 from q2c.models import Attempt, Breaker, Event, Step, Transition
-from q2c.reasons import Reason
+from q2c.reasons import TRANSIENT, Reason
 from tests.flow import scripted
 from tests.flow.scripted import Scripted, arrive
 
@@ -72,12 +72,12 @@ def test_unavailable_waits_longer_each_time_then_asks_a_person(verb: Scripted) -
             break
         assert (step.state, step.attempts, step.sent_at) == ("waiting", tries, None)
         wait_s = (step.next_at - (NOW + dt.timedelta(seconds=moment))).total_seconds()
-        assert 0 < wait_s <= min(2 * 2**tries, 900)
+        assert 0 < wait_s <= min(5 * 2**tries, 900)
         # Other steps would trip the breaker; here it is this one, so it is closed by hand.
         Breaker.objects.all().delete()
         moment += wait_s
     assert (step.state, step.reason) == ("failed", "platform_unavailable")
-    assert step.attempts == retry.BUDGETS[Reason.PLATFORM_UNAVAILABLE].attempts + 1
+    assert step.attempts == retry.Budgets().of(Reason.PLATFORM_UNAVAILABLE).attempts + 1
     assert Case.objects.get(step_id=step.id).reason == "platform_unavailable"
 
 
@@ -417,8 +417,8 @@ def test_every_call_is_kept_with_its_step(verb: Scripted) -> None:
     assert attempt.status == 204
 
 
-def test_delays_grow_and_are_drawn() -> None:
-    budget = retry.BUDGETS[Reason.PLATFORM_UNAVAILABLE]
+def test_delays_grow_and_are_drawn(verb: Scripted) -> None:
+    budget = retry.Budgets().of(Reason.PLATFORM_UNAVAILABLE)
     for tries in (0, 3, 30):
         drawn = [retry.delay_s(budget, tries) for _ in range(200)]
         most = min(budget.first_s * 2 ** min(tries, 20), budget.most_s)
@@ -426,8 +426,18 @@ def test_delays_grow_and_are_drawn() -> None:
         assert min(drawn) < most / 4 < most * 3 / 4 < max(drawn), "full jitter"
 
 
-def test_permanent_reasons_have_no_budget() -> None:
-    assert set(retry.BUDGETS) == {Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason.OUTCOME_UNKNOWN}
+def test_only_transient_reasons_have_a_budget(verb: Scripted) -> None:
+    budgets = retry.Budgets()
+    assert {reason for reason in Reason if budgets.of(reason).attempts} == TRANSIENT
+
+
+def test_a_changed_policy_counts_at_once(verb: Scripted) -> None:
+    Policy.objects.filter(reason=Reason.PLATFORM_UNAVAILABLE).update(retry_attempts=0)
+    (step,) = arrive("1")
+    verb.says["1"] = [Unavailable(text="503")]
+    work()
+    assert fresh(step).state == "failed"
+    Policy.objects.filter(reason=Reason.PLATFORM_UNAVAILABLE).update(retry_attempts=12)
 
 
 def test_who_and_why_stand_on_each_move(verb: Scripted) -> None:
