@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from q2c.local import chromium, places
+from q2c.local import chromium, places, referees
 from q2c.local.guard import Guard
 from q2c.local.servers import Servers
 from q2c.local.stop import Stop
@@ -30,6 +30,7 @@ _guard: Guard | None = None
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """A wrapper, so that it begins before pytest-django's, which is there to be first."""
     chromium.name_it(os.environ)
+    referees.name_it(os.environ)
     if _needed(early_config):
         try:
             _start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from q2c.local import chromium, places, venv
+from q2c.local import chromium, places, referees, venv
 from q2c.local.progress import Progress
 from q2c.local.venv import DEVELOPMENT, RUNTIME, Venv
 
@@ -19,6 +19,8 @@ def main(arguments: list[str]) -> int:
         progress = Progress(sys.stderr)
         with progress.step("Python packages into .venv") as step:
             step.detail = environment.make(step)
+    if missing := referees.installed(Progress(sys.stderr), os.environ):
+        print(f"q2c: {missing}", file=sys.stderr)
     chromium.install_in_ci()
     if not chromium.name_it(os.environ):
         print("q2c: no Chromium found, so browser tests skip. To run them: apt-get install chromium", file=sys.stderr)

@@ -240,28 +240,43 @@ def test_reset_forgets_everything_and_numbers_begin_anew(control, caller):
     assert fresh.limits().json()["DailyApiRequests"]["Max"] == 15_000
 
 
-def test_resets_among_writes_lock_nobody_out(control):
-    """Numbers come from a connection of their own: a reset holds their row, and must not hold their lock."""
-    stop = threading.Event()
+def test_a_reset_among_writes_locks_nobody_out(control):
+    """Numbers come from a connection of their own: a reset holds their row, and must not wait for their lock."""
+    with store.opened("sandbox_salesforce") as found:
+        found.next("thing")
+    meanwhile = threading.Thread(target=_take_a_block, daemon=True)
 
-    def write() -> None:
-        while not stop.is_set():
-            try:
-                Caller(control.url).create("A", timeout_s=15)
-            except KeyError:
-                # Between reset and seed there is no app to log in with.
-                continue
+    def reset() -> None:
+        with store.opened("sandbox_salesforce") as found:
+            found.connection.execute("DELETE FROM sandbox_salesforce.counter")
+            meanwhile.start()
+            _until_somebody_waits()
+            found.clear()
 
-    with ThreadPoolExecutor(4) as pool:
-        running = [pool.submit(write) for _ in range(4)]
-        began = time.monotonic()
-        for _ in range(15):
-            control.reset()
-            control.seed(apps=[orgs.SECRET_APP])
-        stop.set()
-        for each in running:
-            each.result(timeout=20)
-    assert time.monotonic() - began < 20
+    resetting = threading.Thread(target=reset, daemon=True)
+    resetting.start()
+    resetting.join(10)
+    meanwhile.join(10)
+    assert not resetting.is_alive()
+    assert not meanwhile.is_alive()
+
+
+def _take_a_block() -> None:
+    """More numbers than a block holds, so that the database is asked."""
+    with store.opened("sandbox_salesforce") as found:
+        for _ in range(store.Counters.BLOCK + 1):
+            found.next("thing")
+
+
+def _until_somebody_waits() -> None:
+    deadline = time.monotonic() + 10
+    with psycopg.connect(os.environ["SANDBOX_DATABASE_URL"], autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+            if row and row[0]:
+                return
+            time.sleep(0.02)
+    raise AssertionError("nobody waits")
 
 
 def test_control_wants_its_token_where_one_is_set(monkeypatch, control):

@@ -265,7 +265,8 @@ def _narrowed(where: Condition | None) -> dict[str, Any]:
             values = part.value if isinstance(part.value, tuple) else (part.value,)
             return {"field": "Id", "values": [long_id(str(value)) for value in values]}
     for part in parts:
-        is_bound = isinstance(part, Compare) and part.name.lower() == "systemmodstamp" and part.op in {">", ">="}
-        if is_bound and isinstance(part.value, dt.datetime):
+        if not isinstance(part, Compare) or part.name.lower() != "systemmodstamp" or part.op not in {">", ">="}:
+            continue
+        if isinstance(part.value, dt.datetime):
             return {"since": part.value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")}
     return {}
