@@ -2,154 +2,145 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from q2c.connectors.netsuite.suiteql import SuiteQL, literal
-from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
-from q2c.contracts.documents import JournalDocument
+from q2c.connectors.netsuite.masters import Masters, Row, is_open, is_usable, month_of
+from q2c.connectors.outcomes import Blocker, Rejected
+from q2c.contracts.documents import JournalDocument, JournalLine
 from q2c.reasons import Reason
 
-TABLES = {"department": "department", "class": "classification", "location": "location"}
-_PERIODS = """SELECT id, periodname, TO_CHAR(startdate, 'YYYY-MM-DD') AS startdate, TO_CHAR(enddate, 'YYYY-MM-DD')
-AS enddate, closed, alllocked, arlocked FROM accountingperiod WHERE startdate <= TO_DATE({last}, 'YYYY-MM-DD')
-AND enddate >= TO_DATE({first}, 'YYYY-MM-DD') AND isposting = 'T' AND isyear = 'F' AND isquarter = 'F' ORDER BY id"""
-
-Row = Mapping[str, str]
+Rows = Mapping[str, Row]
 
 
-def check(
-    suiteql: SuiteQL, connection: str, journals: Sequence[JournalDocument], segments: Mapping[str, str]
-) -> list[Rejected | Unavailable | None]:
-    """One finding per journal, the first that stands in its way. Three to five reads, however many journals."""
-    days = [journal.effective_on for journal in journals]
-    periods = _periods(suiteql, min(days), max(days))
-    accounts = _by(suiteql, "account", "acctnumber", {line.account for j in journals for line in j.lines})
-    values = {
-        dimension: _by(
-            suiteql,
-            TABLES[segment],
-            "externalid",
-            {line.dimensions[dimension] for j in journals for line in j.lines if line.dimensions.get(dimension)},
-        )
-        for dimension, segment in segments.items()
-    }
-    return [
-        _period_finding(connection, j, periods)
-        or _account_finding(connection, j, accounts)
-        or _dimension_finding(connection, j, values)
-        for j in journals
-    ]
+class Found:
+    """The master data that some journals name. Raises ReadRefused.
+
+    A journal that passes needs none of it read twice; `fresh` reads all anew, customers too, to name what was refused.
+    """
+
+    def __init__(
+        self, masters: Masters, journals: Sequence[JournalDocument], segments: Mapping[str, str], *, fresh: bool = False
+    ) -> None:
+        lines = [line for journal in journals for line in journal.lines]
+        self.fresh, self.segments = fresh, segments
+        self.periods: Rows = masters.periods((j.effective_on for j in journals), fresh=fresh)
+        self.subsidiaries: Rows = masters.find("subsidiary", (j.entity for j in journals), fresh=fresh)
+        self.currencies: Rows = masters.find("currency", (j.currency for j in journals), fresh=fresh)
+        self.accounts: Rows = masters.find("account", (line.account for line in lines), fresh=fresh)
+        self.values: dict[str, Rows] = {
+            dimension: masters.find(segment, _codes(lines, dimension), fresh=fresh)
+            for dimension, segment in segments.items()
+        }
+        customers = {line.customer for line in lines if line.customer} if fresh else set()
+        self.customers: Rows = masters.find("customer", customers, fresh=fresh)
 
 
-def _by(suiteql: SuiteQL, table: str, column: str, wanted: Iterable[str]) -> dict[str, Row]:
-    names = sorted(set(wanted))
-    if not names:
-        return {}
-    listed = ", ".join(literal(name) for name in names)
-    rows = suiteql.rows(f"SELECT id, {column}, isinactive FROM {table} WHERE {column} IN ({listed}) ORDER BY id")
-    return {row[column]: row for row in rows}
+def _codes(lines: Sequence[JournalLine], dimension: str) -> set[str]:
+    return {line.dimensions[dimension] for line in lines if line.dimensions.get(dimension)}
 
 
-def _periods(suiteql: SuiteQL, first: dt.date, last: dt.date) -> list[dict[str, str]]:
-    return suiteql.rows(_PERIODS.format(first=literal(first.isoformat()), last=literal(last.isoformat())))
-
-
-def period_of(suiteql: SuiteQL, day: dt.date) -> Row | None:
-    """The posting month of a day, open or not."""
-    return _containing(_periods(suiteql, day, day), day)
-
-
-def _containing(periods: Sequence[Row], day: dt.date) -> Row | None:
-    return next((p for p in periods if p["startdate"] <= day.isoformat() <= p["enddate"]), None)
-
-
-def _is_shut(period: Row) -> bool:
-    return "T" in (period["closed"], period["alllocked"])
-
-
-def no_period(connection: str, journal: JournalDocument) -> Rejected:
-    return Rejected(
-        reason=Reason.PERIOD_MISSING,
-        text=f"NetSuite has no posting period for {journal.effective_on}",
-        field="tranDate",
-        blocker=Blocker(
-            connection=connection, object_type="fiscal_period", object_key=f"{journal.effective_on:%Y-%m}",
-            condition="missing",
-        ),
-    )  # fmt: skip
-
-
-def _period_finding(connection: str, journal: JournalDocument, periods: Sequence[Row]) -> Rejected | None:
-    period = _containing(periods, journal.effective_on)
-    if period is None:
-        return no_period(connection, journal)
-    if not _is_shut(period):
-        return None
-    return Rejected(
-        reason=Reason.PERIOD_CLOSED,
-        text=f"Period {period['periodname']} is closed in NetSuite",
-        field="postingPeriod",
-        blocker=Blocker(
-            connection=connection, object_type="fiscal_period", object_key=period["periodname"], condition="closed"
-        ),
+def finding(connection: str, journal: JournalDocument, found: Found) -> Rejected | None:
+    """The first thing that stands in the way of a journal."""
+    return (
+        _period(connection, journal, found.periods)
+        or _header(connection, "subsidiary", journal.entity, found.subsidiaries)
+        or _header(connection, "currency", journal.currency, found.currencies)
+        or _accounts(connection, journal, found.accounts)
+        or _dimensions(connection, journal, found)
+        or (_customers(connection, journal, found.customers) if found.fresh else None)
     )
 
 
-def _account_finding(connection: str, journal: JournalDocument, accounts: Mapping[str, Row]) -> Rejected | None:
-    for line in journal.lines:
-        row = accounts.get(line.account)
-        if row is not None and row["isinactive"] != "T":
-            continue
-        known = row is not None
-        return Rejected(
-            reason=Reason.ACCOUNT_INACTIVE if known else Reason.ACCOUNT_UNKNOWN,
-            text=f"Account {line.account} is {'inactive' if known else 'not known'} in NetSuite",
-            field=f"line.items[{line.line - 1}].account",
-            blocker=Blocker(
-                connection=connection, object_type="account", object_key=line.account,
-                condition="inactive" if known else "unknown",
-            ),
+def _period(connection: str, journal: JournalDocument, periods: Rows) -> Rejected | None:
+    period = periods.get(journal.effective_on.isoformat())
+    if period is None:
+        month = f"{journal.effective_on:%Y-%m}"
+        return _rejected(
+            Reason.PERIOD_MISSING, f"NetSuite has no posting period for {journal.effective_on}", "tranDate",
+            Blocker(connection=connection, object_type="fiscal_period", object_key=month, condition="missing"),
         )  # fmt: skip
-    return None
+    if is_open(period):
+        return None
+    name = period["periodname"]
+    return _rejected(
+        Reason.PERIOD_CLOSED, f"Period {name} is closed in NetSuite", "postingPeriod",
+        Blocker(connection=connection, object_type="fiscal_period", object_key=name, condition="closed"),
+    )  # fmt: skip
 
 
-def _dimension_finding(
-    connection: str, journal: JournalDocument, values: Mapping[str, Mapping[str, Row]]
-) -> Rejected | None:
+def _header(connection: str, kind: str, name: str, rows: Rows) -> Rejected | None:
+    return _state(connection, kind, name, rows, kind, (Reason.JOURNAL_REFUSED, Reason.JOURNAL_REFUSED))
+
+
+def _accounts(connection: str, journal: JournalDocument, rows: Rows) -> Rejected | None:
+    reasons = (Reason.ACCOUNT_UNKNOWN, Reason.ACCOUNT_INACTIVE)
+    found = (_state(connection, "account", line.account, rows, _at(line, "account"), reasons) for line in journal.lines)
+    return next((each for each in found if each), None)
+
+
+def _dimensions(connection: str, journal: JournalDocument, found: Found) -> Rejected | None:
+    reasons = (Reason.DIMENSION_MISSING, Reason.DIMENSION_INACTIVE)
     for line in journal.lines:
-        for dimension, rows in values.items():
+        for dimension, segment in found.segments.items():
             code = line.dimensions.get(dimension)
-            row = rows.get(code) if code else None
-            if not code or (row is not None and row["isinactive"] != "T"):
+            if not code:
                 continue
-            known = row is not None
-            return Rejected(
-                reason=Reason.DIMENSION_INACTIVE if known else Reason.DIMENSION_MISSING,
-                text=f"{dimension.replace('_', ' ').capitalize()} {code} is "
-                f"{'inactive' if known else 'not known'} in NetSuite",
-                field=f"line.items[{line.line - 1}].{dimension}",
-                blocker=Blocker(
-                    connection=connection, object_type=dimension, object_key=code,
-                    condition="inactive" if known else "unknown",
-                ),
-            )  # fmt: skip
+            refused = _state(connection, dimension, code, found.values[dimension], _at(line, segment), reasons)
+            if refused is not None:
+                return refused
     return None
 
 
-def still_blocked(suiteql: SuiteQL, blocker: Blocker, segments: Mapping[str, str]) -> bool | None:
-    """Whether the object of a blocker stands in the way now; None for what NetSuite knows nothing of."""
-    key = blocker.object_key
-    if blocker.object_type == "fiscal_period":
-        rows = suiteql.rows(
-            f"SELECT id, periodname, closed, alllocked FROM accountingperiod "
-            f"WHERE periodname = {literal(key)} ORDER BY id"
-        )
-        return not rows or _is_shut(rows[0])
-    if blocker.object_type == "account":
-        row = _by(suiteql, "account", "acctnumber", [key]).get(key)
-        return row is None or row["isinactive"] == "T"
-    if blocker.object_type in segments:
-        row = _by(suiteql, TABLES[segments[blocker.object_type]], "externalid", [key]).get(key)
-        return row is None or row["isinactive"] == "T"
+def _customers(connection: str, journal: JournalDocument, rows: Rows) -> Rejected | None:
+    reasons = (Reason.CUSTOMER_UNKNOWN, Reason.CUSTOMER_INACTIVE)
+    for line in journal.lines:
+        if line.customer and (
+            refused := _state(connection, "customer", line.customer, rows, _at(line, "entity"), reasons)
+        ):
+            return refused
     return None
+
+
+def _at(line: JournalLine, field: str) -> str:
+    return f"line.items[{line.line - 1}].{field}"
+
+
+def _state(
+    connection: str, kind: str, name: str, rows: Rows, field: str, reasons: tuple[Reason, Reason]
+) -> Rejected | None:
+    """Unknown, inactive, or nothing to say."""
+    row = rows.get(name)
+    if row is not None and is_usable(row):
+        return None
+    condition = "unknown" if row is None else "inactive"
+    said = "is not known" if row is None else "is inactive"
+    return _rejected(
+        reasons[0] if row is None else reasons[1], f"{kind.replace('_', ' ').capitalize()} {name} {said} in NetSuite",
+        field, Blocker(connection=connection, object_type=kind, object_key=name, condition=condition),
+    )  # fmt: skip
+
+
+def _rejected(reason: Reason, text: str, field: str, blocker: Blocker) -> Rejected:
+    return Rejected(reason=reason, text=text, field=field, blocker=blocker)
+
+
+def still_blocked(masters: Masters, blocker: Blocker, segments: Mapping[str, str]) -> bool | None:
+    """Whether the object of a blocker stands in the way now; None for what cannot be read. Raises ReadRefused."""
+    kind, key = blocker.object_type, blocker.object_key
+    if kind == "fiscal_period":
+        return _period_blocked(masters, blocker)
+    kind = segments.get(kind, kind)
+    if kind not in masters.columns:
+        return None
+    row = masters.find(kind, [key], fresh=True).get(key)
+    return row is None or not is_usable(row)
+
+
+def _period_blocked(masters: Masters, blocker: Blocker) -> bool | None:
+    if blocker.condition == "missing" and (month := month_of(blocker.object_key)):
+        return not masters.periods([month], fresh=True)
+    row = masters.period_named(blocker.object_key)
+    if row is None or not is_open(row):
+        return True
+    # A lock for one subsidiary cannot be read; only a journal that is sent can tell.
+    return None if blocker.condition == "locked" else False

@@ -7,35 +7,28 @@ A journal is POSTed with our key as externalId, never upserted: a PUT would over
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from q2c import clock
-from q2c.connectors.http import Lost, NotSent
-from q2c.connectors.netsuite import checks, mapping
-from q2c.connectors.netsuite.refusals import errors_of, outcome_of
+from q2c.connectors.http import Answer, Lost, NotSent
+from q2c.connectors.netsuite import checks, mapping, refusals
+from q2c.connectors.netsuite.masters import Masters, reference
 from q2c.connectors.netsuite.session import Session, SignInRefused
-from q2c.connectors.netsuite.suiteql import ReadRefused, SuiteQL
-from q2c.connectors.outcomes import (
-    Blocker,
-    Lookup,
-    NotFound,
-    Outcome,
-    Posted,
-    Rejected,
-    Unavailable,
-    Unknown,
-)
+from q2c.connectors.netsuite.suiteql import ReadRefused, SuiteQL, literal
+from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
 from q2c.connectors.ports import ConnectionConfig
 from q2c.contracts.documents import CustomerDocument, JournalDocument
 from q2c.reasons import Reason
 
 RECORD = "/services/rest/record/v1"
+Rows = Sequence[Mapping[str, str]]
 
 
 class NetSuite:
-    """Options: account, segments (dimension → department | class | location), algorithm."""
+    """Options: account; segments (dimension → department | class | location); names (account, department, class,
+    location, subsidiary, customer → the column that holds our names); accounting_book; algorithm.
+    """
 
     # Sync REST has no batch door; the engine's threads make the calls side by side.
     batch_max = 1
@@ -45,10 +38,11 @@ class NetSuite:
         self.session = Session(config)
         self.suiteql = SuiteQL(self.session)
         self.segments = mapping.segments_of(config.options)
+        self.masters = Masters(self.suiteql, config.options.get("names"))
 
     def probe(self) -> Unavailable | Rejected | None:
         try:
-            self.suiteql.rows("SELECT id FROM subsidiary ORDER BY id", limit=1)
+            self.suiteql.first("SELECT id FROM subsidiary ORDER BY id")
         except ReadRefused as refused:
             return refused.outcome
         return None
@@ -56,132 +50,206 @@ class NetSuite:
     # Journals
 
     def check(self, journals: Sequence[JournalDocument]) -> list[Rejected | Unavailable | None]:
+        if not journals:
+            return []
         try:
-            return checks.check(self.suiteql, self.config.name, journals, self.segments)
+            found = checks.Found(self.masters, journals, self.segments)
         except ReadRefused as refused:
             return [refused.outcome] * len(journals)
+        return [checks.finding(self.config.name, journal, found) for journal in journals]
 
     def post(self, journals: Sequence[JournalDocument]) -> list[Outcome]:
         return [self._post(journal) for journal in journals]
 
     def _post(self, journal: JournalDocument) -> Outcome:
         try:
-            period = checks.period_of(self.suiteql, journal.effective_on)
+            found = checks.Found(self.masters, [journal], self.segments)
         except ReadRefused as refused:
             return refused.outcome
-        if period is None:
-            return checks.no_period(self.config.name, journal)
-        body = mapping.journal_body(journal, period["id"], self.segments)
+        if journal.effective_on.isoformat() not in found.periods:
+            return checks.finding(self.config.name, journal, found) or Unavailable(text="the period cannot be read")
         sent_at = clock.now()
+        answer = self._written("journalEntry", mapping.journal_body(journal, found))
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.ok:
+            return self._read_back(journal, answer.headers.get("Location", ""), sent_at)
+        if refusals.is_duplicate(answer):
+            there = self.find([journal])[0]
+            # Taken, says the platform, and not to be found: it commits while we look.
+            return Unknown(text=refusals.text_of(answer)) if isinstance(there, NotFound) else there
+        return self._explained(journal, refusals.outcome_of(answer))
+
+    def _written(self, record: str, body: dict[str, Any]) -> Answer | Rejected | Unavailable | Unknown:
         try:
-            answer = self.session.send(
-                "POST", f"{RECORD}/journalEntry", body, {"X-NetSuite-PropertyNameValidation": "Error"}
-            )
+            return self.session.send(
+                "POST", f"{RECORD}/{record}", body, {"X-NetSuite-PropertyNameValidation": "Error"},
+                operation=f"create_{record}",
+            )  # fmt: skip
         except NotSent as error:
             return Unavailable(text=str(error))
         except Lost as error:
             return Unknown(text=str(error))
         except SignInRefused as error:
             return Rejected(reason=Reason.CREDENTIALS_REFUSED, text=str(error))
-        if answer.status == 204:
-            return self._read_back(journal, answer.headers.get("Location", ""), sent_at)
-        outcome = outcome_of(answer, self.config.name)
-        if isinstance(outcome, Rejected) and outcome.reason == Reason.CONTENT_DIFFERS:
-            found = self._find(journal)
-            # Taken, says the platform, and not to be found: it commits while we look.
-            return Unknown(text=outcome.text) if isinstance(found, NotFound) else found
-        return outcome
 
     def _read_back(self, journal: JournalDocument, location: str, sent_at: dt.datetime) -> Outcome:
         """Posted is what reads back as it was sent. NetSuite answers before it has indexed, so absence is no news."""
         id_ = location.rstrip("/").rpartition("/")[2]
-        found = self._find(journal, id_)
-        proof = {"posted_at": sent_at.isoformat(), "posted_as": id_}
-        if isinstance(found, Posted):
-            return Posted(reference=found.reference, document=found.document, proof={**proof, **found.proof})
-        if isinstance(found, Rejected):
-            return found
-        return Unknown(text=f"posted as {id_}, not readable yet")
-
-    def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
-        return [self._find(journal) for journal in journals]
-
-    def _find(self, journal: JournalDocument, id_: str = "") -> Lookup:
         searched_at = clock.now()
         try:
-            rows = self.suiteql.journal(external_id=journal.key, id_=id_)
+            rows = self._rows([journal], id_).get(journal.key, [])
         except ReadRefused as refused:
-            return refused.outcome
+            return Unknown(text=f"posted as {id_}, but it cannot be read back: {refused}")
         if not rows:
-            return NotFound(searched_at=searched_at)
+            return Unknown(text=f"posted as {id_}, not readable yet")
+        found = self._compared(journal, rows, searched_at)
+        if isinstance(found, Rejected):
+            return found
+        proof = {"posted_at": sent_at.isoformat(), "posted_as": id_, **found.proof}
+        return Posted(reference=found.reference, document=found.document, proof=proof)
+
+    def _explained(self, journal: JournalDocument, outcome: Outcome) -> Outcome:
+        """A refusal names internal ids. What our names for it are, and whether it is inactive or gone, is read."""
+        if not isinstance(outcome, Rejected) or outcome.reason == Reason.CREDENTIALS_REFUSED:
+            return outcome
+        try:
+            found = checks.Found(self.masters, [journal], self.segments, fresh=True)
+        except ReadRefused:
+            return outcome
+        known = checks.finding(self.config.name, journal, found)
+        if known is not None:
+            said = f"{known.text}: {outcome.text}"
+            return Rejected(reason=known.reason, text=said, code=outcome.code, field=known.field, blocker=known.blocker)
+        if outcome.reason != Reason.PERIOD_CLOSED:
+            return outcome
+        # Open for the account, and refused: locked for this subsidiary.
+        name = found.periods[journal.effective_on.isoformat()]["periodname"]
+        condition = "locked" if refusals.LOCKED.search(outcome.text) else "closed"
+        return Rejected(
+            reason=outcome.reason, text=outcome.text, code=outcome.code, field=outcome.field,
+            blocker=Blocker(
+                connection=self.config.name, object_type="fiscal_period", object_key=name, condition=condition
+            ),
+        )  # fmt: skip
+
+    def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
+        searched_at = clock.now()
+        try:
+            found = self._rows(journals)
+        except ReadRefused as refused:
+            return [refused.outcome] * len(journals)
+        return [
+            self._compared(journal, found[journal.key], searched_at)
+            if journal.key in found
+            else NotFound(searched_at=searched_at)
+            for journal in journals
+        ]
+
+    def _rows(self, journals: Sequence[JournalDocument], id_: str = "") -> dict[str, list[dict[str, str]]]:
+        book = str(self.config.options.get("accounting_book", ""))
+        return self.suiteql.journals(self.masters.columns, keys=[j.key for j in journals], id_=id_, book=book)
+
+    def _compared(self, journal: JournalDocument, rows: Rows, searched_at: dt.datetime) -> Posted | Rejected:
+        id_, document = rows[0]["id"], rows[0].get("tranid", "")
         wrong = mapping.differences(
             mapping.signature_of(journal, self.segments), mapping.signature_of_rows(rows, self.segments)
         )
         if wrong:
-            return Rejected(
-                reason=Reason.CONTENT_DIFFERS,
-                text=f"NetSuite holds {rows[0]['tranid']} under {journal.key} with other content: {'; '.join(wrong)}",
-                blocker=Blocker(
-                    connection=self.config.name, object_type="journal_entry", object_key=rows[0]["id"],
-                    condition="content_differs",
-                ),
+            return self._differs(
+                f"NetSuite holds {document} under {journal.key} with other content: {'; '.join(wrong)}",
+                id_, "content_differs",
+            )  # fmt: skip
+        if rows[0].get("posting") == "F":
+            return self._differs(
+                f"{document} is in NetSuite and waits for approval there: nothing is posted yet", id_,
+                "pending_approval",
             )  # fmt: skip
         compared = {"date": journal.effective_on.isoformat(), "lines": len(rows), "at": searched_at.isoformat()}
         return Posted(
-            reference=rows[0]["id"], document=rows[0]["tranid"], found=True,
+            reference=id_, document=document, found=True,
             proof={"found_at": searched_at.isoformat(), "compared": compared},
         )  # fmt: skip
 
+    def _differs(self, text: str, id_: str, condition: str) -> Rejected:
+        blocker = Blocker(
+            connection=self.config.name, object_type="journal_entry", object_key=id_, condition=condition
+        )  # fmt: skip
+        return Rejected(reason=Reason.CONTENT_DIFFERS, text=text, blocker=blocker)
+
     def still_blocked(self, blocker: Blocker) -> bool | None:
         try:
-            return checks.still_blocked(self.suiteql, blocker, self.segments)
+            if blocker.object_type == "journal_entry":
+                return self._entry_blocked(blocker)
+            return checks.still_blocked(self.masters, blocker, self.segments)
         except ReadRefused:
             return None
+
+    def _entry_blocked(self, blocker: Blocker) -> bool | None:
+        """An entry that is gone or approved is out of the way; of another content only a comparison can tell."""
+        rows = self.suiteql.first(f"SELECT id, posting FROM transaction WHERE id = {literal(blocker.object_key)}")
+        if not rows:
+            return False
+        return rows[0].get("posting") == "F" if blocker.condition == "pending_approval" else None
 
     # Customers
 
     def put_customer(self, customer: CustomerDocument, key: str) -> Outcome:
+        body = mapping.customer_body(customer, key)
         try:
-            answer = self.session.send("POST", f"{RECORD}/customer", mapping.customer_body(customer, key))
-        except NotSent as error:
-            return Unavailable(text=str(error))
-        except Lost as error:
-            return Unknown(text=str(error))
-        except SignInRefused as error:
-            return Rejected(reason=Reason.CREDENTIALS_REFUSED, text=str(error))
-        if answer.status == 204:
+            subsidiaries = self.masters.find("subsidiary", [customer.legal_entity])
+            currencies = self.masters.find("currency", [customer.currency])
+        except ReadRefused as refused:
+            return refused.outcome
+        body["subsidiary"] = reference(subsidiaries.get(customer.legal_entity), customer.legal_entity)
+        body["currency"] = reference(currencies.get(customer.currency), customer.currency)
+        if customer.parent:
+            body["parent"] = {"externalId": customer.parent}
+        answer = self._written("customer", body)
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.ok:
             id_ = answer.headers.get("Location", "").rstrip("/").rpartition("/")[2]
             return Posted(reference=id_, document=customer.key, proof={"posted_at": clock.now().isoformat()})
-        outcome = outcome_of(answer, self.config.name, Reason.CUSTOMER_REFUSED)
-        if isinstance(outcome, Rejected) and outcome.reason == Reason.CONTENT_DIFFERS:
+        if refusals.is_duplicate(answer):
             found = self.find_customer(customer, key)
-            return Unknown(text=outcome.text) if isinstance(found, NotFound) else found
-        return outcome
+            return Unknown(text=refusals.text_of(answer)) if isinstance(found, NotFound) else found
+        outcome = refusals.outcome_of(answer, Reason.CUSTOMER_REFUSED)
+        return self._customer_refused(customer, outcome)
+
+    def _customer_refused(self, customer: CustomerDocument, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, Rejected) or outcome.reason == Reason.CREDENTIALS_REFUSED:
+            return outcome
+        return Rejected(
+            reason=Reason.CUSTOMER_REFUSED, text=outcome.text, code=outcome.code, field=outcome.field,
+            blocker=Blocker(
+                connection=self.config.name, object_type="customer", object_key=customer.key, condition="refused"
+            ),
+        )  # fmt: skip
 
     def find_customer(self, customer: CustomerDocument, key: str) -> Lookup:
         """One customer per system: the one that carries our customer key, whoever made it."""
         searched_at = clock.now()
+        name = literal(customer.key)
         try:
-            answer = self.session.send("GET", f"{RECORD}/customer/eid:{quote(customer.key, safe='')}")
-        except (NotSent, Lost) as error:
-            return Unavailable(text=str(error))
-        except SignInRefused as error:
-            return Rejected(reason=Reason.CREDENTIALS_REFUSED, text=str(error))
-        if answer.status == 404:
+            rows = self.suiteql.rows(
+                "SELECT id, entityid, externalid, isinactive FROM customer "
+                f"WHERE externalid = {name} OR entityid = {name} ORDER BY id"
+            )
+        except ReadRefused as refused:
+            return refused.outcome
+        rows.sort(key=lambda row: row.get("externalid") != customer.key)
+        if not rows:
             return NotFound(searched_at=searched_at)
-        if not answer.ok:
-            outcome = outcome_of(answer, self.config.name, Reason.CUSTOMER_REFUSED)
-            return (
-                outcome
-                if isinstance(outcome, Rejected | Unavailable)
-                else Unavailable(text=errors_of(answer)[0]["detail"])
-            )
-        found: dict[str, Any] = answer.json()
-        if found.get("companyName") != customer.name:
+        if rows[0].get("isinactive") == "T":
+            blocker = Blocker(
+                connection=self.config.name, object_type="customer", object_key=customer.key, condition="inactive"
+            )  # fmt: skip
             return Rejected(
-                reason=Reason.CONTENT_DIFFERS,
-                text=f"NetSuite holds {found.get('companyName')} under {customer.key}, not {customer.name}",
-            )
+                reason=Reason.CUSTOMER_INACTIVE, text=f"Customer {customer.key} is inactive in NetSuite",
+                blocker=blocker,
+            )  # fmt: skip
         return Posted(
-            reference=str(found["id"]), document=customer.key, found=True, proof={"found_at": searched_at.isoformat()}
-        )
+            reference=rows[0]["id"], document=rows[0].get("entityid", ""), found=True,
+            proof={"found_at": searched_at.isoformat()},
+        )  # fmt: skip

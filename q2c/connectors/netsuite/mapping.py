@@ -1,95 +1,107 @@
-"""Journals and customers, canonical ↔ NetSuite. References travel by external id, amounts as exact decimals."""
+"""Journals and customers, canonical ↔ NetSuite. References travel by internal id, amounts as exact decimals."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from q2c import money
-from q2c.contracts.documents import CustomerDocument, JournalDocument
+from q2c.connectors.netsuite.checks import Found
+from q2c.connectors.netsuite.masters import reference
+from q2c.contracts.documents import CustomerDocument, JournalDocument, JournalLine
 
 # Our dimension → NetSuite's segment on a journal line; option `segments` of the connection overrides it.
 SEGMENTS = {"cost_center": "department", "product_line": "class", "region": "location"}
+MEMO_MAX = 999
+APPROVED = "2"
 
-Signature = tuple[str, str, Counter[tuple[Any, ...]]]
+# Date, currency and subsidiary; and the lines, counted: account, minor units, segments, customer.
+Signature = tuple[str, str, str, Counter[tuple[Any, ...]]]
 
 
 def segments_of(options: Mapping[str, Any]) -> dict[str, str]:
     return dict(options.get("segments") or SEGMENTS)
 
 
-def journal_body(journal: JournalDocument, period_id: str, segments: Mapping[str, str]) -> dict[str, Any]:
+def journal_body(journal: JournalDocument, found: Found) -> dict[str, Any]:
     """POST body of a journalEntry. externalId carries our key, so that it can be found for ever."""
     body: dict[str, Any] = {
         "externalId": journal.key,
-        "subsidiary": {"externalId": journal.entity},
-        "currency": {"externalId": journal.currency},
+        "subsidiary": reference(found.subsidiaries.get(journal.entity), journal.entity),
+        "currency": reference(found.currencies.get(journal.currency), journal.currency),
         "tranDate": journal.effective_on.isoformat(),
-        "postingPeriod": {"id": period_id},
-        "memo": journal.memo,
-        "approvalStatus": {"id": "2"},
-        "line": {"items": [_line(line, journal.currency, segments) for line in journal.lines]},
+        "postingPeriod": {"id": found.periods[journal.effective_on.isoformat()]["id"]},
+        "memo": journal.memo[:MEMO_MAX],
+        "approvalStatus": {"id": APPROVED},
+        "line": {"items": [_line(line, journal.currency, found) for line in journal.lines]},
     }
-    if journal.exchange_rate is not None and journal.functional_currency != journal.currency:
+    if journal.exchange_rate is not None and journal.functional_currency not in ("", journal.currency):
         body["exchangeRate"] = journal.exchange_rate
     return body
 
 
-def _line(line: Any, currency: str, segments: Mapping[str, str]) -> dict[str, Any]:
+def _line(line: JournalLine, currency: str, found: Found) -> dict[str, Any]:
     side = "debit" if line.amount_minor >= 0 else "credit"
     item: dict[str, Any] = {
-        "account": {"externalId": line.account},
+        "account": reference(found.accounts.get(line.account), line.account),
         side: money.Money(abs(line.amount_minor), currency).decimal(),
-        "memo": line.memo[:4000],
+        "memo": line.memo[:MEMO_MAX],
     }
-    for dimension, segment in segments.items():
-        if value := line.dimensions.get(dimension):
-            item[segment] = {"externalId": value}
+    for dimension, segment in found.segments.items():
+        if code := line.dimensions.get(dimension):
+            item[segment] = reference(found.values[dimension].get(code), code)
     if line.customer:
-        item["entity"] = {"externalId": line.customer}
+        item["entity"] = reference(found.customers.get(line.customer), line.customer)
     return item
 
 
 def signature_of(journal: JournalDocument, segments: Mapping[str, str]) -> Signature:
-    """What must be equal for two journals to be the same: date, currency, and each line's account, amount, segments."""
+    """What must be equal for two journals to be the same."""
     lines = Counter(
-        (line.account, line.amount_minor, *(line.dimensions.get(dimension, "") for dimension in sorted(segments)))
+        (
+            line.account,
+            line.amount_minor,
+            *(line.dimensions.get(dimension, "") for dimension in sorted(segments)),
+            line.customer,
+        )
         for line in journal.lines
     )
-    return journal.effective_on.isoformat(), journal.currency, lines
+    return journal.effective_on.isoformat(), journal.currency, journal.entity, lines
 
 
 def signature_of_rows(rows: Sequence[Mapping[str, str]], segments: Mapping[str, str]) -> Signature:
-    """The same of a journal as SuiteQL returns it, a row per line; all values are strings."""
-    currency = rows[0]["currency"]
+    """The same of a journal as SuiteQL returns it, a row per line; all values are strings, nulls are missing."""
+    first = rows[0]
+    currency = first.get("currency", "")
     lines = Counter(
         (
-            row["account"],
-            _minor(row.get("debit"), currency) - _minor(row.get("credit"), currency),
+            row.get("account", ""),
+            _minor(row.get("foreignamount"), currency),
             *(row.get(segments[dimension]) or "" for dimension in sorted(segments)),
+            row.get("customer") or "",
         )
         for row in rows
     )
-    return rows[0]["trandate"], currency, lines
+    return first.get("trandate", ""), currency, first.get("subsidiary", ""), lines
 
 
-def _minor(text: str | None, currency: str) -> int:
-    return money.Money.of(Decimal(text), currency).minor if text else 0
+def _minor(text: str | None, currency: str) -> int | str:
+    """Minor units; the text itself where it is no amount of the currency, which then differs from ours."""
+    try:
+        return money.Money.of(Decimal(text), currency).minor if text else 0
+    except (money.MoneyError, ArithmeticError):
+        return str(text)
 
 
 def differences(ours: Signature, theirs: Signature) -> list[str]:
     """In words, what is not equal."""
-    found = []
-    if ours[0] != theirs[0]:
-        found.append(f"date {theirs[0]} instead of {ours[0]}")
-    if ours[1] != theirs[1]:
-        found.append(f"currency {theirs[1]} instead of {ours[1]}")
-    for line, count in (ours[2] - theirs[2]).items():
+    names = ("date", "currency", "subsidiary")
+    found = [f"{n} {b} instead of {a}" for n, a, b in zip(names, ours, theirs, strict=False) if a != b]
+    for line, count in (ours[3] - theirs[3]).items():
         found.append(f"{count} × line {_told(line)} is missing")
-    for line, count in (theirs[2] - ours[2]).items():
+    for line, count in (theirs[3] - ours[3]).items():
         found.append(f"{count} × line {_told(line)} is there instead")
     return found
 
@@ -100,20 +112,16 @@ def _told(line: tuple[Any, ...]) -> str:
 
 
 def customer_body(customer: CustomerDocument, key: str) -> dict[str, Any]:
-    """POST body of a customer; its external id is our customer key, so parents and journals can name it."""
+    """POST body of a customer; its external id is our customer key, so parents and journals can name it.
+
+    entityId is the key too: NetSuite keeps names apart, and two customers of one name are two customers.
+    """
     body: dict[str, Any] = {
         "externalId": customer.key,
-        "companyName": customer.name,
-        "subsidiary": {"externalId": customer.legal_entity},
-        "currency": {"externalId": customer.currency},
+        "entityId": customer.key,
+        "companyName": customer.name[:83],
         "comments": f"q2c {key}",
     }
-    if customer.parent:
-        body["parent"] = {"externalId": customer.parent}
     if customer.email:
         body["email"] = customer.email
     return body
-
-
-def parsed_day(text: str) -> dt.date:
-    return dt.date.fromisoformat(text[:10])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from q2c.connectors.http import Answer, retry_after_s
-from q2c.connectors.outcomes import Blocker, Outcome, Rejected, Unavailable, Unknown
+from q2c.connectors.outcomes import Outcome, Rejected, Unavailable, Unknown
 from q2c.reasons import Reason
 
 
@@ -20,59 +20,65 @@ class Pattern:
     code: str
     text: re.Pattern[str]
     reason: Reason
-    object_type: str = ""
     verified: bool = False
 
 
-def _p(code: str, text: str, reason: Reason, object_type: str = "", *, verified: bool = False) -> Pattern:
-    return Pattern(code, re.compile(text, re.IGNORECASE), reason, object_type, verified)
+def _p(code: str, text: str, reason: Reason, *, verified: bool = False) -> Pattern:
+    return Pattern(code, re.compile(text, re.IGNORECASE), reason, verified)
 
 
 PATTERNS = (
-    _p("", r"(already exists|duplicate|DUP_RCRD)", Reason.CONTENT_DIFFERS),
-    _p("", r"period.*(closed|locked)|CLOSED_TRAN_PRD", Reason.PERIOD_CLOSED, "fiscal_period"),
-    _p("", r"not (with)?in the (chosen |selected )?.*period|DATEPERIODMISMATCH", Reason.PERIOD_CLOSED, "fiscal_period"),
-    _p("", r"field: department", Reason.DIMENSION_INACTIVE, "cost_center", verified=True),
-    _p("", r"field: class", Reason.DIMENSION_INACTIVE, "product_line", verified=True),
-    _p("", r"field: location", Reason.DIMENSION_INACTIVE, "region", verified=True),
-    _p("", r"field: account", Reason.ACCOUNT_UNKNOWN, "account", verified=True),
-    _p("", r"field: (entity|customer)", Reason.CUSTOMER_UNKNOWN, "customer", verified=True),
+    _p("", r"period.*(closed|locked)|(closed|locked) (\w+ )?period|CLOSED_TRAN_PRD", Reason.PERIOD_CLOSED),
+    _p("", r"not (with)?in the (chosen |selected )?.*period|DATEPERIODMISMATCH", Reason.PERIOD_CLOSED),
+    _p("", r"field: (department|class|location)\b", Reason.DIMENSION_INACTIVE, verified=True),
+    _p("", r"field: account\b", Reason.ACCOUNT_UNKNOWN, verified=True),
+    _p("", r"field: (entity|customer)\b", Reason.CUSTOMER_UNKNOWN, verified=True),
     _p("", r"(not balance|out of balance|must balance)", Reason.JOURNAL_UNBALANCED),
-    _p("INSUFFICIENT_PERMISSION", r"", Reason.CREDENTIALS_REFUSED, verified=True),
 )
-_VALUE = re.compile(r"Invalid Field Value (\S+) for", re.IGNORECASE)
+_DUPLICATE = re.compile(r"already exists|duplicate|DUP_RCRD", re.IGNORECASE)
+LOCKED = re.compile(r"lock", re.IGNORECASE)
 
 
 def errors_of(answer: Answer) -> list[dict[str, Any]]:
     """The o:errorDetails of an answer; one made of its text where it carries none."""
     document = answer.json()
     details = document.get("o:errorDetails") if isinstance(document, dict) else None
-    if isinstance(details, list) and details:
-        return [detail for detail in details if isinstance(detail, dict)]
-    return [{"detail": answer.text[:400] or f"HTTP {answer.status}", "o:errorCode": ""}]
+    found = [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    return found or [{"detail": answer.text[:400] or f"HTTP {answer.status}", "o:errorCode": ""}]
 
 
-def outcome_of(answer: Answer, connection: str, fallback: Reason = Reason.JOURNAL_REFUSED) -> Outcome:
-    """What a refusal means for a write."""
+def text_of(answer: Answer) -> str:
+    return str(errors_of(answer)[0].get("detail", ""))
+
+
+def is_duplicate(answer: Answer) -> bool:
+    """Whether a record under this external id, or of this name, is there already."""
+    return answer.status in (400, 409) and bool(_DUPLICATE.search(text_of(answer)))
+
+
+def outcome_of(answer: Answer, fallback: Reason = Reason.JOURNAL_REFUSED) -> Outcome:
+    """What an answer other than success means for a write."""
     first = errors_of(answer)[0]
     code, text = str(first.get("o:errorCode", "")), str(first.get("detail", ""))
     where = str(first.get("o:errorPath", ""))
     if answer.status == 429 or code == "CONCURRENCY_LIMIT_EXCEEDED":
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=retry_after_s(answer.headers))
-    if answer.status in (502, 504) or (answer.status == 500 and code != "USER_ERROR"):
-        return Unknown(text=f"HTTP {answer.status}: {text}")
     if answer.status == 503:
         return Unavailable(text=text or "service unavailable", retry_after_s=retry_after_s(answer.headers))
-    if answer.status in (401, 403):
+    if answer.status >= 500 and code != "USER_ERROR":
+        return Unknown(text=f"HTTP {answer.status}: {text}")
+    if answer.status in (401, 403) or code == "INSUFFICIENT_PERMISSION":
         return Rejected(reason=Reason.CREDENTIALS_REFUSED, code=code, text=text)
     for pattern in PATTERNS:
         if pattern.code in ("", code) and pattern.text.search(text):
-            value = _VALUE.search(text)
-            key = value.group(1) if value else where
-            blocker = None
-            if pattern.object_type:
-                blocker = Blocker(
-                    connection=connection, object_type=pattern.object_type, object_key=key, condition=pattern.reason
-                )
-            return Rejected(reason=pattern.reason, code=code, text=text, field=where, blocker=blocker)
+            return Rejected(reason=pattern.reason, code=code, text=text, field=where)
     return Rejected(reason=fallback, code=code, text=text, field=where)
+
+
+def outcome_of_read(answer: Answer, fallback: Reason = Reason.REQUEST_REFUSED) -> Rejected | Unavailable:
+    """The same for a read, which leaves nothing behind."""
+    outcome = outcome_of(answer, fallback)
+    return outcome if isinstance(outcome, Rejected) else Unavailable(
+        text=getattr(outcome, "text", ""), retry_after_s=getattr(outcome, "retry_after_s", None),
+        reason=getattr(outcome, "reason", Reason.PLATFORM_UNAVAILABLE),
+    )  # fmt: skip
