@@ -8,7 +8,7 @@ from q2c.connectors.http import recording
 from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
 from q2c.contracts.documents import CreditDecision
 from q2c.reasons import Reason
-from tests.connectors.credit.service import KEY, asked, connect
+from tests.connectors.credit.limits import KEY, asked, connect
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.connectors.control import sandbox_url
-from tests.connectors.credit.service import KEY
+from tests.connectors.credit.limits import KEY
 
 CHECK = {"customer": {"id": "C-1", "name": "Globex", "country": "US"}, "amount": {"currency": "USD", "value": "1.00"}}
 
