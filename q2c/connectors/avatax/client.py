@@ -14,6 +14,7 @@ from q2c.contracts.documents import TaxEstimate, TaxRequest
 from q2c.reasons import Reason
 
 CREATE = "/api/v2/transactions/create"
+COMPANIES = "/api/v2/companies"
 PING = "/api/v2/utilities/ping"
 # application; version; library; its version; machine
 CLIENT = "q2c; 1; REST; v2; server"
@@ -64,6 +65,27 @@ class AvaTax:
             return self._no_nexus(str(body["companyCode"]), place)
         return found
 
+    def still_blocked(self, blocker: Blocker) -> bool | None:
+        """Whether a company is still missing or inactive, or still not registered in a place."""
+        if blocker.object_type not in ("tax_company", "tax_nexus"):
+            return None
+        code, _, place = blocker.object_key.partition(":")
+        found = self._rows(COMPANIES, {"$filter": f"companyCode eq '{code}'"})
+        company = next((row for row in found or [] if row.get("companyCode") == code), None)
+        if found is None or blocker.object_type == "tax_company":
+            return None if found is None else not (company and company.get("isActive"))
+        if company is None:
+            return True
+        nexus = self._rows(f"{COMPANIES}/{company['id']}/nexus", {"$top": "1000"})
+        country, _, region = place.partition("-")
+        return None if nexus is None else not any(_covers(row, country, region) for row in nexus)
+
+    def _rows(self, path: str, query: Mapping[str, str]) -> list[dict[str, Any]] | None:
+        answer = self._send("GET", path, query=query, operation="look_up")
+        content = answer.json() if isinstance(answer, Answer) and answer.ok else None
+        rows = content.get("value") if isinstance(content, dict) else None
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
+
     def _no_nexus(self, company: str, place: str) -> Rejected:
         """Our own control has found the entity registered there: one of the two is wrong, and tax would go missing."""
         return Rejected(
@@ -87,3 +109,10 @@ class AvaTax:
             )  # fmt: skip
         except TransportError as error:
             return Unavailable(text=f"AvaTax does not answer: {error}")
+
+
+def _covers(nexus: Mapping[str, Any], country: str, region: str) -> bool:
+    """A country's nexus covers its regions, but for countries that tax by region alone."""
+    regions = {region, ""} if country not in ("US", "CA") else {region}
+    # A region of the country's own name stands for all of it.
+    return nexus.get("country") == country and (nexus.get("region") or "") in regions | {country}

@@ -120,7 +120,7 @@ def _by_jurisdiction(lines: Mapping[str, Any], wanted: list[str], currency: str)
     sums: dict[str, Decimal] = {}
     for number in wanted:
         for detail in lines[number].get("details") or []:
-            place = "-".join(part for part in (detail.get("country"), detail.get("region")) if part)
+            place = _place(detail)
             kind = detail.get("jurisdictionType") or detail.get("jurisType") or ""
             label = f"{place} {kind}: {detail.get('jurisName') or detail.get('taxName') or ''}".strip(": ")
             sums[label] = sums.get(label, Decimal(0)) + _decimal(detail, "tax")
@@ -133,8 +133,14 @@ def untaxed_for_nexus(answer: Any) -> str:
     for line in answer["lines"]:
         details = line.get("details") or []
         if details and all(detail.get("nonTaxableType") == "NexusRule" for detail in details):
-            return "-".join(part for part in (details[0].get("country"), details[0].get("region")) if part)
+            return _place(details[0])
     return ""
+
+
+def _place(detail: Mapping[str, Any]) -> str:
+    """'US-CA'; a country that is not divided is its own region at AvaTax."""
+    country, region = str(detail.get("country") or ""), str(detail.get("region") or "")
+    return country if region in ("", country) else f"{country}-{region}"
 
 
 def _decimal(record: Mapping[str, Any], name: str) -> Decimal:

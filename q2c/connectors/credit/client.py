@@ -51,7 +51,9 @@ class CreditService:
         return self._decided(answer.json(), request)
 
     def still_blocked(self, blocker: Blocker) -> bool | None:
-        """Whether a customer is still unknown or on hold; None for anything else, or when the service is silent."""
+        """Whether a customer is still unknown or on hold, or its limit under an amount; None where nobody can say."""
+        if blocker.object_type == "credit_limit":
+            return self._still_under(blocker)
         if blocker.object_type != "credit_customer":
             return None
         answer = self._send("GET", f"/v1/customers/{quote(blocker.object_key, safe='')}", operation="customer")
@@ -63,6 +65,21 @@ class CreditService:
         if not answer.ok or not isinstance(content, dict):
             return None
         return blocker.condition == "on_hold" and content.get("on_hold") is not False
+
+    def _still_under(self, blocker: Blocker) -> bool | None:
+        """'under USD 1200.00': asked once more, since a check reserves nothing."""
+        _, _, amount = blocker.condition.partition(" ")
+        currency, _, value = amount.partition(" ")
+        try:
+            amount_minor = Money.of(value, currency).minor
+        except MoneyError:
+            return None
+        request = CreditRequest(
+            customer=blocker.object_key, name=blocker.object_key, country="", currency=currency,
+            amount_minor=amount_minor,
+        )  # fmt: skip
+        found = self.check_credit(request)
+        return found.decision == "decline" if isinstance(found, CreditDecision) else None
 
     def _decided(self, content: Any, request: CreditRequest) -> CreditDecision | Rejected | Unavailable:
         found = content if isinstance(content, dict) else {}

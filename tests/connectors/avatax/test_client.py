@@ -106,6 +106,22 @@ def test_an_inactive_company_is_refused_until_it_is_active_again(avatax):
     assert isinstance(connect().estimate(asked()), TaxEstimate)
 
 
+def test_a_company_and_a_registration_are_seen_to_be_mended(avatax):
+    client = connect()
+    company = Blocker(connection="tax", object_type="tax_company", object_key="FR01", condition="missing")
+    nexus = Blocker(connection="tax", object_type="tax_nexus", object_key="US01:US-CA", condition="missing")
+    bavaria = Blocker(connection="tax", object_type="tax_nexus", object_key="FR01:DE-BY", condition="missing")
+    other = Blocker(connection="tax", object_type="cost_center", object_key="1", condition="inactive")
+    assert [client.still_blocked(b) for b in (company, nexus, bavaria, other)] == [True, True, True, None]
+    avatax.seed(companies=[{"code": "FR01", "nexus": ["DE"]}])
+    avatax.edit("company", "US01", nexus=["US-PA", "US-CA"])
+    assert [client.still_blocked(b) for b in (company, nexus, bavaria)] == [False, False, False]
+    avatax.edit("company", "FR01", active=False)
+    assert client.still_blocked(company) is True
+    avatax.fault("unavailable")
+    assert [client.still_blocked(b) for b in (company, nexus)] == [None, None]
+
+
 def test_credentials(avatax):
     assert connect().probe() is None
     wrong = connect(credentials={"account_id": "2000000001", "license_key": "wrong"})

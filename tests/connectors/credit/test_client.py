@@ -63,6 +63,25 @@ def test_a_hold_is_refused_by_its_name_and_seen_to_end(credit):
     assert client.check_credit(asked(1, customer="C-3")).decision == "approve"
 
 
+def test_a_limit_is_seen_to_be_high_enough(credit):
+    client = connect()
+    low = Blocker(connection="credit", object_type="credit_limit", object_key="C-1", condition="under USD 2000.00")
+    assert client.still_blocked(low) is True
+    credit.edit("customer", "C-1", hard_limit="2399.99")
+    assert client.still_blocked(low) is True
+    credit.edit("customer", "C-1", hard_limit="2400.00")
+    assert client.still_blocked(low) is False
+
+
+@pytest.mark.parametrize(
+    ("object_type", "condition"),
+    [("credit_limit", "exceeded"), ("credit_limit", "under USD many"), ("cost_center", "inactive")],
+)
+def test_what_it_cannot_tell_is_left_open(credit, object_type, condition):
+    blocker = Blocker(connection="credit", object_type=object_type, object_key="C-1", condition=condition)
+    assert connect().still_blocked(blocker) is None
+
+
 def test_an_unknown_customer_is_refused_until_it_is_known(credit):
     client = connect()
     found = client.check_credit(asked(1, customer="C-99"))

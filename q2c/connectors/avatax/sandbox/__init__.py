@@ -9,11 +9,13 @@ Seed, all parts optional; what is there already is replaced by key:
                    {"country": "US", "region": "CA", "name": "CALIFORNIA", "type": "State", "rate": "0",
                     "tax_code": "SW054000"}],
      "tax_codes": ["SW052000", "SW054000"],
-     "bad_addresses": [{"country": "US", "region": "PA", "postal_code": "99999", "message": "…"}]}
+     "bad_addresses": [{"country": "US", "region": "PA", "postal_code": "99999", "message": "…"}],
+     "force_timeout_s": 30}
 
 Without accounts nobody may sign in. `nexus` left out: registered everywhere. The rates of a place add up, one per
 jurisdiction (name and type: Country, State, County, City, Special); a rate with a tax code goes before the general
 one of its jurisdiction. With `tax_codes`, any other code is refused. Without rates a place has no tax.
+`force_timeout_s`: how long $include=ForceTimeout takes.
 """
 
 from __future__ import annotations

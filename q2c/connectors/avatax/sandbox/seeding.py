@@ -8,7 +8,7 @@ from typing import Any
 from q2c.connectors.avatax.sandbox.tax import JURISDICTIONS
 from q2c.connectors.sandbox_kit import Store
 
-PARTS = {"accounts", "companies", "rates", "tax_codes", "bad_addresses"}
+PARTS = {"accounts", "companies", "rates", "tax_codes", "bad_addresses", "force_timeout_s"}
 
 
 def seed(store: Store, document: dict[str, Any]) -> None:
@@ -26,8 +26,9 @@ def seed(store: Store, document: dict[str, Any]) -> None:
     for address in document.get("bad_addresses", []):
         body = {"region": "", "postal_code": "", "message": "The address is incomplete or invalid.", **address}
         _put(store, "bad_address", f"{body['country']}:{body['region']}:{body['postal_code']}", body)
-    if "tax_codes" in document:
-        store.set("tax_codes", list(document["tax_codes"]))
+    for name in ("tax_codes", "force_timeout_s"):
+        if name in document:
+            store.set(name, document[name])
 
 
 def _rate(store: Store, rate: dict[str, Any]) -> None:

@@ -1,0 +1,145 @@
+"""What the credit and the tax service are asked about a deal, and what their answers mean for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from q2c import keys
+from q2c.connectors.outcomes import Blocker, Outcome, Posted, Rejected, Unavailable
+from q2c.contracts.documents import CreditDecision, CreditRequest, InvoiceGroup, OrderDocument, TaxRequest
+from q2c.money import Money
+from q2c.reasons import Reason
+from q2c.stages.controls.world import World
+from q2c.stages.verb import Finding, OpenPort
+
+_LINE = re.compile(r"lines/(\d+)(?:/(\w+))?")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Questions:
+    """The connections to ask, and what: tax per invoice group (by its place in the order), credit per payer."""
+
+    tax: str
+    credit: str
+    taxes: Sequence[tuple[int, TaxRequest]]
+    credits: Sequence[CreditRequest]
+
+
+def questions(order: OrderDocument, data: World, tax: str, credit: str) -> Questions:
+    """Nothing is asked for a group whose entity or payer is not determined: a control says so already."""
+    taxes: list[tuple[int, TaxRequest]] = []
+    # One payer's groups count together: each alone might pass where the deal does not.
+    credits: dict[tuple[str, str], CreditRequest] = {}
+    for position, group in enumerate(order.groups):
+        entity, payer = data.entity_of(group, order), data.payer(group.bill_to)
+        if entity is None or payer is None:
+            continue
+        if lines := _taxed(order, group, data):
+            request = TaxRequest(
+                code=keys.idempotency_key("tax", order.order_number, group.key), customer=payer.key,
+                company=entity.code, currency=group.currency, on=order.starts_on, ship_from=None,
+                ship_to=group.ship_to, lines=lines,
+            )  # fmt: skip
+            taxes.append((position, request))
+        earlier = credits.get((payer.key, group.currency))
+        amount_minor = sum(line.amount_minor for line in order.lines if line.group == group.key)
+        credits[payer.key, group.currency] = CreditRequest(
+            customer=payer.key, name=payer.name, country=group.ship_to.country, currency=group.currency,
+            amount_minor=amount_minor + (earlier.amount_minor if earlier else 0),
+        )  # fmt: skip
+    return Questions(tax=tax, credit=credit, taxes=taxes, credits=list(credits.values()))
+
+
+def _taxed(order: OrderDocument, group: InvoiceGroup, data: World) -> tuple[tuple[int, str, str, int], ...]:
+    return tuple(
+        (line.line, data.products[line.product].tax_code, line.product, line.amount_minor)
+        for line in order.lines
+        if line.group == group.key and line.product in data.products
+    )
+
+
+def ask(
+    open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
+) -> Outcome:
+    """Append what credit and tax say to `found`.
+
+    What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
+    """
+    for credit in wanted.credits:
+        answer = open_port(wanted.credit).check_credit(credit)
+        if _is_no_answer(answer):
+            return answer
+        found.extend(_of_credit(wanted.credit, credit, answer))
+    total_minor = 0
+    for position, request in wanted.taxes:
+        answer = open_port(wanted.tax).estimate(request)
+        if _is_no_answer(answer):
+            return answer
+        if isinstance(answer, Rejected):
+            found.append(_of_tax(order, position, answer))
+        else:
+            total_minor += answer.tax_minor
+    notes["tax_minor"] = total_minor
+    return Posted(reference="")
+
+
+def _is_no_answer(answer: Any) -> bool:
+    return isinstance(answer, Unavailable) or (
+        isinstance(answer, Rejected) and answer.reason == Reason.CREDENTIALS_REFUSED
+    )
+
+
+def _of_tax(order: OrderDocument, group: int, refused: Rejected) -> Finding:
+    return Finding(
+        reason=Reason.TAX_REFUSED, text=refused.text, code=refused.code, blocker=refused.blocker,
+        pointer=_pointer(order, group, refused.field),
+        remedy="Correct the ship-to address, the tax code or the company's registration with the tax service, "
+        "then replay",
+    )  # fmt: skip
+
+
+def _pointer(order: OrderDocument, group: int, field: str) -> str:
+    """'lines/3/taxCode' of the tax service → where that stands in the order."""
+    if found := _LINE.fullmatch(field):
+        position = next((i for i, line in enumerate(order.lines) if str(line.line) == found[1]), None)
+        return f"/groups/{group}" if position is None else f"/lines/{position}/product"
+    return f"/groups/{group}/ship_to" if field in ("ship_to", "postalCode") else f"/groups/{group}"
+
+
+def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision | Rejected) -> list[Finding]:
+    if isinstance(answer, Rejected):
+        return [
+            Finding(
+                reason=Reason.CREDIT_REFUSED, text=answer.text, code=answer.code, pointer="/customer",
+                remedy="Settle it with the credit desk, then replay", blocker=answer.blocker,
+            )
+        ]  # fmt: skip
+    if answer.decision == "approve":
+        return []
+    refused = answer.decision == "decline"
+    limit_minor = answer.hard_limit_minor if refused else answer.soft_limit_minor
+    would_owe = Money(answer.exposure_minor + request.amount_minor, answer.currency)
+    return [
+        Finding(
+            reason=Reason.CREDIT_REFUSED if refused else Reason.CREDIT_APPROVAL_REQUIRED,
+            pointer="/customer",
+            seen=str(would_owe),
+            text=f"{request.name} would owe {would_owe}, more than its {'hard' if refused else 'soft'} credit limit "
+            f"of {Money(limit_minor, answer.currency)}",
+            remedy="Raise the limit or collect, then replay" if refused else "A second person approves the credit",
+            code=answer.provider_reference,
+            blocker=_limit(connection, request) if refused else None,
+        )
+    ]
+
+
+def _limit(connection: str, request: CreditRequest) -> Blocker:
+    """The amount is part of the condition: a limit that was raised may still be too low for this deal."""
+    amount = Money(request.amount_minor, request.currency).decimal()
+    return Blocker(
+        connection=connection, object_type="credit_limit", object_key=request.customer,
+        condition=f"under {request.currency} {amount:f}",
+    )  # fmt: skip
