@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver, path, re_path
 
-urlpatterns: list[URLPattern] = []
+from q2c.api import events, problems
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("events", events.post, name="api-events"),
+    path("schemas/<str:name>", events.event_schema, name="api-event-schema"),
+    # Last: what is none of the above is no page either.
+    re_path(r"^(?P<rest>.*)$", problems.not_found, name="api-not-found"),
+]

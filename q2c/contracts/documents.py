@@ -14,9 +14,22 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-Key = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+from q2c.money import EXPONENTS
+
+Key = Annotated[
+    str,
+    Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$", description="1 to 64 characters, none of control"),
+]
 Text = Annotated[str, Meta(max_length=400, pattern=r"^[^\x00]*$")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
+Word = Annotated[str, Meta(max_length=40, pattern=r"^[^\x00]*$")]
+EntityCode = Annotated[
+    str,
+    Meta(min_length=1, max_length=20, pattern=r"^[A-Z0-9][A-Z0-9_-]*$", description="Code of a legal entity: DE, US_2"),
+]
+Currency = Annotated[
+    str,
+    Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code", extra_json_schema={"enum": sorted(EXPONENTS)}),
+]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")]
 Minor = Annotated[int, Meta(ge=-(10**15), le=10**15, description="Minor units of the currency")]
 NotNegative = Annotated[int, Meta(ge=0, le=10**15, description="Minor units of the currency")]
@@ -49,7 +62,7 @@ class Party:
     active: bool = True
     pays_for_itself: bool = False
     billing_address: Address | None = None
-    email: Text = ""
+    email: Annotated[str, Meta(max_length=254, pattern=r"^[^\x00]*$")] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +129,7 @@ class InvoiceGroup:
 
     key: Key
     region: Key
-    legal_entity: Key | None = None
+    legal_entity: EntityCode | None = None
     bill_to: Key
     ship_to: Address
     currency: Currency
@@ -128,7 +141,7 @@ class OrderDocument:
 
     order_number: Key
     customer: Key
-    contract_entity: Key
+    contract_entity: EntityCode
     currency: Currency
     closed_on: dt.date
     starts_on: dt.date
@@ -147,12 +160,12 @@ class InvoiceLine:
     kind: LineKind
     charge: Text = ""
     description: Text = ""
-    quantity: Text = "1"
+    quantity: Word = "1"
     service_starts_on: dt.date | None = None
     service_ends_on: dt.date | None = None
     net_minor: Minor
     tax_minor: Minor = 0
-    tax_code: Text = ""
+    tax_code: Word = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,8 +180,8 @@ class InvoiceDocument:
     account: Key
     order_number: Key
     group: Key
-    subscription: Text = ""
-    legal_entity: Key
+    subscription: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
+    legal_entity: EntityCode
     currency: Currency
     issued_on: dt.date
     due_on: dt.date

@@ -20,7 +20,10 @@ from q2c.stages.verb import Fact, NewEvent, Part, Stage, Work
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incoming:
-    """A validated fact about to be stored. `raw` is its payload byte for byte, `payload` the decoded dataclass."""
+    """A validated fact about to be stored. `raw` is its payload byte for byte, `payload` the decoded dataclass.
+
+    `envelope` is what stood around the payload, which was cut out at character `data_at`.
+    """
 
     type: str
     version: int
@@ -31,6 +34,8 @@ class Incoming:
     occurred_at: dt.datetime
     raw: bytes
     payload: object
+    envelope: str = ""
+    data_at: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,12 +49,14 @@ class Stored:
 
 _EVENTS = """
 INSERT INTO q2c_event (id, type, schema_version, source, source_id, correlation_id, causation_id, occurred_at,
-                       received_at, payload, payload_hash)
+                       received_at, payload, payload_hash, envelope, data_at)
 SELECT u.id, u.type, u.version, u.source, u.source_id, u.correlation, u.causation, u.occurred,
-       %s, u.payload::json, u.hash
+       %s, u.payload::json, u.hash, u.envelope, u.data_at
 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-            %s::text[], %s::bytea[])
-  AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash)
+            %s::text[], %s::bytea[], %s::text[], %s::int[])
+  AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash, envelope, data_at)
+-- Two senders of the same facts in another order would wait for each other for ever.
+ORDER BY u.source COLLATE "C", u.source_id COLLATE "C"
 ON CONFLICT (source, source_id) DO NOTHING RETURNING id
 """
 
@@ -77,11 +84,12 @@ for _stage in STAGES.values():
 def store(batch: Sequence[Incoming]) -> list[Stored]:
     """Store facts and plan their steps in one transaction; wakes the workers after commit.
 
-    Idempotent by (source, source id): the same content again is a duplicate, other content a conflict.
+    Idempotent by (source, source id): the same content again is a duplicate, other content a conflict. What fails,
+    fails with the whole transaction: a caller that wants to go on wraps it in one of its own.
     """
     ids = [keys.new_id() for _ in batch]
     hashes = [keys.fingerprint(item.raw) for item in batch]
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(
             _EVENTS,
             [
@@ -96,6 +104,8 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
                 [item.occurred_at for item in batch],
                 [item.raw.decode() for item in batch],
                 hashes,
+                [item.envelope for item in batch],
+                [item.data_at for item in batch],
             ],
         )
         new = {row[0] for row in cursor.fetchall()}
@@ -127,15 +137,26 @@ def _mark_repeats(
     """Repeats answer with the id that is there; repeats with other content are conflicts."""
     old = [i for i, result in enumerate(results) if result.id not in new]
     cursor.execute(  # type: ignore[attr-defined]
-        "SELECT e.source, e.source_id, e.id, e.correlation_id, e.payload_hash FROM q2c_event e "
-        "JOIN unnest(%s::text[], %s::text[]) AS u(source, source_id) USING (source, source_id)",
-        [[batch[i].source for i in old], [batch[i].source_id for i in old]],
+        "SELECT e.id, e.correlation_id, e.type = u.type AND e.payload_hash = u.hash, "
+        "CASE WHEN e.type = u.type AND e.payload_hash <> u.hash THEN e.payload::text END, u.i "
+        "FROM q2c_event e JOIN unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::bytea[]) "
+        "AS u(i, source, source_id, type, hash) USING (source, source_id)",
+        [
+            old,
+            [batch[i].source for i in old],
+            [batch[i].source_id for i in old],
+            [batch[i].type for i in old],
+            [hashes[i] for i in old],
+        ],
     )
-    there = {(row[0], row[1]): row[2:] for row in cursor.fetchall()}  # type: ignore[attr-defined]
-    for i in old:
-        id_, correlation_id, stored_hash = there[(batch[i].source, batch[i].source_id)]
-        status = "duplicate" if bytes(stored_hash) == hashes[i] else "conflict"
-        results[i] = Stored(id=id_, correlation_id=correlation_id, status=status)
+    for id_, correlation_id, equal, payload, i in cursor.fetchall():  # type: ignore[attr-defined]
+        same = equal or (payload is not None and _reads_the_same(payload, batch[i].raw))
+        results[i] = Stored(id=id_, correlation_id=correlation_id, status="duplicate" if same else "conflict")
+
+
+def _reads_the_same(there: str, raw: bytes) -> bool:
+    """Blanks and the order of members make no other fact."""
+    return bool(msgspec.json.decode(there) == msgspec.json.decode(raw))
 
 
 def plan(facts: Sequence[Fact]) -> int:
@@ -172,7 +193,7 @@ def plan(facts: Sequence[Fact]) -> int:
                 [part.customer[:200] for _, _, part in rows],
                 [part.amount_minor for _, _, part in rows],
                 [part.currency for _, _, part in rows],
-                [part.entity for _, _, part in rows],
+                [part.entity[:20] for _, _, part in rows],
                 [part.period for _, _, part in rows],
             ],
         )

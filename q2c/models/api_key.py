@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+
 from django.conf import settings
 from django.db import models
 from simple_history.models import HistoricalRecords
 
 from q2c import clock, keys
+from q2c.models.connection import Connection
 from q2c.models.visible import VisibleQuerySet
+
+_SYSTEM = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")
 
 
 class ApiKey(models.Model):
@@ -30,13 +36,32 @@ class ApiKey(models.Model):
         return f"{self.system} {self.prefix}…"
 
     @classmethod
-    def make(cls, system: str, scopes: list[str], created_by: object = None) -> tuple[ApiKey, str]:
-        """(the stored key, the secret to show once)."""
+    def make(
+        cls, system: str, scopes: list[str], created_by: object = None, expires_at: dt.datetime | None = None
+    ) -> tuple[ApiKey, str]:
+        """(the stored key, the secret to show once). ValueError where the system's name will not do.
+
+        No key is made for q2c itself or for a connection: what those say is not for others to say.
+        """
+        if not _SYSTEM.match(system):
+            raise ValueError(f"{system!r} is no name for a system: send letters, digits, dot, dash and underscore")
+        if system == "q2c" or Connection.objects.filter(name=system).exists():
+            raise ValueError(f"{system} is a name of our own; choose another")
         secret = keys.new_secret("q2c")
         key = cls.objects.create(
-            system=system, scopes=scopes, created_by=created_by, prefix=secret[:10], hash=keys.secret_hash(secret)
+            system=system,
+            scopes=scopes,
+            created_by=created_by,
+            expires_at=expires_at,
+            prefix=secret[:10],
+            hash=keys.secret_hash(secret),
         )
         return key, secret
+
+    def revoke(self) -> None:
+        """At once and for good; its requests are answered 401."""
+        self.revoked_at = self.revoked_at or clock.now()
+        self.save(update_fields=["revoked_at"])
 
     @property
     def is_usable(self) -> bool:

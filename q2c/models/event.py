@@ -10,7 +10,10 @@ from q2c.models.visible import VisibleQuerySet
 
 
 class Event(models.Model):
-    """One fact, byte for byte. (source, source_id) is its identity, payload_hash its content."""
+    """One fact, byte for byte. (source, source_id) is its identity, payload_hash its content.
+
+    What came in an envelope is kept without loss: `envelope` is what stood around the payload, `data_at` where.
+    """
 
     append_only = True
 
@@ -25,6 +28,8 @@ class Event(models.Model):
     received_at = models.DateTimeField()
     payload = RawJSONField()
     payload_hash = models.BinaryField(max_length=32)
+    envelope = models.TextField(blank=True, default="", db_default="")
+    data_at = models.PositiveIntegerField(default=0, db_default=0)
 
     objects = VisibleQuerySet.as_manager()
 
@@ -34,3 +39,8 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.source_id}"
+
+    @property
+    def as_sent(self) -> str:
+        """The line or item as it came; of what came without an envelope, the payload."""
+        return f"{self.envelope[: self.data_at]}{self.payload}{self.envelope[self.data_at :]}"

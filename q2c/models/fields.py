@@ -20,9 +20,9 @@ class RawJSONField(models.TextField):
     def db_type(self, connection: Any) -> str:
         return "json"
 
-    def from_db_value(self, value: Any, *_: Any) -> str | None:
-        # psycopg parses json by itself unless told otherwise; what we want back is the text.
-        return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        # psycopg would parse json by itself, and lose how it was written.
+        return f"{sql}::text", params
 
 
 def _cipher() -> MultiFernet:

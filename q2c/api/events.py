@@ -1,0 +1,102 @@
+"""Events in: POST /events, single or many, each with its own result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from django.http import Http404, HttpRequest, HttpResponse
+
+from q2c.api import idempotency, parsing
+from q2c.api.authentication import KeyHolder
+from q2c.api.problems import Problem, described
+from q2c.api.rights import by_key
+from q2c.contracts import schema
+from q2c.engine import intake
+from q2c.engine.intake import Sender, Taken
+
+# Faults that are about the writing, not about what it says.
+_UNREADABLE = {
+    "not_json", "not_utf8", "duplicate_key", "not_a_number", "number_out_of_range", "number_too_long", "too_deep",
+    "byte_order_mark", "empty", "nul_character", "half_character",
+}  # fmt: skip
+
+
+@by_key("q2c.add_event", "POST")
+def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
+    """CloudEvents 1.0: structured, binary or batch; or NDJSON, one envelope a line."""
+    items, kind = parsing.items_of(request)
+    single = kind in (parsing.STRUCTURED, parsing.JSON)
+    correlation_id = request.correlation_id if single else None  # type: ignore[attr-defined]
+    sender = Sender(system=holder.system, actor=holder.get_username(), correlation_id=correlation_id)
+
+    def act() -> HttpResponse:
+        taken = intake.take(items, sender)
+        return _one(request, taken[0]) if single else _many(request, taken, lines=kind == parsing.NDJSON)
+
+    return idempotency.once(request, holder, request.body, act)
+
+
+def _one(request: HttpRequest, taken: Taken) -> HttpResponse:
+    if taken.status == "conflict":
+        return _refusal(409, taken).response(request)
+    if taken.status == "refused":
+        return _refusal(_status_of(taken), taken).response(request)
+    body = {"event_id": taken.event_id, "correlation_id": taken.correlation_id, "status": taken.status,
+            "results": [_result(0, taken)]}  # fmt: skip
+    return _json(body, 202, {"Location": f"/api/v1/events/{taken.event_id}"})
+
+
+def _status_of(taken: Taken) -> int:
+    code = taken.faults[0].code
+    named = {"too_large": 413, "source_not_yours": 403, "internal_error": 500}
+    return 400 if code in _UNREADABLE else named.get(code, 422)
+
+
+def _refusal(status: int, taken: Taken) -> Problem:
+    first = taken.faults[0]
+    return Problem(
+        status, first.code, first.detail, remedy=first.remedy, faults=taken.faults, case=taken.case_id,
+        **({"event_id": taken.event_id} if taken.event_id else {}),
+    )  # fmt: skip
+
+
+def _many(request: HttpRequest, taken: Sequence[Taken], *, lines: bool) -> HttpResponse:
+    counts = Counter(each.status for each in taken)
+    body = {
+        "correlation_id": request.correlation_id,  # type: ignore[attr-defined]
+        **{status: counts[status] for status in ("stored", "duplicate", "conflict", "refused")},
+        "results": [_result(i, each) for i, each in enumerate(taken)],
+    }
+    return _json(body, 202)
+
+
+def _result(index: int, taken: Taken) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "index": index,
+        "id": taken.source_id,
+        "status": taken.status,
+        "event_id": taken.event_id,
+        "correlation_id": taken.correlation_id,
+    }
+    if taken.faults:
+        found["case"] = taken.case_id
+        found["errors"] = [described(fault) for fault in taken.faults]
+    return found
+
+
+def _json(body: Any, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(
+        msgspec.json.encode(body), status=status, content_type="application/json", headers=headers or {}
+    )
+
+
+@by_key("q2c.add_event", "GET")
+def event_schema(request: HttpRequest, holder: KeyHolder, name: str) -> HttpResponse:
+    """The JSON Schema that the data of an event is checked against."""
+    for type_ in schema.inbound():
+        if schema.name_of(type_) == name:
+            return HttpResponse(schema.text_of(type_), content_type="application/schema+json")
+    raise Http404

@@ -1,0 +1,27 @@
+"""Lists page by key: ?limit=50&cursor=…, so that the deepest page is as quick as the first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+
+from q2c.api.problems import Problem
+
+
+class Keyset(CursorPagination):
+    """Newest first. `next` and `previous` are whole addresses; ids are ordered by time (UUID version 7)."""
+
+    ordering = "-id"
+    page_size = 50
+    max_page_size = 200
+    page_size_query_param = "limit"
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except NotFound:
+            raise Problem(
+                400, "cursor", "This cursor is none of ours", remedy="Follow `next`, or start without a cursor"
+            ) from None

@@ -1,0 +1,118 @@
+"""Bodies: bounded, whole, in the format that was announced; JSON read strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from django.http import HttpRequest, UnreadablePostError
+from rest_framework.parsers import BaseParser
+
+from q2c.api.problems import Problem
+from q2c.contracts import strict
+from q2c.engine.intake import Item
+
+MIB = 1024 * 1024
+EVENT_MAX, BATCH_MAX, LINES_MAX = 1 * MIB, 16 * MIB, 40 * MIB
+BATCH_ITEMS_MAX, LINE_ITEMS_MAX = 1000, 10_000
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+NDJSON = "application/x-ndjson"
+JSON = "application/json"
+_CHARSET = re.compile(r'charset="?([\w-]+)"?', re.IGNORECASE)
+
+
+class StrictJSONParser(BaseParser):
+    """For views of the framework: application/json."""
+
+    media_type = JSON
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        request = parser_context["request"]._request if parser_context else None
+        return strict.decode(body_of(request, EVENT_MAX) if request is not None else stream.read())
+
+
+def body_of(request: HttpRequest, most: int) -> bytes:
+    """The body, at most so many bytes. Problem 411, 413, 415 or 400."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(415, "content_encoding", "Compressed bodies are not taken", remedy="Send it uncompressed")
+    charset = _CHARSET.search(request.headers.get("Content-Type", ""))
+    if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise Problem(415, "charset", f"The charset {charset[1]} is not taken", remedy="Send UTF-8")
+    given = request.META.get("CONTENT_LENGTH") or ""
+    if not given.isdigit():
+        raise Problem(411, "length_required", "Content-Length is missing", remedy="Send Content-Length, not chunks")
+    if int(given) > most:
+        raise too_large(int(given), most)
+    try:
+        body = request.body
+    except (UnreadablePostError, OSError):
+        raise Problem(400, "cut_off", "The body ended before its length", remedy="Send it again") from None
+    if len(body) < int(given):
+        raise Problem(400, "cut_off", "The body ended before its length", remedy="Send it again")
+    return body
+
+
+def too_large(size: int, most: int) -> Problem:
+    return Problem(
+        413, "too_large", f"The body has {size:,} bytes; at most {most:,} are taken here",
+        remedy=f"Split it, or send {NDJSON} with up to {LINE_ITEMS_MAX:,} lines in {LINES_MAX // MIB} MiB", most=most,
+    )  # fmt: skip
+
+
+def media_type_of(request: HttpRequest) -> str:
+    return (request.content_type or "").lower()
+
+
+def items_of(request: HttpRequest) -> tuple[list[Item], str]:
+    """The events of a request and the format they came in: STRUCTURED, BATCH, NDJSON, or JSON for binary mode."""
+    kind = media_type_of(request)
+    if kind == NDJSON:
+        return _lines(body_of(request, LINES_MAX)), kind
+    if kind == BATCH:
+        return _batch(body_of(request, BATCH_MAX)), kind
+    if kind == STRUCTURED:
+        return [Item(body=body_of(request, EVENT_MAX), content_type=kind)], kind
+    if "ce-specversion" in request.headers or "ce-id" in request.headers:
+        body = body_of(request, EVENT_MAX)
+        attributes = {
+            name[3:].lower(): unquote(value) for name, value in request.headers.items() if name[:3].lower() == "ce-"
+        }
+        attributes["datacontenttype"] = request.headers.get("Content-Type", "")
+        return [Item(body=body, attributes=attributes, content_type=kind)], JSON
+    raise Problem(
+        415, "content_type", f"Events do not come as {kind or 'nothing'}",
+        remedy=f"Send {STRUCTURED}, {BATCH}, {NDJSON}, or {JSON} with ce- headers (binary mode)",
+    )  # fmt: skip
+
+
+def _lines(body: bytes) -> list[Item]:
+    """Blank lines are none; every other line is kept as it is."""
+    items = [Item(body=line, content_type=NDJSON) for line in body.split(b"\n") if line.strip()]
+    if len(items) > LINE_ITEMS_MAX:
+        raise _too_many(len(items), LINE_ITEMS_MAX, "lines")
+    return items
+
+
+def _batch(body: bytes) -> list[Item]:
+    """The items of the array, each byte for byte; a body that is no array is one bad item."""
+    try:
+        found = _raws.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [Item(body=body, content_type=BATCH)]
+    if len(found) > BATCH_ITEMS_MAX:
+        raise _too_many(len(found), BATCH_ITEMS_MAX, "events")
+    return [Item(body=bytes(each), content_type=BATCH) for each in found]
+
+
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _too_many(count: int, most: int, what: str) -> Problem:
+    return Problem(
+        413, "too_many", f"{count:,} {what} are too many", remedy=f"Send at most {most:,} at once; nothing was taken",
+        most=most,
+    )  # fmt: skip

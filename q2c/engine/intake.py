@@ -1,0 +1,262 @@
+"""The one call in which API, webhooks and polls end: items are read, stored or kept raw; none spoils the others.
+
+    taken = take(items, Sender(system="webshop", actor="api:webshop"))
+
+Each item has its own result: stored, duplicate (the same again), conflict (the same id with other content), refused.
+What is refused or in conflict is kept byte for byte and opens a case; sent again unchanged it counts there.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from exceptions import cases
+from exceptions.failures import RawItem
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
+from exceptions.raw import open_raw
+from ledger.models import JournalEntry
+from q2c import keys
+from q2c.contracts.strict import Fault, Faulty
+from q2c.engine import emit, envelope
+from q2c.engine.emit import Incoming, Stored
+from q2c.engine.envelope import Item, Sender
+from q2c.models import Order
+from q2c.reasons import Reason
+
+__all__ = ["Item", "Sender", "Taken", "keep_raw", "take"]
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What became of one item. `source_id` is the sender's id where it could be read."""
+
+    status: str  # "stored" | "duplicate" | "conflict" | "refused"
+    source_id: str = ""
+    event_id: uuid.UUID | None = None
+    correlation_id: uuid.UUID | None = None
+    case_id: uuid.UUID | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+def take(items: Sequence[Item], sender: Sender) -> list[Taken]:
+    """One result per item, in order, all committed together. Raises nothing for what is in an item."""
+    read: list[Incoming | tuple[Fault, ...]] = []
+    for item in items:
+        try:
+            read.append(envelope.read(item, sender))
+        except Faulty as error:
+            read.append(error.faults)
+    good = [one for one in read if isinstance(one, Incoming)]
+    return _again_after_deadlock(lambda: _take(items, read, _on_their_journey(good), sender))
+
+
+def _take(
+    items: Sequence[Item], read: Sequence[Incoming | tuple[Fault, ...]], good: list[Incoming], sender: Sender
+) -> list[Taken]:
+    with transaction.atomic():
+        stored = iter(zip(good, _store(good), strict=True))
+        results: list[Taken] = []
+        raw: list[tuple[int, RawItem]] = []
+        for i, (item, one) in enumerate(zip(items, read, strict=True)):
+            if isinstance(one, Incoming):
+                fact, outcome = next(stored)
+                results.append(_taken(fact, outcome))
+                if results[-1].status in ("conflict", "refused"):
+                    raw.append((i, _contradiction(item, fact, results[-1], sender)))
+            else:
+                results.append(Taken(status="refused", faults=one, source_id=_id_in(item)))
+                raw.append((i, _unreadable(item, results[-1], sender)))
+        for (i, _), case_id in zip(raw, open_raw([each for _, each in raw], sender.actor), strict=True):
+            results[i] = replace(results[i], case_id=case_id)
+        _resolve_what_came_right(good, results, sender)
+    return results
+
+
+def _again_after_deadlock(act: Callable[[], Result]) -> Result:
+    """Two batches met on the same rows: the one that lost tries again, unless a caller's transaction is lost, too."""
+    for left in reversed(range(TRIES)):
+        try:
+            return act()
+        except OperationalError as error:
+            lost = isinstance(error.__cause__, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+            if not lost or not left or connection.in_atomic_block:
+                raise
+    raise AssertionError
+
+
+def _store(good: list[Incoming]) -> list[Stored | Fault]:
+    """At once; when one fails there, one by one, so that only that one fails."""
+    if not good:
+        return []
+    try:
+        with transaction.atomic():
+            return list(emit.store(good))
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("a batch could not be stored, going one by one")
+    results: list[Stored | Fault] = []
+    for fact in good:
+        try:
+            with transaction.atomic():
+                results += emit.store([fact])
+        except OperationalError:
+            raise
+        except Exception as error:
+            log.exception("an event could not be stored")
+            what = str(error).splitlines()[0] if isinstance(error, DatabaseError) else type(error).__name__
+            results.append(Fault(code="internal_error", detail=f"It could not be stored: {what}"))
+    return results
+
+
+def _on_their_journey(good: list[Incoming]) -> list[Incoming]:
+    """What belongs to an order or a journal that is here carries its correlation id, so that one trace shows all."""
+    numbers = {n for one in good if one.type != "OrderReceived" and (n := getattr(one.payload, "order_number", ""))}
+    journals = {_uuid_of(j) for one in good if (j := getattr(one.payload, "journal_id", ""))} - {None}
+    if not numbers and not journals:
+        return good
+    of_order = dict(Order.objects.filter(number__in=numbers).values_list("number", "correlation_id"))
+    of_journal = dict(JournalEntry.objects.filter(id__in=journals).values_list("id", "correlation_id"))
+    placed = []
+    for one in good:
+        known = None if one.type == "OrderReceived" else of_order.get(getattr(one.payload, "order_number", ""))
+        known = known or of_journal.get(_uuid_of(getattr(one.payload, "journal_id", "")))
+        placed.append(replace(one, correlation_id=known) if known else one)
+    return placed
+
+
+def _uuid_of(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _taken(fact: Incoming, outcome: Stored | Fault) -> Taken:
+    if isinstance(outcome, Fault):
+        return Taken(status="refused", source_id=fact.source_id, faults=(outcome,))
+    faults: tuple[Fault, ...] = ()
+    if outcome.status == "conflict":
+        faults = (
+            Fault(
+                code=Reason.EVENT_CONFLICT, pointer="/id", seen=fact.source_id,
+                detail=f"{fact.source} has sent {fact.source_id} before, with other content",
+                remedy="Send a changed fact under an id of its own",
+            ),
+        )  # fmt: skip
+    return Taken(
+        status=outcome.status,
+        source_id=fact.source_id,
+        event_id=outcome.id,
+        correlation_id=outcome.correlation_id,
+        faults=faults,
+    )
+
+
+def _contradiction(item: Item, fact: Incoming, taken: Taken, sender: Sender) -> RawItem:
+    conflict = taken.status == "conflict"
+    return RawItem(
+        body=item.body,
+        source=sender.system,
+        reason=Reason.EVENT_CONFLICT if conflict else Reason.INTERNAL_ERROR,
+        text=_sentence(taken.faults),
+        content_type=item.content_type,
+        code=taken.faults[0].code,
+        field=taken.faults[0].pointer,
+        business_key=fact.source_id,
+        event_id=taken.event_id,
+        context={"type": fact.type, "source": fact.source, "id": fact.source_id, "findings": _listed(taken.faults)},
+        correlation_id=taken.correlation_id or fact.correlation_id,
+    )
+
+
+def _unreadable(item: Item, taken: Taken, sender: Sender) -> RawItem:
+    first = taken.faults[0]
+    return RawItem(
+        body=item.body,
+        source=sender.system,
+        text=_sentence(taken.faults),
+        content_type=item.content_type,
+        code=first.code,
+        field=first.pointer,
+        business_key=taken.source_id,
+        context={"findings": _listed(taken.faults)},
+        correlation_id=sender.correlation_id,
+    )
+
+
+def _sentence(faults: Sequence[Fault]) -> str:
+    first = faults[0]
+    where = f" ({first.pointer})" if first.pointer else ""
+    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return f"{first.detail}{where}{more}"
+
+
+def _listed(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    """As accept_order's findings, so that one page shows both."""
+    return [
+        {
+            "reason": str(Reason.EVENT_MALFORMED), "code": fault.code, "text": fault.detail, "pointer": fault.pointer,
+            "seen": None if fault.seen is None else str(fault.seen), "remedy": fault.remedy,
+        }
+        for fault in faults
+    ]  # fmt: skip
+
+
+def _id_in(item: Item) -> str:
+    """The sender's id of an item that cannot be taken, where it can be read all the same."""
+    attributes = item.attributes
+    if attributes is None:
+        try:
+            decoded = envelope.strict.decode(item.body)
+        except Faulty:
+            return ""
+        attributes = decoded if isinstance(decoded, dict) else {}
+    found = attributes.get("id")
+    return found[: envelope.NAME_MAX] if isinstance(found, str) and found.isprintable() else ""
+
+
+def _resolve_what_came_right(good: Sequence[Incoming], results: Sequence[Taken], sender: Sender) -> None:
+    """An event that could not be read before came again under its id, and is right now: its case ends by itself."""
+    waiting = Case.objects.filter(
+        source=sender.system[:60], raw_hash__isnull=False, reason=Reason.EVENT_MALFORMED, state__in=UNRESOLVED
+    )
+    ids = {taken.source_id[:80]: taken for taken in results if taken.status == "stored"}
+    if not ids:
+        return
+    found = waiting.filter(business_key__in=ids).values_list("id", "business_key")
+    proofs = {case_id: {"event": str(ids[key].event_id), "document": ""} for case_id, key in found}
+    if proofs:
+        cases.resolve_cases(proofs, actor=sender.actor, resolution="resolved_by_itself")
+
+
+def keep_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID | None]:
+    """Keep what a platform gave and we cannot read. What is kept already, in whatever state its case is, is left:
+    a poll reads the same again and again. One case id per item; None where it was left."""
+    if not items:
+        return []
+
+    marks = [keys.fingerprint(item.body) for item in items]
+    known = {
+        (source, bytes(mark))
+        for source, mark in Case.objects.filter(
+            source__in={item.source[:60] for item in items}, raw_hash__in=marks
+        ).values_list("source", "raw_hash")
+    }
+    fresh = [item for item, mark in zip(items, marks, strict=True) if (item.source[:60], mark) not in known]
+    opened = iter(open_raw(fresh, actor))
+    return [
+        None if (item.source[:60], mark) in known else next(opened) for item, mark in zip(items, marks, strict=True)
+    ]

@@ -1,0 +1,39 @@
+"""manage.py make_api_key webshop [--scope q2c.add_event …] [--days 365]: a key for an upstream system, shown once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from q2c import clock
+from q2c.models import ApiKey
+
+# What an upstream system needs to send facts and follow what became of them.
+DEFAULT_SCOPES = ("q2c.add_event", "q2c.view_event", "q2c.view_order", "q2c.view_invoice")
+
+
+class Command(BaseCommand):
+    help = "Makes an API key for an upstream system and shows it once"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("system", help="its events carry this name as their source")
+        parser.add_argument("--scope", action="append", help=f"a right; default: {', '.join(DEFAULT_SCOPES)}")
+        parser.add_argument("--days", type=int, help="it expires after so many days")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        scopes = options["scope"] or list(DEFAULT_SCOPES)
+        known = {
+            f"{label}.{name}" for label, name in Permission.objects.values_list("content_type__app_label", "codename")
+        }
+        if unknown := sorted(set(scopes) - known):
+            raise CommandError(f"No such right: {', '.join(unknown)}")
+        expires_at = clock.now() + clock.days(options["days"]) if options["days"] else None
+        try:
+            key, secret = ApiKey.make(options["system"], scopes, expires_at=expires_at)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(secret)
+        until = f", until {expires_at:%Y-%m-%d}" if expires_at else ""
+        self.stderr.write(f"For {key.system}{until}. It is not shown again: store it now.")
