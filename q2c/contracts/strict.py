@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,8 @@ from typing import Any
 DEPTH_MAX = 32
 # No number of a document has more digits; longer ones only cost time.
 DIGITS_MAX = 40
+# What other readers can hold.
+EXPONENT_MAX = 300
 _HALF = re.compile("[\ud800-\udfff]")
 _LEAVE = "Leave it out"
 
@@ -136,9 +137,10 @@ def _quick_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _quick_number(digits: str) -> Decimal:
-    if len(digits) > DIGITS_MAX or math.isinf(float(digits)):
+    number = Decimal(digits)
+    if len(digits) > DIGITS_MAX or abs(number.adjusted()) > EXPONENT_MAX:
         raise _Odd
-    return Decimal(digits)
+    return number
 
 
 def _odd(_: str) -> Any:
@@ -156,7 +158,8 @@ def _careful_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _careful_number(digits: str) -> Decimal | _Mark:
-    if len(digits) > DIGITS_MAX or math.isinf(float(digits)):
+    number = Decimal(digits)
+    if len(digits) > DIGITS_MAX or abs(number.adjusted()) > EXPONENT_MAX:
         return _Mark(
             Fault(
                 code="number_out_of_range",
@@ -165,7 +168,7 @@ def _careful_number(digits: str) -> Decimal | _Mark:
                 seen=digits[:60],
             )
         )
-    return Decimal(digits)
+    return number
 
 
 def _careful_constant(name: str) -> _Mark:
