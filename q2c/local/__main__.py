@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "q2c.local.demo",
     "test": "q2c.local.test",
     "lock": "q2c.local.lock",
+    "bench": "q2c.local.bench",
 }
 
 

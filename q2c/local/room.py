@@ -100,7 +100,8 @@ class Room:
         self._until(lambda: status(f"{self.url}/healthz") > 0, doing)
         for process in others:
             self.supervisor.start(process, **filled)
-        self._until(lambda: status(f"{self.url}/readyz") == 200, doing)
+        if others:
+            self._until(lambda: status(f"{self.url}/readyz") == 200, doing)
 
     def _until(self, done: Callable[[], bool], doing: Callable[[str], None]) -> None:
         began = time.monotonic()
@@ -125,11 +126,12 @@ class Room:
 
 @contextlib.contextmanager
 def running(
-    where: Path, *, durable: bool = True, remove: bool = False, say: Callable[[str], None] = print
-) -> Iterator[Room]:
+    where: Path, *, durable: bool = True, remove: bool = False, say: Callable[[str], None] = print,
+    others: Sequence[Process] = (*WORKERS, BEAT),
+) -> Iterator[Room]:  # fmt: skip
     """A room of its own in `where`, with its tables and without data, ready; ended with the block.
 
-    While the block runs nothing is started again unless it calls supervisor.tick() now and then. `remove`: the folder
+    `others` run beside the web. While the block runs nothing is started again unless it calls supervisor.tick() now and then. `remove`: the folder
     goes afterwards, also when this process is killed.
     """
     places.folder(where.parent)
@@ -142,7 +144,7 @@ def running(
             room.start_servers()
             room.manage("migrate", "--no-input")
             room.servers.sandboxes_wait()
-            room.start_processes()
+            room.start_processes(others)
             yield room
         finally:
             room.stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,18 +12,31 @@ import msgspec
 
 from ledger.facts import Fact as LedgerFact
 from ledger.facts import FactLine
+from ledger.models import LegalEntity
 from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Event, ItemMapping, Order, Product
 
 
 def catalogue(invoices: Iterable[InvoiceDocument]) -> dict[str, Any]:
-    """Products and the dimensions of their item mappings, for these invoices."""
+    """Products, their item mappings by ledger, and each entity's ledger, for these invoices."""
+    invoices = list(invoices)
     codes = {line.product for invoice in invoices for line in invoice.lines}
-    mappings = ItemMapping.objects.filter(product__code__in=codes).select_related("product").order_by("effective_from")
+    entities = LegalEntity.objects.filter(code__in={invoice.legal_entity for invoice in invoices})
+    mappings: dict[tuple[str, str], list[ItemMapping]] = defaultdict(list)
+    for row in ItemMapping.objects.filter(product__code__in=codes).select_related("product").order_by("effective_from"):
+        mappings[row.product.code, row.connection].append(row)
     return {
         "products": {product.code: product for product in Product.objects.filter(code__in=codes)},
-        "dimensions": {mapping.product.code: mapping.dimensions for mapping in mappings},
+        "mappings": mappings,
+        "ledgers": dict(entities.values_list("code", "erp_connection")),
     }
+
+
+def dimensions_of(data: dict[str, Any], product: str, entity: str, on: dt.date) -> dict[str, str]:
+    """What the item of this product in the entity's ledger, in force that day, puts onto its lines."""
+    rows: list[ItemMapping] = data["mappings"].get((product, data["ledgers"].get(entity, "")), [])
+    in_force = [row for row in rows if row.effective_from <= on and (row.effective_to is None or on < row.effective_to)]
+    return in_force[-1].dimensions if in_force else {}
 
 
 def fact_of(
@@ -37,7 +52,7 @@ def fact_of(
                 line=line.line, product=line.product, product_line=product.product_line if product else "",
                 kind=line.kind, revenue_treatment=product.revenue_treatment if product else "",
                 tax_code=line.tax_code, region=region, net_minor=line.net_minor, tax_minor=line.tax_minor,
-                dimensions=data["dimensions"].get(line.product, {}), memo=line.description or line.charge,
+                dimensions=dimensions_of(data, line.product, invoice.legal_entity, invoice.issued_on), memo=line.description or line.charge,
             )
         )  # fmt: skip
     return LedgerFact(
