@@ -65,6 +65,7 @@ class Record:
     visible_at: dt.datetime
     created_at: dt.datetime
     updated_at: dt.datetime
+    seq: int = 0
 
 
 class Duplicate(Exception):
@@ -134,6 +135,11 @@ class Store:
         clause = f"kind = %s{seen}" + (f" AND ({where})" if where else "")
         return list(self._rows(clause, [kind, *at, *(values or [])]))
 
+    def page(self, kind: str, where: str, values: list[Any], order: str, limit: int) -> list[Record]:
+        """The first `limit` visible documents in another order than that of age. `order` is SQL."""
+        clause = "kind = %s AND visible_at <= %s" + (f" AND ({where})" if where else "")
+        return list(self._rows(clause, [kind, clock.now(), *values], f" LIMIT {limit:d}", order))
+
     def count(self, kind: str) -> int:
         sql = f"SELECT count(*) FROM {self.schema}.record WHERE kind = %s"
         return int(self.connection.execute(sql, [kind]).fetchone()[0])  # type: ignore[index]
@@ -143,10 +149,10 @@ class Store:
         rows = self._rows(f"{clause}{seen}", [*values, *tail], " FOR UPDATE" if lock else "")
         return next(iter(rows), None)
 
-    def _rows(self, clause: str, values: list[Any], tail: str = "") -> Iterator[Record]:
+    def _rows(self, clause: str, values: list[Any], tail: str = "", order: str = "seq") -> Iterator[Record]:
         cursor = self.connection.execute(
-            f"SELECT kind, id, number, external_id, body::text, visible_at, created_at, updated_at "
-            f"FROM {self.schema}.record WHERE {clause} ORDER BY seq{tail}",
+            f"SELECT kind, id, number, external_id, body::text, visible_at, created_at, updated_at, seq "
+            f"FROM {self.schema}.record WHERE {clause} ORDER BY {order}{tail}",
             values,
         )
         for row in cursor:

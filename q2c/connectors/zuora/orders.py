@@ -18,7 +18,8 @@ from q2c.money import Money
 
 BILLING_PERIODS = {"monthly": "Month", "quarterly": "Quarter", "annual": "Annual"}
 PRICE_BASES = {"month": ("Per_Month", 1), "year": ("Per_Year", 12)}
-FLAT, PER_UNIT, TIERED, VOLUME = "Flat Fee Pricing", "Per Unit Pricing", "Tiered Pricing", "Volume Pricing"
+# As GET /v1/catalog/products names the models.
+FLAT, PER_UNIT, TIERED, VOLUME = "FlatFee", "PerUnit", "Tiered", "Volume"
 
 # (product, charge type, charge model) → (productRatePlanId, productRatePlanChargeId), or Inexpressible.
 Catalog = Callable[[str, str, str], tuple[str, str]]
@@ -199,8 +200,8 @@ def _pricing(document: SubscriptionDocument, charge: SubscriptionCharge) -> tupl
         raise Inexpressible(text, f"lines/{charge.line}/phases")
     base, base_months = PRICE_BASES.get(charge.price_period, ("", 0))
     if base and quantity * price * months == amount * base_months:
-        listed = {"listPrice": numbers.plain(price), "quantity": numbers.plain(quantity), "listPriceBase": base}
-        return "Recurring", PER_UNIT, {"recurringPerUnit": listed}
+        terms = {"listPrice": numbers.plain(price), "quantity": numbers.plain(quantity), "listPriceBase": base}
+        return "Recurring", PER_UNIT, {"recurringPerUnit": terms}
     # A discount, or a price for the whole phase: the amount itself, said for as many months as it is for.
     flat = {
         "listPrice": numbers.plain(amount),
@@ -244,7 +245,7 @@ def _tiers(charge: SubscriptionCharge, usage: UsageTerms) -> list[dict[str, Any]
 
 
 def _tier(number: int, start: Decimal, end: Decimal | None, price_format: str, price: Decimal) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "tier": number,
         "startingUnit": numbers.plain(start),
         "priceFormat": price_format,
@@ -290,4 +291,38 @@ def _action_facts(action: Mapping[str, Any]) -> dict[str, Any]:
         "terms": terms,
         "currency": currency,
         "cancel": action.get("cancelSubscription"),
+    }
+
+
+def phase_actions(order: Mapping[str, Any], subscription: str, phase: int) -> list[dict[str, Any]]:
+    """The actions of an order that begin a phase, as GET /v1/orders gives them."""
+    return [
+        action
+        for each in order.get("subscriptions") or []
+        if each.get("subscriptionNumber") == subscription
+        for action in each.get("orderActions") or []
+        if str((action.get("customFields") or {}).get("Q2C_Phase__c")) == str(phase)
+    ]
+
+
+def activation_of(action: Mapping[str, Any]) -> str:
+    """The service activation date of an action; empty while it has none."""
+    dates = action.get("triggerDates") or []
+    return next((str(each.get("triggerDate") or "") for each in dates if each.get("name") == "ServiceActivation"), "")
+
+
+def dates_body(subscription: str, sequences: list[int], on: dt.date) -> dict[str, Any]:
+    """The body of PUT /v1/orders/{number}/triggerDates; acceptance too, for tenants that ask for it."""
+    dates = [{"name": name, "triggerDate": on.isoformat()} for name in ("ServiceActivation", "CustomerAcceptance")]
+    actions = [{"sequence": sequence, "triggerDates": dates} for sequence in sequences]
+    return {"subscriptions": [{"subscriptionNumber": subscription, "orderActions": actions}]}
+
+
+def cancellation_dates(order: Mapping[str, Any], subscription: str) -> set[str]:
+    return {
+        str((action.get("cancelSubscription") or {}).get("cancellationEffectiveDate") or "")
+        for each in order.get("subscriptions") or []
+        if each.get("subscriptionNumber") == subscription
+        for action in each.get("orderActions") or []
+        if action.get("type") == "CancelSubscription"
     }

@@ -65,14 +65,12 @@ def _due(
         if starts_on <= until and not charge.get("billedThrough") and (cancelled is None or starts_on < cancelled):
             yield starts_on, one_time_item(charge, starts_on, subscription["currency"])
         return
-    ends_on = min(filter(None, (day(charge.get("endsOn")), day(subscription["termEnd"]))))
-    billing = charge.get("billing") or {}
-    cuts = periods.periods(starts_on, ends_on, billing, dt.date.fromisoformat(subscription["termStart"]))
+    cuts = _cuts(subscription, charge, starts_on)
     if charge["type"] == "Usage":
         yield from _usage(subscription, charge, usages, cuts, until)
         return
     billed = day(charge.get("billedThrough")) or starts_on
-    arrears = str(billing.get("billingTiming") or "IN_ADVANCE").upper() == "IN_ARREARS"
+    arrears = _in_arrears(charge.get("billing") or {})
     for start, end in cuts:
         bill_on = end if arrears else start
         if end > billed and bill_on <= until:
@@ -104,6 +102,34 @@ def due_minor(subscription: Record, charge: Record, until: dt.date) -> int:
     whole = periods.total(charge["pricing"], periods.months_between(start, end), billing)
     cuts = periods.periods(start, end, billing, dt.date.fromisoformat(subscription["termStart"]))
     return periods.share_minor(whole, money.exponent(subscription["currency"]), cuts, until)
+
+
+def next_bill_on(subscription: Record, until: dt.date) -> dt.date:
+    """The next day on which a run after `until` finds something, activations and late usage aside."""
+    found = [dt.date.max]
+    for charge in subscription["charges"]:
+        starts_on = day(charge.get("startsOn"))
+        if starts_on is None:
+            continue
+        if charge["type"] == "OneTime":
+            found += [starts_on] if starts_on > until else []
+            continue
+        billing = charge.get("billing") or {}
+        arrears = charge["type"] == "Usage" or _in_arrears(billing)
+        days = [end if arrears else start for start, end in _cuts(subscription, charge, starts_on)]
+        found += [each for each in days if each > until][:1]
+    return min(found)
+
+
+def _in_arrears(billing: Record) -> bool:
+    return str(billing.get("billingTiming") or "IN_ADVANCE").upper() == "IN_ARREARS"
+
+
+def _cuts(subscription: Record, charge: Record, starts_on: dt.date) -> list[tuple[dt.date, dt.date]]:
+    """The billing periods of a charge, to its end as it stands now."""
+    ends_on = min(filter(None, (day(charge.get("endsOn")), day(subscription["termEnd"]))))
+    billing = charge.get("billing") or {}
+    return periods.periods(starts_on, ends_on, billing, dt.date.fromisoformat(subscription["termStart"]))
 
 
 def _usage(

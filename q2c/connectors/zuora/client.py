@@ -1,0 +1,346 @@
+"""Zuora as ports.Subscriptions and ports.InvoiceSource.
+
+What makes a second record impossible are its numbers, which are ours: account, order and subscription number. Each
+call that creates carries an Idempotency-Key of its own: Zuora keeps failures under a key for a day, so a key used
+again after a repair would bring yesterday's refusal back. Whether an earlier try left something is looked up by number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from q2c import clock, keys
+from q2c.connectors.http import Answer, Lost, NotSent
+from q2c.connectors.outcomes import (
+    Accepted,
+    Blocker,
+    Lookup,
+    NotFound,
+    Outcome,
+    Posted,
+    Rejected,
+    Unavailable,
+    Unknown,
+)
+from q2c.connectors.ports import ConnectionConfig, InvoiceNotice
+from q2c.connectors.zuora import accounts, numbers, orders
+from q2c.connectors.zuora.catalog import ProductCatalog
+from q2c.connectors.zuora.orders import Inexpressible
+from q2c.connectors.zuora.reading import Absent, Reader, ReadRefused
+from q2c.connectors.zuora.refusals import Reasons, outcome_of, reasons_in, reasons_of
+from q2c.connectors.zuora.session import NoSession, Session
+from q2c.contracts.documents import CustomerDocument, InvoiceDocument, SubscriptionDocument
+from q2c.reasons import Reason
+
+POLL_AFTER_S = 1.0
+
+
+class Zuora:
+    """Options: zone, payment_terms, run_billing, catalog, product_field, batch, bill_cycle_day, poll_after_s,
+    contact_first_name, contact_last_name, zuora_version, entity_ids, org_ids. docs/connectors/zuora.md tells each.
+    """
+
+    def __init__(self, config: ConnectionConfig) -> None:
+        self.config = config
+        self.session = Session(config)
+        self.reader = Reader(self.session, config)
+        self.catalog = ProductCatalog(self.reader.get, config.options)
+
+    def probe(self) -> Unavailable | Rejected | None:
+        try:
+            self.reader.get("/v1/catalog/products?pageSize=1")
+        except ReadRefused as refused:
+            return refused.outcome
+        return None
+
+    # Customers
+
+    def put_customer(self, customer: CustomerDocument, key: str) -> Outcome:
+        try:
+            parent_id = self._parent_id(customer)
+        except ReadRefused as refused:
+            return self._no_parent(customer, refused)
+        body = accounts.account_body(customer, key, parent_id, self.config.options)
+        answer = self._write("POST", "/v1/accounts", body, "create_account", Reason.CUSTOMER_REFUSED)
+        if isinstance(answer, Answer):
+            content = answer.json()
+            proof = {"posted_at": clock.now().isoformat(), "key": key}
+            return Posted(reference=str(content["accountId"]), document=str(content["accountNumber"]), proof=proof)
+        if isinstance(answer, Taken):
+            found = self.find_customer(customer, key)
+            return Unknown(text=answer.text) if isinstance(found, NotFound) else found
+        return answer
+
+    def find_customer(self, customer: CustomerDocument, key: str) -> Lookup:
+        """One account per number, whoever made it; the same customer when name, currency and parent agree."""
+        searched_at = clock.now()
+        try:
+            found = self.reader.get(f"/v1/accounts/{_quoted(customer.key)}")
+            parent_id = self._parent_id(customer)
+        except Absent:
+            return NotFound(searched_at=searched_at)
+        except ReadRefused as refused:
+            return refused.outcome
+        wrong = accounts.differences(customer, parent_id, found)
+        if wrong:
+            return self._differs("account", customer.key, wrong)
+        basic = found["basicInfo"]
+        proof = {"found_at": searched_at.isoformat(), "key": basic.get(accounts.KEY_FIELD)}
+        return Posted(reference=str(basic["id"]), document=customer.key, found=True, proof=proof)
+
+    def _parent_id(self, customer: CustomerDocument) -> str | None:
+        if not customer.parent:
+            return None
+        parent = self.reader.get(f"/v1/accounts/{_quoted(customer.parent)}")
+        return str(parent["basicInfo"]["id"])
+
+    def _no_parent(self, customer: CustomerDocument, refused: ReadRefused) -> Outcome:
+        if not isinstance(refused, Absent):
+            return refused.outcome
+        return Rejected(
+            reason=Reason.CUSTOMER_REFUSED, field="parentId",
+            text=f"Zuora has no account {customer.parent}, the parent of {customer.key}",
+            blocker=Blocker(
+                connection=self.config.name, object_type="account", object_key=str(customer.parent), condition="missing"
+            ),
+        )  # fmt: skip
+
+    # Subscriptions
+
+    def create_subscription(self, subscription: SubscriptionDocument, key: str) -> Outcome:
+        body = self._order_body(subscription, key)
+        if not isinstance(body, dict):
+            return body
+        answer = self._write(
+            "POST", "/v1/async/orders", body, "create_order", Reason.SUBSCRIPTION_REFUSED, query={"returnIds": "true"}
+        )
+        if isinstance(answer, Answer):
+            job = answer.json().get("jobId")
+            if not job:
+                return Unknown(text="Zuora took the order and named no job")
+            handle = f"{job}|{body['orderNumber']}|{_print(orders.business_facts(body))}"
+            wait_s = float(self.config.options.get("poll_after_s", POLL_AFTER_S))
+            return Accepted(handle=handle, poll_after_s=wait_s)
+        if isinstance(answer, Taken):
+            found = self.find_subscription(subscription, key)
+            return Unknown(text=answer.text) if isinstance(found, NotFound) else found
+        return answer
+
+    def poll(self, handle: str, key: str) -> Outcome:
+        """How the job of an order stands; done is what reads back as it was sent."""
+        job, number, print_ = handle.split("|")
+        try:
+            found = self.reader.get(f"/v1/async-jobs/{_quoted(job)}")
+        except Absent:
+            return Unknown(text=f"Zuora does not know job {job} any more")
+        except ReadRefused as refused:
+            return refused.outcome
+        status, result = str(found.get("status")), found.get("result") or {}
+        if status == "Completed" and result.get("success", True) is not False:
+            return self._order_read_back(number, print_)
+        if status in ("Failed", "Completed"):
+            reasons = reasons_in(result) or reasons_in(found) or Reasons("", str(found.get("errors") or "job failed"))
+            if reasons.is_taken:
+                return self._order_read_back(number, print_)
+            outcome = outcome_of(_OK, reasons, Reason.SUBSCRIPTION_REFUSED, writes=True)
+            # A job that failed is never done again: the order is to be looked up, and sent anew.
+            return Unknown(text=outcome.text) if isinstance(outcome, Unavailable) else outcome
+        return Accepted(handle=handle, poll_after_s=float(self.config.options.get("poll_after_s", POLL_AFTER_S)))
+
+    def _order_read_back(self, number: str, print_: str) -> Outcome:
+        searched_at = clock.now()
+        try:
+            order = self.reader.order(number)
+        except Absent:
+            return Unknown(text=f"Zuora's job is done, order {number} is not readable yet")
+        except ReadRefused as refused:
+            return Unknown(text=refused.outcome.text)
+        if _print(orders.business_facts(order)) != print_:
+            return self._differs("order", number, ["its subscriptions are not what was sent"])
+        return _posted_order(order, searched_at, found=False)
+
+    def find_subscription(self, subscription: SubscriptionDocument, key: str) -> Lookup:
+        searched_at = clock.now()
+        number = numbers.order_number(subscription.key)
+        try:
+            order = self.reader.order(number)
+        except Absent:
+            return NotFound(searched_at=searched_at)
+        except ReadRefused as refused:
+            return refused.outcome
+        body = self._order_body(subscription, key)
+        if not isinstance(body, dict):
+            return body
+        if order.get("status") in ("Cancelled", "Failed"):
+            return self._differs("order", number, [f"it is {order['status']}"])
+        if orders.business_facts(body) != orders.business_facts(order):
+            return self._differs("order", number, ["its subscriptions are not what we would send"])
+        return _posted_order(order, searched_at, found=True)
+
+    def _order_body(self, subscription: SubscriptionDocument, key: str) -> dict[str, Any] | Rejected | Unavailable:
+        try:
+            return orders.order_body(subscription, key, self.catalog, self.config.options)
+        except ReadRefused as refused:
+            return refused.outcome
+        except Inexpressible as error:
+            blocker = None
+            if error.product:
+                blocker = Blocker(
+                    connection=self.config.name, object_type="product", object_key=error.product,
+                    condition="not_in_catalog",
+                )  # fmt: skip
+            text = f"Zuora cannot take subscription {subscription.key}: {error}"
+            return Rejected(reason=Reason.SUBSCRIPTION_REFUSED, text=text, field=error.field, blocker=blocker)
+
+    def activate(self, subscription: str, phase: int, on: dt.date, key: str) -> Outcome:
+        """Gives the phase's order actions their service activation date, and reads it back.
+
+        A PUT, so without Idempotency-Key: the same date twice changes nothing.
+        """
+        number = numbers.order_number(subscription)
+        known = self.is_activated(subscription, phase, on, key)
+        if not isinstance(known, NotFound):
+            return known
+        try:
+            waiting = orders.phase_actions(self.reader.order(number), subscription, phase)
+        except ReadRefused as refused:
+            return refused.outcome
+        body = orders.dates_body(subscription, [action["sequence"] for action in waiting], on)
+        path = f"/v1/orders/{_quoted(number)}/triggerDates"
+        answer = self._write("PUT", path, body, "activate", Reason.SUBSCRIPTION_REFUSED)
+        if isinstance(answer, Answer):
+            found = self.is_activated(subscription, phase, on, key)
+            if isinstance(found, Posted):
+                return Posted(reference=found.reference, document=found.document, proof=found.proof)
+            return Unknown(text=f"{number} is not yet read back as activated") if isinstance(found, NotFound) else found
+        return Rejected(reason=Reason.SUBSCRIPTION_REFUSED, text=answer.text) if isinstance(answer, Taken) else answer
+
+    def is_activated(self, subscription: str, phase: int, on: dt.date, key: str) -> Lookup:
+        searched_at = clock.now()
+        number = numbers.order_number(subscription)
+        try:
+            order = self.reader.order(number)
+        except Absent as absent:
+            return Rejected(reason=Reason.RECORD_MISSING, text=f"Zuora has no order {number}", code=absent.code)
+        except ReadRefused as refused:
+            return refused.outcome
+        actions = orders.phase_actions(order, subscription, phase)
+        if not actions:
+            text = f"Order {number} in Zuora has no phase {phase}"
+            return Rejected(reason=Reason.SUBSCRIPTION_REFUSED, text=text)
+        given = {orders.activation_of(action) for action in actions}
+        if given == {on.isoformat()}:
+            proof = {"found_at": searched_at.isoformat(), "compared": {"phase": phase, "date": on.isoformat()}}
+            return Posted(reference=subscription, document=number, found=True, proof=proof)
+        if given <= {"", on.isoformat()}:
+            return NotFound(searched_at=searched_at)
+        return self._differs("order", number, [f"phase {phase} is active from {', '.join(sorted(given))}, not {on}"])
+
+    def cancel(self, subscription: str, on: dt.date, key: str) -> Outcome:
+        """An order that cancels, at once: the number of the order is made of the subscription's."""
+        known = self.is_cancelled(subscription, on, key)
+        if not isinstance(known, NotFound):
+            return known
+        try:
+            found = self.reader.get(f"/v1/subscriptions/{_quoted(subscription)}")
+        except Absent:
+            return Rejected(reason=Reason.RECORD_MISSING, text=f"Zuora has no subscription {subscription}")
+        except ReadRefused as refused:
+            return refused.outcome
+        today = clock.today(str(self.config.options.get("zone") or "UTC"))
+        body = orders.cancel_body(str(found["accountNumber"]), subscription, on, today, key)
+        answer = self._write("POST", "/v1/orders", body, "cancel_order", Reason.SUBSCRIPTION_REFUSED)
+        if not isinstance(answer, Answer | Taken):
+            return answer
+        seen = self.is_cancelled(subscription, on, key)
+        if isinstance(seen, NotFound):
+            return Unknown(text=f"{body['orderNumber']} is not readable yet")
+        if isinstance(seen, Posted) and isinstance(answer, Answer):
+            return Posted(reference=seen.reference, document=seen.document, proof=seen.proof)
+        return seen
+
+    def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
+        searched_at = clock.now()
+        number = numbers.cancel_number(subscription)
+        try:
+            order = self.reader.order(number)
+        except Absent:
+            return NotFound(searched_at=searched_at)
+        except ReadRefused as refused:
+            return refused.outcome
+        dates = orders.cancellation_dates(order, subscription)
+        if dates != {on.isoformat()}:
+            return self._differs("order", number, [f"it cancels on {', '.join(sorted(dates)) or 'no day'}, not {on}"])
+        proof = {"found_at": searched_at.isoformat(), "compared": {"date": on.isoformat()}}
+        return Posted(reference=subscription, document=number, found=True, proof=proof)
+
+    # Invoices
+
+    def changed_invoices(self, since: dt.datetime) -> Iterator[InvoiceNotice]:
+        """Posted invoices, oldest change first. Raises ReadFailed where Zuora does not answer to the end."""
+        yield from self.reader.changed_invoices(since)
+
+    def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
+        return self.reader.invoice(reference)
+
+    # Shared
+
+    def _write(
+        self, method: str, path: str, body: dict[str, Any], operation: str, reason: Reason, **more: Any
+    ) -> Answer | Taken | Rejected | Unavailable | Unknown:
+        """One write; an Answer is a success, Taken says that a number of ours is there already."""
+        if method == "POST":
+            more["idempotency_key"] = str(keys.new_id())
+        try:
+            answer = self.session.send(method, path, body=body, operation=operation, **more)
+        except NoSession as error:
+            return error.outcome
+        except NotSent as error:
+            return Unavailable(text=f"Zuora cannot be reached: {error}")
+        except Lost as error:
+            return Unknown(text=f"Zuora did not answer: {error}")
+        reasons = reasons_of(answer)
+        if reasons is None:
+            return answer
+        if reasons.is_taken and answer.status < 500:
+            return Taken(f"Zuora: {reasons.message}")
+        return outcome_of(answer, reasons, reason, writes=True)
+
+    def _differs(self, kind: str, number: str, wrong: list[str]) -> Rejected:
+        return Rejected(
+            reason=Reason.CONTENT_DIFFERS,
+            text=f"Zuora holds {kind} {number} with other content: {'; '.join(wrong)}",
+            blocker=Blocker(
+                connection=self.config.name, object_type=kind, object_key=number, condition="content_differs"
+            ),
+        )
+
+
+class Taken:
+    """A refusal that says: there is one with this number already."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+_OK = Answer(200, {}, b"{}", 0.0)
+
+
+def _posted_order(order: dict[str, Any], searched_at: dt.datetime, *, found: bool) -> Posted:
+    subscription = order["subscriptions"][0]["subscriptionNumber"]
+    compared = {"facts": _print(orders.business_facts(order)), "at": searched_at.isoformat()}
+    proof = {"found_at": searched_at.isoformat(), "compared": compared, "status": order.get("status")}
+    return Posted(reference=str(subscription), document=str(order["orderNumber"]), found=found, proof=proof)
+
+
+def _print(facts: Any) -> str:
+    """A short print of what must be equal, to be kept with the handle of a job."""
+    return hashlib.sha256(keys.canonical(facts)).hexdigest()[:24]
+
+
+def _quoted(key: str) -> str:
+    return quote(key, safe="")

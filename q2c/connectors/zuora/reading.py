@@ -1,0 +1,138 @@
+"""Reads: one record, an order, the feed of changed invoices, an invoice with its items and what ties it to an order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from q2c.connectors.http import Lost, NotSent
+from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable, Unknown
+from q2c.connectors.ports import ConnectionConfig, InvoiceNotice
+from q2c.connectors.zuora import invoices
+from q2c.connectors.zuora.refusals import is_absent, outcome_of, reasons_of
+from q2c.connectors.zuora.session import NoSession, Session
+from q2c.contracts.documents import InvoiceDocument
+from q2c.reasons import Reason
+
+PAGE_SIZE = 40
+QUERY_PAGE_SIZE = 50
+SUBSCRIPTIONS_KEPT = 5_000
+# What ties an invoice to an order is written when a subscription is made, and never changes.
+_TIES = ("Q2C_Order__c", "Q2C_Group__c", "Q2C_Entity__c", "invoiceOwnerAccountNumber", "accountNumber")
+
+
+class ReadRefused(Exception):
+    """Nothing was read; `outcome` says why."""
+
+    def __init__(self, outcome: Rejected | Unavailable) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
+class Absent(ReadRefused):
+    """The record does not exist."""
+
+    @property
+    def code(self) -> str:
+        return self.outcome.code if isinstance(self.outcome, Rejected) else ""
+
+
+class Reader:
+    def __init__(self, session: Session, config: ConnectionConfig) -> None:
+        self.session, self.config = session, config
+        self.zone = str(config.options.get("zone") or "UTC")
+        self._lock = threading.Lock()
+        self._subscriptions: dict[str, dict[str, Any]] = {}
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The body of a success. Raises Absent or ReadRefused."""
+        try:
+            answer = self.session.send("GET", path, query=query)
+        except NoSession as error:
+            raise ReadRefused(error.outcome) from None
+        except (NotSent, Lost) as error:
+            raise ReadRefused(Unavailable(text=f"Zuora does not answer: {error}")) from None
+        reasons = reasons_of(answer)
+        content = answer.json()
+        if reasons is None and isinstance(content, dict):
+            return content
+        if reasons is None:
+            raise ReadRefused(Unavailable(text=f"Zuora answered {answer.status} with something unreadable"))
+        if is_absent(answer, reasons):
+            missing = Rejected(reason=Reason.RECORD_MISSING, code=reasons.code, text=f"Zuora: {reasons.message}")
+            raise Absent(missing)
+        outcome = outcome_of(answer, reasons, Reason.REQUEST_REFUSED, writes=False)
+        raise ReadRefused(Unavailable(text=outcome.text) if isinstance(outcome, Unknown) else outcome)
+
+    def order(self, number: str) -> dict[str, Any]:
+        return dict(self.get(f"/v1/orders/{quote(number, safe='')}").get("order") or {})
+
+    def changed_invoices(self, since: dt.datetime) -> Iterator[InvoiceNotice]:
+        query = {
+            "filter[]": f"updatedDate.GE:{since.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "sort[]": "updatedDate.ASC",
+            "pageSize": str(QUERY_PAGE_SIZE),
+        }
+        cursor = ""
+        while True:
+            try:
+                page = self.get("/object-query/invoices", {**query, "cursor": cursor} if cursor else query)
+            except ReadRefused as refused:
+                raise ReadFailed(refused.outcome) from None
+            for row in page.get("data") or []:
+                if row.get("status") == "Posted":
+                    yield self._notice(row)
+            cursor = str(page.get("nextPage") or "")
+            if not cursor:
+                return
+
+    def _notice(self, row: Mapping[str, Any]) -> InvoiceNotice:
+        return InvoiceNotice(
+            reference=str(row["id"]),
+            invoice_number=str(row["invoiceNumber"]),
+            changed_at=invoices.instant(row["updatedDate"], self.zone),
+        )
+
+    def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
+        try:
+            found = self.get(f"/v1/invoices/{quote(reference, safe='')}")
+            if found.get("status") != "Posted":
+                text = f"Invoice {found.get('invoiceNumber')} in Zuora is {found.get('status')}, not posted"
+                return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, field="status")
+            items = self._items(str(found["id"]))
+            ties = invoices.ties_of(found, [self._subscription(name) for name in _subscriptions_of(items)])
+            field = str(self.config.options.get("product_field") or "productCode__c")
+            return invoices.invoice_of(found, items, ties, field)
+        except ReadRefused as refused:
+            return refused.outcome
+        except invoices.Unmappable as error:
+            return Rejected(reason=error.reason, text=f"Zuora invoice {reference}: {error}", field=error.field)
+
+    def _items(self, id_: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        path = f"/v1/invoices/{id_}/items?pageSize={PAGE_SIZE}"
+        while path:
+            page = self.get(path)
+            rows += page.get("invoiceItems") or []
+            path = str(page.get("nextPage") or "")
+        return rows
+
+    def _subscription(self, name: str) -> dict[str, Any]:
+        """What ties a subscription's invoices to an order; asked for once."""
+        with self._lock:
+            known = self._subscriptions.get(name)
+        if known is None:
+            found = self.get(f"/v1/subscriptions/{quote(name, safe='')}")
+            known = {"subscriptionNumber": name, **{field: found.get(field) for field in _TIES}}
+            with self._lock:
+                if len(self._subscriptions) >= SUBSCRIPTIONS_KEPT:
+                    self._subscriptions.clear()
+                self._subscriptions[name] = known
+        return known
+
+
+def _subscriptions_of(items: list[dict[str, Any]]) -> list[str]:
+    return sorted({str(item["subscriptionName"]) for item in items if item.get("subscriptionName")})

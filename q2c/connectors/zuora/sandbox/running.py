@@ -1,0 +1,126 @@
+"""Bill runs: what subscriptions owe becomes invoices, as if a run had been made on each day up to the date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from q2c.connectors.sandbox_kit import Record, Store
+from q2c.connectors.zuora.sandbox import billing, callouts
+from q2c.connectors.zuora.sandbox.answers import new_id, stamp, today
+from q2c.money import Money
+
+
+def bill_run(store: Store, document: dict[str, Any]) -> dict[str, Any]:
+    """{"until": date, "account": number or none, "post": true}. Answers with what was made."""
+    until = dt.date.fromisoformat(document["until"]) if document.get("until") else today(store)
+    wanted, values = "body->>'nextBillOn' <= %s", [until.isoformat()]
+    if document.get("account"):
+        wanted, values = f"{wanted} AND body->>'accountNumber' = %s", [*values, document["account"]]
+    run_number = f"BR-{store.next('bill_run'):08d}"
+    made: list[Record] = []
+    errors: list[dict[str, str]] = []
+    due = store.all("subscription", wanted, values)
+    accounts = {record.id: record for record in store.all("account")}
+    rates = [record.body for record in store.all("tax_rate")]
+    usages = _usages(store, {record.body["accountNumber"] for record in due})
+    for record in due:
+        account = accounts.get(record.body["accountId"])
+        if account is None or account.body["status"] != "Active":
+            errors.append({"subscription": str(record.number), "message": "The account is not active"})
+            continue
+        made += _billed(store, record, account, usages, rates, until, run_number, bool(document.get("post", True)))
+    callouts.announce(store, [record for record in made if record.body["status"] == "Posted"])
+    return {
+        "billRunNumber": run_number, "until": until.isoformat(), "invoices": len(made), "errors": errors,
+        "invoiceNumbers": [record.number for record in made],
+    }  # fmt: skip
+
+
+def _usages(store: Store, accounts: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for use in store.all("usage", "body->>'AccountNumber' = ANY(%s)", [sorted(accounts)]):
+        found.setdefault(use.body["AccountNumber"], []).append(use.body)
+    return found
+
+
+def _billed(
+    store: Store, record: Record, account: Record, usages: dict[str, list[dict[str, Any]]],
+    rates: list[dict[str, Any]], until: dt.date, run_number: str, post: bool,
+) -> list[Record]:  # fmt: skip
+    subscription = record.body
+    drafts = billing.drafts(subscription, usages.get(subscription["accountNumber"], []), rates, until)
+    made = [_invoice(store, record, account, draft, run_number, post) for draft in drafts]
+    charges = {charge["number"]: charge for charge in subscription["charges"]}
+    for item in (item for draft in drafts for item in draft.items):
+        charge = charges[item.charge["number"]]
+        if item.usage_period:
+            known = charge["usageBilled"].get(item.usage_period, 0)
+            charge["usageBilled"][item.usage_period] = known + item.amount_minor
+        charge["billedThrough"] = max(charge["billedThrough"] or "", item.ends_on.isoformat())
+    subscription["nextBillOn"] = billing.next_bill_on(subscription, until).isoformat()
+    store.put(record)
+    return made
+
+
+def _invoice(
+    store: Store, record: Record, account: Record, draft: billing.Draft, run_number: str, post: bool
+) -> Record:
+    currency = record.body["currency"]
+    net = sum(item.amount_minor for item in draft.items)
+    tax = sum(item.tax_minor for item in draft.items)
+    total = Money(net + tax, currency).decimal()
+    body = {
+        "accountId": account.id, "accountNumber": account.number, "amount": total, "balance": total,
+        "amountWithoutTax": Money(net, currency).decimal(), "taxAmount": Money(tax, currency).decimal(),
+        "discount": 0, "currency": currency, "invoiceDate": draft.bill_on.isoformat(),
+        "dueDate": (draft.bill_on + dt.timedelta(days=term_days(record.body["paymentTerm"]))).isoformat(),
+        "targetDate": draft.bill_on.isoformat(), "paymentTerm": record.body["paymentTerm"],
+        "status": "Posted" if post else "Draft", "postedDate": stamp(store, store.now()) if post else None,
+        "source": "BillRun", "sourceId": run_number, "sourceType": "Subscription",
+        "items": [_item(record, item, currency) for item in draft.items],
+    }  # fmt: skip
+    return store.add("invoice", new_id(), body, number=f"INV{store.next('invoice'):08d}")
+
+
+def _item(record: Record, item: billing.Item, currency: str) -> dict[str, Any]:
+    charge = item.charge
+    unit = next(iter(charge["pricing"].values()))
+    taxes = [
+        {
+            "id": new_id(), "name": tax["name"], "taxAmount": Money(tax["minor"], currency).decimal(),
+            "taxRate": tax["rate"], "taxRateType": "Percentage", "taxCode": charge["taxCode"],
+            "jurisdiction": tax["row"].get("region") or tax["row"].get("country"),
+            "taxDate": item.starts_on.isoformat(),
+        }
+        for tax in item.taxes
+    ]  # fmt: skip
+    return {
+        "id": new_id(), "subscriptionId": record.id, "subscriptionName": record.number, "chargeId": charge["id"],
+        "chargeName": charge["name"], "chargeType": charge["type"], "processingType": "Charge",
+        "chargeDescription": charge["description"], "chargeAmount": Money(item.amount_minor, currency).decimal(),
+        "taxAmount": Money(item.tax_minor, currency).decimal(), "taxCode": charge["taxCode"],
+        "taxMode": "TaxExclusive", "quantity": item.quantity, "unitPrice": unit.get("listPrice", 0),
+        "unitOfMeasure": unit.get("uom") or "", "sku": charge["sku"], "productName": charge["name"],
+        "productRatePlanChargeId": charge["listed"], "chargeDate": item.starts_on.isoformat(),
+        "serviceStartDate": item.starts_on.isoformat(),
+        # Zuora names the last day of the service.
+        "serviceEndDate": (item.ends_on - dt.timedelta(days=1)).isoformat(),
+        "balance": Money(item.amount_minor, currency).decimal(), "taxationItems": {"data": taxes},
+    }  # fmt: skip
+
+
+def term_days(payment_term: str) -> int:
+    """ "Net 30" → 30; what names no number is due at once."""
+    found = re.search(r"\d+", payment_term or "")
+    return int(found.group()) if found else 0
+
+
+def touch_for_usage(store: Store, account_number: str) -> None:
+    """Usage may belong to a period that was billed: the next run looks at this account's subscriptions again."""
+    for record in store.all("subscription", "body->>'accountNumber' = %s", [account_number]):
+        if any(charge["type"] == "Usage" for charge in record.body["charges"]):
+            record.body["nextBillOn"] = "0001-01-01"
+            store.put(record)
