@@ -71,7 +71,7 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
 
     Raises Refused without the right, or where all that is left is the person's own request.
     """
-    asked = _mine_to_decide(user, approval_ids, "approve")
+    asked = decidable(user, approval_ids, "approve")
     decision = Decision(left=asked.left)
     with states.acting(rights.name_of(user), text):
         rows = _locked(asked)
@@ -81,7 +81,7 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
         for row in rows:
             if row.action == CLOSE and row.case_id:
                 by_cause.setdefault(str(row.data.get("root_cause", "")), []).append(row.case_id)
-        ended = {"resolved_at": clock.now(), "resolution": CLOSE}
+        ended = {"resolved_at": clock.now(), "resolution": "closed_without_fix"}
         closed = [
             case_id
             for cause, case_ids in by_cause.items()
@@ -101,7 +101,7 @@ def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str) -> Decision:
     """Disagree, and say why: the cases go back into the queue."""
     if not text.strip():
         raise NotPossible("Say why it is refused; whoever asked will read it")
-    return _turn_down(user, approval_ids, "refuse", text, _mine_to_decide(user, approval_ids, "refuse"))
+    return _turn_down(user, approval_ids, "refuse", text, decidable(user, approval_ids, "refuse"))
 
 
 def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
@@ -132,7 +132,7 @@ def _turn_down(user: Any, approval_ids: Sequence[uuid.UUID], verb: str, text: st
     return decision
 
 
-def _mine_to_decide(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
+def decidable(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
     """Which of these the person may decide; own requests are left, on the record."""
     found = {row.id: row for row in Approval.objects.filter(id__in=approval_ids).order_by("id")}
     case_ids = [row.case_id for row in found.values() if row.case_id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -65,6 +65,17 @@ def guarded(work: Work, act: Callable[[Work], Any]) -> Any:
         if work.step.sent_at is not None:
             return Unknown(text=text)
         return Rejected(reason=Reason.INTERNAL_ERROR, text=text)
+
+
+def guarded_all(works: Sequence[Work], act: Callable[[Sequence[Work]], list[Any]]) -> list[Any]:
+    """One reading question for many works; what goes wrong on the way is Unavailable for each of them."""
+    try:
+        return act(works)
+    except NoSuchConnection as missing:
+        return [Unavailable(text=f"No active connection is called {missing}") for _ in works]
+    except Exception as error:
+        log.exception("check failed", extra={"stage": works[0].step.stage})
+        return [Unavailable(text=f"{type(error).__name__}: {error}") for _ in works]
 
 
 def keep_attempts(rows: Iterable[tuple[Work, list[Any]]]) -> None:

@@ -1,20 +1,24 @@
-"""Dry run, replay and abandon: what a person does with steps that failed."""
+"""Dry run, replay and abandon: what happens to steps that failed when a person, or a fix, wants it."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
 
 from exceptions import cases
 from q2c import clock, states
-from q2c.engine import failures, run, wake
+from q2c.connectors import http
+from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.engine import emit, failures, gates, run, wake
 from q2c.models import Step
+from q2c.reasons import Reason
 from q2c.stages import STAGES
-from q2c.stages.verb import Work
+from q2c.stages.verb import Finding, Work
 
 _SOURCES, _TARGET = states.edge(Step, "replay")
 
@@ -26,39 +30,88 @@ WHERE id = ANY(%s) AND state = ANY(%s) RETURNING id, stage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DryRun:
-    """What a replay of one step would do on today's master data; nothing was written and nothing sent."""
+    """What a replay of one step would do on today's master data; nothing was written and nothing sent.
+
+    `platform` is what the platform said when it was asked: "" where it was not, "ready", "refuses" or "silent".
+    """
 
     step_id: uuid.UUID
     stage: str
     would_pass: bool
     findings: list[dict[str, object]] = field(default_factory=list)
     preview: dict[str, Any] = field(default_factory=dict)
+    platform: str = ""
+    platform_text: str = ""
 
 
-def dry_run(step_ids: Sequence[uuid.UUID]) -> list[DryRun]:
-    """Prepare the steps as a replay would, read the result, and roll all of it back."""
+def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False) -> list[DryRun]:
+    """Prepare the steps as a replay would, read the result, and roll all of it back.
+
+    `ask`: then also let the platforms say, by reading only, what they would refuse; call it outside a transaction.
+    """
     by_stage: dict[str, list[Work]] = {}
     for work in run.load(list(Step.objects.filter(id__in=step_ids).order_by("seq"))):
         work.step.phase = "send"
         by_stage.setdefault(work.step.stage, []).append(work)
-    found: dict[uuid.UUID, DryRun] = {}
+    previews: dict[uuid.UUID, dict[str, Any]] = {}
     for name, works in by_stage.items():
         with transaction.atomic():
             run.each_or_all(works, STAGES[name].verb.prepare)
             for work in works:
-                found[work.step.id] = _read(name, work)
+                previews[work.step.id] = {} if work.findings else STAGES[name].verb.preview(work)
             transaction.set_rollback(True)
+    answers = _ask(by_stage) if ask else {}
+    found = {
+        work.step.id: _read(name, work, previews[work.step.id], answers)
+        for name, works in by_stage.items()
+        for work in works
+    }
     return [found[id_] for id_ in step_ids if id_ in found]
 
 
-def _read(name: str, work: Work) -> DryRun:
+def _ask(by_stage: dict[str, list[Work]]) -> dict[uuid.UUID, Rejected | Unavailable | None]:
+    """What each platform would refuse, one question per stage and connection."""
+    open_gates, answers = gates.Gates(), dict[uuid.UUID, Rejected | Unavailable | None]()
+    groups: dict[tuple[str, str], list[Work]] = {}
+    for name, works in by_stage.items():
+        for work in works:
+            if work.is_open and work.request is not None and work.step.connection:
+                groups.setdefault((name, work.step.connection), []).append(work)
+    for (name, _), group in groups.items():
+        with http.calling(group[0].fact.correlation_id):
+            said = gates.guarded_all(group, partial(STAGES[name].verb.check, open_gates.open))
+        answers |= {work.step.id: answer for work, answer in zip(group, said, strict=True)}
+    return answers
+
+
+def _read(
+    name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUID, Rejected | Unavailable | None]
+) -> DryRun:
+    answer = answers.get(work.step.id)
+    platform, text = "", ""
+    if work.step.id in answers:
+        platform = {type(None): "ready", Rejected: "refuses", Unavailable: "silent"}[type(answer)]
+        text = answer.text if answer is not None else ""
     findings = [*work.findings, *work.notes.get("found", [])]
+    if isinstance(answer, Rejected):
+        findings.append(_finding(answer))
+    # What would have to wait would not pass now.
+    if isinstance(work.outcome, Unavailable):
+        findings.append(Finding(reason=work.outcome.reason, text=work.outcome.text))
     return DryRun(
         step_id=work.step.id,
         stage=name,
         would_pass=not findings,
         findings=[failures.described(finding) for finding in findings],
-        preview={} if work.findings else STAGES[name].verb.preview(work),
+        preview=preview,
+        platform=platform,
+        platform_text=text,
+    )
+
+
+def _finding(refused: Rejected) -> Finding:
+    return Finding(
+        reason=refused.reason, text=refused.text, pointer=refused.field, code=refused.code, blocker=refused.blocker
     )
 
 
@@ -81,9 +134,24 @@ def replay(step_ids: Sequence[uuid.UUID], actor: str, why: str = "") -> list[uui
 
 
 def abandon(step_ids: Sequence[uuid.UUID], actor: str, why: str) -> list[uuid.UUID]:
-    """Give failed steps up for an approved reason; what waits behind them goes on."""
+    """Give failed steps up for an approved reason; what waits behind them goes on. Returns the ids that moved."""
+    if not step_ids:
+        return []
     with states.acting(actor, why):
-        stages = set(Step.objects.filter(id__in=step_ids).values_list("stage", flat=True))
-        moved = states.move(Step, "abandon", step_ids)
-        wake.after_commit(stages)
+        moved = states.move(Step, "abandon", list(step_ids), finished_at=clock.now())
+        by_stage: dict[str, list[Work]] = {}
+        for work in run.load(list(Step.objects.filter(id__in=moved).order_by("seq"))):
+            by_stage.setdefault(work.step.stage, []).append(work)
+        for name, works in by_stage.items():
+            STAGES[name].verb.abandoned(works)
+            emit.emit(works)
+        # What waited behind them may belong to any stage.
+        keys = Step.objects.filter(id__in=moved).exclude(order_key="").values("order_key")
+        behind = Step.objects.filter(order_key__in=keys, state="waiting").values_list("stage", flat=True)
+        wake.after_commit(set(behind))
     return moved
+
+
+def is_ours(finding: dict[str, object]) -> bool:
+    """Whether a finding tells a fault of q2c itself, and so says nothing about the record it was looked at for."""
+    return finding["reason"] == Reason.INTERNAL_ERROR

@@ -18,7 +18,7 @@ from q2c.engine.claim import claim, still_ours
 from q2c.models import Event, Step
 from q2c.reasons import Reason
 from q2c.stages import STAGES
-from q2c.stages.verb import Fact, Stage, Work
+from q2c.stages.verb import Fact, Stage, Verb, Work
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,8 @@ def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> Non
 def _call(stage: Stage, works: list[Work], open_gates: gates.Gates) -> list[tuple[Work, list[Any]]]:
     """Talk to the platforms, no transaction open. Each work gets its outcome."""
     attempts: list[tuple[Work, list[Any]]] = []
-    if not works:
+    # A verb without a call part asks nobody: what prepare left open is for record.
+    if not works or type(stage.verb).call is Verb.call:
         return attempts
 
     def go(batch: list[Work], act: Callable[[Work], Any]) -> None:
@@ -133,8 +134,8 @@ def _call(stage: Stage, works: list[Work], open_gates: gates.Gates) -> list[tupl
 
 
 def _must_look(work: Work, writes: bool) -> bool:
-    """Every retry of a write looks first."""
-    return writes and "first_send" not in work.notes
+    """Every retry of a write looks first, and every replay: the search is its proof that nothing is doubled."""
+    return writes and ("first_send" not in work.notes or work.step.replays > 0)
 
 
 def _may_send(work: Work, open_gates: gates.Gates) -> bool:
@@ -142,7 +143,9 @@ def _may_send(work: Work, open_gates: gates.Gates) -> bool:
     if not isinstance(work.outcome, NotFound):
         return False
     record.note_search(work, work.outcome)
-    return work.step.phase == "send" and clock.now() >= settled_at(work, open_gates)
+    # A replay of what was surely not done has nothing to wait for.
+    settled = "first_send" in work.notes or clock.now() >= settled_at(work, open_gates)
+    return work.step.phase == "send" and settled
 
 
 def settled_at(work: Work, open_gates: gates.Gates) -> dt.datetime:

@@ -93,7 +93,22 @@ class AcceptOrder(Verb):
             elif not needs_only_approval and order.state == "awaiting_approval":
                 states.move(Order, "recheck", [order.id])
 
+    def abandoned(self, works: Sequence[Work]) -> None:
+        """An order that is given up is rejected; one that stands on another version of the deal stays."""
+        there = orders.existing([work.fact.payload.order_number for work in works])
+        given_up = {
+            order.id: work
+            for work in works
+            if (order := there.get(work.fact.payload.order_number)) is not None and order.event_id == work.fact.id
+        }
+        for id_ in states.move(Order, "reject", list(given_up)):
+            work = given_up[id_]
+            number = work.fact.payload.order_number
+            work.emit("OrderRejected", OrderFact(order_id=str(id_), order_number=number, reason=work.step.text[:200]))
+
     def preview(self, work: Work) -> dict[str, Any]:
+        approved = orders.approved([work.step.id])[work.step.id]
+        work.notes["found"] = [f for f in work.notes.get("found", []) if f.reason not in approved]
         return {"findings": [finding.text for finding in work.notes.get("found", [])], "would": "accept the order"}
 
 

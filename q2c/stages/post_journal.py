@@ -8,7 +8,7 @@ from typing import Any
 from ledger import journal
 from ledger.models import JournalEntry, LegalEntity
 from q2c import clock, states
-from q2c.connectors.outcomes import Lookup, Outcome, Posted
+from q2c.connectors.outcomes import Lookup, Outcome, Posted, Rejected, Unavailable
 from q2c.contracts.documents import JournalDocument, JournalLine
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Invoice
@@ -72,6 +72,12 @@ class PostJournal(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         journal.mark_blocked([work.notes["entry"].id for work in works if "entry" in work.notes])
+
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
+        answers: list[Rejected | Unavailable | None] = open_port(works[0].step.connection).check(
+            [work.request for work in works]
+        )
+        return answers
 
     def preview(self, work: Work) -> dict[str, Any]:
         entry = work.notes.get("entry")

@@ -62,7 +62,12 @@ class RecordInvoice(Verb):
             _emit(work, result)
 
     def preview(self, work: Work) -> dict[str, Any]:
-        return {"journal": journal.preview([work.request])[0]} if work.request is not None else {}
+        if work.request is None:
+            return {}
+        shown = journal.preview([work.request])[0]
+        # The books are asked when the step is recorded; a dry run asks them now.
+        work.findings += [finding_of(found) for found in shown.findings]
+        return {"journal": shown}
 
 
 def _part(invoice: InvoiceDocument) -> Part:

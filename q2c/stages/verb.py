@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome
+from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Rejected, Unavailable
 from q2c.reasons import Reason
 
 
@@ -126,9 +126,19 @@ class Verb:
     def failed(self, works: Sequence[Work]) -> None:
         """What follows in our records from a failure that a person must see."""
 
+    def abandoned(self, works: Sequence[Work]) -> None:
+        """What follows in our records when a person gives a failed step up; may work.emit(…)."""
+
     def preview(self, work: Work) -> dict[str, Any]:
-        """After a prepare that will be rolled back: what would be sent, for a person to read."""
+        """After a prepare that will be rolled back: what would be sent, for a person to read.
+
+        What record would refuse is said here by work.reject(…).
+        """
         return {}
+
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
+        """For a dry run: what the platform would refuse, by reading only. All works go to one connection."""
+        return [None for _ in works]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
