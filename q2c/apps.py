@@ -23,6 +23,9 @@ class Q2C(AppConfig):
 
     def ready(self) -> None:
         from q2c import checks  # noqa: F401
+        from q2c.engine import watch
+
+        watch.listen()
 
         # q2c stands last in INSTALLED_APPS, so every table exists when its turn comes.
         post_migrate.connect(_install, sender=self)

@@ -16,6 +16,7 @@ QUEUES = ("intake", "provisioning", "posting", "finance", "outbound")
 
 app.conf.beat_schedule = {
     "sweep": {"task": "q2c.tasks.sweep", "schedule": 3.0, "options": {"queue": "outbound", "expires": 3}},
+    "sweep-cases": {"task": "q2c.tasks.sweep_cases", "schedule": 60.0, "options": {"queue": "outbound", "expires": 60}},
     "poll-sources": {"task": "q2c.tasks.poll_sources", "schedule": 20.0, "options": {"queue": "intake", "expires": 20}},
     "watch-blockers": {
         "task": "q2c.tasks.watch_blockers",

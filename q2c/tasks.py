@@ -7,9 +7,10 @@ from typing import Any
 from celery import Task
 from celery.signals import worker_ready
 
+from exceptions import sweep as case_sweeper
 from q2c import clock
 from q2c.celery import QUEUES, app
-from q2c.engine import run, wake
+from q2c.engine import desk, run, wake, watch
 from q2c.engine import sweep as sweeper
 from q2c.models import WorkerSeen
 from q2c.stages import STAGES
@@ -37,6 +38,24 @@ def sweep() -> dict[str, int]:
     return sweeper.sweep()
 
 
+@app.task(name="q2c.tasks.sweep_cases")
+def sweep_cases() -> dict[str, int]:
+    """What time alone does to cases: wake the snoozed, end empty problems, add up counts."""
+    return case_sweeper.sweep()
+
+
+@app.task(name="q2c.tasks.advance_batches")
+def advance_batches() -> dict[str, int]:
+    """Go on with replays; woken when one is sent. The sweep does the same when nobody wakes it."""
+    return desk.work()
+
+
+@app.task(name="q2c.tasks.watch_blockers")
+def watch_blockers() -> dict[str, int]:
+    """Look whether what stands in the way of open cases still does, and offer what is free."""
+    return watch.watch_blockers()
+
+
 @app.task(name="q2c.tasks.heartbeat")
 def heartbeat() -> None:
     """Each queue's worker writes its own sign of life, so a worker that hears nothing is noticed."""
@@ -54,7 +73,12 @@ def _send(stage: str) -> None:
     task.apply_async(args=[stage], queue=STAGES[stage].queue)
 
 
+def _call(name: str) -> None:
+    app.send_task(f"q2c.tasks.{name}", queue="outbound")
+
+
 wake.send = _send
+wake.call = _call
 
 
 @worker_ready.connect

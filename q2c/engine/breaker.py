@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections import Counter
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Count, Q, Sum
 
+from exceptions import problems
 from q2c import clock
 from q2c.connectors import registry
 from q2c.connectors.outcomes import Unavailable, Unknown
@@ -20,6 +24,11 @@ log = logging.getLogger(__name__)
 
 TRIPS_AT = 5
 PROBE_AFTER_S = 5.0
+# What the steps of a stage are called by whoever waits for them.
+_NOUNS = {
+    "accept_order": "order", "sync_customer": "customer", "provision_billing": "subscription",
+    "activate_subscription": "activation", "post_journal": "journal",
+}  # fmt: skip
 
 
 def note(stage: Stage, works: list[Work]) -> None:
@@ -54,7 +63,29 @@ def _fail(name: str, count: int, text: str) -> None:
             row.opened_at = clock.now()
             row.probe_at = clock.now() + clock.seconds(PROBE_AFTER_S)
             log.warning("breaker open", extra={"connection": name, "text": text})
+            row.problem_id = problems.connection_down(name, row.opened_at, waiting_for(name), text=text)
         row.save()
+
+
+def waiting_for(name: str) -> dict[str, Any]:
+    """What waits for a connection: {noun, count, amounts by currency}."""
+    due = Step.objects.filter(state__in=DUE)
+    config = Connection.objects.filter(name=name).first()
+    # Tax and credit are asked by a stage whose steps belong to no connection.
+    asked = Q(stage="accept_order", reason=Reason.PLATFORM_UNAVAILABLE)
+    mine = due.filter(asked if config is not None and config.service in ("tax", "credit") else Q(connection=name))
+    rows = list(mine.values("stage", "currency").annotate(n=Count("id"), minor=Sum("amount_minor")))
+    amounts: dict[str, int] = {}
+    for row in rows:
+        if row["currency"] and row["minor"]:
+            amounts[row["currency"]] = amounts.get(row["currency"], 0) + row["minor"]
+    nouns = {_NOUNS.get(row["stage"], "document") for row in rows}
+    noun = nouns.pop() if len(nouns) == 1 else "document"
+    return {"noun": noun, "count": sum(row["n"] for row in rows), "amounts": amounts}
+
+
+def _since(row: Breaker) -> dt.datetime:
+    return row.opened_at or clock.now()
 
 
 def probe_due() -> list[str]:
@@ -64,13 +95,18 @@ def probe_due() -> list[str]:
         config = Connection.objects.filter(name=row.connection, active=True).first()
         answer = registry.open_connector(config.config()).probe() if config else None
         if config is None or answer is None:
-            Breaker.objects.filter(pk=row.pk).update(opened_at=None, probe_at=None, failures=0, text="")
+            with transaction.atomic():
+                Breaker.objects.filter(pk=row.pk).update(
+                    opened_at=None, probe_at=None, failures=0, text="", problem_id=None
+                )
+                problems.connection_up(row.connection)
             closed.append(row.connection)
         else:
             wait_s = min(PROBE_AFTER_S * 2 ** min(row.failures - TRIPS_AT, 5), 120)
             Breaker.objects.filter(pk=row.pk).update(
                 failures=row.failures + 1, probe_at=clock.now() + clock.seconds(wait_s), text=answer.text
             )
+            problems.connection_down(row.connection, _since(row), waiting_for(row.connection), text=answer.text)
     if closed:
         waiting = Step.objects.filter(connection__in=closed, state__in=DUE)
         wake.now(sorted(set(waiting.values_list("stage", flat=True))))

@@ -1,4 +1,5 @@
-"""Redis may forget: the sweeper finds what is due, what a lost worker left, and which breakers may close."""
+"""Redis may forget: the sweeper finds what is due, what a lost worker left, which replays go on and which breakers may
+close."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ import logging
 from django.db import connection, transaction
 
 from q2c import clock, states
-from q2c.engine import breaker, wake
+from q2c.engine import breaker, desk, wake
 from q2c.models import Step
 
 log = logging.getLogger(__name__)
+
+# What a sweep gives to replays that nobody woke; the rest waits for the next one.
+REPLAYS_S = 2.0
 
 # Sent and not heard of again: unknown. Never sent: simply due again.
 _EXPIRED = """
@@ -41,6 +45,7 @@ def sweep() -> dict[str, int]:
         )
         due = [row[0] for row in cursor.fetchall()]
     wake.now(due)
+    replays = desk.work(turn_s=REPLAYS_S)
     if lost or closed:
         log.warning("swept", extra={"lost": lost, "breakers_closed": closed})
-    return {"lost": lost, "due": len(due), "closed": len(closed)}
+    return {"lost": lost, "due": len(due), "closed": len(closed), "replayed": replays["sent"]}

@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 # Set by q2c.tasks: the engine knows no Celery. Takes a stage's name.
 send: Callable[[str], None] | None = None
+# The same for work that belongs to no stage. Takes a task's name, without its module.
+call: Callable[[str], None] | None = None
 
 
 def after_commit(stages: Iterable[str]) -> None:
@@ -33,6 +35,20 @@ def now(stages: Iterable[str]) -> None:
                 send(stage)
         except Exception:
             log.warning("wake-up lost, the sweeper will find the work", extra={"stage": stage}, exc_info=True)
+
+
+def task_after_commit(name: str) -> None:
+    """Have a task run once the current transaction is there for it to see; lost, the next sweep does its work."""
+    transaction.on_commit(lambda: _task(name))
+
+
+def _task(name: str) -> None:
+    if call is None:
+        return
+    try:
+        call(name)
+    except Exception:
+        log.warning("wake-up lost, the sweeper will find the work", extra={"task": name}, exc_info=True)
 
 
 def answered(stage: str) -> None:

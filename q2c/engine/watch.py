@@ -1,0 +1,201 @@
+"""Fix once: when what stood in the way of cases is gone, here or in a platform, they are offered for replay.
+
+Ours (a period, a mapping, a nexus, a rule): saving the record asks at once, and watch_blockers asks again now and then.
+A dry run of one of the waiting cases is the judge, so a mapping that starts too late or a rate of the wrong day is not
+taken for a fix. Theirs: watch_blockers asks the platform whether the object still stands in the way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+
+from exceptions import unblock
+from exceptions.models import Offer, Problem
+from ledger import models as books
+from q2c import clock, keys, models
+from q2c.connectors import http
+from q2c.connectors.outcomes import Blocker
+from q2c.engine import gates, replay
+from q2c.models import Breaker
+
+log = logging.getLogger(__name__)
+
+# As exceptions keeps it: (connection, object type, object key, condition).
+Named = tuple[str, str, str, str]
+
+# Records of ours that are about a connection.
+OURS = frozenset({"item_mapping"})
+# How many blockers one change or one round looks at; the next round takes others.
+AT_ONCE, OURS_A_ROUND, THEIRS_A_ROUND = 20, 20, 60
+ROUND_S = 20
+# Seconds after which a round asks its platforms nothing more.
+ASKING_S = 15.0
+SAMPLE = 2
+
+
+def changed(connection: str, object_type: str, object_key: str = "", *, actor: str = "q2c") -> list[Offer]:
+    """An object changed: offer the cases that it no longer blocks.
+
+    `connection` is empty for what q2c owns; without a key, any object of the type may be meant. Talks to the platform
+    where the object is a platform's, so call it outside a transaction.
+    """
+    named = [
+        blocker
+        for blocker in _blockers(object_type, object_key)
+        if (_is_ours(blocker) if not connection else blocker[0] == connection)
+    ]
+    return _look_at(named[:AT_ONCE], actor)
+
+
+def watch_blockers() -> dict[str, int]:
+    """One round over the blockers of open cases. Returns how many were looked at, and offers open for them."""
+    named = _blockers()
+    ours = _turn([blocker for blocker in named if _is_ours(blocker)], OURS_A_ROUND)
+    theirs = _turn([blocker for blocker in named if not _is_ours(blocker)], THEIRS_A_ROUND)
+    offers = _look_at([*ours, *theirs], "watch")
+    return {"looked": len(ours) + len(theirs), "offers": len(offers)}
+
+
+def _is_ours(blocker: Named) -> bool:
+    return not blocker[0] or blocker[1] in OURS
+
+
+def _blockers(object_type: str = "", object_key: str = "") -> list[Named]:
+    """What stands in the way of unresolved cases: open problems know it, one row each."""
+    found = Problem.objects.filter(state="open", kind="cases").exclude(blocker_type="")
+    if object_type:
+        found = found.filter(blocker_type=object_type)
+    if object_key:
+        found = found.filter(blocker_key=object_key)
+    rows = found.order_by("id").values_list(
+        "blocker_connection", "blocker_type", "blocker_key", "blocker_condition"
+    )  # fmt: skip
+    return list(dict.fromkeys(rows))
+
+
+def _turn(named: Sequence[Named], most: int) -> list[Named]:
+    """Those whose turn it is: with more than `most`, each round goes on where the last one ended."""
+    if len(named) <= most:
+        return list(named)
+    start = int(clock.now().timestamp() // ROUND_S) * most % len(named)
+    return [*named[start:], *named[:start]][:most]
+
+
+def _look_at(named: Sequence[Named], actor: str) -> list[Offer]:
+    """Offer what is gone; take back what was offered and stands again."""
+    standing = _ours_standing([b for b in named if _is_ours(b)])
+    standing |= _theirs_standing([b for b in named if not _is_ours(b)])
+    unblock.withdraw([blocker for blocker, stands in standing.items() if stands])
+    offers = [
+        unblock.blocker_gone(*blocker, actor=actor) for blocker, stands in standing.items() if stands is False
+    ]  # fmt: skip
+    return [offer for offer in offers if offer is not None]
+
+
+def _ours_standing(named: Sequence[Named]) -> dict[Named, bool | None]:
+    """Whether each stands in the way still, by dry runs of cases that wait for it; None where they do not tell."""
+    steps = {
+        blocker: list(
+            unblock.waiting_for(blocker).exclude(step_id=None).order_by("due_at").values_list("step_id", flat=True)
+        [:SAMPLE])
+        for blocker in named
+    }  # fmt: skip
+    runs = {
+        run.step_id: run for run in replay.dry_run([step_id for ids in steps.values() for step_id in ids if step_id])
+    }
+    return {blocker: _verdict(blocker, [runs[i] for i in ids if i in runs]) for blocker, ids in steps.items()}
+
+
+def _verdict(blocker: Named, runs: Sequence[replay.DryRun]) -> bool | None:
+    told = [run for run in runs if not any(replay.is_ours(finding) for finding in run.findings)]
+    if not told:
+        return None
+    return all(any(_named(finding) == blocker for finding in run.findings) for run in told)
+
+
+def _named(finding: dict[str, Any]) -> Named | None:
+    found = finding["blocker"]
+    if not found:
+        return None
+    return (found["connection"], found["object_type"], found["object_key"], found["condition"])
+
+
+def _theirs_standing(named: Sequence[Named]) -> dict[Named, bool | None]:
+    """What the platforms say, each asked on a thread of its own; None where one does not say, or is down."""
+    by_connection: dict[str, list[Named]] = {}
+    for blocker in named:
+        by_connection.setdefault(blocker[0], []).append(blocker)
+    down = set(Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True))
+    open_gates = gates.Gates()
+    asked = {name: those for name, those in by_connection.items() if name not in down and name in open_gates.configs}
+    if not asked:
+        return {}
+    ends = http.machine_time_s() + ASKING_S
+    with ThreadPoolExecutor(min(len(asked), 8), thread_name_prefix="watch") as pool:
+        answers = pool.map(lambda pair: _ask(open_gates, pair[0], pair[1], ends), asked.items())
+    return {blocker: stands for answer in answers for blocker, stands in answer.items()}
+
+
+def _ask(open_gates: gates.Gates, name: str, named: Iterable[Named], ends: float) -> dict[Named, bool | None]:
+    """One connection's answers, one after the other; what there is no time for waits for another round."""
+    answers: dict[Named, bool | None] = {}
+    try:
+        connector = open_gates.open(name)
+        for blocker in named:
+            if not hasattr(connector, "still_blocked") or http.machine_time_s() > ends:
+                break
+            connection, kind, key, condition = blocker
+            with http.calling(keys.new_id()):
+                answers[blocker] = connector.still_blocked(
+                    Blocker(connection=connection, object_type=kind, object_key=key, condition=condition)
+                )
+    except Exception:
+        log.exception("could not ask about blockers", extra={"connection": name})
+    return answers
+
+
+# Changes here -----------------------------------------------------------------------------------------------------
+
+# Which objects a saved record may have been in the way as: (object type, object key or "" for any).
+_TOUCHES: dict[type[Any], Callable[[Any], list[tuple[str, str]]]] = {
+    books.FiscalPeriod: lambda period: [("fiscal_period", period.key)],
+    books.LegalEntity: lambda entity: [("legal_entity", "")],
+    books.Account: lambda account: [("account", account.code), ("account_role", "")],
+    books.DimensionValue: lambda value: [(value.dimension.code, value.code)],
+    books.DimensionRule: lambda rule: [("dimension_rule", "")],
+    books.PostingRule: lambda rule: [("posting_rule", "")],
+    books.PostingRuleLine: lambda line: [("posting_rule", ""), ("account_role", "")],
+    books.FxRate: lambda rate: [("fx_rate", f"{rate.from_currency}:{rate.to_currency}")],
+    models.Customer: lambda customer: [("customer", "")],
+    models.Product: lambda product: [("product", product.code), ("item_mapping", product.code)],
+    models.ItemMapping: lambda mapping: [("item_mapping", mapping.product.code), ("dimension_rule", "")],
+    models.TaxNexus: lambda nexus: [("tax_nexus", "")],
+}
+_pending: set[tuple[str, str]] = set()
+
+
+def listen() -> None:
+    """From now on each change of master data, by whatever way it is saved, offers what it frees."""
+    for model in _TOUCHES:
+        post_save.connect(_saved, sender=model, dispatch_uid=f"q2c.watch.{model.__name__}")
+        post_delete.connect(_saved, sender=model, dispatch_uid=f"q2c.watch.{model.__name__}.gone")
+
+
+def _saved(sender: type[Any], instance: Any, raw: bool = False, **_: Any) -> None:
+    for touched in [] if raw else _TOUCHES[sender](instance):
+        _pending.add(touched)
+        transaction.on_commit(partial(_after, touched), robust=True)
+
+
+def _after(touched: tuple[str, str]) -> None:
+    """Once per object, however often one transaction saved it."""
+    if touched in _pending:
+        _pending.discard(touched)
+        changed("", *touched)
