@@ -57,10 +57,10 @@ def _status_of(taken: Taken) -> int:
 
 def _refusal(status: int, taken: Taken) -> Problem:
     first = taken.faults[0]
-    return Problem(
-        status, first.code, first.detail, remedy=first.remedy, faults=taken.faults, case=taken.case_id,
-        **({"event_id": taken.event_id} if taken.event_id else {}),
-    )  # fmt: skip
+    problem = Problem(status, first.code, first.detail, remedy=first.remedy, faults=taken.faults, case=taken.case_id)
+    if taken.event_id:
+        problem.more["event_id"] = taken.event_id
+    return problem
 
 
 def _many(request: HttpRequest, taken: Sequence[Taken], *, lines: bool) -> HttpResponse:

@@ -133,11 +133,13 @@ def _of_framework(error: drf.APIException) -> Problem:
     if isinstance(error, drf.ValidationError):
         faults = list(_faults_in(error.detail, ""))
         return Problem(400, "invalid", "Some of it is wrong", faults=faults)
+    codes = error.get_codes()
+    code = codes if isinstance(codes, str) else "invalid"
     remedy = ""
     if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
         headers.setdefault("WWW-Authenticate", "Bearer")
         remedy = "Send an API key: Authorization: Bearer q2c_…"
-    return Problem(error.status_code, error.get_codes() if isinstance(error.get_codes(), str) else "invalid",
+    return Problem(error.status_code, code,
                    str(error.detail), remedy=remedy, headers=headers)  # fmt: skip
 
 

@@ -52,7 +52,9 @@ class _Enveloped(msgspec.Struct):
 
 
 _enveloped = msgspec.json.Decoder(_Enveloped)
-_payloads = {name: msgspec.json.Decoder(row.payload) for name, row in EVENTS.items()}
+_payloads: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(row.payload) for name, row in EVENTS.items()
+}
 
 
 def read(item: Item, sender: Sender) -> Incoming:

@@ -38,6 +38,8 @@ class Invoice(StateRecord):
         indexes = [
             models.Index(fields=["-issued_on", "-id"], name="invoice_newest"),
             models.Index(fields=["number"], name="invoice_number"),
+            models.Index(fields=["billing_reference"], name="invoice_billing_reference"),
+            models.Index(fields=["correlation_id"], name="invoice_correlation"),
         ]
 
     def __str__(self) -> str:

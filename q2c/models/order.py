@@ -39,7 +39,12 @@ class Order(StateRecord):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["-received_at", "-id"], name="order_newest")]
+        indexes = [
+            models.Index(fields=["-received_at", "-id"], name="order_newest"),
+            models.Index(fields=["correlation_id"], name="order_correlation"),
+            # A deal's id, or its id and a colon and the version.
+            models.Index(fields=["source_id"], opclasses=["text_pattern_ops"], name="order_source_id"),
+        ]
         permissions = [("approve_order", "Can approve an order over a limit"), ("cancel_order", "Can cancel an order")]
 
     def __str__(self) -> str:

@@ -69,6 +69,8 @@ class Step(StateRecord):
                 fields=["order_key", "seq"], condition=Q(state__in=OPEN) & ~Q(order_key=""), name="step_order"
             ),
             models.Index(fields=["business_key"], name="step_business_key"),
+            # The key that a platform may know of it.
+            models.Index(fields=["key"], condition=Q(sent_at__isnull=False), name="step_sent_key"),
             models.Index(fields=["connection", "stage"], condition=Q(state__in=OPEN), name="step_open_connection"),
         ]
         permissions = [("replay_step", "Can replay a step")]

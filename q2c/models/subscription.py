@@ -28,6 +28,9 @@ class Subscription(StateRecord):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["order", "group"], name="one_subscription_per_group")]
+        indexes = [
+            models.Index(fields=["reference"], condition=~models.Q(reference=""), name="subscription_reference"),
+        ]
 
     def __str__(self) -> str:
         return self.number

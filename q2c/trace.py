@@ -1,0 +1,235 @@
+"""Any identifier of any system → the whole journey: what came in, what was done about it, what it became, what failed.
+
+    journey = trace.find(user, "INV-00042")
+    for entry in journey.entries: …
+
+One journey shares a correlation id; invoices carry that of their order. What the person may not see is left out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from exceptions.models import Case
+from ledger.models import JournalEntry
+from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Subscription
+
+# A sender that gives one trace id to thousands of facts gets the first of them.
+ROWS_MAX = 500
+CANDIDATES_MAX = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One thing on the way, for a list by time. `record` is its row, `kind` its noun."""
+
+    at: dt.datetime
+    kind: str
+    title: str
+    state: str
+    text: str
+    record: Any
+
+
+@dataclass(kw_only=True, slots=True)
+class Trace:
+    """`found_as` says what the identifier is; `candidates` are orders to choose from where it names a customer."""
+
+    query: str
+    found_as: list[str] = field(default_factory=list)
+    correlation_ids: list[uuid.UUID] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    attempts: dict[uuid.UUID, int] = field(default_factory=dict)
+    orders: list[Order] = field(default_factory=list)
+    subscriptions: list[Subscription] = field(default_factory=list)
+    invoices: list[Invoice] = field(default_factory=list)
+    journals: list[JournalEntry] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    references: list[CrossReference] = field(default_factory=list)
+    candidates: list[Order] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.orders or self.invoices or self.journals or self.cases or self.candidates)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Everything that has a time, oldest first."""
+        return sorted(_entries(self), key=lambda entry: entry.at)
+
+
+# Each branch has its index. Sources are few: the recursive part hops from one to the next.
+_SEEDS = """
+WITH RECURSIVE sources AS (
+  (SELECT source FROM q2c_event ORDER BY source LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.source FROM q2c_event e WHERE e.source > s.source ORDER BY e.source LIMIT 1)
+  FROM sources s WHERE s.source IS NOT NULL)
+SELECT 'order number', correlation_id FROM q2c_order WHERE number = %(q)s
+UNION ALL SELECT 'id in the sales platform', correlation_id FROM q2c_order
+  WHERE source_id = %(q)s OR source_id LIKE %(versions)s
+UNION ALL SELECT 'invoice number', correlation_id FROM q2c_invoice WHERE number = %(q)s
+UNION ALL SELECT 'id in billing', correlation_id FROM q2c_invoice WHERE billing_reference = %(q)s
+UNION ALL SELECT 'subscription number', o.correlation_id FROM q2c_subscription s JOIN q2c_order o ON o.id = s.order_id
+  WHERE s.number = %(q)s
+UNION ALL SELECT 'subscription in billing', o.correlation_id FROM q2c_subscription s
+  JOIN q2c_order o ON o.id = s.order_id WHERE s.reference = %(q)s AND s.reference <> ''
+UNION ALL SELECT 'journal number', correlation_id FROM ledger_journalentry WHERE number = %(q)s
+UNION ALL SELECT 'document in the ERP', correlation_id FROM ledger_journalentry
+  WHERE document_number = %(q)s AND document_number <> ''
+UNION ALL SELECT 'key in the ERP', correlation_id FROM ledger_journalentry WHERE key = %(q)s
+UNION ALL SELECT 'key of a request', correlation_id FROM q2c_step WHERE key = %(q)s AND sent_at IS NOT NULL
+UNION ALL SELECT 'number of a document', correlation_id FROM q2c_step WHERE business_key = %(q)s
+UNION ALL SELECT 'id of an event', e.correlation_id FROM sources s
+  JOIN q2c_event e ON e.source = s.source AND e.source_id = %(q)s
+"""
+_BY_UUID = """
+SELECT 'event', correlation_id FROM q2c_event WHERE id = %(id)s
+UNION ALL SELECT 'correlation id', correlation_id FROM (SELECT correlation_id FROM q2c_event
+  WHERE correlation_id = %(id)s LIMIT 1) e
+UNION ALL SELECT 'step', correlation_id FROM q2c_step WHERE id = %(id)s
+UNION ALL SELECT 'order', correlation_id FROM q2c_order WHERE id = %(id)s
+UNION ALL SELECT 'invoice', correlation_id FROM q2c_invoice WHERE id = %(id)s
+UNION ALL SELECT 'journal', correlation_id FROM ledger_journalentry WHERE id = %(id)s
+UNION ALL SELECT 'case', correlation_id FROM exceptions_case WHERE id = %(id)s
+"""
+_CASE = "SELECT 'case', correlation_id FROM exceptions_case WHERE number = %(number)s"
+_CASE_NUMBER = re.compile(r"^C-([0-9]{1,15})$", re.IGNORECASE)
+
+
+def find(user: Any, query: str) -> Trace:
+    """The journey that an identifier belongs to; empty where nothing that this person may see has it."""
+    query = query.strip()[:200]
+    found = Trace(query=query)
+    if not query or not query.isprintable():
+        return found
+    ids = dict.fromkeys(correlation_id for _, correlation_id in _seeds(found, query))
+    _gather(found, user, list(ids))
+    if not found:
+        found.candidates = _of_customer(user, query)
+    return found
+
+
+def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:
+    asked: list[tuple[str, dict[str, Any]]]
+    case = _CASE_NUMBER.match(query)
+    try:
+        asked = [(_BY_UUID, {"id": uuid.UUID(query)})]
+    except ValueError:
+        escaped = re.sub(r"([\\%_])", r"\\\1", query)
+        asked = [(_CASE, {"number": int(case[1])})] if case else []
+        asked.append((_SEEDS, {"q": query, "versions": f"{escaped}:%"}))
+    seeds: list[tuple[str, uuid.UUID]] = []
+    with connection.cursor() as cursor:
+        for sql, values in asked:
+            cursor.execute(sql, values)
+            seeds += cursor.fetchall()
+    if not seeds:
+        seeds = _by_reference(query)
+    found.found_as = list(dict.fromkeys(name for name, _ in seeds))
+    return seeds
+
+
+def _by_reference(query: str) -> list[tuple[str, uuid.UUID]]:
+    """What a platform calls a record of ours."""
+    rows = list(CrossReference.objects.filter(reference=query)[:CANDIDATES_MAX])
+    return [
+        (f"{row.kind} in {row.connection}", correlation_id)
+        for row in rows
+        for correlation_id in _correlations_of(row.kind, row.our_key)
+    ]
+
+
+def _correlations_of(kind: str, key: str) -> Iterator[uuid.UUID]:
+    match kind:
+        case "customer":
+            # Billing keeps one account per payer and currency.
+            of_payer = Order.objects.filter(payer_key__in=[key, key.rpartition("-")[0]]).order_by("-id")
+            yield from of_payer.values_list("correlation_id", flat=True)[:CANDIDATES_MAX]
+        case "journal":
+            yield from JournalEntry.objects.filter(id=key).values_list("correlation_id", flat=True)
+
+
+def _gather(found: Trace, user: Any, ids: list[uuid.UUID]) -> None:
+    if not ids:
+        return
+    orders = Order.objects.visible_to(user)
+    found.orders = list(orders.filter(correlation_id__in=ids).order_by("id")[:ROWS_MAX])
+    of_orders = Invoice.objects.visible_to(user).filter(order__in=[order.id for order in found.orders])
+    found.invoices = _merged(of_orders, Invoice.objects.visible_to(user).filter(correlation_id__in=ids))
+    more = {invoice.order_id for invoice in found.invoices} - {order.id for order in found.orders}
+    found.orders += orders.filter(id__in=more)
+    found.correlation_ids = list(
+        dict.fromkeys([*ids, *(r.correlation_id for r in (*found.orders, *found.invoices))])
+    )  # fmt: skip
+    ids = found.correlation_ids
+    events = Event.objects.visible_to(user).filter(correlation_id__in=ids)
+    found.events = list(events.defer("payload", "envelope").order_by("id")[:ROWS_MAX])
+    event_ids = [event.id for event in found.events]
+    steps = Step.objects.visible_to(user).filter(event__in=event_ids)
+    found.steps = list(steps.select_related("event").defer("event__payload", "event__envelope").order_by("seq"))
+    found.subscriptions = list(
+        Subscription.objects.visible_to(user).filter(order__in=[o.id for o in found.orders]).order_by("number")
+    )
+    journals = JournalEntry.objects.visible_to(user).filter(event_id__in=event_ids)
+    found.journals = list(journals.select_related("entity", "period").order_by("id"))
+    _gather_around(found, user)
+
+
+def _gather_around(found: Trace, user: Any) -> None:
+    """Cases, calls and references of what was found."""
+    steps = [step.id for step in found.steps]
+    events = [event.id for event in found.events]
+    cases = Case.objects.visible_to(user).defer("haystack")
+    found.cases = _merged(cases.filter(step_id__in=steps), cases.filter(event_id__in=events))
+    for step_id in Attempt.objects.visible_to(user).filter(step__in=steps).values_list("step", flat=True):
+        found.attempts[step_id] = found.attempts.get(step_id, 0) + 1
+    keys = {
+        *(subscription.account for subscription in found.subscriptions),
+        *(invoice.account for invoice in found.invoices),
+        *(str(journal.id) for journal in found.journals),
+    }
+    found.references = list(
+        CrossReference.objects.visible_to(user).filter(our_key__in=keys).order_by("id")[:ROWS_MAX] if keys else ()
+    )
+
+
+def _merged(*querysets: Any) -> list[Any]:
+    """Rows of several look-ups, each once, in the order of their ids; every look-up keeps its own index."""
+    rows = {row.pk: row for queryset in querysets for row in queryset.order_by("id")[:ROWS_MAX]}
+    return [rows[pk] for pk in sorted(rows)]
+
+
+def _of_customer(user: Any, query: str) -> list[Order]:
+    """The newest orders of the customer that the query names, by key or by the whole name."""
+    orders = Order.objects.visible_to(user).order_by("-id")
+    return list(orders.filter(customer_key=query)[:CANDIDATES_MAX]) or list(
+        orders.filter(customer_name__iexact=query)[:CANDIDATES_MAX]
+    )
+
+
+def _entries(found: Trace) -> Iterable[Entry]:
+    for event in found.events:
+        yield Entry(
+            at=event.received_at, kind="event", title=event.type, state="", text=f"from {event.source}", record=event
+        )
+    for step in found.steps:
+        where = f" to {step.connection}" if step.connection else ""
+        yield Entry(
+            at=step.finished_at or step.sent_at or step.created_at, kind="step", title=f"{step.stage}{where}",
+            state=step.state, text=step.document or step.text, record=step,
+        )  # fmt: skip
+    for case in found.cases:
+        yield Entry(at=case.opened_at, kind="case", title=case.shown, state=case.state, text=case.text, record=case)
+    for journal in found.journals:
+        yield Entry(
+            at=journal.booked_at, kind="journal", title=journal.number or "draft", state=journal.state,
+            text=journal.document_number, record=journal,
+        )  # fmt: skip
