@@ -17,12 +17,6 @@ from q2c.contracts import schema
 from q2c.engine import intake
 from q2c.engine.intake import Sender, Taken
 
-# Faults that are about the writing, not about what it says.
-_UNREADABLE = {
-    "not_json", "not_utf8", "duplicate_key", "not_a_number", "number_out_of_range", "number_too_long", "too_deep",
-    "byte_order_mark", "empty", "nul_character", "half_character",
-}  # fmt: skip
-
 
 @by_key("q2c.add_event", "POST")
 def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
@@ -52,7 +46,7 @@ def _one(request: HttpRequest, taken: Taken) -> HttpResponse:
 def _status_of(taken: Taken) -> int:
     code = taken.faults[0].code
     named = {"too_large": 413, "source_not_yours": 403, "internal_error": 500}
-    return 400 if code in _UNREADABLE else named.get(code, 422)
+    return 400 if code in parsing.UNREADABLE else named.get(code, 422)
 
 
 def _refusal(status: int, taken: Taken) -> Problem:

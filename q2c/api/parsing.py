@@ -22,6 +22,11 @@ STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
+# Faults that are about the writing, not about what it says.
+UNREADABLE = {
+    "not_json", "not_utf8", "duplicate_key", "not_a_number", "number_out_of_range", "number_too_long", "too_deep",
+    "byte_order_mark", "empty", "nul_character", "half_character",
+}  # fmt: skip
 _CHARSET = re.compile(r'charset="?([\w-]+)"?', re.IGNORECASE)
 
 

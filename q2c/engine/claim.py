@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -16,7 +18,7 @@ _SOURCES, _TARGET = states.edge(Step, "claim")
 _CLAIM = """
 WITH due AS (
   SELECT s.id, s.state FROM q2c_step s
-  WHERE s.stage = %s AND s.state = ANY(%s) AND s.next_at <= %s AND s.connection <> ALL(%s)
+  WHERE s.stage = %s AND s.state = ANY(%s) AND s.next_at <= %s AND s.connection <> ALL(%s) {only}
     AND (s.order_key = '' OR NOT EXISTS (
       SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.seq < s.seq
         AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed') AND e.order_key <> ''))
@@ -31,25 +33,22 @@ RETURNING s.*
 
 def claim(stage: str, limit: int | None = None) -> list[Step]:
     """Up to `limit` due steps, now running under one lease; paused connections and held steps are left alone."""
+    return _claimed(_CLAIM.format(only=""), stage, [], limit or settings.BATCH_SIZE)
+
+
+def claim_these(stage: str, step_ids: Sequence[uuid.UUID]) -> list[Step]:
+    """Those of these steps that are due and not held: for a caller that waits for their answer."""
+    return _claimed(_CLAIM.format(only="AND s.id = ANY(%s)"), stage, [list(step_ids)], len(step_ids))
+
+
+def _claimed(sql: str, stage: str, only: list[Any], limit: int) -> list[Step]:
     moment = clock.now()
     paused = list(Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True))
+    lease_until = moment + clock.seconds(settings.LEASE_S)
     with transaction.atomic():
         states.say("q2c", "")
-        steps = list(
-            Step.objects.raw(
-                _CLAIM,
-                [
-                    stage,
-                    _SOURCES,
-                    moment,
-                    paused,
-                    limit or settings.BATCH_SIZE,
-                    _TARGET,
-                    keys.new_id(),
-                    moment + clock.seconds(settings.LEASE_S),
-                ],
-            )
-        )
+        values = [stage, _SOURCES, moment, paused, *only, limit, _TARGET, keys.new_id(), lease_until]
+        steps = list(Step.objects.raw(sql, values))
     return sorted(steps, key=lambda step: step.seq)
 
 

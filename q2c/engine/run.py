@@ -25,10 +25,15 @@ log = logging.getLogger(__name__)
 
 def run_stage(name: str, limit: int | None = None) -> int:
     """Claim and run one batch. Returns how many steps were claimed; 0 means nothing is due."""
-    stage = STAGES[name]
     steps = claim(name, limit)
-    if not steps:
-        return 0
+    if steps:
+        run_claimed(name, steps)
+    return len(steps)
+
+
+def run_claimed(name: str, steps: Sequence[Step]) -> None:
+    """The three parts, for steps that are ours already."""
+    stage = STAGES[name]
     open_gates = gates.Gates()
     works = load(steps)
     prepare(stage, works, open_gates)
@@ -36,7 +41,6 @@ def run_stage(name: str, limit: int | None = None) -> int:
     calling = [work for work in works if work.is_open] if stage.talks_to else []
     attempts = _call(stage, calling, open_gates)
     record.record(stage, works, attempts, open_gates)
-    return len(steps)
 
 
 def drain(name: str, limit: int | None = None) -> int:

@@ -11,7 +11,7 @@ from q2c import clock
 from q2c.models import ApiKey
 
 # What an upstream system needs to send facts and follow what became of them.
-DEFAULT_SCOPES = ("q2c.add_event", "q2c.view_event", "q2c.view_order", "q2c.view_invoice")
+DEFAULT_SCOPES = ("q2c.add_event", "q2c.add_order", "q2c.view_event", "q2c.view_order", "q2c.view_invoice")
 
 
 class Command(BaseCommand):

@@ -1,0 +1,133 @@
+"""Orders in, answered at once, for a CPQ or a web shop: POST /orders[?dry_run=true]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from q2c.api import idempotency, parsing
+from q2c.api.authentication import KeyHolder
+from q2c.api.problems import Problem
+from q2c.api.rights import by_key
+from q2c.contracts.strict import Faulty
+from q2c.engine import submit
+from q2c.engine.intake import Sender
+from q2c.engine.submit import Answer
+
+
+@by_key("q2c.add_order", "POST")
+def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
+    """The order document, as OrderReceived carries it."""
+    dry_run = _flag(request, "dry_run")
+    if parsing.media_type_of(request) != parsing.JSON:
+        raise Problem(
+            415, "content_type", f"An order does not come as {request.content_type or 'nothing'}",
+            remedy=f"Send {parsing.JSON}",
+        )  # fmt: skip
+    body = parsing.body_of(request, parsing.EVENT_MAX)
+    sender = Sender(
+        system=holder.system, actor=holder.get_username(), correlation_id=request.correlation_id  # type: ignore[attr-defined]
+    )  # fmt: skip
+
+    def act() -> HttpResponse:
+        try:
+            item = submit.item_of(body, holder.system)
+            answer = submit.rehearse(item, sender) if dry_run else submit.submit(item, sender)
+        except Faulty as error:
+            unreadable = error.faults[0].code in parsing.UNREADABLE
+            problem = Problem(
+                400 if unreadable else 422, error.faults[0].code if unreadable else "malformed",
+                error.faults[0].detail if len(error.faults) == 1 else f"{len(error.faults)} members are wrong",
+                faults=error.faults,
+            )  # fmt: skip
+            return problem.response(request)
+        return _rehearsed(request, answer) if dry_run else _submitted(request, answer)
+
+    return act() if dry_run else idempotency.once(request, holder, body, act, calls_out=True)
+
+
+def _flag(request: HttpRequest, name: str) -> bool:
+    given = request.GET.get(name, "false").lower()
+    if given not in ("true", "false", "1", "0", ""):
+        raise Problem(400, "query", f"{name} is {given!r}", remedy=f"Send {name}=true or {name}=false")
+    return given in ("true", "1", "")
+
+
+def _submitted(request: HttpRequest, answer: Answer) -> HttpResponse:
+    match answer.status:
+        case "accepted" | "awaiting_approval":
+            headers = {"Location": f"/api/v1/orders/{answer.order.id}"} if answer.order else {}
+            return _json(_body(answer), 201 if answer.is_new else 200, headers)
+        case "waiting":
+            headers = {"Location": f"/api/v1/events/{answer.event_id}", "Retry-After": "5"}
+            text = answer.text or "An earlier step of this order is not done yet"
+            return _json(_body(answer) | {"detail": f"{text}. It goes on by itself."}, 202, headers)
+        case "refused":
+            return _refused(answer, 422).response(request)
+    said = "A newer version of this order has taken its place" if answer.status == "superseded" else answer.text
+    problem = Problem(409, answer.status, said, remedy="Send a changed order, or a new order number")
+    problem.more = _ids(answer)
+    return problem.response(request)
+
+
+def _rehearsed(request: HttpRequest, answer: Answer) -> HttpResponse:
+    if answer.status in ("accepted", "awaiting_approval"):
+        return _json({"dry_run": True, "status": answer.status, "approvals": answer.findings}, 200)
+    if answer.status == "refused":
+        problem = _refused(answer, 422)
+    elif answer.status == "waiting":
+        problem = _refused(answer, 503)
+        problem.code, problem.detail, problem.headers = "service_silent", answer.text, {"Retry-After": "5"}
+    else:
+        problem = Problem(409, answer.status, "A newer version of this order is here")
+    problem.more |= {"dry_run": True}
+    return problem.response(request)
+
+
+def _refused(answer: Answer, status: int) -> Problem:
+    count = len(answer.findings)
+    detail = str(answer.findings[0]["text"]) if count == 1 else f"{count} checks failed"
+    problem = Problem(status, "order_refused", detail)
+    problem.more = _ids(answer) | {"errors": [_error(finding) for finding in answer.findings]}
+    return problem
+
+
+def _error(finding: dict[str, Any]) -> dict[str, Any]:
+    """As the errors of other problems, with the reason's name."""
+    return {
+        "reason": finding["reason"],
+        "code": finding.get("code") or finding["reason"],
+        "pointer": finding.get("pointer", ""),
+        "detail": finding["text"],
+        "seen": finding.get("seen"),
+        "remedy": finding.get("remedy", ""),
+        "blocker": finding.get("blocker"),
+    }
+
+
+def _ids(answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = {"event_id": answer.event_id, "correlation_id": answer.correlation_id}
+    if answer.case is not None:
+        found["case"] = {"id": answer.case.id, "number": answer.case.shown}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _body(answer: Answer) -> dict[str, Any]:
+    order = answer.order
+    shown = None
+    if order is not None:
+        shown = {
+            "id": order.id, "number": order.number, "state": order.state, "customer": order.customer_key,
+            "contract_entity": order.contract_entity, "currency": order.currency, "total_minor": order.total_minor,
+            "tax_estimate_minor": order.tax_estimate_minor,
+        }  # fmt: skip
+    return {"status": answer.status, **_ids(answer), "order": shown,
+            "approvals": [_error(finding) for finding in answer.findings]}  # fmt: skip
+
+
+def _json(body: Any, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(
+        msgspec.json.encode(body), status=status, content_type="application/json", headers=headers or {}
+    )
