@@ -57,9 +57,9 @@ def _is_loop(store: Store, record: Record) -> bool:
 
 def _accepted(store: Store, document: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     if strict:
-        for name in document:
-            if name not in FIELDS and not name.startswith("custentity"):
-                raise refused("property", field=name, path=name)
+        for field in document:
+            if field not in FIELDS and not field.startswith("custentity"):
+                raise refused("property", field=field, path=field)
     name = document.get("companyName")
     if not name and not document.get("isPerson"):
         raise refused("missing", field="companyName", path="companyName")

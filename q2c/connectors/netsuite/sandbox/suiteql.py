@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -44,7 +45,8 @@ def run(request: Request, store: Store) -> Answer:
     try:
         if not isinstance(document, dict) or not isinstance(document.get("q"), str):
             raise BadQuery("the query is missing")
-        rows, total = _rows(store, translated(document["q"]), limit, offset, "builtin" in document["q"].lower())
+        query = translated(document["q"])
+        rows, total = _rows(store, query, limit, offset)
     except BadQuery as error:
         raise refused("query", value=error) from None
     more = offset + len(rows) < total
@@ -72,12 +74,22 @@ def _paging(request: Request) -> tuple[int, int]:
     return limit, offset
 
 
-def translated(query: str) -> str:
-    """The query in PostgreSQL's words. Raises BadQuery."""
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query in PostgreSQL's words, its strings as values; `displays` when it asks for BUILTIN.DF."""
+
+    sql: str
+    values: tuple[str, ...]
+    displays: bool
+
+
+def translated(query: str) -> Query:
+    """Raises BadQuery."""
     tokens = _tokens(query)
     if not tokens or tokens[0][1] not in ("select", "with"):
         raise BadQuery("a query begins with SELECT")
     out: list[str] = []
+    values: list[str] = []
     at = 0
     while at < len(tokens):
         kind, token = tokens[at]
@@ -87,10 +99,14 @@ def translated(query: str) -> str:
             continue
         if kind == "name" and (token.startswith("pg_") or token in ("information_schema", "into", "set_config")):
             raise BadQuery(f"Field '{token}' was not found")
-        # Bare, since a column of a table may have the same name as a function.
-        out.append(_RENAMED.get(token, token) if kind == "name" and _is_bare(tokens, at) else token)
+        if kind == "text":
+            values.append(token[1:-1].replace("''", "'"))
+            out.append("%s")
+        else:
+            # Bare, since a column of a table may have the same name as a function.
+            out.append(_RENAMED.get(token, token) if kind == "name" and _is_bare(tokens, at) else token)
         at += 1
-    return " ".join(out)
+    return Query(" ".join(out), tuple(values), "builtin" in {token for _, token in tokens})
 
 
 def _tokens(query: str) -> list[tuple[str, str]]:
@@ -121,25 +137,32 @@ def _display(tokens: list[tuple[str, str]], at: int) -> tuple[str, int]:
     raise BadQuery("only BUILTIN.DF of a field is supported")
 
 
-def _rows(store: Store, query: str, limit: int, offset: int, displays: bool) -> tuple[list[dict[str, Any]], int]:
-    wrapped = f"SELECT *, count(*) OVER () AS total__rows FROM ({query}) AS q LIMIT {limit} OFFSET {offset}"
+# A query that comes again is planned once per connection, by indexes and in loops: what a planner would find out about
+# so few rows takes longer than reading them.
+_SETTINGS = {
+    "search_path": f"{tables.SCHEMA}, pg_catalog", "statement_timeout": str(TIME_LIMIT_MS),
+    "transaction_read_only": "on", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off",
+    "enable_hashjoin": "off", "enable_mergejoin": "off",
+}  # fmt: skip
+_SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
+
+
+def _rows(store: Store, query: Query, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+    paged = f"SELECT *, count(*) OVER () AS total__rows FROM ({query.sql}) AS q LIMIT {limit} OFFSET {offset}"
     connection = store.connection
     try:
-        connection.execute(
-            "SELECT set_config('search_path', %s, true), set_config('statement_timeout', %s, true), "
-            "set_config('transaction_read_only', 'on', true)",
-            [f"{tables.SCHEMA}, pg_catalog", str(TIME_LIMIT_MS)],
-        )
-        cursor = connection.execute(wrapped.encode())
+        connection.execute(_SET, prepare=True)
+        cursor = connection.execute(paged.encode(), query.values, prepare=True)
         names = [column.name for column in cursor.description or ()]
         found = cursor.fetchall()
         if not found and offset:
-            total = connection.execute(f"SELECT count(*) FROM ({query}) AS q".encode()).fetchone()
+            counted = f"SELECT count(*) FROM ({query.sql}) AS q"
+            total = connection.execute(counted.encode(), query.values).fetchone()
             return [], int(total[0]) if total else 0
     except psycopg.Error as error:
         raise BadQuery(str(error).splitlines()[0]) from None
     total_rows = int(found[0][-1]) if found else 0
-    return [_item(names[:-1], row, displays) for row in found], total_rows
+    return [_item(names[:-1], row, query.displays) for row in found], total_rows
 
 
 def _item(names: list[str], row: tuple[Any, ...], displays: bool) -> dict[str, Any]:
