@@ -49,13 +49,36 @@ def items_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 def create(store: Store, document: dict[str, Any], *, strict: bool) -> Record:
     """A new entry with its numbers. Raises Refused."""
     external_id = str(document.get("externalId") or "") or None
-    body = _accepted(store, document, strict=strict)
+    body = _bent(store, _accepted(store, document, strict=strict))
     number = str(document.get("tranId") or f"JE{store.next(KIND, 1001)}")
     body |= {"tranId": number, "transactionNumber": f"JOURNAL{store.next('transactionNumber', 1)}"}
     try:
         return store.add(KIND, str(store.next("id", 5001)), body, number=number, external_id=external_id)
     except Duplicate:
         raise refused("duplicate", value=external_id or number, path="externalId") from None
+
+
+# What a ledger may do to an entry without a word, such as a workflow of the account that sets fields.
+QUIRKS = ("moves_date", "drops_department")
+
+
+def quirk(store: Store, document: dict[str, Any]) -> None:
+    """Control: {"name": one of QUIRKS, "times": 1}; with 0 times it is off."""
+    if document["name"] not in QUIRKS:
+        raise ValueError(f"{document['name']} is no quirk; there are {', '.join(QUIRKS)}")
+    store.set("quirks", {**store.setting("quirks", {}), document["name"]: int(document.get("times", 1))})
+
+
+def _bent(store: Store, body: dict[str, Any]) -> dict[str, Any]:
+    quirks: dict[str, int] = store.setting("quirks", {})
+    for name in [name for name, times in quirks.items() if times > 0]:
+        store.set("quirks", {**quirks, name: quirks[name] - 1})
+        if name == "moves_date":
+            body["tranDate"] = (dt.date.fromisoformat(body["tranDate"]) + dt.timedelta(days=1)).isoformat()
+        else:
+            for line in body["line"]["items"]:
+                line.pop("department", None)
+    return body
 
 
 def update(store: Store, record: Record, document: dict[str, Any], *, strict: bool, replace: bool) -> None:

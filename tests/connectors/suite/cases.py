@@ -1,0 +1,92 @@
+"""The fault switches as a table: what is switched, what the connector must say, what the platform holds then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.reasons import Reason
+
+# The time limit of the connections under test, and what is safely over it.
+LIMIT_S = 1.0
+OVER_S = 1.6
+
+Said = Literal["done", "lost"] | type
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """`said` is an outcome's type, or what the subject calls done or lost; `documents` None: it depends on the moment."""
+
+    said: Said
+    reason: Reason | None = None
+    retry_after_s: float | None = None
+    documents: Literal["none", "all"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """`settle_s` is how long after a lost answer the platform may still commit here."""
+
+    name: str
+    switch: str
+    expect: Expect
+    value: float = 0
+    times: int | None = None
+    settle_s: float = 0.2
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+FAULTS = (
+    Case(
+        name="latency below the limit", switch="latency", value=150,
+        expect=Expect(said="done", documents="all"),
+    ),
+    Case(
+        name="latency above the limit", switch="latency", value=OVER_S * 1000, settle_s=4,
+        expect=Expect(said="lost"),
+    ),
+    Case(
+        name="429", switch="too_many", value=7,
+        expect=Expect(said=Unavailable, reason=Reason.PLATFORM_BUSY, retry_after_s=7, documents="none"),
+    ),
+    Case(
+        name="503", switch="unavailable",
+        expect=Expect(said=Unavailable, reason=Reason.PLATFORM_UNAVAILABLE, documents="none"),
+    ),
+    Case(
+        name="dropped before", switch="drop_before",
+        expect=Expect(said="lost", documents="none"),
+    ),
+    Case(
+        name="dropped after", switch="drop_after", settle_s=4,
+        expect=Expect(said="lost", documents="all"),
+    ),
+    Case(
+        name="late commit", switch="late_commit", value=OVER_S, settle_s=4,
+        expect=Expect(said="lost", documents="none"),
+    ),
+    Case(
+        name="token expired once", switch="token_expired", times=1,
+        expect=Expect(said="done", documents="all"),
+    ),
+    Case(
+        name="token refused", switch="token_expired",
+        expect=Expect(said=Rejected, reason=Reason.CREDENTIALS_REFUSED, documents="none"),
+    ),
+    Case(
+        name="business failure", switch="business_failure",
+        expect=Expect(said=Rejected, documents="none"),
+    ),
+    Case(
+        name="search lag", switch="search_lag", value=1.0, settle_s=4,
+        expect=Expect(said="lost", documents=None),
+    ),
+)  # fmt: skip
+
+OTHERS = (
+    "happy", "nobody answers", "same key, same content", "same key, other content", "sent again before a late commit",
+    "partial failure", "closed period", "inactive dimension", "changed behind our back", "taken otherwise than sent",
+)  # fmt: skip
+NAMES = frozenset({case.name for case in FAULTS} | set(OTHERS))
