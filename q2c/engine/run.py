@@ -37,9 +37,7 @@ def run_claimed(name: str, steps: Sequence[Step]) -> None:
     open_gates = gates.Gates()
     works = load(steps)
     prepare(stage, works, open_gates)
-    # A stage that talks to nobody goes on to record.
-    calling = [work for work in works if work.is_open] if stage.talks_to else []
-    attempts = _call(stage, calling, open_gates)
+    attempts = _call(stage, [work for work in works if work.is_open], open_gates)
     record.record(stage, works, attempts, open_gates)
 
 

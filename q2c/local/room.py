@@ -131,8 +131,8 @@ def running(
 ) -> Iterator[Room]:  # fmt: skip
     """A room of its own in `where`, with its tables and without data, ready; ended with the block.
 
-    `others` run beside the web. While the block runs nothing is started again unless it calls supervisor.tick() now and then. `remove`: the folder
-    goes afterwards, also when this process is killed.
+    `others` run beside the web. While the block runs nothing is started again unless it calls supervisor.tick() now
+    and then. `remove`: the folder goes afterwards, also when this process is killed.
     """
     places.folder(where.parent)
     alone = filelock.held(where.with_name(f"{where.name}.lock"), LOCK_WAIT_S, lambda _: None, lambda: None)

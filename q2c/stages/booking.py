@@ -52,7 +52,8 @@ def fact_of(
                 line=line.line, product=line.product, product_line=product.product_line if product else "",
                 kind=line.kind, revenue_treatment=product.revenue_treatment if product else "",
                 tax_code=line.tax_code, region=region, net_minor=line.net_minor, tax_minor=line.tax_minor,
-                dimensions=dimensions_of(data, line.product, invoice.legal_entity, invoice.issued_on), memo=line.description or line.charge,
+                dimensions=dimensions_of(data, line.product, invoice.legal_entity, invoice.issued_on),
+                memo=line.description or line.charge,
             )
         )  # fmt: skip
     return LedgerFact(

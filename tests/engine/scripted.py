@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from django.db import connection
+from django.db import connection, connections
 
 from q2c import clock, keys
 from q2c.connectors.outcomes import NotFound, Posted
 from q2c.contracts.events import JournalFact
-from q2c.engine import emit
-from q2c.models import Connection, Step
+from q2c.engine import emit, run
+from q2c.models import Connection, Step, Transition
 from q2c.stages import STAGES
 from q2c.stages.verb import Fact, OpenPort, Part, Stage, Verb, Work
 
 CONNECTION = "erp-test"
+NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 
 
 class Scripted(Verb):
@@ -88,6 +90,34 @@ class Scripted(Verb):
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+
+def later(seconds: float) -> Any:
+    """Time stands still so many seconds after the beginning."""
+    return clock.at(NOW + dt.timedelta(seconds=seconds))
+
+
+def fresh(step: Step) -> Step:
+    return Step.objects.get(id=step.id)
+
+
+def work(seconds: float = 0) -> int:
+    """Run what is due by then; returns how many steps were claimed."""
+    with later(seconds):
+        return run.drain("scripted")
+
+
+def path(step: Step) -> list[str]:
+    """The states a step went through."""
+    return [row.target for row in Transition.objects.filter(record_id=step.id).order_by("id")]
+
+
+def in_own_connection(act: Any) -> None:
+    """For threads."""
+    try:
+        act()
+    finally:
+        connections.close_all()
 
 
 def install(monkeypatch: Any) -> Scripted:

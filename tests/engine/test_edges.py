@@ -14,7 +14,7 @@ from django_fsm import ConcurrentTransition
 
 from q2c import keys, states
 from q2c.models import Transition
-from tests.flow.records import columns, made
+from tests.engine.records import columns, made
 
 pytestmark = pytest.mark.django_db
 

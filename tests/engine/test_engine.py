@@ -1,27 +1,24 @@
-"""One step's way through the engine: sent once, retried by reason, looked up before it is sent again, held, lost, found."""
+"""One step's way through the engine: sent once, retried by reason, looked up before it is sent again, held."""
 
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from exceptions.models import Case, Policy
-from q2c import clock, keys, states
+from q2c import clock, states
+from q2c.connectors import calls
 from q2c.connectors.outcomes import Accepted, Blocker, NotFound, Posted, Rejected, Unavailable, Unknown
-from q2c.engine import emit, record, replay, retry, run, sweep
-from q2c.engine.claim import claim
-from q2c.models import Attempt, Breaker, Event, Step, Transition
+from q2c.engine import record, replay, retry, run
+from q2c.models import Attempt, Breaker, Step, Transition
 from q2c.reasons import TRANSIENT, Reason
-from tests.flow import scripted
-from tests.flow.scripted import Scripted, arrive
+from tests.engine import scripted
+from tests.engine.scripted import NOW, Scripted, arrive, fresh, path, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
-NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 # The connection's time limit and settle time: from then on a search that finds nothing proves it.
 SETTLED_S = 40
 
@@ -30,23 +27,6 @@ SETTLED_S = 40
 def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     with clock.at(NOW):
         yield scripted.install(monkeypatch)
-
-
-def later(seconds: float) -> Any:
-    return clock.at(NOW + dt.timedelta(seconds=seconds))
-
-
-def fresh(step: Step) -> Step:
-    return Step.objects.get(id=step.id)
-
-
-def work(seconds: float = 0) -> int:
-    with later(seconds):
-        return run.drain("scripted")
-
-
-def path(step: Step) -> list[str]:
-    return [row.target for row in Transition.objects.filter(record_id=step.id).order_by("id")]
 
 
 def test_done_at_once(verb: Scripted) -> None:
@@ -235,89 +215,6 @@ def test_what_is_given_up_holds_nobody(verb: Scripted) -> None:
     assert [fresh(s).state for s in (first, second)] == ["abandoned", "done"]
 
 
-def test_a_lost_worker_that_had_not_sent(verb: Scripted) -> None:
-    (step,) = arrive("1")
-    claim("scripted")
-    assert work(119) == 0
-    with later(121):
-        assert sweep.sweep()["lost"] == 1
-    assert (fresh(step).state, fresh(step).lease) == ("waiting", None)
-    work(121)
-    assert fresh(step).state == "done"
-
-
-def test_a_lost_worker_that_may_have_sent(verb: Scripted) -> None:
-    (step,) = arrive("1")
-
-    class Killed(BaseException):
-        pass
-
-    def die(work: Any) -> None:
-        verb.there["1"] += 1
-        raise Killed
-
-    verb.on_call = die
-    with pytest.raises(Killed):
-        work()
-    verb.on_call = lambda work: None
-    verb.finds["1"] = [Posted(reference="doc-1", document="J1", found=True)]
-    with later(121):
-        sweep.sweep()
-    assert fresh(step).state == "unknown"
-    work(121)
-    assert (fresh(step).state, verb.there["1"]) == ("done", 1)
-
-
-def test_a_worker_whose_lease_was_taken_over_records_nothing(verb: Scripted) -> None:
-    (step,) = arrive("1")
-
-    def slow(work: Any) -> None:
-        # While it waits for the platform, its lease runs out and another worker finds the document and finishes.
-        verb.on_call = lambda work: None
-        verb.finds["1"] = [Posted(reference="theirs", document="J1", found=True)]
-        done = threading.Thread(target=in_own_connection, args=[other_worker])
-        done.start()
-        done.join()
-
-    def other_worker() -> None:
-        with later(121):
-            sweep.sweep()
-            run.drain("scripted")
-
-    verb.on_call = slow
-    work()
-    step = fresh(step)
-    assert (step.state, step.reference) == ("done", "theirs")
-    assert path(step) == ["waiting", "running", "unknown", "running", "done"]
-    assert Transition.objects.filter(record_id=step.id, target="done").count() == 1
-
-
-def in_own_connection(act: Any) -> None:
-    try:
-        act()
-    finally:
-        connections.close_all()
-
-
-def test_two_workers_never_claim_the_same(verb: Scripted) -> None:
-    arrive(*map(str, range(200)))
-    claimed: list[list[Any]] = [[], []]
-    barrier = threading.Barrier(2)
-
-    def worker(mine: list[Any]) -> None:
-        barrier.wait()
-        while steps := claim("scripted", 7):
-            mine.extend(step.id for step in steps)
-
-    threads = [threading.Thread(target=in_own_connection, args=[lambda mine=mine: worker(mine)]) for mine in claimed]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(claimed[0]) + len(claimed[1]) == 200
-    assert not set(claimed[0]) & set(claimed[1])
-
-
 def test_a_dead_platform_pauses_its_steps_without_burning_tries(verb: Scripted) -> None:
     steps = arrive(*map(str, range(8)))
     for step in steps:
@@ -331,72 +228,8 @@ def test_a_dead_platform_pauses_its_steps_without_burning_tries(verb: Scripted) 
     assert work(3600) == 8
 
 
-def test_facts_are_stored_once(verb: Scripted) -> None:
-    payload = scripted._fact("1")
-
-    def incoming(raw: bytes) -> emit.Incoming:
-        return emit.Incoming(
-            type="JournalPosted", version=1, source="test", source_id="1", correlation_id=keys.new_id(),
-            causation_id=None, occurred_at=NOW, raw=raw, payload=payload,
-        )  # fmt: skip
-
-    raw = scripted.msgspec.json.encode(payload)
-    (first,) = emit.store([incoming(raw)])
-    (again,) = emit.store([incoming(raw)])
-    (other,) = emit.store([incoming(raw + b" ")])
-    assert [first.status, again.status, other.status] == ["stored", "duplicate", "conflict"]
-    assert first.id == again.id == other.id
-    assert (Event.objects.count(), Step.objects.count()) == (1, 1)
-
-
-def test_the_same_fact_twice_in_one_batch(verb: Scripted) -> None:
-    payload = scripted._fact("1")
-    raw = scripted.msgspec.json.encode(payload)
-    twins = [
-        emit.Incoming(
-            type="JournalPosted", version=1, source="test", source_id="1", correlation_id=keys.new_id(),
-            causation_id=None, occurred_at=NOW, raw=body, payload=payload,
-        )
-        for body in (raw, raw, raw + b" ")
-    ]  # fmt: skip
-    assert [stored.status for stored in emit.store(twins)] == ["stored", "duplicate", "conflict"]
-    assert Step.objects.count() == 1
-
-
-def test_two_people_replay_at_once(verb: Scripted) -> None:
-    (step,) = arrive("1")
-    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
-    work()
-    moved: list[Any] = []
-    barrier = threading.Barrier(2)
-
-    def press(who: str) -> None:
-        barrier.wait()
-        moved.append(replay.replay([step.id], who))
-
-    threads = [threading.Thread(target=in_own_connection, args=[lambda who=who: press(who)]) for who in ("ann", "ben")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(len, moved)) == [0, 1]
-    work()
-    assert (fresh(step).state, fresh(step).replays, verb.there["1"]) == ("done", 1, 1)
-
-
-def test_the_sweeper_wakes_what_a_wiped_redis_forgot(verb: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    arrive("1")
-    woken: list[str] = []
-    monkeypatch.setattr("q2c.engine.wake.send", woken.append)
-    monkeypatch.setattr("q2c.engine.wake.cache.add", lambda *_, **__: True)
-    sweep.sweep()
-    assert woken == ["scripted"]
-
-
 def test_every_call_is_kept_with_its_step(verb: Scripted) -> None:
     """Attempts are what connectors/http.py recorded during the call."""
-    from q2c.connectors import calls
-
     (step,) = arrive("1")
 
     def call(work: Any) -> None:
