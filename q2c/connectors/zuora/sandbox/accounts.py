@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from q2c import money
@@ -96,15 +98,27 @@ def read(request: Request, store: Store) -> Answer:
         "billCycleDay": body.get("billCycleDay", 0), "currency": body["currency"],
         "paymentTerm": body.get("paymentTerm", "Due Upon Receipt"), "autoPay": body.get("autoPay", False),
     }  # fmt: skip
-    contact = body["billToContact"]
+    contact, balance = body["billToContact"], body.get("balance", 0)
     return Answer(
         200,
         {
             "basicInfo": basic, "billingAndPayment": billing, "billToContact": contact, "soldToContact": contact,
-            "metrics": {"balance": 0, "totalInvoiceBalance": 0, "creditBalance": 0, "contractedMrr": 0},
+            "metrics": {"balance": balance, "totalInvoiceBalance": balance, "creditBalance": 0},
             "success": True,
         },
     )  # fmt: skip
+
+
+def owes(store: Store, invoices: Iterable[Record]) -> None:
+    """Posted invoices add to the balance of their accounts; this tenant takes no payments."""
+    more: dict[str, Decimal] = {}
+    for invoice in invoices:
+        more[invoice.body["accountId"]] = more.get(invoice.body["accountId"], Decimal(0)) + invoice.body["amount"]
+    for id_ in sorted(more):
+        account = store.get("account", id_, lock=True, hidden=True)
+        if account is not None:
+            account.body["balance"] = Decimal(str(account.body.get("balance", 0))) + more[id_]
+            store.put(account)
 
 
 def found(store: Store, key: str) -> Record:

@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 
 @dataclass
 class Item:
-    """One line of an invoice; the service period ends before `ends_on`."""
+    """One line of an invoice; the service period ends before `ends_on`. A credit takes back what was billed ahead."""
 
     charge: Record
     starts_on: dt.date
@@ -26,6 +26,7 @@ class Item:
     amount_minor: int
     taxes: list[dict[str, Any]] = field(default_factory=list)
     usage_period: str = ""
+    is_credit: bool = False
 
     @property
     def tax_minor(self) -> int:
@@ -44,11 +45,22 @@ def day(value: str | None) -> dt.date | None:
     return dt.date.fromisoformat(value) if value else None
 
 
-def drafts(subscription: Record, usages: Sequence[Record], rates: Sequence[Record], until: dt.date) -> list[Draft]:
-    """What is due until and with `until` and not billed yet, by bill date."""
+def drafts(
+    subscription: Record,
+    usages: Sequence[Record],
+    rates: Sequence[Record],
+    until: dt.date,
+    ran_until: dt.date = dt.date.min,
+) -> list[Draft]:
+    """What is due until and with `until` and not billed yet, by bill date.
+
+    Each item is billed on the day it is due; what an earlier run, made until `ran_until`, would have billed is late
+    and comes with this run's date: no invoice is dated back.
+    """
     by_date: dict[dt.date, list[Item]] = {}
     for charge in subscription["charges"]:
-        for bill_on, item in _due(subscription, charge, usages, until):
+        for due_on, item in _due(subscription, charge, usages, until):
+            bill_on = due_on if due_on > ran_until else until
             item.taxes = taxes(item.amount_minor, subscription["soldTo"], charge.get("taxCode", ""), rates)
             by_date.setdefault(bill_on, []).append(item)
     return [Draft(bill_on, items) for bill_on, items in sorted(by_date.items())]
@@ -69,14 +81,31 @@ def _due(
     if charge["type"] == "Usage":
         yield from _usage(subscription, charge, usages, cuts, until)
         return
-    billed = day(charge.get("billedThrough")) or starts_on
+    yield from _recurring(subscription, charge, cuts, until)
+    if (credit := _credit(subscription, charge, until)) is not None:
+        yield credit.starts_on, credit
+
+
+def _recurring(
+    subscription: Record, charge: Record, cuts: Sequence[tuple[dt.date, dt.date]], until: dt.date
+) -> Iterator[tuple[dt.date, Item]]:
+    billed = day(charge.get("billedThrough")) or dt.date.min
     arrears = _in_arrears(charge.get("billing") or {})
     for start, end in cuts:
         bill_on = end if arrears else start
         if end > billed and bill_on <= until:
-            before = due_minor(subscription, charge, max(start, billed))
-            minor = due_minor(subscription, charge, end) - before
-            yield bill_on, Item(charge, max(start, billed), end, charged_quantity(charge), minor)
+            begins = max(start, billed)
+            minor = due_minor(subscription, charge, end) - due_minor(subscription, charge, begins)
+            yield bill_on, Item(charge, begins, end, charged_quantity(charge), minor)
+
+
+def _credit(subscription: Record, charge: Record, until: dt.date) -> Item | None:
+    """What was billed beyond the end that a cancellation brought, from that day on."""
+    billed, ends_on = day(charge.get("billedThrough")), dt.date.fromisoformat(charge["endsOn"])
+    if billed is None or billed <= ends_on or ends_on > until:
+        return None
+    minor = due_minor(subscription, charge, ends_on) - due_minor(subscription, charge, billed)
+    return Item(charge, ends_on, billed, charged_quantity(charge), minor, is_credit=True)
 
 
 def one_time_item(charge: Record, on: dt.date, currency: str) -> Item:
@@ -114,8 +143,9 @@ def next_bill_on(subscription: Record, until: dt.date) -> dt.date:
         if charge["type"] == "OneTime":
             found += [starts_on] if starts_on > until else []
             continue
-        billing = charge.get("billing") or {}
-        arrears = charge["type"] == "Usage" or _in_arrears(billing)
+        if charge.get("billedThrough") and charge["type"] == "Recurring" and charge["billedThrough"] > charge["endsOn"]:
+            found.append(dt.date.fromisoformat(charge["endsOn"]))
+        arrears = charge["type"] == "Usage" or _in_arrears(charge.get("billing") or {})
         days = [end if arrears else start for start, end in _cuts(subscription, charge, starts_on)]
         found += [each for each in days if each > until][:1]
     return min(found)
@@ -152,11 +182,10 @@ def _usage(
         exponent = money.exponent(subscription["currency"])
         minor = periods.rounded(periods.rate(pricing, quantity) * 10**exponent)
         known = billed.get(start.isoformat())
-        if (known is None and quantity) or (known is not None and minor != known):
+        if minor != (known or 0):
             bill_on = end if known is None else until
-            late = minor - (known or 0)
             count = Decimal(quantity.numerator) / Decimal(quantity.denominator)
-            yield bill_on, Item(charge, start, end, count, late, usage_period=start.isoformat())
+            yield bill_on, Item(charge, start, end, count, minor - (known or 0), usage_period=start.isoformat())
 
 
 def _belongs(use: Record, subscription: Record, charge: Record, uom: str) -> bool:

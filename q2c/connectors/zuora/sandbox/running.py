@@ -5,38 +5,68 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from q2c.connectors.sandbox_kit import Record, Store
-from q2c.connectors.zuora.sandbox import billing, callouts
+from q2c.connectors.zuora.sandbox import accounts, billing, callouts, subscriptions
 from q2c.connectors.zuora.sandbox.answers import new_id, stamp, today
 from q2c.money import Money
+
+
+@dataclass(frozen=True)
+class Run:
+    """One bill run, and what it works with."""
+
+    number: str
+    until: dt.date
+    ran_until: dt.date
+    posts: bool
+    rates: list[dict[str, Any]]
+    usages: dict[str, list[dict[str, Any]]]
 
 
 def bill_run(store: Store, document: dict[str, Any]) -> dict[str, Any]:
     """{"until": date, "account": number or none, "post": true}. Answers with what was made."""
     until = dt.date.fromisoformat(document["until"]) if document.get("until") else today(store)
-    wanted, values = "body->>'nextBillOn' <= %s", [until.isoformat()]
-    if document.get("account"):
-        wanted, values = f"{wanted} AND body->>'accountNumber' = %s", [*values, document["account"]]
-    run_number = f"BR-{store.next('bill_run'):08d}"
+    due = _due(store, until, document.get("account"))
+    run = Run(
+        number=f"BR-{store.next('bill_run'):08d}",
+        until=until,
+        ran_until=dt.date.fromisoformat(store.setting("ran_until", dt.date.min.isoformat())),
+        posts=bool(document.get("post", True)),
+        rates=[record.body for record in store.all("tax_rate")],
+        usages=_usages(store, {record.body["accountNumber"] for record in due}),
+    )
+    owners = {record.id: record for record in store.all("account")} if due else {}
     made: list[Record] = []
     errors: list[dict[str, str]] = []
-    due = store.all("subscription", wanted, values)
-    accounts = {record.id: record for record in store.all("account")}
-    rates = [record.body for record in store.all("tax_rate")]
-    usages = _usages(store, {record.body["accountNumber"] for record in due})
     for record in due:
-        account = accounts.get(record.body["accountId"])
+        account = owners.get(record.body["accountId"])
         if account is None or account.body["status"] != "Active":
             errors.append({"subscription": str(record.number), "message": "The account is not active"})
             continue
-        made += _billed(store, record, account, usages, rates, until, run_number, bool(document.get("post", True)))
-    callouts.announce(store, [record for record in made if record.body["status"] == "Posted"])
+        made += _billed(store, record, account, run)
+    if not document.get("account") and until > run.ran_until:
+        store.set("ran_until", until.isoformat())
+    if run.posts:
+        accounts.owes(store, made)
+        callouts.announce(store, made)
     return {
-        "billRunNumber": run_number, "until": until.isoformat(), "invoices": len(made), "errors": errors,
+        "billRunNumber": run.number,
+        "until": until.isoformat(),
+        "invoices": len(made),
+        "errors": errors,
         "invoiceNumbers": [record.number for record in made],
-    }  # fmt: skip
+    }
+
+
+def _due(store: Store, until: dt.date, account: str | None) -> list[Record]:
+    """Subscriptions that may owe something by then. `nextBillOn` spares a daily run the look at all others."""
+    wanted, values = "body->>'nextBillOn' <= %s", [until.isoformat()]
+    if account:
+        wanted, values = f"{wanted} AND body->>'accountNumber' = %s", [*values, account]
+    return store.all("subscription", wanted, values)
 
 
 def _usages(store: Store, accounts: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
@@ -46,28 +76,25 @@ def _usages(store: Store, accounts: Iterable[str]) -> dict[str, list[dict[str, A
     return found
 
 
-def _billed(
-    store: Store, record: Record, account: Record, usages: dict[str, list[dict[str, Any]]],
-    rates: list[dict[str, Any]], until: dt.date, run_number: str, post: bool,
-) -> list[Record]:  # fmt: skip
+def _billed(store: Store, record: Record, account: Record, run: Run) -> list[Record]:
     subscription = record.body
-    drafts = billing.drafts(subscription, usages.get(subscription["accountNumber"], []), rates, until)
-    made = [_invoice(store, record, account, draft, run_number, post) for draft in drafts]
+    usages = run.usages.get(subscription["accountNumber"], [])
+    drafts = billing.drafts(subscription, usages, run.rates, run.until, run.ran_until)
+    made = [_invoice(store, record, account, draft, run) for draft in drafts]
     charges = {charge["number"]: charge for charge in subscription["charges"]}
     for item in (item for draft in drafts for item in draft.items):
         charge = charges[item.charge["number"]]
         if item.usage_period:
             known = charge["usageBilled"].get(item.usage_period, 0)
             charge["usageBilled"][item.usage_period] = known + item.amount_minor
-        charge["billedThrough"] = max(charge["billedThrough"] or "", item.ends_on.isoformat())
-    subscription["nextBillOn"] = billing.next_bill_on(subscription, until).isoformat()
+        reached = max(charge["billedThrough"] or "", item.ends_on.isoformat())
+        charge["billedThrough"] = item.starts_on.isoformat() if item.is_credit else reached
+    subscription["nextBillOn"] = billing.next_bill_on(subscription, run.until).isoformat()
     store.put(record)
     return made
 
 
-def _invoice(
-    store: Store, record: Record, account: Record, draft: billing.Draft, run_number: str, post: bool
-) -> Record:
+def _invoice(store: Store, record: Record, account: Record, draft: billing.Draft, run: Run) -> Record:
     currency = record.body["currency"]
     net = sum(item.amount_minor for item in draft.items)
     tax = sum(item.tax_minor for item in draft.items)
@@ -78,8 +105,8 @@ def _invoice(
         "discount": 0, "currency": currency, "invoiceDate": draft.bill_on.isoformat(),
         "dueDate": (draft.bill_on + dt.timedelta(days=term_days(record.body["paymentTerm"]))).isoformat(),
         "targetDate": draft.bill_on.isoformat(), "paymentTerm": record.body["paymentTerm"],
-        "status": "Posted" if post else "Draft", "postedDate": stamp(store, store.now()) if post else None,
-        "source": "BillRun", "sourceId": run_number, "sourceType": "Subscription",
+        "status": "Posted" if run.posts else "Draft", "postedDate": stamp(store, store.now()) if run.posts else None,
+        "source": "BillRun", "sourceId": run.number, "sourceType": "Subscription",
         "items": [_item(record, item, currency) for item in draft.items],
     }  # fmt: skip
     return store.add("invoice", new_id(), body, number=f"INV{store.next('invoice'):08d}")
@@ -118,9 +145,9 @@ def term_days(payment_term: str) -> int:
     return int(found.group()) if found else 0
 
 
-def touch_for_usage(store: Store, account_number: str) -> None:
-    """Usage may belong to a period that was billed: the next run looks at this account's subscriptions again."""
-    for record in store.all("subscription", "body->>'accountNumber' = %s", [account_number]):
+def touch_for_usage(store: Store, accounts: Iterable[str]) -> None:
+    """Usage may belong to a period that was billed: the next run looks at these accounts' subscriptions again."""
+    for record in store.all("subscription", "body->>'accountNumber' = ANY(%s)", [sorted(accounts)]):
         if any(charge["type"] == "Usage" for charge in record.body["charges"]):
-            record.body["nextBillOn"] = "0001-01-01"
+            record.body["nextBillOn"] = subscriptions.DUE_NOW
             store.put(record)

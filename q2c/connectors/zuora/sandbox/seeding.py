@@ -47,6 +47,7 @@ def post_invoices(store: Store, document: dict[str, Any]) -> dict[str, Any]:
             invoice.body.update(status="Posted", postedDate=stamp(store, store.now()))
             store.put(invoice)
             posted.append(invoice)
+    accounts.owes(store, posted)
     callouts.announce(store, posted)
     return {"posted": [invoice.number for invoice in posted]}
 

@@ -42,8 +42,7 @@ def put(store: Store, rows: Iterable[dict[str, Any]]) -> list[str]:
         record = store.add("usage", new_id(), _checked(store, row))
         ids.append(record.id)
         accounts.add(record.body["AccountNumber"])
-    for number in sorted(accounts):
-        running.touch_for_usage(store, number)
+    running.touch_for_usage(store, accounts)
     return ids
 
 
