@@ -15,7 +15,7 @@ from q2c import trace
 from q2c.engine import intake, run
 from q2c.engine.intake import Item, Sender
 from q2c.models import CrossReference, Event, Invoice, Order, Step, Subscription
-from tests.flow.records import made
+from tests.engine.records import made
 from tests.intake.documents import event, invoice, order
 
 pytestmark = pytest.mark.django_db
