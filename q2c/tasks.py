@@ -12,7 +12,7 @@ from q2c import clock
 from q2c.celery import QUEUES, app
 from q2c.engine import desk, run, wake, watch
 from q2c.engine import sweep as sweeper
-from q2c.models import WorkerSeen
+from q2c.models import WorkerSeen, tally
 from q2c.stages import STAGES
 
 # A worker gives its place to other stages of its queue after so many batches, and wakes itself again.
@@ -54,6 +54,12 @@ def advance_batches() -> dict[str, int]:
 def watch_blockers() -> dict[str, int]:
     """Look whether what stands in the way of open cases still does, and offer what is free."""
     return watch.watch_blockers()
+
+
+@app.task(name="q2c.tasks.fold")
+def fold() -> None:
+    """Add up the counts behind the control tower."""
+    tally.fold()
 
 
 @app.task(name="q2c.tasks.heartbeat")

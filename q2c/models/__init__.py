@@ -13,6 +13,7 @@ from q2c.models.policy import CommercialPolicy
 from q2c.models.product import ItemMapping, Product
 from q2c.models.step import Step
 from q2c.models.subscription import ChargeSegment, Subscription
+from q2c.models.tally import Tally
 from q2c.models.transition import Transition
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Product",
     "Step",
     "Subscription",
+    "Tally",
     "TaxNexus",
     "Transition",
     "WorkerSeen",

@@ -32,4 +32,8 @@ class Attempt(models.Model):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["step", "id"], name="attempt_of_step")]
+        indexes = [
+            models.Index(fields=["step", "id"], name="attempt_of_step"),
+            # The last answer of each platform.
+            models.Index(fields=["connection", "-id"], name="attempt_newest"),
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django_fsm import transition
 
 from q2c.models.event import Event
@@ -40,6 +41,11 @@ class Invoice(StateRecord):
             models.Index(fields=["number"], name="invoice_number"),
             models.Index(fields=["billing_reference"], name="invoice_billing_reference"),
             models.Index(fields=["correlation_id"], name="invoice_correlation"),
+            models.Index(
+                fields=["state", "-issued_on", "-id"],
+                condition=~Q(state__in=["posted", "paid"]),
+                name="invoice_on_its_way",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django_fsm import transition
 
 from q2c.models.event import Event
@@ -44,6 +45,12 @@ class Order(StateRecord):
             models.Index(fields=["correlation_id"], name="order_correlation"),
             # A deal's id, or its id and a colon and the version.
             models.Index(fields=["source_id"], opclasses=["text_pattern_ops"], name="order_source_id"),
+            # What is on its way or ended early: few among many, and what people ask for by state.
+            models.Index(
+                fields=["state", "-received_at", "-id"],
+                condition=~Q(state__in=["active", "completed"]),
+                name="order_on_its_way",
+            ),
         ]
         permissions = [("approve_order", "Can approve an order over a limit"), ("cancel_order", "Can cancel an order")]
 

@@ -12,9 +12,9 @@ import msgspec
 
 from ledger.facts import Fact as LedgerFact
 from ledger.facts import FactLine
-from ledger.models import LegalEntity
+from ledger.models import JournalEntry, LegalEntity
 from q2c.contracts.documents import InvoiceDocument
-from q2c.models import Event, ItemMapping, Order, Product
+from q2c.models import Customer, Event, ItemMapping, Order, Product
 
 
 def catalogue(invoices: Iterable[InvoiceDocument]) -> dict[str, Any]:
@@ -63,6 +63,12 @@ def fact_of(
         memo=f"Invoice {invoice.invoice_number} {order.customer_name}"[:200], correlation_id=correlation_id,
         lines=tuple(lines),
     )  # fmt: skip
+
+
+def customer_names(entries: Iterable[JournalEntry]) -> dict[str, str]:
+    """Key → name of the customers of these entries, for the people who look at their steps."""
+    wanted = {entry.customer for entry in entries if entry.customer}
+    return dict(Customer.objects.filter(key__in=wanted).values_list("key", "name")) if wanted else {}
 
 
 def facts_of_events(event_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LedgerFact]:

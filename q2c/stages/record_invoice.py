@@ -21,7 +21,9 @@ _TRIES_FOR_ORDER = 6
 
 class RecordInvoice(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
-        return [[_part(fact.payload)] for fact in facts]
+        numbers = {fact.payload.order_number for fact in facts}
+        names = dict(Order.objects.filter(number__in=numbers).values_list("number", "customer_name"))
+        return [[_part(fact.payload, names.get(fact.payload.order_number, ""))] for fact in facts]
 
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = {work.fact.payload.order_number for work in works}
@@ -70,11 +72,11 @@ class RecordInvoice(Verb):
         return {"journal": shown}
 
 
-def _part(invoice: InvoiceDocument) -> Part:
+def _part(invoice: InvoiceDocument, customer: str) -> Part:
     return Part(
         order_key=f"document:invoice:{invoice.invoice_number}",
         business_key=invoice.invoice_number,
-        customer=invoice.account,
+        customer=customer or invoice.account,
         amount_minor=invoice.total_minor,
         currency=invoice.currency,
         entity=invoice.legal_entity,

@@ -9,6 +9,7 @@ from ledger import journal
 from ledger.models import JournalEntry
 from q2c.contracts.events import JournalFact
 from q2c.reasons import Reason
+from q2c.stages import booking
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, Part, Verb, Work
 
@@ -16,7 +17,8 @@ from q2c.stages.verb import Fact, Part, Verb, Work
 class ReverseJournal(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         found = _found(fact.payload.journal_id for fact in facts)
-        return [[_part(fact.payload.journal_id, found.get(fact.payload.journal_id))] for fact in facts]
+        names = booking.customer_names(found.values())
+        return [[_part(fact.payload.journal_id, found.get(fact.payload.journal_id), names)] for fact in facts]
 
     def prepare(self, works: Sequence[Work]) -> None:
         found = _found(work.fact.payload.journal_id for work in works)
@@ -58,13 +60,13 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _part(asked: str, entry: JournalEntry | None) -> Part:
+def _part(asked: str, entry: JournalEntry | None, names: dict[str, str]) -> Part:
     if entry is None:
         return Part(business_key=asked)
     return Part(
         order_key=f"posting:{entry.business_document}" if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or str(entry),
-        customer=entry.memo,
+        customer=names.get(entry.customer, entry.customer),
         amount_minor=entry.total_minor,
         currency=entry.currency,
         entity=entry.entity.code,

@@ -26,7 +26,15 @@ class Place:
     group: str = ""
 
 
-SHEETS = ("css/base.css", "css/frame.css", "css/parts.css", "css/records.css", "css/charts.css", "css/print.css")
+SHEETS = (
+    "css/base.css",
+    "css/frame.css",
+    "css/parts.css",
+    "css/records.css",
+    "css/charts.css",
+    "css/pages.css",
+    "css/print.css",
+)
 
 # `go` is the letter after g. An item whose page is not installed (sandboxes in production) is absent.
 PLACES = (

@@ -40,7 +40,10 @@ class Chip:
 
 @dataclass(frozen=True)
 class Stage:
-    """One station of the flow. `counts` are (state, how many), in the order of the flow."""
+    """One station of the flow. `counts` are (state, how many), in the order of the flow; `amounts` what is under way.
+
+    `trouble` says how many need a person.
+    """
 
     label: str
     counts: Sequence[tuple[str, int]] = ()
@@ -50,6 +53,7 @@ class Stage:
     trend: Sequence[int] = ()
     noun: str = "step"
     note: str = ""
+    trouble: int = 0
 
     @property
     def total(self) -> int:

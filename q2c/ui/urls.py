@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from q2c.ui import gallery, sign_in
+from q2c.ui import control_tower, gallery, invoices, journals, orders, sign_in
 
 _FRAME = [
     path("sign-in", sign_in.sign_in, name="sign-in"),
@@ -14,6 +14,15 @@ _FRAME = [
     path("gallery", gallery.show, name="gallery"),
 ]
 
+# The flow's records, and where they stand.
+_RECORDS = [
+    path("", control_tower.show, name="control-tower"),
+    path("orders", orders.index, name="orders"),
+    path("invoices", invoices.index, name="invoices"),
+    path("journals", journals.index, name="journals"),
+]
+
 urlpatterns = [
     *_FRAME,
+    *_RECORDS,
 ]

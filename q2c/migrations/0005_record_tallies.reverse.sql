@@ -1,0 +1,12 @@
+DROP TRIGGER q2c_order_tally_insert ON q2c_order;
+DROP TRIGGER q2c_order_tally_update ON q2c_order;
+DROP TRIGGER q2c_subscription_tally_insert ON q2c_subscription;
+DROP TRIGGER q2c_subscription_tally_update ON q2c_subscription;
+DROP TRIGGER q2c_invoice_tally_insert ON q2c_invoice;
+DROP TRIGGER q2c_invoice_tally_update ON q2c_invoice;
+DROP TRIGGER q2c_journal_tally_insert ON ledger_journalentry;
+DROP TRIGGER q2c_journal_tally_update ON ledger_journalentry;
+DROP FUNCTION q2c_tally_order();
+DROP FUNCTION q2c_tally_subscription();
+DROP FUNCTION q2c_tally_invoice();
+DROP FUNCTION q2c_tally_journal();

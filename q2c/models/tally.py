@@ -1,0 +1,42 @@
+"""How many records of a noun stand in which state, what they are worth, and on which day they were made."""
+
+from __future__ import annotations
+
+from django.db import connection, models, transaction
+
+# Only where differences have piled up: a day that is over costs nothing any more.
+_FOLD = """
+WITH crowded AS (
+  SELECT noun, state, entity, currency, made_on FROM q2c_tally GROUP BY 1, 2, 3, 4, 5 HAVING count(*) > 8),
+gone AS (
+  DELETE FROM q2c_tally t USING crowded c
+  WHERE (t.noun, t.state, t.entity, t.currency, t.made_on) = (c.noun, c.state, c.entity, c.currency, c.made_on)
+  RETURNING t.*)
+INSERT INTO q2c_tally (noun, state, entity, currency, made_on, records, amount_minor)
+SELECT noun, state, entity, currency, made_on, sum(records), sum(amount_minor) FROM gone
+GROUP BY 1, 2, 3, 4, 5 HAVING sum(records) <> 0 OR sum(amount_minor) <> 0
+"""
+
+
+class Tally(models.Model):
+    """Rows are differences, to be summed. `noun` order | subscription | invoice | journal; amounts are minor units.
+
+    The database writes them (migrations/0005): each statement that makes or moves records appends what it changed, so
+    no two writers meet on a row, and a page over millions of records sums a few thousand. `fold` adds them up.
+    """
+
+    noun = models.CharField(max_length=16)
+    state = models.CharField(max_length=24)
+    entity = models.CharField(max_length=20, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    made_on = models.DateField()
+    records = models.BigIntegerField()
+    amount_minor = models.BigIntegerField()
+
+
+def fold() -> None:
+    """Add up the differences. Run now and then; one at a time, and readers see the same sums before and after."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('q2c_tally_fold'))")
+        if cursor.fetchone() == (True,):
+            cursor.execute(_FOLD)

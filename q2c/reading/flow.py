@@ -1,0 +1,92 @@
+"""The flow from left to right, as the control tower shows it: what stands where, what it is worth, how old it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from q2c.reading import steps, tallies
+from q2c.reading.steps import Standing
+from q2c.reading.tallies import Count
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One station: its noun, the states it shows in order, which of them are not through yet, the stages behind it."""
+
+    label: str
+    noun: str
+    states: tuple[str, ...]
+    under_way: tuple[str, ...]
+    stages: tuple[str, ...]
+
+
+LEGS = (
+    Leg(
+        "Orders",
+        "order",
+        ("received", "awaiting_approval", "accepted", "provisioning", "active", "completed", "rejected", "cancelled"),
+        ("received", "awaiting_approval", "accepted", "provisioning"),
+        ("accept_order", "cancel_order"),
+    ),
+    Leg(
+        "Billing",
+        "subscription",
+        ("provisioned", "active", "suspended", "expired", "cancelled"),
+        ("provisioned",),
+        ("sync_customer", "provision_billing", "activate_subscription"),
+    ),
+    Leg(
+        "Invoices",
+        "invoice",
+        ("issued", "recorded", "posted", "partly_paid", "paid", "voided", "credited"),
+        ("issued", "recorded"),
+        ("record_invoice",),
+    ),
+    Leg(
+        "Journals",
+        "journal",
+        ("drafted", "ready", "posting", "blocked", "posted", "reversed", "superseded"),
+        ("drafted", "ready", "posting", "blocked"),
+        ("post_journal", "reverse_journal"),
+    ),
+)
+_PAID = ("partly_paid", "paid")
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A leg with its figures. `sums` are of what is under way, as (minor units, currency); `failed` needs a person."""
+
+    leg: Leg
+    counts: list[tuple[str, int]]
+    sums: list[tuple[int, str]]
+    failed: int
+    oldest: dt.datetime | None
+    trend: list[int]
+
+
+def stations(user: Any, standing: Sequence[Standing] | None = None) -> list[Station]:
+    """The legs whose records the user may see. Cash appears with the first money that came in. Three statements."""
+    counted = tallies.counts(user)
+    found = steps.standing(user) if standing is None else standing
+    shown = [_station(leg, counted[leg.noun], found) for leg in LEGS if leg.noun in counted]
+    invoices = counted.get("invoice")
+    if invoices and any(invoices.by_state.get(state) for state in _PAID):
+        leg = Leg("Cash", "invoice", _PAID, ("partly_paid",), ())
+        shown.append(_station(leg, Count(invoices.by_state, invoices.sums), found))
+    return shown
+
+
+def _station(leg: Leg, count: Count, standing: Sequence[Standing]) -> Station:
+    mine = [one for one in standing if one.stage in leg.stages]
+    return Station(
+        leg=leg,
+        counts=[(state, count.by_state[state]) for state in leg.states if count.by_state.get(state)],
+        sums=count.sums_of(leg.under_way),
+        failed=sum(one.steps for one in mine if one.state == "failed"),
+        oldest=steps.oldest(mine),
+        trend=list(count.by_day.values()) if any(count.by_day.values()) else [],
+    )

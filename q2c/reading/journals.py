@@ -1,0 +1,44 @@
+"""Journal entries as lists want them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat
+
+from ledger.models import FiscalPeriod, JournalEntry, LegalEntity
+from q2c.models import Invoice
+from q2c.reading import invoices
+from q2c.reading.wanted import Wanted
+
+STATES = ("drafted", "ready", "posting", "blocked", "posted", "reversed", "superseded")
+# The newest come by id, which is ordered by time.
+SORTS = {"booked": "id", "number": "number", "amount": "total_minor", "effective": "effective_on"}
+
+
+def found(user: Any, wanted: Wanted) -> QuerySet[JournalEntry]:
+    """The entries that the user may see and asked for, with entity and period, in no order yet."""
+    rows = JournalEntry.objects.visible_to(user).select_related("entity", "period")
+    if wanted.state:
+        rows = rows.filter(state=wanted.state)
+    if wanted.entity:
+        rows = rows.filter(entity__in=list(LegalEntity.objects.filter(code=wanted.entity).values_list("id", flat=True)))
+    if wanted.currency:
+        rows = rows.filter(currency=wanted.currency)
+    if wanted.period:
+        rows = rows.filter(
+            period__in=list(FiscalPeriod.objects.filter(name=wanted.period).values_list("id", flat=True))
+        )
+    if wanted.since:
+        rows = rows.filter(effective_on__gte=wanted.since)
+    if wanted.until:
+        rows = rows.filter(effective_on__lte=wanted.until)
+    return rows.filter(_called(wanted.q)) if wanted.q else rows
+
+
+def _called(text: str) -> Q:
+    """By number from its beginning, by the number the ERP gave, or by its invoice, order or customer."""
+    by_number = Q(number__startswith=text) | Q(number__startswith=text.upper()) | Q(document_number=text)
+    billed = Invoice.objects.filter(invoices.called(text))
+    return by_number | Q(business_document__in=billed.values_list(Concat(Value("invoice:"), "number"), flat=True))

@@ -1,0 +1,101 @@
+"""The control tower: where everything stands, what needs a person now, what blocks the close."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from q2c.reading import attention, close, connections, flow, steps
+from q2c.ui import links
+from q2c.ui.parts import Stage, by_currency
+from q2c.ui.rights import right
+
+_LISTS = {"order": "orders", "subscription": "orders", "invoice": "invoices", "journal": "journals"}
+_PERIODS_SHOWN = 12
+
+
+@right("q2c.view_step")
+def show(request: HttpRequest) -> HttpResponse:
+    """Everything, or with ?part=live only what refreshes itself."""
+    live = _live(request.user)
+    if getattr(request, "htmx", None) and request.GET.get("part") == "live":
+        return render(request, "control_tower/live.html", live)
+    blocked = close.blocked(request.user)
+    return render(
+        request,
+        "control_tower/page.html",
+        {
+            **live,
+            **_now(attention.now(request.user)),
+            "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
+            "blocked_more": max(0, len(blocked) - _PERIODS_SHOWN),
+            "queue": links.to("queue"),
+            "may_see_cases": request.user.has_perm("exceptions.view_case"),
+            "may_see_problems": request.user.has_perm("exceptions.view_problem"),
+            "may_see_connections": request.user.has_perm("q2c.view_connection"),
+        },
+    )
+
+
+def _live(user: Any) -> dict[str, Any]:
+    standing = steps.standing(user)
+    stations = flow.stations(user, standing)
+    return {
+        "stages": [_stage(one) for one in stations],
+        "connections": connections.health(user, standing),
+        "anything": any(one.counts for one in stations) or bool(standing),
+        "here": links.to("control-tower"),
+    }
+
+
+def _now(found: attention.Attention) -> dict[str, Any]:
+    return {
+        "attention": found,
+        "causes": [
+            {
+                "problem": card.problem,
+                "cases": card.cases,
+                "amounts": by_currency(card.sums),
+                "entities": card.entities,
+                "periods": card.periods,
+                "due_at": card.totals.oldest_due_at,
+                "href": links.to("problem", card.problem.id),
+            }
+            for card in found.cards
+        ],
+        "due": [{"case": case, "href": links.to("case", case.id)} for case in found.latest],
+    }
+
+
+def _stage(one: flow.Station) -> Stage:
+    return Stage(
+        label=one.leg.label,
+        counts=one.counts,
+        amounts=by_currency(one.sums),
+        oldest=one.oldest,
+        href=links.to(_LISTS[one.leg.noun]),
+        trend=one.trend,
+        noun=one.leg.noun,
+        note="All through" if one.counts else "Nothing yet",
+        trouble=one.failed,
+    )
+
+
+def _row(one: close.Blocked) -> dict[str, Any]:
+    closed = [f"{subledger} {state}" for subledger, state in one.period_states if state != "open"]
+    return {
+        "blocked": one,
+        "amounts": by_currency(one.sums),
+        "reasons": one.reasons[:2],
+        "more_reasons": max(0, len(one.reasons) - 2),
+        "state": _worst(one.period_states),
+        "closed": ", ".join(name.replace("_", " ") for name in closed),
+        "href": links.to("queue", q=one.query),
+    }
+
+
+def _worst(states: list[tuple[str, str]]) -> str:
+    found = {state for _, state in states}
+    return next((state for state in ("closed", "soft_closed", "open") if state in found), "")

@@ -1,0 +1,126 @@
+"""One list page for every noun of the flow: tabs by state, filters, sort, keyset pages, sums, CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from ledger.models import LegalEntity
+from q2c.models import Tally
+from q2c.money import Money
+from q2c.reading import tallies, wanted
+from q2c.reading.wanted import Wanted
+from q2c.ui import csv, formats, lists, words
+from q2c.ui.parts import Chip, Tab, by_currency
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """What makes the list of one noun. `rows` turns a page of records into what the template shows."""
+
+    noun: str
+    template: str
+    states: tuple[str, ...]
+    found: Callable[[Any, Wanted], QuerySet[Any]]
+    sorts: Mapping[str, str]
+    default: str
+    columns: Sequence[csv.Column]
+    rows: Callable[[Sequence[Any]], list[Any]] = list
+    by_period: bool = False
+
+
+# What may stand in the address besides the page, in the order in which the chips say it.
+_ASKED = ("q", "entity", "currency", "period", "since", "until")
+_LABELS = {"q": "search", "since": "from", "until": "to"}
+
+
+def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBase:
+    """The page, or with ?format=csv the file."""
+    asked = wanted.read(request.GET, listing.states)
+    found = listing.found(request.user, asked)
+    if request.GET.get("format") == "csv":
+        return csv.download(f"{listing.noun}s", listing.columns, csv.newest_first(found))
+    counted = tallies.counts(request.user, (listing.noun,)).get(listing.noun, tallies.Count())
+    page = lists.page_of(request, found, listing.sorts, listing.default)
+    context = {
+        **more,
+        "asked": asked,
+        "page": page,
+        "order": page.order,
+        "rows": listing.rows(page.rows),
+        "tabs": _tabs(request.GET, listing, asked, counted),
+        "chips": _chips(request.GET, asked),
+        "clear": _without(request.GET, *_ASKED),
+        "export": _with(request.GET, format="csv"),
+        "sums": _sums(asked, counted),
+        "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),
+        "currencies": _currencies(listing.noun),
+        "by_period": listing.by_period,
+        "kept": [(name, request.GET[name]) for name in ("state", "order") if request.GET.get(name)],
+        "there_are": bool(counted.total),
+    }
+    status = 422 if asked.wrong else 200
+    return render(request, listing.template, context, status=status)
+
+
+def _currencies(noun: str) -> list[str]:
+    return list(Tally.objects.filter(noun=noun).order_by("currency").values_list("currency", flat=True).distinct())
+
+
+def _tabs(query: QueryDict, listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Tab]:
+    """All, then each state that has records. Counts are of every record, so they stand only where nothing narrows."""
+    shown = [state for state in listing.states if counted.by_state.get(state) or state == asked.state]
+    counts = not asked.narrows
+    tabs = [Tab("All", _with(query, state=""), counted.total if counts else None, not asked.state)]
+    tabs += [
+        Tab(
+            words.look(state, listing.noun).label,
+            _with(query, state=state),
+            counted.by_state.get(state, 0) if counts else None,
+            state == asked.state,
+        )
+        for state in shown
+    ]
+    return tabs
+
+
+def _sums(asked: Wanted, counted: tallies.Count) -> list[Money]:
+    """What the records of the tab are worth, by currency; nothing where a filter narrows, since that is not counted."""
+    if asked.narrows:
+        return []
+    return by_currency(counted.sums_of([asked.state] if asked.state else counted.sums))
+
+
+def _chips(query: QueryDict, asked: Wanted) -> list[Chip]:
+    values = {name: getattr(asked, name) for name in _ASKED}
+    shown = {
+        **values,
+        "period": formats.period_text(asked.period),
+        "since": formats.day_text(asked.since) if asked.since else "",
+        "until": formats.day_text(asked.until) if asked.until else "",
+    }
+    return [Chip(_LABELS.get(name, name), str(shown[name]), _without(query, name)) for name in _ASKED if values[name]]
+
+
+def _without(query: QueryDict, *names: str) -> str:
+    kept = query.copy()
+    for name in (*names, "after", "before", "format"):
+        kept.pop(name, None)
+    return f"?{kept.urlencode()}"
+
+
+def _with(query: QueryDict, **values: str) -> str:
+    kept = query.copy()
+    for name in ("after", "before", "format"):
+        kept.pop(name, None)
+    for name, value in values.items():
+        kept.pop(name, None)
+        if value:
+            kept[name] = value
+    return f"?{kept.urlencode()}"

@@ -1,0 +1,245 @@
+"""A small company and its flow, made by the engine itself; only what platforms answer is said here.
+
+company()                               entities, chart, products, connections, rules
+deal("O-1", customer="Acme")            a closed deal arrives
+run("accept_order")                     every control, then tax and credit say yes
+run("provision_billing", lambda work: Rejected(...))
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from exceptions import routing
+from ledger import chart
+from ledger.models import FxRate, LegalEntity
+from q2c import clock, keys
+from q2c.connectors.outcomes import Posted
+from q2c.contracts.documents import (
+    Address,
+    Billing,
+    InvoiceDocument,
+    InvoiceGroup,
+    InvoiceLine,
+    OrderDocument,
+    OrderLine,
+    Party,
+    Phase,
+    PriceTier,
+    UsageTerms,
+)
+from q2c.engine import emit, gates, record
+from q2c.engine import run as engine
+from q2c.engine.claim import claim
+from q2c.models import Attempt, Connection, Event, ItemMapping, Order, Product, TaxNexus
+from q2c.stages import STAGES
+from q2c.stages.controls.calendar import add_months
+
+SALES = "urn:salesforce:na1"
+BILLING = "urn:zuora:eu"
+
+# code, functional currency, country, regions, zone, parent
+ENTITIES = (
+    ("US01", "USD", "US", ["AMER"], "America/New_York", ""),
+    ("DE01", "EUR", "DE", ["EMEA"], "Europe/Berlin", "US01"),
+    ("JP01", "JPY", "JP", ["APAC"], "Asia/Tokyo", "US01"),
+)
+# code, name, kind, product line, treatment, meter
+PRODUCTS = (
+    ("PLATFORM", "Platform, per seat", "recurring", "subscription", "ratable_monthly", ""),
+    ("ONBOARDING", "Implementation", "one_time", "implementation", "point_in_time", ""),
+    ("API-CALLS", "API calls over the included", "usage", "usage", "usage_as_billed", "api_calls"),
+)
+CONNECTIONS = (
+    ("salesforce", "Salesforce", "salesforce", "crm"),
+    ("zuora", "Zuora", "zuora", "billing"),
+    ("avatax", "AvaTax", "avatax", "tax"),
+    ("credit", "Credit service", "credit", "credit"),
+    ("erp-us01", "NetSuite US", "netsuite", "journals"),
+    ("erp-de01", "NetSuite Germany", "netsuite", "journals"),
+    ("erp-jp01", "NetSuite Japan", "netsuite", "journals"),
+)
+# region, entity, country, currency
+REGIONS = {"AMER": ("US01", "US", "USD"), "EMEA": ("DE01", "DE", "EUR"), "APAC": ("JP01", "JP", "JPY")}
+
+
+def company(years: tuple[int, ...] = (2026, 2027)) -> dict[str, LegalEntity]:
+    """Everything that an order is checked against."""
+    found: dict[str, LegalEntity] = {}
+    for code, currency, country, regions, zone, parent in ENTITIES:
+        found[code] = LegalEntity.objects.create(
+            code=code, name=f"Meridian {code}", functional_currency=currency, country=country, regions=regions,
+            timezone=zone, parent=found.get(parent), erp_connection=f"erp-{code.lower()}",
+        )  # fmt: skip
+    chart.install(*found.values(), years=years)
+    for pair, rate in {("EUR", "USD"): "1.10", ("JPY", "USD"): "0.0067", ("USD", "JPY"): "149"}.items():
+        FxRate.objects.create(from_currency=pair[0], to_currency=pair[1], on=dt.date(2025, 1, 1), rate=Decimal(rate))
+    for name, title, vendor, service in CONNECTIONS:
+        Connection.objects.create(
+            name=name, title=title, vendor=vendor, service=service, base_url=f"sandbox://{vendor}"
+        )
+    for code, name, kind, line, treatment, meter in PRODUCTS:
+        product = Product.objects.create(
+            code=code, name=name, kind=kind, product_line=line, revenue_treatment=treatment, tax_code="SW", meter=meter
+        )
+        for entity in found:
+            ItemMapping.objects.create(
+                product=product, connection=f"erp-{entity.lower()}", item=f"{code}-{entity}",
+                dimensions={"cost_center": "CC-410"}, effective_from=dt.date(2020, 1, 1),
+            )  # fmt: skip
+    for code, _, country, *_ in ENTITIES:
+        TaxNexus.objects.create(entity=code, country=country, region="", effective_from=dt.date(2020, 1, 1))
+    routing.sync_policies()
+    return found
+
+
+def order_document(number: str, customer: str = "Acme GmbH", region: str = "EMEA", **more: Any) -> OrderDocument:
+    """Two years of the platform in two phases, an implementation fee and usage with tiers, in one region."""
+    _, country, currency = REGIONS[region]
+    starts = more.pop("starts_on", clock.today())
+    seats, unit = more.pop("seats", 100), more.pop("unit_price", "40")
+    discount = more.pop("discount_minor", 0)
+    key = more.pop("customer_key", f"A-{customer}"[:40])
+    half, end = add_months(starts, 12), add_months(starts, 24)
+    scale = 10 ** {"JPY": 0}.get(currency, 2)
+    yearly = seats * int(unit) * 12 * scale
+    phases = (
+        Phase(starts_on=starts, ends_on=half, quantity=str(seats), unit_price=unit),
+        Phase(starts_on=half, ends_on=end, quantity=str(seats * 2), unit_price=unit),
+    )
+    where = {"group": region.lower(), "billing": Billing(frequency="annual")}
+    return OrderDocument(
+        **{
+            "order_number": number,
+            "customer": key,
+            "contract_entity": "US01",
+            "currency": currency,
+            "closed_on": clock.today(),
+            "starts_on": starts,
+            "term_months": 24,
+            "parties": (
+                Party(key=key, name=customer, pays_for_itself=True, billing_address=Address(country=country)),
+            ),
+            "groups": (
+                InvoiceGroup(
+                    key=region.lower(), region=region, bill_to=key, ship_to=Address(country=country), currency=currency
+                ),
+            ),
+            "lines": (
+                OrderLine(
+                    line=1, product="PLATFORM", kind="recurring", quantity=str(seats), unit_price=unit,
+                    price_period="month", discount_minor=discount, amount_minor=yearly * 3 - discount, phases=phases,
+                    revenue_treatment="ratable_monthly", **where,
+                ),
+                OrderLine(
+                    line=2, product="ONBOARDING", kind="one_time", quantity="1", unit_price="5000",
+                    amount_minor=5000 * scale, revenue_treatment="point_in_time",
+                    **where | {"billing": Billing(frequency="once")},
+                ),
+                OrderLine(
+                    line=3, product="API-CALLS", kind="usage", amount_minor=0, revenue_treatment="usage_as_billed",
+                    usage=UsageTerms(
+                        meter="api_calls", included_quantity="10000",
+                        tiers=(PriceTier(up_to="100000", unit_price="0.002"), PriceTier(unit_price="0.001")),
+                    ),
+                    **where | {"billing": Billing(frequency="monthly", timing="in_arrears")},
+                ),
+            ),
+        }
+        | more
+    )  # fmt: skip
+
+
+def arrive(type_: str, source: str, source_id: str, payload: Any, correlation_id: uuid.UUID | None = None) -> Event:
+    """A fact comes in by the one door."""
+    (stored,) = emit.store(
+        [
+            emit.Incoming(
+                type=type_, version=1, source=source, source_id=source_id,
+                correlation_id=correlation_id or keys.new_id(), causation_id=None, occurred_at=clock.now(),
+                raw=msgspec.json.encode(payload), payload=payload,
+            )
+        ]
+    )  # fmt: skip
+    return Event.objects.get(id=stored.id)
+
+
+def deal(number: str, customer: str = "Acme GmbH", region: str = "EMEA", **more: Any) -> Event:
+    """A closed deal arrives from the sales platform."""
+    document = order_document(number, customer, region, **more)
+    return arrive("OrderReceived", SALES, f"006{number}:1", document)
+
+
+def run(stage: str, answer: Callable[[Any], Any] | None = None, limit: int = 500) -> int:
+    """One batch of a stage through the engine; `answer(work)` is what the platform says, yes unless given."""
+    steps = claim(stage, limit)
+    works = engine.load(steps)
+    row = STAGES[stage]
+    open_gates = gates.Gates()
+    engine.prepare(row, works, open_gates)
+    for work in works:
+        if work.is_open:
+            work.outcome = (answer or yes)(work)
+            if work.step.connection:
+                _attempt(work)
+    record.record(row, works, [], open_gates)
+    return len(works)
+
+
+def yes(work: Any) -> Posted:
+    """Done at once, under a number made of the step's key."""
+    if work.step.stage == "accept_order":
+        work.notes["tax_minor"] = 19_000
+        return Posted(reference="")
+    number = f"{work.step.stage[:2].upper()}-{work.step.key[-6:]}"
+    return Posted(reference=f"id-{work.step.key}", document=number, proof={"posted_at": clock.now().isoformat()})
+
+
+def _attempt(work: Any) -> None:
+    done = isinstance(work.outcome, Posted)
+    Attempt.objects.create(
+        step_id=work.step.id, correlation_id=work.fact.correlation_id, connection=work.step.connection,
+        at=clock.now(), method="POST", url=f"https://{work.step.connection}.example/records",
+        request_body='{"externalId": "' + work.step.key + '"}', status=204 if done else 400,
+        response_body="" if done else '{"title": "refused"}', duration_ms=184,
+    )  # fmt: skip
+
+
+def bill(order: Order, number: str, net_minor: int = 4_800_000, tax_minor: int = 912_000, **more: Any) -> Event:
+    """Billing issues an invoice for the first group of an accepted order."""
+    group = order.groups.first()
+    assert group is not None
+    day = more.pop("issued_on", clock.today())
+    document = InvoiceDocument(
+        invoice_number=number, billing_reference=f"8ad{number}", account=f"{group.bill_to}-{group.currency}",
+        order_number=order.number, group=group.key, subscription=f"S-{order.number}-{group.key}",
+        legal_entity=group.entity, currency=group.currency, issued_on=day, due_on=day + dt.timedelta(days=30),
+        lines=(
+            InvoiceLine(
+                line=1, product="PLATFORM", kind="recurring", charge="Platform, year 1", quantity="100",
+                service_starts_on=day, service_ends_on=add_months(day, 12), net_minor=net_minor, tax_minor=tax_minor,
+                tax_code="SW",
+            ),
+            InvoiceLine(line=2, product="ONBOARDING", kind="one_time", charge="Implementation", net_minor=500_000),
+        ),
+        total_minor=net_minor + tax_minor + 500_000, **more,
+    )  # fmt: skip
+    return arrive("InvoiceIssued", BILLING, f"8ad{number}", document, order.correlation_id)
+
+
+def through(number: str = "O-1001", invoice: str = "INV-2001", **more: Any) -> Order:
+    """One deal from closed-won to the posted journal."""
+    deal(number, **more)
+    for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
+        run(stage)
+    order = Order.objects.get(number=number)
+    bill(order, invoice)
+    run("record_invoice")
+    run("post_journal")
+    return order

@@ -1,0 +1,30 @@
+"""People with rights, for the tests of pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+
+def person(name: str, *rights: str) -> Any:
+    """A person with these rights: "q2c.view_order"."""
+    user = get_user_model().objects.create_user(name, password="a long enough word", first_name=name.title())
+    for right in rights:
+        app, codename = right.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    return user
+
+
+def boss() -> Any:
+    return get_user_model().objects.create_superuser("rosa", password="a long enough word", first_name="Rosa")
+
+
+def page(client: Client, address: str, status: int = 200) -> str:
+    """The text of a page, having answered as it should."""
+    answer = client.get(address)
+    assert answer.status_code == status, f"{address} answered {answer.status_code}"
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[arg-type]
+    return body.decode()

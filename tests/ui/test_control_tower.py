@@ -1,0 +1,168 @@
+"""The control tower: what stands where, what needs a person, what blocks the close."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from ledger import periods
+from ledger.models import FiscalPeriod
+from q2c import clock
+from q2c.connectors.outcomes import Blocker, Rejected
+from q2c.models import Breaker, Order, Tally, tally
+from q2c.reading import close, flow, tallies
+from q2c.reasons import Reason
+from tests import flow_makers as make
+from tests.ui.people import boss, page, person
+
+pytestmark = pytest.mark.django_db
+NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
+READER = ("q2c.view_step", "q2c.view_order", "q2c.view_invoice", "ledger.view_journalentry", "q2c.view_subscription")
+
+
+@pytest.fixture(autouse=True)
+def _noon():
+    with clock.at(NOW):
+        yield
+
+
+def refused(work):
+    blocker = Blocker(connection="erp-de01", object_type="cost_center", object_key="CC-410", condition="inactive")
+    return Rejected(reason=Reason.DIMENSION_INACTIVE, text="Cost centre CC-410 is inactive", blocker=blocker)
+
+
+@pytest.fixture
+def monday():
+    """Two deals through, one whose journal the ledger refused, one that names a product nobody knows."""
+    make.company()
+    make.through("O-1", "INV-1")
+    make.through("O-2", "INV-2", customer="株式会社サクラ", region="APAC")
+    make.deal("O-3")
+    for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
+        make.run(stage)
+    make.bill(Order.objects.get(number="O-3"), "INV-3")
+    make.run("record_invoice")
+    make.run("post_journal", refused)
+    line = make.order_document("O-4").lines[0]
+    make.deal("O-4", lines=(dataclasses.replace(line, product="NOPE"),))
+    make.run("accept_order")
+
+
+def test_each_leg_tells_its_states_what_is_under_way_and_what_failed(monday):
+    stations = {one.leg.label: one for one in flow.stations(boss())}
+    assert dict(stations["Orders"].counts) == {"active": 3, "received": 1}
+    assert dict(stations["Billing"].counts) == {"active": 3}
+    assert dict(stations["Invoices"].counts) == {"posted": 2, "recorded": 1}
+    assert dict(stations["Journals"].counts) == {"posted": 2, "blocked": 1}
+    assert {label: one.failed for label, one in stations.items()} == {
+        "Orders": 1, "Billing": 0, "Invoices": 0, "Journals": 1,
+    }  # fmt: skip
+    assert stations["Journals"].sums == [(6_212_000, "EUR")] and stations["Journals"].trend[-1] == 3
+    assert stations["Journals"].oldest == NOW
+    assert "Cash" not in stations
+
+
+def test_the_page_says_what_needs_a_person_and_by_when(client, monday):
+    client.force_login(boss())
+    text = page(client, "/")
+    assert "<strong>2</strong> cases need a person" in text
+    assert "cost centre CC-410 in erp-de01" in text and "Acme GmbH" in text
+    with clock.at(NOW + dt.timedelta(days=30)):
+        assert "past their service level" in page(client, "/")
+
+
+def test_what_blocks_a_close_is_one_click_from_its_cases(client, monday):
+    user = boss()
+    (row,) = close.blocked(user)
+    assert (row.entity, row.period, row.cases, row.sums) == ("DE01", "2026-11", 1, [(6_212_000, "EUR")])
+    assert row.query == "entity:DE01 period:2026-11"
+    closed = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-11")
+    periods.close(closed, by="controller")
+    client.force_login(user)
+    text = page(client, "/")
+    assert "DE01 Nov\u00a02026" in text and "receivables closed" in text and "62,120.00" in text
+
+
+def test_a_platform_that_is_down_comes_first_with_what_waits_for_it(client, monday):
+    Breaker.objects.create(connection="erp-jp01", failures=5, opened_at=NOW, text="connection refused")
+    client.force_login(boss())
+    text = page(client, "/").split('id="platforms"')[1]
+    assert text.index("NetSuite Japan") < text.index("AvaTax")
+    assert "Paused since" in text and "connection refused" in text
+    german = text.split("NetSuite Germany")[1].split("</li>")[0]
+    assert "Answered 400" in german and "<b>1</b> failed" in german
+
+
+def test_only_figures_of_what_one_may_see(client, monday):
+    client.force_login(person("mia", "q2c.view_step", "q2c.view_order"))
+    text = page(client, "/")
+    assert "Orders" in text and ">Journals<" not in text and "62,120" not in text
+    for right in ("exceptions.view_case", "q2c.view_connection"):
+        assert right in text
+
+
+def test_without_its_right_the_address_names_it(client):
+    client.force_login(person("mia"))
+    assert "q2c.view_step" in page(client, "/", 403)
+
+
+def test_an_empty_house_says_how_it_begins(client):
+    client.force_login(boss())
+    text = page(client, "/")
+    assert (
+        "Nothing has come in yet" in text and "Nothing stops the close" in text and "No platform is connected" in text
+    )
+
+
+def test_the_part_that_refreshes_itself_is_small(client, monday):
+    client.force_login(boss())
+    answer = client.get("/?part=live", headers={"HX-Request": "true"})
+    text = answer.content.decode()
+    assert text.startswith('<div id="live"') and "<html" not in text
+    assert "<html" in client.get("/?part=live").content.decode()
+
+
+def test_the_page_asks_no_more_however_much_there_is(client, monday):
+    client.force_login(boss())
+    page(client, "/")
+    with CaptureQueriesContext(connection) as before:
+        page(client, "/")
+    for number in range(10, 15):
+        make.through(f"O-{number}", f"INV-{number}")
+    make.bill(Order.objects.get(number="O-10"), "INV-X")
+    make.run("record_invoice")
+    make.run("post_journal", refused)
+    with CaptureQueriesContext(connection) as after:
+        page(client, "/")
+    assert len(after) <= len(before) <= 32
+
+
+def test_the_counts_are_those_of_the_tables_whatever_happens(monday):
+    user = boss()
+    from ledger.models import JournalEntry
+    from q2c.models import Invoice, Subscription
+
+    def counted():
+        return {noun: found.by_state for noun, found in tallies.counts(user).items()}
+
+    def real(model):
+        states = list(model.objects.values_list("state", flat=True))
+        return {state: states.count(state) for state in set(states)}
+
+    models = {"order": Order, "subscription": Subscription, "invoice": Invoice, "journal": JournalEntry}
+    assert counted() == {noun: real(model) for noun, model in models.items()}
+    before, rows = counted(), Tally.objects.count()
+    tally.fold()
+    assert counted() == before
+    for number in range(20, 26):
+        make.through(f"O-{number}", f"INV-{number}")
+    piled, grown = counted(), Tally.objects.count()
+    tally.fold()
+    assert counted() == piled == {noun: real(model) for noun, model in models.items()}
+    assert Tally.objects.count() < grown and rows
+    total = sum(minor for minor, currency in tallies.counts(user)["order"].sums_of(["active"]) if currency == "EUR")
+    assert total == sum(Order.objects.filter(state="active", currency="EUR").values_list("total_minor", flat=True))

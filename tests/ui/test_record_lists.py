@@ -1,0 +1,186 @@
+"""The lists of orders, invoices and journals: tabs, filters, sort, pages, files, and who may see them."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from ledger.models import JournalEntry
+from q2c import clock
+from tests import flow_makers as make
+from tests.ui.people import boss, page, person
+
+pytestmark = pytest.mark.django_db
+NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
+NOUNS = ("orders", "invoices", "journals")
+RIGHT = {
+    "orders": "q2c.view_order",
+    "invoices": "q2c.view_invoice",
+    "journals": "ledger.view_journalentry",
+}
+
+
+@pytest.fixture(autouse=True)
+def _noon():
+    with clock.at(NOW):
+        yield
+
+
+@pytest.fixture
+def month():
+    """One deal a day, each with its invoice and journal; every fourth in Japan."""
+    make.company()
+    for day in range(8):
+        with clock.at(NOW - dt.timedelta(days=8 - day)):
+            where = {"customer": "株式会社サクラ", "region": "APAC"} if day % 4 == 3 else {"customer": "Acme GmbH"}
+            make.through(f"O-{day:03}", f"INV-{day:03}", **where)
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """More than two pages of every noun, with pages made small."""
+    monkeypatch.setattr("q2c.ui.lists.page_of.__kwdefaults__", {"rows": 4, "total": None})
+    make.company()
+    for number in range(10):
+        make.through(f"O-{number:03}", f"INV-{number:03}")
+
+
+def rows_of(text: str) -> list[str]:
+    return re.findall(r'data-open class="id">([^<]+)<', text)
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_list_shows_the_newest_first_with_state_customer_and_amount(client, month, noun):
+    client.force_login(boss())
+    text = page(client, f"/{noun}")
+    shown = rows_of(text)
+    assert len(shown) == 8
+    if noun != "journals":
+        assert shown == sorted(shown, reverse=True)
+    assert "株式会社サクラ" in text and "Acme GmbH" in text and 'class="road small"' in text
+    assert "EUR" in text and "JPY" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("/orders?q=O-003", ["O-003"]),
+        ("/orders?q=o-003", ["O-003"]),
+        ("/orders?q=サクラ", ["O-007", "O-003"]),
+        ("/orders?q=acme&until=2026-10-27", ["O-001", "O-000"]),
+        ("/orders?currency=JPY", ["O-007", "O-003"]),
+        ("/orders?state=active&q=O-00&order=number", [f"O-{n:03}" for n in range(8)]),
+        ("/orders?state=rejected", []),
+        ("/orders?entity=de01", []),
+        ("/orders?since=2026-11-01&until=2026-11-02", ["O-007", "O-006"]),
+        ("/invoices?q=O-002", ["INV-002"]),
+        ("/invoices?entity=JP01", ["INV-007", "INV-003"]),
+        ("/invoices?q=サクラ&order=issued", ["INV-003", "INV-007"]),
+    ],
+)
+def test_a_filter_finds_what_it_says(client, month, address, expected):
+    client.force_login(boss())
+    assert rows_of(page(client, address)) == expected
+
+
+def test_journals_are_found_by_invoice_document_number_customer_and_period(client, month):
+    client.force_login(boss())
+    entry = JournalEntry.objects.get(business_document="invoice:INV-002")
+    for q in ("INV-002", entry.number, entry.document_number, "O-002"):
+        assert rows_of(page(client, f"/journals?q={q}")) == [entry.number]
+    assert len(rows_of(page(client, "/journals?q=サクラ"))) == 2
+    assert len(rows_of(page(client, "/journals?period=2026-10"))) == 6
+    assert rows_of(page(client, "/journals?period=2026-10&entity=JP01")) != []
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_pages_go_on_and_come_back_without_losing_the_filter(client, many, noun):
+    client.force_login(boss())
+    address, met = f"/{noun}?currency=EUR&order=number", []
+    for expected in (4, 4, 2):
+        text = page(client, address)
+        met += rows_of(text)
+        assert len(rows_of(text)) == expected
+        following = re.search(r'href="(\?[^"]+)" rel="next"', text)
+        address = f"/{noun}{following[1].replace('&amp;', '&')}" if following else ""
+        assert not address or "currency=EUR" in address
+    assert met == sorted(met) and len(set(met)) == 10 and not address
+    back = re.search(r'href="(\?[^"]+)" rel="prev"', text)
+    assert rows_of(page(client, f"/{noun}{back[1].replace('&amp;', '&')}")) == met[4:8]
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_the_file_has_every_row_that_matches_and_exact_amounts(client, many, monkeypatch, noun):
+    monkeypatch.setattr("q2c.ui.csv.CHUNK", 3)
+    client.force_login(boss())
+    answer = client.get(f"/{noun}?format=csv&currency=EUR&state=&order=number")
+    body = b"".join(answer.streaming_content).decode("utf-8-sig")
+    assert (
+        answer["Content-Type"] == "text/csv; charset=utf-8"
+        and f'filename="{noun}.csv"' in answer["Content-Disposition"]
+    )
+    rows = list(csv.DictReader(io.StringIO(body)))
+    assert len(rows) == 10 == len({row["id"] for row in rows})
+    amount = {"orders": "149000.00", "invoices": "62120.00", "journals": "62120.00"}[noun]
+    assert {row["total" if noun == "invoices" else "amount"] for row in rows} == {amount}
+
+
+def test_a_cell_that_would_run_as_a_formula_does_not(client):
+    make.company()
+    make.deal("O-1", customer="=HYPERLINK(1)", customer_key="A-1")
+    make.run("accept_order")
+    client.force_login(boss())
+    assert "'=HYPERLINK(1)" in page(client, "/orders?format=csv")
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_without_the_right_the_address_names_it_and_the_file_too(client, month, noun):
+    client.force_login(person("mia", "q2c.view_event"))
+    assert RIGHT[noun] in page(client, f"/{noun}", 403)
+    assert RIGHT[noun] in page(client, f"/{noun}?format=csv", 403)
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_an_empty_list_tells_none_apart_from_none_that_match(client, noun):
+    client.force_login(boss())
+    assert f"No {noun} yet" in page(client, f"/{noun}")
+    assert "Nothing matches this filter" in page(client, f"/{noun}?q=zzz")
+
+
+STRANGE = [
+    ("q=%00", 200), ("q=%F0%9F%92%B8", 200), ("q=%27%22%3Cscript%3E", 200), ("q=" + "9" * 3000, 200), ("q=%25_", 200),
+    ("state=gone", 422), ("currency=EURO", 422), ("since=2026-02-30", 422), ("since=9999-12-31", 422),
+    ("until=yesterday", 422), ("since=2026-02-02&until=2026-01-01", 422), ("order=--number", 200),
+    ("after=zzz&order=x", 200), ("entity=%00", 200), ("period=2026-13", 200), ("since=0001-01-01", 422),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+@pytest.mark.parametrize(("query", "status"), STRANGE)
+def test_a_strange_address_is_answered_not_broken(client, noun, query, status):
+    client.force_login(boss())
+    text = page(client, f"/{noun}?{query}", status)
+    assert "<script>" not in text.replace("<script src", "")
+    if status == 422:
+        assert 'role="alert"' in text
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_list_asks_as_often_for_ten_rows_as_for_two(client, noun):
+    make.company()
+    client.force_login(boss())
+    make.through("O-1", "INV-1")
+    make.through("O-2", "INV-2")
+    with CaptureQueriesContext(connection) as few:
+        page(client, f"/{noun}")
+    for number in range(3, 11):
+        make.through(f"O-{number}", f"INV-{number}")
+    with CaptureQueriesContext(connection) as more:
+        page(client, f"/{noun}")
+    assert len(more) <= len(few) <= 16
