@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 
-from q2c import clock, keys
+from q2c import bulk, clock, keys
 from q2c.contracts.events import EVENTS
 from q2c.engine import wake
 from q2c.stages import STAGES
@@ -51,7 +51,7 @@ _EVENTS = """
 INSERT INTO q2c_event (id, type, schema_version, source, source_id, correlation_id, causation_id, occurred_at,
                        received_at, payload, payload_hash, envelope, data_at)
 SELECT u.id, u.type, u.version, u.source, u.source_id, u.correlation, u.causation, u.occurred,
-       %s, u.payload::json, u.hash, u.envelope, u.data_at
+       %s::timestamptz, u.payload::json, u.hash, u.envelope, u.data_at
 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
             %s::text[], %s::bytea[], %s::text[], %s::int[])
   AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash, envelope, data_at)
@@ -66,7 +66,7 @@ INSERT INTO q2c_step (id, correlation_id, event_id, stage, part, connection, key
                       amount_minor, currency, entity, period, created_at)
 SELECT u.id, u.correlation, u.event, u.stage, u.part, u.connection, u.key, 'waiting', 'send', 0, 0,
        u.order_key, u.next_at, '', '', '', '{}', '', '', u.business_key, u.customer,
-       u.amount, u.currency, u.entity, u.period, %s
+       u.amount, u.currency, u.entity, u.period, %s::timestamptz
 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
             %s::timestamptz[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[])
   WITH ORDINALITY AS u(id, correlation, event, stage, part, connection, key, order_key, next_at, business_key,
@@ -89,8 +89,8 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
     """
     ids = [keys.new_id() for _ in batch]
     hashes = [keys.fingerprint(item.raw) for item in batch]
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.execute(
+    with transaction.atomic(savepoint=False):
+        found = bulk.execute(
             _EVENTS,
             [
                 clock.now(),
@@ -108,7 +108,7 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
                 [item.data_at for item in batch],
             ],
         )
-        new = {row[0] for row in cursor.fetchall()}
+        new = {row[0] for row in found}
         facts = [
             Fact(
                 id=ids[i],
@@ -127,16 +127,14 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
             Stored(id=ids[i], correlation_id=item.correlation_id, status="stored") for i, item in enumerate(batch)
         ]
         if len(new) < len(batch):
-            _mark_repeats(cursor, batch, hashes, new, results)
+            _mark_repeats(batch, hashes, new, results)
     return results
 
 
-def _mark_repeats(
-    cursor: object, batch: Sequence[Incoming], hashes: list[bytes], new: set[uuid.UUID], results: list[Stored]
-) -> None:
+def _mark_repeats(batch: Sequence[Incoming], hashes: list[bytes], new: set[uuid.UUID], results: list[Stored]) -> None:
     """Repeats answer with the id that is there; repeats with other content are conflicts."""
     old = [i for i, result in enumerate(results) if result.id not in new]
-    cursor.execute(  # type: ignore[attr-defined]
+    there = bulk.execute(
         "SELECT e.id, e.correlation_id, e.type = u.type AND e.payload_hash = u.hash, "
         "CASE WHEN e.type = u.type AND e.payload_hash <> u.hash THEN e.payload::text END, u.i "
         "FROM q2c_event e JOIN unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::bytea[]) "
@@ -149,7 +147,7 @@ def _mark_repeats(
             [hashes[i] for i in old],
         ],
     )
-    for id_, correlation_id, equal, payload, i in cursor.fetchall():  # type: ignore[attr-defined]
+    for id_, correlation_id, equal, payload, i in there:
         same = equal or (payload is not None and _reads_the_same(payload, batch[i].raw))
         results[i] = Stored(id=id_, correlation_id=correlation_id, status="duplicate" if same else "conflict")
 
@@ -172,31 +170,27 @@ def plan(facts: Sequence[Fact]) -> int:
     if not rows:
         return 0
     moment = clock.now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _STEPS,
-            [
-                moment,
-                [keys.new_id() for _ in rows],
-                [fact.correlation_id for _, fact, _ in rows],
-                [fact.id for _, fact, _ in rows],
-                [stage.name for stage, _, _ in rows],
-                [part.part for _, _, part in rows],
-                [part.connection for _, _, part in rows],
-                [
-                    keys.idempotency_key(fact.source, fact.source_id, stage.name, part.part)
-                    for stage, fact, part in rows
-                ],
-                [part.order_key for _, _, part in rows],
-                [part.not_before or moment for _, _, part in rows],
-                [part.business_key[:80] for _, _, part in rows],
-                [part.customer[:200] for _, _, part in rows],
-                [part.amount_minor for _, _, part in rows],
-                [part.currency for _, _, part in rows],
-                [part.entity[:20] for _, _, part in rows],
-                [part.period for _, _, part in rows],
-            ],
-        )
+    bulk.execute(
+        _STEPS,
+        [
+            moment,
+            [keys.new_id() for _ in rows],
+            [fact.correlation_id for _, fact, _ in rows],
+            [fact.id for _, fact, _ in rows],
+            [stage.name for stage, _, _ in rows],
+            [part.part for _, _, part in rows],
+            [part.connection for _, _, part in rows],
+            [keys.idempotency_key(fact.source, fact.source_id, stage.name, part.part) for stage, fact, part in rows],
+            [part.order_key for _, _, part in rows],
+            [part.not_before or moment for _, _, part in rows],
+            [part.business_key[:80] for _, _, part in rows],
+            [part.customer[:200] for _, _, part in rows],
+            [part.amount_minor for _, _, part in rows],
+            [part.currency for _, _, part in rows],
+            [part.entity[:20] for _, _, part in rows],
+            [part.period for _, _, part in rows],
+        ],
+    )
     wake.after_commit({stage.name for stage, _, _ in rows})
     return len(rows)
 

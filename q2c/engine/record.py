@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from exceptions import cases
-from q2c import clock, states
+from q2c import bulk, clock, states
 from q2c.connectors.outcomes import Accepted, NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.engine import breaker, emit, failures, gates, retry, run, wake
 from q2c.engine.claim import still_ours
@@ -132,8 +132,7 @@ def _move(works: list[Work]) -> None:
     rows = [_row(work) for work in works]
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE, [list(column) for column in zip(*rows, strict=True)])
+    bulk.execute(_MOVE, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _row(work: Work) -> tuple[Any, ...]:
