@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from q2c.connectors.zuora.client import Zuora
 from tests.connectors.zuora.tenant import Tenant
 
 
@@ -14,3 +15,9 @@ def tenant() -> Iterator[Tenant]:
     found = Tenant()
     yield found
     found.control.reset()
+
+
+@pytest.fixture
+def client(tenant: Tenant) -> Zuora:
+    tenant.control.clock("2026-01-01T01:00:00Z")
+    return tenant.client()
