@@ -115,9 +115,7 @@ class Zuora:
         body = self._order_body(subscription, key)
         if not isinstance(body, dict):
             return body
-        answer = self._write(
-            "POST", "/v1/async/orders", body, "create_order", Reason.SUBSCRIPTION_REFUSED, query={"returnIds": "true"}
-        )
+        answer = self._write("POST", "/v1/async/orders", body, "create_order", Reason.SUBSCRIPTION_REFUSED)
         if isinstance(answer, Answer):
             job = answer.json().get("jobId")
             if not job:

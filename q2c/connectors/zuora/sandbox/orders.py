@@ -201,7 +201,10 @@ def _result(store: Store, order: Record, with_ids: bool) -> dict[str, Any]:
         ],
     }  # fmt: skip
     if with_ids:
-        found |= {"orderId": order.id, "subscriptionIds": [each.id for each in theirs if each]}
+        # Ids stand in the place of numbers, not beside them.
+        account = accounts.found(store, found.pop("accountNumber"))
+        del found["orderNumber"]
+        found |= {"orderId": order.id, "accountId": account.id, "subscriptionIds": [each.id for each in theirs if each]}
     return found
 
 
