@@ -10,7 +10,7 @@ from celery.signals import worker_ready
 from exceptions import sweep as case_sweeper
 from q2c import clock
 from q2c.celery import QUEUES, app
-from q2c.engine import desk, run, wake, watch
+from q2c.engine import callouts, desk, poll, run, wake, watch
 from q2c.engine import sweep as sweeper
 from q2c.models import WorkerSeen, tally
 from q2c.stages import STAGES
@@ -48,6 +48,18 @@ def sweep_cases() -> dict[str, int]:
 def advance_batches() -> dict[str, int]:
     """Go on with replays; woken when one is sent. The sweep does the same when nobody wakes it."""
     return desk.work()
+
+
+@app.task(name="q2c.tasks.poll_sources")
+def poll_sources() -> dict[str, int]:
+    """Read what changed in the sales and billing platforms; what callouts named and was not fetched comes first."""
+    return poll.poll_sources()
+
+
+@app.task(name="q2c.tasks.fetch_called_out")
+def fetch_called_out() -> int:
+    """Woken by a callout; the next poll does the same when nobody wakes it."""
+    return callouts.fetch_called_out()
 
 
 @app.task(name="q2c.tasks.watch_blockers")

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from django.http import Http404, HttpRequest, HttpResponse
 
 from q2c.api import idempotency, parsing
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem, described
+from q2c.api.replies import json_reply
 from q2c.api.rights import by_key
 from q2c.contracts import schema
 from q2c.engine import intake
@@ -40,7 +40,7 @@ def _one(request: HttpRequest, taken: Taken) -> HttpResponse:
         return _refusal(_status_of(taken), taken).response(request)
     body = {"event_id": taken.event_id, "correlation_id": taken.correlation_id, "status": taken.status,
             "results": [_result(0, taken)]}  # fmt: skip
-    return _json(body, 202, {"Location": f"/api/v1/events/{taken.event_id}"})
+    return json_reply(body, 202, {"Location": f"/api/v1/events/{taken.event_id}"})
 
 
 def _status_of(taken: Taken) -> int:
@@ -64,7 +64,7 @@ def _many(request: HttpRequest, taken: Sequence[Taken], *, lines: bool) -> HttpR
         **{status: counts[status] for status in ("stored", "duplicate", "conflict", "refused")},
         "results": [_result(i, each) for i, each in enumerate(taken)],
     }
-    return _json(body, 202)
+    return json_reply(body, 202)
 
 
 def _result(index: int, taken: Taken) -> dict[str, Any]:
@@ -79,12 +79,6 @@ def _result(index: int, taken: Taken) -> dict[str, Any]:
         found["case"] = taken.case_id
         found["errors"] = [described(fault) for fault in taken.faults]
     return found
-
-
-def _json(body: Any, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(
-        msgspec.json.encode(body), status=status, content_type="application/json", headers=headers or {}
-    )
 
 
 @by_key("q2c.add_event", "GET")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from q2c.api import idempotency, parsing
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
+from q2c.api.replies import json_reply
 from q2c.api.rights import by_key
 from q2c.contracts.strict import Faulty
 from q2c.engine import submit
@@ -59,11 +59,11 @@ def _submitted(request: HttpRequest, answer: Answer) -> HttpResponse:
     match answer.status:
         case "accepted" | "awaiting_approval":
             headers = {"Location": f"/api/v1/orders/{answer.order.id}"} if answer.order else {}
-            return _json(_body(answer), 201 if answer.is_new else 200, headers)
+            return json_reply(_body(answer), 201 if answer.is_new else 200, headers)
         case "waiting":
             headers = {"Location": f"/api/v1/events/{answer.event_id}", "Retry-After": "5"}
             text = answer.text or "An earlier step of this order is not done yet"
-            return _json(_body(answer) | {"detail": f"{text}. It goes on by itself."}, 202, headers)
+            return json_reply(_body(answer) | {"detail": f"{text}. It goes on by itself."}, 202, headers)
         case "refused":
             return _refused(answer, 422).response(request)
     said = "A newer version of this order has taken its place" if answer.status == "superseded" else answer.text
@@ -74,7 +74,7 @@ def _submitted(request: HttpRequest, answer: Answer) -> HttpResponse:
 
 def _rehearsed(request: HttpRequest, answer: Answer) -> HttpResponse:
     if answer.status in ("accepted", "awaiting_approval"):
-        return _json({"dry_run": True, "status": answer.status, "approvals": answer.findings}, 200)
+        return json_reply({"dry_run": True, "status": answer.status, "approvals": answer.findings}, 200)
     if answer.status == "refused":
         problem = _refused(answer, 422)
     elif answer.status == "waiting":
@@ -125,9 +125,3 @@ def _body(answer: Answer) -> dict[str, Any]:
         }  # fmt: skip
     return {"status": answer.status, **_ids(answer), "order": shown,
             "approvals": [_error(finding) for finding in answer.findings]}  # fmt: skip
-
-
-def _json(body: Any, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(
-        msgspec.json.encode(body), status=status, content_type="application/json", headers=headers or {}
-    )

@@ -54,6 +54,16 @@ def note(stage: Stage, works: list[Work]) -> None:
             _fail(name, count, texts[name])
 
 
+def heard(name: str) -> None:
+    """A connection answered a read that belongs to no step."""
+    Breaker.objects.filter(connection=name, failures__gt=0, opened_at=None).update(failures=0)
+
+
+def silent(name: str, text: str) -> None:
+    """A connection did not answer a read that belongs to no step."""
+    _fail(name, 1, text)
+
+
 def _fail(name: str, count: int, text: str) -> None:
     with transaction.atomic():
         row, _ = Breaker.objects.select_for_update().get_or_create(connection=name)

@@ -1,4 +1,4 @@
-"""One item as it came → a validated fact: CloudEvents 1.0, with its payload checked against the schema of its type."""
+"""One item as it came → a validated fact: CloudEvents 1.0, its payload checked against the schema of its type."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,11 +31,13 @@ from q2c.engine.envelope import Item, Sender
 from q2c.models import Order
 from q2c.reasons import Reason
 
-__all__ = ["Item", "Sender", "Taken", "keep_raw", "take"]
+__all__ = ["Item", "Sender", "Taken", "keep_raw", "resolve_raw", "take"]
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 TRIES = 3
+# Reasons of cases that end when the same thing comes again and can be read.
+UNREADABLE = (Reason.EVENT_MALFORMED, Reason.INTERNAL_ERROR)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +82,7 @@ def _take(
                 raw.append((i, _unreadable(item, results[-1], sender)))
         for (i, _), case_id in zip(raw, open_raw([each for _, each in raw], sender.actor), strict=True):
             results[i] = replace(results[i], case_id=case_id)
-        _resolve_what_came_right(good, results, sender)
+        _resolve_what_came_right(results, sender)
     return results
 
 
@@ -228,35 +230,53 @@ def _id_in(item: Item) -> str:
     return found[: envelope.NAME_MAX] if isinstance(found, str) and found.isprintable() else ""
 
 
-def _resolve_what_came_right(good: Sequence[Incoming], results: Sequence[Taken], sender: Sender) -> None:
+def _resolve_what_came_right(results: Sequence[Taken], sender: Sender) -> None:
     """An event that could not be read before came again under its id, and is right now: its case ends by itself."""
-    waiting = Case.objects.filter(
-        source=sender.system[:60], raw_hash__isnull=False, reason=Reason.EVENT_MALFORMED, state__in=UNRESOLVED
-    )
-    ids = {taken.source_id[:80]: taken for taken in results if taken.status == "stored"}
-    if not ids:
+    events = {taken.source_id: taken.event_id for taken in results if taken.status == "stored" and taken.event_id}
+    resolve_raw(sender.system, events, sender.actor)
+
+
+def resolve_raw(
+    source: str, events: Mapping[str, uuid.UUID | None], actor: str, *, reasons: Sequence[str] = UNREADABLE
+) -> None:
+    """End the cases of what could not be read, by business key: it came again, and became these events."""
+    by_key = {key[:80]: event_id for key, event_id in events.items()}
+    if not by_key:
         return
-    found = waiting.filter(business_key__in=ids).values_list("id", "business_key")
-    proofs = {case_id: {"event": str(ids[key].event_id), "document": ""} for case_id, key in found}
+    waiting = Case.objects.filter(
+        source=source[:60], raw_hash__isnull=False, state__in=UNRESOLVED, reason__in=reasons, business_key__in=by_key
+    )
+    proofs = {case_id: {"event": str(by_key[key] or "")} for case_id, key in waiting.values_list("id", "business_key")}
     if proofs:
-        cases.resolve_cases(proofs, actor=sender.actor, resolution="resolved_by_itself")
+        cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
 
 
 def keep_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID | None]:
-    """Keep what a platform gave and we cannot read. What is kept already, in whatever state its case is, is left:
-    a poll reads the same again and again. One case id per item; None where it was left."""
+    """Keep what a platform gave and we cannot read: a case each, in place of the one of an earlier version of it.
+
+    A poll reads the same again and again, so bytes that are kept already are left, whatever state their case is in.
+    One case id per item; None where it was left.
+    """
     if not items:
         return []
+    marks = [(item.source[:60], keys.fingerprint(item.body)) for item in items]
+    with transaction.atomic():
+        there = Case.objects.filter(
+            source__in={source for source, _ in marks}, raw_hash__in=[mark for _, mark in marks]
+        )
+        known = {(source, bytes(mark)) for source, mark in there.values_list("source", "raw_hash")}
+        fresh = [item for item, mark in zip(items, marks, strict=True) if mark not in known]
+        opened = open_raw(fresh, actor)
+        _supersede(fresh, opened, actor)
+    ids = iter(opened)
+    return [None if mark in known else next(ids) for mark in marks]
 
-    marks = [keys.fingerprint(item.body) for item in items]
-    known = {
-        (source, bytes(mark))
-        for source, mark in Case.objects.filter(
-            source__in={item.source[:60] for item in items}, raw_hash__in=marks
-        ).values_list("source", "raw_hash")
-    }
-    fresh = [item for item, mark in zip(items, marks, strict=True) if (item.source[:60], mark) not in known]
-    opened = iter(open_raw(fresh, actor))
-    return [
-        None if (item.source[:60], mark) in known else next(opened) for item, mark in zip(items, marks, strict=True)
-    ]
+
+def _supersede(items: Sequence[RawItem], opened: Sequence[uuid.UUID], actor: str) -> None:
+    earlier = Case.objects.filter(
+        source__in={item.source[:60] for item in items}, raw_hash__isnull=False, state__in=UNRESOLVED,
+        business_key__in={item.business_key[:80] for item in items} - {""},
+    ).exclude(id__in=opened)  # fmt: skip
+    proofs: dict[uuid.UUID, dict[str, Any]] = {case_id: {} for case_id in earlier.values_list("id", flat=True)}
+    if proofs:
+        cases.resolve_cases(proofs, actor=actor, resolution="superseded")

@@ -2,6 +2,7 @@
 
 from q2c.models.api_key import ApiKey, IdempotencyRecord
 from q2c.models.attempt import Attempt
+from q2c.models.callout import Callout
 from q2c.models.connection import Breaker, Connection, PollCursor, WorkerSeen
 from q2c.models.cross_reference import CrossReference
 from q2c.models.customer import Customer
@@ -20,6 +21,7 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "Breaker",
+    "Callout",
     "ChargeSegment",
     "CommercialPolicy",
     "Connection",

@@ -69,11 +69,16 @@ class Breaker(models.Model):
 
 
 class PollCursor(models.Model):
-    """How far a source has been read: everything changed before `reached` has been taken in."""
+    """How far a source has been read: everything changed before `reached` has been taken in.
+
+    `reached` is the source's own time, and only grows; `moved_at` is when it last grew, by our clock. `text` says why
+    the last poll did not come to its end.
+    """
 
     connection = models.CharField(max_length=60, unique=True)
     reached = models.DateTimeField()
     polled_at = models.DateTimeField(null=True)
+    moved_at = models.DateTimeField(null=True)
     text = models.TextField(blank=True)
 
 

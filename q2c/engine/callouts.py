@@ -1,0 +1,78 @@
+"""What platforms call out is remembered at once and fetched soon: the fetched document is the fact, not the callout."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from django.db.models import F
+
+from exceptions.failures import RawItem
+from q2c import clock
+from q2c.connectors import http
+from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.engine import breaker, intake, wake
+from q2c.engine.alone import alone
+from q2c.engine.sources import actor_of, answering, source_of
+from q2c.models import Callout, Connection
+from q2c.reasons import Reason
+
+CALLOUTS_AT_ONCE = 200
+# Between tries, as long as the platform does not answer.
+WAITS_S = (2, 10, 60, 300, 900)
+TELL_AFTER = 8
+
+
+def call_out(connection: Connection, references: Iterable[str], correlation_id: uuid.UUID) -> int:
+    """Remember what a platform named, so that it is fetched soon whatever happens. Returns how many."""
+    count = Callout.remember(connection.name, references, correlation_id)
+    wake.task_after_commit("fetch_called_out")
+    return count
+
+
+def fetch_called_out() -> int:
+    """Fetch what was called out and is due. Returns how many came to an end."""
+    done = 0
+    for connection in answering():
+        with alone(f"fetch:{connection.name}") as mine:
+            if mine:
+                done += _fetch_of(connection)
+    return done
+
+
+def _fetch_of(connection: Connection) -> int:
+    due = Callout.objects.filter(connection=connection.name, done_at=None, next_at__lte=clock.now())
+    callouts = list(due.order_by("next_at")[:CALLOUTS_AT_ONCE])
+    if not callouts:
+        return 0
+    source = source_of(connection)
+    with http.calling(callouts[0].correlation_id):
+        found = source.fetch([callout.reference for callout in callouts])
+    done, silent = 0, ""
+    for callout, document in zip(callouts, found, strict=True):
+        if isinstance(document, Unavailable) or (isinstance(document, Rejected) and connection.service == "crm"):
+            _later(connection, callout, document.text)
+            silent = document.text if isinstance(document, Unavailable) else silent
+        else:
+            text = source.take_fetched(callout.reference, document)
+            # Called out once more while it was fetched: then it is fetched once more.
+            same = Callout.objects.filter(pk=callout.pk, called_at=callout.called_at)
+            done += same.update(done_at=clock.now(), text=text[:400], tries=F("tries") + 1)
+    if silent and not done:
+        breaker.silent(connection.name, silent)
+    return done
+
+
+def _later(connection: Connection, callout: Callout, text: str) -> None:
+    """Tried again for ever; a person is told once it takes long."""
+    wait_s = WAITS_S[min(callout.tries, len(WAITS_S) - 1)]
+    Callout.objects.filter(pk=callout.pk).update(
+        tries=F("tries") + 1, next_at=clock.now() + clock.seconds(wait_s), text=text[:400]
+    )
+    if callout.tries + 1 == TELL_AFTER:
+        item = RawItem(
+            body=f"{callout.reference} {callout.pk}".encode(), source=connection.name, text=text,
+            reason=Reason.PLATFORM_UNAVAILABLE, business_key=callout.reference, content_type="text/plain",
+            correlation_id=callout.correlation_id,
+        )  # fmt: skip
+        intake.keep_raw([item], actor_of(connection))

@@ -1,0 +1,123 @@
+"""Read what changed in the sales and billing platforms since the last time.
+
+A poll reads from a little before where the last one ended: platforms commit late. What was read before is a duplicate
+at intake and nothing else. The cursor only passes what is stored; a read that fails leaves it where it was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
+
+from exceptions.failures import RawItem
+from q2c import clock, keys
+from q2c.connectors import http
+from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
+from q2c.engine import breaker, callouts, intake
+from q2c.engine.alone import alone
+from q2c.engine.sources import actor_of, answering, source_of
+from q2c.models import Connection, PollCursor
+from q2c.reasons import Reason
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CHUNK = 100
+# Options of a connection may say otherwise: poll_overlap_s, poll_from (an instant, for the first poll).
+OVERLAP_S = 120.0
+FIRST_LOOK_BACK_S = 24 * 3600.0
+# After so long without anything new, what could have been committed late has been.
+LATE_S = 900.0
+# The business key of a case about reading itself, and the reasons that such a case may have.
+_READING = "reading changes"
+_READ_REASONS = (Reason.CREDENTIALS_REFUSED, Reason.REQUEST_REFUSED, Reason.RECORD_MISSING)
+
+
+def poll_sources() -> dict[str, int]:
+    """One round over every source. Returns how many new facts each gave."""
+    found = {"called_out": callouts.fetch_called_out()}
+    for connection in answering():
+        with alone(f"poll:{connection.name}") as mine:
+            if mine:
+                found[connection.name] = poll(connection)
+    return found
+
+
+def poll(connection: Connection) -> int:
+    """Take in what changed. Returns how many facts were new; never raises for what the platform does."""
+    cursor = _cursor(connection)
+    source = source_of(connection)
+    new = 0
+    with http.calling(keys.new_id()):
+        try:
+            for chunk in _chunks(source.changed(_since(connection, cursor))):
+                taken, reached = source.take(chunk)
+                new += taken
+                _advance(connection, reached)
+        except ReadFailed as failure:
+            _note_failure(connection, failure.outcome)
+            return new
+    breaker.heard(connection.name)
+    intake.resolve_raw(connection.name, {_READING: None}, actor_of(connection), reasons=_READ_REASONS)
+    PollCursor.objects.filter(connection=connection.name).update(polled_at=clock.now(), text="")
+    return new
+
+
+def _chunks(rows: Iterator[T]) -> Iterator[list[T]]:
+    """What was read before a failure still counts: it is handed out before the failure is raised."""
+    while True:
+        chunk: list[T] = []
+        failure: ReadFailed | None = None
+        try:
+            for row in islice(rows, CHUNK):
+                chunk.append(row)
+        except ReadFailed as error:
+            failure = error
+        if chunk:
+            yield chunk
+        if failure is not None:
+            raise failure
+        if len(chunk) < CHUNK:
+            return
+
+
+def _cursor(connection: Connection) -> PollCursor:
+    """Where the last poll ended. The first begins at option poll_from, else a day ago: no history is billed anew."""
+    given = connection.options.get("poll_from")
+    first = dt.datetime.fromisoformat(str(given)) if given else clock.now() - clock.seconds(FIRST_LOOK_BACK_S)
+    first = first if first.tzinfo else first.replace(tzinfo=dt.UTC)
+    return PollCursor.objects.get_or_create(connection=connection.name, defaults={"reached": first})[0]
+
+
+def _since(connection: Connection, cursor: PollCursor) -> dt.datetime:
+    if cursor.moved_at is None or clock.now() - cursor.moved_at > clock.seconds(LATE_S):
+        return cursor.reached
+    return cursor.reached - clock.seconds(float(connection.options.get("poll_overlap_s", OVERLAP_S)))
+
+
+def _advance(connection: Connection, reached: dt.datetime) -> None:
+    """Two pollers at once never move it back."""
+    PollCursor.objects.filter(connection=connection.name, reached__lt=reached).update(
+        reached=reached, moved_at=clock.now()
+    )
+
+
+def _note_failure(connection: Connection, outcome: Rejected | Unavailable) -> None:
+    log.warning("poll failed", extra={"connection": connection.name, "text": outcome.text})
+    PollCursor.objects.filter(connection=connection.name).update(polled_at=clock.now(), text=outcome.text)
+    if isinstance(outcome, Rejected):
+        # Nobody waits for a poll, so a person must be told.
+        intake.keep_raw([_read_refused(connection, outcome)], actor_of(connection))
+    elif outcome.reason == Reason.PLATFORM_UNAVAILABLE:
+        breaker.silent(connection.name, outcome.text)
+
+
+def _read_refused(connection: Connection, outcome: Rejected) -> RawItem:
+    return RawItem(
+        body=f"{outcome.reason} {outcome.code} {clock.today()}".encode(), source=connection.name, text=outcome.text,
+        reason=outcome.reason if outcome.reason in _READ_REASONS else Reason.REQUEST_REFUSED, code=outcome.code,
+        field=outcome.field, business_key=_READING, content_type="text/plain",
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""What sales and billing platforms give: rows that changed, or one record by its id; and how each becomes a fact."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+from django.core.cache import cache
+
+from exceptions.failures import RawItem
+from q2c import clock, keys
+from q2c.connectors import http, registry
+from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
+from q2c.connectors.ports import BadDeal, Deal, InvoiceNotice
+from q2c.contracts.documents import InvoiceDocument
+from q2c.engine import intake
+from q2c.engine.intake import Item, Sender, Taken
+from q2c.models import Breaker, Callout, Connection, Step
+from q2c.reasons import Reason
+
+FETCHERS_MAX = 8
+# Zuora's name of the field that says an invoice is still a draft.
+_NOT_YET = {"status"}
+_DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
+_INVOICE_REASONS = (
+    *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
+)  # fmt: skip
+
+
+def source_of(connection: Connection) -> Any:
+    """Deals or Invoices."""
+    return Deals(connection) if connection.service == "crm" else Invoices(connection)
+
+
+def answering() -> list[Connection]:
+    """Those whose platform answers, as far as is known."""
+    down = Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True)
+    there = Connection.objects.filter(active=True, service__in=("crm", "billing")).exclude(name__in=list(down))
+    return list(there.order_by("name"))
+
+
+def actor_of(connection: Connection) -> str:
+    return f"poll:{connection.name}"
+
+
+class Source:
+    """What one kind of platform gives: rows to take in, or one row by its id."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.name = connection, connection.name
+        self.connector = registry.open_connector(connection.config())
+        self.sender = Sender(system=connection.name, actor=actor_of(connection))
+
+    def _item(self, type_: str, id_: str, document: Any, at: dt.datetime) -> Item:
+        attributes = {
+            "specversion": "1.0", "id": id_, "source": self.name, "type": type_, "time": at.isoformat(),
+        }  # fmt: skip
+        return Item(body=msgspec.json.encode(document), attributes=attributes, content_type="application/json")
+
+    def _bad(self, raw: Any, key: str, text: str, **more: Any) -> RawItem:
+        return RawItem(
+            body=msgspec.json.encode(raw), source=self.name, text=text, content_type="application/json",
+            business_key=key, **more,
+        )  # fmt: skip
+
+    def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> None:
+        """What could not be read before is here now: its cases end."""
+        here = [one for one in taken if one.status in ("stored", "duplicate")]
+        events = {one.source_id.partition(":")[0]: one.event_id for one in here}
+        intake.resolve_raw(self.name, events, self.sender.actor, reasons=reasons)
+
+
+class Deals(Source):
+    """Closed-won deals. An event per version of a deal: id, colon, version."""
+
+    def changed(self, since: dt.datetime) -> Iterator[Deal | BadDeal]:
+        return iter(self.connector.changed_deals(since))
+
+    def take(self, deals: Sequence[Deal | BadDeal]) -> tuple[int, dt.datetime]:
+        good = [deal for deal in deals if isinstance(deal, Deal)]
+        bad = [deal for deal in deals if isinstance(deal, BadDeal)]
+        taken = intake.take([self._event(deal, f"{deal.source_id}:{deal.version}") for deal in good], self.sender)
+        taken += self._taken_back(good, taken)
+        self._came_right(taken, _DEAL_REASONS)
+        kept = [
+            self._bad(deal.raw, deal.source_id, deal.text, field=deal.field, context={"version": deal.version})
+            for deal in bad
+        ]
+        intake.keep_raw(kept, self.sender.actor)
+        return sum(one.status == "stored" for one in taken), max(deal.changed_at for deal in deals)
+
+    def _event(self, deal: Deal, id_: str) -> Item:
+        return self._item("OrderReceived", id_, deal.document, deal.changed_at)
+
+    def _taken_back(self, deals: Sequence[Deal], taken: Sequence[Taken]) -> list[Taken]:
+        """A deal that became again what it was before has the id of that version; its return is a fact of its own."""
+        repeats = {
+            deal.document.order_number: (deal, one.event_id)
+            for deal, one in zip(deals, taken, strict=True)
+            if one.status == "duplicate"
+        }
+        if not repeats:
+            return []
+        versions = Step.objects.filter(stage="accept_order", business_key__in=repeats, event__source=self.name)
+        newest = {
+            number: (event_id, at)
+            for number, event_id, at in versions.order_by("event__occurred_at", "seq").values_list(
+                "business_key", "event", "event__occurred_at"
+            )
+        }
+        back = [
+            self._event(deal, f"{deal.source_id}:{deal.version}:{deal.changed_at:%Y%m%dT%H%M%S}")
+            for number, (deal, event_id) in repeats.items()
+            if number in newest and newest[number][0] != event_id and deal.changed_at > newest[number][1]
+        ]
+        return intake.take(back, self.sender) if back else []
+
+    def fetch(self, references: Sequence[str]) -> list[Deal | BadDeal | Unavailable | Rejected | None]:
+        def read(reference: str) -> Any:
+            try:
+                return self.connector.deal(reference)
+            except ReadFailed as failure:
+                return failure.outcome
+
+        return _on_threads(self.connection, references, read)
+
+    def take_fetched(self, reference: str, found: Any) -> str:
+        """Returns what became of it."""
+        if found is None:
+            return "it is no closed-won deal"
+        new, _ = self.take([found])
+        return "taken in" if new else "known already, or kept raw"
+
+
+class Invoices(Source):
+    """Posted invoices. An event per content of an invoice: id, colon, fingerprint of the document."""
+
+    def changed(self, since: dt.datetime) -> Iterator[InvoiceNotice]:
+        return iter(self.connector.changed_invoices(since))
+
+    def take(self, notices: Sequence[InvoiceNotice]) -> tuple[int, dt.datetime]:
+        fresh = [notice for notice in notices if not cache.get(self._mark(notice))]
+        found = self.fetch([notice.reference for notice in fresh])
+        items, bad = [], []
+        silent = [one for one in found if isinstance(one, Unavailable)]
+        if silent and len(silent) == len(found):
+            raise ReadFailed(silent[0])
+        for notice, document in zip(fresh, found, strict=True):
+            if isinstance(document, Rejected):
+                bad.append(self._refused(notice.reference, notice.invoice_number, notice.changed_at, document))
+            elif not isinstance(document, Unavailable):
+                items.append(self._event(notice.reference, document, notice.changed_at))
+        # One that does not come does not hold up the others: it is fetched later, like what was called out.
+        late = [n.reference for n, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
+        if late:
+            Callout.remember(self.name, late, keys.new_id())
+        new = self._take(items)
+        intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
+        for notice in fresh:
+            # Only saves fetching it again within the overlap: forgotten, it would be a duplicate.
+            cache.set(self._mark(notice), 1, timeout=3600)
+        return new, max(notice.changed_at for notice in notices)
+
+    def _mark(self, notice: InvoiceNotice) -> str:
+        return f"q2c:fetched:{self.name}:{notice.reference}:{notice.changed_at.timestamp():.3f}"
+
+    def _event(self, reference: str, document: InvoiceDocument, at: dt.datetime) -> Item:
+        version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]
+        return self._item("InvoiceIssued", f"{document.billing_reference or reference}:{version}", document, at)
+
+    def _take(self, items: Sequence[Item]) -> int:
+        if not items:
+            return 0
+        taken = intake.take(items, self.sender)
+        self._came_right(taken, _INVOICE_REASONS)
+        return sum(one.status == "stored" for one in taken)
+
+    def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
+        """An invoice that is not posted yet is none; any other that cannot be read needs a person."""
+        if refused.field in _NOT_YET or refused.reason == Reason.RECORD_MISSING:
+            return None
+        raw = {"reference": reference, "invoice_number": number, "changed_at": at, "text": refused.text}
+        return self._bad(raw, reference, refused.text, reason=refused.reason, field=refused.field, code=refused.code)
+
+    def fetch(self, references: Sequence[str]) -> list[Any]:
+        return _on_threads(self.connection, references, self.connector.invoice)
+
+    def take_fetched(self, reference: str, found: Any) -> str:
+        if isinstance(found, Rejected):
+            bad = self._refused(reference, "", None, found)
+            intake.keep_raw([bad] if bad else [], self.sender.actor)
+            return found.text
+        return "taken in" if self._take([self._event(reference, found, clock.now())]) else "known already"
+
+
+def _on_threads(connection: Connection, references: Sequence[str], read: Callable[[str], Any]) -> list[Any]:
+    """Read many documents, as many at once as the connection bears; the threads touch no database."""
+    if len(references) < 2:
+        return [read(reference) for reference in references]
+    with ThreadPoolExecutor(max(1, min(connection.concurrency, FETCHERS_MAX)), thread_name_prefix="fetch") as pool:
+        return list(pool.map(http.in_context(read), references))

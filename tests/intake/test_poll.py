@@ -1,0 +1,231 @@
+"""Deals and invoices are read from the platforms: each version once, none lost, whatever fails on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from django.core.cache import cache
+
+from exceptions.models import Case, RawBody
+from q2c import clock
+from q2c.connectors import registry
+from q2c.engine import callouts, poll
+from q2c.models import Breaker, Callout, Connection, Event, PollCursor, Step
+from tests.connectors.control import Control
+from tests.connectors.salesforce import orgs
+from tests.connectors.zuora.tenant import Tenant, provisioned, subscription
+from tests.intake import platforms
+
+pytestmark = pytest.mark.django_db
+JAN = dt.datetime(2026, 1, 20, 9, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    cache.clear()
+    registry.close_all()
+    yield
+    cache.clear()
+    registry.close_all()
+
+
+class Org:
+    """The sandbox org and our connection to it; `at` moves both clocks."""
+
+    def __init__(self) -> None:
+        self.control = Control("salesforce")
+        self.control.reset()
+        self.control.clock("2026-01-20T09:00:00Z")
+        self.control.seed(**orgs.company())
+        self.connection = platforms.salesforce()
+
+    def close(self, *numbers: str, **more: Any) -> None:
+        self.control.seed(opportunities=[orgs.deal(number, **more) for number in numbers])
+
+    def poll(self, seconds: float = 0) -> int:
+        moment = JAN + clock.seconds(seconds)
+        self.control.clock(moment.isoformat())
+        with clock.at(moment):
+            return poll.poll(Connection.objects.get(name="crm"))
+
+    def id_of(self, number: str) -> str:
+        return next(r["id"] for r in self.control.records("Opportunity") if r["body"]["Order_Number__c"] == number)
+
+
+@pytest.fixture
+def org() -> Iterator[Org]:
+    found = Org()
+    yield found
+    found.control.reset()
+
+
+def numbers() -> list[str]:
+    payloads = Event.objects.filter(type="OrderReceived").order_by("id").values_list("payload", flat=True)
+    return [msgspec.json.decode(payload)["order_number"] for payload in payloads]
+
+
+def test_won_deals_become_facts_once(org: Org) -> None:
+    org.close("SO-1", "SO-2")
+    assert org.poll() == 2
+    assert sorted(numbers()) == ["SO-1", "SO-2"]
+    event = Event.objects.first()
+    assert event.source == "crm"
+    assert event.source_id.startswith(f"{org.id_of(numbers()[0])}:")
+    assert [org.poll(60), org.poll(3600)] == [0, 0]
+    assert Step.objects.filter(stage="accept_order").count() == 2
+    assert not Case.objects.exists()
+
+
+def test_a_changed_deal_is_a_new_fact_and_takes_the_old_ones_place(org: Org) -> None:
+    org.close("SO-1")
+    org.poll()
+    org.control.edit("Opportunity", org.id_of("SO-1"), Contract_Entity__c="DE01")
+    assert org.poll(60) == 1
+    states = list(Step.objects.order_by("seq").values_list("state", "reason"))
+    assert states == [("abandoned", "superseded"), ("waiting", "")]
+    # Taken back: the first version again, and a fact of its own.
+    org.control.edit("Opportunity", org.id_of("SO-1"), Contract_Entity__c="US01")
+    assert org.poll(120) == 1
+    assert [org.poll(140), org.poll(4000)] == [0, 0]
+    assert list(Step.objects.order_by("seq").values_list("state", flat=True)) == [
+        "abandoned",
+        "abandoned",
+        "waiting",
+    ]
+
+
+def test_a_deal_that_cannot_be_mapped_is_kept_raw_once_and_ends_when_it_can(org: Org) -> None:
+    org.close("SO-1", Term_Months__c=None)
+    org.close("SO-2")
+    assert org.poll() == 1
+    case = Case.objects.get()
+    assert (case.source, case.reason, case.state) == ("crm", "event_malformed", "open")
+    assert case.field == "Term_Months__c"
+    assert b"SO-1" in bytes(RawBody.objects.get().body)
+    org.poll(30)
+    case.refresh_from_db()
+    assert case.attempts == 1, "reading the same again is no new failure"
+    org.control.edit("Opportunity", org.id_of("SO-1"), StageName="Closed Won")
+    org.control.call("PATCH", f"records/Opportunity/{org.id_of('SO-1')}", {"Contract_Entity__c": "DE01"})
+    org.poll(60)
+    assert sorted(Case.objects.values_list("state", "resolution")) == [("open", ""), ("resolved", "superseded")]
+
+
+def test_what_is_committed_late_is_found_in_the_overlap(org: Org) -> None:
+    org.close("SO-1")
+    org.poll()
+    reached = PollCursor.objects.get().reached
+    org.control.clock((JAN - clock.seconds(60)).isoformat())
+    org.close("SO-LATE")
+    assert org.poll(20) == 1
+    assert PollCursor.objects.get().reached == reached, "the cursor never goes back"
+
+
+def test_the_cursor_stays_where_a_read_failed(org: Org) -> None:
+    org.close("SO-1")
+    org.poll()
+    before = PollCursor.objects.get()
+    org.control.fault("unavailable")
+    org.close("SO-2")
+    assert org.poll(300) == 0
+    cursor = PollCursor.objects.get()
+    assert (cursor.reached, cursor.text != "") == (before.reached, True)
+    org.control.calm()
+    assert org.poll(320) == 1
+    assert PollCursor.objects.get().text == ""
+
+
+def test_a_platform_that_stays_silent_trips_its_breaker(org: Org) -> None:
+    with clock.at(JAN):
+        Connection.objects.update(base_url="http://127.0.0.1:9")
+        for _ in range(5):
+            assert poll.poll_sources().get("crm") == 0
+        assert Breaker.objects.get(connection="crm").is_open
+        assert "crm" not in poll.poll_sources()
+
+
+def test_refused_credentials_are_somebodys_case(org: Org) -> None:
+    connection = Connection.objects.get()
+    good = connection.credentials
+    connection.credentials = good | {"consumer_secret": "wrong"}
+    connection.save()
+    org.poll()
+    org.poll(20)
+    case = Case.objects.get()
+    assert (case.reason, case.source, case.state, case.attempts) == ("credentials_refused", "crm", "open", 1)
+    connection.credentials = good
+    connection.save()
+    org.poll(40)
+    case.refresh_from_db()
+    assert case.state == "resolved"
+
+
+def test_history_before_the_connection_is_left_alone(org: Org) -> None:
+    org.connection.options = {}
+    org.connection.save()
+    org.close("SO-OLD")
+    assert org.poll(3 * 24 * 3600) == 0
+    org.close("SO-NEW")
+    assert org.poll(3 * 24 * 3600 + 60) == 1
+
+
+def test_what_is_called_out_is_fetched_at_once_and_never_forgotten(org: Org) -> None:
+    org.close("SO-1", "SO-2")
+    first, second = org.id_of("SO-1"), org.id_of("SO-2")
+    with clock.at(JAN):
+        org.control.fault("unavailable")
+        callouts.call_out(org.connection, [first, second, first], JAN_ID)
+        assert callouts.fetch_called_out() == 0
+        assert list(Callout.objects.values_list("tries", "done_at")) == [(1, None)] * 2
+        org.control.calm()
+    with clock.at(JAN + clock.seconds(3)):
+        assert callouts.fetch_called_out() == 2
+        assert callouts.fetch_called_out() == 0
+    assert sorted(numbers()) == ["SO-1", "SO-2"]
+    assert org.poll(10) == 0, "the poll reads them, too, and they are the same facts"
+
+
+JAN_ID = "00000000-0000-0000-0000-000000000001"
+
+
+@pytest.fixture
+def tenant() -> Iterator[Tenant]:
+    found = Tenant()
+    yield found
+    found.control.reset()
+
+
+def bill(tenant: Tenant) -> None:
+    tenant.control.clock("2026-01-01T00:05:00Z")
+    provisioned(tenant.client(), subscription())
+    tenant.run("2026-01-31")
+
+
+def test_invoices_are_fetched_and_become_facts_once(tenant: Tenant) -> None:
+    connection = platforms.zuora()
+    bill(tenant)
+    with clock.at(JAN):
+        assert poll.poll(connection) == 1
+        assert poll.poll(connection) == 0
+        cache.clear()
+        assert poll.poll(connection) == 0
+    event = Event.objects.get(type="InvoiceIssued")
+    assert (event.source, msgspec.json.decode(event.payload)["order_number"]) == ("billing", "SO-1001")
+    assert Step.objects.get(stage="record_invoice").state == "waiting"
+
+
+def test_an_invoice_that_cannot_be_read_does_not_hold_up_the_others(tenant: Tenant) -> None:
+    connection = platforms.zuora()
+    tenant.control.clock("2026-01-01T00:05:00Z")
+    provisioned(tenant.client(), subscription(), subscription(key="S-SO-2-DE", order_number="SO-2", account="B-EUR"))
+    tenant.run("2026-01-31")
+    tenant.control.fault("unavailable", operation="read_invoice", times=1)
+    with clock.at(JAN):
+        assert poll.poll(connection) == 1
+        assert Callout.objects.get().done_at is None
+        assert callouts.fetch_called_out() == 1
+    assert Event.objects.filter(type="InvoiceIssued").count() == 2
