@@ -158,12 +158,12 @@ def _display(tokens: list[tuple[str, str]], at: int) -> tuple[str, int]:
     raise BadQuery("only BUILTIN.DF of a field is supported")
 
 
-# A query that comes again is planned once per connection, by indexes and in loops: what a planner would find out about
-# so few rows takes longer than reading them.
+# A query that comes again is planned once per connection: in the order it is written, by indexes and in loops. What a
+# planner would find out about so few rows takes longer than reading them.
 _SETTINGS = {
     "search_path": f"{tables.SCHEMA}, pg_catalog", "statement_timeout": str(TIME_LIMIT_MS),
     "transaction_read_only": "on", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off",
-    "enable_hashjoin": "off", "enable_mergejoin": "off",
+    "enable_hashjoin": "off", "enable_mergejoin": "off", "join_collapse_limit": "1",
 }  # fmt: skip
 _SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
 

@@ -10,19 +10,47 @@ from q2c.connectors.sandbox_kit.store import pool
 SCHEMA = "sandbox_netsuite_suiteql"
 _STORE = "sandbox_netsuite"
 
-_INDEX = f"""CREATE INDEX IF NOT EXISTS record_journal_id ON {_STORE}.record
-((CASE WHEN kind = 'journalEntry' THEN id::bigint END))"""
+# Documents of other kinds have ids that are no numbers.
+_NUMBER = "CASE WHEN {alias}id ~ '^[0-9]{{1,18}}$' THEN {alias}id::bigint END"
+_ID = _NUMBER.format(alias="r.")
 
-# The cast stands inside a CASE: other kinds have ids that are no numbers.
-_ID = "CASE WHEN r.kind = '{kind}' THEN r.id::bigint END"
+# The lines of journals as rows, kept by a trigger whoever writes the document: reading them out of it at each query
+# would leave the planner blind.
+_LINES = f"""
+DROP TABLE IF EXISTS {_STORE}.journal_line;
+CREATE TABLE {_STORE}.journal_line (
+  transaction bigint NOT NULL, line bigint NOT NULL, account bigint, department bigint, class bigint, location bigint,
+  entity bigint, subsidiary bigint, debit numeric, credit numeric, memo text, rate numeric NOT NULL,
+  decimals int NOT NULL, posting text NOT NULL, visible_at timestamptz NOT NULL, PRIMARY KEY (transaction, line));
+CREATE INDEX IF NOT EXISTS record_number_id ON {_STORE}.record (kind, ({_NUMBER.format(alias="")}));
+CREATE OR REPLACE FUNCTION {_STORE}.lines_of(r {_STORE}.record) RETURNS SETOF {_STORE}.journal_line
+LANGUAGE sql STABLE AS $$
+  SELECT r.id::bigint, (item->>'line')::bigint, (item->'account'->>'id')::bigint,
+    (item->'department'->>'id')::bigint, (item->'class'->>'id')::bigint, (item->'location'->>'id')::bigint,
+    (item->'entity'->>'id')::bigint, (r.body->'subsidiary'->>'id')::bigint,
+    (item->>'debit')::numeric, (item->>'credit')::numeric, item->>'memo',
+    coalesce((r.body->>'exchangeRate')::numeric, 1), coalesce((r.body->>'_baseDecimals')::int, 2),
+    CASE WHEN r.body->'approvalStatus'->>'id' = '2' THEN 'T' ELSE 'F' END, r.visible_at
+  FROM json_array_elements(r.body->'line'->'items') AS item $$;
+CREATE OR REPLACE FUNCTION {_STORE}.keep_lines() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF TG_OP <> 'INSERT' THEN DELETE FROM {_STORE}.journal_line WHERE transaction = OLD.id::bigint; END IF;
+  IF TG_OP <> 'DELETE' THEN INSERT INTO {_STORE}.journal_line SELECT (f).* FROM {_STORE}.lines_of(NEW) AS f; END IF;
+  RETURN NULL; END $$;
+CREATE OR REPLACE TRIGGER keep_lines_new AFTER INSERT OR UPDATE ON {_STORE}.record FOR EACH ROW
+  WHEN (NEW.kind = 'journalEntry') EXECUTE FUNCTION {_STORE}.keep_lines();
+CREATE OR REPLACE TRIGGER keep_lines_old AFTER DELETE ON {_STORE}.record FOR EACH ROW
+  WHEN (OLD.kind = 'journalEntry') EXECUTE FUNCTION {_STORE}.keep_lines();
+INSERT INTO {_STORE}.journal_line
+  SELECT (f).* FROM {_STORE}.record r, {_STORE}.lines_of(r) AS f WHERE r.kind = 'journalEntry';
+"""
 
 
 def _flag(name: str) -> str:
     return f"CASE WHEN r.body->>'{name}' IN ('true', 'T') THEN 'T' ELSE 'F' END"
 
 
-def _ref(name: str, source: str = "r.body") -> str:
-    return f"({source}->'{name}'->>'id')::bigint"
+def _ref(name: str) -> str:
+    return f"(r.body->'{name}'->>'id')::bigint"
 
 
 def _shown(kind: str, id_: str, name: str) -> str:
@@ -30,31 +58,21 @@ def _shown(kind: str, id_: str, name: str) -> str:
     return f"(SELECT o.body->>'{name}' FROM {_STORE}.record o WHERE o.kind = '{kind}' AND o.id = ({id_})::text)"
 
 
-def _view(table: str, kind: str, columns: dict[str, str], lateral: str = "") -> str:
+def _view(table: str, columns: dict[str, str], source: str, where: str = "true") -> str:
     listed = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
     return (
-        f"CREATE VIEW {SCHEMA}.{table} AS SELECT {listed} FROM {_STORE}.record r{lateral} "
-        f"WHERE r.kind = '{kind}' AND r.visible_at <= statement_timestamp()"
+        f"CREATE VIEW {SCHEMA}.{table} AS SELECT {listed} FROM {_STORE}.{source} "
+        f"WHERE {where} AND visible_at <= statement_timestamp()"
     )
 
 
 def _simple(table: str, kind: str, columns: dict[str, str]) -> str:
-    shared = {"id": _ID.format(kind=kind), "externalid": "r.external_id", "isinactive": _flag("isInactive")}
-    return _view(table, kind, shared | columns)
+    shared = {"id": _ID, "externalid": "r.external_id", "isinactive": _flag("isInactive")}
+    return _view(table, shared | columns, "record r", f"r.kind = '{kind}'")
 
 
-_LINE = "CROSS JOIN LATERAL json_array_elements(r.body->'line'->'items') AS l(item)"
-_JOURNAL_ID = _ID.format(kind="journalEntry")
-_FOREIGN = "(coalesce((l.item->>'debit')::numeric, 0) - coalesce((l.item->>'credit')::numeric, 0))"
-_RATE = "coalesce((r.body->>'exchangeRate')::numeric, 1)"
-_BASE = "coalesce((r.body->>'_baseDecimals')::int, 2)"
+_FOREIGN = "(coalesce(l.debit, 0) - coalesce(l.credit, 0))"
 _POSTING = "CASE WHEN r.body->'approvalStatus'->>'id' = '2' THEN 'T' ELSE 'F' END"
-
-
-def _line_view(table: str, columns: dict[str, str]) -> str:
-    return _view(table, "journalEntry", columns, f" {_LINE}")
-
-
 _SEGMENTS = (("department", "department"), ("class", "classification"), ("location", "location"))
 
 VIEWS = (
@@ -94,47 +112,42 @@ VIEWS = (
         "isposting": _flag("isPosting"), "isquarter": _flag("isQuarter"), "isyear": _flag("isYear"),
         "closedondate": "(r.body->>'closedOnDate')::date", "parent": _ref("parent"),
     }),
-    _view("transaction", "journalEntry", {
-        "id": _JOURNAL_ID, "externalid": "r.external_id", "tranid": "r.body->>'tranId'", "type": "'Journal'::text",
+    _view("transaction", {
+        "id": _ID, "externalid": "r.external_id", "tranid": "r.body->>'tranId'", "type": "'Journal'::text",
         "recordtype": "'journalentry'::text", "transactionnumber": "r.body->>'transactionNumber'",
         "trandate": "(r.body->>'tranDate')::date", "postingperiod": _ref("postingPeriod"),
         "postingperiod__df": _shown("accountingPeriod", _ref("postingPeriod"), "periodName"),
         "currency": _ref("currency"), "currency__df": _shown("currency", _ref("currency"), "name"),
-        "exchangerate": _RATE, "memo": "r.body->>'memo'", "posting": _POSTING, "voided": "'F'::text",
-        "approvalstatus": _ref("approvalStatus"), "createddate": "r.created_at AT TIME ZONE 'UTC'",
-        "lastmodifieddate": "r.updated_at AT TIME ZONE 'UTC'",
-    }),
-    _line_view("transactionline", {
-        "transaction": _JOURNAL_ID, "id": "(l.item->>'line')::bigint",
-        "linesequencenumber": "(l.item->>'line')::bigint",
-        "uniquekey": f"{_JOURNAL_ID} * 1000 + (l.item->>'line')::bigint", "mainline": "'F'::text",
-        "subsidiary": _ref("subsidiary"), "subsidiary__df": _shown("subsidiary", _ref("subsidiary"), "name"),
-        **{name: _ref(name, "l.item") for name, _ in _SEGMENTS},
-        **{f"{name}__df": _shown(kind, _ref(name, "l.item"), "name") for name, kind in _SEGMENTS},
-        "entity": _ref("entity", "l.item"),
-        "entity__df": _shown("customer", _ref("entity", "l.item"), "entityId"),
-        "memo": "l.item->>'memo'", "foreignamount": _FOREIGN,
-        "netamount": f"round({_FOREIGN} * {_RATE}, {_BASE})", "eliminate": "'F'::text",
-    }),
-    _line_view("transactionaccountingline", {
-        "transaction": _JOURNAL_ID, "transactionline": "(l.item->>'line')::bigint", "accountingbook": "1::bigint",
-        "account": _ref("account", "l.item"),
-        "account__df": _shown("account", _ref("account", "l.item"), "acctName"),
-        # In the subsidiary's own currency, as is all of this table.
-        "debit": f"round((l.item->>'debit')::numeric * {_RATE}, {_BASE})",
-        "credit": f"round((l.item->>'credit')::numeric * {_RATE}, {_BASE})",
-        "amount": f"round({_FOREIGN} * {_RATE}, {_BASE})", "exchangerate": _RATE, "posting": _POSTING,
-    }),
+        "exchangerate": "coalesce((r.body->>'exchangeRate')::numeric, 1)", "memo": "r.body->>'memo'",
+        "posting": _POSTING, "voided": "'F'::text", "approvalstatus": _ref("approvalStatus"),
+        "createddate": "r.created_at AT TIME ZONE 'UTC'", "lastmodifieddate": "r.updated_at AT TIME ZONE 'UTC'",
+    }, "record r", "r.kind = 'journalEntry'"),
+    _view("transactionline", {
+        "transaction": "l.transaction", "id": "l.line", "linesequencenumber": "l.line",
+        "uniquekey": "l.transaction * 1000 + l.line", "mainline": "'F'::text",
+        "subsidiary": "l.subsidiary", "subsidiary__df": _shown("subsidiary", "l.subsidiary", "name"),
+        **{name: f"l.{name}" for name, _ in _SEGMENTS},
+        **{f"{name}__df": _shown(kind, f"l.{name}", "name") for name, kind in _SEGMENTS},
+        "entity": "l.entity", "entity__df": _shown("customer", "l.entity", "entityId"), "memo": "l.memo",
+        "foreignamount": _FOREIGN, "netamount": f"round({_FOREIGN} * l.rate, l.decimals)", "eliminate": "'F'::text",
+    }, "journal_line l"),
+    # In the subsidiary's own currency, as is all of this table.
+    _view("transactionaccountingline", {
+        "transaction": "l.transaction", "transactionline": "l.line", "accountingbook": "1::bigint",
+        "account": "l.account", "account__df": _shown("account", "l.account", "acctName"),
+        "debit": "round(l.debit * l.rate, l.decimals)", "credit": "round(l.credit * l.rate, l.decimals)",
+        "amount": f"round({_FOREIGN} * l.rate, l.decimals)", "exchangerate": "l.rate", "posting": "l.posting",
+    }, "journal_line l"),
     f"CREATE VIEW {SCHEMA}.dual AS SELECT 'X'::text AS dummy",
 )  # fmt: skip
 
 
 def prepare() -> None:
-    """Make the views anew: they hold nothing."""
+    """Make the views and the lines anew: all they hold is in the documents."""
     with pool().connection() as connection:
         connection.execute("SELECT pg_advisory_xact_lock(7103)")
         connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         connection.execute(f"CREATE SCHEMA {SCHEMA}")
-        connection.execute(_INDEX)
+        connection.execute(_LINES.encode())
         for view in VIEWS:
             connection.execute(view)
