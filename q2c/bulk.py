@@ -1,7 +1,7 @@
 """One statement for many rows: its parameters are arrays, sent in binary.
 
-Django's own cursor writes parameters into the statement as text, and quoting arrays of documents costs more than storing
-them.
+Django's own cursor writes parameters into the statement as text, and quoting arrays of documents costs more than
+storing them.
 """
 
 from __future__ import annotations
