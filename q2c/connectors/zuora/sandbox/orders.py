@@ -41,7 +41,7 @@ def create_async(request: Request, store: Store) -> Answer:
     """POST /v1/async/orders: done in this transaction, seen by nobody before the job's time is over."""
     job_s = float(store.setting("job_s", JOB_S))
     search_lag_s, store.lag_s = store.lag_s, max(store.lag_s, job_s)
-    body: dict[str, Any] = {"ready_at_ms": int((machine_time_s() + job_s) * 1000)}
+    body: dict[str, Any] = {}
     given = object_of(request)
     try:
         with store.connection.transaction():
@@ -51,6 +51,8 @@ def create_async(request: Request, store: Store) -> Answer:
     except Failure as failure:
         failed = {"success": False, "reasons": [failure.reason()]}
         body |= {"status": "Failed", "errors": failure.message, "result": failed}
+    # Taken last, so that what the job made is seen before the job says that it is done.
+    body["ready_at_ms"] = int((machine_time_s() + job_s) * 1000) + 1
     store.lag_s = 0.0
     job = store.add("job", new_id(), body)
     store.lag_s = search_lag_s
