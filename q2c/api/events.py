@@ -1,4 +1,4 @@
-"""Events in: POST /events, single or many, each with its own result."""
+"""Events in and out: POST /events, single or many, each with its own result; GET /events, and what became of one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
 
 from q2c.api import idempotency, parsing
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem, described
+from q2c.api.records import Records, instants
 from q2c.api.replies import json_reply
 from q2c.api.rights import by_key
 from q2c.contracts import schema
 from q2c.engine import intake
 from q2c.engine.intake import Sender, Taken
+from q2c.models import Event, Step
 
 
 @by_key("q2c.add_event", "POST")
@@ -88,3 +97,65 @@ def event_schema(request: HttpRequest, holder: KeyHolder, name: str) -> HttpResp
         if schema.name_of(type_) == name:
             return HttpResponse(schema.text_of(type_), content_type="application/schema+json")
     raise Http404
+
+
+class StepSerializer(serializers.ModelSerializer):
+    """What one stage did about the event, and where it stands."""
+
+    class Meta:
+        model = Step
+        fields = (
+            "id", "stage", "part", "connection", "state", "attempts", "reason", "text", "reference", "document",
+            "next_at", "finished_at",
+        )  # fmt: skip
+
+
+class EventSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Event
+        fields = (
+            "id", "type", "schema_version", "source", "source_id", "correlation_id", "causation_id", "occurred_at",
+            "received_at",
+        )  # fmt: skip
+
+
+class EventDetailSerializer(EventSerializer):
+    """With its payload and its steps. The bytes as they were sent are at /events/{id}/sent."""
+
+    payload = serializers.SerializerMethodField()
+    steps = StepSerializer(many=True)
+
+    class Meta(EventSerializer.Meta):
+        fields = (*EventSerializer.Meta.fields, "payload", "steps")  # type: ignore[assignment]
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_payload(self, event: Event) -> Any:
+        return msgspec.json.decode(event.payload)
+
+
+class EventFilters(filters.FilterSet):
+    type = filters.CharFilter()
+    source = filters.CharFilter()
+    source_id = filters.CharFilter()
+    correlation_id = filters.UUIDFilter()
+    received_from, received_before = instants("received_at")
+
+
+class Events(Records):
+    """Facts as they arrived, newest first."""
+
+    model = Event
+    serializer_class = EventDetailSerializer
+    list_serializer = EventSerializer
+    filterset_class = EventFilters
+
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.action == "list":
+            return queryset.defer("payload", "envelope")
+        return queryset.prefetch_related("steps")
+
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"])
+    def sent(self, request: Any, pk: str) -> HttpResponse:
+        """The event as it was sent, byte for byte."""
+        return HttpResponse(self.get_object().as_sent, content_type="application/json")

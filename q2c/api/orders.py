@@ -1,20 +1,28 @@
-"""Orders in, answered at once, for a CPQ or a web shop: POST /orders[?dry_run=true]."""
+"""Orders in, answered at once, for a CPQ or a web shop: POST /orders[?dry_run=true]; and orders as they stand."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 
 from q2c.api import idempotency, parsing
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
+from q2c.api.records import Records, days
 from q2c.api.replies import json_reply
 from q2c.api.rights import by_key
 from q2c.contracts.strict import Faulty
 from q2c.engine import submit
 from q2c.engine.intake import Sender
 from q2c.engine.submit import Answer
+from q2c.models import Order, OrderGroup, OrderLine, Subscription
 
 
 @by_key("q2c.add_order", "POST")
@@ -125,3 +133,88 @@ def _body(answer: Answer) -> dict[str, Any]:
         }  # fmt: skip
     return {"status": answer.status, **_ids(answer), "order": shown,
             "approvals": [_error(finding) for finding in answer.findings]}  # fmt: skip
+
+
+class OrderLineSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = OrderLine
+        fields = (
+            "line", "group", "product", "kind", "quantity", "unit_price", "price_period", "discount_minor",
+            "amount_minor", "revenue_treatment", "description",
+        )  # fmt: skip
+
+
+class OrderGroupSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = OrderGroup
+        fields = ("key", "region", "entity", "bill_to", "currency", "total_minor")
+
+
+class SubscriptionSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Subscription
+        fields = (
+            "id",
+            "number",
+            "state",
+            "group",
+            "entity",
+            "currency",
+            "account",
+            "reference",
+            "starts_on",
+            "ends_on",
+        )
+
+
+class OrderSerializer(serializers.ModelSerializer):
+    """Amounts are minor units of `currency`."""
+
+    class Meta:
+        model = Order
+        fields = (
+            "id", "number", "state", "source", "source_id", "event", "correlation_id", "customer_key",
+            "customer_name", "payer_key", "contract_entity", "currency", "total_minor", "tax_estimate_minor",
+            "closed_on", "starts_on", "term_months", "received_at", "accepted_at",
+        )  # fmt: skip
+
+
+class OrderDetailSerializer(OrderSerializer):
+    """With what it is made of, and the document as it was accepted."""
+
+    groups = OrderGroupSerializer(many=True)
+    lines = OrderLineSerializer(many=True)
+    subscriptions = SubscriptionSerializer(many=True)
+    controls = serializers.JSONField()
+    document = serializers.SerializerMethodField()
+
+    class Meta(OrderSerializer.Meta):
+        fields = (*OrderSerializer.Meta.fields, "groups", "lines", "subscriptions", "controls", "document")  # type: ignore[assignment]
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_document(self, order: Order) -> Any:
+        return msgspec.json.decode(order.document)
+
+
+class OrderFilters(filters.FilterSet):
+    number = filters.CharFilter()
+    state = filters.CharFilter()
+    customer = filters.CharFilter("customer_key")
+    entity = filters.CharFilter("contract_entity")
+    currency = filters.CharFilter()
+    correlation_id = filters.UUIDFilter()
+    closed_from, closed_before = days("closed_on")
+
+
+class Orders(Records):
+    """Closed deals and what became of them, newest first."""
+
+    model = Order
+    serializer_class = OrderDetailSerializer
+    list_serializer = OrderSerializer
+    filterset_class = OrderFilters
+
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.action == "list":
+            return queryset.defer("document", "controls")
+        return queryset.prefetch_related("groups", "lines", "subscriptions")

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from q2c.api import events, orders, problems, webhooks
+from q2c.api import cases, document, events, invoices, journals, orders, problems, trace, webhooks
+from q2c.api.records import Records, by_method
+
+
+def _list(view: type[Records]) -> Any:
+    return view.as_view({"get": "list"})
+
+
+def _one(view: type[Records], action: str = "retrieve", method: str = "get") -> Any:
+    return view.as_view({method: action})
+
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("events", events.post, name="api-events"),
-    path("orders", orders.post, name="api-orders"),
-    path("webhooks/<slug:name>", webhooks.post, name="api-webhook"),
+    path("events", by_method(get=_list(events.Events), post=events.post), name="api-events"),
+    path("events/<uuid:pk>", _one(events.Events), name="api-event"),
+    path("events/<uuid:pk>/sent", _one(events.Events, "sent"), name="api-event-sent"),
     path("schemas/<str:name>", events.event_schema, name="api-event-schema"),
+    path("orders", by_method(get=_list(orders.Orders), post=orders.post), name="api-orders"),
+    path("orders/<uuid:pk>", _one(orders.Orders), name="api-order"),
+    path("invoices", _list(invoices.Invoices), name="api-invoices"),
+    path("invoices/<uuid:pk>", _one(invoices.Invoices), name="api-invoice"),
+    path("journals", _list(journals.Journals), name="api-journals"),
+    path("journals/<uuid:pk>", _one(journals.Journals), name="api-journal"),
+    path("journals/<uuid:pk>/explain", _one(journals.Journals, "explain"), name="api-journal-explain"),
+    path("cases", _list(cases.Cases), name="api-cases"),
+    path("cases/<uuid:pk>", _one(cases.Cases), name="api-case"),
+    path("cases/<uuid:pk>/claim", _one(cases.Cases, "claim", "post"), name="api-case-claim"),
+    path("cases/<uuid:pk>/comment", _one(cases.Cases, "comment", "post"), name="api-case-comment"),
+    path("cases/<uuid:pk>/replay", _one(cases.Cases, "replay", "post"), name="api-case-replay"),
+    path("trace", trace.Trace.as_view(), name="api-trace"),
+    path("webhooks/<slug:name>", webhooks.post, name="api-webhook"),
+    path("openapi.json", document.openapi, name="api-document"),
+    path("docs", document.docs, name="api-docs"),
     # Last: what is none of the above is no page either.
     re_path(r"^(?P<rest>.*)$", problems.not_found, name="api-not-found"),
 ]

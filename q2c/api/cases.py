@@ -1,0 +1,196 @@
+"""Cases: listed as in the queue, read with their timeline, claimed, commented on and replayed."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from exceptions import casework, rights, search, tabs
+from exceptions.done import Done
+from exceptions.models import Case, CaseEvent
+from q2c.api.authentication import KeyHolder
+from q2c.api.problems import Problem
+from q2c.api.records import Records, instants
+from q2c.engine import desk
+
+_QUERY = [
+    OpenApiParameter("q", str, description="As in the query bar: reason:period_closed entity:DE amount:>10000"),
+    OpenApiParameter("tab", str, enum=list(tabs.TABS), description="A tab of the queue"),
+]
+
+
+class CaseSerializer(serializers.ModelSerializer):
+    """Amounts are minor units of `currency`."""
+
+    number = serializers.CharField(source="shown")
+    owner_team = serializers.CharField(source="owner_team_id")
+    assignee = serializers.CharField(source="assignee.username", allow_null=True, default=None)
+    problem = serializers.UUIDField(source="problem_id")
+    blocker = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="Connection, object type, object key, condition"
+    )
+
+    class Meta:
+        model = Case
+        fields = (
+            "id", "number", "state", "problem", "step_id", "event_id", "correlation_id", "stage", "part", "reason",
+            "text", "code", "field", "severity", "connection", "blocker", "owner_team", "assignee", "amount_minor",
+            "currency", "entity", "period", "business_key", "customer", "customer_key", "source", "target",
+            "opened_at", "last_failed_at", "due_at", "attempts", "resolved_at", "resolution", "root_cause",
+            "document",
+        )  # fmt: skip
+
+
+class CaseEventSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = CaseEvent
+        fields = ("kind", "at", "actor", "text", "data")
+
+
+class CaseDetailSerializer(CaseSerializer):
+    """With what was found, the proof of what was posted, its timeline, and the bytes of what came in unreadable."""
+
+    context = serializers.JSONField()  # type: ignore[assignment]
+    proof = serializers.JSONField()
+    events = CaseEventSerializer(many=True)
+    raw_base64 = serializers.SerializerMethodField()
+
+    class Meta(CaseSerializer.Meta):
+        fields = (*CaseSerializer.Meta.fields, "context", "proof", "events", "raw_base64")  # type: ignore[assignment]
+
+    def get_raw_base64(self, case: Case) -> str | None:
+        """What was sent, where it could not be read."""
+        raw = getattr(case, "raw", None)
+        return base64.b64encode(bytes(raw.body)).decode() if raw else None
+
+
+class CommentSerializer(serializers.Serializer):
+    text = serializers.CharField(max_length=10_000)
+
+
+class WhySerializer(serializers.Serializer):
+    why = serializers.CharField(max_length=1000, required=False, default="", allow_blank=True)
+
+
+class ReplaySerializer(serializers.Serializer):
+    """The replay that was sent; what became of it is on the case."""
+
+    replay = serializers.UUIDField()
+    case = CaseSerializer()
+
+
+class CaseFilters(filters.FilterSet):
+    state = filters.CharFilter()
+    reason = filters.CharFilter()
+    owner_team = filters.CharFilter("owner_team_id")
+    entity = filters.CharFilter()
+    period = filters.CharFilter()
+    currency = filters.CharFilter()
+    business_key = filters.CharFilter()
+    event_id = filters.UUIDFilter()
+    opened_from, opened_before = instants("opened_at")
+
+
+class Cases(Records):
+    """Newest first. People act with their own rights; a key acts for the person who made it."""
+
+    model = Case
+    serializer_class = CaseDetailSerializer
+    list_serializer = CaseSerializer
+    filterset_class = CaseFilters
+    also = frozenset({"q", "tab"})
+    rights = {"claim": rights.WORK, "comment": rights.WORK, "replay": rights.REPLAY}
+
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        queryset = queryset.select_related("assignee").defer("haystack")
+        if self.action == "list":
+            return queryset.defer("context", "proof")
+        return queryset.select_related("raw").prefetch_related("events")
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        queryset = super().filter_queryset(queryset)
+        if self.action != "list":
+            return queryset
+        text, tab = self.request.query_params.get("q", ""), self.request.query_params.get("tab", "")
+        if not text and not tab:
+            return queryset
+        try:
+            return self._searched(queryset, text, tab)
+        except (TypeError, AttributeError):
+            # is:mine and the like ask for a person, and this key was made by none.
+            raise Problem(400, "needs_a_person", "This key belongs to no person, so nothing is mine") from None
+
+    def _searched(self, queryset: QuerySet[Any], text: str, tab: str) -> QuerySet[Any]:
+        user = self.request.user
+        person = (user.key.created_by or user) if isinstance(user, KeyHolder) else user
+        if tab:
+            chosen = tabs.TABS.get(tab)
+            if chosen is None:
+                raise Problem(400, "query", f"There is no tab {tab}", remedy=f"There are {', '.join(tabs.TABS)}")
+            queryset = queryset.filter(chosen.chosen(person))
+        return queryset.filter(search.parse(text, person))
+
+    @extend_schema(parameters=_QUERY)
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """As in the queue, with its query language."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(request=None, responses=CaseSerializer)
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Any, pk: str) -> Response:
+        """Take it, and begin."""
+        case = self.get_object()
+        _done(casework.claim(person_of(request.user, rights.WORK), [case.id]))
+        return self._answer(case)
+
+    @extend_schema(request=CommentSerializer, responses=CaseSerializer)
+    @action(detail=True, methods=["post"])
+    def comment(self, request: Any, pk: str) -> Response:
+        """Write on it, whatever its state."""
+        case, given = self.get_object(), CommentSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        _done(casework.comment(person_of(request.user, rights.WORK), [case.id], given.validated_data["text"]))
+        return self._answer(case)
+
+    @extend_schema(request=WhySerializer, responses={202: ReplaySerializer})
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Any, pk: str) -> Response:
+        """Put its step back to work on today's master data."""
+        case, given = self.get_object(), WhySerializer(data=request.data or {})
+        given.is_valid(raise_exception=True)
+        batch = desk.replay_one(person_of(request.user, rights.REPLAY), case.id, why=given.validated_data["why"])
+        return Response({"replay": str(batch.id), "case": self._shown(case)}, status=202)
+
+    def _answer(self, case: Case) -> Response:
+        return Response(self._shown(case))
+
+    def _shown(self, case: Case) -> Any:
+        fresh = Case.objects.visible_to(self.request.user).select_related("assignee").get(id=case.id)
+        return CaseSerializer(fresh).data
+
+
+def person_of(user: Any, right: str = "") -> Any:
+    """Who acts: the person, or the one who made the key; both need the right."""
+    if not isinstance(user, KeyHolder):
+        return user
+    person = user.key.created_by
+    if person is None or not person.is_active:
+        raise Problem(
+            403, "needs_a_person", "This key was made by nobody who works here, and cases are worked by people",
+            remedy="Use a key that a person has made in the admin",
+        )  # fmt: skip
+    if right and not person.has_perm(right):
+        raise Problem(403, "forbidden", f"{person.get_username()}, who made this key, lacks {right}", right=right)
+    return person
+
+
+def _done(result: Done) -> None:
+    for why in result.left.values():
+        raise Problem(409, "not_possible", why)

@@ -1,0 +1,28 @@
+"""The OpenAPI 3.1 document of the API, from the views themselves, and its pages: nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from q2c.api.rights import SIGNED_IN
+from q2c.ui.rights import signed_in
+
+
+class Document(SpectacularAPIView):
+    """This document."""
+
+    right = SIGNED_IN
+    renderer_classes = [OpenApiJsonRenderer]
+
+
+class Pages(SpectacularSwaggerView):
+    right = SIGNED_IN
+    url_name = "api-document"
+
+
+openapi = Document.as_view()
+# People without a session are sent to sign in, not shown an error.
+docs: Any = signed_in(Pages.as_view())

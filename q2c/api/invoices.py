@@ -1,0 +1,64 @@
+"""Invoices that billing issued, as recorded here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from rest_framework import serializers
+
+from q2c.api.records import Records, days
+from q2c.models import Invoice, InvoiceLine
+
+
+class InvoiceLineSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = InvoiceLine
+        fields = (
+            "line", "product", "kind", "charge", "description", "quantity", "service_starts_on", "service_ends_on",
+            "net_minor", "tax_minor", "tax_code",
+        )  # fmt: skip
+
+
+class InvoiceSerializer(serializers.ModelSerializer):
+    """Amounts are minor units of `currency`."""
+
+    class Meta:
+        model = Invoice
+        fields = (
+            "id", "number", "state", "source", "event", "correlation_id", "order", "group", "subscription_number",
+            "billing_reference", "account", "customer_name", "entity", "currency", "issued_on", "due_on",
+            "net_minor", "tax_minor", "total_minor", "recorded_at",
+        )  # fmt: skip
+
+
+class InvoiceDetailSerializer(InvoiceSerializer):
+    lines = InvoiceLineSerializer(many=True)
+
+    class Meta(InvoiceSerializer.Meta):
+        fields = (*InvoiceSerializer.Meta.fields, "lines")  # type: ignore[assignment]
+
+
+class InvoiceFilters(filters.FilterSet):
+    number = filters.CharFilter()
+    state = filters.CharFilter()
+    order = filters.UUIDFilter("order_id")
+    order_number = filters.CharFilter("order__number")
+    entity = filters.CharFilter()
+    currency = filters.CharFilter()
+    account = filters.CharFilter()
+    correlation_id = filters.UUIDFilter()
+    issued_from, issued_before = days("issued_on")
+
+
+class Invoices(Records):
+    """Newest first."""
+
+    model = Invoice
+    serializer_class = InvoiceDetailSerializer
+    list_serializer = InvoiceSerializer
+    filterset_class = InvoiceFilters
+
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.action == "list" else queryset.prefetch_related("lines")

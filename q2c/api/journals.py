@@ -1,0 +1,121 @@
+"""Journal entries with their lines, and why they are what they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from ledger import rules
+from ledger.models import JournalEntry, JournalLine
+from q2c.api.problems import Problem
+from q2c.api.records import Records, days
+from q2c.stages import booking
+
+
+class JournalLineSerializer(serializers.ModelSerializer):
+    """amount_minor > 0 is a debit, < 0 a credit."""
+
+    account = serializers.CharField(source="account.code")
+    account_name = serializers.CharField(source="account.name")
+    rule = serializers.SerializerMethodField()
+
+    class Meta:
+        model = JournalLine
+        fields = (
+            "line", "account", "account_name", "amount_minor", "functional_minor", "group_minor", "dimensions",
+            "customer", "memo", "rule",
+        )  # fmt: skip
+
+    def get_rule(self, line: JournalLine) -> str:
+        """The posting rule and version that made the line."""
+        return str(line.rule_line.rule) if line.rule_line else ""
+
+
+class JournalSerializer(serializers.ModelSerializer):
+    """`total_minor` is the sum of the debits; `document_number` is what the ERP calls it."""
+
+    entity = serializers.CharField(source="entity.code")
+    period = serializers.CharField(source="period.name")
+
+    class Meta:
+        model = JournalEntry
+        fields = (
+            "id", "number", "state", "entity", "journal", "fiscal_year", "event_id", "event_type", "correlation_id",
+            "rule_set", "generation", "effective_on", "booked_at", "period", "subledger", "currency",
+            "functional_currency", "group_currency", "functional_rate", "group_rate", "customer", "memo",
+            "business_document", "key", "line_count", "total_minor", "reverses", "superseded_by", "document_number",
+            "posted_reference", "posted_at",
+        )  # fmt: skip
+
+
+class JournalDetailSerializer(JournalSerializer):
+    lines = JournalLineSerializer(many=True)
+
+    class Meta(JournalSerializer.Meta):
+        fields = (*JournalSerializer.Meta.fields, "lines")  # type: ignore[assignment]
+
+
+class LookedSerializer(serializers.Serializer):
+    rule_id = serializers.IntegerField()
+    rule = serializers.CharField()
+    fits = serializers.BooleanField()
+    won = serializers.BooleanField()
+    why = serializers.CharField()
+
+
+class ChoiceSerializer(serializers.Serializer):
+    """One leg of one line of the fact: the rule that won, and all that were looked at, the most specific first."""
+
+    line = serializers.IntegerField()
+    leg = serializers.CharField()
+    winner = serializers.CharField(help_text="Empty where no rule fits")
+    looked = LookedSerializer(many=True)
+
+
+class ExplanationSerializer(serializers.Serializer):
+    choices = ChoiceSerializer(many=True)
+
+
+class JournalFilters(filters.FilterSet):
+    number = filters.CharFilter()
+    state = filters.CharFilter()
+    entity = filters.CharFilter("entity__code")
+    period = filters.CharFilter("period__name")
+    subledger = filters.CharFilter()
+    currency = filters.CharFilter()
+    document_number = filters.CharFilter()
+    business_document = filters.CharFilter(help_text="invoice:INV-001")
+    event_id = filters.UUIDFilter()
+    effective_from, effective_before = days("effective_on")
+
+
+class Journals(Records):
+    """Newest first."""
+
+    model = JournalEntry
+    serializer_class = JournalDetailSerializer
+    list_serializer = JournalSerializer
+    filterset_class = JournalFilters
+
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        queryset = queryset.select_related("entity", "period")
+        if self.action == "list":
+            return queryset
+        return queryset.prefetch_related("lines__account", "lines__rule_line__rule")
+
+    @extend_schema(responses=ExplanationSerializer)
+    @action(detail=True, methods=["get"])
+    def explain(self, request: Any, pk: str) -> Response:
+        """Which rules would be looked at for its fact on today's master data, which wins and why."""
+        entry: JournalEntry = self.get_object()
+        fact = booking.facts_of_events([entry.event_id]).get(entry.event_id)
+        if fact is None:
+            raise Problem(409, "not_by_rule", "This entry was not made from an invoice by rule: it mirrors another")
+        return Response({"choices": [asdict(choice) for choice in rules.explain(fact).choices]})

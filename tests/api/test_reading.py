@@ -1,0 +1,166 @@
+"""Records are read by people and keys alike: visible ones only, filtered by what is known, paged by key."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from exceptions.models import Case
+from ledger.models import JournalEntry
+from q2c.engine import intake, run
+from q2c.engine.intake import Item, Sender
+from q2c.models import ApiKey, Event, Invoice, Order, OrderGroup, OrderLine
+from tests.api.conftest import Caller
+from tests.engine.records import made
+from tests.intake.documents import event, order
+
+pytestmark = pytest.mark.django_db
+READ = [
+    "q2c.view_event", "q2c.view_step", "q2c.view_order", "q2c.view_invoice", "q2c.view_subscription",
+    "ledger.view_journalentry", "exceptions.view_case", "q2c.view_crossreference", "q2c.view_attempt",
+]  # fmt: skip
+
+
+@pytest.fixture
+def reader(db: None) -> Caller:
+    return Caller(ApiKey.make("dashboard", READ)[1])
+
+
+def taken(count: int = 1) -> list[Event]:
+    items = [
+        Item(body=json.dumps(event(f"evt-{n}", order(order_number=f"SO-{n}"))).encode()) for n in range(1, count + 1)
+    ]
+    results = intake.take(items, Sender(system="webshop", actor="test"))
+    return [Event.objects.get(id=result.event_id) for result in results]
+
+
+def test_what_became_of_an_event(reader: Caller) -> None:
+    (stored,) = taken()
+    run.drain("accept_order")
+    body = reader.get(f"/api/v1/events/{stored.id}").json()
+    assert body["payload"]["order_number"] == "SO-1"
+    assert [(step["stage"], step["state"]) for step in body["steps"]] == [("accept_order", "failed")]
+    sent = reader.get(f"/api/v1/events/{stored.id}/sent")
+    assert sent.content == json.dumps(event("evt-1", order(order_number="SO-1"))).encode()
+
+
+def test_lists_page_by_key_in_both_directions(reader: Caller) -> None:
+    taken(7)
+    first = reader.get("/api/v1/events", limit=3).json()
+    assert [each["source_id"] for each in first["results"]] == ["evt-7", "evt-6", "evt-5"]
+    second = reader.client.get(first["next"], headers=reader.headers).json()
+    third = reader.client.get(second["next"], headers=reader.headers).json()
+    assert [each["source_id"] for each in third["results"]] == ["evt-1"]
+    assert third["next"] is None
+    back = reader.client.get(third["previous"], headers=reader.headers).json()
+    assert back["results"] == second["results"]
+    assert "payload" not in first["results"][0]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/v1/events?cursor=nonsense", 400, "cursor"),
+        ("/api/v1/events?sorce=x", 400, "unknown-filter"),
+        ("/api/v1/events?correlation_id=x", 400, "invalid"),
+        ("/api/v1/events?received_from=yesterday", 400, "invalid"),
+        ("/api/v1/events?source=a%00b", 400, "nul-character"),
+        ("/api/v1/cases?q=entty:DE", 400, "query"),
+        ("/api/v1/cases?q=is:mine", 400, "needs-a-person"),
+        ("/api/v1/cases?tab=team", 400, "needs-a-person"),
+        ("/api/v1/cases?tab=nothing", 400, "query"),
+        ("/api/v1/trace", 400, "query"),
+        ("/api/v1/orders/12345678-1234-1234-1234-123456789012", 404, "not-found"),
+        ("/api/v1/orders/1", 404, "no-such-address"),
+        ("/api/v1/nothing", 404, "no-such-address"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered(reader: Caller, path: str, status: int, code: str) -> None:
+    answer = reader.get(path)
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+    assert answer.json()["type"] == f"urn:q2c:problem:{code}"
+
+
+def test_orders_invoices_and_journals(reader: Caller) -> None:
+    (stored,) = taken()
+    row = made(Order, number="SO-1", event=stored, document=json.dumps(order()), customer_key="C-1", currency="USD")
+    made(OrderGroup, order=row)
+    made(OrderLine, order=row)
+    made(Order, number="SO-2", event=stored, customer_key="C-2")
+    bill = made(Invoice, order=row, number="INV-1", event=stored)
+    entry = made(JournalEntry, event_id=stored.id, memo="x")
+    assert [each["number"] for each in reader.get("/api/v1/orders", customer="C-1").json()["results"]] == ["SO-1"]
+    found = reader.get(f"/api/v1/orders/{row.id}").json()
+    assert (len(found["lines"]), len(found["groups"]), found["document"]["order_number"]) == (1, 1, "SO-1001")
+    assert [each["id"] for each in reader.get("/api/v1/invoices", order_number="SO-1").json()["results"]] == [
+        str(bill.id)
+    ]
+    assert reader.get(f"/api/v1/invoices/{bill.id}").json()["lines"] == []
+    assert [each["id"] for each in reader.get("/api/v1/journals").json()["results"]] == [str(entry.id)]
+    journal = reader.get(f"/api/v1/journals/{entry.id}").json()
+    assert (journal["entity"], journal["lines"]) == (entry.entity.code, [])
+    assert reader.get(f"/api/v1/journals/{entry.id}/explain").status_code == 409
+    whole = reader.get("/api/v1/trace", q="SO-1").json()
+    assert [each["number"] for each in whole["orders"]] == ["SO-1"]
+    assert [each["number"] for each in whole["invoices"]] == ["INV-1"]
+
+
+def test_a_case_carries_what_was_sent(reader: Caller) -> None:
+    intake.take([Item(body=b"\xff{")], Sender(system="webshop", actor="test"))
+    case = reader.get("/api/v1/cases", q="is:raw").json()["results"][0]
+    assert case["reason"] == "event_malformed"
+    body = reader.get(f"/api/v1/cases/{case['id']}").json()
+    assert base64.b64decode(body["raw_base64"]) == b"\xff{"
+    assert [each["kind"] for each in body["events"]] == ["opened"]
+
+
+def person(*names: str) -> Any:
+    user = get_user_model().objects.create_user("ann", password="a long enough word")
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return user
+
+
+def acting(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_people_work_cases_with_their_own_rights() -> None:
+    taken()
+    run.drain("accept_order")
+    case = Case.objects.get()
+    client = acting(person("view_case", "work_case", "replay_case"))
+    assert client.post(f"/api/v1/cases/{case.id}/claim").json()["assignee"] == "ann"
+    path = f"/api/v1/cases/{case.id}/comment"
+    assert client.post(path, {"text": "I ask sales"}, content_type="application/json").status_code == 200
+    assert client.post(path, {}, content_type="application/json").json()["errors"][0]["pointer"] == "/text"
+    answer = client.post(f"/api/v1/cases/{case.id}/replay", {}, content_type="application/json")
+    assert (answer.status_code, answer.json()["case"]["state"]) == (202, "replaying")
+    again = client.post(f"/api/v1/cases/{case.id}/replay", {}, content_type="application/json")
+    assert (again.status_code, again["Content-Type"]) == (409, "application/problem+json")
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(get_user_model().objects.get())
+    assert strict.post(f"/api/v1/cases/{case.id}/claim").status_code == 403
+
+
+def test_a_key_works_cases_only_for_the_person_who_made_it(reader: Caller) -> None:
+    taken()
+    run.drain("accept_order")
+    case = Case.objects.get()
+    path = f"/api/v1/cases/{case.id}/replay"
+    assert reader.post(path, {}, "application/json").status_code == 403
+    scopes = ["exceptions.view_case", "exceptions.replay_case"]
+    nobodys = Caller(ApiKey.make("script", scopes)[1])
+    assert nobodys.post(path, {}, "application/json").json()["type"] == "urn:q2c:problem:needs-a-person"
+    user = person("view_case")
+    anns = Caller(ApiKey.make("anns-script", scopes, created_by=user)[1])
+    assert anns.post(path, {}, "application/json").status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="replay_case"))
+    assert anns.post(path, {}, "application/json").status_code == 202

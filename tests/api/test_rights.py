@@ -1,0 +1,109 @@
+"""Every address of the API has a right, and is closed without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from q2c.api import urls
+from q2c.models import ApiKey
+from tests.api.conftest import Caller
+
+pytestmark = pytest.mark.django_db
+ID = "12345678-1234-1234-1234-123456789012"
+OPEN = {"public", "signature"}
+
+
+def addresses() -> list[tuple[str, str, Any, str]]:
+    """(method, path, view, right) of every address."""
+    found = []
+    for entry in urls.urlpatterns:
+        path = "/api/v1/" + (str(entry.pattern) if entry.name != "api-not-found" else "nothing")
+        for part, value in (("<uuid:pk>", ID), ("<str:name>", "OrderReceived.v1.json"), ("<slug:name>", "crm")):
+            path = path.replace(part, value)
+        for method, view in getattr(entry.callback, "by_method", {"": entry.callback}).items():
+            actions = getattr(view, "actions", None) or {}
+            methods = [method] if method else [*actions] or [m.lower() for m in getattr(view, "methods", ("get",))]
+            for each in methods:
+                found.append((each, path, view, right_of(view, actions.get(each))))
+    return found
+
+
+def right_of(view: Any, action: str | None) -> str:
+    cls = getattr(view, "cls", None)
+    if cls is None:
+        return str(getattr(view, "right", ""))
+    return str(getattr(cls, "rights", {}).get(action) or getattr(cls, "right", ""))
+
+
+ADDRESSES = addresses()
+NAMES = [f"{method} {path}" for method, path, _, _ in ADDRESSES]
+
+
+def call(client: Any, method: str, path: str, **headers: Any) -> Any:
+    return client.generic(method.upper(), path, b"", content_type="application/json", **headers)
+
+
+def test_there_are_addresses() -> None:
+    assert len(ADDRESSES) > 20
+
+
+@pytest.mark.parametrize(("method", "path", "view", "right"), ADDRESSES, ids=NAMES)
+def test_each_has_a_right_that_exists(method: str, path: str, view: Any, right: str) -> None:
+    assert right
+    if "." in right:
+        label, _, codename = right.partition(".")
+        assert Permission.objects.filter(content_type__app_label=label, codename=codename).exists(), right
+
+
+@pytest.mark.parametrize(("method", "path", "view", "right"), ADDRESSES, ids=NAMES)
+def test_closed_to_strangers(method: str, path: str, view: Any, right: str) -> None:
+    answer = call(Client(), method, path)
+    if right == "public":
+        assert answer.status_code == 404
+    elif right == "signature":
+        assert answer.status_code in (401, 403, 404, 411)
+    elif path.endswith("/docs"):
+        assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/sign-in")
+    else:
+        assert answer.status_code == 401, answer.content
+        assert answer["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(("method", "path", "view", "right"), ADDRESSES, ids=NAMES)
+def test_closed_without_the_right(method: str, path: str, view: Any, right: str) -> None:
+    if "." not in right:
+        pytest.skip("no right of its own")
+    caller = Caller(ApiKey.make("nobody", [])[1])
+    answer = call(caller.client, method, path, headers=caller.headers)
+    assert (answer.status_code, answer.json()["right"]) == (403, right)
+    person = Client()
+    person.force_login(get_user_model().objects.create_user("eve"))
+    answer = call(person, method, path)
+    # What only upstream systems do wants a key, whoever is signed in.
+    assert answer.status_code == (401 if getattr(view, "cls", None) is None else 403)
+
+
+@pytest.mark.parametrize(("method", "path", "view", "right"), ADDRESSES, ids=NAMES)
+def test_open_with_the_right(method: str, path: str, view: Any, right: str) -> None:
+    if "." not in right:
+        pytest.skip("no right of its own")
+    caller = Caller(ApiKey.make("somebody", [right, "exceptions.view_case"])[1])
+    answer = call(caller.client, method, path, headers=caller.headers)
+    # Whatever it is about the request, it is not the right.
+    assert answer.status_code not in (401, 500)
+    assert answer.status_code != 403 or "right" not in answer.json()
+
+
+def test_a_view_without_a_right_is_closed_to_everybody() -> None:
+    from q2c.api.rights import HasRight
+
+    class Forgotten:
+        pass
+
+    request = type("Request", (), {"user": get_user_model().objects.create_superuser("root")})()
+    assert HasRight().has_permission(request, Forgotten()) is False
