@@ -98,7 +98,8 @@ class NetSuite:
         id_ = location.rstrip("/").rpartition("/")[2]
         searched_at = clock.now()
         try:
-            rows = self._rows([journal], id_).get(journal.key, [])
+            # Whatever external id it carries by now: a script of the account may have changed it.
+            rows = next(iter(self._rows([journal], id_).values()), [])
         except ReadRefused as refused:
             return Unknown(text=f"posted as {id_}, but it cannot be read back: {refused}")
         if not rows:
@@ -155,6 +156,8 @@ class NetSuite:
         wrong = mapping.differences(
             mapping.signature_of(journal, self.segments), mapping.signature_of_rows(rows, self.segments)
         )
+        if rows[0].get("externalid", "") != journal.key:
+            wrong.append(f"external id {rows[0].get('externalid') or 'empty'}, so that it is not found again")
         if wrong:
             return self._differs(
                 f"NetSuite holds {document} under {journal.key} with other content: {'; '.join(wrong)}",

@@ -276,6 +276,14 @@ def test_a_read_back_that_fails_leaves_the_outcome_unknown(account, netsuite):
     assert isinstance(netsuite.find([books.journal()])[0], Posted)
 
 
+def test_a_journal_that_lost_our_key_is_not_sent_again(account, netsuite):
+    """A script of the account clears the external id: no look-up would find it, and a second try make a second one."""
+    account.do("quirk", name="loses_external_id")
+    (outcome,) = netsuite.post([books.journal()])
+    assert isinstance(outcome, Rejected) and outcome.reason == Reason.CONTENT_DIFFERS, outcome
+    assert "external id empty" in outcome.text
+
+
 # Customers
 
 

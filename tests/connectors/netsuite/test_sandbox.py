@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
+import psycopg
 import pytest
 
 from q2c.connectors.netsuite.client import NetSuite
@@ -276,3 +280,13 @@ def test_a_new_entry_is_hidden_from_search_and_still_unique(account, netsuite):
     assert query(netsuite, "SELECT id FROM transaction").json()["items"] == []
     assert code_of(send("POST", f"{RECORD}/journalEntry", entry(journal.key)))[2] == "externalId"
     assert isinstance(netsuite.post([books.journal("2")])[0], Posted)
+
+
+def test_a_new_version_of_the_sandbox_finds_the_entries_of_the_old_one(account, netsuite):
+    netsuite.post([books.journal()])
+    with psycopg.connect(os.environ["SANDBOX_DATABASE_URL"]) as connection:
+        connection.execute("COMMENT ON SCHEMA sandbox_netsuite_suiteql IS 'older'")
+        connection.execute("DELETE FROM sandbox_netsuite.journal_line")
+    start = "from q2c.connectors.netsuite.sandbox import sandbox; sandbox.start()"
+    subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
+    assert isinstance(netsuite.find([books.journal()])[0], Posted)

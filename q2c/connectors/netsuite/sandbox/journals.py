@@ -48,8 +48,8 @@ def items_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 def create(store: Store, document: dict[str, Any], *, strict: bool) -> Record:
     """A new entry with its numbers. Raises Refused."""
-    external_id = str(document.get("externalId") or "") or None
-    body = _bent(store, _accepted(store, document, strict=strict))
+    body = _bent(store, _accepted(store, document, strict=strict) | {"externalId": document.get("externalId")})
+    external_id = str(body.pop("externalId") or "") or None
     number = str(document.get("tranId") or f"JE{store.next(KIND, 1001)}")
     body |= {"tranId": number, "transactionNumber": f"JOURNAL{store.next('transactionNumber', 1)}"}
     try:
@@ -59,7 +59,7 @@ def create(store: Store, document: dict[str, Any], *, strict: bool) -> Record:
 
 
 # What a ledger may do to an entry without a word, such as a workflow of the account that sets fields.
-QUIRKS = ("moves_date", "drops_department")
+QUIRKS = ("moves_date", "drops_department", "loses_external_id")
 
 
 def quirk(store: Store, document: dict[str, Any]) -> None:
@@ -73,9 +73,11 @@ def _bent(store: Store, body: dict[str, Any]) -> dict[str, Any]:
     quirks: dict[str, int] = store.setting("quirks", {})
     for name in [name for name, times in quirks.items() if times > 0]:
         store.set("quirks", {**quirks, name: quirks[name] - 1})
-        if name == "moves_date":
+        if name == "loses_external_id":
+            body["externalId"] = None
+        elif name == "moves_date":
             body["tranDate"] = (dt.date.fromisoformat(body["tranDate"]) + dt.timedelta(days=1)).isoformat()
-        else:
+        elif name == "drops_department":
             for line in body["line"]["items"]:
                 line.pop("department", None)
     return body

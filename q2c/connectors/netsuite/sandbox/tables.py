@@ -5,6 +5,7 @@ Columns ending in __df are what BUILTIN.DF shows of a reference. References are 
 
 from __future__ import annotations
 
+from q2c import keys
 from q2c.connectors.sandbox_kit.store import pool
 
 SCHEMA = "sandbox_netsuite_suiteql"
@@ -17,7 +18,7 @@ _ID = _NUMBER.format(alias="r.")
 # The lines of journals as rows, kept by a trigger whoever writes the document: reading them out of it at each query
 # would leave the planner blind.
 _LINES = f"""
-DROP TABLE IF EXISTS {_STORE}.journal_line;
+DROP TABLE IF EXISTS {_STORE}.journal_line CASCADE;
 CREATE TABLE {_STORE}.journal_line (
   transaction bigint NOT NULL, line bigint NOT NULL, account bigint, department bigint, class bigint, location bigint,
   entity bigint, subsidiary bigint, debit numeric, credit numeric, memo text, rate numeric NOT NULL,
@@ -143,11 +144,16 @@ VIEWS = (
 
 
 def prepare() -> None:
-    """Make the views and the lines anew: all they hold is in the documents."""
+    """Make the views and the lines, anew when their shape has changed: all they hold is in the documents."""
+    shape = keys.fingerprint("\n".join((_LINES, *VIEWS)).encode()).hex()
     with pool().connection() as connection:
         connection.execute("SELECT pg_advisory_xact_lock(7103)")
+        known = connection.execute("SELECT obj_description(to_regnamespace(%s)::oid, 'pg_namespace')", [SCHEMA])
+        if known.fetchone() == (shape,):
+            return
         connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         connection.execute(f"CREATE SCHEMA {SCHEMA}")
         connection.execute(_LINES.encode())
         for view in VIEWS:
             connection.execute(view)
+        connection.execute(f"COMMENT ON SCHEMA {SCHEMA} IS '{shape}'")
