@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
+from typing import Any
 
+import prometheus_client
+import structlog
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
 app = Celery("q2c")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["q2c"])
+
+# Header of a message. Celery has a correlation_id of its own, which is the task's.
+SENDER = "q2c_correlation_id"
 
 QUEUES = ("intake", "provisioning", "posting", "finance", "outbound")
 
@@ -30,4 +37,36 @@ app.conf.beat_schedule = {
 
 @setup_logging.connect
 def _use_djangos_logging(**_: object) -> None:
-    """Without this Celery would replace the structured log lines by its own."""
+    """Without this Celery would replace the structured log lines by its own; connecting is what keeps it from that."""
+    from django.conf import settings
+
+    # Reading them sets logging up: beat writes lines before it reads any setting.
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@before_task_publish.connect
+def _pass_on(headers: dict[str, Any], **_: object) -> None:
+    """A task carries the correlation id of what sent it."""
+    headers.setdefault(SENDER, structlog.contextvars.get_contextvars().get("correlation_id", ""))
+
+
+@task_prerun.connect
+def _begin(task: Any, task_id: str, **_: object) -> None:
+    """Lines of a task carry the sender's correlation id; a task of the schedule has its own."""
+    given = getattr(task.request, SENDER, "") or task_id
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(correlation_id=given, task=task.name)
+
+
+@task_postrun.connect
+def _end(**_: object) -> None:
+    structlog.contextvars.clear_contextvars()
+
+
+@worker_ready.connect
+def _answer_for_metrics(**_: object) -> None:
+    """Where no web process of this machine does."""
+    from django.conf import settings
+
+    if settings.WORKER_METRICS_PORT:
+        prometheus_client.start_http_server(settings.WORKER_METRICS_PORT)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.http.request import validate_host
 
 
 @register(Tags.security)
@@ -31,3 +35,67 @@ def sandboxes(**_: Any) -> list[Warning]:
     if not settings.SANDBOX_URL:
         return []
     return [Warning("SANDBOX_URL is set", hint="Leave it empty in production", id="q2c.W001")]
+
+
+@register(Tags.urls)
+def public_url(**_: Any) -> list[CheckMessage]:
+    """Links in messages, cookies and redirects are made of it."""
+    url = urlsplit(settings.PUBLIC_URL)
+    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+        hint = "Set it to scheme and host, such as https://q2c.example.com"
+        return [Error(f"Q2C_PUBLIC_URL is {settings.PUBLIC_URL!r}", hint=hint, id="q2c.E003")]
+    if not settings.DEBUG and not validate_host(url.hostname, settings.ALLOWED_HOSTS):
+        hint = f"Add {url.hostname} to Q2C_ALLOWED_HOSTS, which are separated by commas"
+        text = f"Q2C_ALLOWED_HOSTS refuses {url.hostname}, the host of Q2C_PUBLIC_URL"
+        return [Error(text, hint=hint, id="q2c.E004")]
+    return []
+
+
+@register(Tags.database)
+def addresses(**_: Any) -> list[Error]:
+    """Other servers than these are not spoken to."""
+    found = []
+    database = os.environ.get("DATABASE_URL", "")
+    if database and urlsplit(database).scheme not in ("postgresql", "postgres"):
+        hint = "Set it to postgresql://user:password@host:5432/name"
+        found.append(Error("DATABASE_URL is no address of PostgreSQL", hint=hint, id="q2c.E005"))
+    if urlsplit(settings.REDIS_URL).scheme not in ("redis", "rediss", "unix"):
+        hint = "Set it to redis://:password@host:6379/0, or rediss:// with TLS"
+        found.append(Error("REDIS_URL is no address of Redis or Valkey", hint=hint, id="q2c.E006"))
+    return found
+
+
+@register()
+def engine(**_: Any) -> list[Error]:
+    """A lease must outlive a batch of calls; a batch of nothing would claim nothing for ever."""
+    found = []
+    if not 1 <= settings.BATCH_SIZE <= 1000:
+        text = f"Q2C_BATCH_SIZE is {settings.BATCH_SIZE}"
+        found.append(Error(text, hint="Set it between 1 and 1000, or unset it for 100", id="q2c.E007"))
+    if not 30 <= settings.LEASE_S <= 3600:
+        text = f"Q2C_LEASE_S is {settings.LEASE_S}: a lease of less than 30 s ends while its batch is still being sent"
+        found.append(Error(text, hint="Set it between 30 and 3600, or unset it for 120", id="q2c.E008"))
+    return found
+
+
+@register()
+def metrics(**_: Any) -> list[CheckMessage]:
+    """Counters of several processes meet in a folder; a token that is guessed is none."""
+    found: list[CheckMessage] = []
+    folder = settings.METRICS_DIR
+    if folder and not (Path(folder).is_dir() and os.access(folder, os.W_OK)):
+        hint = "Make the folder, writable for web and workers and emptied at each start, or unset it"
+        found.append(Error(f"PROMETHEUS_MULTIPROC_DIR is {folder!r}, no writable folder", hint=hint, id="q2c.E009"))
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < 16:
+        hint = "Set 16 or more random characters: openssl rand -hex 24"
+        found.append(Error("Q2C_METRICS_TOKEN is short", hint=hint, id="q2c.E010"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def behind_proxy(**_: Any) -> list[Warning]:
+    """The processes speak plain HTTP: without a proxy's word every request would be sent to https for ever."""
+    if not settings.SECURE_SSL_REDIRECT or settings.SECURE_PROXY_SSL_HEADER:
+        return []
+    hint = "Set Q2C_BEHIND_PROXY=1 where the proxy sets X-Forwarded-Proto itself"
+    return [Warning("Q2C_PUBLIC_URL is https, and Q2C_BEHIND_PROXY is not set", hint=hint, id="q2c.W002")]

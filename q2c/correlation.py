@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
+from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
 
 from q2c import keys
@@ -34,6 +35,15 @@ def of_request(headers: object) -> uuid.UUID:
         return keys.new_id()
 
 
+def _ended(**_: object) -> None:
+    """The thread goes on to another request."""
+    structlog.contextvars.clear_contextvars()
+
+
+request_started.connect(_ended, dispatch_uid="q2c.correlation.started")
+request_finished.connect(_ended, dispatch_uid="q2c.correlation.finished")
+
+
 class Middleware:
     """Reads or makes the id, binds it, and answers with it."""
 
@@ -42,7 +52,8 @@ class Middleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.correlation_id = of_request(request.headers)  # type: ignore[attr-defined]
-        with bound(request.correlation_id):  # type: ignore[attr-defined]
-            response = self.get_response(request)
+        # Not only inside this call: Django's own line about a refusal comes after it.
+        structlog.contextvars.bind_contextvars(correlation_id=str(request.correlation_id))  # type: ignore[attr-defined]
+        response = self.get_response(request)
         response[HEADER] = str(request.correlation_id)  # type: ignore[attr-defined]
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import json
 import os
@@ -37,6 +38,11 @@ def new_id() -> uuid.UUID:
     value |= 0x7 << 76 | sequence << 64
     value |= 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2
     return uuid.UUID(int=value)
+
+
+def first_id(at: dt.datetime) -> uuid.UUID:
+    """The smallest id of that instant: `id >= first_id(at)` is what was made since, by the primary key."""
+    return uuid.UUID(int=(int(at.timestamp() * 1000) & 0xFFFFFFFFFFFF) << 80)
 
 
 def fingerprint(content: bytes) -> bytes:

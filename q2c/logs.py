@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import Any
 
 import structlog
+
+
+def _with_correlation_id(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Every line has the field; it is empty where nothing in particular is being done, as at start."""
+    line.setdefault("correlation_id", "")
+    return line
+
+
+def settings() -> dict[str, Any]:
+    """By Q2C_LOG_LEVEL and Q2C_LOG_PLAIN; for Django, Celery and gunicorn alike."""
+    plain = os.environ.get("Q2C_LOG_PLAIN", "").lower() in {"1", "true", "yes", "on"}
+    return structlog_settings(os.environ.get("Q2C_LOG_LEVEL", "INFO").upper(), as_json=not plain)
 
 
 def structlog_settings(level: str, *, as_json: bool) -> dict[str, Any]:
     """Django's LOGGING, and structlog set up to go through it."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _with_correlation_id,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -22,6 +37,7 @@ def structlog_settings(level: str, *, as_json: bool) -> dict[str, Any]:
         cache_logger_on_first_use=True,
     )
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    logging.captureWarnings(True)
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -29,7 +45,7 @@ def structlog_settings(level: str, *, as_json: bool) -> dict[str, Any]:
             "line": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-                "foreign_pre_chain": shared,
+                "foreign_pre_chain": [structlog.stdlib.ExtraAdder(), *shared],
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -39,5 +55,7 @@ def structlog_settings(level: str, *, as_json: bool) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "django.server": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},
+            # Says hello at every start of every process.
+            "axes": {"level": "WARNING"},
         },
     }

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from q2c.logs import structlog_settings
+from django.core.exceptions import ImproperlyConfigured
+
+from q2c import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -19,6 +21,17 @@ def env(name: str, default: str = "") -> str:
 
 def flag(name: str, default: bool = False) -> bool:
     return env(name, "1" if default else "0").lower() in {"1", "true", "yes", "on"}
+
+
+def number(name: str, default: int) -> int:
+    """A whole number; anything else stops the start with one line."""
+    given = env(name, str(default))
+    try:
+        return int(given)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is {given!r}: set it to a whole number, or unset it for {default}"
+        ) from None
 
 
 def database(url: str) -> dict[str, Any]:
@@ -117,7 +130,7 @@ _TESTING = "pytest" in sys.modules
 if not _TESTING and not _as_owner:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
-        "max_size": int(env("Q2C_DATABASE_POOL", "12")),
+        "max_size": number("Q2C_DATABASE_POOL", 12),
         "timeout": 10,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -194,6 +207,8 @@ SPECTACULAR_SETTINGS = {
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = _HTTPS
+# Probes and scrapers ask inside, past the proxy that has the certificate.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = _HTTPS
@@ -221,7 +236,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 
 # Where connections with a base address of sandbox://<vendor> are reached; empty in production.
 SANDBOX_URL = env("SANDBOX_URL")
-BATCH_SIZE = int(env("Q2C_BATCH_SIZE", "100"))
-LEASE_S = int(env("Q2C_LEASE_S", "120"))
+BATCH_SIZE = number("Q2C_BATCH_SIZE", 100)
+LEASE_S = number("Q2C_LEASE_S", 120)
 
-LOGGING = structlog_settings(env("Q2C_LOG_LEVEL", "INFO"), as_json=not flag("Q2C_LOG_PLAIN"))
+# Who sends it may read /metrics; without it only this machine.
+METRICS_TOKEN = env("Q2C_METRICS_TOKEN")
+# Where the processes of this machine keep their counters together; prometheus_client itself reads the variable, too.
+METRICS_DIR = env("PROMETHEUS_MULTIPROC_DIR")
+# A worker on a machine without a web process answers for its own counters there; 0: it does not.
+WORKER_METRICS_PORT = number("Q2C_WORKER_METRICS_PORT", 0)
+
+LOGGING = logs.settings()

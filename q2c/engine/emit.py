@@ -7,13 +7,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 from django.db import transaction
 
 from q2c import bulk, clock, keys
 from q2c.contracts.events import EVENTS
-from q2c.engine import wake
+from q2c.engine import counts, wake
 from q2c.stages import STAGES
 from q2c.stages.verb import Fact, NewEvent, Part, Stage, Work
 
@@ -123,6 +124,7 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
             if ids[i] in new
         ]
         plan(facts)
+        transaction.on_commit(partial(counts.stored, [fact.type for fact in facts]))
         results = [
             Stored(id=ids[i], correlation_id=item.correlation_id, status="stored") for i, item in enumerate(batch)
         ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from q2c import clock
+from q2c import clock, correlation
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import Rejected, Unavailable, Unknown
 from q2c.models import Attempt, Connection
@@ -45,7 +45,8 @@ def on_threads(works: list[Work], act: Callable[[Work], Any]) -> list[tuple[Any,
     """(result, attempts) per work, each on a thread that carries the step's correlation id."""
 
     def run(work: Work) -> tuple[Any, list[Any]]:
-        with http.calling(work.fact.correlation_id, step_id=work.step.id), http.recording() as attempts:
+        about = correlation.bound(work.fact.correlation_id, step=str(work.step.id))
+        with about, http.calling(work.fact.correlation_id, step_id=work.step.id), http.recording() as attempts:
             return guarded(work, act), list(attempts)
 
     if len(works) == 1:

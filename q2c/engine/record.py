@@ -13,7 +13,7 @@ from django.db import transaction
 from exceptions import cases
 from q2c import bulk, clock, states
 from q2c.connectors.outcomes import Accepted, NotFound, Posted, Rejected, Unavailable, Unknown
-from q2c.engine import breaker, emit, failures, gates, retry, run, wake
+from q2c.engine import breaker, counts, emit, failures, gates, retry, run, wake
 from q2c.engine.claim import still_ours
 from q2c.models import Step
 from q2c.reasons import Reason
@@ -48,6 +48,7 @@ def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]
             stage.verb.failed(failed)
         _move(kept)
         _tell_cases(stage, kept, failed)
+    counts.recorded(stage, kept)
     breaker.note(stage, works)
     if any(work.notes.get("target") in ("waiting", "accepted", "unknown") for work in works):
         wake.now([stage.name])

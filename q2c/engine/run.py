@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from q2c import clock, states
+from q2c import clock, correlation, states
 from q2c.connectors.outcomes import NotFound, Unknown
 from q2c.contracts.events import EVENTS
 from q2c.engine import gates, record
@@ -109,7 +109,8 @@ def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> Non
             with transaction.atomic():
                 act([work])
         except Exception as error:
-            log.exception("step failed", extra={"step": str(work.step.id)})
+            with correlation.bound(work.fact.correlation_id, step=str(work.step.id)):
+                log.exception("step failed")
             work.emitted.clear()
             work.reject(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", remedy="Tell the platform team")
 

@@ -9,12 +9,14 @@ from django.db import connection, transaction
 
 from q2c import clock, states
 from q2c.engine import breaker, desk, wake
-from q2c.models import Step
+from q2c.models import Step, WorkerSeen
 
 log = logging.getLogger(__name__)
 
 # What a sweep gives to replays that nobody woke; the rest waits for the next one.
 REPLAYS_S = 2.0
+# Under this name the sweeper is seen, beside the queues' workers.
+SIGN_OF_LIFE = "sweeper"
 
 # Sent and not heard of again: unknown. Never sent: simply due again.
 _EXPIRED = """
@@ -45,6 +47,7 @@ def sweep() -> dict[str, int]:
         )
         due = [row[0] for row in cursor.fetchall()]
     wake.now(due)
+    WorkerSeen.objects.update_or_create(queue=SIGN_OF_LIFE, defaults={"seen_at": clock.now()})
     replays = desk.work(turn_s=REPLAYS_S)
     if lost or closed:
         log.warning("swept", extra={"lost": lost, "breakers_closed": closed})

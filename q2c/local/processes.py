@@ -22,8 +22,8 @@ class Process:
         return [part.format(**places) for part in self.command.split()]
 
 
-_GUNICORN = "--worker-class gthread --no-control-socket --forwarded-allow-ips 127.0.0.1"
-_WORKER = "celery -A q2c.celery worker -P threads -c 2 --without-gossip --without-mingle -l INFO"
+_GUNICORN = "-c python:q2c.serving --worker-class gthread --no-control-socket --forwarded-allow-ips 127.0.0.1"
+_WORKER = "celery -q -A q2c.celery worker -P threads -c 2 --without-gossip --without-mingle -l INFO"
 
 WEB = Process(
     "web",
@@ -37,7 +37,7 @@ SANDBOXES = Process(
     f"--graceful-timeout 3 {_GUNICORN}",
 )
 WORKERS = tuple(Process(queue, f"{_WORKER} -Q {queue} -n {queue}@%h") for queue in QUEUES)
-BEAT = Process("beat", "celery -A q2c.celery beat -s {folder}/beat-schedule --pidfile= -l INFO")
+BEAT = Process("beat", "celery -q -A q2c.celery beat -s {folder}/beat-schedule --pidfile= -l INFO")
 
 # In the order they are started; all but the sandboxes are production's.
 TABLE = (SANDBOXES, WEB, *WORKERS, BEAT)

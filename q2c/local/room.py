@@ -52,6 +52,9 @@ class Room:
         self.servers.ports.keep("web", chosen)
         self.servers.begin_sandboxes()
         self.url = f"http://{ports.HOST}:{chosen}"
+        # Counters of processes that are gone: those of this start begin at nothing.
+        places.remove(self.where / "metrics")
+        places.folder(self.where / "metrics")
         self.supervisor.env = self.environment()
 
     def environment(self) -> dict[str, str]:
@@ -62,6 +65,7 @@ class Room:
             **self.servers.env,
             # load_demo leaves demo.json there: the users and what to try first.
             "Q2C_DEMO_FOLDER": str(self.where),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.where / "metrics"),
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -83,7 +83,7 @@ class PollCursor(models.Model):
 
 
 class WorkerSeen(models.Model):
-    """The last sign of life of the workers of one queue, for /readyz."""
+    """The last sign of life of the workers of one queue, or of the sweeper, for /readyz."""
 
     queue = models.CharField(max_length=40, unique=True)
     seen_at = models.DateTimeField()

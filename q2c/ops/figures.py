@@ -1,0 +1,149 @@
+"""Business figures for Prometheus, read from the database as they are scraped.
+
+Each is one statement over what is open, or over one day, by an index: what the flow has done since it began is
+counted by its processes (engine/counts.py), not here. A statement that takes too long is given up and said to be.
+Amounts are minor units of the currency in the label.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db import connection, transaction
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from exceptions.models.case import UNRESOLVED
+from q2c import clock, keys
+from q2c.models.step import DUE, OPEN
+from q2c.ops import readiness
+
+log = logging.getLogger(__name__)
+
+STATEMENT_MS_MAX = 3000
+Figure = Callable[[], Iterator[GaugeMetricFamily]]
+
+
+def _rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_MS_MAX}")
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
+def _gauge(name: str, about: str, labels: list[str], rows: list[tuple[Any, ...]]) -> GaugeMetricFamily:
+    """Rows are the labels' values, then the figure."""
+    family = GaugeMetricFamily(f"q2c_{name}", about, labels=labels)
+    for *values, figure in rows:
+        family.add_metric([str(value) for value in values], figure)
+    return family
+
+
+def _a_day_ago() -> Any:
+    """Ids are ordered by time, so a day is a range of the primary key."""
+    return keys.first_id(clock.now() - dt.timedelta(days=1))
+
+
+def orders() -> Iterator[GaugeMetricFamily]:
+    rows = _rows("SELECT state, count(*) FROM q2c_order WHERE id >= %s GROUP BY 1 ORDER BY 1", _a_day_ago())
+    yield _gauge("orders_24h", "Orders received in the last 24 hours, by state", ["state"], rows)
+
+
+def steps() -> Iterator[GaugeMetricFamily]:
+    rows = _rows(
+        "SELECT stage, state, count(*) FROM q2c_step WHERE state = ANY(%s) GROUP BY 1, 2 ORDER BY 1, 2", list(OPEN)
+    )
+    yield _gauge("steps_open", "Steps not yet done, by stage and state", ["stage", "state"], rows)
+
+
+_OLDEST = """
+SELECT stage, min(next_at) FROM q2c_step s WHERE state = ANY(%s) AND next_at <= %s
+  AND connection NOT IN (SELECT connection FROM q2c_breaker WHERE opened_at IS NOT NULL)
+  AND (order_key = '' OR NOT EXISTS (
+    SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.seq < s.seq AND e.order_key <> ''
+      AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')))
+GROUP BY 1 ORDER BY 1
+"""
+
+
+def oldest_due() -> Iterator[GaugeMetricFamily]:
+    """What a worker could take and has not; held and paused steps wait for something else than a worker."""
+    moment = clock.now()
+    rows = [(stage, (moment - at).total_seconds()) for stage, at in _rows(_OLDEST, list(DUE), moment)]
+    yield _gauge("step_oldest_due_seconds", "Age of the oldest step that a worker could take", ["stage"], rows)
+
+
+def journals() -> Iterator[GaugeMetricFamily]:
+    """The share that got through of those that were tried; absent while none was."""
+    rows = _rows("SELECT state, count(*) FROM ledger_journalentry WHERE id >= %s GROUP BY 1 ORDER BY 1", _a_day_ago())
+    yield _gauge("journals_24h", "Journal entries booked in the last 24 hours, by state", ["state"], rows)
+    found = dict(rows)
+    posted, blocked = found.get("posted", 0) + found.get("reversed", 0), found.get("blocked", 0)
+    share = [(posted / (posted + blocked),)] if posted + blocked else []
+    about = "Journals of the last 24 hours that the ledger took, of those that were sent"
+    yield _gauge("posting_success_ratio", about, [], share)
+
+
+_CASES = """
+SELECT owner_team, currency, sum(cases)::bigint, sum(amount_minor)::bigint FROM exceptions_facet
+WHERE state = ANY(%s) GROUP BY 1, 2 HAVING sum(cases) > 0 ORDER BY 1, 2
+"""
+
+
+def cases() -> Iterator[GaugeMetricFamily]:
+    rows = _rows(_CASES, list(UNRESOLVED))
+    labels = ["team", "currency"]
+    yield _gauge("cases_open", "Cases not resolved, by owner", labels, [(*row[:2], row[2]) for row in rows])
+    amounts = [(*row[:2], row[3]) for row in rows if row[1]]
+    yield _gauge("cases_open_amount_minor", "Minor units that open cases hold up, by owner", labels, amounts)
+
+
+_BREAKERS = """
+SELECT c.name, CASE WHEN b.opened_at IS NULL THEN 0 ELSE 1 END, coalesce(b.failures, 0)
+FROM q2c_connection c LEFT JOIN q2c_breaker b ON b.connection = c.name WHERE c.active ORDER BY 1
+"""
+
+
+def breakers() -> Iterator[GaugeMetricFamily]:
+    rows = _rows(_BREAKERS)
+    about = "1 while a connection's steps are paused"
+    yield _gauge("breaker_open", about, ["connection"], [row[:2] for row in rows])
+    about = "Calls without an answer since the last one with"
+    yield _gauge("breaker_failures", about, ["connection"], [(row[0], row[2]) for row in rows])
+
+
+def polls() -> Iterator[GaugeMetricFamily]:
+    moment = clock.now()
+    rows = _rows("SELECT connection, polled_at FROM q2c_pollcursor WHERE polled_at IS NOT NULL ORDER BY 1")
+    aged = [(name, (moment - at).total_seconds()) for name, at in rows]
+    yield _gauge("poll_age_seconds", "Since a source was last read", ["connection"], aged)
+
+
+def signs_of_life() -> Iterator[GaugeMetricFamily]:
+    about = "Since a queue's worker, or the sweeper, was last seen"
+    yield _gauge("seen_age_seconds", about, ["who"], sorted(readiness.ages_s().items()))
+
+
+FIGURES: tuple[Figure, ...] = (
+    orders, steps, oldest_due, journals, cases, breakers, polls, signs_of_life,
+)  # fmt: skip
+
+
+class Figures(Collector):
+    """All figures. One that fails costs the others nothing."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        failed: list[tuple[str, int]] = []
+        for figure in FIGURES:
+            try:
+                families = list(figure())
+            except Exception:
+                log.warning("figure not read", extra={"figure": figure.__name__}, exc_info=True)
+                failed.append((figure.__name__, 1))
+                continue
+            failed.append((figure.__name__, 0))
+            yield from families
+        yield _gauge("figure_failed", "1 where a figure could not be read for this scrape", ["figure"], failed)

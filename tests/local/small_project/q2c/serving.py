@@ -1,0 +1,1 @@
+"""As the project's, without structured lines."""

@@ -1,0 +1,91 @@
+"""What cannot work is refused at start, with the remedy; production settings pass without a word."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+
+from q2c import checks
+
+ROOT = Path(__file__).parents[2]
+PRODUCTION = {
+    "Q2C_PUBLIC_URL": "https://q2c.example.com",
+    "Q2C_ALLOWED_HOSTS": "q2c.example.com,127.0.0.1",
+    "Q2C_BEHIND_PROXY": "1",
+    "Q2C_SECRET_KEY": "production-" + "k7Q" * 20,
+    "Q2C_METRICS_TOKEN": "m" * 32,
+    "SANDBOX_URL": "",
+    "Q2C_AS_OWNER": "0",
+}
+
+
+def manage(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("Q2C_")}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env={**kept, **PRODUCTION, **env}, text=True,
+        capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_production_settings_are_clean():
+    done = manage("check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("env", "id_", "remedy"),
+    [
+        ({"Q2C_SECRET_KEY": "short"}, "q2c.E001", "50 or more random characters"),
+        ({"Q2C_DATABASE_POOL": "3"}, "q2c.E002", "number of threads plus 2"),
+        ({"Q2C_PUBLIC_URL": "q2c.example.com"}, "q2c.E003", "scheme and host"),
+        ({"Q2C_PUBLIC_URL": "https://q2c.example.com/app"}, "q2c.E003", "scheme and host"),
+        ({"Q2C_ALLOWED_HOSTS": "other.example.com"}, "q2c.E004", "Add q2c.example.com to Q2C_ALLOWED_HOSTS"),
+        ({"REDIS_URL": "amqp://127.0.0.1"}, "q2c.E006", "redis://"),
+        ({"Q2C_BATCH_SIZE": "0"}, "q2c.E007", "between 1 and 1000"),
+        ({"Q2C_LEASE_S": "5"}, "q2c.E008", "between 30 and 3600"),
+        ({"PROMETHEUS_MULTIPROC_DIR": "/nowhere/at/all"}, "q2c.E009", "Make the folder"),
+        ({"Q2C_METRICS_TOKEN": "short"}, "q2c.E010", "16 or more"),
+        ({"SANDBOX_URL": "http://127.0.0.1:9000"}, "q2c.W001", "empty in production"),
+        ({"Q2C_BEHIND_PROXY": "0"}, "q2c.W002", "Q2C_BEHIND_PROXY=1"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else str(value)[:12],
+)
+def test_what_cannot_work_is_refused(env, id_, remedy):
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **env)
+    assert done.returncode == 1
+    assert f"({id_})" in done.stderr
+    assert remedy in done.stderr
+
+
+@pytest.mark.parametrize("name", ["Q2C_BATCH_SIZE", "Q2C_LEASE_S", "Q2C_DATABASE_POOL", "Q2C_WORKER_METRICS_PORT"])
+def test_a_number_that_is_none_is_said_in_one_line(name):
+    done = manage("check", **{name: "many"})
+    assert done.returncode == 1
+    assert f"{name} is 'many': set it to a whole number" in done.stderr.splitlines()[-1]
+
+
+def test_a_database_of_another_kind(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "mysql://127.0.0.1/q2c")
+    assert [error.id for error in checks.addresses()] == ["q2c.E005"]
+
+
+def test_the_settings_of_a_test_run_are_sound():
+    assert run_checks() == []
+
+
+def test_every_setting_is_documented_and_every_documented_setting_is_read():
+    text = "\n".join((ROOT / name).read_text() for name in ("q2c/settings.py", "q2c/logs.py", "q2c/connectors/http.py"))
+    read = set(re.findall(r'(?:env|flag|number|environ\.get)\("([A-Z][A-Z0-9_]+)"', text))
+    table = (ROOT / "docs" / "operating.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", table, re.MULTILINE))
+    assert read - told == set(), "settings that docs/operating.md does not list"
+    others = (ROOT / "q2c/connectors/sandbox_kit").rglob("*.py")
+    elsewhere = {name for path in others for name in told if name in path.read_text()}
+    assert told - read - elsewhere == set(), "settings of docs/operating.md that nothing reads"

@@ -1,0 +1,176 @@
+"""What Prometheus is told, whom it is told to, and that processes are added up."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from prometheus_client.parser import text_string_to_metric_families
+
+from exceptions.models import Facet
+from q2c import clock
+from q2c.models import Breaker, Connection, Order, PollCursor, Step, WorkerSeen
+from q2c.ops import figures
+from tests.flow.records import made
+
+pytestmark = pytest.mark.django_db
+NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
+
+
+def scraped(client: Any, **headers: Any) -> dict[tuple[str, ...], float]:
+    """{(name, values of the labels by their names…): value}"""
+    answer = client.get("/metrics", **headers)
+    assert answer.status_code == 200, answer.content
+    families = text_string_to_metric_families(answer.content.decode())
+    return {
+        (s.name, *(value for _, value in sorted(s.labels.items()))): s.value
+        for family in families
+        for s in family.samples
+    }
+
+
+def step(stage: str, state: str = "waiting", **columns: Any) -> Step:
+    """A step in a state that it came to by legal moves."""
+    ways = {"waiting": [], "running": ["running"], "failed": ["running", "failed"], "done": ["running", "done"]}
+    part = f"part {Step.objects.count()}"
+    found = made(
+        Step, **{"stage": stage, "part": part, "next_at": clock.now(), "order_key": "", "connection": "", **columns}
+    )
+    for target in ways[state]:
+        Step.objects.filter(id=found.id).update(state=target)
+    return found
+
+
+def test_business_figures(client):
+    with clock.at(NOON - dt.timedelta(days=2)):
+        made(Order, number="O-old")
+    with clock.at(NOON):
+        for number in ("O-1", "O-2", "O-3"):
+            made(Order, number=number)
+        Order.objects.filter(number="O-1").update(state="accepted")
+        Order.objects.filter(number="O-2").update(state="rejected")
+        step("accept_order", next_at=NOON - dt.timedelta(minutes=5))
+        step("accept_order", next_at=NOON + dt.timedelta(minutes=5))
+        step("post_journal", "failed")
+        step("post_journal", "done")
+        for cases, amount_minor in ((3, 50_000), (-1, -20_000)):
+            Facet.objects.create(
+                state="open", reason="period_closed", owner_team="finance", severity="high", entity="DE",
+                period="2026-02", currency="EUR", cases=cases, amount_minor=amount_minor,
+            )  # fmt: skip
+        made(Connection, name="erp-us")
+        made(Connection, name="billing")
+        Breaker.objects.create(connection="erp-us", failures=7, opened_at=NOON)
+        PollCursor.objects.create(connection="billing", reached=NOON, polled_at=NOON - dt.timedelta(seconds=12))
+        found = scraped(client)
+    assert {key[1]: value for key, value in found.items() if key[0] == "q2c_orders_24h"} == {
+        "accepted": 1, "received": 1, "rejected": 1,
+    }  # fmt: skip
+    assert found["q2c_steps_open", "accept_order", "waiting"] == 2
+    assert found["q2c_steps_open", "post_journal", "failed"] == 1
+    assert ("q2c_steps_open", "post_journal", "done") not in found
+    assert found["q2c_step_oldest_due_seconds", "accept_order"] == 300
+    assert found["q2c_cases_open", "EUR", "finance"] == 2
+    assert found["q2c_cases_open_amount_minor", "EUR", "finance"] == 30_000
+    assert (found["q2c_breaker_open", "erp-us"], found["q2c_breaker_open", "billing"]) == (1, 0)
+    assert found["q2c_breaker_failures", "erp-us"] == 7
+    assert found["q2c_poll_age_seconds", "billing"] == 12
+    assert not any(key[0] == "q2c_posting_success_ratio" for key in found)
+
+
+def test_held_and_paused_steps_do_not_look_as_if_workers_were_late(client):
+    with clock.at(NOON):
+        early = NOON - dt.timedelta(hours=1)
+        step("provision_billing", "failed", order_key="order:1")
+        step("provision_billing", next_at=early, order_key="order:1")
+        step("post_journal", next_at=early, connection="erp-us")
+        Breaker.objects.create(connection="erp-us", failures=7, opened_at=NOON)
+        found = scraped(client)
+    assert not any(key[0] == "q2c_step_oldest_due_seconds" for key in found)
+
+
+def test_the_share_of_journals_that_the_ledger_took(client, monkeypatch):
+    rows = [("blocked", 1), ("posted", 17), ("posting", 5), ("reversed", 2)]
+    monkeypatch.setattr(figures, "_rows", lambda sql, *values: rows)
+    ratio = {family.name: family.samples for family in figures.journals()}["q2c_posting_success_ratio"]
+    assert [sample.value for sample in ratio] == [0.95]
+
+
+def test_a_figure_that_fails_is_said_to_have_and_spares_the_others(client, monkeypatch):
+    def slow():
+        raise OperationalError("canceling statement due to statement timeout")
+
+    slow.__name__ = "orders"
+    monkeypatch.setattr(figures, "FIGURES", (slow, figures.signs_of_life, figures.breakers))
+    made(Connection, name="erp-us")
+    found = scraped(client)
+    assert (found["q2c_figure_failed", "orders"], found["q2c_figure_failed", "breakers"]) == (1, 0)
+    assert found["q2c_breaker_open", "erp-us"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_signs_of_life(client):
+    with clock.at(NOON):
+        WorkerSeen.objects.create(queue="posting", seen_at=NOON - dt.timedelta(seconds=8))
+        assert scraped(client)["q2c_seen_age_seconds", "posting"] == 8
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "status"),
+    [
+        ("", {}, 200),
+        ("", {"REMOTE_ADDR": "10.0.0.7"}, 403),
+        ("", {"HTTP_X_FORWARDED_FOR": "10.0.0.7"}, 403),
+        ("a token of the tests", {}, 401),
+        ("a token of the tests", {"HTTP_AUTHORIZATION": "Bearer another token"}, 401),
+        ("a token of the tests", {"HTTP_AUTHORIZATION": "Bearer ä"}, 401),
+        (
+            "a token of the tests",
+            {"HTTP_AUTHORIZATION": "Bearer a token of the tests", "REMOTE_ADDR": "10.0.0.7"},
+            200,
+        ),
+    ],
+)
+def test_a_token_or_this_machine_itself(client, settings, token, given, status):
+    settings.METRICS_TOKEN = token
+    assert client.get("/metrics", **given).status_code == status
+
+
+# More than one process
+
+_COUNTS = """
+import os
+from prometheus_client import Counter
+from q2c.connectors.http import CALLS, SECONDS
+CALLS.labels("erp-us", "create", "2xx").inc({count})
+SECONDS.labels("erp-us", "create").observe(0.2)
+"""
+
+
+def test_processes_of_one_machine_are_added_up(client, settings, tmp_path):
+    for count in (2, 3):
+        subprocess.run(
+            [sys.executable, "-c", _COUNTS.format(count=count)], check=True, cwd=Path(__file__).parents[2],
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        )  # fmt: skip
+    settings.METRICS_DIR = str(tmp_path)
+    found = scraped(client)
+    assert found["q2c_platform_calls_total", "erp-us", "create", "2xx"] == 5
+    assert found["q2c_platform_call_seconds_count", "erp-us", "create"] == 2
+
+
+def test_what_the_engine_did_is_counted(client, django_capture_on_commit_callbacks):
+    from q2c.engine import counts
+
+    before = scraped(client).get(("q2c_events_total", "OrderAccepted"), 0)
+    counts.stored(["OrderAccepted", "OrderAccepted", "JournalPosted"])
+    assert scraped(client)["q2c_events_total", "OrderAccepted"] == before + 2
