@@ -17,7 +17,7 @@ from exceptions.models import Facet
 from q2c import clock
 from q2c.models import Breaker, Connection, Order, PollCursor, Step, WorkerSeen
 from q2c.ops import figures
-from tests.flow.records import made
+from tests.engine.records import made
 
 pytestmark = pytest.mark.django_db
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
