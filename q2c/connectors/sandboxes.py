@@ -1,6 +1,7 @@
 """All sandboxes in one server: gunicorn -k gthread --threads 32 q2c.connectors.sandboxes:app
 
-Each vendor stands under /<vendor>; its control addresses under /<vendor>/_control/.
+Each vendor stands under /<vendor>; its control addresses under /<vendor>/_control/. What is sent to /_control/ goes to
+all of them: one call moves every clock.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from q2c.connectors.registry import CONNECTORS
+from q2c.connectors.sandbox_kit import Request, control
 from q2c.connectors.sandbox_kit.app import Sandbox, StartResponse
 from q2c.connectors.sandbox_kit.store import pool
 
@@ -40,6 +42,8 @@ def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byte
             connection.execute("SELECT 1")
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
+    if path.startswith("/_control/"):
+        return _all(environ, start_response)
     _, _, rest = path.partition("/")
     vendor, _, below = rest.partition("/")
     if vendor not in SANDBOXES:
@@ -48,3 +52,11 @@ def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byte
     environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}/{vendor}"
     environ["PATH_INFO"] = "/" + below
     return SANDBOXES[vendor](environ, start_response)
+
+
+def _all(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """One control request to every sandbox; answered with the worst of their answers."""
+    request = Request.of(environ)
+    worst = max((control.answer(sandbox, request) for sandbox in SANDBOXES.values()), key=lambda answer: answer.status)
+    start_response(f"{worst.status} Answer", [("Content-Type", worst.content_type())])
+    return [worst.payload()]
