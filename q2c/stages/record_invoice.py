@@ -50,18 +50,17 @@ class RecordInvoice(Verb):
         results = journal.post_ready([work.request for work in fresh])
         good: list[tuple[Work, Any]] = []
         for work, result in zip(fresh, results, strict=True):
-            if result.outcome == "nothing":
-                work.reject(
-                    Reason.INVOICE_MISMATCH, "The invoice books nothing: every amount is zero", pointer="/lines",
-                    remedy="Check the invoice in billing; a zero invoice needs no journal",
-                )  # fmt: skip
-            elif result.findings:
+            if result.findings:
                 work.findings = [finding_of(found) for found in result.findings]
             else:
                 good.append((work, result))
         _write([work for work, _ in good])
         for work, result in good:
-            _emit(work, result)
+            if result.outcome == "nothing":
+                # Usage within its allowance: billing tells the customer, the books have nothing to say.
+                work.step.proof["books"] = "nothing: every amount is zero"
+            else:
+                _emit(work, result)
 
     def preview(self, work: Work) -> dict[str, Any]:
         if work.request is None:
