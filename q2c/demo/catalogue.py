@@ -82,10 +82,15 @@ GOODS = (
         treatment="point_in_time", tax_code="P0000000", cost_centre="CC-410",
         prices=_prices("720.00", "665.00", "575.00", "970.00", "97000"),
     ),
+    Good(
+        code="VAULT", name="Tern Vault, per seat", kind="recurring", product_line="subscription",
+        treatment="ratable_monthly", tax_code="SW056000", cost_centre="CC-100",
+        prices=_prices("9.50", "8.75", "7.50", "12.75", "1275"),
+    ),
 )  # fmt: skip
 BY_CODE = {good.code: good for good in GOODS}
 # Not mapped from the beginning.
-LAUNCHED_LATER = ("INSIGHTS-AI", "EDGE-BOX-2")
+LAUNCHED_LATER = ("INSIGHTS-AI", "EDGE-BOX-2", "VAULT")
 
 # Where each entity is registered for tax: country, and of the US the state.
 US_STATES = ("CA", "CO", "GA", "IL", "MA", "NY", "TX", "WA")

@@ -60,7 +60,7 @@ COST_CENTRES = {
 PRODUCT_LINES = {"support": "Support", "devices": "Devices"}
 
 # Dollars for one unit when the year begins.
-_DOLLARS = {"USD": 1.0, "EUR": 1.0850, "GBP": 1.2680, "CAD": 0.7350, "JPY": 0.006720}
+DOLLARS = {"USD": "1", "EUR": "1.0850", "GBP": "1.2680", "CAD": "0.7350", "JPY": "0.006720"}
 
 
 @transaction.atomic
@@ -113,23 +113,22 @@ def pairs() -> list[tuple[str, str]]:
 def _rates(since: dt.date, until: dt.date) -> Iterator[FxRate]:
     """Spot rates each Monday, from a week before the span on; closing and average rates of each month."""
     walk = random.Random(f"rates {since}")  # noqa: S311
-    dollars = dict(_DOLLARS)
+    dollars = {code: Decimal(rate) for code, rate in DOLLARS.items()}
     day = since - dt.timedelta(days=since.weekday() + 7)
     month: dict[tuple[str, str], list[Decimal]] = {}
     while day <= until + dt.timedelta(days=7):
         for source, target in pairs():
-            rate = Decimal(str(round(dollars[source] / dollars[target], 6)))
+            rate = (dollars[source] / dollars[target]).quantize(Decimal("0.00000001"))
             yield FxRate(from_currency=source, to_currency=target, kind="spot", on=day, rate=rate)
             month.setdefault((source, target), []).append(rate)
         after = day + dt.timedelta(days=7)
         if after.month != day.month:
             end = after.replace(day=1) - dt.timedelta(days=1)
             for (source, target), seen in month.items():
-                average = (sum(seen, Decimal(0)) / len(seen)).quantize(Decimal("0.000001"))
+                average = (sum(seen, Decimal(0)) / len(seen)).quantize(Decimal("0.00000001"))
                 for kind, rate in (("closing", seen[-1]), ("average", average)):
                     yield FxRate(from_currency=source, to_currency=target, kind=kind, on=end, rate=rate)
             month.clear()
-        dollars = {
-            code: value if code == "USD" else value * (1 + walk.gauss(0, 0.006)) for code, value in dollars.items()
-        }
+        for code in sorted(dollars.keys() - {PARENT.currency}):
+            dollars[code] *= 1 + Decimal(walk.randint(-120, 120)) / 10_000
         day = after

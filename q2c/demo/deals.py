@@ -44,7 +44,10 @@ class Line:
 
 @dataclass(kw_only=True, slots=True)
 class Deal:
-    """A deal before it is closed. `groups` maps an invoice group to the account billed and shipped to."""
+    """A deal before it is closed. `groups` maps an invoice group to the account billed and shipped to.
+
+    `slips` are wrong values that somebody typed: line number → field → value.
+    """
 
     number: str
     customer: Account
@@ -56,6 +59,7 @@ class Deal:
     groups: dict[str, Account]
     lines: list[Line] = field(default_factory=list)
     payment_days: int = 30
+    slips: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def seed(self) -> dict[str, Any]:
         """The opportunity, closed won, as the Salesforce sandbox takes it."""
@@ -64,7 +68,8 @@ class Deal:
             "Account": self.customer.key, "CloseDate": self.closed_on.isoformat(),
             "Contract_Start__c": self.starts_on.isoformat(), "Term_Months__c": self.months,
             "Contract_Entity__c": self.contract_entity, "Payment_Term_Days__c": self.payment_days,
-            "CurrencyIsoCode": self.currency, "lines": [self._line(line) for line in self.lines],
+            "CurrencyIsoCode": self.currency,
+            "lines": [self.line(number) | self.slips.get(number, {}) for number in range(1, len(self.lines) + 1)],
         }  # fmt: skip
 
     def _title(self) -> str:
@@ -75,7 +80,9 @@ class Deal:
     def currency_of(self, group: str) -> str:
         return CURRENCIES[self.groups[group].region]
 
-    def _line(self, line: Line) -> dict[str, Any]:
+    def line(self, number: int) -> dict[str, Any]:
+        """One line as it should be."""
+        line = self.lines[number - 1]
         good, account = catalogue.BY_CODE[line.product], self.groups[line.group]
         currency = self.currency_of(line.group)
         price = good.prices[currency]
@@ -199,7 +206,7 @@ class Salesroom:
             if percent and catalogue.BY_CODE[line.product].kind == "recurring":
                 line.discount_percent = percent
 
-    def _terms(self) -> dict[str, str]:
+    def _terms(self) -> dict[str, Any]:
         frequency = self.chance.choice(_FREQUENCIES)
         aligned = frequency == "monthly" and self.chance.random() < 0.3
         return {"frequency": frequency, "alignment": "calendar_month" if aligned else "term_start"}

@@ -1,0 +1,69 @@
+"""manage.py load_demo [--scale N]: a software company's year of quote-to-cash, made by the real flow."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ledger.models import LegalEntity
+from q2c import clock
+from q2c.connectors.http import TransportError
+from q2c.demo.platforms import ControlRefused
+from q2c.demo.year import Year
+from q2c.models import Connection, Event
+
+TRY = (
+    "Sign in as mei, open the queue, and find the journals that wait for a cost centre. Reactivate it on the sandbox "
+    "page under NetSuite, as its users would; the cases are offered for replay, and come back with document numbers.",
+    "Sign in as carla: sign or refuse what waits for a second person, or reopen a period and see what that frees.",
+    "Open an invoice's trace, from the closed deal to the posted journal; or switch a fault on and watch.",
+)  # fmt: skip
+
+
+class Command(BaseCommand):
+    help = "Loads the demo company and its year into an empty database and empty sandboxes."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--scale", type=int, default=1, metavar="N", help="N times the customers and deals")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        scale = options["scale"]
+        if scale < 1:
+            raise CommandError("--scale is 1 or more")
+        if not settings.SANDBOX_URL:
+            raise CommandError("SANDBOX_URL is not set: the demo year is made against the sandboxes; start bin/demo")
+        if Event.objects.exists() or LegalEntity.objects.exists() or Connection.objects.exists():
+            raise CommandError("This database holds data already; load_demo wants an empty one (bin/demo --fresh)")
+        began = time.monotonic()
+        year = Year(clock.now(), scale, say=self._say)
+        try:
+            year.found()
+            found = year.live()
+        except (TransportError, ControlRefused) as error:
+            raise CommandError(f"A sandbox does not answer: {error}") from None
+        self._leave(year.people)
+        seconds = time.monotonic() - began
+        self._say(
+            f"{found.orders:,} orders, {found.invoices:,} invoices, {found.posted:,} posted, {found.cases:,} cases, "
+            f"{found.open_cases:,} of them open; {found.steps:,} steps in {seconds:.0f} s"
+        )
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def _leave(self, shown: list[dict[str, str]]) -> None:
+        """For bin/demo to tell; without its folder, the passwords are printed here."""
+        if not (folder := os.environ.get("Q2C_DEMO_FOLDER")):
+            for row in shown:
+                self._say(f"{row['name']:<10}{row['role']:<20}{row['password']}")
+            return
+        file = Path(folder) / "demo.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"users": shown, "try": TRY}, indent=2))
