@@ -41,11 +41,12 @@ SEED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def connect(*, time_limit_s: float = 10.0, credentials: dict[str, str] | None = None, **options: Any) -> AvaTax:
-    given = CREDENTIALS if credentials is None else credentials
+def connect(
+    *, time_limit_s: float = 10.0, credentials: dict[str, str] | None = None, base_url: str = "", **options: Any
+) -> AvaTax:
     config = ConnectionConfig(
-        name="tax", vendor="avatax", base_url=sandbox_url("avatax"), credentials=given, options=options,
-        time_limit_s=time_limit_s,
+        name="tax", vendor="avatax", base_url=base_url or sandbox_url("avatax"), options=options,
+        credentials=CREDENTIALS if credentials is None else credentials, time_limit_s=time_limit_s,
     )  # fmt: skip
     return AvaTax(config)
 

@@ -28,9 +28,9 @@ SEED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def config(*, time_limit_s: float = 10.0, key: str = KEY) -> ConnectionConfig:
+def config(*, time_limit_s: float = 10.0, key: str = KEY, base_url: str = "") -> ConnectionConfig:
     return ConnectionConfig(
-        name="credit", vendor="credit", base_url=sandbox_url("credit"), credentials={"api_key": key},
+        name="credit", vendor="credit", base_url=base_url or sandbox_url("credit"), credentials={"api_key": key},
         time_limit_s=time_limit_s,
     )  # fmt: skip
 
