@@ -9,11 +9,13 @@ from typing import Any
 from q2c.connectors.zuora.orders import Inexpressible
 
 Read = Callable[[str], dict[str, Any]]
+# Product, charge type, charge model, unit of measure: of usage only.
+Key = tuple[str, str, str, str]
 Entry = tuple[str, str]
 
 
 class ProductCatalog:
-    """(product, charge type, charge model) → (rate plan id, charge id).
+    """(product, charge type, charge model, unit of usage) → (rate plan id, charge id).
 
     Option `catalog` names them by hand: {"SUB-ENT": {"Recurring/FlatFee": ["<plan>", "<charge>"]}}; what it does not
     name is looked for in the tenant's catalog by SKU, in active rate plans with a single charge, since an order takes
@@ -24,25 +26,25 @@ class ProductCatalog:
         self._read = read
         self._lock = threading.Lock()
         self._by_hand = _by_hand(options.get("catalog") or {})
-        self._found: dict[tuple[str, str, str], Entry] | None = None
+        self._found: dict[Key, Entry] | None = None
 
-    def __call__(self, product: str, charge_type: str, model: str) -> Entry:
+    def __call__(self, product: str, charge_type: str, model: str, unit: str = "") -> Entry:
         """Raises Inexpressible where the tenant does not sell this; whatever `read` raises."""
-        key = (product, charge_type, model)
-        if key in self._by_hand:
-            return self._by_hand[key]
+        if (product, charge_type, model) in self._by_hand:
+            return self._by_hand[product, charge_type, model]
+        key = (product, charge_type, model, unit)
         with self._lock:
             if self._found is None or key not in self._found:
                 self._found = dict(self._entries())
             found = self._found.get(key)
         if found is None:
-            known = sorted({f"{kind}/{form}" for sku, kind, form in self._found if sku == product})
+            known = sorted({_named(*each) for sku, *each in self._found if sku == product})
             text = f"Zuora's catalog sells {product} as {', '.join(known)}" if known else f"Zuora has no {product}"
-            says = f"{text}; needed is an active rate plan with one {charge_type} charge of model {model}"
-            raise Inexpressible(says, "product", product)
+            needed = _named(charge_type, model, unit)
+            raise Inexpressible(f"{text}; needed is an active rate plan with one charge {needed}", "product", product)
         return found
 
-    def _entries(self) -> Iterator[tuple[tuple[str, str, str], Entry]]:
+    def _entries(self) -> Iterator[tuple[Key, Entry]]:
         path = "/v1/catalog/products?pageSize=40"
         while path:
             page = self._read(path)
@@ -51,13 +53,19 @@ class ProductCatalog:
             path = str(page.get("nextPage") or "")
 
 
-def _of_product(product: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Entry]]:
+def _of_product(product: Mapping[str, Any]) -> Iterator[tuple[Key, Entry]]:
     for plan in product.get("productRatePlans") or []:
         charges = plan.get("productRatePlanCharges") or []
         if plan.get("status", "Active") != "Active" or len(charges) != 1:
             continue
-        key = (str(product.get("sku")), str(charges[0].get("type")), _model(str(charges[0].get("model"))))
-        yield key, (str(plan["id"]), str(charges[0]["id"]))
+        charge = charges[0]
+        unit = str(charge.get("uom") or "") if charge.get("type") == "Usage" else ""
+        key = (str(product.get("sku")), str(charge.get("type")), _model(str(charge.get("model"))), unit)
+        yield key, (str(plan["id"]), str(charge["id"]))
+
+
+def _named(kind: str, model: str, unit: str) -> str:
+    return f"{kind}/{model} in {unit!r}" if kind == "Usage" else f"{kind}/{model}"
 
 
 def _model(name: str) -> str:

@@ -21,8 +21,9 @@ PRICE_BASES = {"month": ("Per_Month", 1), "year": ("Per_Year", 12)}
 # As GET /v1/catalog/products names the models.
 FLAT, PER_UNIT, TIERED, VOLUME = "FlatFee", "PerUnit", "Tiered", "Volume"
 
-# (product, charge type, charge model) → (productRatePlanId, productRatePlanChargeId), or Inexpressible.
-Catalog = Callable[[str, str, str], tuple[str, str]]
+# (product, charge type, charge model, unit of measure of usage) → (productRatePlanId, productRatePlanChargeId), or
+# Inexpressible. The unit is the catalog's: an order cannot name it.
+Catalog = Callable[[str, str, str, str], tuple[str, str]]
 
 
 class Inexpressible(ValueError):
@@ -148,7 +149,8 @@ def _contact(address: Address) -> dict[str, str]:
 
 def _rate_plan(document: SubscriptionDocument, charge: SubscriptionCharge, catalog: Catalog) -> dict[str, Any]:
     charge_type, model, pricing = _pricing(document, charge)
-    plan_id, charge_id = catalog(charge.product, charge_type, model)
+    unit = charge.usage.meter if charge.usage is not None and charge_type == "Usage" else ""
+    plan_id, charge_id = catalog(charge.product, charge_type, model, unit)
     override: dict[str, Any] = {
         "productRatePlanChargeId": charge_id,
         "pricing": pricing,
@@ -219,7 +221,7 @@ def _usage_pricing(charge: SubscriptionCharge) -> tuple[str, str, dict[str, Any]
     volume = usage.model == "volume"
     if volume and Decimal(usage.included_quantity):
         raise Inexpressible(f"line {charge.line}: volume tiers with an included quantity", field)
-    listed = {"tiers": _tiers(charge, usage), "uom": usage.meter, "ratingGroup": "ByBillingPeriod"}
+    listed = {"tiers": _tiers(charge, usage), "ratingGroup": "ByBillingPeriod"}
     if volume:
         return "Usage", VOLUME, {"usageVolume": listed}
     return "Usage", TIERED, {"usageTiered": listed}
@@ -271,27 +273,49 @@ def business_facts(order: Mapping[str, Any]) -> Any:
     return numbers.same({"account": order.get("existingAccountNumber"), "subscriptions": subscriptions})
 
 
+# What a price, a tier, a term and a way of billing are made of; what Zuora adds of its own says nothing about ours.
+_PRICE = ("listPrice", "quantity", "listPriceBase", "specificListPriceBase")
+_TIER = ("tier", "startingUnit", "endingUnit", "priceFormat", "price")
+_TERM = ("termType", "period", "periodType", "startDate")
+_CANCEL = ("cancellationPolicy", "cancellationEffectiveDate")
+
+
 def _action_facts(action: Mapping[str, Any]) -> dict[str, Any]:
     created = action.get("createSubscription") or {}
-    plans = created.get("subscribeToRatePlans") or ([action["addProduct"]] if action.get("addProduct") else [])
+    plans = created.get("subscribeToRatePlans") or created.get("subscribeToProducts") or []
+    plans = plans or ([action["addProduct"]] if action.get("addProduct") else [])
     effective = [
         each.get("triggerDate") for each in action.get("triggerDates") or [] if each.get("name") == "ContractEffective"
     ]
-    charges = [
-        {name: override.get(name) for name in ("productRatePlanChargeId", "pricing", "billing", "endDate")}
-        for plan in plans
-        for override in plan.get("chargeOverrides") or []
-    ]
-    terms = (created.get("terms") or {}).get("initialTerm")
-    currency = created.get("currency")
     return {
         "type": action.get("type"),
         "effective": effective,
-        "charges": charges,
-        "terms": terms,
-        "currency": currency,
-        "cancel": action.get("cancelSubscription"),
+        "charges": [_charge_facts(override) for plan in plans for override in plan.get("chargeOverrides") or []],
+        "terms": _some((created.get("terms") or {}).get("initialTerm"), _TERM),
+        "currency": created.get("currency"),
+        "cancel": _some(action.get("cancelSubscription"), _CANCEL),
     }
+
+
+def _charge_facts(override: Mapping[str, Any]) -> dict[str, Any]:
+    pricing = {name: terms for name, terms in (override.get("pricing") or {}).items() if terms}
+    billing = override.get("billing") or {}
+    on_a_day = billing.get("billCycleType") == "SpecificDayofMonth"
+    return {
+        "charge": override.get("productRatePlanChargeId"),
+        "pricing": {
+            name: {**_some(terms, _PRICE), "tiers": [_some(tier, _TIER) for tier in terms.get("tiers") or []]}
+            for name, terms in pricing.items()
+        },
+        "period": billing.get("billingPeriod"),
+        "day": billing.get("billCycleDay") if on_a_day else None,
+        "timing": billing.get("billingTiming") if any(name.startswith("recurring") for name in pricing) else None,
+        "ends": (override.get("endDate") or {}).get("specificEndDate"),
+    }
+
+
+def _some(given: Mapping[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: (given or {}).get(name) for name in names}
 
 
 def phase_actions(order: Mapping[str, Any], subscription: str, phase: int) -> list[dict[str, Any]]:

@@ -60,7 +60,8 @@ class Session:
             "Authorization": f"Bearer {token}",
             "Zuora-Version": str(options.get("zuora_version") or VERSION),
             "Zuora-Track-Id": correlation_id()[:64],
-            "Zuora-Entity-Ids": str(options.get("entity_ids") or ""),
+            # Jobs are the tenant's, whatever entity.
+            "Zuora-Entity-Ids": "" if path.startswith("/v1/async-jobs/") else str(options.get("entity_ids") or ""),
             "Zuora-Org-Ids": str(options.get("org_ids") or ""),
             "Idempotency-Key": idempotency_key,
         }

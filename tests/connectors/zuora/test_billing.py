@@ -27,7 +27,7 @@ def day(text: str) -> dt.date:
 def billed(*charges: SubscriptionCharge, **more: Any) -> dict[str, Any]:
     """The subscription as the stand-in holds it once every phase is active."""
     document = subscription(*charges, **more)
-    body = order_body(document, "Q2CKEY", lambda *kind: kind[1:], {})
+    body = order_body(document, "Q2CKEY", lambda *kind: kind[1:3], {})
     kept = []
     for action in body["subscriptions"][0]["orderActions"]:
         begins = action["triggerDates"][0]["triggerDate"]
@@ -37,7 +37,7 @@ def billed(*charges: SubscriptionCharge, **more: Any) -> dict[str, Any]:
             end = (override.get("endDate") or {}).get("specificEndDate", "2099-01-01")
             kept.append(
                 {"number": f"C-{len(kept) + 1}", "type": plan["productRatePlanId"], "pricing": override["pricing"],
-                 "billing": override.get("billing") or {}, "startsOn": begins, "endsOn": end, "pricedUntil": end}
+                 "billing": override.get("billing") or {}, "startsOn": begins, "endsOn": end, "pricedUntil": end, "uom": "calls"}
             )  # fmt: skip
     term_end = billing.periods.add_months(document.starts_on, document.term_months)
     return {

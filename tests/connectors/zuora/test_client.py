@@ -25,6 +25,7 @@ from tests.connectors.zuora.tenant import (
     customer,
     finished,
     key,
+    overage,
     provisioned,
     subscription,
 )
@@ -160,6 +161,14 @@ def test_a_product_that_billing_does_not_sell_is_the_blocker_until_it_does(tenan
     tenant.control.seed(products=[{"sku": "NEWER"}])
     done = finished(client, client.create_subscription(subscription(charge(1, "NEWER")), key(2)), key(2))
     assert isinstance(done, Posted)
+
+
+def test_usage_in_another_unit_than_billing_counts_is_told_before_it_is_sold(client: Any) -> None:
+    client.put_customer(customer(), key(1))
+    metered = {"kind": "usage", "quantity": Decimal(0), "unit_price": Decimal(0), "amount_minor": 0}
+    refused = client.create_subscription(subscription(charge(1, "API", usage=overage(meter="GB"), **metered)), key(2))
+    assert isinstance(refused, Rejected) and refused.blocker.object_key == "API"
+    assert "Usage/Tiered in 'calls'" in refused.text and "Usage/Tiered in 'GB'" in refused.text
 
 
 def test_a_catalog_by_hand_stands_before_the_tenants(tenant: Tenant, client: Any) -> None:

@@ -171,8 +171,7 @@ def _usage(
 ) -> Iterator[tuple[dt.date, Item]]:
     """Each period once it is over; what is reported later for a billed period is billed with the next run."""
     pricing = charge["pricing"]
-    uom = next((terms.get("uom") for terms in pricing.values() if isinstance(terms, Mapping)), "")
-    theirs = [use for use in usages if _belongs(use, subscription, charge, str(uom or ""))]
+    theirs = [use for use in usages if _belongs(use, subscription, charge)]
     billed: Mapping[str, int] = charge.get("usageBilled") or {}
     for start, end in cuts:
         if end > until:
@@ -188,9 +187,9 @@ def _usage(
             yield bill_on, Item(charge, start, end, count, minor - (known or 0), usage_period=start.isoformat())
 
 
-def _belongs(use: Record, subscription: Record, charge: Record, uom: str) -> bool:
+def _belongs(use: Record, subscription: Record, charge: Record) -> bool:
     return (
-        use.get("UOM") == uom
+        use.get("UOM") == charge["uom"]
         and use.get("AccountNumber") == subscription["accountNumber"]
         and use.get("SubscriptionNumber") in (None, "", subscription["number"])
         and use.get("ChargeNumber") in (None, "", charge["number"])

@@ -119,7 +119,7 @@ def _dated(store: Store, target: dict[str, Any], given: dict[str, Any]) -> None:
 
 
 def _created(store: Store, given: dict[str, Any], actions_max: int) -> Record:
-    given = plain_numbers(given)
+    given = _copied(given)
     ordered_on = day_of(given.get("orderDate"), "orderDate")
     if not given.get("existingAccountNumber"):
         raise Failure(ORDERS, MISSING, "'existingAccountNumber' may not be empty")
@@ -211,12 +211,38 @@ def _result(store: Store, order: Record, with_ids: bool) -> dict[str, Any]:
 
 
 def _shown(store: Store, order: Record) -> dict[str, Any]:
-    return {
-        **order.body, "orderNumber": order.number,
-        "createdDate": stamp(store, order.created_at), "updatedDate": stamp(store, order.updated_at),
-    }  # fmt: skip
+    body = {**order.body, "subscriptions": [_subscription_shown(each) for each in order.body["subscriptions"]]}
+    dates = {"createdDate": stamp(store, order.created_at), "updatedDate": stamp(store, order.updated_at)}
+    return {**body, "orderNumber": order.number, **dates}
 
 
-def plain_numbers(given: dict[str, Any]) -> dict[str, Any]:
+def _subscription_shown(given: dict[str, Any]) -> dict[str, Any]:
+    """With the members that Zuora adds to what it was sent: a reader must not take them for a difference."""
+    shown = {**given, "externallyManagedBy": None, "baseVersion": 1, "newVersion": 1, "orderActions": []}
+    for action in given["orderActions"]:
+        found = {**action, "changeReason": None, "customFields": action.get("customFields") or {}}
+        if created := action.get("createSubscription"):
+            plans = [_plan_shown(plan) for plan in created.get("subscribeToRatePlans") or []]
+            found["createSubscription"] = {**created, "notes": None, "subscribeToRatePlans": plans}
+        if added := action.get("addProduct"):
+            found["addProduct"] = _plan_shown(added)
+        shown["orderActions"].append(found)
+    return shown
+
+
+def _plan_shown(plan: dict[str, Any]) -> dict[str, Any]:
+    more = {"priceChangeOption": "NoChange", "priceIncreasePercentage": None}
+    overrides = [
+        {
+            **override,
+            "pricing": {name: {**terms, **more} for name, terms in (override.get("pricing") or {}).items()},
+            "billing": {"billCycleDay": None, "weeklyBillCycleDay": None, **(override.get("billing") or {})},
+        }
+        for override in plan.get("chargeOverrides") or []
+    ]
+    return {**plan, "uniqueToken": None, "chargeOverrides": overrides}
+
+
+def _copied(given: dict[str, Any]) -> dict[str, Any]:
     """A copy of a body, so that what the handler adds does not reach the request."""
     return {**given, "subscriptions": [dict(each) for each in given.get("subscriptions") or []]}

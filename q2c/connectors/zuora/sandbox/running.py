@@ -130,7 +130,7 @@ def _item(record: Record, item: billing.Item, currency: str) -> dict[str, Any]:
         "chargeDescription": charge["description"], "chargeAmount": Money(item.amount_minor, currency).decimal(),
         "taxAmount": Money(item.tax_minor, currency).decimal(), "taxCode": charge["taxCode"],
         "taxMode": "TaxExclusive", "quantity": item.quantity, "unitPrice": unit.get("listPrice", 0),
-        "unitOfMeasure": unit.get("uom") or "", "sku": charge["sku"], "productName": charge["name"],
+        "unitOfMeasure": charge["uom"], "sku": charge["sku"], "productName": charge["name"],
         "productRatePlanChargeId": charge["listed"], "chargeDate": item.starts_on.isoformat(),
         "serviceStartDate": item.starts_on.isoformat(),
         # Zuora names the last day of the service.

@@ -129,7 +129,8 @@ def _charge(
     charge = {
         "id": new_id(), "number": f"C-{store.next('charge'):08d}", "plan": plan["productRatePlanId"],
         "listed": listed.id, "product": product.id, "sku": product.number, "name": product.body["name"],
-        "taxCode": product.body.get("tax_code", ""), "type": listed.body["type"], "model": listed.body["model"],
+        "taxCode": product.body.get("tax_code", ""), "uom": product.body.get("uom", ""),
+        "type": listed.body["type"], "model": listed.body["model"],
         "pricing": pricing, "billing": override.get("billing") or {}, "description": override.get("description", ""),
         "custom": override.get("customFields") or {}, "action": action["sequence"], "order": record.body["orderNumber"],
         "trigger": trigger, "specific": starts.get("specificTriggerDate"),
@@ -256,7 +257,7 @@ def _plan_shown(charge: dict[str, Any], currency: str) -> dict[str, Any]:
     shown_charge = {
         "id": charge["id"], "number": charge["number"], "name": charge["name"], "type": charge["type"],
         "model": charge["model"], "productRatePlanChargeId": charge["listed"], "currency": currency,
-        "uom": terms.get("uom"), "price": terms.get("listPrice"), "quantity": terms.get("quantity"),
+        "uom": charge["uom"] or None, "price": terms.get("listPrice"), "quantity": terms.get("quantity"),
         "tiers": terms.get("tiers"), "billingPeriod": charge["billing"].get("billingPeriod"),
         "triggerEvent": charge["trigger"], "effectiveStartDate": charge["startsOn"],
         "effectiveEndDate": charge["endsOn"], "chargedThroughDate": charge["billedThrough"],
