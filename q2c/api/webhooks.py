@@ -54,7 +54,8 @@ def post(request: HttpRequest, name: str) -> HttpResponse:
         raise Problem(404, "not_found", "No connection of this name takes pushes")
     references = VENDORS[connection.vendor](request.headers, body, connection.config().credentials)
     callouts.call_out(connection, references, request.correlation_id)  # type: ignore[attr-defined]
-    return json_reply({"accepted": len(references)}, 202)
+    # Zuora takes only a 200 for an answer, and calls out again after anything else.
+    return json_reply({"accepted": len(references)}, 200)
 
 
 post.right = "signature"  # type: ignore[attr-defined]
