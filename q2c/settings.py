@@ -202,6 +202,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        # The plain views; q2c/api/operations.py describes them.
+        "q2c.api.operations.with_plain_views",
+    ],
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -35,26 +35,26 @@ def inbound() -> list[str]:
 def schema_of(type_: str) -> dict[str, Any]:
     """The schema of an event's data. A member it does not name is an error: a misspelt discount must not get lost."""
     row = EVENTS[type_]
-    schema = msgspec.json.schema(row.payload)
-    _close(schema)
     return {
         "$schema": DIALECT,
         "$id": f"{ADDRESS}{name_of(type_)}",
         "title": f"{type_} version {row.version}",
         "description": row.about,
-        **schema,
+        **closed(msgspec.json.schema(row.payload)),
     }
 
 
-def _close(node: Any) -> None:
+def closed(node: Any) -> Any:
+    """The schema, its objects without members that they do not name."""
     if isinstance(node, dict):
         if node.get("type") == "object" and "properties" in node:
             node["additionalProperties"] = False
         for member in node.values():
-            _close(member)
+            closed(member)
     elif isinstance(node, list):
         for member in node:
-            _close(member)
+            closed(member)
+    return node
 
 
 def text_of(type_: str) -> str:
