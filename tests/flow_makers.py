@@ -197,6 +197,8 @@ def yes(work: Any) -> Posted:
     if work.step.stage == "accept_order":
         work.notes["tax_minor"] = 19_000
         return Posted(reference="")
+    if not work.step.connection:
+        return Posted(reference="")
     number = f"{work.step.stage[:2].upper()}-{work.step.key[-6:]}"
     return Posted(reference=f"id-{work.step.key}", document=number, proof={"posted_at": clock.now().isoformat()})
 

@@ -1,16 +1,20 @@
-"""The list of invoices."""
+"""Invoices: the list, and one invoice whole."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 
+from q2c.reading import invoice as whole_invoice
 from q2c.reading import invoices
-from q2c.ui import csv, links
+from q2c.ui import csv, debits, links, story
 from q2c.ui.listing import Listing, show
+from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
 
 COLUMNS: Sequence[csv.Column] = (
@@ -54,3 +58,47 @@ LISTING = Listing(
 @right("q2c.view_invoice")
 def index(request: HttpRequest) -> HttpResponseBase:
     return show(request, LISTING)
+
+
+@right("q2c.view_invoice")
+def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
+    found = whole_invoice.whole(request.user, invoice_id)
+    if found is None:
+        raise Http404
+    invoice = found.invoice
+    context = {
+        "found": found,
+        "invoice": invoice,
+        "order_href": links.to("order", invoice.order_id) if found.order else "",
+        "crumbs": [Crumb("Invoices", links.to("invoices")), Crumb(invoice.number)],
+        "coming": story.coming(found.coming),
+        "cases": story.cases(found.cases),
+        "steps": story.steps(found.steps),
+        "timeline": story.timeline("invoice", found.moves, found.steps, found.cases),
+        "facts": facts(
+            ("Customer", invoice.customer_name),
+            ("Billing account", invoice.account),
+            ("Invoice group", invoice.group),
+            ("Subscription", invoice.subscription_number),
+            ("Entity", invoice.entity),
+        ),
+        "checks": _checks(found),
+        "journals": [
+            {"table": debits.table(view), "href": links.to("journal", view.id), "view": view} for view in found.journals
+        ],
+        "may_see_journals": request.user.has_perm("ledger.view_journalentry"),
+        "trace": links.to("trace", q=invoice.number),
+    }
+    return render(request, "invoice/page.html", context)
+
+
+def _checks(found: whole_invoice.Whole) -> list[tuple[bool, str]]:
+    """What ties the invoice to its order, each with whether it holds."""
+    tie, invoice = found.tie, found.invoice
+    group = tie.group
+    return [
+        (group is not None, f"Bills group {invoice.group} of its order"),
+        (tie.entity_agrees, f"Entity {invoice.entity} is the group's"),
+        (tie.currency_agrees, f"Currency {invoice.currency} is the group's"),
+        (tie.sums_agree, "Its lines and their tax make its total"),
+    ]

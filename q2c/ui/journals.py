@@ -1,16 +1,24 @@
-"""The list of journal entries."""
+"""Journal entries: the list, one entry whole, why its lines are what they are, and its reversal."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 
+from ledger.models import JournalEntry
+from q2c import clock, keys
+from q2c.engine import requests
+from q2c.money import Money
 from q2c.reading import customers, journals
-from q2c.ui import csv, links
+from q2c.reading import journal as whole_journal
+from q2c.ui import asking, csv, debits, formats, links, story
 from q2c.ui.listing import Listing, show
+from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
 
 COLUMNS: Sequence[csv.Column] = (
@@ -65,3 +73,133 @@ LISTING = Listing(
 @right("ledger.view_journalentry")
 def index(request: HttpRequest) -> HttpResponseBase:
     return show(request, LISTING)
+
+
+@right("ledger.view_journalentry")
+def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
+    found = whole_journal.whole(request.user, entry_id)
+    if found is None:
+        raise Http404
+    entry = found.entry
+    context = {
+        "found": found,
+        "entry": entry,
+        "table": debits.table(found.view),
+        "crumbs": [Crumb("Journals", links.to("journals")), Crumb(str(entry))],
+        "coming": story.coming(found.coming),
+        "cases": story.cases(found.cases),
+        "steps": story.steps(found.steps),
+        "proofs": [
+            {"step": step, "lines": story.proof(step)} for step in found.steps if step.connection and story.proof(step)
+        ],
+        "timeline": story.timeline("journal", found.moves, found.steps, found.cases),
+        "facts": _facts(found),
+        "dates": _dates(found),
+        "relatives": [_relative(one, entry) for one in found.relatives],
+        "explain": links.to("journal-explain", entry.id) if not entry.reverses_id else "",
+        "invoice_href": links.to("invoice", found.invoice.id) if found.invoice else "",
+        "reverse": links.to("journal-reverse", entry.id),
+        "may_be_reversed": entry.state == "posted" and not _mirrored(found),
+        "first_day": _first_day(found),
+        "trace": links.to("trace", q=entry.number or str(entry.id)),
+        "token": keys.new_id(),
+    }
+    return render(request, "journal/page.html", context)
+
+
+def _mirrored(found: whole_journal.Whole) -> bool:
+    return any(one.relation == "mirrored by" and one.entry.state != "superseded" for one in found.relatives)
+
+
+def _facts(found: whole_journal.Whole) -> list[tuple[str, Any]]:
+    entry = found.entry
+    return facts(
+        ("Customer", found.customer),
+        ("Entity", f"{entry.entity.code} {entry.entity.name}"),
+        ("Journal", f"{entry.journal.title()}, fiscal year {entry.fiscal_year}"),
+        ("Made by", entry.event_type),
+        ("Memo", entry.memo),
+        ("Key in the ledger", entry.key),
+        ("Document there", entry.document_number),
+        ("Its id there", entry.posted_reference),
+    )
+
+
+def _dates(found: whole_journal.Whole) -> list[tuple[str, Any]]:
+    entry = found.entry
+    rates = [
+        (entry.currency, code, rate)
+        for code, rate in (
+            (entry.functional_currency, entry.functional_rate), (entry.group_currency, entry.group_rate),
+        )
+        if code != entry.currency
+    ]  # fmt: skip
+    return facts(
+        ("Effective", formats.when(entry.effective_on)),
+        ("Period", f"{formats.period_text(entry.period.name)}, {entry.subledger}"),
+        ("Period now", entry.period.state.replace("_", " ")),
+        ("Booked", formats.when(entry.booked_at)),
+        ("Posted", formats.when(entry.posted_at) if entry.posted_at else ""),
+        *((f"Rate {source} to {target}", formats.number(rate)) for source, target, rate in dict.fromkeys(rates)),
+    )
+
+
+def _relative(relative: whole_journal.Relative, entry: JournalEntry) -> dict[str, Any]:
+    return {
+        "relation": relative.relation[:1].upper() + relative.relation[1:],
+        "entry": relative.entry,
+        "href": links.to("journal", relative.entry.id),
+        "differences": [
+            {
+                "field": difference.field.removeprefix("lines/"),
+                "before": _amount(difference.before, difference.field, entry.currency),
+                "after": _amount(difference.after, difference.field, entry.currency),
+            }
+            for difference in relative.differences
+        ],
+    }
+
+
+def _amount(text: str, field: str, currency: str) -> Any:
+    """Amounts of lines are minor units; header fields are what they say."""
+    return formats.money(Money(int(text), currency)) if field.startswith("lines/") else text
+
+
+def _first_day(found: whole_journal.Whole) -> Any:
+    """The day a reversal would take: the entry's own where its period takes corrections, else that of the first."""
+    if not found.open_periods:
+        return clock.today()
+    return max(found.entry.effective_on, found.open_periods[0].starts_on)
+
+
+@right("ledger.view_journalentry")
+def explain(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
+    """Which rules were looked at, which won, and why; as they stand today."""
+    entry = JournalEntry.objects.visible_to(request.user).filter(id=entry_id).select_related("entity").first()
+    if entry is None:
+        raise Http404
+    context = {
+        "entry": entry,
+        "explanation": whole_journal.explain(request.user, entry.id),
+        "used": entry.rules_used.splitlines(),
+        "crumbs": [
+            Crumb("Journals", links.to("journals")), Crumb(str(entry), links.to("journal", entry.id)), Crumb("Why"),
+        ],
+    }  # fmt: skip
+    return render(request, "journal/explain.html", context)
+
+
+@right("ledger.reverse_journalentry")
+def reverse(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
+    """Asks for the mirror entry; the engine makes it and posts it."""
+    entry = JournalEntry.objects.visible_to(request.user).filter(id=entry_id).first()
+    if entry is None:
+        raise Http404
+    if request.method == "POST":
+        asking.ask(
+            request,
+            lambda day, reason, token: requests.reverse_journal(request.user, entry, day, reason, token),
+            f"Reversal of {entry.number} is asked for.",
+            "Its mirror entry is made in the period of that day and posted; then this one is reversed.",
+        )
+    return redirect("journal", entry_id=entry.id)

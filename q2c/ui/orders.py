@@ -1,16 +1,23 @@
-"""The list of orders."""
+"""Orders: the list, one order whole, and its cancellation."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 
+from q2c import clock, keys
+from q2c.engine import requests
+from q2c.models import Order
+from q2c.reading import order as whole_order
 from q2c.reading import orders
-from q2c.ui import csv, links
+from q2c.ui import asking, csv, links, story
 from q2c.ui.listing import Listing, show
+from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
 
 COLUMNS: Sequence[csv.Column] = (
@@ -52,3 +59,71 @@ LISTING = Listing(
 @right("q2c.view_order")
 def index(request: HttpRequest) -> HttpResponseBase:
     return show(request, LISTING)
+
+
+@right("q2c.view_order")
+def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+    found = whole_order.whole(request.user, order_id)
+    if found is None:
+        raise Http404
+    order = found.order
+    context = {
+        "found": found,
+        "order": order,
+        "crumbs": [Crumb("Orders", links.to("orders")), Crumb(order.number)],
+        "coming": story.coming(found.coming),
+        "cases": story.cases(found.cases),
+        "steps": story.steps(found.steps),
+        "timeline": story.timeline("order", found.moves, found.steps, found.cases),
+        "facts": _facts(found),
+        "subscriptions": [{"subscription": s, "phases": _phases(s)} for s in found.subscriptions],
+        "invoices": [{"invoice": i, "href": links.to("invoice", i.id)} for i in found.invoices],
+        "journals": [{"entry": e, "href": links.to("journal", e.id)} for e in found.journals],
+        "trace": links.to("trace", q=order.number),
+        "cancel": links.to("order-cancel", order.id),
+        "may_be_cancelled": order.state in requests.OPEN_ORDERS,
+        "today": clock.today(),
+        "token": keys.new_id(),
+    }
+    return render(request, "order/page.html", context)
+
+
+def _facts(found: whole_order.Whole) -> list[tuple[str, Any]]:
+    order = found.order
+    payer = found.names.get(order.payer_key, order.payer_key)
+    return facts(
+        ("Customer", order.customer_name or order.customer_key),
+        ("Account", order.customer_key),
+        ("Paid by", payer if order.payer_key != order.customer_key else ""),
+        ("Contract entity", order.contract_entity),
+        ("Payment", f"{found.document.payment_term_days} days"),
+        ("From", f"{order.source} {order.source_id}"),
+        ("About", found.document.description),
+    )
+
+
+def _phases(subscription: Any) -> list[dict[str, Any]]:
+    """Segments by phase: [{"phase": 1, "starts_on", "ends_on", "segments"}]."""
+    by_phase: dict[int, list[Any]] = {}
+    for segment in subscription.segments.all():
+        by_phase.setdefault(segment.phase, []).append(segment)
+    return [
+        {"phase": phase, "starts_on": rows[0].starts_on, "ends_on": rows[0].ends_on, "segments": rows}
+        for phase, rows in sorted(by_phase.items())
+    ]
+
+
+@right("q2c.cancel_order")
+def cancel(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+    """Asks for the cancellation; the engine does it, subscription by subscription."""
+    order = Order.objects.visible_to(request.user).filter(id=order_id).first()
+    if order is None:
+        raise Http404
+    if request.method == "POST":
+        asking.ask(
+            request,
+            lambda day, reason, token: requests.cancel_order(request.user, order, day, reason, token),
+            f"Cancellation of {order.number} is asked for.",
+            "Its subscriptions are cancelled in billing first, then the order.",
+        )
+    return redirect("order", order_id=order.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -28,3 +29,8 @@ def page(client: Client, address: str, status: int = 200) -> str:
     assert answer.status_code == status, f"{address} answered {answer.status_code}"
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[arg-type]
     return body.decode()
+
+
+def read(client: Client, address: str) -> str:
+    """A page as it is read: without its tags, so that an amount is one word."""
+    return re.sub(r"<[^>]+>", "", page(client, address))

@@ -1,0 +1,98 @@
+"""What a person asks for on a page enters as every other fact does: an event, kept for ever, that calls for steps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from exceptions.errors import NotPossible, Refused
+from ledger.models import JournalEntry
+from q2c import clock, keys
+from q2c.contracts.events import EVENTS, JournalReversalRequested, OrderCancelRequested
+from q2c.engine import emit
+from q2c.engine.emit import Incoming, Stored
+from q2c.models import Order, Step
+from q2c.models.order import OPEN as OPEN_ORDERS
+from q2c.models.step import OPEN
+
+CANCEL = "q2c.cancel_order"
+REVERSE = "ledger.reverse_journalentry"
+REASON_MAX = 400
+
+
+def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, token: str = "") -> Stored:
+    """Ask that an order be undone. Raises Refused without the right, NotPossible where there is nothing to undo.
+
+    The same `token` again is the same request: two presses of one button ask once.
+    """
+    _require(user, CANCEL, "cancel an order")
+    said = _reason(reason)
+    with transaction.atomic():
+        current = Order.objects.select_for_update().get(id=order.id)
+        if current.state not in OPEN_ORDERS:
+            raise NotPossible(f"Order {order.number} is {current.state}; there is nothing left to cancel")
+        _not_asked_yet("cancel_order", order.number, f"Order {order.number} is being cancelled already", token)
+        payload = OrderCancelRequested(order_number=order.number, effective_on=effective_on, reason=said)
+        return _store("OrderCancelRequested", payload, user, order.correlation_id, token)
+
+
+def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reason: str, token: str = "") -> Stored:
+    """Ask for the mirror of a posted journal. Raises like cancel_order. Whether its period is open is the stage's."""
+    _require(user, REVERSE, "reverse a journal")
+    said = _reason(reason)
+    with transaction.atomic():
+        current = JournalEntry.objects.select_for_update(of=("self",)).get(id=entry.id)
+        if current.state != "posted":
+            raise NotPossible(f"Journal {entry.number} is {current.state}; only a posted one is reversed")
+        if current.mirrors.exclude(state="superseded").exists():
+            raise NotPossible(f"Journal {entry.number} has its mirror entry already")
+        _not_asked_yet("reverse_journal", _named(entry), f"The reversal of {entry.number} is under way", token)
+        payload = JournalReversalRequested(journal_id=str(entry.id), effective_on=effective_on, reason=said)
+        return _store("JournalReversalRequested", payload, user, entry.correlation_id, token)
+
+
+def _named(entry: JournalEntry) -> str:
+    """The business key of a reversal's step (stages/reverse_journal.py)."""
+    return entry.business_document.partition(":")[2] or str(entry)
+
+
+def _require(user: Any, right: str, what: str) -> None:
+    if not (user.is_active and user.has_perm(right)):
+        raise Refused(f"You may not {what}: the right {right} is missing", right)
+
+
+def _reason(text: str) -> str:
+    said = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    if not said:
+        raise NotPossible("Say why: the reason is kept with the record")
+    if len(said) > REASON_MAX:
+        raise NotPossible(f"The reason has {len(said)} characters; {REASON_MAX} are kept")
+    return said
+
+
+def _not_asked_yet(stage: str, business_key: str, text: str, token: str) -> None:
+    """Whoever presses again with the same token is told what the first press was told."""
+    rows = Step.objects.filter(stage=stage, business_key=business_key, state__in=OPEN)
+    if token:
+        rows = rows.exclude(event__source_id=token)
+    if rows.exists():
+        raise NotPossible(text)
+
+
+def _store(type_: str, payload: Any, user: Any, correlation_id: uuid.UUID, token: str) -> Stored:
+    (stored,) = emit.store(
+        [
+            Incoming(
+                type=type_, version=EVENTS[type_].version, source=f"urn:q2c:person:{user.get_username()}"[:200],
+                source_id=token or str(keys.new_id()), correlation_id=correlation_id, causation_id=None,
+                occurred_at=clock.now(), raw=msgspec.json.encode(payload), payload=payload,
+            )
+        ]
+    )  # fmt: skip
+    if stored.status == "conflict":
+        raise NotPossible("This form was sent before with another date or reason; reload the page")
+    return stored

@@ -1,0 +1,64 @@
+"""The controls an order passes, as people know them, and how they came out for one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from q2c.models import Order
+from q2c.reasons import APPROVALS
+from q2c.reasons import Reason as R
+
+# In the order in which accept_order runs them (stages/controls), then the two services; with the names they fail by.
+CONTROLS: tuple[tuple[str, frozenset[R]], ...] = (
+    ("Customer and its parents are known and active", frozenset({R.CUSTOMER_UNKNOWN, R.CUSTOMER_INACTIVE})),
+    (
+        "Hierarchy without a loop, one paying account",
+        frozenset({R.CUSTOMER_HIERARCHY_LOOP, R.PAYING_ACCOUNT_AMBIGUOUS}),
+    ),
+    ("Products are known", frozenset({R.PRODUCT_UNKNOWN})),
+    ("Revenue treatment agrees with the product", frozenset({R.REVENUE_TREATMENT_MISMATCH})),
+    ("Legal entity is determined", frozenset({R.LEGAL_ENTITY_UNDETERMINED})),
+    ("Currency is allowed for the entity", frozenset({R.CURRENCY_NOT_ALLOWED})),
+    ("Products have an item in the entity's ledger", frozenset({R.ITEM_MAPPING_MISSING})),
+    ("Tax nexus where it ships to", frozenset({R.TAX_NEXUS_MISSING})),
+    ("Tax codes are set", frozenset({R.TAX_CODE_MISSING})),
+    ("Term and activation dates", frozenset({R.TERM_INVALID})),
+    ("Billing schedule and phases", frozenset({R.BILLING_SCHEDULE_INVALID})),
+    ("Price arithmetic, exact", frozenset({R.PRICE_MISMATCH})),
+    ("Usage terms: meter, included quantity, tiers", frozenset({R.USAGE_TERMS_INCOMPLETE})),
+    ("Discount within the limit", frozenset({R.DISCOUNT_APPROVAL_REQUIRED})),
+    ("Credit limit", frozenset({R.CREDIT_REFUSED, R.CREDIT_APPROVAL_REQUIRED})),
+    ("Tax estimate", frozenset({R.TAX_REFUSED})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """`outcome` passed | failed | waits (for a signature) | approved | unknown (not checked yet)."""
+
+    name: str
+    outcome: str
+    findings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def of(order: Order, findings: Sequence[dict[str, Any]]) -> list[Control]:
+    """Each control with its findings as the order's case tells them; without a case by their names alone."""
+    checked = bool(order.controls.get("checked_at"))
+    named = set(order.controls.get("findings", ()))
+    told = {finding["reason"] for finding in findings}
+    all_findings = [*findings, *({"reason": reason, "text": ""} for reason in sorted(named - told))]
+    found = []
+    for name, reasons in CONTROLS:
+        mine = [finding for finding in all_findings if finding["reason"] in reasons]
+        found.append(Control(name, _outcome(order, mine, checked), mine))
+    return found
+
+
+def _outcome(order: Order, mine: Sequence[dict[str, Any]], checked: bool) -> str:
+    if not mine:
+        return "passed" if checked else "unknown"
+    if all(finding["reason"] in APPROVALS for finding in mine):
+        return "approved" if order.accepted_at else "waits"
+    return "passed" if order.accepted_at else "failed"

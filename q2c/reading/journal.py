@@ -1,0 +1,140 @@
+"""One journal entry, whole: lines, the rules behind them, what it replaced or mirrors, and its proof in the ledger."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.db.models import Q
+
+from exceptions.models import Case
+from ledger import journal, rules
+from ledger.journal import Difference, EntryView
+from ledger.models import FiscalPeriod, JournalEntry
+from q2c.contracts.events import JournalFact, JournalReversalRequested
+from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
+from q2c.reading import coming, customers
+from q2c.stages import booking
+
+ROWS_MAX = 100
+ATTEMPTS_MAX = 30
+# A chain of derivations longer than this is a fault; the page shows its nearest members.
+CHAIN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """Another entry that this one stands to in a relation: mirror of, mirrored by, replaced by, replaces.
+
+    `differences` are what changed between the two derivations; amounts are Δ debit in minor units.
+    """
+
+    relation: str
+    entry: JournalEntry
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(kw_only=True, slots=True)
+class Whole:
+    """What the journal's page and its API address show."""
+
+    entry: JournalEntry
+    view: EntryView
+    customer: str
+    invoice: Invoice | None
+    relatives: list[Relative]
+    steps: list[Step] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    references: list[CrossReference] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    moves: list[Transition] = field(default_factory=list)
+    coming: list[coming.Coming] = field(default_factory=list)
+    open_periods: list[FiscalPeriod] = field(default_factory=list)
+
+
+def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
+    """The entry if the user may see it; of what belongs to it, what the user may see. About fifteen statements."""
+    entry = JournalEntry.objects.visible_to(user).filter(id=entry_id).select_related("entity", "period").first()
+    if entry is None:
+        return None
+    (view,) = journal.read([entry.id])
+    relatives = _relatives(user, entry, view)
+    family = {entry.id, *(one.entry.id for one in relatives if one.relation in ("replaces", "replaced by"))}
+    steps = _steps(user, entry, family)
+    ids = [step.id for step in steps]
+    cases = list(
+        Case.objects.visible_to(user).filter(step_id__in=ids).select_related("owner_team", "assignee")
+        .defer("haystack").order_by("-opened_at")
+    )  # fmt: skip
+    number = entry.business_document.removeprefix("invoice:")
+    of_invoice = Invoice.objects.visible_to(user).filter(number=number).select_related("order").defer("order__document")
+    return Whole(
+        entry=entry,
+        view=view,
+        customer=customers.names([entry.customer]).get(entry.customer, entry.customer),
+        invoice=of_invoice.first() if number != entry.business_document else None,
+        relatives=relatives,
+        steps=steps,
+        attempts=list(Attempt.objects.visible_to(user).filter(step__in=ids).order_by("-id")[:ATTEMPTS_MAX]),
+        references=list(CrossReference.objects.visible_to(user).filter(kind="journal", our_key=str(entry.id))),
+        cases=cases,
+        moves=list(Transition.objects.filter(record_id=entry.id).order_by("id")),
+        coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}),
+        open_periods=list(
+            FiscalPeriod.objects.filter(
+                entity=entry.entity, subledger=entry.subledger, state__in=("open", "soft_closed"),
+                ends_on__gt=entry.effective_on,
+            ).order_by("starts_on")[:24]
+        ),
+    )  # fmt: skip
+
+
+def _relatives(user: Any, entry: JournalEntry, view: EntryView) -> list[Relative]:
+    seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
+    found = []
+    if entry.reverses_id:
+        found += [Relative("mirror of", one) for one in seen.filter(id=entry.reverses_id)]
+    found += [Relative("mirrored by", one) for one in seen.filter(reverses=entry).order_by("id")]
+    same = seen.filter(event_id=entry.event_id, entity=entry.entity, rule_set=entry.rule_set).exclude(id=entry.id)
+    others = list(same.order_by("generation")[:CHAIN_MAX])
+    views = {one.id: one for one in journal.read([one.id for one in others])}
+    for one in others:
+        if one.generation < entry.generation:
+            found.append(Relative("replaces", one, journal.differences(views[one.id], view)))
+        else:
+            found.append(Relative("replaced by", one, journal.differences(view, views[one.id])))
+    return found
+
+
+def _steps(user: Any, entry: JournalEntry, family: set[uuid.UUID]) -> list[Step]:
+    """The steps that posted it or were asked to reverse it: those of the same document whose event names it."""
+    keys = {entry.business_document.partition(":")[2], str(entry), entry.number or ""} - {""}
+    asked = Q(event=entry.event_id) | Q(business_key__in=keys, stage__in=("post_journal", "reverse_journal"))
+    rows = Step.objects.visible_to(user).filter(asked).select_related("event").order_by("seq")[:ROWS_MAX]
+    names = {str(one) for one in family}
+    return [step for step in rows if step.event_id == entry.event_id or _names(step) in names]
+
+
+def _names(step: Step) -> str:
+    type_ = JournalFact if step.event.type == "JournalReady" else JournalReversalRequested
+    return str(msgspec.json.decode(step.event.payload, type=type_).journal_id)
+
+
+def explain(user: Any, entry_id: uuid.UUID) -> rules.Explanation | None:
+    """Which rules were looked at for each line, which won and why, on today's rules; None where nothing derives it.
+
+    A mirror entry derives from no rule: it is its original with the signs turned.
+    """
+    entry = JournalEntry.objects.visible_to(user).filter(id=entry_id).first()
+    if entry is None or entry.reverses_id:
+        return None
+    facts = booking.facts_of_events([entry.event_id])
+    return rules.explain(facts[entry.event_id]) if entry.event_id in facts else None
+
+
+def steps_with_proof(steps: Iterable[Step]) -> list[Step]:
+    """Those that have something to show: searched, found, posted."""
+    return [step for step in steps if step.proof]

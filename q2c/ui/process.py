@@ -1,0 +1,54 @@
+"""The process, drawn from STAGES, with what stands at each stage now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from q2c.reading import process
+from q2c.reading.process import Row
+from q2c.ui import links
+from q2c.ui.charts import Box
+from q2c.ui.rights import right
+
+# Which state colours a box, the worst first.
+_TONES = (("failed", "bad"), ("unknown", "warn"), ("running", "busy"), ("accepted", "busy"), ("waiting", "busy"))
+
+
+@right("q2c.view_step")
+def show(request: HttpRequest) -> HttpResponse:
+    rows = process.rows(request.user)
+    context = {
+        "boxes": [_box(row) for row in rows],
+        "rows": [_shown(row) for row in rows],
+        "events": sorted({event for row in rows for event in (*row.stage.on, *row.stage.emits)}),
+    }
+    return render(request, "process/page.html", context)
+
+
+def _box(row: Row) -> Box:
+    now = {state: count for state, count in row.counts.items() if state != "later"}
+    tone = next((tone for state, tone in _TONES if now.get(state)), "quiet")
+    stage = row.stage
+    return Box(
+        name=stage.name,
+        label=stage.name,
+        after=row.after,
+        note="on " + " or ".join(stage.on),
+        href=f"#{stage.name}",
+        count=sum(now.values()),
+        tone=tone,
+    )
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    failed = row.counts.get("failed", 0)
+    return {
+        "stage": row.stage,
+        "counts": [(state, count) for state, count in row.counts.items() if state != "later"],
+        "later": row.counts.get("later", 0),
+        "failed": links.to("queue", q=f"stage:{row.stage.name}") if failed else "",
+        "after": row.after,
+    }

@@ -1,0 +1,127 @@
+"""What happened to a record and what comes next, as pages show it: timeline, steps, proof, cases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from exceptions.models import Case
+from q2c.models import Step, Transition
+from q2c.reading.coming import DOES, Coming
+from q2c.ui import links, words
+from q2c.ui.parts import Entry
+
+_ICONS = {"bad": "octagon-alert", "warn": "search", "busy": "loader", "quiet": "calendar-clock"}
+
+
+def coming(found: Sequence[Coming]) -> list[dict[str, Any]]:
+    """The sentences of what comes, with their icon and the case that stops them."""
+    return [
+        {
+            "coming": one,
+            "icon": _ICONS[one.tone],
+            "what": one.what[:1].upper() + one.what[1:],
+            "case": _linked(one.case) if one.case else None,
+        }
+        for one in found
+    ]
+
+
+def cases(found: Iterable[Case]) -> list[dict[str, Any]]:
+    return [_linked(case) for case in found]
+
+
+def _linked(case: Case) -> dict[str, Any]:
+    return {"case": case, "href": links.to("case", case.id)}
+
+
+def steps(found: Iterable[Step]) -> list[dict[str, Any]]:
+    """Rows of the table of steps."""
+    return [
+        {
+            "step": step,
+            "does": words.plain(step.stage),
+            "part": step.part.rpartition("|")[2] if step.part != step.connection else "",
+            "at": step.finished_at or step.sent_at or step.created_at,
+            "later": step.state == "waiting" and step.next_at > step.created_at and not step.attempts,
+        }
+        for step in found
+    ]
+
+
+def timeline(
+    noun: str, moves: Iterable[Transition], of_steps: Iterable[Step], of_cases: Iterable[Case] = ()
+) -> list[Entry]:
+    """Moves of the record, steps that are through and cases that opened, newest first."""
+    entries = [_moved(noun, move) for move in moves]
+    entries += [_done(step) for step in of_steps if step.finished_at]
+    entries += [_opened(case) for case in of_cases]
+    # What happened in one instant keeps its order, the last on top like everything else.
+    entries.sort(key=lambda entry: entry.at)
+    return entries[::-1]
+
+
+def _moved(noun: str, move: Transition) -> Entry:
+    look = words.look(move.target, noun)
+    return Entry(move.at, look.label, actor=move.actor, text=move.why, tone=look.tone, icon=look.icon)
+
+
+def _done(step: Step) -> Entry:
+    assert step.finished_at is not None
+    does = DOES.get(step.stage, words.plain(step.stage))
+    where = f" in {step.connection}" if step.connection else ""
+    said = [f"Document {step.document}"] if step.document else []
+    if step.proof.get("not_needed"):
+        said.append(f"Not needed: {step.proof['not_needed']}")
+    return Entry(
+        step.finished_at,
+        f"Done: {does}{where}",
+        actor=step.stage,
+        text=". ".join(said),
+        tone="good",
+        icon="circle-check",
+    )
+
+
+def _opened(case: Case) -> Entry:
+    return Entry(
+        case.opened_at,
+        f"Case {case.shown} opened",
+        actor=case.stage,
+        text=case.text,
+        tone="bad",
+        icon="octagon-alert",
+        href=links.to("case", case.id),
+        link="Open the case",
+    )
+
+
+def proof(step: Step) -> list[dict[str, Any]]:
+    """What proves that nothing is doubled, in order: searched and not found, sent, found, posted, compared."""
+    told = [{"at": _instant(s.get("at")), "text": "Searched by its key: none found", "icon": "search"}
+            for s in step.proof.get("searches", ()) if isinstance(s, dict)]  # fmt: skip
+    if step.sent_at:
+        told.append({"at": step.sent_at, "text": f"Sent under the key {step.key}", "icon": "send"})
+    for name, text, icon in (
+        ("searched_at", "Searched by its key", "search"),
+        ("found_at", "Found there by its key", "search"),
+        ("posted_at", f"Posted{f' as document {step.document}' if step.document else ''}", "circle-check"),
+        ("read_back_at", "Read back", "eye"),
+    ):
+        if step.proof.get(name):
+            told.append({"at": _instant(step.proof[name]), "text": text, "icon": icon})
+    told.sort(key=lambda one: str(one["at"] or ""))
+    compared = step.proof.get("compared")
+    if compared:
+        what = ", ".join(map(str, compared)) if isinstance(compared, list | tuple | dict) else str(compared)
+        told.append({"at": None, "text": f"Compared with what was sent: {words.plain(what).lower()}", "icon": "check"})
+    return told
+
+
+def _instant(text: Any) -> dt.datetime | None:
+    try:
+        found = dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)

@@ -1,0 +1,190 @@
+"""Trace: any identifier of any system, and the whole journey it belongs to, document by document."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from q2c import trace
+from q2c.models import Event, Step
+from q2c.reading.coming import DOES
+from q2c.trace import Trace
+from q2c.ui import links, words
+from q2c.ui.parts import Entry
+from q2c.ui.rights import right
+
+_STEP_SAYS = {
+    "done": "Done",
+    "failed": "Failed",
+    "unknown": "Outcome unknown, being verified",
+    "abandoned": "Given up",
+    "accepted": "The platform works on it",
+    "running": "Under way",
+    "waiting": "Waits",
+}
+
+
+# Of what happened in one instant: what came in is first, and a journal is booked before it is posted.
+_RANK = {"inbox": 0, "book-open": 1}
+
+
+@dataclass(slots=True)
+class Chapter:
+    """One business document of the journey: an order, or an invoice with its journals."""
+
+    noun: str
+    title: str
+    state: str = ""
+    href: str = ""
+    amount: tuple[int, str] | None = None
+    entries: list[Entry] = field(default_factory=list)
+
+
+@right("q2c.view_event")
+def show(request: HttpRequest) -> HttpResponse:
+    query = request.GET.get("q", "").strip()
+    found = trace.find(request.user, query)
+    chapters = _chapters(found)
+    context = {
+        "query": query[:200],
+        "found": found,
+        "chapters": chapters,
+        "documents": _documents(found),
+        "references": found.references,
+        "candidates": [{"order": order, "href": links.to("trace", q=order.number)} for order in found.candidates],
+        "begins": min((e.at for c in chapters for e in c.entries), default=None),
+        "ends": max((e.at for c in chapters for e in c.entries), default=None),
+        "failed": [{"case": case, "href": links.to("case", case.id)} for case in found.cases],
+    }
+    return render(request, "trace/page.html", context)
+
+
+def _documents(found: Trace) -> list[dict[str, Any]]:
+    """Every record of the journey in the order of the flow, with its number on the platform that holds it."""
+    there = {(row.kind, row.our_key): row for row in found.references}
+    rows: list[dict[str, Any]] = [
+        _document("order", o, o.number, (o.total_minor, o.currency), f"{o.source} {o.source_id}") for o in found.orders
+    ]
+    rows += [_document("subscription", s, s.number, None, _at(s.connection, s.reference)) for s in found.subscriptions]
+    rows += [
+        _document("invoice", i, i.number, (i.total_minor, i.currency), _at(i.source, i.billing_reference))
+        for i in found.invoices
+    ]
+    for entry in found.journals:
+        row = there.get(("journal", str(entry.id)))
+        number = _at(row.connection, row.document or row.reference) if row else ""
+        rows.append(_document("journal", entry, str(entry), (entry.total_minor, entry.currency), number))
+    return rows
+
+
+def _at(platform: str, number: str) -> str:
+    return f"{platform} {number}" if number else ""
+
+
+def _document(noun: str, record: Any, number: str, amount: tuple[int, str] | None, there: str) -> dict[str, Any]:
+    href = links.to("order", record.order_id) if noun == "subscription" else links.to(noun, record.id)
+    return {"noun": noun, "number": number, "state": record.state, "amount": amount, "there": there, "href": href}
+
+
+def _chapters(found: Trace) -> list[Chapter]:
+    chapters = {
+        order.number: Chapter(
+            "order", f"Order {order.number}", order.state, links.to("order", order.id),
+            (order.total_minor, order.currency),
+        )
+        for order in found.orders
+    }  # fmt: skip
+    for invoice in found.invoices:
+        chapters[invoice.number] = Chapter(
+            "invoice", f"Invoice {invoice.number}", invoice.state, links.to("invoice", invoice.id),
+            (invoice.total_minor, invoice.currency),
+        )  # fmt: skip
+    about = _about(found)
+    rest = Chapter("", "Besides")
+    for key, entry in _entries(found, about):
+        chapters.get(key, rest).entries.append(entry)
+    shown = [chapter for chapter in (*chapters.values(), rest) if chapter.entries or chapter.noun]
+    for chapter in shown:
+        chapter.entries.sort(key=lambda entry: (entry.at, _RANK.get(entry.icon, 2)))
+    return shown
+
+
+def _about(found: Trace) -> dict[uuid.UUID, str]:
+    """Event id → the business key it is about: that of its steps, else of the event that caused it."""
+    of_step: dict[uuid.UUID, str] = {}
+    for step in found.steps:
+        of_step.setdefault(step.event_id, step.business_key)
+    cause = {event.id: event.causation_id for event in found.events}
+    about: dict[uuid.UUID, str] = {}
+    for event in found.events:
+        at: uuid.UUID | None = event.id
+        seen: set[uuid.UUID] = set()
+        while at is not None and at not in of_step and at not in seen:
+            seen.add(at)
+            at = cause.get(at)
+        about[event.id] = of_step.get(at, "") if at else ""
+    return about
+
+
+def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, Entry]]:
+    for event in found.events:
+        if event.source != "q2c":
+            yield about[event.id], _came(event)
+    for step in found.steps:
+        yield step.business_key, _step(step, found.attempts.get(step.id, 0))
+    keys = {step.id: step.business_key for step in found.steps}
+    for case in found.cases:
+        key = keys.get(case.step_id, case.business_key) if case.step_id else case.business_key
+        look = words.look(case.state, "case")
+        yield (
+            key,
+            Entry(
+                case.opened_at, f"Case {case.shown}: {words.plain(case.reason).lower()}", actor=look.label,
+                text=case.text, tone="bad", icon="octagon-alert", href=links.to("case", case.id), link="Open the case",
+            ),
+        )  # fmt: skip
+    for entry in found.journals:
+        number = entry.business_document.partition(":")[2]
+        yield (
+            number,
+            Entry(
+                entry.booked_at, f"Journal {entry} booked", actor=words.look(entry.state, "journal").label,
+                text=entry.memo, tone="quiet", icon="book-open", href=links.to("journal", entry.id), link="Open it",
+            ),
+        )  # fmt: skip
+
+
+def _came(event: Event) -> Entry:
+    return Entry(
+        event.received_at, words.plain(_spaced(event.type)), actor=event.source, text=f"As {event.source_id}",
+        tone="busy", icon="inbox",
+    )  # fmt: skip
+
+
+def _spaced(name: str) -> str:
+    """OrderReceived → order received."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+
+
+def _step(step: Step, calls: int) -> Entry:
+    look = words.look(step.state, "step")
+    does = DOES.get(step.stage, words.plain(step.stage).lower())
+    said = [step.text] if step.text and step.state != "done" else []
+    if step.document or step.reference:
+        said.append(f"There it is {step.document or step.reference}")
+    if calls:
+        said.append(f"{calls} call{'s' if calls != 1 else ''}")
+    ahead = step.state == "waiting" and not step.attempts
+    return Entry(
+        step.next_at if ahead else step.finished_at or step.sent_at or step.created_at,
+        f"{_STEP_SAYS.get(step.state, look.label)}: {does}{f' in {step.connection}' if step.connection else ''}",
+        actor=step.stage,
+        text=". ".join(said),
+        tone=look.tone,
+        icon=look.icon,
+    )

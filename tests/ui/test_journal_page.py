@@ -1,0 +1,144 @@
+"""One journal whole: three amounts, rules, proof, what it replaced, and its reversal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+
+from ledger.models import JournalEntry
+from q2c import clock, keys
+from q2c.connectors.outcomes import NotFound, Posted, Rejected, Unknown
+from q2c.models import Event, ItemMapping, Step
+from q2c.reading import journal as reading
+from q2c.reasons import Reason
+from tests import flow_makers as make
+from tests.ui.people import boss, page, person, read
+
+pytestmark = pytest.mark.django_db
+NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def _noon():
+    with clock.at(NOW):
+        yield
+
+
+@pytest.fixture
+def entry():
+    make.company()
+    make.through("O-1", "INV-1")
+    return JournalEntry.objects.get()
+
+
+def test_every_line_has_its_amounts_its_rule_and_its_dimensions(client, entry):
+    client.force_login(boss())
+    text = read(client, f"/journals/{entry.id}")
+    for said in (
+        "Journal DE01-26-S0000001", "Invoice INV-1", "Acme GmbH", "Deferred revenue, subscriptions", "48,000.00",
+        "52,800.00", "rule invoice deferred, ratable_monthly v1", "CC-410", "Balanced",
+        "The functional amounts are the same.", "Rate EUR to USD", "1.1", entry.key, entry.document_number,
+    ):  # fmt: skip
+        assert said in text, said
+    proof = text.split("Proof that it is there once")[1].split("</section>")[0]
+    assert "Sent under the key" in proof and f"document {entry.document_number}" in proof
+
+
+def test_why_its_lines_are_what_they_are(client, entry):
+    user = boss()
+    explanation = reading.explain(user, entry.id)
+    assert {choice.leg for choice in explanation.choices} == {"receivable", "revenue", "tax"}
+    client.force_login(user)
+    text = page(client, f"/journals/{entry.id}/explain")
+    assert "invoice deferred, ratable_monthly v1" in text and "the most specific that fits" in text
+    assert "wants revenue treatment point_in_time" in text
+    assert reading.explain(person("mia"), entry.id) is None
+
+
+def test_a_lost_answer_shows_when_it_was_searched_for(client):
+    make.company()
+    order = make.through("O-1", "INV-1")
+    make.bill(order, "INV-2")
+    make.run("record_invoice")
+    make.run("post_journal", lambda work: Unknown(text="connection reset"))
+    lost = JournalEntry.objects.get(business_document="invoice:INV-2")
+    client.force_login(boss())
+    assert "outcome unknown, being verified" in page(client, f"/journals/{lost.id}")
+    with clock.at(NOW + dt.timedelta(minutes=2)):
+        make.run("post_journal", lambda work: NotFound(searched_at=clock.now()))
+    with clock.at(NOW + dt.timedelta(minutes=5)):
+        make.run(
+            "post_journal",
+            lambda work: Posted(reference="9", document="4711", proof={"posted_at": "2026-11-03T10:05:00+00:00"}),
+        )
+    text = page(client, f"/journals/{lost.id}")
+    assert "none found" in text and "document 4711" in text
+
+
+def test_what_was_derived_anew_shows_the_difference(client):
+    make.company()
+    order = make.through("O-1", "INV-1")
+    make.bill(order, "INV-2")
+    make.run("record_invoice")
+    make.run("post_journal", lambda work: Rejected(reason=Reason.DIMENSION_INACTIVE, text="CC-410 is inactive"))
+    old = JournalEntry.objects.get(business_document="invoice:INV-2")
+    ItemMapping.objects.update(dimensions={"cost_center": "CC-300"})
+    from q2c.engine import replay
+
+    replay.replay(list(Step.objects.filter(state="failed").values_list("id", flat=True)), "ann")
+    make.run("post_journal")
+    new = JournalEntry.objects.get(business_document="invoice:INV-2", state="posted")
+    client.force_login(boss())
+    text = page(client, f"/journals/{old.id}")
+    assert "Replaced by" in text and new.number in text and "CC-300" in text and "Superseded" in text
+    assert "Replaces" in page(client, f"/journals/{new.id}")
+
+
+def form(text: str, **more: str) -> dict[str, str]:
+    token = re.search(r'name="token" value="([^"]+)"', text)
+    assert token
+    return {"token": token[1], "effective_on": "2026-11-20", "reason": "Billed twice"} | more
+
+
+def test_a_reversal_goes_through_the_engine_and_both_entries_tell_of_each_other(client, entry):
+    client.force_login(boss())
+    text = page(client, f"/journals/{entry.id}")
+    assert 'value="2026-11-03"' in text
+    answer = client.post(f"/journals/{entry.id}/reverse", form(text), follow=True)
+    assert f"Reversal of {entry.number} is asked for." in answer.content.decode()
+    assert (
+        "under way"
+        in client.post(
+            f"/journals/{entry.id}/reverse", form(text, token=str(keys.new_id())), follow=True
+        ).content.decode()
+    )
+    make.run("reverse_journal")
+    make.run("post_journal")
+    mirror = JournalEntry.objects.get(reverses=entry)
+    text = page(client, f"/journals/{entry.id}")
+    assert "Mirrored by" in text and mirror.number in text and "Reversed" in text
+    assert 'data-dialog="reverse"' not in text
+    text = page(client, f"/journals/{mirror.id}")
+    assert "Mirror of" in text and "Why these lines" not in text and "Billed twice" in text
+    assert "No rule derives this entry" in page(client, f"/journals/{mirror.id}/explain")
+    again = client.post(f"/journals/{entry.id}/reverse", form(page(client, f"/journals/{mirror.id}")), follow=True)
+    assert "only a posted one is reversed" in again.content.decode()
+    assert Event.objects.filter(type="JournalReversalRequested").count() == 1
+
+
+def test_without_the_right_nothing_is_reversed(client, entry):
+    client.force_login(person("mia", "ledger.view_journalentry"))
+    assert "ledger.reverse_journalentry" in page(client, f"/journals/{entry.id}")
+    answer = client.post(f"/journals/{entry.id}/reverse", {"effective_on": "2026-11-20", "reason": "no"})
+    assert answer.status_code == 403 and "ledger.reverse_journalentry" in answer.content.decode()
+    client.force_login(person("ann", "q2c.view_order"))
+    assert "ledger.view_journalentry" in page(client, f"/journals/{entry.id}", 403)
+    page(client, f"/journals/{entry.id}/explain", 403)
+
+
+def test_an_unknown_journal_is_not_found(client):
+    client.force_login(boss())
+    for address in ("", "/explain", "/reverse"):
+        page(client, f"/journals/{keys.new_id()}{address}", 404)

@@ -1,0 +1,175 @@
+"""One order whole: what it is, what the controls found, what came of it, and how it is undone."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from q2c import clock, keys
+from q2c.contracts.documents import InvoiceGroup
+from q2c.models import Event, Order, Step, Subscription
+from q2c.reading import controls
+from q2c.reasons import Reason
+from tests import flow_makers as make
+from tests.ui.people import boss, page, person, read
+
+pytestmark = pytest.mark.django_db
+NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def _noon():
+    with clock.at(NOW):
+        yield
+
+
+@pytest.fixture
+def order():
+    make.company()
+    return make.through("O-1", "INV-1")
+
+
+def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
+    client.force_login(boss())
+    text = read(client, f"/orders/{order.id}")
+    for said in (
+        "Order O-1", "Acme GmbH", "149,000.00", "Platform, per seat", "100 × 40 a month", "200 × 40 a month",
+        "Implementation", "api_calls, 10000 included", "up to 100000", "beyond", "Ratable monthly", "Meridian DE01",
+        "Subscription S-O-1-emea", "Phase 2", "INV-1", "DE01-26-S0000001", "Price arithmetic, exact",
+    ):  # fmt: skip
+        assert said in text, said
+    assert "Phase 2 is activated" in text and "Nov 2, 2027" in text.replace("\u202f", " ")
+
+
+def test_the_controls_name_every_reason_an_order_can_fail_by():
+    named = {reason for _, reasons in controls.CONTROLS for reason in reasons}
+    members = list(Reason)
+    of_orders = members[members.index(Reason.CUSTOMER_UNKNOWN) : members.index(Reason.ORDER_CHANGED)]
+    assert named == set(of_orders)
+
+
+def test_a_failed_control_says_what_where_and_what_to_do(client):
+    make.company()
+    line = make.order_document("O-4").lines[0]
+    make.deal("O-4", lines=(dataclasses.replace(line, product="NOPE"),))
+    make.run("accept_order")
+    client.force_login(boss())
+    text = page(client, f"/orders/{Order.objects.get().id}")
+    finding = text.split("Products are known")[1].split("</li>")[0]
+    assert "NOPE" in finding and "/lines/0/product" in finding
+    assert "stopped" in text.split("What comes next")[1].split("</section>")[0] and "Sales ops" in text
+
+
+def test_a_discount_over_the_limit_waits_for_a_second_person(client):
+    make.company()
+    make.deal("O-5", discount_minor=9_000_000)
+    make.run("accept_order")
+    client.force_login(boss())
+    text = page(client, f"/orders/{Order.objects.get().id}")
+    assert "Awaiting approval" in text and "Waits for approval" in text
+    assert "by the flow" in text.split("Approvals")[1]
+
+
+def test_names_from_outside_are_text_not_markup(client):
+    make.company()
+    group = InvoiceGroup(key="<b>", region="EMEA", bill_to="A-1", ship_to=make.Address(country="DE"), currency="EUR")
+    line = dataclasses.replace(
+        make.order_document("O-6").lines[1], group="<b>", description="<script>alert(1)</script>"
+    )
+    make.deal("O-6", customer="<img src=x>", customer_key="A-1", groups=(group,), lines=(line,))
+    make.run("accept_order")
+    client.force_login(boss())
+    text = page(client, f"/orders/{Order.objects.get().id}")
+    assert "<script>alert" not in text and "<img src=x>" not in text and "&lt;img src=x&gt;" in text
+
+
+def test_who_may_not_see_orders_is_told_which_right(client, order):
+    client.force_login(person("mia", "q2c.view_invoice"))
+    assert "q2c.view_order" in page(client, f"/orders/{order.id}", 403)
+
+
+def test_what_the_reader_may_not_see_is_left_out(client, order):
+    client.force_login(person("mia", "q2c.view_order"))
+    text = page(client, f"/orders/{order.id}")
+    assert "Order O-1" in text and "INV-1" not in text and "DE01-26" not in text and "S-O-1-emea" not in text
+
+
+def test_an_unknown_order_is_not_found(client):
+    client.force_login(boss())
+    page(client, f"/orders/{keys.new_id()}", 404)
+    page(client, "/orders/not-an-id", 404)
+
+
+def test_the_page_asks_as_often_for_many_invoices_as_for_one(client, order):
+    client.force_login(boss())
+    with CaptureQueriesContext(connection) as few:
+        page(client, f"/orders/{order.id}")
+    for number in range(2, 9):
+        make.bill(order, f"INV-{number}")
+    make.run("record_invoice")
+    make.run("post_journal")
+    with CaptureQueriesContext(connection) as more:
+        page(client, f"/orders/{order.id}")
+    assert len(more) <= len(few) <= 24
+
+
+def form(text: str, **more: str) -> dict[str, str]:
+    token = re.search(r'name="token" value="([^"]+)"', text)
+    assert token
+    return {"token": token[1], "effective_on": "2026-11-30", "reason": "The customer withdrew"} | more
+
+
+def test_a_cancellation_goes_through_the_engine_and_ends_everywhere(client, order):
+    client.force_login(person("sam", "q2c.view_order", "q2c.cancel_order", "q2c.view_step", "q2c.view_subscription"))
+    sent = form(page(client, f"/orders/{order.id}"))
+    answer = client.post(f"/orders/{order.id}/cancel", sent, follow=True)
+    assert answer.redirect_chain == [(f"/orders/{order.id}", 302)]
+    assert "Cancellation of O-1 is asked for." in answer.content.decode()
+    event = Event.objects.get(type="OrderCancelRequested")
+    assert event.source == "urn:q2c:person:sam" and "The customer withdrew" in event.payload
+    assert event.correlation_id == order.correlation_id
+    make.run("cancel_order")
+    assert Subscription.objects.get().state == "cancelled" and Order.objects.get().state == "cancelled"
+    text = page(client, f"/orders/{order.id}")
+    assert "Cancelled" in text and 'data-dialog="cancel"' not in text
+
+
+def test_two_presses_ask_once(client, order):
+    client.force_login(boss())
+    sent = form(page(client, f"/orders/{order.id}"))
+    for _ in range(2):
+        text = client.post(f"/orders/{order.id}/cancel", sent, follow=True).content.decode()
+        assert "is asked for" in text
+    other = form(page(client, f"/orders/{order.id}"))
+    assert "being cancelled already" in client.post(f"/orders/{order.id}/cancel", other, follow=True).content.decode()
+    assert Event.objects.filter(type="OrderCancelRequested").count() == 1
+    assert Step.objects.filter(stage="cancel_order").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"reason": "  "}, "Say why"),
+        ({"reason": "x" * 401}, "400 are kept"),
+        ({"effective_on": "soon"}, "no date"),
+        ({"effective_on": ""}, "no date"),
+    ],
+)
+def test_a_form_that_lacks_something_asks_for_nothing(client, order, wrong, said):
+    client.force_login(boss())
+    sent = form(page(client, f"/orders/{order.id}"), **wrong)
+    assert said in client.post(f"/orders/{order.id}/cancel", sent, follow=True).content.decode()
+    assert not Event.objects.filter(type="OrderCancelRequested").exists()
+
+
+def test_without_the_right_the_button_and_the_address_say_so(client, order):
+    client.force_login(person("mia", "q2c.view_order"))
+    assert "q2c.cancel_order" in page(client, f"/orders/{order.id}")
+    answer = client.post(f"/orders/{order.id}/cancel", {"effective_on": "2026-11-30", "reason": "no"})
+    assert answer.status_code == 403 and "q2c.cancel_order" in answer.content.decode()
+    assert not Event.objects.filter(type="OrderCancelRequested").exists()
