@@ -1,0 +1,97 @@
+"""What was done is undone: an order is cancelled before its second phase, a posted journal is mirrored.
+
+9 Mar 2026   Leeds Railways buys seats that grow after six months, and a day of training.
+9 Mar        Both are billed and posted.
+20 Mar       The training did not take place: its journal is reversed.
+1 Apr        The customer withdraws: the order is cancelled, and what had not begun never begins.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger.models import JournalEntry
+from q2c import clock
+from q2c.demo.deals import Deal, Line
+from q2c.engine.intake import Item, Sender, take
+from q2c.models import Event, Invoice, Step, Subscription
+from tests.scenarios.conftest import LEEDS, Story, booked, entry, order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def tell(type_: str, id_: str, **data: Any) -> str:
+    """A fact from the back office, as the API takes it. Returns what became of it."""
+    attributes = {
+        "specversion": "1.0", "id": id_, "source": "back-office", "type": type_, "time": clock.now().isoformat(),
+    }  # fmt: skip
+    item = Item(body=msgspec.json.encode(data), attributes=attributes, content_type="application/json")
+    (taken,) = take([item], Sender(system="back-office", actor="api:back-office"))
+    return taken.status
+
+
+@pytest.fixture
+def sold(story: Story) -> str:
+    """The number of the invoice that billed seats and training."""
+    with story.on("2026-03-09"):
+        story.close(
+            Deal(
+                number="SO-3001", customer=LEEDS, closed_on=dt.date(2026, 3, 9), starts_on=dt.date(2026, 3, 9),
+                months=12, contract_entity="UK", currency="GBP", groups={"UK": LEEDS},
+                lines=[
+                    Line(product="PLATFORM", group="UK", quantity=20, frequency="monthly", phases=((6, 20), (6, 50))),
+                    Line(product="TRAINING", group="UK", quantity=1),
+                ],
+            )
+        )  # fmt: skip
+        (number,) = story.bill()
+    assert entry(number).state == "posted"
+    return number
+
+
+def test_a_cancelled_order_is_cancelled_in_billing_and_bills_no_more(story: Story, sold: str) -> None:
+    with story.on("2026-04-01"):
+        said = tell(
+            "OrderCancelRequested", "c-1", order_number="SO-3001", effective_on="2026-04-09", reason="withdrawn"
+        )
+        assert said == "stored"
+        story.flow.work()
+        assert order("SO-3001").state == "cancelled"
+        assert Subscription.objects.get().state == "cancelled"
+        # The second phase was to begin in September.
+        assert Step.objects.filter(stage="activate_subscription", state="abandoned").count() == 1
+        assert Event.objects.filter(type="OrderCancelled").count() == 1
+        said = tell(
+            "OrderCancelRequested", "c-1", order_number="SO-3001", effective_on="2026-04-09", reason="withdrawn"
+        )
+        assert said == "duplicate"
+    with story.on("2026-12-01"):
+        for number in story.bill():
+            # Up to the day on which it ends, and not a day longer.
+            assert Invoice.objects.get(number=number).issued_on < dt.date(2026, 4, 10)
+    assert not Step.objects.filter(state__in=("failed", "waiting")).exists()
+
+
+def test_a_posted_journal_is_reversed_once_by_its_mirror(story: Story, sold: str) -> None:
+    before = booked(sold)
+    with story.on("2026-03-20"):
+        asked = {"journal_id": str(entry(sold).id), "effective_on": "2026-03-20", "reason": "training not held"}
+        assert tell("JournalReversalRequested", "r-1", **asked) == "stored"
+        story.flow.work()
+        original = entry(sold)
+        mirror = JournalEntry.objects.get(reverses=original)
+        assert (original.state, mirror.state) == ("reversed", "posted")
+        assert {line.account.code: -line.amount_minor for line in mirror.lines.select_related("account")} == before
+        assert Event.objects.filter(type="JournalReversed").count() == 1
+        assert len(story.documents()) == 2
+        assert mirror.document_number != original.document_number
+
+        assert tell("JournalReversalRequested", "r-2", **asked) == "stored"
+        story.flow.work()
+        # A second request finds the first one's mirror, and sends nothing.
+        assert JournalEntry.objects.filter(reverses=original).count() == 1
+        assert len(story.documents()) == 2
