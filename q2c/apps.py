@@ -6,6 +6,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
 
@@ -14,6 +15,10 @@ def _install(sender: AppConfig, **_: Any) -> None:
 
     states.install(settings.DATABASE_APP_ROLE)
     roles.install()
+
+
+class Admin(AdminConfig):
+    default_site = "q2c.ui.admin_site.Site"
 
 
 class Q2C(AppConfig):

@@ -181,6 +181,12 @@ _TOUCHES: dict[type[Any], Callable[[Any], list[tuple[str, str]]]] = {
 _pending: set[tuple[str, str]] = set()
 
 
+def touches(record: Any) -> list[tuple[str, str]]:
+    """The (object type, object key or "" for any) under which a record of ours may block cases."""
+    told = _TOUCHES.get(type(record))
+    return told(record) if told else []
+
+
 def listen() -> None:
     """From now on each change of master data, by whatever way it is saved, offers what it frees."""
     for model in _TOUCHES:

@@ -39,24 +39,31 @@ class ApiKey(models.Model):
     def make(
         cls, system: str, scopes: list[str], created_by: object = None, expires_at: dt.datetime | None = None
     ) -> tuple[ApiKey, str]:
-        """(the stored key, the secret to show once). ValueError where the system's name will not do.
+        """(the stored key, the secret to show once). ValueError where the system's name will not do."""
+        if wrong := cls.wrong_with(system):
+            raise ValueError(wrong)
+        key = cls(system=system, scopes=scopes, created_by=created_by, expires_at=expires_at)  # type: ignore[misc]
+        secret = key.issue()
+        key.save()
+        return key, secret
 
-        No key is made for q2c itself or for a connection: what those say is not for others to say.
+    @staticmethod
+    def wrong_with(system: str) -> str:
+        """Why a key for a system of this name is not made; empty where it may be.
+
+        None is made for q2c itself or for a connection: what those say is not for others to say.
         """
         if not _SYSTEM.match(system):
-            raise ValueError(f"{system!r} is no name for a system: send letters, digits, dot, dash and underscore")
+            return f"{system!r} is no name for a system: send letters, digits, dot, dash and underscore"
         if system == "q2c" or Connection.objects.filter(name=system).exists():
-            raise ValueError(f"{system} is a name of our own; choose another")
+            return f"{system} is a name of our own; choose another"
+        return ""
+
+    def issue(self) -> str:
+        """Gives a key that is not saved yet its secret, and returns that, to be shown once."""
         secret = keys.new_secret("q2c")
-        key = cls.objects.create(
-            system=system,
-            scopes=scopes,
-            created_by=created_by,
-            expires_at=expires_at,
-            prefix=secret[:10],
-            hash=keys.secret_hash(secret),
-        )
-        return key, secret
+        self.prefix, self.hash = secret[:10], keys.secret_hash(secret)
+        return secret
 
     def revoke(self) -> None:
         """At once and for good; its requests are answered 401."""

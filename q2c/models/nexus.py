@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from q2c.models.effective import ends_after_it_begins
 from q2c.models.visible import VisibleQuerySet
 
 
@@ -29,3 +33,9 @@ class TaxNexus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.entity} in {self.country}{'-' + self.region if self.region else ''}"
+
+    def clean(self) -> None:
+        super().clean()
+        ends_after_it_begins(self.effective_from, self.effective_to)
+        if not re.fullmatch("[A-Z]{2}", self.country):
+            raise ValidationError({"country": "Write the two letters of ISO 3166, such as DE"})

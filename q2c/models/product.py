@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from q2c.models.effective import ends_after_it_begins
 from q2c.models.visible import VisibleQuerySet
 
 
@@ -52,4 +54,10 @@ class ItemMapping(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id} in {self.connection}"
+        return f"{self.product.code} in {self.connection}"
+
+    def clean(self) -> None:
+        super().clean()
+        ends_after_it_begins(self.effective_from, self.effective_to)
+        if not isinstance(self.dimensions, dict) or not all(isinstance(v, str) for v in self.dimensions.values()):
+            raise ValidationError({"dimensions": 'Dimension code → value code, such as {"cost_center": "CC-410"}'})

@@ -1,0 +1,206 @@
+"""What the admin of every record that people own has in common.
+
+A reason with each change, history, import and export as CSV, the database's refusals as form errors, and the offers
+that a change brings forth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, models
+from django.db.models import ProtectedError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from import_export.admin import ImportExportMixin
+from import_export.formats.base_formats import CSV
+from simple_history.admin import SimpleHistoryAdmin
+
+from q2c import clock
+from q2c.admin.offers import announce
+from q2c.admin.reasons import ConfirmForm, ReasonForm
+
+# What an exclusion constraint answers with: two records hold on the same day.
+_EXCLUDED = "23P01"
+Choices = Callable[[], list[tuple[str, str]]]
+
+
+def refusal(error: Exception) -> str:
+    """What the database said, for a person: our triggers write sentences, constraints have names."""
+    if isinstance(error, ProtectedError):
+        used_by = sorted({str(record._meta.verbose_name) for record in error.protected_objects})
+        return f"It is in use by: {', '.join(used_by)}. End it instead of deleting it"
+    told = getattr(error.__cause__, "diag", None)
+    message = (told and told.message_primary) or str(error)
+    if getattr(error.__cause__, "sqlstate", "") == _EXCLUDED:
+        return "Another record holds on some of these days: end one before the other begins"
+    return f"The database refuses this: {message}"
+
+
+class VisibleMixin:
+    """Records reach the admin as they reach the pages: through the one place that takes the user."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_queryset(request)  # type: ignore[misc]
+        return found.visible_to(request.user) if hasattr(found, "visible_to") else found
+
+
+class MasterAdmin(VisibleMixin, SimpleHistoryAdmin):
+    """One kind of record that people own. `choices`: text fields whose values are other records' keys."""
+
+    form: Any = ReasonForm
+    choices: dict[str, Choices] = {}
+    show_full_result_count = False
+    list_per_page = 50
+    save_on_top = False
+    view_on_site = False
+    history_list_display = ["history_change_reason"]
+
+    # Forms
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        said = getattr(request, "q2c_refusal", "")
+        return type(form.__name__, (form,), {"refusal": said}) if said else form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The reason stands last, and only where something can be changed."""
+        may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        found = [(name, dict(options)) for name, options in super().get_fieldsets(request, obj)]
+        for _, options in found:
+            options["fields"] = [field for field in options["fields"] if field != "change_reason"]
+        return [*found, ("Why", {"fields": ["change_reason"]})] if may else found
+
+    def formfield_for_dbfield(self, db_field: models.Field[Any, Any], request: Any, **kwargs: Any) -> Any:
+        if db_field.name in self.choices:
+            return _chosen(db_field, self.choices[db_field.name]())
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    # What is saved
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj._change_reason = form.reason()
+        super().save_model(request, obj, form, change)
+        _touched(request).append(obj)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        for each in formset.forms:
+            each.instance._change_reason = form.reason()
+        super().save_formset(request, form, formset, change)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        obj._change_reason = "Deleted in the admin"
+        super().delete_model(request, obj)
+
+    # Around a request
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        since = clock.now()
+        try:
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
+        except (IntegrityError, ProtectedError) as error:
+            if request.method != "POST" or getattr(request, "q2c_refusal", ""):
+                raise
+            # Once more, now with the refusal as an error of the form, so that nothing typed is lost.
+            request.q2c_refusal = refusal(error)  # type: ignore[attr-defined]
+            _touched(request).clear()
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        announce(request, _touched(request), since)
+        return answer
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """An old version is looked at, never put back: that would carry states with it, and asks no right to change."""
+        if request.method not in {"GET", "HEAD"}:
+            raise PermissionDenied("An old version is not put back: change the record, and say why.")
+        return super().history_form_view(request, object_id, version_id, extra_context)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except IntegrityError as error:
+            messages.error(request, refusal(error))
+            return redirect(request.path.removesuffix("delete/") + "change/")
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """No deleting in bulk: one at a time shows what stands against it."""
+        found = super().get_actions(request)
+        found.pop("delete_selected", None)
+        return found
+
+
+class ImportedAdmin(ImportExportMixin, MasterAdmin):
+    """A kind of record that also comes and goes as CSV. Its resource says how rows are matched."""
+
+    import_formats = [CSV]
+    export_formats = [CSV]
+    confirm_form_class = ConfirmForm
+    import_template_name = "admin/import_rows.html"
+    import_error_display = ("message",)
+    # Spreadsheets begin their files with a byte order mark.
+    from_encoding = "utf-8-sig"
+    to_encoding = "utf-8-sig"
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_or_change_permission(request)
+
+    def get_export_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_export_queryset(request)
+        return found.visible_to(request.user) if hasattr(found, "visible_to") else found
+
+    def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        form = kwargs.pop("form", None)
+        said = form.cleaned_data.get("change_reason") if form is not None and form.is_valid() else ""
+        return {**kwargs, "change_reason": said or "", "rollback_on_validation_errors": True}
+
+    def process_dataset(self, dataset: Any, form: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        request.q2c_since = clock.now()  # type: ignore[attr-defined]
+        return super().process_dataset(dataset, form, request, **kwargs)
+
+    def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
+        """All rows or none: what was fine in the preview may not be any more."""
+        if result.has_errors() or result.has_validation_errors():
+            messages.error(request, "Nothing was imported: some rows no longer fit. Preview the file again")
+            return redirect("..")
+        answer = super().process_result(result, request)
+        changed = [row.instance for row in result if row.import_type in {"new", "update"}]
+        announce(request, changed, request.q2c_since)  # type: ignore[attr-defined]
+        return answer
+
+
+def _touched(request: HttpRequest) -> list[Any]:
+    """The records that this request saved."""
+    if not hasattr(request, "q2c_touched"):
+        request.q2c_touched = []  # type: ignore[attr-defined]
+    return request.q2c_touched  # type: ignore[attr-defined, no-any-return]
+
+
+def _chosen(db_field: models.Field[Any, Any], options: list[tuple[str, str]]) -> forms.Field:
+    """A text column that holds another record's key, as a choice; what is stored stays choosable."""
+    empty = [("", "–")] if db_field.blank else [("", "---------")]
+    return KeyChoiceField(
+        choices=[*empty, *options],
+        required=not db_field.blank,
+        label=str(db_field.verbose_name)[:1].upper() + str(db_field.verbose_name)[1:],
+        help_text=db_field.help_text,
+    )
+
+
+class KeyChoiceField(forms.ChoiceField):
+    """Offers the keys there are; a stored key that is there no more can stay, and says so."""
+
+    def get_bound_field(self, form: Any, field_name: str) -> Any:
+        stored = form.initial.get(field_name)
+        if stored and stored not in {key for key, _ in self.choices}:
+            self.choices = [*self.choices, (stored, f"{stored} (no such record)")]
+        return super().get_bound_field(form, field_name)

@@ -1,0 +1,34 @@
+"""Tells a person what their change lets through: the cases that waited for it, their money, the way to replay them.
+
+The engine watches saves of master data and makes the offers as the change commits; here they are only shown.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+
+from exceptions.models import Offer
+from q2c.engine import watch
+
+
+def announce(request: HttpRequest, changed: Iterable[Any], since: dt.datetime) -> None:
+    """One message for each open offer that these records' change, committed after `since`, made or counted anew."""
+    kinds = {kind for record in changed for kind, _ in watch.touches(record)}
+    made = Offer.objects.visible_to(request.user).filter(state="open", blocker_type__in=kinds, counted_at__gte=since)
+    for offer in made.order_by("-created_at"):
+        messages.success(request, _said(offer))
+
+
+def _said(offer: Offer) -> str:
+    try:
+        address = reverse("offers")
+    except NoReverseMatch:
+        return str(offer.title)
+    return format_html('{}. <a href="{}#offer-{}">See and replay</a>', offer.title.rstrip("."), address, offer.pk)

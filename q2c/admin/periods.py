@@ -1,0 +1,158 @@
+"""Fiscal periods: closed and reopened through their transitions, with a reason; their state is never typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django_fsm import ConcurrentTransition, TransitionNotAllowed
+
+from exceptions import unblock
+from exceptions.rights import name_of
+from exceptions.sentences import count
+from ledger import periods
+from ledger.models import FiscalPeriod
+from q2c import clock
+from q2c.admin.master import MasterAdmin
+from q2c.admin.offers import announce
+from q2c.admin.reasons import reason_field
+
+# verb → (what the button says, the right, states it may begin in, what it does, what it means)
+MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
+    "soft-close": (
+        "Soft-close", "ledger.close_period", ("open",), periods.soft_close,
+        "The flow books no more in these periods; corrections still may.",
+    ),
+    "close": (
+        "Close", "ledger.close_period", ("open", "soft_closed"), periods.close,
+        "Nothing is booked any more in these periods. What arrives for them becomes a case.",
+    ),
+    "reopen": (
+        "Reopen", "ledger.reopen_period", ("soft_closed", "closed"), periods.reopen,
+        "Everything is booked again in these periods. What waits for them is offered for replay.",
+    ),
+}  # fmt: skip
+
+
+class MoveForm(forms.Form):
+    change_reason = reason_field(required=True)
+
+
+def _action(verb: str) -> Any:
+    title = MOVES[verb][0]
+
+    @admin.action(description=f"{title}…", permissions=[verb.replace("-", "_")])
+    def begin(self: Any, request: HttpRequest, chosen: Any) -> HttpResponse:
+        ids = ",".join(str(each) for each in chosen.values_list("pk", flat=True))
+        return redirect(f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?ids={ids}")
+
+    begin.__name__ = verb.replace("-", "_")
+    return begin
+
+
+@admin.register(FiscalPeriod)
+class FiscalPeriodAdmin(MasterAdmin):
+    list_display = ("name", "entity", "subledger", "state_shown", "fiscal_year", "starts_on", "ends_on")
+    list_filter = ("state", "entity", "subledger", "fiscal_year")
+    list_select_related = ("entity",)
+    search_fields = ("name", "entity__code")
+    autocomplete_fields = ("entity",)
+    readonly_fields = ("state_shown",)
+    actions = [_action("soft-close"), _action("close"), _action("reopen")]
+    ordering = ("-starts_on", "entity", "subledger")
+    change_form_template = "admin/period_form.html"
+
+    @admin.display(description="State", ordering="state")
+    def state_shown(self, period: FiscalPeriod) -> str:
+        return format_html('<span class="state {}">{}</span>', period.state, period.state.replace("_", " "))
+
+    def has_soft_close_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ledger.close_period")
+
+    has_close_permission = has_soft_close_permission
+
+    def has_reopen_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ledger.reopen_period")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The database keeps every record that has a state."""
+        return False
+
+    def get_urls(self) -> list[Any]:
+        move = self.admin_site.admin_view(self.move)
+        return [path("move/<slug:verb>/", move, name="ledger_fiscalperiod_move"), *super().get_urls()]
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        period = context.get("original")
+        if period is not None:
+            context["moves"] = [
+                {"title": title, "href": f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?ids={period.pk}"}
+                for verb, (title, right, sources, _, _) in MOVES.items()
+                if period.state in sources and request.user.has_perm(right)
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def move(self, request: HttpRequest, verb: str) -> HttpResponse:
+        """Ask why, then move each period; those in another state are named and left alone."""
+        if verb not in MOVES:
+            raise Http404
+        title, right, sources, act, meaning = MOVES[verb]
+        if not request.user.has_perm(right):
+            raise PermissionDenied(f"{title} a period needs the right {right}.")
+        chosen = self._chosen(request)
+        form = MoveForm(request.POST or None)
+        if form.is_valid():
+            since = clock.now()
+            moved = self._moved(request, chosen, act, form.cleaned_data["change_reason"])
+            announce(request, moved, since)
+            return redirect("admin:ledger_fiscalperiod_changelist")
+        fits = [period for period in chosen if period.state in sources]
+        context = {
+            **self.admin_site.each_context(request), "title": f"{title} {count(len(fits), 'period')}", "form": form,
+            "opts": self.opts, "lead": meaning, "button": title, "items": [_told(period, verb) for period in chosen],
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/ask.html", context)
+
+    def _chosen(self, request: HttpRequest) -> list[FiscalPeriod]:
+        try:
+            ids = [each for each in request.GET.get("ids", "").split(",") if each]
+            found = list(self.get_queryset(request).filter(pk__in=ids).order_by("starts_on", "entity", "subledger"))
+        except (ValueError, forms.ValidationError):
+            raise Http404 from None
+        if not found:
+            raise Http404
+        return found
+
+    def _moved(self, request: HttpRequest, chosen: list[FiscalPeriod], act: Any, why: str) -> list[FiscalPeriod]:
+        moved = []
+        for period in chosen:
+            try:
+                act(period, by=name_of(request.user), why=why)
+            except (TransitionNotAllowed, ConcurrentTransition):
+                period.refresh_from_db()
+                state = period.state.replace("_", " ")
+                self.message_user(request, f"{period.key} is {state}: it was left alone", messages.WARNING)
+            else:
+                moved.append(period)
+                self.log_change(request, period, f"{period.state.replace('_', ' ')}: {why}")
+        if moved:
+            state = moved[0].state.replace("_", " ")
+            self.message_user(request, f"{count(len(moved), 'period')} {'is' if len(moved) == 1 else 'are'} {state}")
+        return moved
+
+
+def _told(period: FiscalPeriod, verb: str) -> str:
+    """One period of those chosen, with what waits for it when it is about to be reopened."""
+    said = f"{period.key}: {period.state.replace('_', ' ')}"
+    if verb != "reopen":
+        return said
+    blocker = ("", "fiscal_period", period.key, "period_closed")
+    waiting = unblock.waiting_for(blocker).count()
+    return f"{said}, {count(waiting, 'case')} waiting for it" if waiting else said

@@ -1,0 +1,140 @@
+"""Connections to platforms. Credentials go in and never come out again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from q2c import keys
+from q2c.admin.master import MasterAdmin
+from q2c.admin.reasons import ReasonForm
+from q2c.connectors.http import calling
+from q2c.connectors.registry import CONNECTORS, open_connector
+from q2c.models import Connection, PollCursor
+
+
+class Unshown(forms.Textarea):
+    """Takes secrets; shows neither what is stored nor what was typed before an error."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class CredentialsField(forms.CharField):
+    """JSON of names and texts; null takes a name away. Empty: what is stored stays."""
+
+    widget = Unshown(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false", "class": "vLargeTextField"})
+
+    def clean(self, value: Any) -> dict[str, str | None]:  # type: ignore[override]
+        text = str(value or "").strip()
+        if not text:
+            return {}
+        try:
+            found = json.loads(text)
+        except ValueError:
+            # The parser's own words may quote what was typed.
+            raise forms.ValidationError('Not JSON: write {"consumer_key": "…", "consumer_secret": "…"}') from None
+        if not isinstance(found, dict) or not all(isinstance(each, str | None) for each in found.values()):
+            raise forms.ValidationError("Write one JSON object whose values are texts, or null to take a name away")
+        return found
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(str(data or "").strip())
+
+
+class ConnectionForm(ReasonForm):
+    vendor = forms.ChoiceField(choices=[(name, vendor.title) for name, vendor in CONNECTORS.items()])
+    new_credentials = CredentialsField(required=False, label="Credentials")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "new_credentials" in self.fields:
+            stored = ", ".join(sorted(self.instance.credentials or {})) or "nothing"
+            self.fields[
+                "new_credentials"
+            ].help_text = (
+                f"Never shown. Stored now: {stored}. A JSON object is laid over that: a name with null is taken away"
+            )
+
+    def clean(self) -> dict[str, Any] | None:
+        found = super().clean() or {}
+        vendor = CONNECTORS.get(str(found.get("vendor")))
+        service = found.get("service")
+        if vendor and service and service not in vendor.services:
+            self.add_error("service", f"{vendor.title} serves {', '.join(vendor.services)}")
+        if not isinstance(found.get("options", {}), dict):
+            self.add_error("options", 'Write a JSON object such as {"api_version": "v61.0"}')
+        return found
+
+    def clean_base_url(self) -> str:
+        address = str(self.cleaned_data["base_url"]).strip()
+        if not address.startswith(("https://", "http://127.0.0.1", "http://localhost", "sandbox://")):
+            raise forms.ValidationError("Credentials travel to this address: it must begin with https://")
+        return address.rstrip("/")
+
+
+@admin.register(Connection)
+class ConnectionAdmin(MasterAdmin):
+    form = ConnectionForm
+    list_display = ("name", "title", "vendor", "service", "base_url", "active")
+    list_filter = ("service", "vendor", "active")
+    search_fields = ("name", "title", "base_url")
+    ordering = ("name",)
+    actions = ["probe"]
+    fieldsets = (
+        (None, {"fields": ("name", "title", "vendor", "service", "active")}),
+        ("Address and access", {"fields": ("base_url", "new_credentials", "options")}),
+        ("Limits", {"fields": ("time_limit_s", "concurrency", "settle_s")}),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if not (self.has_change_permission(request, obj) if obj else self.has_add_permission(request)):
+            for _, options in found:
+                options["fields"] = [name for name in options["fields"] if name != "new_credentials"]
+        return found
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Steps, cases and cross-references name a connection; under another name they would be nobody's.
+        return ("name",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        given = form.cleaned_data.get("new_credentials") or {}
+        merged = {**(obj.credentials or {}), **given}
+        obj.credentials = {name: value for name, value in merged.items() if value is not None}
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="Try the connection", permissions=["change"])
+    def probe(self, request: HttpRequest, chosen: Any) -> None:
+        """One cheap authenticated read on each; what it says is shown."""
+        for connection in chosen:
+            with calling(keys.new_id()):
+                try:
+                    refusal = open_connector(connection.config()).probe()
+                except (ImportError, AttributeError, KeyError, ValueError, TypeError) as error:
+                    said = f"{connection.name} is not set up: {type(error).__name__} {error}"
+                    self.message_user(request, said, messages.ERROR)
+                    continue
+            if refusal is None:
+                self.message_user(request, f"{connection.name} answers")
+            else:
+                self.message_user(request, f"{connection.name}: {refusal.text}", messages.ERROR)
+
+
+@admin.register(PollCursor)
+class PollCursorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """How far each source has been read. Setting it back is safe: what was taken in before is not taken in twice."""
+
+    list_display = ("connection", "reached", "polled_at", "text")
+    fields = ("connection", "reached", "polled_at", "text")
+    readonly_fields = ("connection", "polled_at", "text")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,50 @@
+"""Why a record changes: asked in every form, kept in its history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from import_export.forms import ConfirmImportForm
+
+# The length of simple-history's column.
+REASON_MAX = 100
+ADDED = "Added"
+
+
+def reason_field(*, required: bool) -> forms.CharField:
+    return forms.CharField(
+        label="Reason",
+        max_length=REASON_MAX,
+        required=required,
+        help_text="Why this changes; the history keeps it",
+        error_messages={"required": "Say why this changes: the history keeps it, and an auditor reads it"},
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+    )
+
+
+class ReasonForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A model form that asks for the reason, of a new record only optionally, and can carry the database's refusal."""
+
+    change_reason = reason_field(required=False)
+    refusal = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "change_reason" in self.fields:
+            self.fields["change_reason"].required = self.instance._state.adding is False
+
+    def clean(self) -> dict[str, Any] | None:
+        found = super().clean()
+        if self.refusal:
+            raise forms.ValidationError(self.refusal)
+        return found
+
+    def reason(self) -> str:
+        return str(self.cleaned_data.get("change_reason") or ADDED)
+
+
+class ConfirmForm(ConfirmImportForm):
+    """Before an import is carried out: why."""
+
+    change_reason = reason_field(required=True)

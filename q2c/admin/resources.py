@@ -1,0 +1,227 @@
+"""Rows of a CSV file ↔ records. Other records are named by their own keys, never by database ids.
+
+A row whose key is there changes that record, another makes a new one; nothing is ever deleted by an import. Each error
+names its row, its column and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from import_export import fields, resources, widgets
+from import_export.widgets import ForeignKeyWidget
+
+from exceptions.models import Holiday, Team
+from ledger.models import Account, Dimension, DimensionRule, DimensionValue, FxRate, LegalEntity
+from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
+
+
+class KeyWidget(ForeignKeyWidget):
+    """Another record by its key; an unknown one is an error with a remedy."""
+
+    def __init__(self, model: Any, field: str = "code") -> None:
+        super().__init__(model, field)
+        self._noun = str(model._meta.verbose_name)
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        key = str(value or "").strip()
+        if not key:
+            return None
+        found = self.model.objects.filter(**{self.field: key}).first()
+        if found is None:
+            raise ValueError(f"There is no {self._noun} {key}: add it first, or correct this column")
+        return found
+
+
+class AccountWidget(widgets.Widget):
+    """`4000` of the shared chart, or `US01/4000` of an entity's own."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        if not value:
+            return None
+        entity, _, code = str(value).strip().rpartition("/")
+        found = Account.objects.filter(code=code, entity__code=entity or None).first()
+        if found is None:
+            raise ValueError(f"There is no account {value}: add it first, or write an entity's own as US01/4000")
+        return found
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        if value is None:
+            return ""
+        return f"{value.entity.code}/{value.code}" if value.entity_id else str(value.code)
+
+
+class ListWidget(widgets.Widget):
+    """`USD EUR` ↔ ["USD", "EUR"]."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> list[str]:
+        return str(value or "").replace(",", " ").split()
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        return " ".join(value or [])
+
+
+class MappingWidget(widgets.Widget):
+    """A JSON object in one column; empty for none."""
+
+    def __init__(self, empty: Any = None) -> None:
+        super().__init__()
+        self.empty = empty
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        if not value:
+            return self.empty
+        try:
+            found = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f'Not JSON ({error}): write it like {{"cost_center": "CC-410"}}') from None
+        if not isinstance(found, dict):
+            raise ValueError('Write a JSON object like {"cost_center": "CC-410"}')
+        return found
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+class StrictBoolean(widgets.BooleanWidget):
+    """yes or no in the usual spellings; a typing error is no "no"."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        text = str(value if value is not None else "").strip().lower()
+        if text in {"1", "true", "yes", "y"}:
+            return True
+        if text in {"0", "false", "no", "n"}:
+            return False
+        raise ValueError(f"{value!r} is neither yes nor no: write 1 or 0")
+
+
+class Rows(resources.ModelResource):
+    """Base: all or nothing, full validation, the reason of the import on each record."""
+
+    WIDGETS_MAP = {**resources.ModelResource.WIDGETS_MAP, "BooleanField": StrictBoolean}
+
+    class Meta:
+        clean_model_instances = True
+        skip_unchanged = True
+        report_skipped = True
+        use_transactions = True
+
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        """A misspelt column would be ignored silently, and a missing one would empty the record's key."""
+        known = {field.column_name for field in self.get_import_fields()}
+        given = set(dataset.headers or [])
+        if unknown := sorted(str(name) for name in given - known):
+            raise ValueError(f"Unknown columns: {', '.join(unknown)}. There are {', '.join(sorted(known))}")
+        if missing := [name for name in self._meta.import_id_fields if name not in given]:
+            raise ValueError(f"Missing columns: {', '.join(missing)}. They say which record a row is")
+
+    def before_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
+        instance._change_reason = kwargs.get("change_reason") or "Imported"
+
+
+def _key(name: str, model: Any, field: str = "code") -> fields.Field:
+    return fields.Field(attribute=name, column_name=name, widget=KeyWidget(model, field))
+
+
+class LegalEntityRows(Rows):
+    parent = _key("parent", LegalEntity)
+    allowed_currencies = fields.Field("allowed_currencies", "allowed_currencies", widget=ListWidget())
+    regions = fields.Field("regions", "regions", widget=ListWidget())
+
+    class Meta(Rows.Meta):
+        model = LegalEntity
+        exclude = ("id",)
+        import_id_fields = ("code",)
+
+
+class AccountRows(Rows):
+    entity = _key("entity", LegalEntity)
+
+    class Meta(Rows.Meta):
+        model = Account
+        exclude = ("id",)
+        import_id_fields = ("entity", "code")
+
+
+class DimensionRows(Rows):
+    class Meta(Rows.Meta):
+        model = Dimension
+        exclude = ("id",)
+        import_id_fields = ("code",)
+
+
+class DimensionValueRows(Rows):
+    dimension = _key("dimension", Dimension)
+    entity = _key("entity", LegalEntity)
+
+    class Meta(Rows.Meta):
+        model = DimensionValue
+        exclude = ("id",)
+        import_id_fields = ("dimension", "entity", "code")
+
+
+class DimensionRuleRows(Rows):
+    dimension = _key("dimension", Dimension)
+    account = fields.Field("account", "account", widget=AccountWidget())
+
+    class Meta(Rows.Meta):
+        model = DimensionRule
+        exclude = ("id",)
+        import_id_fields = ("dimension", "account", "account_type", "effective_from")
+
+
+class FxRateRows(Rows):
+    class Meta(Rows.Meta):
+        model = FxRate
+        exclude = ("id",)
+        import_id_fields = ("from_currency", "to_currency", "kind", "on")
+
+
+class CustomerRows(Rows):
+    address = fields.Field("address", "address", widget=MappingWidget())
+
+    class Meta(Rows.Meta):
+        model = Customer
+        exclude = ("id", "changed_at")
+        import_id_fields = ("key",)
+
+
+class ProductRows(Rows):
+    class Meta(Rows.Meta):
+        model = Product
+        exclude = ("id",)
+        import_id_fields = ("code",)
+
+
+class ItemMappingRows(Rows):
+    product = _key("product", Product)
+    dimensions = fields.Field("dimensions", "dimensions", widget=MappingWidget({}))
+
+    class Meta(Rows.Meta):
+        model = ItemMapping
+        exclude = ("id",)
+        import_id_fields = ("product", "connection", "effective_from")
+
+
+class TaxNexusRows(Rows):
+    class Meta(Rows.Meta):
+        model = TaxNexus
+        exclude = ("id",)
+        import_id_fields = ("entity", "country", "region", "effective_from")
+
+
+class CommercialPolicyRows(Rows):
+    class Meta(Rows.Meta):
+        model = CommercialPolicy
+        exclude = ("id",)
+        import_id_fields = ("entity",)
+
+
+class HolidayRows(Rows):
+    team = _key("team", Team)
+
+    class Meta(Rows.Meta):
+        model = Holiday
+        exclude = ("id",)
+        import_id_fields = ("team", "day")
