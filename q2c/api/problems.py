@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -119,6 +120,13 @@ def _problem_of(error: Exception) -> Problem:
             right = getattr(error, "right", "")
             remedy = f"Ask for the right {right}" if right else ""
             return Problem(403, "forbidden", str(error) or "You may not do this", remedy=remedy)
+        # Not the database's own OperationalError alone: a pool without a connection to give says so, too.
+        case OperationalError() | InterfaceError():
+            log.error("the database does not answer", exc_info=error)
+            return Problem(
+                503, "not_now", "The database does not answer, so nothing could be kept",
+                remedy="Send it again under the same ids", headers={"Retry-After": "5"},
+            )  # fmt: skip
     log.error("request failed", exc_info=error)
     return Problem(
         500, "internal_error", "The fault is ours; nothing of this request was kept unless it is answered elsewhere",
