@@ -40,9 +40,18 @@ class ProductCatalog:
         if found is None:
             known = sorted({_named(*each) for sku, *each in self._found if sku == product})
             text = f"Zuora's catalog sells {product} as {', '.join(known)}" if known else f"Zuora has no {product}"
-            needed = _named(charge_type, model, unit)
-            raise Inexpressible(f"{text}; needed is an active rate plan with one charge {needed}", "product", product)
+            says = f"{text}; needed is an active rate plan with one charge {_named(charge_type, model, unit)}"
+            raise Inexpressible(says, "product", product, f"{charge_type}/{model}/{unit}")
         return found
+
+    def sells(self, product: str, needed: str) -> bool:
+        """Whether the tenant sells by now what an order needed: charge type/model/unit. Raises what `read` raises."""
+        charge_type, model, unit = needed.split("/", 2)
+        try:
+            self(product, charge_type, model, unit)
+        except Inexpressible:
+            return False
+        return True
 
     def _entries(self) -> Iterator[tuple[Key, Entry]]:
         path = "/v1/catalog/products?pageSize=40"

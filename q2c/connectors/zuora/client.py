@@ -37,6 +37,8 @@ from q2c.contracts.documents import CustomerDocument, InvoiceDocument, Subscript
 from q2c.reasons import Reason
 
 POLL_AFTER_S = 1.0
+# The condition of a product that the catalog lacks, followed by the charge that is needed.
+NOT_SOLD_AS = "not_sold_as "
 
 
 class Zuora:
@@ -189,7 +191,7 @@ class Zuora:
             if error.product:
                 blocker = Blocker(
                     connection=self.config.name, object_type="product", object_key=error.product,
-                    condition="not_in_catalog",
+                    condition=f"{NOT_SOLD_AS}{error.needed}"[:60],
                 )  # fmt: skip
             text = f"Zuora cannot take subscription {subscription.key}: {error}"
             return Rejected(reason=Reason.SUBSCRIPTION_REFUSED, text=text, field=error.field, blocker=blocker)
@@ -275,6 +277,22 @@ class Zuora:
             return self._differs("order", number, [f"it cancels on {', '.join(sorted(dates)) or 'no day'}, not {on}"])
         proof = {"found_at": searched_at.isoformat(), "compared": {"date": on.isoformat()}}
         return Posted(reference=subscription, document=number, found=True, proof=proof)
+
+    # What stood in the way
+
+    def still_blocked(self, blocker: Blocker) -> bool | None:
+        """Whether a product is still not sold, or an account still missing; None for what Zuora cannot tell."""
+        try:
+            if blocker.object_type == "product" and blocker.condition.startswith(NOT_SOLD_AS):
+                return not self.catalog.sells(blocker.object_key, blocker.condition.removeprefix(NOT_SOLD_AS))
+            if blocker.object_type == "account" and blocker.condition == "missing":
+                self.reader.get(f"/v1/accounts/{_quoted(blocker.object_key)}")
+                return False
+        except Absent:
+            return True
+        except ReadRefused:
+            return None
+        return None
 
     # Invoices
 

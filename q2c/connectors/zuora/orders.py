@@ -27,11 +27,14 @@ Catalog = Callable[[str, str, str, str], tuple[str, str]]
 
 
 class Inexpressible(ValueError):
-    """The subscription has a meaning that Zuora's order has no place for. `product` where the catalog lacks it."""
+    """The subscription has a meaning that Zuora's order has no place for.
 
-    def __init__(self, text: str, field: str, product: str = "") -> None:
+    `product` where the catalog lacks it, and then `needed`: charge type/model/unit.
+    """
+
+    def __init__(self, text: str, field: str, product: str = "", needed: str = "") -> None:
         super().__init__(text)
-        self.field, self.product = field, product
+        self.field, self.product, self.needed = field, product, needed
 
 
 def order_body(

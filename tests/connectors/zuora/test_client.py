@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -90,6 +91,10 @@ def test_a_parent_that_is_not_there_is_named(client: Any) -> None:
     found = client.put_customer(customer(parent="NOBODY-EUR"), key(1))
     assert isinstance(found, Rejected) and found.reason == Reason.CUSTOMER_REFUSED
     assert (found.blocker.object_type, found.blocker.object_key) == ("account", "NOBODY-EUR")
+    assert client.still_blocked(found.blocker) is True
+    client.put_customer(customer("NOBODY-EUR"), key(2))
+    assert client.still_blocked(found.blocker) is False
+    assert client.still_blocked(replace(found.blocker, condition="content_differs")) is None
 
 
 def test_a_key_with_a_slash_is_one_segment(client: Any) -> None:
@@ -156,11 +161,16 @@ def test_a_product_that_billing_does_not_sell_is_the_blocker_until_it_does(tenan
     refused = client.create_subscription(new, key(2))
     assert isinstance(refused, Rejected) and refused.reason == Reason.SUBSCRIPTION_REFUSED
     assert (refused.blocker.object_type, refused.blocker.object_key) == ("product", "NEW")
+    assert client.still_blocked(refused.blocker) is True
     tenant.control.seed(products=[{"sku": "NEW", "models": ["OneTime/FlatFee"]}])
     assert "sells NEW as OneTime/FlatFee" in client.create_subscription(new, key(2)).text
+    assert client.still_blocked(refused.blocker) is True
     tenant.control.seed(products=[{"sku": "NEWER"}])
+    assert client.still_blocked(replace(refused.blocker, object_key="NEWER")) is False
     done = finished(client, client.create_subscription(subscription(charge(1, "NEWER")), key(2)), key(2))
     assert isinstance(done, Posted)
+    tenant.control.fault("unavailable", "catalog")
+    assert client.still_blocked(refused.blocker) is None
 
 
 def test_usage_in_another_unit_than_billing_counts_is_told_before_it_is_sold(client: Any) -> None:

@@ -29,6 +29,8 @@ class Run:
 def bill_run(store: Store, document: dict[str, Any]) -> dict[str, Any]:
     """{"until": date, "account": number or none, "post": true}. Answers with what was made."""
     until = dt.date.fromisoformat(document["until"]) if document.get("until") else today(store)
+    # One run at a time, and each subscription as it is once nobody else changes it.
+    store.connection.execute("SELECT pg_advisory_xact_lock(hashtext('zuora bill run'))")
     due = _due(store, until, document.get("account"))
     run = Run(
         number=f"BR-{store.next('bill_run'):08d}",
@@ -46,7 +48,8 @@ def bill_run(store: Store, document: dict[str, Any]) -> dict[str, Any]:
         if account is None or account.body["status"] != "Active":
             errors.append({"subscription": str(record.number), "message": "The account is not active"})
             continue
-        made += _billed(store, record, account, run)
+        if (held := store.get("subscription", record.id, lock=True)) is not None:
+            made += _billed(store, held, account, run)
     if not document.get("account") and until > run.ran_until:
         store.set("ran_until", until.isoformat())
     if run.posts:
@@ -148,6 +151,8 @@ def term_days(payment_term: str) -> int:
 def touch_for_usage(store: Store, accounts: Iterable[str]) -> None:
     """Usage may belong to a period that was billed: the next run looks at these accounts' subscriptions again."""
     for record in store.all("subscription", "body->>'accountNumber' = ANY(%s)", [sorted(accounts)]):
-        if any(charge["type"] == "Usage" for charge in record.body["charges"]):
-            record.body["nextBillOn"] = subscriptions.DUE_NOW
-            store.put(record)
+        if not any(charge["type"] == "Usage" for charge in record.body["charges"]):
+            continue
+        if (held := store.get("subscription", record.id, lock=True)) is not None:
+            held.body["nextBillOn"] = subscriptions.DUE_NOW
+            store.put(held)
