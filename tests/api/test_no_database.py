@@ -10,15 +10,14 @@ from django.test import Client
 
 
 @pytest.fixture
-def dead_database(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A new connection is made for each statement, to a port where nothing listens."""
+def dead_database(transactional_db: None) -> Iterator[None]:
+    """Connections lead to a port where nothing listens."""
     own = connections["default"]
-    with monkeypatch.context() as patch:
-        patch.setattr(own, "connection", None)
-        patch.setitem(own.settings_dict, "PORT", "9")
-        patch.setattr(own, "in_atomic_block", False)
-        patch.setattr(own, "closed_in_transaction", False)
-        yield
+    port = own.settings_dict["PORT"]
+    own.close()
+    own.settings_dict["PORT"] = "9"
+    yield
+    own.settings_dict["PORT"] = port
 
 
 @pytest.mark.parametrize("address", ["/api/v1/events", "/api/v1/orders"])
