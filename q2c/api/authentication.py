@@ -5,8 +5,10 @@ A key's scopes are rights (app_label.codename); it is asked for them like a pers
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from django.db.models.signals import post_save
 from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -17,6 +19,9 @@ from q2c.models import ApiKey
 
 # How exactly "last used" is known; more would be a write on each request.
 USED_EVERY_S = 60
+KNOWN_S = 1.0
+# By hash. Only good keys get in, so it is as small as their number.
+_known: dict[str, tuple[ApiKey, float]] = {}
 
 
 class KeyHolder:
@@ -51,13 +56,32 @@ def holder_of(request: HttpRequest) -> KeyHolder | None:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
-    key = ApiKey.objects.filter(hash=keys.secret_hash(secret.strip())).first()
+    key = _key_of(keys.secret_hash(secret.strip()))
     if key is None or not key.is_usable:
         raise unknown("This API key is unknown" if key is None else _why_not(key))
     now = clock.now()
     if key.last_used_at is None or now - key.last_used_at > clock.seconds(USED_EVERY_S):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        key.last_used_at = now
     return KeyHolder(key)
+
+
+def _key_of(hash_: str) -> ApiKey | None:
+    """The key, looked up again once it is known for KNOWN_S: a revoked one is refused that much later at most."""
+    known, until = _known.get(hash_, (None, 0.0))
+    if known is not None and time.monotonic() < until:
+        return known
+    found = ApiKey.objects.filter(hash=hash_).first()
+    if found is not None:
+        _known[hash_] = (found, time.monotonic() + KNOWN_S)
+    return found
+
+
+def _forget(**_: Any) -> None:
+    _known.clear()
+
+
+post_save.connect(_forget, sender=ApiKey, dispatch_uid="known API keys")
 
 
 def _why_not(key: ApiKey) -> str:

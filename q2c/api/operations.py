@@ -158,7 +158,7 @@ _ANSWERS: dict[str, Any] = {
     },
 }  # fmt: skip
 
-_KEY = [{"apiKey": []}]
+_KEY: list[dict[str, list[str]]] = [{"apiKey": []}]
 _ONCE = {
     "name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255},
     "description": "A request sent again under the same key is answered as before and does nothing again",
@@ -297,7 +297,7 @@ _POST_WEBHOOK: dict[str, Any] = {
     ],
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
     "responses": {
-        "202": {
+        "200": {
             "description": "Remembered",
             "content": {
                 "application/json": {

@@ -38,6 +38,11 @@ Result = TypeVar("Result")
 TRIES = 3
 # Reasons of cases that end when the same thing comes again and can be read.
 UNREADABLE = (Reason.EVENT_MALFORMED, Reason.INTERNAL_ERROR)
+_WAITING = f"""
+SELECT id, business_key FROM exceptions_case
+WHERE source = %s AND raw_hash IS NOT NULL AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)})
+  AND business_key = ANY(%s) AND reason = ANY(%s)
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,14 +66,31 @@ def take(items: Sequence[Item], sender: Sender) -> list[Taken]:
         except Faulty as error:
             read.append(error.faults)
     good = [one for one in read if isinstance(one, Incoming)]
-    return _again_after_deadlock(lambda: _take(items, read, _on_their_journey(good), sender))
+    return _again_after_deadlock(lambda: _take_or_each(items, read, _on_their_journey(good), sender))
+
+
+def _take_or_each(
+    items: Sequence[Item], read: Sequence[Incoming | tuple[Fault, ...]], good: list[Incoming], sender: Sender
+) -> list[Taken]:
+    """At once; when one fails in the database, one by one, so that only that one fails."""
+    try:
+        return _take(items, read, good, sender, emit.store)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("a batch could not be stored, going one by one")
+    return _take(items, read, good, sender, _store_each)
 
 
 def _take(
-    items: Sequence[Item], read: Sequence[Incoming | tuple[Fault, ...]], good: list[Incoming], sender: Sender
+    items: Sequence[Item],
+    read: Sequence[Incoming | tuple[Fault, ...]],
+    good: list[Incoming],
+    sender: Sender,
+    store: Callable[[list[Incoming]], Sequence[Stored | Fault]],
 ) -> list[Taken]:
     with transaction.atomic():
-        stored = iter(zip(good, _store(good), strict=True))
+        stored = iter(zip(good, store(good) if good else (), strict=True))
         results: list[Taken] = []
         raw: list[tuple[int, RawItem]] = []
         for i, (item, one) in enumerate(zip(items, read, strict=True)):
@@ -98,17 +120,8 @@ def _again_after_deadlock(act: Callable[[], Result]) -> Result:
     raise AssertionError
 
 
-def _store(good: list[Incoming]) -> list[Stored | Fault]:
-    """At once; when one fails there, one by one, so that only that one fails."""
-    if not good:
-        return []
-    try:
-        with transaction.atomic():
-            return list(emit.store(good))
-    except OperationalError:
-        raise
-    except Exception:
-        log.exception("a batch could not be stored, going one by one")
+def _store_each(good: list[Incoming]) -> list[Stored | Fault]:
+    """Each in a savepoint of its own."""
     results: list[Stored | Fault] = []
     for fact in good:
         try:
@@ -243,10 +256,10 @@ def resolve_raw(
     by_key = {key[:80]: event_id for key, event_id in events.items()}
     if not by_key:
         return
-    waiting = Case.objects.filter(
-        source=source[:60], raw_hash__isnull=False, state__in=UNRESOLVED, reason__in=reasons, business_key__in=by_key
-    )
-    proofs = {case_id: {"event": str(by_key[key] or "")} for case_id, key in waiting.values_list("id", "business_key")}
+    with connection.cursor() as cursor:
+        # The source has few of these, mostly none: its partial index answers before the keys are looked at.
+        cursor.execute(_WAITING, [source[:60], list(by_key), [str(reason) for reason in reasons]])
+        proofs = {case_id: {"event": str(by_key[key] or "")} for case_id, key in cursor.fetchall()}
     if proofs:
         cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
 
