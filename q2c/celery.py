@@ -30,6 +30,7 @@ app.conf.beat_schedule = {
         "schedule": 20.0,
         "options": {"queue": "outbound", "expires": 20},
     },
+    "forget": {"task": "q2c.tasks.forget", "schedule": 3600.0, "options": {"queue": "outbound", "expires": 3600}},
     "fold": {"task": "q2c.tasks.fold", "schedule": 30.0, "options": {"queue": "outbound", "expires": 30}},
     "heartbeat": {"task": "q2c.tasks.heartbeat", "schedule": 10.0, "options": {"queue": "outbound", "expires": 10}},
 }

@@ -12,7 +12,7 @@ from q2c import clock
 from q2c.celery import QUEUES, app
 from q2c.engine import callouts, desk, poll, run, wake, watch
 from q2c.engine import sweep as sweeper
-from q2c.models import WorkerSeen, tally
+from q2c.models import Callout, IdempotencyRecord, WorkerSeen, tally
 from q2c.stages import STAGES
 
 # A worker gives its place to other stages of its queue after so many batches, and wakes itself again.
@@ -60,6 +60,12 @@ def poll_sources() -> dict[str, int]:
 def fetch_called_out() -> int:
     """Woken by a callout; the next poll does the same when nobody wakes it."""
     return callouts.fetch_called_out()
+
+
+@app.task(name="q2c.tasks.forget")
+def forget() -> int:
+    """What was only kept for a while: answers to repeated requests, callouts that came to an end."""
+    return IdempotencyRecord.forget() + Callout.forget()
 
 
 @app.task(name="q2c.tasks.watch_blockers")

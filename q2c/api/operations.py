@@ -28,6 +28,7 @@ def with_plain_views(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         result["paths"].setdefault(path, {})[method] = operation
     for path, methods in result["paths"].items():
         for operation in methods.values():
+            operation.setdefault("summary", operation.get("description", "").split(". ")[0].rstrip(".")[:100])
             _with_errors(operation, "{" in path)
     result["paths"] = dict(sorted(result["paths"].items()))
     return result

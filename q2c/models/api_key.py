@@ -13,6 +13,7 @@ from q2c import clock, keys
 from q2c.models.connection import Connection
 from q2c.models.visible import VisibleQuerySet
 
+KEPT_DAYS = 7
 _SYSTEM = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")
 
 
@@ -87,3 +88,8 @@ class IdempotencyRecord(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["api_key", "key"], name="one_answer_per_key")]
+
+    @classmethod
+    def forget(cls) -> int:
+        """Answers older than KEPT_DAYS go: whoever repeats a request later is told by the events themselves."""
+        return cls.objects.filter(at__lt=clock.now() - clock.days(KEPT_DAYS)).delete()[0]

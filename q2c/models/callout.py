@@ -12,6 +12,7 @@ from django.db.models import Q
 from q2c import clock, keys
 from q2c.models.visible import VisibleQuerySet
 
+KEPT_DAYS = 30
 _REMEMBER = """
 INSERT INTO q2c_callout (id, connection, reference, correlation_id, called_at, next_at, tries, text)
 VALUES (%s, %s, %s, %s, %s, %s, 0, '')
@@ -52,6 +53,11 @@ class Callout(models.Model):
         with database.cursor() as cursor:
             cursor.executemany(_REMEMBER, rows)
         return len(rows)
+
+    @classmethod
+    def forget(cls) -> int:
+        """Those that came to an end long ago go; what they named is in the events."""
+        return cls.objects.filter(done_at__lt=clock.now() - clock.days(KEPT_DAYS)).delete()[0]
 
     def __str__(self) -> str:
         return f"{self.connection} {self.reference}"
