@@ -25,7 +25,7 @@ DEALS_A_YEAR = 300
 # region → currency that its invoices are in
 CURRENCIES = {"US": "USD", "AMER": "CAD", "DE": "EUR", "EMEA": "EUR", "UK": "GBP", "JP": "JPY", "APAC": "JPY"}
 SERVED_BY = {region: company.code for company in ALL_COMPANIES for region in company.regions}
-_FREQUENCIES = ("monthly", "monthly", "monthly", "quarterly", "quarterly", "annual")
+_FREQUENCIES = (*["monthly"] * 5, *["quarterly"] * 2, "annual")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -9,8 +9,11 @@ import datetime as dt
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from ledger import periods
+from ledger.models import FiscalPeriod
 from q2c import clock
 from q2c.demo import catalogue, connections
 from q2c.demo.agenda import Agenda, office_hours
@@ -18,17 +21,26 @@ from q2c.demo.company import ERP
 from q2c.demo.customers import Account
 from q2c.demo.deals import Deal, Line
 from q2c.demo.flow import Flow
+from q2c.demo.office import Office
 from q2c.demo.repairs import erp_period
 
 # Launched on this day of the year, and sold with this share of the deals from then on.
 LAUNCHES = {"INSIGHTS-AI": (70, 0.25), "EDGE-BOX-2": (190, 0.15), "VAULT": (360, 0.7)}
 # Day of the year on which a clean-up in the ERP switches a cost centre off.
-CLEAN_UPS = {"CC-410": (48,), "CC-300": (150, 361), "CC-200": (262,)}
+CLEAN_UPS = {"CC-410": (48, 280), "CC-300": (150, 226), "CC-200": (262, 355)}
 LOST_ANSWERS = (20, 62, 101, 133, 176, 219, 248, 301, 340)
 OUTAGES = ((ERP, 92), ("credit", 145), ("zuora", 211), (ERP, 318))
-# Months after the first in which somebody closes the ERP's period a week too early.
-EARLY_CLOSINGS = (3, 8)
+# Months after the first in which somebody closes the ERP's period a week too early; and one in which the wrong month,
+# the one that has just begun, is closed.
+EARLY_CLOSINGS = (2, 6, 8)
+WRONG_CLOSING = 4
 OHIO = ("410 Long Street", "Columbus", "OH", "43215")
+OREGON = ("77 Burnside Street", "Portland", "OR", "97205")
+# From here on the story leaves things open; what it is that nobody gets to, and from which day on.
+LEFT_OPEN = {
+    "US:US-OR": 300, "credit_refused": 335, "CC-200": 354, "VAULT": 354, "discount_approval_required": 356,
+    "credit_approval_required": 356, "customer_inactive": 340,
+}  # fmt: skip
 
 
 class Mishaps:
@@ -66,11 +78,18 @@ class Mishaps:
             for line in deal.lines:
                 if catalogue.BY_CODE[line.product].kind == "recurring":
                     line.discount_percent = percent
-        for deal in self._pick(0.012, lambda deal: _ships_to_us(deal) and 95 <= self._day(deal) <= 130):
-            deal.groups = {
-                group: replace(account, address=OHIO) if account.country == "US" else account
-                for group, account in deal.groups.items()
-            }
+        for share, place, days in ((0.012, OHIO, range(95, 131)), (0.006, OREGON, range(326, 350))):
+            for deal in self._pick(share, self._american_in(days)):
+                deal.groups = {
+                    group: replace(account, address=place) if account.country == "US" else account
+                    for group, account in deal.groups.items()
+                }
+        # A few of each kind shortly before the end, so that the queue is not empty then.
+        for deal in self._pick(0.007, lambda deal: self._day(deal) >= 356 and _first_recurring(deal)):
+            deal.lines[_first_recurring(deal) - 1].discount_percent = 30
+
+    def _american_in(self, days: range) -> Callable[[Deal], bool]:
+        return lambda deal: _ships_to_us(deal) and self._day(deal) in days
 
     def _launch(self) -> None:
         for product, (day, share) in LAUNCHES.items():
@@ -91,12 +110,14 @@ class Mishaps:
 
     def parked_accounts(self) -> list[Account]:
         """Customers that a clean-up of the sales platform sets inactive shortly before they buy."""
-        return [deal.customer for deal in self._pick(0.012, lambda deal: not deal.customer.below)]
+        early = self._pick(0.012, lambda deal: not deal.customer.below)
+        late = self._pick(0.003, lambda deal: not deal.customer.below and self._day(deal) >= 342)
+        return [deal.customer for deal in early + late]
 
     def credit_limits(self, accounts: list[Account]) -> list[dict[str, Any]]:
         """Customers with less credit than others, as the credit service takes them."""
         found = []
-        for account in self.chance.sample(accounts, len(accounts) // 12):
+        for account in self.chance.sample(accounts, len(accounts) // 8):
             hard = self.chance.choice(("60000.00", "250000.00", "400000.00"))
             limits = {"soft_limit": "40000.00", "hard_limit": hard, "currency": "USD"}
             found.append({"id": account.parent or account.key, "name": account.name, **limits})
@@ -109,12 +130,30 @@ class Mishaps:
             for day in days:
                 self._plan(day, 7, self._switcher(centre))
         for day in LOST_ANSWERS:
-            self._plan(day, 5, lambda: self.flow.platforms.fault(ERP, "drop_after", "create", times=2))
+            self._plan(day, 5, lambda: self.flow.platforms.fault(ERP, "drop_after", "create_journal", times=2))
         for vendor, day in OUTAGES:
             self._plan(day, 5, self._outage(vendor))
         for months in EARLY_CLOSINGS:
             month = _months_after(self.first_day, months)
             self.agenda.plan(_at(month + dt.timedelta(days=24), 16), self._early_closing(month))
+
+        wrong = _months_after(self.first_day, WRONG_CLOSING)
+        self.agenda.plan(_at(wrong, 5), self._early_closing(wrong))
+
+    def leave_open(self, office: Office) -> None:
+        """What people do not get to any more before the story ends."""
+        for what, day in LEFT_OPEN.items():
+            self._plan(day, 7, partial(office.left_open.add, what))
+        month = self.agenda.ends_at.date().replace(day=1)
+        office.left_open.add(f"JP:receivables:{month:%Y-%m}")
+        self._plan(355, 8, partial(self._close_early_here, month))
+
+    def _close_early_here(self, month: dt.date) -> None:
+        """The Japanese controller closes receivables for the group's deadline, with a week to go."""
+        period = FiscalPeriod.objects.select_related("entity").get(
+            entity__code="JP", subledger="receivables", starts_on=month
+        )
+        periods.close(period, by="dmitri", why="fast close for the group")
 
     def _plan(self, day: int, hour: int, act: Callable[[], None]) -> None:
         self.agenda.plan(_at(self.first_day + dt.timedelta(days=day), hour), act)

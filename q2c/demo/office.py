@@ -76,16 +76,20 @@ class Office:
             if problem_id in self._known:
                 continue
             self._known.add(problem_id)
-            if key in self.left_open or reason in self.left_open:
-                continue
-            self._plan(problem_id, Reason(reason))
+            self._plan(problem_id, Reason(reason), is_left={key, reason} & self.left_open != set())
 
-    def _plan(self, problem_id: uuid.UUID, reason: Reason) -> None:
+    def _plan(self, problem_id: uuid.UUID, reason: Reason, *, is_left: bool) -> None:
+        """What is left open is claimed at most."""
         fix = FIXES.get(reason, _ELSE)
         slow = 6.0 if self.chance.random() < _SLOW else 1.0
         seen_at = office_hours(clock.now() + dt.timedelta(hours=self.chance.uniform(0.3, 5) * slow))
         if reason in APPROVALS:
-            self.agenda.plan(seen_at, lambda: self._decide(problem_id))
+            if not is_left:
+                self.agenda.plan(seen_at, lambda: self._decide(problem_id))
+            return
+        if is_left:
+            if self.chance.random() < 0.5:
+                self.agenda.plan(seen_at, lambda: self._claim(problem_id, fix))
             return
         fixed_at = office_hours(seen_at + dt.timedelta(hours=self.chance.uniform(*fix.hours) * slow))
         self.agenda.plan(seen_at, lambda: self._claim(problem_id, fix))

@@ -74,11 +74,12 @@ class Year:
             mishaps = Mishaps(self.flow, self.agenda, self.deals, self.first_day, self.chance)
             mishaps.spoil_deals()
             mishaps.break_platforms()
+            self.office = Office(self.flow, self.agenda, self.chance)
+            mishaps.leave_open(self.office)
             self.platforms.seed("credit", {"customers": mishaps.credit_limits(accounts)})
             parked = [{"AccountNumber": account.key, "Active__c": False} for account in mishaps.parked_accounts()]
             self.platforms.seed("salesforce", {"accounts": parked})
             self.say(f"systems: 5 sandboxes, {len(accounts)} accounts, {len(self.deals)} deals to close")
-        self.office = Office(self.flow, self.agenda, self.chance)
         by_number = {deal.number: deal for deal in self.deals}
         self.repairs = Repairs(self.office, self.platforms, self.sales, self.agenda, by_number)
 

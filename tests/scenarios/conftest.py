@@ -42,9 +42,12 @@ LEEDS = Account(
 class Story:
     """One company, its platforms, and the day on which the story stands."""
 
-    def __init__(self, platforms: Platforms, accounts: list[Account]) -> None:
+    def __init__(self, platforms: Platforms, since: dt.date, until: dt.date) -> None:
         self.platforms, self.flow = platforms, Flow(platforms)
-        self.systems = connections.connect(platforms, accounts, SINCE, UNTIL)
+        company.found(since, until)
+        catalogue.list_goods(since - dt.timedelta(days=365))
+        people.hire(sign_in=False)
+        self.systems = connections.connect(platforms, [HARBOR, HARBOR_DE, LEEDS], since, until)
         self.sales = SalesDesk(platforms, self.systems["salesforce"])
 
     @contextmanager
@@ -112,11 +115,20 @@ def story(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     registry.close_all()
     platforms = Platforms()
     with clock.at(dt.datetime(2025, 12, 1, 6, tzinfo=dt.UTC)):
-        company.found(SINCE, UNTIL)
-        catalogue.list_goods(dt.date(2025, 1, 1))
-        people.hire(sign_in=False)
-        made = Story(platforms, [HARBOR, HARBOR_DE, LEEDS])
+        made = Story(platforms, SINCE, UNTIL)
     yield made
     platforms.control("", "clock", {"now": None})
+    platforms.control("", "faults", method="DELETE")
+    registry.close_all()
+
+
+@pytest.fixture
+def today(transactional_db: None) -> Iterator[Story]:
+    """The same company on the machine's own clock, for stories in which real workers run."""
+    registry.close_all()
+    platforms = Platforms()
+    platforms.control("", "clock", {"now": None})
+    day = clock.today()
+    yield Story(platforms, day - dt.timedelta(days=62), day + dt.timedelta(days=62))
     platforms.control("", "faults", method="DELETE")
     registry.close_all()

@@ -1,0 +1,125 @@
+"""The ERP books a journal and its answer never arrives. There is one document, whoever dies in between.
+
+The step is unknown: it is looked up, again while the ERP has not indexed it yet, until it is found.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from pathlib import Path
+
+import pytest
+
+from exceptions.models import Case
+from q2c import clock, tasks
+from q2c.demo import flow
+from q2c.demo.company import ERP
+from q2c.demo.customers import Account
+from q2c.demo.deals import Deal, Line
+from q2c.engine import run, sweep
+from q2c.models import Invoice, Step, Transition
+from tests.scenarios.conftest import LEEDS, Story, entry
+from tests.scenarios.workers import until, worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def training(number: str, day: dt.date, customer: Account = LEEDS) -> Deal:
+    return Deal(
+        number=number, customer=customer, closed_on=day, starts_on=day, months=12, contract_entity="UK",
+        currency="GBP", groups={"UK": customer}, lines=[Line(product="TRAINING", group="UK", quantity=1)],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def unposted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the story does by itself ends before the ledger."""
+    stages = {name: stage for name, stage in flow.STAGES.items() if name != "post_journal"}
+    monkeypatch.setattr(flow, "STAGES", stages)
+
+
+def ways(step: Step) -> list[str]:
+    return list(Transition.objects.filter(record_id=step.id).order_by("id").values_list("target", flat=True))
+
+
+def test_an_answer_lost_on_its_way_is_looked_up_until_it_is_found(story: Story, unposted: None) -> None:
+    with story.on("2026-03-09", "10:00"):
+        story.close(training("SO-4001", dt.date(2026, 3, 9)))
+        (number,) = story.bill()
+        story.platforms.fault(ERP, "drop_after", "create_journal", times=1)
+        # Booked, but for two seconds of the machine no search finds it.
+        story.platforms.fault(ERP, "search_lag", "create_journal", value=2, times=1)
+        hidden_until = time.monotonic() + 2.0
+        assert run.run_stage("post_journal") == 1
+        step = Step.objects.get(stage="post_journal")
+        assert (step.state, step.reason) == ("unknown", "outcome_unknown")
+        assert entry(number).state == "posting"
+    with story.flow.at(dt.datetime(2026, 3, 9, 10, 0, 5, tzinfo=dt.UTC)):
+        run.drain("post_journal")
+        step = Step.objects.get(id=step.id)
+        # One empty search proves nothing.
+        assert step.state == "unknown"
+        assert step.proof["searches"][0]["found"] is None
+    while time.monotonic() < hidden_until + 0.2:
+        time.sleep(0.05)
+    with story.flow.at(dt.datetime(2026, 3, 9, 10, 0, 20, tzinfo=dt.UTC)):
+        run.drain("post_journal")
+    step = Step.objects.get(id=step.id)
+    assert step.state == "done"
+    assert step.proof["found_at"] == "2026-03-09T10:00:20+00:00"
+    (document,) = story.documents()
+    assert (step.document, entry(number).document_number) == (document["number"], document["number"])
+    assert ways(step)[-2:] == ["running", "done"] and "unknown" in ways(step)
+    assert not Case.objects.exists()
+
+
+def test_an_erp_that_commits_after_the_settle_time_still_holds_one_document(story: Story, unposted: None) -> None:
+    with story.on("2026-03-09", "10:00"):
+        story.close(training("SO-4002", dt.date(2026, 3, 9)))
+        (number,) = story.bill()
+        story.platforms.fault(ERP, "drop_after", "create_journal", times=1)
+        story.platforms.fault(ERP, "search_lag", "create_journal", value=1, times=1)
+        run.run_stage("post_journal")
+    # The settle time of the connection is over and nothing was found: it is sent again, and the key is taken there.
+    with story.flow.at(dt.datetime(2026, 3, 9, 10, 5, tzinfo=dt.UTC)):
+        run.drain("post_journal")
+    began = time.monotonic()
+    while time.monotonic() < began + 1.2:
+        time.sleep(0.05)
+    for minute in range(6, 30):
+        with story.flow.at(dt.datetime(2026, 3, 9, 10, minute, tzinfo=dt.UTC)):
+            run.drain("post_journal")
+    assert Step.objects.get(stage="post_journal").state == "done"
+    assert [document["number"] for document in story.documents()] == [entry(number).document_number]
+
+
+@pytest.mark.live
+def test_a_worker_killed_while_the_erp_books_leaves_one_document(
+    today: Story, unposted: None, tmp_path: Path, closing_connections: None
+) -> None:
+    story, log = today, tmp_path / "workers.log"
+    story.close(training("SO-4003", clock.today()))
+    (number,) = story.bill()
+    story.platforms.fault(ERP, "latency", "create_journal", value=3000, times=1)
+    with worker("posting", log=log, name="first", Q2C_LEASE_S="2") as first:
+        tasks.run_stage.apply_async(args=["post_journal"], queue="posting")
+        until(lambda: any(fault["hits"] for fault in story.platforms.control(ERP, "faults", method="GET")))
+        step = Step.objects.get(stage="post_journal")
+        assert (step.state, step.sent_at is not None) == ("running", True)
+        first.kill()
+    assert story.documents() == []
+    until(story.documents)
+    with worker("posting", log=log, name="second", Q2C_LEASE_S="2"):
+
+        def settled() -> bool:
+            # As the beat does.
+            sweep.sweep()
+            return Step.objects.filter(id=step.id, state="done").exists()
+
+        until(settled)
+    step = Step.objects.get(id=step.id)
+    assert ways(step)[-3:] == ["unknown", "running", "done"]
+    (document,) = story.documents()
+    assert (step.document, entry(number).document_number) == (document["number"], document["number"])
+    assert Invoice.objects.get().state == "posted"
