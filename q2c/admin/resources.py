@@ -6,9 +6,13 @@ names its row, its column and what to do.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from import_export import fields, resources, widgets
 from import_export.widgets import ForeignKeyWidget
 
@@ -96,10 +100,52 @@ class StrictBoolean(widgets.BooleanWidget):
         raise ValueError(f"{value!r} is neither yes nor no: write 1 or 0")
 
 
+class StrictDate(widgets.DateWidget):
+    """YYYY-MM-DD only: 03/04/2026 is in March to some and in April to others."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> dt.date | None:
+        text = str(value or "").strip()
+        try:
+            return dt.date.fromisoformat(text) if text else None
+        except ValueError:
+            raise ValueError(f"{text!r} is not a valid date: write it like 2026-01-31") from None
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        return value.isoformat() if value else ""
+
+
+class StrictNumber(widgets.DecimalWidget):
+    """Digits with a point: in 1,100 the comma means thousands to some and decimals to others."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Decimal | None:
+        text = str(value if value is not None else "").strip()
+        if not text:
+            return None
+        if not re.fullmatch(r"-?\d+(\.\d+)?", text):
+            raise ValueError(f"{text!r} is not a number: write it with digits and a point, like 1100.50")
+        return Decimal(text)
+
+
+class StrictWhole(widgets.IntegerWidget):
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> int | None:
+        text = str(value if value is not None else "").strip()
+        if not text:
+            return None
+        if not re.fullmatch(r"-?\d+", text):
+            raise ValueError(f"{text!r} is not a whole number")
+        return int(text)
+
+
 class Rows(resources.ModelResource):
     """Base: all or nothing, full validation, the reason of the import on each record."""
 
-    WIDGETS_MAP = {**resources.ModelResource.WIDGETS_MAP, "BooleanField": StrictBoolean}
+    WIDGETS_MAP = {
+        **resources.ModelResource.WIDGETS_MAP,
+        "BooleanField": StrictBoolean,
+        "DateField": StrictDate,
+        "DecimalField": StrictNumber,
+        "PositiveSmallIntegerField": StrictWhole,
+    }
 
     class Meta:
         clean_model_instances = True
@@ -115,6 +161,18 @@ class Rows(resources.ModelResource):
             raise ValueError(f"Unknown columns: {', '.join(unknown)}. There are {', '.join(sorted(known))}")
         if missing := [name for name in self._meta.import_id_fields if name not in given]:
             raise ValueError(f"Missing columns: {', '.join(missing)}. They say which record a row is")
+
+    def get_instance(self, instance_loader: Any, row: Any) -> Any:
+        """The record of a row. What is wrong with its key is an error of that field, not of the whole row."""
+        wrong = {}
+        for name in self._meta.import_id_fields:
+            try:
+                self.fields[name].clean(row)
+            except ValueError as error:
+                wrong[name] = str(error)
+        if wrong:
+            raise ValidationError(wrong)
+        return super().get_instance(instance_loader, row)
 
     def before_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
         instance._change_reason = kwargs.get("change_reason") or "Imported"

@@ -1,0 +1,192 @@
+"""Credentials, keys and people: what goes in and never comes out, and who may give what."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from q2c import keys
+from q2c.models import ApiKey, Connection
+from tests.admin.conftest import SECRET
+from tests.admin.forms import change, errors, posted, said
+from tests.connectors.control import Control, sandbox_url
+from tests.connectors.salesforce import orgs
+
+pytestmark = pytest.mark.django_db
+
+
+def address(model, page, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+@pytest.fixture
+def crm(db):
+    return Connection.objects.create(
+        name="crm", title="Sales", vendor="salesforce", service="crm", base_url=sandbox_url("salesforce"),
+        credentials={"consumer_key": "key-secret", "consumer_secret": SECRET},
+    )  # fmt: skip
+
+
+# Connections
+
+
+def test_credentials_are_laid_over_what_is_stored(browser, crm):
+    url = address(Connection, "change", crm.pk)
+    given = json.dumps({"consumer_secret": "another", "webhook_secret": "whsec_x", "consumer_key": None})
+    page = change(browser("Platform engineer"), url, new_credentials=given, change_reason="Rotated")
+    assert len(said(page)) == 1
+    crm.refresh_from_db()
+    assert crm.credentials == {"consumer_secret": "another", "webhook_secret": "whsec_x"}
+    assert crm.history.first().history_change_reason == "Rotated"
+    assert "another" not in json.dumps(list(crm.history.values()), default=str)
+
+
+def test_left_empty_they_stay(browser, crm):
+    change(browser(), address(Connection, "change", crm.pk), title="Sales platform", change_reason="Better name")
+    crm.refresh_from_db()
+    assert (crm.title, crm.credentials["consumer_secret"]) == ("Sales platform", SECRET)
+
+
+@pytest.mark.parametrize(
+    "typed", [f'{{"consumer_secret": "{SECRET}-new"', f'["{SECRET}-new"]', f'{{"a": {{"b": "{SECRET}-new"}}}}']
+)
+def test_what_was_typed_wrongly_is_not_shown_back(browser, crm, typed):
+    page = change(browser(), address(Connection, "change", crm.pk), new_credentials=typed, change_reason="Rotated")
+    assert errors(page)["new_credentials"]
+    assert SECRET not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"service": "journals"}, "service", "Salesforce serves crm"),
+        ({"base_url": "http://crm.example"}, "base_url", "https://"),
+        ({"base_url": "ftp://crm.example"}, "base_url", "https://"),
+        ({"options": "[1]"}, "options", "JSON object"),
+        ({"vendor": "acme"}, "vendor", "valid choice"),
+    ],
+)
+def test_what_cannot_work_is_refused(browser, crm, changes, field, words):
+    page = change(browser(), address(Connection, "change", crm.pk), **changes, change_reason="x")
+    assert words in " ".join(errors(page)[field])
+
+
+def test_a_connection_keeps_its_name(browser, crm):
+    page = change(browser(), address(Connection, "change", crm.pk), name="other", change_reason="x")
+    assert page.status_code == 200
+    crm.refresh_from_db()
+    assert crm.name == "crm"
+
+
+def test_trying_a_connection_says_what_the_platform_says(browser, crm):
+    org = Control("salesforce")
+    org.reset()
+    org.seed(apps=[orgs.SECRET_APP])
+    try:
+        client, asked = browser(), {"action": "probe", "_selected_action": [crm.pk]}
+        (refused,) = said(client.post(address(Connection, "changelist"), asked, follow=True))
+        assert "crm: Salesforce refuses a token: invalid client credentials" in refused
+        crm.credentials = {"consumer_key": "key-secret", "consumer_secret": "a secret"}
+        crm.save()
+        assert said(client.post(address(Connection, "changelist"), asked, follow=True)) == ["crm answers"]
+    finally:
+        org.reset()
+
+
+def test_whoever_only_reads_sees_no_field_for_credentials(browser, crm):
+    page = browser("Auditor").get(address(Connection, "change", crm.pk)).content.decode()
+    assert "new_credentials" not in page
+    assert SECRET not in page
+
+
+# Keys
+
+
+def made(client, **changes):
+    url = address(ApiKey, "add")
+    return client.post(url, {"system": "web-shop", "scopes": ["q2c.add_event"], **changes})
+
+
+def test_a_key_is_shown_once(browser):
+    client = browser("Platform engineer")
+    page = made(client)
+    secret = page.context["secret"]
+    assert secret in page.content.decode()
+    assert "no-store" in page["Cache-Control"]
+    key = ApiKey.objects.get()
+    assert (key.hash, key.created_by, key.scopes) == (keys.secret_hash(secret), client.user, ["q2c.add_event"])
+    for url in (address(ApiKey, "changelist"), address(ApiKey, "change", key.pk), address(ApiKey, "history", key.pk)):
+        later = client.get(url).content.decode()
+        assert secret not in later
+        assert key.hash not in later
+    assert secret not in str(client.cookies)
+    assert secret not in str(dict(client.session))
+
+
+def test_a_key_may_do_no_more_than_its_maker(browser):
+    client = browser("Platform engineer")
+    page = made(client, scopes=["ledger.close_period"])
+    assert "valid choice" in " ".join(errors(page)["scopes"])
+    page = made(client, scopes=[])
+    assert errors(page)["scopes"]
+    page = made(client, system="q2c")
+    assert "name of our own" in " ".join(errors(page)["system"])
+    assert not ApiKey.objects.exists()
+
+
+def test_a_key_is_revoked_for_good_with_a_reason(browser):
+    client = browser("Platform engineer")
+    made(client)
+    key = ApiKey.objects.get()
+    asked = {"action": "revoke", "_selected_action": [key.pk]}
+    page = client.post(address(ApiKey, "changelist"), asked)
+    assert "refused from now on" in page.content.decode()
+    assert ApiKey.objects.get().is_usable
+    client.post(address(ApiKey, "changelist"), {**asked, "change_reason": "Laptop lost"})
+    key.refresh_from_db()
+    assert not key.is_usable
+    assert key.history.first().history_change_reason == "Laptop lost"
+    assert client.get(address(ApiKey, "delete", key.pk)).status_code == 403
+
+
+def test_scopes_of_a_key_stay(browser):
+    client = browser()
+    made(client)
+    key = ApiKey.objects.get()
+    change(client, address(ApiKey, "change", key.pk), scopes=["ledger.close_period"], change_reason="More")
+    key.refresh_from_db()
+    assert key.scopes == ["q2c.add_event"]
+
+
+# People
+
+
+def test_nobody_raises_themselves_or_touches_an_administrator(browser, django_user_model):
+    client = browser("Platform engineer")
+    boss = django_user_model.objects.create_superuser("boss", password="a long enough word")
+    own = address(get_user_model(), "change", client.user.pk)
+    page = client.get(own)
+    assert {"is_superuser", "user_permissions", "groups"} & set(page.context["adminform"].form.fields) == set()
+    everything = list(Group.objects.values_list("pk", flat=True))
+    client.post(own, posted(page, is_superuser="on", groups=everything, **_joined(client.user)))
+    client.user.refresh_from_db()
+    assert (client.user.is_superuser, client.user.groups.count()) == (False, 1)
+    assert client.post(address(get_user_model(), "change", boss.pk), {"username": "mine"}).status_code == 403
+    assert client.get(address(get_user_model(), "password_change", boss.pk)).status_code in (403, 404)
+    assert client.get(address(get_user_model(), "delete", boss.pk)).status_code == 403
+
+
+def _joined(user):
+    return {"date_joined_0": "2026-01-01", "date_joined_1": "10:00:00", "username": user.username}
+
+
+def test_a_person_is_given_a_role(browser, django_user_model):
+    client = browser("Platform engineer")
+    mia = django_user_model.objects.create_user("mia", password="a long enough word")
+    url, role = address(get_user_model(), "change", mia.pk), Group.objects.get(name="Controller")
+    change(client, url, groups=[role.pk], is_staff="on")
+    assert list(mia.groups.all()) == [role]

@@ -1,0 +1,188 @@
+"""CSV in and out: the preview, what is wrong with a row, the reason, all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from exceptions.models import Offer
+from ledger.models import Account, DimensionRule, FxRate, LegalEntity
+from q2c.admin.master import ImportedAdmin
+from q2c.models import Customer, ItemMapping, Product
+from tests.admin.forms import said
+from tests.admin.test_pages import MODELS, admin
+from tests.engine import makers
+
+pytestmark = pytest.mark.django_db
+IMPORTED = [model for model in MODELS if isinstance(admin.site._registry[model], ImportedAdmin)]
+
+
+def address(model, page):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
+
+
+def preview(client, model, text):
+    content = text if isinstance(text, bytes) else text.encode()
+    upload = SimpleUploadedFile("rows.csv", content, content_type="text/csv")
+    return client.post(address(model, "import"), {"format": "0", "resource": "0", "import_file": upload})
+
+
+def confirm(client, model, page, reason="Price list 2027"):
+    form = {name: value for name, value in page.context["confirm_form"].initial.items() if value is not None}
+    return client.post(address(model, "process_import"), {**form, "change_reason": reason}, follow=True)
+
+
+def exported(client, model):
+    fields = dict.fromkeys(_export_fields(client, model), "on")
+    answer = client.post(address(model, "export"), {"format": "0", "resource": "0", **fields})
+    assert "attachment" in answer.get("Content-Disposition", ""), answer.context["form"].errors
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+
+
+def _export_fields(client, model):
+    page = client.get(address(model, "export"))
+    return [name for name in page.context["form"].fields if name not in {"format", "resource", "export_items"}]
+
+
+def test_a_new_row_and_a_changed_one(browser, busy):
+    client = browser("Finance systems")
+    page = preview(client, Product, "code,name,kind,revenue_treatment,active\nPLATFORM,Platform X,recurring,ratable_daily,1\n"
+                   "SETUP,Set-up,one_time,point_in_time,yes\n")  # fmt: skip
+    assert [row.import_type for row in page.context["result"].valid_rows()] == ["update", "new"]
+    assert "Confirm import" in page.content.decode()
+    assert not Product.objects.filter(code="SETUP").exists()
+    done = confirm(client, Product, page)
+    assert "1 new, 1 updated" in said(done)[0]
+    changed, made = Product.objects.get(code="PLATFORM"), Product.objects.get(code="SETUP")
+    assert (changed.name, changed.tax_code, made.kind) == ("Platform X", "SW056000", "one_time")
+    for product in (changed, made):
+        last = product.history.first()
+        assert (last.history_change_reason, last.history_user) == ("Price list 2027", client.user)
+
+
+def test_without_a_reason_nothing_is_imported(browser, busy):
+    client = browser()
+    page = preview(client, Product, "code,name,kind,revenue_treatment\nNEW,New,one_time,point_in_time\n")
+    again = confirm(client, Product, page, reason="")
+    assert "Say why" in again.content.decode()
+    assert not Product.objects.filter(code="NEW").exists()
+
+
+BAD = [
+    (Product, "code,name,kind,revenue_treatment\nP,Name,lease,point_in_time\n", 1, "kind", "not a valid choice"),
+    (Product, "code,name,kind,revenue_treatment,active\nA,A,usage,usage_as_billed,1\nP,N,usage,usage_as_billed,maybe\n",
+     2, "active", "write 1 or 0"),
+    (ItemMapping, "product,connection,item,effective_from\nNOPE,erp-de,X,2026-01-01\n", 1, "product",
+     "There is no product NOPE: add it first"),
+    (ItemMapping, 'product,connection,item,effective_from,dimensions\nPLATFORM,erp-de,X,2026-01-01,"{"\n', 1,
+     "dimensions", "Not JSON"),
+    (Account, "entity,code,name,type\nXX,4000,Sales,revenue\n", 1, "entity", "There is no legal entity XX"),
+    (DimensionRule, "dimension,account,account_type,requirement,effective_from\ncost_center,US01/0,,required,2026-01-01\n",
+     1, "account", "There is no account US01/0"),
+    (FxRate, "from_currency,to_currency,kind,on,rate\nEUR,QQQ,spot,2026-01-01,1.1\n", 1, "to_currency", "ISO 4217"),
+    (FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,someday,1.1\n", 1, "on", "valid date"),
+    (FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,03/04/2026,1.1\n", 1, "on", "2026-01-31"),
+    (FxRate, 'from_currency,to_currency,kind,on,rate\nEUR,USD,spot,2026-03-04,"1,1"\n', 1, "rate", "a point"),
+    (LegalEntity, "code,name,functional_currency,country,timezone\nFR01,France,EUR,FR,Mars\n", 1, "timezone",
+     "not a time zone"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "text", "row", "field", "words"), BAD, ids=[f"{b[0].__name__}-{b[3]}" for b in BAD])
+def test_a_bad_row_is_named_with_its_field_and_the_remedy(browser, busy, model, text, row, field, words):
+    page = preview(browser(), model, text)
+    assert "confirm_form" not in page.context
+    (invalid,) = page.context["result"].invalid_rows
+    assert invalid.number == row
+    assert words in " ".join(invalid.field_specific_errors[field])
+    assert words in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("code,name,colour\nP,N,red\n", "Unknown columns: colour"),
+        ("name,kind\nN,usage\n", "Missing columns: code"),
+        ("", "No valid data"),
+        (b"\xff\xfe\x00\x01", "while trying to read file"),
+    ],
+)
+def test_a_file_that_does_not_fit(browser, busy, text, words):
+    page = preview(browser(), Product, text or b" ")
+    assert words in page.content.decode()
+    assert "Traceback" not in page.content.decode()
+
+
+def test_what_stopped_fitting_between_preview_and_confirmation_imports_nothing(browser, busy):
+    client = browser()
+    text = "product,connection,item,effective_from\nPLATFORM,erp-us,P-2,2027-01-01\nOTHER,erp-us,P-3,2027-01-01\n"
+    other = Product.objects.create(code="OTHER", name="O", kind="usage", revenue_treatment="usage_as_billed")
+    page = preview(client, ItemMapping, text)
+    other.delete()
+    done = confirm(client, ItemMapping, page)
+    assert "Nothing was imported" in said(done)[0]
+    assert not ItemMapping.objects.filter(item="P-2").exists()
+
+
+def test_files_of_spreadsheets_begin_with_a_mark(browser, busy):
+    page = preview(browser(), Customer, "\ufeffkey,name\nC-5,Søren & Co\n".encode())
+    assert [row.import_type for row in page.context["result"].valid_rows()] == ["new"]
+
+
+@pytest.mark.parametrize("model", IMPORTED, ids=[model.__name__ for model in IMPORTED])
+def test_what_is_exported_can_be_imported_and_changes_nothing(browser, busy, model):
+    client = browser()
+    rows = exported(client, model)
+    if not rows:
+        pytest.skip("there is none of these in the company")
+    assert len(rows) == model.objects.count()
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)
+    result = preview(client, model, out.getvalue()).context["result"]
+    assert (result.has_errors(), result.has_validation_errors()) == (False, False), (
+        [(row.number, row.error) for row in result.invalid_rows], result.row_errors(), result.base_errors,
+    )  # fmt: skip
+    assert {row.import_type for row in result.valid_rows()} == {"skip"}, [row.diff for row in result.valid_rows()][:3]
+
+
+def test_a_spreadsheet_runs_no_formula_of_ours(browser, busy):
+    Customer.objects.create(key="C-9", name="=cmd|' /C calc'!A0")
+    names = [row["name"] for row in exported(browser(), Customer)]
+    assert "=cmd|' /C calc'!A0" not in names
+    assert len(names) == Customer.objects.count()
+
+
+@pytest.mark.parametrize(
+    ("role", "model", "imports", "exports"),
+    [("Auditor", Product, False, True), ("Sales ops", Product, True, True), ("Sales ops", ItemMapping, False, True),
+     ("Controller", FxRate, True, True)],
+)  # fmt: skip
+def test_importing_needs_the_rights_to_add_and_change(browser, busy, role, model, imports, exports):
+    client = browser(role)
+    assert client.get(address(model, "import")).status_code == (200 if imports else 403)
+    assert client.post(address(model, "process_import"), {}).status_code == (200 if imports else 403)
+    assert client.get(address(model, "export")).status_code == (200 if exports else 403)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_says_what_it_lets_through(browser, busy):
+    FxRate.objects.filter(from_currency="EUR", to_currency="USD").delete()
+    makers.issue("INV-9", makers.order("ORD-9"))
+    from ledger import periods
+    from ledger.models import FiscalPeriod
+
+    period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.reopen(period, by="cleo", why="late")
+    makers.run_all()
+    client = browser("Controller")
+    page = preview(client, FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,2026-01-01,1.10\n")
+    done = confirm(client, FxRate, page)
+    offer = Offer.objects.filter(blocker_type="fx_rate", state="open").first()
+    assert offer is not None, (said(done), list(Offer.objects.values()))
+    assert any(offer.title.rstrip(".") in text for text in said(done)), said(done)
