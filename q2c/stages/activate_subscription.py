@@ -10,6 +10,7 @@ from q2c import clock, states
 from q2c.connectors.outcomes import Lookup, Outcome, Posted
 from q2c.contracts.events import SubscriptionFact
 from q2c.models import Order, Subscription
+from q2c.stages import orders
 from q2c.stages.entity_time import midnight
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
@@ -69,6 +70,8 @@ class ActivateSubscription(Verb):
     def record(self, works: Sequence[Work]) -> None:
         active = [work for work in works if work.request is not None]
         ids = [work.fact.payload.subscription_id for work in active]
+        # Two groups of one order may begin at once: who comes second must see what the first one did.
+        orders.hold({work.fact.payload.order_id for work in active})
         states.move(Subscription, "activate", ids)
         waiting = set(
             Subscription.objects.filter(order__subscriptions__in=ids, state="provisioned").values_list(

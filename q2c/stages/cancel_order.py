@@ -9,6 +9,7 @@ from q2c.connectors.outcomes import Lookup, Outcome, Posted
 from q2c.contracts.events import OrderFact
 from q2c.models import Order, Step, Subscription
 from q2c.reasons import Reason
+from q2c.stages import orders
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 
@@ -61,6 +62,8 @@ class CancelOrder(Verb):
         return open_port(work.step.connection).is_cancelled(*work.request, work.step.key)
 
     def record(self, works: Sequence[Work]) -> None:
+        # The last of an order's groups cancels it, and two may end at once.
+        orders.hold({work.notes["order"].id for work in works})
         states.move(Subscription, "cancel", [w.notes["subscription"].id for w in works if "subscription" in w.notes])
         for work in works:
             order: Order = work.notes["order"]

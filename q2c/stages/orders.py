@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -170,6 +170,11 @@ def approved(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
         for step_id in signatures.granted(step_ids, reason):
             found[step_id].add(reason)
     return found
+
+
+def hold(ids: Iterable[str | uuid.UUID]) -> None:
+    """Lock orders, for what depends on all of their subscriptions."""
+    list(Order.objects.filter(id__in=set(ids)).order_by("id").select_for_update().values_list("id"))
 
 
 def account_key(payer: str, currency: str) -> str:

@@ -126,9 +126,15 @@ def story(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 def today(transactional_db: None) -> Iterator[Story]:
     """The same company on the machine's own clock, for stories in which real workers run."""
     registry.close_all()
+    story = founded_today()
+    yield story
+    story.platforms.control("", "faults", method="DELETE")
+    registry.close_all()
+
+
+def founded_today() -> Story:
+    """The company on the machine's own clock, with books for two months on either side."""
     platforms = Platforms()
     platforms.control("", "clock", {"now": None})
     day = clock.today()
-    yield Story(platforms, day - dt.timedelta(days=62), day + dt.timedelta(days=62))
-    platforms.control("", "faults", method="DELETE")
-    registry.close_all()
+    return Story(platforms, day - dt.timedelta(days=62), day + dt.timedelta(days=62))
