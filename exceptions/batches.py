@@ -107,12 +107,15 @@ def cancel(user: Any, batch_id: uuid.UUID, why: str = "") -> ReplayBatch:
     return batch
 
 
+_DONE = {"queue": "sent", "cancel": "cancelled"}
+
+
 def _move(user: Any, batch_id: uuid.UUID, verb: str, **columns: Any) -> ReplayBatch:
     with states.acting(rights.name_of(user)):
         moved = states.move(ReplayBatch, verb, [batch_id], **columns)
         batch = ReplayBatch.objects.get(id=batch_id)
         if not moved:
-            raise NotPossible(f"R-{batch.number} is {batch.state.replace('_', ' ')}; it can no longer be {verb}ed")
+            raise NotPossible(f"R-{batch.number} is {batch.state.replace('_', ' ')}; it can no longer be {_DONE[verb]}")
     return batch
 
 

@@ -165,13 +165,12 @@ def _compared(value: str, key: str, at: int, example: str) -> list[tuple[str, st
 
 def amount(value: str, user: Any, at: int) -> Q:
     """In units of each case's own currency: amount:>10000 finds EUR 10,000.01 and JPY 10,001; EUR may be appended."""
-    found = re.fullmatch(r"(.*?)([A-Za-z]{3})?", value)
-    assert found is not None
-    code = (found[2] or "").upper()
+    found = re.fullmatch(r"(.*\d)([A-Za-z]{3})", value)
+    given, code = (found[1], found[2].upper()) if found else (value, "")
     if code and code not in money.EXPONENTS:
         raise QueryError(f"{code} is no ISO 4217 currency", at)
     bounds = []
-    for lookup, operand in _compared(found[1] or value, "amount", at, "amount:>10000"):
+    for lookup, operand in _compared(given, "amount", at, "amount:>10000"):
         try:
             units = Decimal(operand.replace("_", "").replace("'", ""))
         except InvalidOperation:

@@ -102,11 +102,17 @@ def take(user: Any, offer_id: uuid.UUID, *, canary: int = 0, stop_after: int = 0
     with transaction.atomic():
         offer = _open(user, offer_id)
         batch = batches.create(
-            user, waiting_for(_blocker(offer)), title=offer.title, why=sentences.again(_blocker(offer)),
+            user, waiting_for(_blocker(offer)), title=_headline(offer), why=sentences.again(_blocker(offer)),
             canary=canary, stop_after=stop_after,
         )  # fmt: skip
         states.move(Offer, "take", [offer_id], **_by(user), batch_id=batch.id)
     return batch
+
+
+def _headline(offer: Offer) -> str:
+    """What was put right; how many there are is counted when the replay is frozen."""
+    text = sentences.again(_blocker(offer))
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def dismiss(user: Any, offer_id: uuid.UUID) -> Offer:

@@ -89,11 +89,15 @@ def dry_run(user: Any, case_id: uuid.UUID) -> dict[str, Any] | None:
     return previews.shown(runs[0]) if runs else None
 
 
-def send(user: Any, batch_id: uuid.UUID) -> ReplayBatch:
-    """Let a dry run become real. Raises Refused or NotPossible."""
+def send(user: Any, batch_id: uuid.UUID, *, canary: int | None = None, stop_after: int | None = None) -> ReplayBatch:
+    """Let a dry run become real; canary and brake may still be set. Raises Refused or NotPossible."""
     size = ReplayBatch.objects.filter(id=batch_id).values_list("size", flat=True).first() or 0
     rights.require(user, rights.BULK if size > 1 else rights.REPLAY, "send this replay")
+    given = {"canary": canary, "stop_after": stop_after}
     with transaction.atomic():
+        ReplayBatch.objects.filter(id=batch_id, state="dry_run").update(
+            **{name: value for name, value in given.items() if value is not None}
+        )
         batch = batches.queue(user, batch_id)
         wake.task_after_commit("advance_batches")
         # The first of them go at once: whoever pressed sees them go.

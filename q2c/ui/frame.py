@@ -33,6 +33,7 @@ SHEETS = (
     "css/records.css",
     "css/charts.css",
     "css/pages.css",
+    "css/cases.css",
     "css/print.css",
 )
 
@@ -41,6 +42,8 @@ PLACES = (
     Place("Control tower", "control-tower", "layout-dashboard", "q2c.view_step", "h"),
     Place("Queue", "queue", "inbox", "exceptions.view_case", "q"),
     Place("Problems", "problems", "layers", "exceptions.view_problem", "p"),
+    Place("Replays", "replays", "rotate-cw", "exceptions.view_case", "r"),
+    Place("Approvals", "approvals", "user-check", "exceptions.view_case", "v"),
     Place("Trace", "trace", "route", "q2c.view_event", "t"),
     Place("Orders", "orders", "shopping-cart", "q2c.view_order", "o", "Records"),
     Place("Invoices", "invoices", "receipt", "q2c.view_invoice", "i", "Records"),

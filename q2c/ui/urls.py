@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from django.urls import path
 
-from q2c.ui import control_tower, gallery, invoices, journals, orders, process, sign_in, trace
+from q2c.ui import (
+    approvals,
+    case,
+    case_actions,
+    control_tower,
+    gallery,
+    invoices,
+    journals,
+    offers,
+    orders,
+    problems,
+    process,
+    queue,
+    replays,
+    sign_in,
+    trace,
+)
 
 _FRAME = [
     path("sign-in", sign_in.sign_in, name="sign-in"),
@@ -30,7 +46,31 @@ _RECORDS = [
     path("process", process.show, name="process"),
 ]
 
+# What failed, and how it is put right.
+_CASES = [
+    path("queue", queue.queue, name="queue"),
+    path("queue/complete", queue.complete, name="queue-complete"),
+    path("queue/act", case_actions.many, name="queue-act"),
+    path("cases/<uuid:case_id>", case.case, name="case"),
+    path("cases/<uuid:case_id>/act", case_actions.one, name="case-act"),
+    path("cases/<uuid:case_id>/dry-run", case.dry_run, name="case-dry-run"),
+    path("cases/<uuid:case_id>/progress", case.progress, name="case-progress"),
+    path("problems", problems.problems, name="problems"),
+    path("problems/<uuid:problem_id>", problems.problem, name="problem"),
+    path("problems/<uuid:problem_id>/replay", problems.replay, name="problem-replay"),
+    path("replays", replays.replays, name="replays"),
+    path("replays/<uuid:batch_id>", replays.replay, name="replay"),
+    path("replays/<uuid:batch_id>/progress", replays.progress, name="replay-progress"),
+    path("replays/<uuid:batch_id>/send", replays.send, name="replay-send"),
+    path("replays/<uuid:batch_id>/cancel", replays.cancel, name="replay-cancel"),
+    path("offers/<uuid:offer_id>/take", offers.take, name="offer-take"),
+    path("offers/<uuid:offer_id>/dismiss", offers.dismiss, name="offer-dismiss"),
+    path("approvals", approvals.approvals, name="approvals"),
+    path("approvals/<uuid:approval_id>/decide", approvals.decide, name="approval-decide"),
+]
+
 urlpatterns = [
     *_FRAME,
     *_RECORDS,
+    *_CASES,
 ]

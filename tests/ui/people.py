@@ -6,8 +6,11 @@ import re
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
+
+from exceptions.models import Team
+from q2c import roles
 
 
 def person(name: str, *rights: str) -> Any:
@@ -34,3 +37,24 @@ def page(client: Client, address: str, status: int = 200) -> str:
 def read(client: Client, address: str) -> str:
     """A page as it is read: without its tags, so that an amount is one word."""
     return re.sub(r"<[^>]+>", "", page(client, address))
+
+
+def of_role(name: str, *names: str, team: str = "", **given: Any) -> Any:
+    """A person with these roles, in a team."""
+    roles.install()
+    user = get_user_model().objects.create_user(name, password="a long enough word", **given)
+    user.groups.set(Group.objects.filter(name__in=names))
+    if team:
+        Team.objects.get(code=team).members.add(user)
+    return user
+
+
+def with_rights(name: str, *codenames: str) -> Any:
+    """A person with these rights of the room exceptions, and nothing else."""
+    return person(name, *(f"exceptions.{codename}" for codename in codenames))
+
+
+def signed_in(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client

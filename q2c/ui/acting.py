@@ -1,0 +1,81 @@
+"""How a page answers what a person did: what happened and what was left, on the page that they came from."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from exceptions.done import Done
+from exceptions.errors import NotPossible, QueryError, Refused
+from exceptions.models import Case
+from exceptions.sentences import count
+from q2c.ui.frame import tell
+from q2c.ui.rights import refused
+
+View = Callable[..., HttpResponse]
+
+
+def answering(view: View) -> View:
+    """What a verb refuses is told: a missing right by its page, anything else where the person came from."""
+
+    @functools.wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Refused as error:
+            return refused(request, error.right, "" if error.right else f"{error.text[:1].upper()}{error.text[1:]}.")
+        except (NotPossible, QueryError) as error:
+            tell(request, "bad", "Not done.", f"{error.text}.")
+            return HttpResponseRedirect(back(request))
+
+    return answered
+
+
+def back(request: HttpRequest, otherwise: str = "queue") -> str:
+    """The address that the form names, else the page it stood on, else a place of ours; never another host."""
+    referer = urlsplit(request.headers.get("Referer", ""))
+    came_from = f"{referer.path}?{referer.query}" if referer.query else referer.path
+    for address in (request.POST.get("back", ""), came_from if referer.netloc == request.get_host() else ""):
+        if address and url_has_allowed_host_and_scheme(address, allowed_hosts=None):
+            return address
+    return address_of(otherwise) or "/"
+
+
+def address_of(name: str, *args: Any) -> str:
+    """The address of a page by its name; empty where that page is not installed."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+def told(request: HttpRequest, done: Done, happened: str, then: str = "", tone: str = "good") -> None:
+    """“3 cases claimed.” and what was left, each with its reason where they are few."""
+    if done.done:
+        tell(request, tone, f"{count(len(done.done), 'case')} {happened}.", then)
+    if done.left:
+        reasons = list(dict.fromkeys(done.left.values()))
+        shown = "; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
+        tell(request, "warn", f"{count(len(done.left), 'case')} left as they were:", f"{shown}.")
+
+
+def whole(text: str, what: str, most: int = 100_000) -> int:
+    """A number that a form sent. Raises NotPossible naming the field."""
+    if not text.strip():
+        return 0
+    if not text.strip().isascii() or not text.strip().isdigit() or int(text) > most:
+        raise NotPossible(f"{what} is a whole number from 0 to {most:,}")
+    return int(text)
+
+
+def case_of(request: HttpRequest, case_id: Any) -> Case | None:
+    """A case that this person may see."""
+    seen = Case.objects.visible_to(request.user).select_related("owner_team", "assignee", "problem")
+    found: Case | None = seen.filter(id=case_id).first()
+    return found

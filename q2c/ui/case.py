@@ -1,0 +1,238 @@
+"""The page of a case: what happened, what to do, what it books, what waits behind, and what becomes of a replay."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_safe
+
+from exceptions import sentences
+from exceptions.models import Case, CaseEvent, Policy, ReplayItem
+from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
+from ledger import journal
+from ledger.models import JournalEntry
+from q2c.engine import desk, previews
+from q2c.models import Step
+from q2c.models.step import OPEN
+from q2c.ui import case_views, cause, parts
+from q2c.ui.acting import answering, case_of
+from q2c.ui.queue import choices
+from q2c.ui.replays import journal_of
+from q2c.ui.rights import require, right
+
+BEHIND = 10
+
+
+@require_safe
+@right("exceptions.view_case")
+def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """?view= chooses what stands below; ?dry_run=1 shows at once what a replay would do."""
+    found = case_of(request, case_id)
+    if found is None:
+        raise Http404
+    step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
+    view = request.GET.get("view", "timeline")
+    view = view if view in case_views.VIEWS else "timeline"
+    behind = _behind(step)
+    context = {
+        "crumbs": [parts.Crumb("Queue", reverse("queue")), parts.Crumb(found.shown)],
+        "case": found,
+        "step": step,
+        "policy": Policy.objects.filter(reason=found.reason).first(),
+        "fix": cause.fix_of(found),
+        "blocker": sentences.thing(found.blocker) if found.blocker else "",
+        "facts": _facts(found, step),
+        "others": _others(request.user, found),
+        "behind": behind[:BEHIND],
+        "behind_count": len(behind),
+        "view": view,
+        "tabs": [
+            parts.Tab(label, f"?view={name}#more", current=name == view) for name, label in case_views.VIEWS.items()
+        ],
+        "below": case_views.below(request.user, view, found, step),
+        "actions": _may(found),
+        "dry_run": None,
+        "proof": _proof(found, step),
+        **replayed(found, step),
+        **choices(request.user),
+    }
+    if request.GET.get("dry_run") and request.user.has_perm("exceptions.replay_case"):
+        context["dry_run"] = looked_at(request, found)
+    else:
+        context["journal"] = _booked(step)
+    return render(request, "cases/case.html", context)
+
+
+def _facts(found: Case, step: Step | None) -> list[tuple[str, Any]]:
+    return parts.facts(
+        ("Business key", found.business_key),
+        ("Customer", found.customer),
+        ("Entity", found.entity),
+        ("Stage", found.stage.replace("_", " ")),
+        ("Way", f"{found.source or '–'} → {found.target or '–'}"),
+        ("Platform's code", found.code),
+        ("Field", found.field),
+        ("Key there", step.key if step is not None and step.connection else ""),
+    )
+
+
+def _proof(found: Case, step: Step | None) -> list[dict[str, Any]]:
+    """That nothing is there twice: searched when, found what, posted when, read back, as which document."""
+    kept = (step.proof if step is not None else None) or found.proof
+    lines: list[dict[str, Any]] = []
+    for search in kept.get("searches", []):
+        there = f"found {search['found']}" if search.get("found") else "nothing was there"
+        lines.append({"what": "Searched", "at": _instant(search.get("at")), "text": there, "icon": "search"})
+    if kept.get("posted_at"):
+        lines.append({"what": "Posted", "at": _instant(kept["posted_at"]), "text": "", "icon": "send"})
+    if kept.get("found_at"):
+        told = "date, amounts and dimensions are ours" if kept.get("compared") else "it is there"
+        lines.append({"what": "Read back", "at": _instant(kept["found_at"]), "text": told, "icon": "circle-check"})
+    return lines
+
+
+def _instant(text: Any) -> dt.datetime | None:
+    found = parse_datetime(str(text or ""))
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def _others(user: Any, found: Case) -> int:
+    """How many other unresolved cases have the same cause."""
+    if not user.has_perm("exceptions.view_problem"):
+        return 0
+    same = Case.objects.visible_to(user).filter(problem=found.problem_id, state__in=REPLAYABLE)
+    return same.exclude(id=found.id).order_by().values("id")[:1000].count()
+
+
+def _behind(step: Step | None) -> list[Step]:
+    """The steps that are held until this one is done or given up."""
+    if step is None or not step.order_key or step.state not in OPEN:
+        return []
+    later = Step.objects.filter(order_key=step.order_key, seq__gt=step.seq, state__in=OPEN)
+    return list(later.order_by("seq")[:100])
+
+
+def _booked(step: Step | None) -> parts.JournalPreview | None:
+    """The journal as it stands: the one to be posted, or the one its event became."""
+    if step is None:
+        return None
+    entries = JournalEntry.objects.filter(event_id__in=[step.event_id, step.event.causation_id])
+    ids = list(entries.exclude(state="superseded").order_by("-generation").values_list("id", flat=True)[:1])
+    read = journal.read(ids)
+    return journal_of({"journal": previews.journal(read[0])}) if read else None
+
+
+def _may(found: Case) -> dict[str, str]:
+    """Why an action does not fit the state of the case; empty where it does. Rights are the buttons' own."""
+    said = found.state.replace("_", " ")
+    here = f"It is {said}."
+    return {
+        "claim": "" if found.state in TO_DO else here,
+        "assign": here if found.state in ENDED else "",
+        "snooze": "" if found.state in TO_DO else here,
+        "replay": _why_not_replay(found, here),
+        "close": "" if found.state in (*TO_DO, "snoozed") else here,
+    }
+
+
+def _why_not_replay(found: Case, here: str) -> str:
+    if found.step_id is None:
+        return "It came in unreadable: the sender sends it again."
+    if found.state == "replaying":
+        return "It is on its way already."
+    return "" if found.state in REPLAYABLE else here
+
+
+def replayed(found: Case, step: Step | None) -> dict[str, Any]:
+    """How the latest replay stands, in the words that people use for it; nothing where there was none."""
+    item = ReplayItem.objects.filter(case=found).exclude(outcome="skipped").select_related("batch").last()
+    events = list(found.events.filter(kind__in=_TOLD).order_by("-id")[:20])
+    started = next((event for event in events if event.kind == "replay_requested"), None)
+    if started is None:
+        return {"replay": None, "moving": False}
+    after = [event for event in events if event.id >= started.id]
+    moving = found.state == "replaying"
+    state = _stands(found, step, after, moving)
+    return {
+        "replay": {
+            "state": state,
+            "since": started.at,
+            "by": started.actor,
+            "item": item if item is not None and item.batch.state != "dry_run" else None,
+            "said": _said(found, step, state),
+            "tries": step.attempts if step is not None else 0,
+        },
+        "moving": moving,
+    }
+
+
+_TOLD = (
+    "replay_requested", "replay_sent", "replay_confirmed", "resolved", "failed_again", "cause_changed",
+    "outcome_unknown", "reopened",
+)  # fmt: skip
+
+
+def _stands(found: Case, step: Step | None, after: list[CaseEvent], moving: bool) -> str:
+    if not moving:
+        last = after[0].kind if after else ""
+        if found.state in ENDED:
+            return "confirmed"
+        return {"cause_changed": "failed_otherwise", "failed_again": "failed_again"}.get(last, "")
+    if step is None or step.state == "waiting":
+        return "queued"
+    return "verifying" if step.state == "unknown" else "sent"
+
+
+def _said(found: Case, step: Step | None, state: str) -> str:
+    """One sentence about where the replay is."""
+    where = found.target or "the platform"
+    waits = step.text if step is not None and step.state == "waiting" and step.attempts else ""
+    return {
+        "queued": f"Waits to be sent{f': {waits}' if waits else ''}.",
+        "sent": f"Sent to {where}; its answer is awaited.",
+        "verifying": f"The answer of {where} was lost. It is being searched for there before anything is sent again.",
+        "confirmed": f"Confirmed{f' as {found.document} in {where}' if found.document else ''}.",
+        "failed_again": "It failed again, for the same cause.",
+        "failed_otherwise": f"It failed for another cause now: {found.text}",
+    }.get(state, "")
+
+
+@require_safe
+@right("exceptions.view_case")
+def progress(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """The moving part; when it has come to something the whole page is loaded anew."""
+    found = case_of(request, case_id)
+    if found is None:
+        raise Http404
+    step = Step.objects.filter(id=found.step_id).first() if found.step_id else None
+    context = {"case": found, "step": step, **replayed(found, step)}
+    response = render(request, "cases/progress.html", context)
+    if not context["moving"]:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_safe
+@right("exceptions.view_case")
+@answering
+def dry_run(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """What a replay would do now, as a part of the page."""
+    require(request.user, "exceptions.replay_case")
+    found = case_of(request, case_id)
+    if found is None:
+        raise Http404
+    return render(request, "cases/dry_run.html", {"case": found, "dry_run": looked_at(request, found)})
+
+
+def looked_at(request: HttpRequest, found: Case) -> dict[str, Any]:
+    """{passes, findings, checks, journal, other} for the page."""
+    seen = desk.dry_run(request.user, found.id)
+    if seen is None:
+        return {"passes": False, "findings": [{"text": "There is no step to replay."}], "checks": []}
+    return seen | {"journal": journal_of(seen)}

@@ -1,0 +1,138 @@
+"""What can be looked at below a case: its timeline, its documents, its payload, every call, every move of state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Q
+
+from exceptions.models import Case
+from ledger.models import JournalEntry
+from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Transition
+from q2c.ui import parts, words
+from q2c.ui.acting import address_of
+from q2c.ui.payload import parsed
+
+VIEWS = {
+    "timeline": "Timeline",
+    "documents": "Documents",
+    "payload": "Payload",
+    "attempts": "Attempts",
+    "history": "History",
+}
+MOST = 200
+
+# How each kind of entry is told: (words, tone, icon).
+_KINDS: dict[str, tuple[str, str, str]] = {
+    "opened": ("Failed, and became this case", "bad", "octagon-alert"),
+    "failed_again": ("Failed again, for the same cause", "bad", "octagon-alert"),
+    "reopened": ("Failed again after it had ended", "bad", "rotate-ccw"),
+    "cause_changed": ("Failed for another cause", "bad", "git-branch"),
+    "assigned": ("Assigned", "quiet", "user-check"),
+    "claimed": ("Claimed", "busy", "user-check"),
+    "released": ("Released", "quiet", "undo-2"),
+    "commented": ("Comment", "quiet", "message-square"),
+    "snoozed": ("Snoozed", "quiet", "moon-star"),
+    "woken": ("Back in the queue", "quiet", "bell"),
+    "rerouted": ("Its policy changed", "quiet", "route"),
+    "replay_requested": ("Replay: queued", "busy", "rotate-cw"),
+    "replay_sent": ("Replay: sent", "busy", "send"),
+    "replay_confirmed": ("Replay: confirmed", "good", "circle-check"),
+    "replay_failed": ("Replay: failed", "bad", "octagon-alert"),
+    "outcome_unknown": ("Answer lost: being verified", "warn", "search"),
+    "approval_requested": ("Approval asked for", "warn", "user-check"),
+    "approved": ("Approved", "good", "circle-check"),
+    "approval_refused": ("Approval refused", "bad", "circle-x"),
+    "approval_withdrawn": ("Request taken back", "quiet", "undo-2"),
+    "closed_without_fix": ("Closed without a fix", "quiet", "archive"),
+    "resolved": ("Resolved", "good", "circle-check"),
+    "refused": ("Refused to somebody", "warn", "lock"),
+    "offered": ("Could be replayed: its blocker is gone", "busy", "info"),
+}
+
+
+def below(user: Any, view: str, case: Case, step: Step | None) -> dict[str, Any]:
+    """The context of one view; {"missing": right} where the person may not see it."""
+    shown, needed = _VIEWS[view]
+    if needed and not user.has_perm(needed):
+        return {"missing": needed}
+    return shown(case, step)
+
+
+def _timeline(case: Case, step: Step | None) -> dict[str, Any]:
+    """Newest first."""
+    entries = [
+        parts.Entry(event.at, what, event.actor, event.text, tone, icon)
+        for event in case.events.order_by("-id")[:MOST]
+        for what, tone, icon in [_KINDS.get(event.kind, (words.plain(event.kind), "quiet", "circle-dot"))]
+    ]
+    event = _event(case, step)
+    if event is not None:
+        text = f"{event.type} {event.source_id}"
+        entries.append(parts.Entry(event.received_at, "Arrived", event.source, text, "quiet", "inbox"))
+    return {"entries": entries}
+
+
+def _event(case: Case, step: Step | None) -> Event | None:
+    if step is not None:
+        return step.event
+    return Event.objects.filter(id=case.event_id).first() if case.event_id else None
+
+
+def _documents(case: Case, step: Step | None) -> dict[str, Any]:
+    """Ours and theirs: rows of (kind, what it is called, state, address)."""
+    key, event_id = case.business_key, case.event_id
+    ours: list[dict[str, Any]] = []
+    orders = {order.id: order for order in Order.objects.filter(number=key)} if key else {}
+    invoices = list(Invoice.objects.filter(Q(number=key) | Q(event=event_id)).select_related("order")) if key else []
+    orders |= {invoice.order_id: invoice.order for invoice in invoices if invoice.order is not None}
+    ours += [_row("order", order, order.number) for order in orders.values()]
+    ours += [_row("invoice", invoice, invoice.number) for invoice in invoices]
+    events = {event_id, *(invoice.event_id for invoice in invoices)}
+    entries = JournalEntry.objects.filter(Q(event_id__in=events) | Q(business_document=f"invoice:{key}"))
+    found = list(entries.order_by("-generation")[:20])
+    ours += [_row("journal", entry, entry.number or "without a number yet") for entry in found]
+    keys = [str(record.id) for record in [*orders.values(), *invoices, *found]] + ([key] if key else [])
+    theirs = list(CrossReference.objects.filter(our_key__in=keys).order_by("-at")[:50])
+    return {"ours": ours, "theirs": theirs}
+
+
+def _row(noun: str, record: Any, name: str) -> dict[str, Any]:
+    return {"noun": noun, "name": name, "state": record.state, "href": address_of(noun, record.id)}
+
+
+def _payload(case: Case, step: Step | None) -> dict[str, Any]:
+    raw = getattr(case, "raw", None)
+    if raw is not None:
+        return {"payload": bytes(raw.body), "title": f"As it came, {raw.content_type or 'of no type'}", "findings": []}
+    event = _event(case, step)
+    document = parsed(event.payload) if event is not None else None
+    return {
+        "payload": document,
+        "title": f"{event.type} v{event.schema_version}" if event is not None else "",
+        "findings": case.context.get("findings", []),
+        "event": event,
+    }
+
+
+def _attempts(case: Case, step: Step | None) -> dict[str, Any]:
+    rows = Attempt.objects.filter(step=step).order_by("-id")[:50] if step is not None else []
+    return {"attempts": list(rows)}
+
+
+def _history(case: Case, step: Step | None) -> dict[str, Any]:
+    """Every move of the case and of its step, newest first."""
+    ids = [case.id, *([step.id] if step is not None else [])]
+    nouns = {"exceptions_case": "case", "q2c_step": "step"}
+    moves = Transition.objects.filter(record_id__in=ids).order_by("-id")[:MOST]
+    return {"moves": [{"noun": nouns.get(move.machine, move.machine), "move": move} for move in moves]}
+
+
+_VIEWS: dict[str, tuple[Callable[[Case, Step | None], dict[str, Any]], str]] = {
+    "timeline": (_timeline, ""),
+    "documents": (_documents, ""),
+    "payload": (_payload, "q2c.view_event"),
+    "attempts": (_attempts, "q2c.view_attempt"),
+    "history": (_history, ""),
+}

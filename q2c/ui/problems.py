@@ -1,0 +1,113 @@
+"""Problems: one card per root cause, and a page with all that it blocks."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from exceptions import problems as causes
+from exceptions import sentences, tabs
+from exceptions.models import Case, Policy, Problem
+from exceptions.models.case import REPLAYABLE, UNRESOLVED
+from exceptions.models.problem import ProblemAmount
+from q2c.engine import desk
+from q2c.money import Money
+from q2c.ui import cause, parts
+from q2c.ui.acting import answering
+from q2c.ui.frame import tell
+from q2c.ui.rights import right
+
+ROWS = 25
+
+
+@require_safe
+@right("exceptions.view_problem")
+def problems(request: HttpRequest) -> HttpResponse:
+    """Open causes, the largest or the latest first; or those that ended lately."""
+    view = request.GET.get("view", "cases")
+    view = view if view in ("cases", "last_seen", "ended") else "cases"
+    names = (("cases", "Largest"), ("last_seen", "Latest"), ("ended", "Ended lately"))
+    cards: list[cause.Card] = []
+    ended: list[Problem] = []
+    if view == "ended":
+        seen = Problem.objects.visible_to(request.user).filter(state="resolved").select_related("owner_team")
+        ended = list(seen.order_by("-resolved_at", "-id")[:50])
+    else:
+        cards = cause.cards(request.user, by=view, limit=60)
+    context = {
+        "tabs": [parts.Tab(label, f"?view={name}", current=name == view) for name, label in names],
+        "view": view,
+        "cards": cards,
+        "ended": ended,
+    }
+    return render(request, "problems/problems.html", context)
+
+
+@require_safe
+@right("exceptions.view_problem")
+def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
+    """One cause: what it blocks, what to do, its cases."""
+    found = Problem.objects.visible_to(request.user).select_related("owner_team").filter(id=problem_id).first()
+    if found is None:
+        raise Http404
+    policy = Policy.objects.filter(reason=found.reason).first()
+    cases = Case.objects.visible_to(request.user).filter(problem=found, state__in=UNRESOLVED)
+    page = tabs.page(cases.select_related("owner_team", "assignee"), "all", size=ROWS)
+    card = cause.card_of(found, causes.totals([found.id])[found.id])
+    blocker = (found.blocker_connection, found.blocker_type, found.blocker_key, found.blocker_condition)
+    context = {
+        "crumbs": [parts.Crumb("Problems", reverse("problems")), parts.Crumb(f"P-{found.number}")],
+        "problem": found,
+        "card": card,
+        "policy": policy,
+        "blocker": sentences.thing(blocker) if found.blocker_type else "",
+        "condition": found.blocker_condition,
+        "page": page,
+        "tab": tabs.TABS["all"],
+        "blocked": _blocked(found.id),
+        "facts": parts.facts(
+            ("Cases open", card.totals.cases),
+            ("Owner", found.owner_team.name),
+            ("Platform", found.connection),
+            ("Code", found.code),
+            ("Stands in the way", sentences.thing(blocker) if found.blocker_type else ""),
+        ),
+    }
+    return render(request, "problems/problem.html", context)
+
+
+def _blocked(problem_id: uuid.UUID) -> list[dict[str, Any]]:
+    """What it blocks by entity, period and currency: {entity, period, cases, amount}."""
+    rows: dict[tuple[str, str, str], list[int]] = {}
+    counted = ProblemAmount.objects.filter(problem=problem_id, state__in=UNRESOLVED)
+    for row in counted.values("entity", "period", "currency", "cases", "amount_minor"):
+        sums = rows.setdefault((row["entity"], row["period"], row["currency"]), [0, 0])
+        sums[0] += row["cases"]
+        sums[1] += row["amount_minor"]
+    return [
+        {
+            "entity": entity, "period": period, "cases": number,
+            "amount": Money(minor, currency) if currency and minor else None,
+        }
+        for (entity, period, currency), (number, minor) in sorted(rows.items())
+        if number
+    ]  # fmt: skip
+
+
+@require_POST
+@right("exceptions.view_problem")
+@answering
+def replay(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
+    """A dry run of everything that this cause holds up and that could be sent again."""
+    found = Problem.objects.visible_to(request.user).filter(id=problem_id).first()
+    if found is None:
+        raise Http404
+    cases = Case.objects.filter(problem=found, state__in=REPLAYABLE)
+    batch = desk.plan(request.user, cases, title=f"P-{found.number} {found.title}"[:300])
+    tell(request, "busy", "Nothing is sent yet.", "This is the dry run; look at it, then send it.")
+    return HttpResponseRedirect(reverse("replay", args=[batch.id]))

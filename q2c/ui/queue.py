@@ -1,0 +1,131 @@
+"""The queue: what failed and waits for somebody, by tab and filter; above it the causes, and what could be replayed."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from exceptions import search, tabs, tallies
+from exceptions.errors import QueryError
+from exceptions.models import Offer, Team
+from exceptions.models.case import ROOT_CAUSES, TO_DO
+from q2c import clock
+from q2c.ui import cause, parts, queue_csv
+from q2c.ui.rights import right
+
+SHOWN = ("open", "team", "mine", "snoozed", "awaiting_approval", "replaying", "resolved")
+CARDS = 3
+OFFERS = 5
+
+
+@require_safe
+@right("exceptions.view_case")
+def queue(request: HttpRequest) -> HttpResponseBase:
+    """One tab, filtered; ?format=csv for all of it."""
+    user, query = request.user, request.GET.get("q", "").strip()
+    tab = request.GET.get("tab", "open")
+    tab = tab if tab in SHOWN else "open"
+    wrong: QueryError | None = None
+    page, total = tabs.Page([]), (0, False)
+    try:
+        found = tabs.of_tab(tab, user).filter(search.parse(query, user))
+        if request.GET.get("format") == "csv":
+            return queue_csv.answer(found, tab)
+        total = tabs.capped_count(found)
+        rows = found.select_related("owner_team", "assignee")
+        page = tabs.page(rows, tab, cursor=request.GET.get("after") or request.GET.get("before") or "")
+    except QueryError as error:
+        wrong = error
+    first = tab in ("open", "team") and not query and not request.GET.get("after") and not request.GET.get("before")
+    context = {
+        "tabs": _tabs(user, tab, query, total),
+        "tab": tabs.TABS[tab],
+        "page": page,
+        "total": total[0],
+        "more": total[1],
+        "as_of": clock.now().isoformat(),
+        "query": query,
+        "wrong": wrong,
+        "near": _near(wrong, query),
+        "filters": _chips(query, tab) if wrong is None else [],
+        "cleared": f"?{urlencode({'tab': tab})}",
+        "offers": list(Offer.objects.visible_to(user).filter(state="open").order_by("-created_at")[:OFFERS])
+        if first
+        else [],
+        "cards": cause.cards(user, _own_teams(user) if tab == "team" else (), limit=CARDS) if first else [],
+        "export": f"?{urlencode({'tab': tab, 'q': query, 'format': 'csv'})}",
+        **choices(user),
+    }
+    return render(request, "queue/queue.html", context)
+
+
+def choices(user: Any) -> dict[str, Any]:
+    """What the dialogs of cases offer: teams, people, times to snooze until, root causes."""
+    people = get_user_model().objects.filter(is_active=True, teams__isnull=False).distinct().order_by("username")
+    return {
+        "teams": list(Team.objects.all()),
+        "people": list(people[:200]),
+        "root_causes": ROOT_CAUSES,
+        "naps": ((4, "4 hours"), (24, "1 day"), (72, "3 days"), (168, "a week")),
+    }
+
+
+def _own_teams(user: Any) -> list[str]:
+    return list(user.teams.values_list("code", flat=True))
+
+
+def _tabs(user: Any, current: str, query: str, total: tuple[int, bool]) -> list[parts.Tab]:
+    """Each with its count where that is cheap: with a filter only the current one is counted."""
+    counts: dict[str, int | None] = {}
+    if not query:
+        by_state = tallies.counts(user, "state")
+        counts = {
+            "open": sum(by_state.get(state, 0) for state in TO_DO),
+            "team": sum(tallies.counts(user, "state", state__in=TO_DO, owner_team__in=_own_teams(user)).values()),
+            "mine": tabs.capped_count(tabs.of_tab("mine", user))[0],
+            **{state: by_state.get(state, 0) for state in ("snoozed", "awaiting_approval", "replaying")},
+        }
+    elif not total[1]:
+        counts = {current: total[0]}
+    return [
+        parts.Tab(
+            tabs.TABS[name].title,
+            "?" + urlencode({"tab": name, "q": query} if query else {"tab": name}),
+            counts.get(name),
+            name == current,
+        )
+        for name in SHOWN
+    ]
+
+
+def _chips(query: str, tab: str) -> list[parts.Chip]:
+    """Each term, and the address without it."""
+    found = search.terms(query)
+    ends = [*(term.at for term in found[1:]), len(query)]
+    chips = []
+    for term, end in zip(found, ends, strict=False):
+        rest = f"{query[: term.at]} {query[end:]}".strip()
+        label = f"{'not ' if term.negated else ''}{term.key or 'word'}"
+        chips.append(parts.Chip(label, term.value, f"?{urlencode({'tab': tab, 'q': rest})}"))
+    return chips
+
+
+def _near(wrong: QueryError | None, query: str) -> str:
+    """The part of the query at which it went wrong."""
+    return query[wrong.at : wrong.at + 30].partition(" ")[0] if wrong is not None else ""
+
+
+@require_safe
+@right("exceptions.view_case")
+def complete(request: HttpRequest) -> JsonResponse:
+    """What could come next in the query bar; `token` is the word at the cursor."""
+    token = request.GET.get("token", "")[:200]
+    found = search.complete(token, len(token), request.user)
+    rows = [{"value": token[: one.start] + one.insert, "label": one.help} for one in found]
+    return JsonResponse({"choices": rows})

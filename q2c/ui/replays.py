@@ -1,0 +1,173 @@
+"""Replays: what is going to be sent, what it will book, how far it is, and how to stop it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from exceptions import batches
+from exceptions.models import ReplayBatch
+from q2c.engine import desk
+from q2c.money import Money
+from q2c.ui import lists, parts
+from q2c.ui.acting import answering, back, whole
+from q2c.ui.frame import tell
+from q2c.ui.rights import right
+
+ROWS = 50
+# Proposed for a replay of many; the person may say otherwise.
+CANARY, STOP_AFTER = 1, 5
+OUTCOMES = ("queued", "sent", "unknown", "confirmed", "failed_again", "skipped")
+
+
+@require_safe
+@right("exceptions.view_case")
+def replays(request: HttpRequest) -> HttpResponse:
+    """The latest first."""
+    seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by")
+    page = lists.page_of(request, seen, {"created": "created_at"}, "-created", rows=ROWS)
+    return render(request, "replays/replays.html", {"page": page})
+
+
+def _batch(request: HttpRequest, batch_id: uuid.UUID) -> ReplayBatch:
+    seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by")
+    found: ReplayBatch | None = seen.filter(id=batch_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+@require_safe
+@right("exceptions.view_case")
+def replay(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
+    batch = _batch(request, batch_id)
+    outcome = request.GET.get("outcome", "")
+    items = batch.items.select_related("case")
+    if outcome == "would_fail":
+        items = items.filter(outcome="queued", preview__passes=False)
+    elif outcome in OUTCOMES:
+        items = items.filter(outcome=outcome)
+    page = lists.page_of(request, items, {"ordinal": "ordinal"}, "ordinal", rows=ROWS)
+    context = {
+        "crumbs": [parts.Crumb("Replays", reverse("replays")), parts.Crumb(f"R-{batch.number}")],
+        "page": page,
+        "rows": [(item, journal_of(item.preview)) for item in page],
+        "outcome": outcome,
+        "impact": _impact(batch) if batch.state == "dry_run" else [],
+        "send_label": f"Send {batch.size:,}",
+        "canary": batch.canary or (CANARY if batch.size > 10 else 0),
+        "stop_after": batch.stop_after or (STOP_AFTER if batch.size > 10 else 0),
+        **standing(batch),
+    }
+    return render(request, "replays/replay.html", context)
+
+
+def standing(batch: ReplayBatch) -> dict[str, Any]:
+    """How a replay stands: its dry run, its progress, its filters."""
+    now = batches.progress(batch)
+    unknown, sent = now.items.get("unknown", 0), now.items.get("sent", 0)
+    queued = batch.items.filter(outcome="queued")
+    looked = queued.aggregate(
+        passes=Count("id", filter=Q(preview__passes=True)), fails=Count("id", filter=Q(preview__passes=False)),
+        unseen=Count("id", filter=Q(preview__isnull=True)),
+    )  # fmt: skip
+    moving = batch.state in ("queued", "running") or (batch.state == "cancelled" and sent + unknown > 0)
+    return {
+        "batch": batch,
+        "sums": [Money(minor, code) for code, minor in sorted(batch.totals.items())],
+        "looked": looked,
+        "counts": now.items,
+        "on_its_way": sent,
+        "moving": moving,
+        "work": parts.Progress(
+            label=f"R-{batch.number}", total=batch.size, done=now.items.get("confirmed", 0),
+            failed=now.items.get("failed_again", 0), unknown=unknown,
+            state=batch.state if not moving else "running", url="",
+            note=f"{sent:,} sent, not confirmed yet" if sent else "",
+        ),
+    }  # fmt: skip
+
+
+def _impact(batch: ReplayBatch) -> list[parts.JournalPreview]:
+    """What all that would pass would book together: one set of debits and credits per currency and entity."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IMPACT, [batch.id])
+        rows = cursor.fetchall()
+    found: dict[tuple[str, str], list[parts.JournalLine]] = {}
+    for entity, currency, account, name, debit, credit in rows:
+        lines = found.setdefault((entity, currency), [])
+        lines.append(parts.JournalLine(account, name, debit_minor=int(debit), credit_minor=int(credit)))
+    return [parts.JournalPreview(currency, lines, entity=entity) for (entity, currency), lines in found.items()]
+
+
+_IMPACT = """
+SELECT i.preview->'journal'->>'entity', i.preview->'journal'->>'currency', l->>'account', l->>'name',
+       sum((l->>'debit_minor')::bigint), sum((l->>'credit_minor')::bigint)
+FROM exceptions_replayitem i, jsonb_array_elements(i.preview->'journal'->'lines') l
+WHERE i.batch_id = %s AND i.outcome = 'queued' AND i.preview @> '{"passes": true}'
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
+"""
+
+
+def journal_of(preview: Mapping[str, Any] | None) -> parts.JournalPreview | None:
+    """The debits and credits that a dry run kept, as a part of a page."""
+    found = (preview or {}).get("journal")
+    if not found:
+        return None
+    lines = [
+        parts.JournalLine(
+            line["account"], line["name"], line["debit_minor"], line["credit_minor"], line["text"],
+            line["dimensions"], line["rule"],
+        )
+        for line in found["lines"]
+    ]  # fmt: skip
+    return parts.JournalPreview(
+        found["currency"], lines, entity=found["entity"], period=found["period"], number=found["number"]
+    )
+
+
+@require_safe
+@right("exceptions.view_case")
+def progress(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """The moving part of the page, asked again and again; once it stands still the whole page is loaded anew."""
+    batch = _batch(request, batch_id)
+    context = standing(batch)
+    response = render(request, "replays/progress.html", context)
+    if not context["moving"] and not (batch.state == "dry_run" and context["looked"]["unseen"]):
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+@right("exceptions.view_case")
+@answering
+def send(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """The person has seen the dry run and wants it."""
+    _batch(request, batch_id)
+    batch = desk.send(
+        request.user,
+        batch_id,
+        canary=whole(request.POST.get("canary", ""), "The canary"),
+        stop_after=whole(request.POST.get("stop_after", ""), "The brake"),
+    )
+    then = "The canary goes first; the rest follows when it is confirmed." if batch.canary else ""
+    tell(request, "busy", f"R-{batch.number} is on its way.", then)
+    return HttpResponseRedirect(reverse("replay", args=[batch_id]))
+
+
+@require_POST
+@right("exceptions.view_case")
+@answering
+def cancel(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
+    _batch(request, batch_id)
+    batch = desk.cancel(request.user, batch_id, request.POST.get("reason", "").strip())
+    tell(request, "good", f"R-{batch.number} is cancelled.", "Nothing more goes out; what is out comes to its end.")
+    return HttpResponseRedirect(back(request, "replays"))
