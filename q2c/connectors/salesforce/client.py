@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 from q2c import clock
 from q2c.connectors.http import Answer, Http, Lost, NotSent, json_body, retry_after_s
-from q2c.connectors.outcomes import Outcome, Posted, ReadFailed, Rejected, Unavailable, Unknown
+from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, ReadFailed, Rejected, Unavailable, Unknown
 from q2c.connectors.ports import BadDeal, ConnectionConfig, Deal
 from q2c.connectors.salesforce.fields import PARENT_PATHS, Fields, quoted
 from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, lines_of
@@ -23,7 +23,7 @@ SOQL_MAX = 14_000
 WRITE_BACK = {"order_number": "Billing_Order_Number__c", "status": "Billing_Status__c"}
 _ID = re.compile(r"^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?$")
 _COLUMN = re.compile(r"No such column '([^']+)'")
-_BUSY = {"REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "TXN_SECURITY_METERING_ERROR"}
+_BUSY = {"REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "TXN_SECURITY_METERING_ERROR"}
 _BUSY_WAIT_S = 60.0
 _MISSING = {"NOT_FOUND", "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}
 _RIGHTS = {"INVALID_SESSION_ID", "API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "INVALID_LOGIN"}
@@ -82,8 +82,7 @@ class Salesforce:
         """
         if not _ID.match(source_id):
             return Rejected(reason=Reason.RECORD_MISSING, text=f"{source_id!r} is no Salesforce id", field="Id")
-        names = {**WRITE_BACK, **self.config.options.get("write_back", {})}
-        body = {names.get(name, name): value for name, value in fields.items()}
+        body = self._body(fields)
         path = f"{self.root}/sobjects/Opportunity/{source_id}"
         try:
             headers = {"Content-Type": "application/json"}
@@ -93,21 +92,37 @@ class Salesforce:
         except NotSent as error:
             return Unavailable(text=f"Salesforce cannot be reached: {error}")
         except Lost as error:
-            return self._settled(source_id, path, body, str(error))
+            return self._settled(source_id, fields, str(error))
         if answer.ok:
             return Posted(reference=source_id, proof={"posted_at": clock.now().isoformat(), "fields": body})
         outcome = refused(answer, writes=True)
-        return self._settled(source_id, path, body, outcome.text) if isinstance(outcome, Unknown) else outcome
+        return self._settled(source_id, fields, outcome.text) if isinstance(outcome, Unknown) else outcome
 
-    def _settled(self, source_id: str, path: str, body: Mapping[str, str], text: str) -> Outcome:
-        searched_at = clock.now().isoformat()
+    def find_write_back(self, source_id: str, fields: Mapping[str, str]) -> Lookup:
+        """Posted where the opportunity holds these values, NotFound where it holds others."""
+        body, searched_at = self._body(fields), clock.now()
         try:
-            found = self._read(path, {"fields": ",".join(body)})
-        except ReadFailed:
-            return Unknown(text=f"Salesforce did not answer the write-back: {text}")
+            found = self._read(f"{self.root}/sobjects/Opportunity/{source_id}", {"fields": ",".join(body)})
+        except ReadFailed as failure:
+            return failure.outcome
         if all(str(found.get(name)) == str(value) for name, value in body.items()):
-            return Posted(reference=source_id, found=True, proof={"searched_at": searched_at, "fields": dict(body)})
-        return Unavailable(text=f"Salesforce did not take the write-back: {text}")
+            return Posted(
+                reference=source_id, found=True, proof={"searched_at": searched_at.isoformat(), "fields": body}
+            )
+        return NotFound(searched_at=searched_at)
+
+    def _body(self, fields: Mapping[str, str]) -> dict[str, str]:
+        names = {**WRITE_BACK, **self.config.options.get("write_back", {})}
+        return {names.get(name, name): value for name, value in fields.items()}
+
+    def _settled(self, source_id: str, fields: Mapping[str, str], text: str) -> Outcome:
+        """After a lost answer. Where the values are not there the write can be repeated: it changes nothing twice."""
+        found = self.find_write_back(source_id, fields)
+        if isinstance(found, Posted):
+            return found
+        if isinstance(found, NotFound):
+            return Unavailable(text=f"Salesforce did not take the write-back: {text}")
+        return Unknown(text=f"Salesforce did not answer the write-back: {text}")
 
     def _deals(self, records: list[Record]) -> Iterator[Deal | BadDeal]:
         for record in records:
@@ -200,9 +215,11 @@ def refused(answer: Answer, *, writes: bool) -> Rejected | Unavailable | Unknown
     error = next(iter(errors_of(answer)), {})
     code = str(error.get("errorCode") or answer.status)
     text = f"Salesforce: {error.get('message') or answer.text[:200] or answer.status}"
-    if code in _BUSY or answer.status in (429, 503):
+    if code in _BUSY or answer.status == 429:
         wait_s = retry_after_s(answer.headers) or _BUSY_WAIT_S
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=wait_s)
+    if answer.status == 503:
+        return Unavailable(text=text, retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500:
         return Unknown(text=text) if writes else Unavailable(text=text)
     if code in _RIGHTS or answer.status == 401:

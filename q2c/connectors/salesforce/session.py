@@ -119,7 +119,7 @@ def _token_refused(answer: Answer, content: Any) -> Rejected | Unavailable:
     code = str(said.get("error") or said.get("errorCode") or answer.status)
     words = said.get("error_description") or said.get("message") or answer.text[:200]
     text = f"Salesforce refuses a token: {words}"
-    if answer.status in (429, 503) or code in {"rate_limit_exceeded", "REQUEST_LIMIT_EXCEEDED"}:
+    if answer.status == 429 or code in {"rate_limit_exceeded", "REQUEST_LIMIT_EXCEEDED"}:
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500:
         return Unavailable(text=text)

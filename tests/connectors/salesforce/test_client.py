@@ -293,7 +293,7 @@ def test_a_time_out_with_a_late_commit_leaves_the_wanted_state(org, connect, won
     ("fault", "reason", "retry_after_s"),
     [
         ("too_many", Reason.PLATFORM_BUSY, 60.0),
-        ("unavailable", Reason.PLATFORM_BUSY, 60.0),
+        ("unavailable", Reason.PLATFORM_UNAVAILABLE, None),
         ("drop_before", Reason.PLATFORM_UNAVAILABLE, None),
         ("drop_after", Reason.PLATFORM_UNAVAILABLE, None),
     ],
