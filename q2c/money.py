@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from fractions import Fraction
 
 # ISO 4217:2015 and its amendments to 2025; what is not named otherwise has two decimals.
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -129,6 +130,18 @@ def split_over_time(total_minor: int, weights: Sequence[int]) -> list[int]:
     for weight in weights:
         weight_so_far += weight
         target = round_half_up(Decimal(total_minor) * weight_so_far / whole)
+        parts.append(target - reached)
+        reached = target
+    return parts
+
+
+def whole_parts(exact: Sequence[Fraction]) -> list[int]:
+    """Whole minor units for exact parts (none negative), by cumulative rounding: they sum to the whole, half up."""
+    parts: list[int] = []
+    reached, so_far = 0, Fraction(0)
+    for part in exact:
+        so_far += part
+        target = int(so_far + Fraction(1, 2))
         parts.append(target - reached)
         reached = target
     return parts

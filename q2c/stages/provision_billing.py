@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from q2c import clock, money, states
+from q2c import clock, keys, money, states
 from q2c.connectors.outcomes import Lookup, Outcome, Posted
-from q2c.contracts.documents import OrderDocument, SubscriptionCharge, SubscriptionDocument
+from q2c.contracts.documents import OrderDocument, OrderLine, SubscriptionCharge, SubscriptionDocument
 from q2c.contracts.events import SubscriptionFact
 from q2c.models import ChargeSegment, Order, OrderGroup, Subscription
 from q2c.stages import orders, platforms
-from q2c.stages.controls.calendar import add_months, phases_of, price_periods
+from q2c.stages.controls.calendar import add_months, phase_minor, phases_of
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 
@@ -102,7 +104,9 @@ def _groups(works: Sequence[Work]) -> dict[tuple[str, str], OrderGroup]:
 
 
 def subscription_number(order: Order, group: str) -> str:
-    return f"S-{order.number}-{group}"[:64]
+    """Of the order's number and its group; where both are long, told apart by a print of them."""
+    number = f"S-{order.number}-{group}"
+    return number if len(number) <= 64 else f"{number[:43]}-{keys.idempotency_key(order.number, group)}"
 
 
 def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:
@@ -110,20 +114,7 @@ def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) ->
     wanted = next(g for g in document.groups if g.key == group.key)
     lines = [line for line in document.lines if line.group == group.key]
     starts = sorted({phase.starts_on for line in lines for phase in phases_of(document, line)})
-    charges = []
-    for line in lines:
-        for phase in phases_of(document, line):
-            periods = price_periods(line, phase) or Decimal(0)
-            gross = Decimal(phase.quantity) * Decimal(phase.unit_price) * periods
-            charges.append(
-                SubscriptionCharge(
-                    line=line.line, product=line.product, kind=line.kind, phase=starts.index(phase.starts_on) + 1,
-                    starts_on=phase.starts_on, ends_on=phase.ends_on, quantity=Decimal(phase.quantity),
-                    unit_price=Decimal(phase.unit_price), price_period=line.price_period,
-                    amount_minor=money.round_half_up(gross.scaleb(money.exponent(group.currency))),
-                    billing=line.billing, usage=line.usage, description=line.description,
-                )
-            )  # fmt: skip
+    charges = [charge for line in lines for charge in _charges(document, line, starts, group.currency)]
     return SubscriptionDocument(
         key=subscription_number(order, group.key), order_number=order.number, group=group.key,
         account=orders.account_key(group.bill_to, group.currency), legal_entity=group.entity, currency=group.currency,
@@ -131,6 +122,25 @@ def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) ->
         ship_to=wanted.ship_to, charges=tuple(_discounted(charges, document)),
         payment_term_days=document.payment_term_days,
     )  # fmt: skip
+
+
+def _charges(
+    document: OrderDocument, line: OrderLine, starts: Sequence[dt.date], currency: str
+) -> list[SubscriptionCharge]:
+    """A line's phases before its discount; together they come to its list price to the last minor unit."""
+    phases, exponent = phases_of(document, line), money.exponent(currency)
+    # What usage comes to is known when it was used.
+    fixed = [None if line.kind == "usage" else phase_minor(line, phase, exponent) for phase in phases]
+    amounts = money.whole_parts([amount or Fraction(0) for amount in fixed])
+    return [
+        SubscriptionCharge(
+            line=line.line, product=line.product, kind=line.kind, phase=starts.index(phase.starts_on) + 1,
+            starts_on=phase.starts_on, ends_on=phase.ends_on, quantity=Decimal(phase.quantity),
+            unit_price=Decimal(phase.unit_price), price_period=line.price_period, amount_minor=amount_minor,
+            billing=line.billing, usage=line.usage, description=line.description,
+        )
+        for phase, amount_minor in zip(phases, amounts, strict=True)
+    ]  # fmt: skip
 
 
 def _discounted(charges: list[SubscriptionCharge], document: OrderDocument) -> list[SubscriptionCharge]:

@@ -13,6 +13,7 @@ CONTROLS = (
     tax.nexus,
     tax.code,
     schedule.term,
+    schedule.parts,
     schedule.phases,
     schedule.billing,
     price.arithmetic,

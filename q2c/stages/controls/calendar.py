@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from decimal import Decimal
+from fractions import Fraction
 
 from q2c.contracts.documents import OrderDocument, OrderLine, Phase
 
 
 def add_months(day: dt.date, months: int) -> dt.date:
-    """The same day of a later month; the last day where that month is shorter."""
+    """The same day of a later month; the last day where that month is shorter, or where the calendar ends."""
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
+    if year > dt.MAXYEAR:
+        return dt.date.max
     return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
@@ -36,11 +38,20 @@ def phases_of(order: OrderDocument, line: OrderLine) -> tuple[Phase, ...]:
     )
 
 
-def price_periods(line: OrderLine, phase: Phase) -> Decimal | None:
-    """How many times the unit price is due in a phase; None where the phase does not fit the price period."""
+def price_periods(line: OrderLine, phase: Phase) -> Fraction | None:
+    """How many times the unit price is due in a phase, exact: a year's price is due 3/2 times in 18 months.
+
+    None where a phase is no whole number of months.
+    """
     if line.price_period == "once":
-        return Decimal(1)
+        return Fraction(1)
     months = whole_months(phase.starts_on, phase.ends_on)
-    if months is None or (line.price_period == "year" and months % 12):
-        return None if months is None else Decimal(months) / 12
-    return Decimal(months) if line.price_period == "month" else Decimal(months // 12)
+    return None if months is None else Fraction(months, 12 if line.price_period == "year" else 1)
+
+
+def phase_minor(line: OrderLine, phase: Phase, exponent: int) -> Fraction | None:
+    """Quantity × unit price × price periods in minor units, exact; None where there are no whole periods."""
+    periods = price_periods(line, phase)
+    if periods is None:
+        return None
+    return Fraction(phase.quantity) * Fraction(phase.unit_price) * periods * 10**exponent

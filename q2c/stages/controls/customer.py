@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from q2c.connectors.outcomes import Blocker
 from q2c.contracts.documents import OrderDocument
+from q2c.models import Customer
 from q2c.reasons import Reason
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Finding
@@ -13,6 +14,10 @@ from q2c.stages.verb import Finding
 
 def _named(order: OrderDocument) -> list[tuple[str, str]]:
     return [("/customer", order.customer), *((f"/groups/{i}/bill_to", g.bill_to) for i, g in enumerate(order.groups))]
+
+
+def _blocker(key: str, condition: str) -> Blocker:
+    return Blocker(connection="", object_type="customer", object_key=key, condition=condition)
 
 
 def known_and_active(order: OrderDocument, world: World) -> Iterator[Finding]:
@@ -29,7 +34,7 @@ def known_and_active(order: OrderDocument, world: World) -> Iterator[Finding]:
                 seen=missing,
                 text=f"Customer {missing} is not known" + ("" if missing == key else f"; it stands above {key}"),
                 remedy="Create the account in the sales platform or in master data, then replay",
-                blocker=Blocker(connection="", object_type="customer", object_key=missing, condition="unknown"),
+                blocker=_blocker(missing, "unknown"),
             )
         for customer in chain:
             if not customer.active and customer.key not in seen:
@@ -40,36 +45,48 @@ def known_and_active(order: OrderDocument, world: World) -> Iterator[Finding]:
                     seen=customer.key,
                     text=f"{customer.name} ({customer.key}) is not active",
                     remedy="Reactivate the account, or sell to another, then replay",
-                    blocker=Blocker(
-                        connection="", object_type="customer", object_key=customer.key, condition="inactive"
-                    ),
+                    blocker=_blocker(customer.key, "inactive"),
                 )
 
 
 def hierarchy(order: OrderDocument, world: World) -> Iterator[Finding]:
-    """No account stands above itself, and exactly one account pays for each bill-to."""
+    """No account stands above itself, and every bill-to is paid for inside the customer's own hierarchy."""
+    looping: set[str] = set()
     for pointer, key in _named(order):
         chain = world.lineage(key)
-        if chain and chain[-1].parent_key in {c.key for c in chain}:
+        if _loops(chain) and not looping.intersection(c.key for c in chain):
+            looping.update(c.key for c in chain)
             yield Finding(
                 reason=Reason.CUSTOMER_HIERARCHY_LOOP,
                 pointer=pointer,
                 seen=" → ".join([*(c.key for c in chain), chain[-1].parent_key]),
                 text=f"The parents of {key} lead back to {chain[-1].parent_key}",
                 remedy="Correct the parent of one of these accounts, then replay",
-                blocker=Blocker(connection="", object_type="customer", object_key=key, condition="loop"),
+                blocker=_blocker(key, "loop"),
             )
-    payers = {payer.key: payer.name for g in order.groups if (payer := world.payer(g.bill_to))}
-    own = world.payer(order.customer)
-    outside = {k: v for k, v in payers.items() if own and world.lineage(k)[-1].key != world.lineage(own.key)[-1].key}
-    if outside:
+    yield from _payers_outside(order, world)
+
+
+def _loops(chain: list[Customer]) -> bool:
+    return bool(chain) and chain[-1].parent_key in {customer.key for customer in chain}
+
+
+def _payers_outside(order: OrderDocument, world: World) -> Iterator[Finding]:
+    own = world.lineage(order.customer)
+    # Where the customer has no top, nobody can be told to be outside.
+    if not own or _loops(own):
+        return
+    seen: set[str] = set()
+    for i, group in enumerate(order.groups):
+        chain, payer = world.lineage(group.bill_to), world.payer(group.bill_to)
+        if payer is None or _loops(chain) or chain[-1].key == own[-1].key or payer.key in seen:
+            continue
+        seen.add(payer.key)
         yield Finding(
             reason=Reason.PAYING_ACCOUNT_AMBIGUOUS,
-            pointer="/groups",
-            seen=", ".join(sorted(outside)),
-            text=f"{', '.join(sorted(outside.values()))} would pay, but is outside the customer's hierarchy",
+            pointer=f"/groups/{i}/bill_to",
+            seen=group.bill_to,
+            text=f"{payer.name} ({payer.key}) would pay, but is outside the customer's hierarchy",
             remedy="Bill an account of the customer's own hierarchy, or correct the parents",
-            blocker=Blocker(
-                connection="", object_type="customer", object_key=sorted(outside)[0], condition="other_payer"
-            ),
+            blocker=_blocker(payer.key, "other_payer"),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from q2c.connectors.outcomes import Blocker
-from q2c.contracts.documents import OrderDocument
+from q2c.contracts.documents import InvoiceGroup, OrderDocument
 from q2c.reasons import Reason
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Finding
@@ -15,19 +15,30 @@ def determined(order: OrderDocument, world: World) -> Iterator[Finding]:
     """Each invoice group has exactly one legal entity, the contract has one, and each line a group."""
     contract = world.entities.get(order.contract_entity)
     if contract is None or not contract.is_active:
-        yield _undetermined("/contract_entity", order.contract_entity, f"Entity {order.contract_entity} is not active")
+        word = "not known" if contract is None else "not active"
+        yield _undetermined("/contract_entity", order.contract_entity, f"Entity {order.contract_entity} is {word}")
     for i, group in enumerate(order.groups):
         if world.entity_of(group, order) is None:
-            wanted = f" by {group.legal_entity}" if group.legal_entity else ""
-            yield _undetermined(
-                f"/groups/{i}/region",
-                group.region,
-                f"Region {group.region} is not served{wanted} by exactly one entity",
-            )
-    keys = [group.key for group in order.groups]
+            yield _group_undetermined(i, group, world)
+    keys = {group.key for group in order.groups}
     for i, line in enumerate(order.lines):
-        if keys.count(line.group) != 1:
-            yield _undetermined(f"/lines/{i}/group", line.group, f"Line {line.line} names no single invoice group")
+        if line.group not in keys:
+            text = f"Line {line.line} belongs to {line.group}, which is no invoice group of the order"
+            yield _undetermined(f"/lines/{i}/group", line.group, text)
+
+
+def _group_undetermined(i: int, group: InvoiceGroup, world: World) -> Finding:
+    if group.legal_entity:
+        named = world.entities.get(group.legal_entity)
+        word = (
+            "not known" if named is None
+            else f"not the seller in region {group.region}" if named.is_active
+            else "not active"
+        )  # fmt: skip
+        return _undetermined(f"/groups/{i}/legal_entity", group.legal_entity, f"Entity {group.legal_entity} is {word}")
+    serving = sorted(entity.code for entity in world.serving(group.region))
+    who = f"{len(serving)} entities ({', '.join(serving)})" if serving else "no entity"
+    return _undetermined(f"/groups/{i}/region", group.region, f"Region {group.region} is served by {who}")
 
 
 def _undetermined(pointer: str, seen: str, text: str) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from fractions import Fraction
 
 from q2c.contracts.documents import OrderDocument
 from q2c.reasons import Reason
@@ -18,12 +19,16 @@ def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
     for i, line in enumerate(order.lines):
         group = groups.get(line.group)
         entity = world.entity_of(group, order) if group else None
-        if entity is None or group is None or not line.discount_minor:
+        if entity is None or group is None or not line.discount_minor or line.kind == "usage":
             continue
         gross = list_minor(order, line, group.currency)
+        # Without a list price there is no percentage; the price control says what is wrong.
+        if not gross:
+            continue
         limit = world.discount_limit(entity.code)
-        percent = Decimal(line.discount_minor) * 100 / gross if gross else Decimal(100)
-        if percent > limit:
+        share = Fraction(line.discount_minor) * 100 / gross
+        if share > Fraction(limit):
+            percent = Decimal(share.numerator) / share.denominator
             yield Finding(
                 reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
                 pointer=f"/lines/{i}/discount_minor",

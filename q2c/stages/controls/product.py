@@ -61,14 +61,15 @@ def mapped_to_item(order: OrderDocument, world: World) -> Iterator[Finding]:
         if entity is None or line.product not in world.products:
             continue
         pair = (line.product, entity.erp_connection)
-        if pair in world.mappings or pair in seen:
+        if pair in seen or world.is_mapped(*pair, world.day(order)):
             continue
         seen.add(pair)
+        where = entity.erp_connection or "no ledger"
         yield Finding(
             reason=Reason.ITEM_MAPPING_MISSING,
             pointer=f"/lines/{i}/product",
             seen=line.product,
-            text=f"Product {line.product} has no item in {entity.erp_connection}, the ledger of {entity.code}",
+            text=f"Product {line.product} has no item in {where}, the ledger of {entity.code}, on {world.day(order)}",
             remedy="Add the item mapping in master data, then replay",
             blocker=Blocker(
                 connection=entity.erp_connection,

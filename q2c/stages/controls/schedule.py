@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter
 from collections.abc import Iterator
 
 from q2c.contracts.documents import OrderDocument
@@ -25,6 +27,38 @@ def term(order: OrderDocument, world: World) -> Iterator[Finding]:
             text=f"The term starts on {order.starts_on}, more than a year away from closing on {order.closed_on}",
             remedy="Correct the contract start in the sales platform",
         )
+    elif term_end(order) == dt.date.max:
+        yield Finding(
+            reason=Reason.TERM_INVALID,
+            pointer="/term_months",
+            seen=order.term_months,
+            text=f"A term of {order.term_months} months from {order.starts_on} has no end in the calendar",
+            remedy="Correct contract start and term in the sales platform",
+        )
+
+
+def parts(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """Each invoice group is named once and bills something; each line has a number of its own."""
+    groups, numbers = Counter(group.key for group in order.groups), Counter(line.line for line in order.lines)
+    billed = {line.group for line in order.lines}
+    for i, group in enumerate(order.groups):
+        if groups[group.key] > 1:
+            yield _invalid(f"/groups/{i}/key", group.key, f"Invoice group {group.key} is there twice")
+        elif group.key not in billed:
+            yield _invalid(f"/groups/{i}/key", group.key, f"No line is billed in invoice group {group.key}")
+    for i, line in enumerate(order.lines):
+        if numbers[line.line] > 1:
+            yield _invalid(f"/lines/{i}/line", line.line, f"Line {line.line} is there twice")
+
+
+def _invalid(pointer: str, seen: object, text: str) -> Finding:
+    return Finding(
+        reason=Reason.BILLING_SCHEDULE_INVALID,
+        pointer=pointer,
+        seen=seen,
+        text=text,
+        remedy="Correct invoice groups and line numbers in the sales platform",
+    )
 
 
 def phases(order: OrderDocument, world: World) -> Iterator[Finding]:
@@ -65,8 +99,8 @@ def billing(order: OrderDocument, world: World) -> Iterator[Finding]:
             problem = "is usage but billed in advance"
         elif not once and line.billing.alignment == "term_start":
             months = _MONTHS[line.billing.frequency]
-            ends = [phase.ends_on for phase in line.phases] or [term_end(order)]
-            counts = [whole_months(order.starts_on, end) for end in ends]
+            edges = [line.phases[0].starts_on, *(phase.ends_on for phase in line.phases)] if line.phases else []
+            counts = [whole_months(order.starts_on, edge) for edge in edges or [term_end(order)]]
             if any(count is None or count % months for count in counts):
                 problem = f"is billed {line.billing.frequency}, which does not fit its phases"
         if problem:

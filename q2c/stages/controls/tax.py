@@ -18,14 +18,14 @@ def nexus(order: OrderDocument, world: World) -> Iterator[Finding]:
         if entity is None:
             continue
         country, region = group.ship_to.country, group.ship_to.region
-        if {(entity.code, country, ""), (entity.code, country, region)} & world.nexus:
+        if world.has_nexus(entity.code, country, region, world.day(order)):
             continue
         place = f"{country}-{region}" if region else country
         yield Finding(
             reason=Reason.TAX_NEXUS_MISSING,
             pointer=f"/groups/{i}/ship_to",
             seen=place,
-            text=f"{entity.code} has no tax nexus in {place}",
+            text=f"{entity.code} has no tax nexus in {place} on {world.day(order)}",
             remedy="Register the nexus with tax and add it to master data, then replay",
             blocker=Blocker(
                 connection="", object_type="tax_nexus", object_key=f"{entity.code}:{place}", condition="missing"
@@ -35,9 +35,11 @@ def nexus(order: OrderDocument, world: World) -> Iterator[Finding]:
 
 def code(order: OrderDocument, world: World) -> Iterator[Finding]:
     """Every product has a tax code."""
+    seen: set[str] = set()
     for i, line in enumerate(order.lines):
         product = world.products.get(line.product)
-        if product is not None and not product.tax_code:
+        if product is not None and not product.tax_code and product.code not in seen:
+            seen.add(product.code)
             yield Finding(
                 reason=Reason.TAX_CODE_MISSING,
                 pointer=f"/lines/{i}/product",

@@ -7,26 +7,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Q
-
 from ledger.models import LegalEntity
 from q2c.contracts.documents import InvoiceGroup, OrderDocument
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
 
-# Deeper hierarchies than this are a loop or a mistake.
-DEPTH_MAX = 20
+# A customer and all above it, however high; UNION ends a loop.
+_LINEAGE = """
+WITH RECURSIVE up(key) AS (
+  SELECT unnest(%s::text[])
+  UNION SELECT c.parent_key::text FROM q2c_customer c JOIN up ON c.key = up.key WHERE c.parent_key <> '')
+SELECT c.* FROM q2c_customer c JOIN up ON c.key = up.key
+"""
 
 
 @dataclass(kw_only=True, slots=True)
 class World:
-    """Master data by key, as of the day the controls run."""
+    """Master data by key. `on` is the day the controls run; what holds for an order holds on `day(order)`."""
 
     on: dt.date
     customers: dict[str, Customer] = field(default_factory=dict)
     products: dict[str, Product] = field(default_factory=dict)
     entities: dict[str, LegalEntity] = field(default_factory=dict)
-    mappings: dict[tuple[str, str], ItemMapping] = field(default_factory=dict)
-    nexus: set[tuple[str, str, str]] = field(default_factory=set)
+    mappings: dict[tuple[str, str], list[ItemMapping]] = field(default_factory=dict)
+    nexus: dict[str, list[TaxNexus]] = field(default_factory=dict)
     discount_limits: dict[str, Decimal] = field(default_factory=dict)
 
     def entity_of(self, group: InvoiceGroup, order: OrderDocument) -> LegalEntity | None:
@@ -37,10 +40,27 @@ class World:
         if group.legal_entity:
             named = self.entities.get(group.legal_entity)
             return named if named and named.is_active and (not named.regions or group.region in named.regions) else None
-        serving = [e for e in self.entities.values() if e.is_active and group.region in e.regions]
+        serving = self.serving(group.region)
         if len(serving) > 1:
             serving = [e for e in serving if e.code == order.contract_entity] or serving
         return serving[0] if len(serving) == 1 else None
+
+    def serving(self, region: str) -> list[LegalEntity]:
+        """The active entities that sell in a region."""
+        return [entity for entity in self.entities.values() if entity.is_active and region in entity.regions]
+
+    def day(self, order: OrderDocument) -> dt.date:
+        """The first day on which the order can be invoiced: items and registrations must be in force then."""
+        return max(self.on, order.starts_on)
+
+    def is_mapped(self, product: str, connection: str, on: dt.date) -> bool:
+        """Whether a product is an item of a ledger on a day."""
+        return any(in_force(row, on) for row in self.mappings.get((product, connection), ()))
+
+    def has_nexus(self, entity: str, country: str, region: str, on: dt.date) -> bool:
+        """Whether an entity is registered for tax in a country, or in a region of it, on a day."""
+        rows = self.nexus.get(entity, ())
+        return any(row.country == country and row.region in ("", region) and in_force(row, on) for row in rows)
 
     def discount_limit(self, entity: str) -> Decimal:
         """Percent of the list price that may be given without asking."""
@@ -69,26 +89,19 @@ def world(orders: Sequence[OrderDocument], on: dt.date) -> World:
     codes = {line.product for o in orders for line in o.lines}
     found.products = {p.code: p for p in Product.objects.filter(code__in=codes)}
     found.entities = {e.code: e for e in LegalEntity.objects.select_related("parent")}
-    current = Q(effective_from__lte=on) & (Q(effective_to=None) | Q(effective_to__gt=on))
-    found.mappings = {
-        (m.product.code, m.connection): m
-        for m in ItemMapping.objects.filter(current, product__code__in=codes)
-        .select_related("product")
-        .order_by("effective_from")
-    }
-    found.nexus = set(TaxNexus.objects.filter(current).values_list("entity", "country", "region"))
+    for mapping in ItemMapping.objects.filter(product__code__in=codes).select_related("product"):
+        found.mappings.setdefault((mapping.product.code, mapping.connection), []).append(mapping)
+    for nexus in TaxNexus.objects.filter(country__in={g.ship_to.country for o in orders for g in o.groups}):
+        found.nexus.setdefault(nexus.entity, []).append(nexus)
     found.discount_limits = dict(CommercialPolicy.objects.values_list("entity", "discount_limit_percent"))
     return found
 
 
+def in_force(row: ItemMapping | TaxNexus, on: dt.date) -> bool:
+    """Effective-dated: from its first day until before its end."""
+    return row.effective_from <= on and (row.effective_to is None or on < row.effective_to)
+
+
 def customers(wanted: Iterable[str]) -> dict[str, Customer]:
-    """These customers and all above them, one statement per level."""
-    found: dict[str, Customer] = {}
-    wanted = set(wanted)
-    for _ in range(DEPTH_MAX):
-        if not wanted:
-            break
-        rows = list(Customer.objects.filter(key__in=wanted))
-        found |= {row.key: row for row in rows}
-        wanted = {row.parent_key for row in rows if row.parent_key} - found.keys()
-    return found
+    """These customers and all above them, in one statement."""
+    return {row.key: row for row in Customer.objects.raw(_LINEAGE, [sorted(set(wanted))])}

@@ -1,0 +1,349 @@
+"""The controls of accept_order as a table: one defect a row, and exactly what a person is told of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from exceptions.policies import POLICIES
+from q2c.models import TaxNexus
+from q2c.reasons import APPROVALS, Reason
+from q2c.stages.accept_order import check
+from q2c.stages.controls.world import World
+from q2c.stages.verb import Finding
+from tests.stages import tern
+
+R = Reason
+
+
+@dataclass(frozen=True)
+class Row:
+    """`order`: members changed by pointer; `data`: what is wrong in master data; then what is found."""
+
+    name: str
+    reason: Reason
+    pointer: str
+    seen: Any
+    order: dict[str, Any] = field(default_factory=dict)
+    data: Callable[[World], Any] = lambda world: None
+    text: str = ""
+    blocker: tuple[str, str] | None = None
+
+
+def _parent(child: str, parent: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.customers[child].parent_key = parent
+
+    return change
+
+
+def _inactive(kind: str, key: str, name: str = "active") -> Callable[[World], None]:
+    return lambda world: setattr(getattr(world, kind)[key], name, False)
+
+
+def _without(kind: str, key: Any) -> Callable[[World], None]:
+    return lambda world: getattr(world, kind).pop(key)
+
+
+def _loop(world: World) -> None:
+    world.customers["A-1"].parent_key = "A-2"
+
+
+def _no_tax_code(world: World) -> None:
+    world.products["PLATFORM"].tax_code = ""
+
+
+def _mapped(since: dt.date, until: dt.date | None = None) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.mappings["PLATFORM", "netsuite"] = [tern.item(world.products["PLATFORM"], since, until)]
+
+    return change
+
+
+def _registered(entity: str, country: str, region: str, since: str, until: str = "") -> Callable[[World], None]:
+    """The entity's only registration."""
+
+    def change(world: World) -> None:
+        end = dt.date.fromisoformat(until) if until else None
+        world.nexus[entity] = [
+            TaxNexus(
+                entity=entity, country=country, region=region, effective_from=dt.date.fromisoformat(since),
+                effective_to=end,
+            )
+        ]  # fmt: skip
+
+    return change
+
+
+def _region_of_two(world: World) -> None:
+    for code in ("UK", "JP"):
+        world.entities[code].regions = [*world.entities[code].regions, "NORDICS"]
+
+
+_PHASES = "/lines/0/phases"
+_SECOND = {"starts_on": "2027-02-01", "ends_on": "2028-02-01", "quantity": "150", "unit_price": "48"}
+
+
+def _second(**changes: str) -> dict[str, Any]:
+    return {f"{_PHASES}/1": _SECOND | changes}
+
+
+ROWS = (
+    # Who buys, and who pays
+    Row("customer unknown", R.CUSTOMER_UNKNOWN, "/customer", "A-9", {"/customer": "A-9"}, blocker=("customer", "A-9")),
+    Row("bill-to unknown", R.CUSTOMER_UNKNOWN, "/groups/1/bill_to", "A-9", {"/groups/1/bill_to": "A-9"}),
+    Row("parent unknown", R.CUSTOMER_UNKNOWN, "/customer", "A-0", data=_parent("A-1", "A-0"),
+        text="Customer A-0 is not known; it stands above A-1", blocker=("customer", "A-0")),
+    Row("customer inactive", R.CUSTOMER_INACTIVE, "/groups/1/bill_to", "A-2", data=_inactive("customers", "A-2"),
+        text="Harbor Logistik GmbH (A-2) is not active"),
+    Row("parent inactive", R.CUSTOMER_INACTIVE, "/customer", "A-1", data=_inactive("customers", "A-1"),
+        blocker=("customer", "A-1")),
+    Row("hierarchy loop", R.CUSTOMER_HIERARCHY_LOOP, "/customer", "A-1 → A-2 → A-1", data=_loop,
+        text="The parents of A-1 lead back to A-1"),
+    Row("an account is its own parent", R.CUSTOMER_HIERARCHY_LOOP, "/groups/1/bill_to", "A-2 → A-2",
+        data=_parent("A-2", "A-2")),
+    Row("another company pays", R.PAYING_ACCOUNT_AMBIGUOUS, "/groups/1/bill_to", "A-3", {"/groups/1/bill_to": "A-3"},
+        text="Leeds Railways plc (A-3) would pay, but is outside the customer's hierarchy", blocker=("customer", "A-3")),
+    # What is sold
+    Row("product unknown", R.PRODUCT_UNKNOWN, "/lines/1/product", "GONE", {"/lines/1/product": "GONE"},
+        text="Product GONE is not known", blocker=("product", "GONE")),
+    Row("product no longer sold", R.PRODUCT_UNKNOWN, "/lines/1/product", "IMPLEMENTATION",
+        data=_inactive("products", "IMPLEMENTATION"), text="Product IMPLEMENTATION is no longer sold"),
+    Row("no item in the entity's ledger", R.ITEM_MAPPING_MISSING, "/lines/0/product", "PLATFORM",
+        data=_without("mappings", ("PLATFORM", "netsuite")), blocker=("item_mapping", "PLATFORM")),
+    Row("an item in another ledger only", R.ITEM_MAPPING_MISSING, "/lines/3/product", "ANALYTICS",
+        data=lambda world: setattr(world.entities["DE"], "erp_connection", "sap-de"),
+        text="Product ANALYTICS has no item in sap-de, the ledger of DE, on 2026-02-01"),
+    Row("an item from later on", R.ITEM_MAPPING_MISSING, "/lines/0/product", "PLATFORM",
+        data=_mapped(dt.date(2026, 2, 2))),
+    Row("an item that has ended by then", R.ITEM_MAPPING_MISSING, "/lines/0/product", "PLATFORM",
+        data=_mapped(tern.SINCE, dt.date(2026, 2, 1))),
+    Row("entity without a ledger", R.ITEM_MAPPING_MISSING, "/lines/3/product", "ANALYTICS",
+        data=lambda world: setattr(world.entities["DE"], "erp_connection", "")),
+    Row("revenue treatment of another kind", R.REVENUE_TREATMENT_MISMATCH, "/lines/3/revenue_treatment", "ratable_daily",
+        {"/lines/3/revenue_treatment": "ratable_daily"},
+        text="Line 4 says ratable_daily for ANALYTICS, its product says ratable_monthly", blocker=("product", "ANALYTICS")),
+    Row("line of another kind", R.REVENUE_TREATMENT_MISMATCH, "/lines/1/kind", "one_time",
+        data=lambda world: setattr(world.products["IMPLEMENTATION"], "kind", "recurring")),
+    # Which company of ours
+    Row("entity unknown", R.LEGAL_ENTITY_UNDETERMINED, "/groups/0/legal_entity", "MX",
+        {"/groups/0/legal_entity": "MX"}, text="Entity MX is not known", blocker=("legal_entity", "MX")),
+    Row("entity inactive", R.LEGAL_ENTITY_UNDETERMINED, "/groups/1/region", "DE",
+        data=_inactive("entities", "DE", "is_active"), text="Region DE is served by no entity"),
+    Row("entity of another region", R.LEGAL_ENTITY_UNDETERMINED, "/groups/0/legal_entity", "UK",
+        {"/groups/0/legal_entity": "UK"}, text="Entity UK is not the seller in region US"),
+    Row("region that nobody serves", R.LEGAL_ENTITY_UNDETERMINED, "/groups/1/region", "MARS",
+        {"/groups/1/region": "MARS"}, text="Region MARS is served by no entity"),
+    Row("region that two serve", R.LEGAL_ENTITY_UNDETERMINED, "/groups/1/region", "NORDICS",
+        {"/groups/1/region": "NORDICS"}, _region_of_two, text="Region NORDICS is served by 2 entities (JP, UK)"),
+    Row("contract entity unknown", R.LEGAL_ENTITY_UNDETERMINED, "/contract_entity", "MX", {"/contract_entity": "MX"}),
+    Row("line of no group", R.LEGAL_ENTITY_UNDETERMINED, "/lines/1/group", "apac", {"/lines/1/group": "apac"},
+        text="Line 2 belongs to apac, which is no invoice group of the order"),
+    Row("currency that the entity does not invoice in", R.CURRENCY_NOT_ALLOWED, "/groups/1/currency", "USD",
+        {"/groups/1/currency": "USD"}, text="DE does not invoice in USD, only in EUR", blocker=("legal_entity", "DE")),
+    # Tax
+    Row("state without nexus", R.TAX_NEXUS_MISSING, "/groups/0/ship_to", "US-OH", {"/groups/0/ship_to/region": "OH"},
+        text="US has no tax nexus in US-OH on 2026-02-01", blocker=("tax_nexus", "US:US-OH")),
+    Row("state left out", R.TAX_NEXUS_MISSING, "/groups/0/ship_to", "US", {"/groups/0/ship_to/region": ""}),
+    Row("country without nexus", R.TAX_NEXUS_MISSING, "/groups/1/ship_to", "AT", {"/groups/1/ship_to/country": "AT"}),
+    Row("nexus from later on", R.TAX_NEXUS_MISSING, "/groups/1/ship_to", "DE",
+        data=_registered("DE", "DE", "", "2026-02-02")),
+    Row("nexus that has ended", R.TAX_NEXUS_MISSING, "/groups/1/ship_to", "DE",
+        data=_registered("DE", "DE", "", "2025-01-01", "2026-02-01")),
+    Row("nexus in one state only", R.TAX_NEXUS_MISSING, "/groups/1/ship_to", "DE",
+        data=_registered("DE", "DE", "BY", "2025-01-01")),
+    Row("product without tax code", R.TAX_CODE_MISSING, "/lines/0/product", "PLATFORM", data=_no_tax_code,
+        text="Product PLATFORM has no tax code", blocker=("product", "PLATFORM")),
+    # When it is billed
+    Row("one-time billed monthly", R.BILLING_SCHEDULE_INVALID, "/lines/1/billing", "monthly, in_advance",
+        {"/lines/1/billing/frequency": "monthly"}, text="Line 2 is one-time but billed monthly"),
+    Row("recurring billed once", R.BILLING_SCHEDULE_INVALID, "/lines/3/billing", "once, in_advance",
+        {"/lines/3/billing/frequency": "once"}),
+    Row("usage billed in advance", R.BILLING_SCHEDULE_INVALID, "/lines/2/billing", "monthly, in_advance",
+        {"/lines/2/billing/timing": "in_advance"}, text="Line 3 is usage but billed in advance"),
+    Row("annual bills do not fit 18 months", R.BILLING_SCHEDULE_INVALID, "/lines/0/billing", "annual, in_advance",
+        {f"{_PHASES}/1/ends_on": "2027-08-01", "/lines/0/amount_minor": 9_680_000},
+        text="Line 1 is billed annual, which does not fit its phases"),
+    Row("first phase begins within a bill", R.BILLING_SCHEDULE_INVALID, "/lines/0/billing", "annual, in_advance",
+        {f"{_PHASES}/0/starts_on": "2026-08-01", "/lines/0/amount_minor": 11_120_000}),
+    Row("phase before the term", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/0", "2026-01-01 – 2027-02-01",
+        {f"{_PHASES}/0/starts_on": "2026-01-01", "/lines/0/amount_minor": 14_480_000, "/lines/0/billing/alignment":
+         "calendar_month"}, text="Phase 1 of line 1 lies outside the term 2026-02-01 to 2028-02-01"),
+    Row("phase after the term", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-02-01 – 2029-02-01",
+        _second(ends_on="2029-02-01") | {"/lines/0/amount_minor": 22_640_000}),
+    Row("gap between phases", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-03-01 – 2028-02-01",
+        _second(starts_on="2027-03-01") | {"/lines/0/amount_minor": 13_280_000},
+        text="Phase 2 of line 1 starts on 2027-03-01, which leaves a gap after the phase before it (until 2027-02-01)"),
+    Row("overlap of phases", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-01-01 – 2028-02-01",
+        _second(starts_on="2027-01-01") | {"/lines/0/amount_minor": 14_720_000}),
+    Row("phase with its dates reversed", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-02-01 – 2027-01-01",
+        _second(ends_on="2027-01-01") | {"/lines/0/billing/alignment": "calendar_month"},
+        text="Phase 2 of line 1 ends on 2027-01-01, before it starts on 2027-02-01"),
+    Row("group without a line", R.BILLING_SCHEDULE_INVALID, "/groups/2/key", "uk",
+        {"/groups/-": {"key": "uk", "region": "UK", "bill_to": "A-1", "currency": "GBP", "ship_to": {"country": "GB"}}}),
+    Row("line number twice", R.BILLING_SCHEDULE_INVALID, "/lines/0/line", 1, {"/lines/1/line": 1},
+        text="Line 1 is there twice"),
+    Row("term begins long before closing", R.TERM_INVALID, "/starts_on", dt.date(2026, 2, 1),
+        {"/closed_on": "2027-06-01"},
+        text="The term starts on 2026-02-01, more than a year away from closing on 2027-06-01"),
+    Row("term begins long after closing", R.TERM_INVALID, "/starts_on", dt.date(2026, 2, 1),
+        {"/closed_on": "2024-06-01"}),
+    Row("term without an end", R.TERM_INVALID, "/term_months", 240,
+        {"/closed_on": "9990-01-01", "/starts_on": "9990-02-01", "/term_months": 240, f"{_PHASES}": [],
+         "/lines/0/amount_minor": 1, "/lines/0/discount_minor": 0, "/lines/0/price_period": "once",
+         "/lines/0/unit_price": "0.0001", "/lines/0/billing/alignment": "calendar_month",
+         "/lines/3/price_period": "once", "/lines/3/amount_minor": 72_000,
+         "/lines/3/billing/alignment": "calendar_month", "/lines/2/billing/alignment": "calendar_month"}),
+    # What it costs
+    Row("amount a cent off", R.PRICE_MISMATCH, "/lines/1/amount_minor", 1_250_001, {"/lines/1/amount_minor": 1_250_001},
+        text="Line 2 (IMPLEMENTATION): its amount is 12,500.01 USD, its prices make 12,500.00 USD"),
+    Row("discount forgotten", R.PRICE_MISMATCH, "/lines/0/amount_minor", 14_000_000, {"/lines/0/discount_minor": 0}),
+    Row("price finer than the currency", R.PRICE_MISMATCH, "/lines/1/amount_minor", 1_250_000,
+        {"/lines/1/unit_price": "12500.001"},
+        text="Line 2 (IMPLEMENTATION): its amount is 12,500.00 USD, its prices make 12,500.001000 USD, "
+        "which is no whole minor unit"),
+    Row("phases of no whole months", R.PRICE_MISMATCH, _PHASES, "2026-02-01 – 2027-02-01, 2027-02-01 – 2028-01-20",
+        {f"{_PHASES}/1/ends_on": "2028-01-20", "/lines/0/billing/alignment": "calendar_month"}),
+    # Usage
+    Row("usage without terms", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage", None, {"/lines/2/usage": None}),
+    Row("usage without meter", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/meter", "", {"/lines/2/usage/meter": ""},
+        text="Line 3 (API-CALLS) names no meter"),
+    Row("usage of another meter", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/meter", "calls",
+        {"/lines/2/usage/meter": "calls"}, text="Line 3 (API-CALLS) counts calls, its product is metered by api_calls"),
+    Row("usage without tiers", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/tiers", "", {"/lines/2/usage/tiers": []}),
+    Row("no open tier", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/tiers", "100000",
+        {"/lines/2/usage/tiers": [{"up_to": "100000", "unit_price": "1"}]}),
+    Row("open tier in the middle", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/tiers", "open, open",
+        {"/lines/2/usage/tiers": [{"unit_price": "1"}, {"unit_price": "2"}]}),
+    Row("tiers that fall", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/tiers", "20, 10, open",
+        {"/lines/2/usage/tiers": [{"up_to": "20", "unit_price": "1"}, {"up_to": "10", "unit_price": "1"},
+                                  {"unit_price": "2"}]}),
+    Row("a first tier of nothing", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/tiers", "0, open",
+        {"/lines/2/usage/tiers": [{"up_to": "0", "unit_price": "1"}, {"unit_price": "2"}]}),
+    Row("usage with a fixed amount", R.USAGE_TERMS_INCOMPLETE, "/lines/2/amount_minor", 5, {"/lines/2/amount_minor": 5}),
+    Row("usage with a discount", R.USAGE_TERMS_INCOMPLETE, "/lines/2/discount_minor", 5,
+        {"/lines/2/discount_minor": 5}),
+    Row("usage terms on a fee", R.USAGE_TERMS_INCOMPLETE, "/lines/1/usage", "days",
+        {"/lines/1/usage": {"meter": "days", "tiers": [{"unit_price": "1"}]}}),
+    # What a second person decides
+    Row("discount over the limit", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "20.01 %",
+        {"/lines/1/discount_minor": 250_125, "/lines/1/amount_minor": 999_875},
+        text="Line 2 gives 20.01 % discount; 20 % need no approval"),
+    Row("discount over the entity's own limit", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/3/discount_minor", "10.00 %",
+        {"/lines/3/discount_minor": 172_800, "/lines/3/amount_minor": 1_555_200},
+        lambda world: world.discount_limits.update(DE=Decimal(9))),
+)  # fmt: skip
+
+# Told by the services, not by master data: test_acceptance.py and test_credit_and_tax.py.
+OF_SERVICES = {R.CREDIT_REFUSED, R.CREDIT_APPROVAL_REQUIRED, R.TAX_REFUSED}
+# Told of a deal that was accepted before: test_acceptance.py.
+OF_VERSIONS = {R.ORDER_CHANGED}
+OF_ORDERS = {
+    R.CUSTOMER_UNKNOWN, R.CUSTOMER_INACTIVE, R.CUSTOMER_HIERARCHY_LOOP, R.PAYING_ACCOUNT_AMBIGUOUS, R.PRODUCT_UNKNOWN,
+    R.ITEM_MAPPING_MISSING, R.LEGAL_ENTITY_UNDETERMINED, R.TAX_NEXUS_MISSING, R.TAX_CODE_MISSING,
+    R.BILLING_SCHEDULE_INVALID, R.REVENUE_TREATMENT_MISMATCH, R.CURRENCY_NOT_ALLOWED, R.PRICE_MISMATCH, R.TERM_INVALID,
+    R.USAGE_TERMS_INCOMPLETE, R.DISCOUNT_APPROVAL_REQUIRED,
+}  # fmt: skip
+
+
+def found(row: Row) -> list[Finding]:
+    world = tern.world()
+    row.data(world)
+    return check(tern.order(**row.order), world)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_one_defect_gives_exactly_its_reason(row: Row) -> None:
+    findings = found(row)
+    assert {finding.reason for finding in findings} == {row.reason}
+    first = findings[0]
+    assert (first.pointer, first.seen) == (row.pointer, row.seen)
+    assert not row.text or first.text == row.text
+    assert not row.blocker or (first.blocker and (first.blocker.object_type, first.blocker.object_key) == row.blocker)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_finding_points_into_the_document_and_says_what_to_do(row: Row) -> None:
+    document = msgspec.json.decode(msgspec.json.encode(tern.order(**row.order)))
+    for finding in found(row):
+        value = tern.at(document, finding.pointer)
+        assert finding.text and finding.remedy
+        told_as_it_is = isinstance(value, str | int) and row.reason not in APPROVALS
+        about_others = row.reason in (R.CUSTOMER_UNKNOWN, R.CUSTOMER_INACTIVE, R.CUSTOMER_HIERARCHY_LOOP)
+        assert about_others or not told_as_it_is or str(value) == str(finding.seen)
+
+
+def test_a_sound_deal_has_no_finding() -> None:
+    assert check(tern.order(), tern.world()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "data"),
+    [
+        ("an item from the first day of the term on", {}, _mapped(dt.date(2026, 2, 1))),
+        ("an item in two spans", {}, lambda world: world.mappings["PLATFORM", "netsuite"].insert(
+            0, tern.item(world.products["PLATFORM"], dt.date(2020, 1, 1), dt.date(2021, 1, 1)))),
+        ("nexus from the first day of the term on", {}, _registered("DE", "DE", "", "2026-02-01")),
+        ("nexus in the whole country", {"/groups/0/ship_to/region": "OH"}, _registered("US", "US", "", "2025-01-01")),
+        ("a region of two, the contract's among them", {"/groups/1/region": "NORDICS", "/contract_entity": "DE"},
+         lambda world: (_region_of_two(world), world.entities["DE"].regions.append("NORDICS"))),
+        ("a region of two, one named", {"/groups/1/region": "NORDICS", "/groups/1/legal_entity": "DE"},
+         lambda world: (_region_of_two(world), world.entities["DE"].regions.append("NORDICS"))),
+        ("an entity that names no currencies takes each", {"/groups/1/currency": "CHF"},
+         lambda world: world.entities["DE"].allowed_currencies.clear()),
+        ("a discount at the limit", {"/lines/1/discount_minor": 250_000, "/lines/1/amount_minor": 1_000_000},
+         lambda world: None),
+        ("a whole year between closing and start", {"/closed_on": "2025-01-31"}, lambda world: None),
+        ("later phases of a line that begins later",
+         {f"{_PHASES}/0/starts_on": "2026-08-01", "/lines/0/amount_minor": 11_120_000, "/lines/0/billing/frequency":
+          "quarterly"}, lambda world: None),
+        ("the daughter's daughter pays through her mother", {"/groups/1/bill_to": "A-3"}, _parent("A-3", "A-2")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_a_control_lets_pass(name: str, order: dict[str, Any], data: Callable[[World], Any]) -> None:
+    world = tern.world()
+    data(world)
+    assert check(tern.order(**order), world) == []
+
+
+def test_a_deal_with_many_defects_hears_of_all_at_once() -> None:
+    """Those that can stand together in one deal: nobody repairs one and then meets the next."""
+    together = [
+        row for row in ROWS
+        if row.name in {
+            "bill-to unknown", "parent unknown", "product no longer sold", "revenue treatment of another kind",
+            "entity of another region", "line number twice", "amount a cent off", "usage without meter",
+            "product without tax code", "term begins long before closing", "no item in the entity's ledger",
+        }
+    ]  # fmt: skip
+    document, world = tern.draft(), tern.world()
+    for row in together:
+        row.data(world)
+        for pointer, value in row.order.items():
+            tern.put(document, pointer, value)
+    # Its entity is not determined, so nothing can be said of its ledger: that one comes once the first is mended.
+    wanted = {row.reason for row in together} - {R.ITEM_MAPPING_MISSING}
+    assert {finding.reason for finding in check(tern.read(document), world)} == wanted
+
+
+def test_two_groups_of_one_name_are_told_and_break_nothing() -> None:
+    findings = check(tern.order(**{"/groups/1/key": "us", "/lines/3/group": "us"}), tern.world())
+    assert R.BILLING_SCHEDULE_INVALID in {f.reason for f in findings if f.pointer == "/groups/1/key"}
+
+
+def test_each_reason_of_the_controls_has_a_row_a_policy_and_a_fix() -> None:
+    hit = {row.reason for row in ROWS}
+    assert hit == OF_ORDERS
+    names = [*Reason]
+    block = names[names.index(R.CUSTOMER_UNKNOWN) : names.index(R.ORDER_CHANGED) + 1]
+    assert set(block) == OF_ORDERS | OF_SERVICES | OF_VERSIONS
+    for reason in block:
+        policy = POLICIES[reason]
+        assert policy.owner and policy.look and policy.fix and policy.replay
