@@ -11,6 +11,7 @@ import msgspec
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import RawPostDataException
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -20,6 +21,8 @@ from q2c.contracts.strict import Fault, Faulty
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+# What is read of a body that is refused.
+HEARD_MAX = 64 * 1024 * 1024
 TITLES = {
     400: "This cannot be read",
     401: "Who are you?",
@@ -90,9 +93,22 @@ def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         try:
             return view(request, *args, **kwargs)
         except Exception as error:
-            return _problem_of(error).response(request)
+            problem = _problem_of(error)
+            _hear_out(request)
+            return problem.response(request)
 
     return answer
+
+
+def _hear_out(request: HttpRequest) -> None:
+    """A sender that is still sending never sees an answer: its connection breaks first."""
+    left = HEARD_MAX
+    try:
+        while left > 0 and (chunk := request.read(64 * 1024)):
+            left -= len(chunk)
+    except (OSError, RawPostDataException):
+        # It is gone, or the body was read.
+        return
 
 
 def handler(error: Exception, context: Mapping[str, Any]) -> Response:

@@ -23,7 +23,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from exceptions.raw import open_raw
 from ledger.models import JournalEntry
-from q2c import keys
+from q2c import bulk, keys
 from q2c.contracts.strict import Fault, Faulty
 from q2c.engine import emit, envelope
 from q2c.engine.emit import Incoming, Stored
@@ -40,8 +40,8 @@ TRIES = 3
 UNREADABLE = (Reason.EVENT_MALFORMED, Reason.INTERNAL_ERROR)
 _WAITING = f"""
 SELECT id, business_key FROM exceptions_case
-WHERE source = %s AND raw_hash IS NOT NULL AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)})
-  AND business_key = ANY(%s) AND reason = ANY(%s)
+WHERE source = %s::text AND raw_hash IS NOT NULL AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)})
+  AND business_key = ANY(%s::text[]) AND reason = ANY(%s::text[])
 """
 
 
@@ -256,10 +256,9 @@ def resolve_raw(
     by_key = {key[:80]: event_id for key, event_id in events.items()}
     if not by_key:
         return
-    with connection.cursor() as cursor:
-        # The source has few of these, mostly none: its partial index answers before the keys are looked at.
-        cursor.execute(_WAITING, [source[:60], list(by_key), [str(reason) for reason in reasons]])
-        proofs = {case_id: {"event": str(by_key[key] or "")} for case_id, key in cursor.fetchall()}
+    # The source has few of these, mostly none: its partial index answers before the keys are looked at.
+    waiting = bulk.execute(_WAITING, [source[:60], list(by_key), [str(reason) for reason in reasons]])
+    proofs = {case_id: {"event": str(by_key[key] or "")} for case_id, key in waiting}
     if proofs:
         cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
 

@@ -13,13 +13,19 @@ from django.db import connection
 
 from exceptions import approvals as signatures
 from exceptions import cases
-from q2c import clock, states
+from q2c import bulk, clock, states
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
 from q2c.models import Event, Order, OrderGroup, OrderLine, Step
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Work
+
+# Asked for every order that comes in.
+_OPEN_VERSIONS = """
+SELECT s.id, s.business_key, e.occurred_at FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+WHERE s.business_key = ANY(%s::text[]) AND s.stage = 'accept_order' AND s.state IN ('waiting', 'failed')
+"""
 
 
 def supersede_older(facts: Sequence[Fact]) -> None:
@@ -28,10 +34,7 @@ def supersede_older(facts: Sequence[Fact]) -> None:
     for fact in facts:
         number = fact.payload.order_number
         newest[number] = max(newest.get(number, fact.occurred_at), fact.occurred_at)
-    open_ = Step.objects.filter(
-        stage="accept_order", business_key__in=newest, state__in=["waiting", "failed"]
-    ).values_list("id", "business_key", "event__occurred_at")
-    older = [id_ for id_, number, occurred_at in open_ if occurred_at < newest[number]]
+    older = [id_ for id_, number, at in bulk.execute(_OPEN_VERSIONS, [list(newest)]) if at < newest[number]]
     if older:
         states.move(Step, "abandon", older, reason=Reason.SUPERSEDED, text="a newer version of the deal arrived")
         cases.resolve_for({id_: {} for id_ in older}, actor="q2c", resolution="superseded")
