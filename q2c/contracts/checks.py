@@ -21,8 +21,6 @@ def _order(order: OrderDocument) -> Iterator[Fault]:
         for j, phase in enumerate(line.phases):
             above = f"/lines/{i}/phases/{j}"
             yield from _days((f"{above}/starts_on", phase.starts_on), (f"{above}/ends_on", phase.ends_on))
-    yield from _twice([(f"/lines/{i}/line", line.line) for i, line in enumerate(order.lines)], "Line")
-    yield from _twice([(f"/groups/{i}/key", group.key) for i, group in enumerate(order.groups)], "Group")
     yield from _twice([(f"/parties/{i}/key", party.key) for i, party in enumerate(order.parties)], "Party")
 
 

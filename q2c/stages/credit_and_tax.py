@@ -54,6 +54,10 @@ def questions(order: OrderDocument, data: World, tax: str, credit: str) -> Quest
 
 
 def _taxed(order: OrderDocument, group: InvoiceGroup, data: World) -> tuple[tuple[int, str, str, int], ...]:
+    numbers = [line.line for line in order.lines if line.group == group.key]
+    if len(set(numbers)) < len(numbers):
+        # The service could not tell them apart, and a control says so already.
+        return ()
     return tuple(
         (line.line, data.products[line.product].tax_code, line.product, line.amount_minor)
         for line in order.lines
