@@ -1,11 +1,12 @@
 """All sandboxes in one server: gunicorn -k gthread --threads 32 q2c.connectors.sandboxes:app
 
 Each vendor stands under /<vendor>; its control addresses under /<vendor>/_control/. What is sent to /_control/ goes to
-all of them: one call moves every clock.
+all of them: one call moves every clock. /vendors lists them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
@@ -42,6 +43,9 @@ def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byte
             connection.execute("SELECT 1")
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
+    if path == "/vendors":
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps([{"vendor": name, "title": each.title} for name, each in SANDBOXES.items()]).encode()]
     if path.startswith("/_control/"):
         return _all(environ, start_response)
     _, _, rest = path.partition("/")

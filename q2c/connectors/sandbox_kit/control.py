@@ -6,7 +6,7 @@ import datetime as dt
 import hmac
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -50,7 +50,7 @@ def _act(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> 
         ("GET", "faults"): lambda: faults.listed(store),
         ("POST", "faults"): lambda: faults.set_fault(store, _object(request)),
         ("DELETE", "faults"): lambda: faults.clear(store, request.query.get("name", "")),
-        ("GET", "state"): lambda: state(sandbox, store),
+        ("GET", "state"): lambda: state(sandbox, store, records=request.query.get("records") != "no"),
     }
     if verb == ("GET", ""):
         return Answer(200, _page(sandbox, store), {"Content-Type": "text/html; charset=utf-8"})
@@ -87,21 +87,33 @@ def _move_clock(store: Store, document: dict[str, Any]) -> None:
 
 
 def _records(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> Answer:
-    """GET records/<kind>; PATCH records/<kind>/<id or number or external id> with the fields to change."""
+    """GET records/<kind>, all or by ?find=&skip=&most= as {total, records}; GET or PATCH records/<kind>/<key>.
+
+    A key is an id, a number or an external id; PATCH sends the fields to change.
+    """
+    if request.method == "GET" and len(parts) == 1 and "most" in request.query:
+        return Answer(200, _some(store, parts[0], request.query))
     if request.method == "GET" and len(parts) == 1:
         return Answer(200, [_plain(vars_of(record)) for record in store.all(parts[0])])
-    if request.method != "PATCH" or len(parts) != 2:
-        return Answer(404, {"error": "GET records/<kind> or PATCH records/<kind>/<id>"})
+    if request.method not in ("GET", "PATCH") or len(parts) != 2:
+        return Answer(404, {"error": "GET records/<kind>, GET or PATCH records/<kind>/<id>"})
     kind, key = parts[0], unquote(parts[1])
     found = store.get(kind, key) or store.by_number(kind, key) or store.by_external(kind, key)
     if found is None:
         return Answer(404, {"error": f"no {kind} {key}"})
-    sandbox.edit(store, found, _object(request))
+    if request.method == "PATCH":
+        sandbox.edit(store, found, _object(request))
     return Answer(200, _plain(vars_of(store.get(kind, found.id) or found)))
 
 
-def state(sandbox: Sandbox, store: Store) -> dict[str, Any]:
-    """All that a page of switches shows."""
+def _some(store: Store, kind: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """Those whose text holds `find`, oldest first."""
+    total, records = store.search(kind, query.get("find", ""), int(query.get("skip", 0)), int(query["most"]))
+    return {"total": total, "records": [_plain(vars_of(record)) for record in records]}
+
+
+def state(sandbox: Sandbox, store: Store, *, records: bool = True) -> dict[str, Any]:
+    """All that a page of switches shows; without `records` how many there are of each kind, and no more."""
     counts = store.connection.execute(f"SELECT kind, count(*) FROM {store.schema}.record GROUP BY kind ORDER BY kind")
     return {
         "vendor": sandbox.vendor,
@@ -112,7 +124,10 @@ def state(sandbox: Sandbox, store: Store) -> dict[str, Any]:
         "faults": _plain(faults.listed(store)),
         "records": dict(counts.fetchall()),
         "editable": {
-            kind: {"fields": list(fields), "records": [_plain(vars_of(record)) for record in store.all(kind)]}
+            kind: {
+                "fields": list(fields),
+                **({"records": [_plain(vars_of(record)) for record in store.all(kind)]} if records else {}),
+            }
             for kind, fields in sandbox.editable.items()
         },
     }
@@ -137,7 +152,7 @@ def _plain(value: Any) -> Any:
 
 def _page(sandbox: Sandbox, store: Store) -> str:
     """A plain page for using a sandbox alone; q2c's own page has the switches."""
-    found = state(sandbox, store)
+    found = state(sandbox, store, records=False)
     rows = "".join(
         f"<tr><td>{html.escape(f['name'])}<td>{html.escape(f['operation'] or 'every operation')}<td>{f['hits']}</tr>"
         for f in found["faults"]

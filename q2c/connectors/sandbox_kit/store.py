@@ -23,6 +23,9 @@ _pool: ConnectionPool | None = None
 _written: set[int] = set()
 _cleared: set[int] = set()
 
+# What LIKE would take for a pattern.
+_LIKE = str.maketrans({character: f"\\{character}" for character in "\\%_"})
+
 _SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS {schema};
 CREATE TABLE IF NOT EXISTS {schema}.record (
@@ -139,6 +142,16 @@ class Store:
         """The first `limit` visible documents in another order than that of age. `order` is SQL."""
         clause = "kind = %s AND visible_at <= %s" + (f" AND ({where})" if where else "")
         return list(self._rows(clause, [kind, clock.now(), *values], f" LIMIT {limit:d}", order))
+
+    def search(self, kind: str, find: str, skip: int, most: int) -> tuple[int, list[Record]]:
+        """How many documents of a kind hold this text anywhere, and `most` of them from `skip` on, oldest first."""
+        clause, values = "kind = %s AND concat_ws(' ', id, number, external_id, body::text) ILIKE %s", [
+            kind, f"%{find.translate(_LIKE)}%",
+        ]  # fmt: skip
+        counted = self.connection.execute(f"SELECT count(*) FROM {self.schema}.record WHERE {clause}", values)
+        total = int(counted.fetchone()[0])  # type: ignore[index]
+        tail = f" LIMIT {max(0, int(most))} OFFSET {max(0, int(skip))}"
+        return total, list(self._rows(clause, values, tail))
 
     def count(self, kind: str) -> int:
         sql = f"SELECT count(*) FROM {self.schema}.record WHERE kind = %s"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from q2c.connectors.http import Http, TransportError, json_body
 from q2c.connectors.ports import ConnectionConfig
@@ -21,20 +22,30 @@ class SwitchRefused(Exception):
     """The sandbox does not answer, or refuses what was asked; the text is for people."""
 
 
+class Silent(SwitchRefused):
+    """Nobody answers."""
+
+
+def vendors(sandbox_url: str) -> dict[str, str]:
+    """Titles by vendor, in the order of the registry. Raises SwitchRefused."""
+    found = Switches(sandbox_url, "", time_limit_s=5)._ask("GET", "/vendors")
+    return {str(each["vendor"]): str(each["title"]) for each in found}
+
+
 class Switches:
     """One vendor's sandbox below `sandbox_url`. Raises SwitchRefused."""
 
     def __init__(self, sandbox_url: str, vendor: str, *, time_limit_s: float = 30.0) -> None:
         self.vendor = vendor
-        base_url = f"{sandbox_url.rstrip('/')}/{vendor}/_control"
+        base_url = f"{sandbox_url.rstrip('/')}/{vendor}/_control" if vendor else sandbox_url
         config = ConnectionConfig(
-            name=f"sandbox-{vendor}", vendor=vendor, base_url=base_url, time_limit_s=time_limit_s, concurrency=4
+            name=f"sandbox-{vendor or 'all'}", vendor=vendor, base_url=base_url, time_limit_s=time_limit_s, concurrency=4
         )
         self._http = Http(config)
 
     def state(self) -> dict[str, Any]:
-        """Its time, switches, faults in force, operations, counts of records, and what may be edited."""
-        return dict(self._ask("GET", "/state"))
+        """Its time, switches, faults in force, operations, counts of records, and fields that may be edited."""
+        return dict(self._ask("GET", "/state?records=no"))
 
     def reset(self) -> None:
         """Everything of this vendor is gone."""
@@ -49,7 +60,7 @@ class Switches:
         self._ask("POST", "/clock", {"now": now})
 
     def fault(
-        self, name: str, *, operation: str = "", value: float | int = 0, times: int | None = None, for_s: int = 0
+        self, name: str, *, operation: str = "", value: float | Decimal = 0, times: int | None = None, for_s: int = 0
     ) -> None:
         """Switch on; without `times` and `for_s` until switched off."""
         # The only number here that is no amount: a switch's milliseconds or seconds, as text of few digits.
@@ -62,6 +73,16 @@ class Switches:
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         return list(self._ask("GET", f"/records/{quote(kind)}"))
+
+    def some(self, kind: str, find: str = "", skip: int = 0, most: int = 50) -> tuple[int, list[dict[str, Any]]]:
+        """How many records of a kind hold this text, and some of them, oldest first."""
+        query = urlencode({"find": find, "skip": skip, "most": most})
+        found = self._ask("GET", f"/records/{quote(kind)}?{query}")
+        return int(found["total"]), list(found["records"])
+
+    def record(self, kind: str, key: str) -> dict[str, Any]:
+        """One record, by id, number or external id."""
+        return dict(self._ask("GET", f"/records/{quote(kind)}/{quote(key, safe='')}"))
 
     def change(self, kind: str, key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Change fields of one record, found by id, number or external id, as a user of the platform would."""
@@ -78,9 +99,9 @@ class Switches:
         try:
             answer = self._http.send(method, path, headers=headers, body=body, operation=f"control {method}")
         except TransportError as error:
-            raise SwitchRefused(f"The sandbox of {self.vendor} does not answer: {error}") from None
+            raise Silent(f"The sandboxes do not answer at the moment ({error})") from None
         content = answer.json()
         if not answer.ok:
             said = content.get("error") if isinstance(content, dict) else ""
-            raise SwitchRefused(f"The sandbox of {self.vendor} refuses: {said or answer.text[:200] or answer.status}")
+            raise SwitchRefused(f"The sandbox says: {said or answer.text[:200] or answer.status}")
         return content

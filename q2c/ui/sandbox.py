@@ -1,0 +1,233 @@
+"""The sandboxes as their own users see them: what is switched wrong, and the records that such a user may change.
+
+Absent where SANDBOX_URL is empty. Everything happens in the sandbox, over its control address; q2c itself learns of it
+as it would in life, from the platform.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from q2c.connectors.sandbox_kit.switches import Silent, Switches, SwitchRefused, vendors
+from q2c.models import Connection
+from q2c.ui import links, sandbox_forms
+from q2c.ui.frame import tell
+from q2c.ui.parts import Crumb, Tab
+from q2c.ui.rights import View, right
+from q2c.ui.sandbox_words import kind_words
+
+ROWS = 25
+_RIGHT = "q2c.change_connection"
+
+
+def _there(view: View) -> View:
+    """404 where there are no sandboxes; a page that says so where they are silent."""
+
+    @functools.wraps(view)
+    def found(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not settings.SANDBOX_URL:
+            raise Http404("There are no sandboxes here.")
+        try:
+            return view(request, *args, **kwargs)
+        except Silent as silence:
+            context = {"why": str(silence), "crumbs": [Crumb("Sandbox switches")]}
+            return render(request, "sandbox/silent.html", context, status=503)
+
+    return found
+
+
+@right(_RIGHT)
+@_there
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """Every sandbox: its time, what is switched wrong, how much is in it."""
+    users = _connections()
+    cards = [
+        {
+            "state": state, "href": links.to("sandbox-vendor", vendor), "connections": users.get(vendor, []),
+            "now": dt.datetime.fromisoformat(state["now"]), "count": sum(state["records"].values()),
+            "faults": sandbox_forms.in_force(state),
+        }
+        for vendor in vendors(settings.SANDBOX_URL)
+        for state in [_switches(vendor).state()]
+    ]  # fmt: skip
+    return render(request, "sandbox/index.html", {"cards": cards, "crumbs": [Crumb("Sandbox switches")]})
+
+
+@right(_RIGHT)
+@_there
+@require_safe
+def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
+    """The fault switches and the clock of one sandbox."""
+    state = _state(vendor)
+    context = {
+        "rows": sandbox_forms.switchboard(state),
+        "anything": bool(sandbox_forms.in_force(state)),
+        "clock": sandbox_forms.clock_value(state),
+    }
+    return render(request, "sandbox/switches.html", {**_frame(request, state, ""), **context})
+
+
+@right(_RIGHT)
+@_there
+@require_safe
+def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
+    """The records of one kind, as a user of the platform may change them."""
+    state = _state(vendor)
+    if kind not in state["editable"]:
+        raise Http404(f"{kind} cannot be edited in this sandbox.")
+    find, skip = request.GET.get("find", "").strip(), _number(request.GET.get("skip", ""))
+    total, found = _switches(vendor).some(kind, find, skip, ROWS)
+    words = kind_words(vendor, kind)
+    here = functools.partial(links.to, "sandbox-records", vendor, kind, find=find)
+    context = {
+        "words": words, "kind": kind, "find": find, "total": total, "first": skip + 1, "last": skip + len(found),
+        "rows": [sandbox_forms.row(record, state["editable"][kind]["fields"], words) for record in found],
+        "before": here(skip=max(0, skip - ROWS) or "") if skip else "",
+        "after": here(skip=skip + ROWS) if skip + len(found) < total else "",
+        "here": here(skip=skip or ""),
+    }  # fmt: skip
+    return render(request, "sandbox/records.html", {**_frame(request, state, kind), **context})
+
+
+# What is done to them
+
+
+@right(_RIGHT)
+@_there
+@require_POST
+def fault(request: HttpRequest, vendor: str) -> HttpResponse:
+    """Switch one wrong, or right again: `off` names it, and * all."""
+    switches, back = _switches(vendor), links.to("sandbox-vendor", vendor)
+    off = request.POST.get("off", "")
+    if off:
+        return _done(request, back, lambda: switches.clear("" if off == "*" else off), "It is switched off.")
+    wrong, wanted = sandbox_forms.fault(request.POST)
+    if wrong:
+        tell(request, "bad", wrong)
+        return HttpResponseRedirect(back)
+    what = sandbox_forms.said(_state(vendor), wanted)
+    return _done(request, back, lambda: switches.fault(**wanted), what, tone="warn")
+
+
+@right(_RIGHT)
+@_there
+@require_POST
+def clock(request: HttpRequest, vendor: str) -> HttpResponse:
+    """Move its clock; empty is the machine's own time."""
+    given = request.POST.get("now", "") if "move" in request.POST else ""
+    moment = sandbox_forms.instant(given)
+    if given and moment is None:
+        tell(request, "bad", "That is no time.", "Write it as 2026-03-01T09:00, in UTC.")
+        return HttpResponseRedirect(links.to("sandbox-vendor", vendor))
+    said = f"It is {given.replace('T', ' ')} UTC there." if moment else "It has the machine's own time again."
+    return _done(request, links.to("sandbox-vendor", vendor), lambda: _switches(vendor).move_clock(moment), said)
+
+
+@right(_RIGHT)
+@_there
+@require_POST
+def change(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
+    """Change fields of one record."""
+    state, switches = _state(vendor), _switches(vendor)
+    fields = state["editable"].get(kind, {}).get("fields")
+    if fields is None:
+        raise Http404(f"{kind} cannot be edited in this sandbox.")
+    back = _back(request, links.to("sandbox-records", vendor, kind))
+    try:
+        record = switches.record(kind, request.POST.get("key", ""))
+        changed = sandbox_forms.changes(request.POST, record["body"], fields)
+    except (Silent, sandbox_forms.Wrong) as error:
+        if isinstance(error, Silent):
+            raise
+        tell(request, "bad", "Nothing was changed.", str(error))
+        return HttpResponseRedirect(back)
+    except SwitchRefused as refused:
+        tell(request, "bad", "Nothing was changed.", str(refused))
+        return HttpResponseRedirect(back)
+    if not changed:
+        tell(request, "busy", "Nothing to change: it is so already.")
+        return HttpResponseRedirect(back)
+    words = kind_words(vendor, kind)
+    said = f"{words.name_of(record)}: {words.said(changed)} in {state['title']}."
+    then = "What waited for that is offered within half a minute; nothing is replayed by itself."
+    return _done(request, back, lambda: switches.change(kind, record["id"], changed), said, then=then)
+
+
+def _done(
+    request: HttpRequest, back: str, act: Any, happened: str, *, tone: str = "good", then: str = ""
+) -> HttpResponse:
+    """Do it, say what came of it, and show the page again."""
+    try:
+        act()
+    except Silent:
+        raise
+    except SwitchRefused as refused:
+        tell(request, "bad", "Nothing was changed.", str(refused))
+    else:
+        tell(request, tone, happened, then, href=links.to("queue") if then else "", link="Queue")
+    return HttpResponseRedirect(back)
+
+
+# What they have in common
+
+
+@functools.lru_cache(maxsize=32)
+def _opened(url: str, vendor: str) -> Switches:
+    return Switches(url, vendor, time_limit_s=10)
+
+
+def _switches(vendor: str) -> Switches:
+    return _opened(settings.SANDBOX_URL, vendor)
+
+
+def _state(vendor: str) -> dict[str, Any]:
+    """Raises Http404 for a vendor without a sandbox."""
+    if vendor not in vendors(settings.SANDBOX_URL):
+        raise Http404(f"There is no sandbox of {vendor}.")
+    return _switches(vendor).state()
+
+
+def _frame(request: HttpRequest, state: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Title, way back, tabs: the switches, then each kind of record that may be edited."""
+    name, faults = state["vendor"], sandbox_forms.in_force(state)
+    tabs = [Tab("Switches", links.to("sandbox-vendor", name), len(faults), current=not kind)]
+    tabs += [
+        Tab(
+            kind_words(name, each).title, links.to("sandbox-records", name, each), state["records"].get(each, 0),
+            current=each == kind,
+        )
+        for each in state["editable"]
+    ]  # fmt: skip
+    return {
+        "state": state, "now": dt.datetime.fromisoformat(state["now"]), "faults": faults, "tabs": tabs,
+        "connections": _connections().get(name, []), "vendor": name,
+        "crumbs": [Crumb("Sandbox switches", links.to("sandbox")), Crumb(state["title"])],
+    }  # fmt: skip
+
+
+def _connections() -> dict[str, list[str]]:
+    """Names of our connections by the sandbox they reach."""
+    found: dict[str, list[str]] = {}
+    rows = Connection.objects.filter(base_url__startswith="sandbox://").order_by("name")
+    for name, base_url in rows.values_list("name", "base_url"):
+        vendor = base_url.removeprefix("sandbox://").partition("/")[0]
+        found.setdefault(vendor, []).append(name)
+    return found
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+
+
+def _back(request: HttpRequest, page: str) -> str:
+    """The page the person was on, with its search; nothing but a page of this kind."""
+    given = request.POST.get("back", "")
+    return given if given.partition("?")[0] == page else page

@@ -1,0 +1,169 @@
+"""What the pages of the sandboxes show and take: switches, times, and the fields of a platform's records."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from q2c.ui.sandbox_words import TOGGLES, Words, label
+
+# What a switch is given where a person gives nothing.
+DEFAULTS = {"latency": 3000, "too_many": 30, "late_commit": 15, "search_lag": 20}
+# A sandbox's thread sleeps that long: not for hours.
+MOST = {"latency": 60_000, "late_commit": 120, "too_many": 3600, "search_lag": 3600}
+
+
+class Wrong(ValueError):
+    """What was typed is no value for its field; the text names both."""
+
+
+def in_force(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The faults that can still strike."""
+    now = dt.datetime.fromisoformat(state["now"])
+    return [
+        each
+        for each in state["faults"]
+        if (each["times"] is None or each["hits"] < each["times"])
+        and (not each["until"] or dt.datetime.fromisoformat(each["until"]) > now)
+    ]
+
+
+def switchboard(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per switch: what it does, whether it is on, how often it has struck."""
+    rows = []
+    for switch in state["switches"]:
+        name = switch["name"]
+        rows.append(
+            {
+                **switch,
+                "default": DEFAULTS.get(name, ""),
+                "most": MOST.get(name, ""),
+                "operations": state["operations"],
+                "on": [_on(each) for each in in_force(state) if each["name"] == name],
+            }
+        )
+    return rows
+
+
+def _on(fault: Mapping[str, Any]) -> dict[str, Any]:
+    until = fault["until"]
+    return {
+        "operation": fault["operation"],
+        "value": f"{Decimal(str(fault['value'])).normalize():f}" if fault["value"] else "",
+        "left": None if fault["times"] is None else fault["times"] - fault["hits"],
+        "hits": fault["hits"],
+        "until": dt.datetime.fromisoformat(until) if until else None,
+    }
+
+
+def fault(post: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """(what is wrong, arguments of Switches.fault)."""
+    name = post.get("name", "")
+    value, times = post.get("value", "").strip(), post.get("times", "").strip()
+    try:
+        amount = Decimal(value or "0")
+    except InvalidOperation:
+        return f"The value is a number, not {value}.", {}
+    most = Decimal(MOST.get(name, 0)) or Decimal(86_400)
+    if not amount.is_finite() or not 0 <= amount <= most:
+        return f"The value lies between 0 and {most:,}.", {}
+    if times and not (times.isascii() and times.isdigit() and 1 <= int(times) <= 100_000):
+        return "How often is a whole number from 1 on; empty means until it is switched off.", {}
+    wanted: dict[str, Any] = {"name": name, "operation": post.get("operation", ""), "value": amount}
+    return "", {**wanted, "times": int(times) if times else None}
+
+
+def said(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """'Oracle NetSuite: answers 503, the next 3 times.'"""
+    about = next((s["about"] for s in state["switches"] if s["name"] == wanted["name"]), wanted["name"])
+    where = f" on {wanted['operation']}" if wanted["operation"] else ""
+    times = wanted["times"]
+    how = "until it is switched off" if times is None else "once" if times == 1 else f"the next {times} times"
+    return f"{state['title']} {about[:1].lower()}{about[1:]}{where}, {how}."
+
+
+def clock_value(state: Mapping[str, Any]) -> str:
+    """Its time as a datetime field has it, in UTC."""
+    return dt.datetime.fromisoformat(state["now"]).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M")
+
+
+def instant(text: str) -> str | None:
+    """A datetime field's value as an instant in UTC; None where it is none."""
+    try:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC).isoformat()
+    except ValueError:
+        return None
+
+
+# Records
+
+
+def row(record: Mapping[str, Any], fields: Sequence[str], words: Words) -> dict[str, Any]:
+    """One record with its fields as they can be changed."""
+    cells = [_cell(field, record["body"].get(field)) for field in fields]
+    return {
+        "key": record["id"],
+        "name": words.name_of(record),
+        "beside": words.beside(record),
+        "cells": cells,
+        "typed": any(cell["kind"] == "text" for cell in cells),
+    }
+
+
+def _cell(field: str, value: Any) -> dict[str, Any]:
+    toggle = TOGGLES.get(field)
+    if toggle is not None:
+        on = truth(value)
+        return {
+            "kind": "toggle", "field": field, "words": toggle.yes if on else toggle.no,
+            "tone": "bad" if on == toggle.yes_blocks else "good",
+            "button": toggle.to_no if on else toggle.to_yes, "to": "no" if on else "yes",
+        }  # fmt: skip
+    return {"kind": "text", "field": field, "label": label(field), "value": written(value)}
+
+
+def truth(value: Any) -> bool:
+    """How the platforms write yes: as JSON has it, or as text."""
+    return value is True or str(value).lower() in {"true", "t", "yes", "1"}
+
+
+def written(value: Any) -> str:
+    """A value as a person would type it."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(written(each) for each in value)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def changes(post: Mapping[str, str], body: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """What is to be changed, in the types the record has: one toggle, or the typed fields that differ. Raises Wrong."""
+    if "set" in post:
+        field, _, to = post["set"].partition("=")
+        if field not in fields or field not in TOGGLES or to not in ("yes", "no"):
+            raise Wrong(f"{field} cannot be switched here.")
+        return {} if truth(body.get(field)) == (to == "yes") else {field: to == "yes"}
+    typed = [field for field in fields if field not in TOGGLES and f"field.{field}" in post]
+    wanted = {field: post[f"field.{field}"].strip() for field in typed}
+    return {
+        field: _read(field, text, body.get(field)) for field, text in wanted.items() if text != written(body.get(field))
+    }
+
+
+def _read(field: str, text: str, now: Any) -> Any:
+    """`text` as the kind of value that is there."""
+    if isinstance(now, list):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(now, int | Decimal) and not isinstance(now, bool):
+        try:
+            found = Decimal(text)
+        except InvalidOperation:
+            raise Wrong(f"{label(field)} is a number, not {text}.") from None
+        if not found.is_finite():
+            raise Wrong(f"{label(field)} is a number, not {text}.")
+        return int(found) if isinstance(now, int) and found == found.to_integral_value() else found
+    if not text and now is None:
+        return None
+    return text

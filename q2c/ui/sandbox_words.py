@@ -1,0 +1,108 @@
+"""Plain words for the records of the sandboxes: what a kind is called, what a switch in it does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from q2c.ui.words import plain
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """A field that is yes or no: the state it names, the button that leads there, and what was done then."""
+
+    yes: str
+    no: str
+    to_yes: str
+    to_no: str
+    became_yes: str
+    became_no: str
+    # Whether yes is what keeps documents out.
+    yes_blocks: bool = True
+
+
+_CLOSED = Toggle("Closed", "Open", "Close", "Open again", "closed", "opened again")
+_LOCKED = Toggle("Locked", "Not locked", "Lock", "Unlock", "locked", "unlocked")
+_INACTIVE = Toggle("Inactive", "Active", "Deactivate", "Reactivate", "deactivated", "reactivated")
+_ACTIVE = Toggle("Active", "Inactive", "Reactivate", "Deactivate", "reactivated", "deactivated", yes_blocks=False)
+_HOLD = Toggle("On hold", "Free", "Put on hold", "Release", "put on hold", "released")
+TOGGLES: dict[str, Toggle] = {
+    "closed": _CLOSED, "allLocked": _LOCKED, "isInactive": _INACTIVE, "Active__c": _ACTIVE, "IsActive": _ACTIVE,
+    "active": _ACTIVE, "on_hold": _HOLD,
+}  # fmt: skip
+
+# Words of fields that are no toggles, where the platform's own name says little.
+LABELS = {
+    "lockedSubsidiaries": "Locked for subsidiaries", "Order_Number__c": "Order number", "StageName": "Stage",
+    "Contract_Entity__c": "Contract entity", "ProductCode": "Product", "nexus": "Registered in",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Words:
+    """`shown` are the body's fields that tell a record from its neighbours; the first that is there is its name."""
+
+    title: str
+    shown: Sequence[str] = ()
+
+    def name_of(self, record: Mapping[str, Any]) -> str:
+        body = record["body"]
+        found = next((str(body[field]) for field in self.shown if body.get(field)), "")
+        return found or str(record["number"] or record["external_id"] or record["id"])
+
+    def beside(self, record: Mapping[str, Any]) -> str:
+        """What else is known of it, in a few words; ids that say the same are left out."""
+        name, body = self.name_of(record), record["body"]
+        found = [str(body[field]) for field in self.shown if body.get(field)]
+        found += [str(record[key]) for key in ("number", "external_id") if record[key]]
+        return " · ".join(dict.fromkeys(text for text in found if text != name))
+
+    def said(self, changed: Mapping[str, Any]) -> str:
+        """'closed', 'soft limit is 3000.00 now'."""
+        parts = []
+        for field, value in changed.items():
+            toggle = TOGGLES.get(field)
+            if toggle is not None and isinstance(value, bool):
+                parts.append(toggle.became_yes if value else toggle.became_no)
+            else:
+                shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+                parts.append(f"{label(field).lower()} is {'empty' if shown in (None, '') else shown} now")
+        return ", ".join(parts)
+
+
+_KINDS: dict[tuple[str, str], Words] = {
+    ("netsuite", "accountingPeriod"): Words("Periods", ("periodName",)),
+    ("netsuite", "department"): Words("Departments", ("name",)),
+    ("netsuite", "classification"): Words("Classes", ("name",)),
+    ("netsuite", "location"): Words("Locations", ("name",)),
+    ("netsuite", "account"): Words("Accounts", ("acctNumber", "acctName")),
+    ("netsuite", "item"): Words("Items", ("itemId", "displayName")),
+    ("netsuite", "customer"): Words("Customers", ("companyName", "entityId")),
+    ("salesforce", "Account"): Words("Accounts", ("Name", "AccountNumber")),
+    ("salesforce", "Opportunity"): Words("Opportunities", ("Name", "Order_Number__c")),
+    ("salesforce", "Product2"): Words("Products", ("ProductCode", "Name")),
+    ("zuora", "account"): Words("Accounts", ("name", "accountNumber")),
+    ("zuora", "product"): Words("Products", ("name", "sku")),
+    ("avatax", "company"): Words("Companies", ("code", "name")),
+    ("avatax", "rate"): Words("Rates", ("name", "type", "country", "region", "tax_code")),
+    ("avatax", "bad_address"): Words("Bad addresses", ("country", "region", "postal_code")),
+    ("credit", "customer"): Words("Credit limits", ("name", "currency")),
+}
+
+
+def kind_words(vendor: str, kind: str) -> Words:
+    """A kind that nobody has worded yet is called as the platform calls it."""
+    return _KINDS.get((vendor, kind)) or Words(spaced(kind), ("name", "Name"))
+
+
+def label(field: str) -> str:
+    return LABELS.get(field) or spaced(field)
+
+
+def spaced(name: str) -> str:
+    """isInactive → "Is inactive", Contract_Entity__c → "Contract entity"."""
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("__c"))
+    return plain(text).capitalize()
