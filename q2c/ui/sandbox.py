@@ -21,7 +21,7 @@ from q2c.ui import links, sandbox_forms
 from q2c.ui.frame import tell
 from q2c.ui.parts import Crumb, Tab
 from q2c.ui.rights import View, right
-from q2c.ui.sandbox_words import kind_words
+from q2c.ui.sandbox_words import TOGGLES, kind_words, label
 
 ROWS = 25
 _RIGHT = "q2c.change_connection"
@@ -85,11 +85,12 @@ def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
         raise Http404(f"{kind} cannot be edited in this sandbox.")
     find, skip = request.GET.get("find", "").strip(), _number(request.GET.get("skip", ""))
     total, found = _switches(vendor).some(kind, find, skip, ROWS)
-    words = kind_words(vendor, kind)
+    words, fields = kind_words(vendor, kind), state["editable"][kind]["fields"]
     here = functools.partial(links.to, "sandbox-records", vendor, kind, find=find)
     context = {
         "words": words, "kind": kind, "find": find, "total": total, "first": skip + 1, "last": skip + len(found),
-        "rows": [sandbox_forms.row(record, state["editable"][kind]["fields"], words) for record in found],
+        "rows": [sandbox_forms.row(n, record, fields, words) for n, record in enumerate(found, start=1)],
+        "heads": [label(field) for field in fields], "typed": not set(fields) <= TOGGLES.keys(),
         "before": here(skip=max(0, skip - ROWS) or "") if skip else "",
         "after": here(skip=skip + ROWS) if skip + len(found) < total else "",
         "here": here(skip=skip or ""),
@@ -157,8 +158,8 @@ def change(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
         return HttpResponseRedirect(back)
     words = kind_words(vendor, kind)
     said = f"{words.name_of(record)}: {words.said(changed)} in {state['title']}."
-    then = "What waited for that is offered within half a minute; nothing is replayed by itself."
-    return _done(request, back, lambda: switches.change(kind, record["id"], changed), said, then=then)
+    act = functools.partial(switches.change, kind, record["id"], changed)
+    return _done(request, back, act, said, then=words.then(changed))
 
 
 def _done(

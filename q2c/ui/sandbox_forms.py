@@ -11,6 +11,8 @@ from q2c.ui.sandbox_words import TOGGLES, Words, label
 
 # What a switch is given where a person gives nothing.
 DEFAULTS = {"latency": 3000, "too_many": 30, "late_commit": 15, "search_lag": 20}
+# Fields that hold several values also where there is none yet.
+LISTS = {"lockedSubsidiaries", "nexus"}
 # A sandbox's thread sleeps that long: not for hours.
 MOST = {"latency": 60_000, "late_commit": 120, "too_many": 3600, "search_lag": 3600}
 
@@ -100,15 +102,14 @@ def instant(text: str) -> str | None:
 # Records
 
 
-def row(record: Mapping[str, Any], fields: Sequence[str], words: Words) -> dict[str, Any]:
+def row(serial: int, record: Mapping[str, Any], fields: Sequence[str], words: Words) -> dict[str, Any]:
     """One record with its fields as they can be changed."""
-    cells = [_cell(field, record["body"].get(field)) for field in fields]
     return {
+        "serial": str(serial),
         "key": record["id"],
         "name": words.name_of(record),
         "beside": words.beside(record),
-        "cells": cells,
-        "typed": any(cell["kind"] == "text" for cell in cells),
+        "cells": [_cell(field, record["body"].get(field)) for field in fields],
     }
 
 
@@ -118,7 +119,7 @@ def _cell(field: str, value: Any) -> dict[str, Any]:
         on = truth(value)
         return {
             "kind": "toggle", "field": field, "words": toggle.yes if on else toggle.no,
-            "tone": "bad" if on == toggle.yes_blocks else "good",
+            "tone": "warn" if on == toggle.yes_blocks else "quiet", "label": label(field),
             "button": toggle.to_no if on else toggle.to_yes, "to": "no" if on else "yes",
         }  # fmt: skip
     return {"kind": "text", "field": field, "label": label(field), "value": written(value)}
@@ -154,7 +155,7 @@ def changes(post: Mapping[str, str], body: Mapping[str, Any], fields: Sequence[s
 
 def _read(field: str, text: str, now: Any) -> Any:
     """`text` as the kind of value that is there."""
-    if isinstance(now, list):
+    if isinstance(now, list) or (field in LISTS and text):
         return [part.strip() for part in text.split(",") if part.strip()]
     if isinstance(now, int | Decimal) and not isinstance(now, bool):
         try:

@@ -38,6 +38,8 @@ TOGGLES: dict[str, Toggle] = {
 LABELS = {
     "lockedSubsidiaries": "Locked for subsidiaries", "Order_Number__c": "Order number", "StageName": "Stage",
     "Contract_Entity__c": "Contract entity", "ProductCode": "Product", "nexus": "Registered in",
+    "closed": "State", "allLocked": "Lock", "isInactive": "State", "Active__c": "State", "IsActive": "State",
+    "active": "State", "on_hold": "Hold",
 }  # fmt: skip
 
 
@@ -71,6 +73,14 @@ class Words:
                 shown = ", ".join(map(str, value)) if isinstance(value, list) else value
                 parts.append(f"{label(field).lower()} is {'empty' if shown in (None, '') else shown} now")
         return ", ".join(parts)
+
+
+    def then(self, changed: Mapping[str, Any]) -> str:
+        """What comes of it in the control room."""
+        toggles = [(TOGGLES[field], value) for field, value in changed.items() if field in TOGGLES]
+        if any(value == toggle.yes_blocks for toggle, value in toggles):
+            return "What needs it from now on becomes a case."
+        return "What waited for that is offered within half a minute; nothing is replayed by itself."
 
 
 _KINDS: dict[tuple[str, str], Words] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.urls import path
 
 from q2c.ui import (
@@ -18,6 +19,7 @@ from q2c.ui import (
     process,
     queue,
     replays,
+    sandbox,
     sign_in,
     trace,
 )
@@ -69,8 +71,19 @@ _CASES = [
     path("approvals/<uuid:approval_id>/decide", approvals.decide, name="approval-decide"),
 ]
 
+# Where there are no sandboxes there are no pages of them, and no item in the navigation.
+_SANDBOX = [
+    path("sandbox", sandbox.index, name="sandbox"),
+    path("sandbox/<slug:vendor>", sandbox.vendor, name="sandbox-vendor"),
+    path("sandbox/<slug:vendor>/switch", sandbox.fault, name="sandbox-fault"),
+    path("sandbox/<slug:vendor>/clock", sandbox.clock, name="sandbox-clock"),
+    path("sandbox/<slug:vendor>/records/<slug:kind>", sandbox.records, name="sandbox-records"),
+    path("sandbox/<slug:vendor>/records/<slug:kind>/change", sandbox.change, name="sandbox-change"),
+]
+
 urlpatterns = [
     *_FRAME,
     *_RECORDS,
     *_CASES,
+    *(_SANDBOX if settings.SANDBOX_URL else []),
 ]

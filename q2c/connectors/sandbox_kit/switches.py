@@ -39,7 +39,11 @@ class Switches:
         self.vendor = vendor
         base_url = f"{sandbox_url.rstrip('/')}/{vendor}/_control" if vendor else sandbox_url
         config = ConnectionConfig(
-            name=f"sandbox-{vendor or 'all'}", vendor=vendor, base_url=base_url, time_limit_s=time_limit_s, concurrency=4
+            name=f"sandbox-{vendor or 'all'}",
+            vendor=vendor,
+            base_url=base_url,
+            time_limit_s=time_limit_s,
+            concurrency=4,
         )
         self._http = Http(config)
 
@@ -94,7 +98,8 @@ class Switches:
 
     def _ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
         token = os.environ.get("SANDBOX_CONTROL_TOKEN", "")
-        headers = {TOKEN_HEADER: token} if token else {}
+        # People are slow: a connection kept open would have been closed by the other side at the next click.
+        headers = {"Connection": "close", **({TOKEN_HEADER: token} if token else {})}
         body = None if document is None else json_body(document)
         try:
             answer = self._http.send(method, path, headers=headers, body=body, operation=f"control {method}")
