@@ -12,7 +12,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "q2c.settings"
 
 import django
 
-PARTS = ("intake", "journals", "calls", "trace")
+PARTS = ("intake", "journals", "calls", "queue", "trace")
 
 
 def main() -> int:
