@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -129,7 +130,8 @@ class Cases(Records):
 
     def _searched(self, queryset: QuerySet[Any], text: str, tab: str) -> QuerySet[Any]:
         user = self.request.user
-        person = (user.key.created_by or user) if isinstance(user, KeyHolder) else user
+        maker = get_user_model().objects.filter(pk=user.key.created_by_id).first() if _is_key(user) else None
+        person = maker or user
         if tab:
             chosen = tabs.TABS.get(tab)
             if chosen is None:
@@ -176,11 +178,16 @@ class Cases(Records):
         return CaseSerializer(fresh).data
 
 
+def _is_key(user: Any) -> bool:
+    return isinstance(user, KeyHolder)
+
+
 def person_of(user: Any, right: str = "") -> Any:
     """Who acts: the person, or the one who made the key; both need the right."""
-    if not isinstance(user, KeyHolder):
+    if not _is_key(user):
         return user
-    person = user.key.created_by
+    # Fresh: a key is known for a second, its maker's rights are not.
+    person = get_user_model().objects.filter(pk=user.key.created_by_id).first()
     if person is None or not person.is_active:
         raise Problem(
             403, "needs_a_person", "This key was made by nobody who works here, and cases are worked by people",
