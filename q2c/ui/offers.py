@@ -5,13 +5,23 @@ from __future__ import annotations
 import uuid
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
+from exceptions.models import Offer
 from q2c.engine import desk
 from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
 from q2c.ui.rights import right
+
+
+@require_safe
+@right("exceptions.view_case")
+def offers(request: HttpRequest) -> HttpResponse:
+    """What is offered now, the latest first."""
+    seen = Offer.objects.visible_to(request.user).filter(state="open")
+    return render(request, "queue/offers.html", {"offers": list(seen.order_by("-created_at")[:200])})
 
 
 @require_POST

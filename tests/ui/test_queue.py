@@ -57,7 +57,7 @@ def test_the_card_of_the_cause_stands_above(mia: Any) -> None:
     many(3)
     text = page(mia, "/queue")
     problem = Case.objects.all()[0].problem
-    card = text.split('class="card cause')[1].split("</article>")[0]
+    card = text.split('class="card problem-card')[1].split("</article>")[0]
     assert f'href="/problems/{problem.id}"' in card
     for said in ("period 2026-10 in erp-de", "14,463", "DE 2026-10", "4 h left", "Controllers", "Replay 3"):
         assert said in card, said
@@ -99,6 +99,7 @@ def test_each_tab_has_its_cases(mia: Any, tab: str, keys_shown: set[str]) -> Non
         ("/problems", "No open problem"),
         ("/problems?view=ended", "No problem has ended yet"),
         ("/replays", "Nothing was replayed yet"),
+        ("/offers", "Nothing is ready to replay"),
         ("/approvals", "Nothing waits for a decision"),
         ("/approvals?view=decided", "Nothing was decided yet"),
     ],
@@ -261,7 +262,8 @@ def test_an_offer_is_taken_from_the_queue_as_a_dry_run_or_left(mia: Any) -> None
     many(2)
     offer = unblock.blocker_gone(*BLOCKER)
     assert offer is not None
-    assert "2 cases, EUR 9,642.00, can be replayed: period 2026-10 in erp-de is open again" in page(mia, "/queue")
+    for address in ("/queue", "/offers"):
+        assert "2 cases, EUR 9,642.00, can be replayed: period 2026-10 in erp-de is open again" in page(mia, address)
     answer = signed_in(mia).post(f"/offers/{offer.id}/take", follow=True)
     batch = ReplayBatch.objects.get()
     assert answer.redirect_chain[0][0] == f"/replays/{batch.id}"

@@ -1,0 +1,176 @@
+"""Replays as records: frozen, with a canary and a brake; and what is offered when a blocker is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from exceptions import batches, cases, casework, unblock
+from exceptions.errors import NotPossible, Refused
+from exceptions.models import Case, Offer, ReplayBatch, ReplayItem
+from q2c import keys
+from tests.exceptions.conftest import again, failure, fresh, opened
+
+pytestmark = pytest.mark.django_db
+BLOCKER = ("erp-de", "period", "2026-10", "closed")
+
+
+def many(number: int, **given: Any) -> list[Case]:
+    found = [failure(step_id=keys.new_id(), business_key=f"INV-{n}", **given) for n in range(number)]
+    return list(Case.objects.filter(id__in=cases.open_for(found, "q2c").values()).order_by("number"))
+
+
+def sent(user: Any, chosen: list[Case], **how: Any) -> ReplayBatch:
+    batch = batches.create(user, [case.id for case in chosen], **how)
+    return batches.queue(user, batch.id)
+
+
+def done(case: Case, document: str) -> None:
+    cases.resolve_for({case.step_id: {"document": document}}, "q2c")
+
+
+def outcomes(batch: ReplayBatch) -> list[str]:
+    return list(batch.items.order_by("ordinal").values_list("outcome", flat=True))
+
+
+def test_the_choice_is_frozen_with_its_money(person: Any) -> None:
+    ann, chosen = person("ann"), many(3)
+    yen = opened(currency="JPY", amount_minor=5_000, business_key="INV-J")
+    batch = batches.create(ann, [*(case.id for case in chosen), yen.id])
+    assert (batch.size, batch.totals) == (4, {"EUR": 1_446_300, "JPY": 5_000})
+    assert batch.title == "Replay of 4 cases"
+    item = batch.items.first()
+    assert item is not None
+    with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
+        ReplayItem.objects.filter(id=item.id).update(amount_minor=1)
+    with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
+        item.delete()
+
+
+def test_what_cannot_be_replayed_is_in_it_with_the_reason(person: Any) -> None:
+    ann = person("ann")
+    one, two = many(2)
+    done(two, "JE-1")
+    batch = batches.create(ann, [one.id, two.id])
+    assert batch.size == 1
+    assert list(batch.items.values_list("outcome", "text")) == [("queued", ""), ("skipped", "It is resolved")]
+    with pytest.raises(NotPossible, match="None of these"):
+        batches.create(ann, [two.id])
+    with pytest.raises(NotPossible, match="None of these"):
+        batches.create(ann, [keys.new_id()])
+
+
+def test_the_rest_follows_a_confirmed_canary(person: Any) -> None:
+    chosen = many(4)
+    batch = sent(person("ann"), chosen, canary=2)
+    assert batches.advance(batch.id) == [case.step_id for case in chosen[:2]]
+    done(chosen[0], "JE-1")
+    assert batches.advance(batch.id) == [], "half a canary is none"
+    done(chosen[1], "JE-2")
+    assert len(batches.advance(batch.id)) == 2
+    done(chosen[2], "JE-3")
+    done(chosen[3], "JE-4")
+    assert fresh(batch).state == "finished"
+    progress = batches.progress(batch)
+    assert (progress.done, progress.items, progress.amounts) == (
+        4, {"confirmed": 4}, {"confirmed": {"EUR": 4 * 482_100}},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("how", "because"), [({"canary": 1}, "the canary failed"), ({"stop_after": 1}, "1 failed for")]
+)
+def test_stopped_by_canary_or_brake(person: Any, how: dict[str, int], because: str) -> None:
+    chosen = many(3)
+    batch = sent(person("ann"), chosen, **how)
+    batches.advance(batch.id, 1)
+    again(chosen[0])
+    assert batches.advance(batch.id) == []
+    batch = fresh(batch)
+    assert batch.state == "stopped" and batch.ended_because.startswith(because)
+    assert outcomes(batch) == ["failed_again", "skipped", "skipped"]
+    assert batches.advance(batch.id) == []
+
+
+def test_failures_of_different_causes_do_not_add_up(person: Any) -> None:
+    chosen = many(3)
+    batch = sent(person("ann"), chosen, stop_after=2)
+    batches.advance(batch.id, 2)
+    again(chosen[0])
+    again(chosen[1], reason="dimension_inactive", blocker=("erp-de", "cost_center", "CC-1", "inactive"))
+    assert len(batches.advance(batch.id)) == 1
+
+
+def test_an_answer_that_was_lost_is_told_and_settled(person: Any) -> None:
+    [case] = many(1)
+    batch = sent(person("ann"), [case])
+    batches.advance(batch.id)
+    cases.outcome_unknown([case.step_id], "q2c", "the line dropped")  # type: ignore[list-item]
+    assert outcomes(batch) == ["unknown"] and fresh(batch).state == "running"
+    done(case, "JE-9")
+    assert outcomes(batch) == ["confirmed"] and fresh(batch).state == "finished"
+
+
+def test_cancelled_before_and_in_the_middle(person: Any) -> None:
+    ann, chosen = person("ann"), many(2)
+    early = batches.create(ann, [case.id for case in chosen])
+    assert batches.cancel(ann, early.id).state == "cancelled"
+    with pytest.raises(NotPossible, match="it can no longer be sent"):
+        batches.queue(ann, early.id)
+    batch = sent(ann, chosen)
+    batches.advance(batch.id, 1)
+    batches.cancel(ann, batch.id, "wrong list")
+    assert outcomes(batch) == ["sent", "skipped"]
+    assert [fresh(case).state for case in chosen] == ["replaying", "open"]
+
+
+def test_many_at_once_is_a_right_of_its_own(person: Any) -> None:
+    sam = person("sam", rights=("view_case", "replay_case"))
+    one, two = many(2)
+    with pytest.raises(Refused) as refusal:
+        batches.create(sam, [one.id, two.id])
+    assert refusal.value.right == "exceptions.bulk_replay"
+    assert batches.create(sam, [one.id]).size == 1
+
+
+def test_an_offer_counts_what_waits_and_is_counted_anew(person: Any) -> None:
+    many(2)
+    opened(currency="USD", amount_minor=100, entity="US", business_key="INV-US")
+    opened(reason="dimension_inactive", blocker=("erp-de", "cost_center", "CC-1", "inactive"), business_key="OTHER")
+    offer = unblock.blocker_gone(*BLOCKER)
+    assert offer is not None and offer.cases == 3
+    assert offer.title == "3 cases, EUR 9,642.00 and USD 1.00, can be replayed: period 2026-10 in erp-de is open again"
+    opened(business_key="INV-LATE", blocker=("erp-de", "period", "2026-09", "closed"))
+    same = unblock.blocker_gone(*BLOCKER)
+    assert same is not None and same.id == offer.id
+
+
+def test_struck_again_the_offer_is_taken_back(person: Any) -> None:
+    [case] = many(1)
+    offer = unblock.blocker_gone(*BLOCKER)
+    assert offer is not None
+    again(case)
+    assert fresh(offer).state == "withdrawn"
+    with pytest.raises(NotPossible, match="withdrawn already"):
+        unblock.take(person("ann"), offer.id)
+
+
+def test_nothing_waits_nothing_is_offered() -> None:
+    assert unblock.blocker_gone("erp-de", "period", "2031-01", "closed") is None
+    assert not Offer.objects.exists()
+
+
+def test_taken_once_as_a_dry_run(person: Any) -> None:
+    ann, chosen = person("ann"), many(2)
+    casework.snooze(ann, [chosen[0].id], until_blocker=True)
+    offer = unblock.blocker_gone(*BLOCKER)
+    assert offer is not None and offer.cases == 2 and fresh(chosen[0]).state == "open"
+    batch = unblock.take(ann, offer.id)
+    assert (batch.state, batch.size, batch.title) == ("dry_run", 2, "Period 2026-10 in erp-de is open again")
+    assert (fresh(offer).state, fresh(offer).batch_id) == ("taken", batch.id)
+    with pytest.raises(NotPossible, match="taken already"):
+        unblock.take(ann, offer.id)
+    with pytest.raises(Refused):
+        unblock.dismiss(person("eve", rights=("view_case",)), offer.id)
