@@ -130,8 +130,7 @@ class Cases(Records):
 
     def _searched(self, queryset: QuerySet[Any], text: str, tab: str) -> QuerySet[Any]:
         user = self.request.user
-        maker = get_user_model().objects.filter(pk=user.key.created_by_id).first() if _is_key(user) else None
-        person = maker or user
+        person = (_maker(user) or user) if isinstance(user, KeyHolder) else user
         if tab:
             chosen = tabs.TABS.get(tab)
             if chosen is None:
@@ -178,16 +177,16 @@ class Cases(Records):
         return CaseSerializer(fresh).data
 
 
-def _is_key(user: Any) -> bool:
-    return isinstance(user, KeyHolder)
+def _maker(holder: KeyHolder) -> Any:
+    """Who made the key, fresh: a key is known for a second, its maker's rights are not."""
+    return get_user_model().objects.filter(pk=holder.key.created_by_id).first()
 
 
 def person_of(user: Any, right: str = "") -> Any:
     """Who acts: the person, or the one who made the key; both need the right."""
-    if not _is_key(user):
+    if not isinstance(user, KeyHolder):
         return user
-    # Fresh: a key is known for a second, its maker's rights are not.
-    person = get_user_model().objects.filter(pk=user.key.created_by_id).first()
+    person = _maker(user)
     if person is None or not person.is_active:
         raise Problem(
             403, "needs_a_person", "This key was made by nobody who works here, and cases are worked by people",
