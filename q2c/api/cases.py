@@ -179,7 +179,8 @@ class Cases(Records):
 
 def _maker(holder: KeyHolder) -> Any:
     """Who made the key, fresh: a key is known for a second, its maker's rights are not."""
-    return get_user_model().objects.filter(pk=holder.key.created_by_id).first()
+    made_by = holder.key.created_by_id
+    return get_user_model().objects.filter(pk=made_by).first() if made_by is not None else None
 
 
 def person_of(user: Any, right: str = "") -> Any:
