@@ -195,7 +195,7 @@ def run(stage: str, answer: Callable[[Any], Any] | None = None, limit: int = 500
 def yes(work: Any) -> Posted:
     """Done at once, under a number made of the step's key."""
     if work.step.stage == "accept_order":
-        work.notes["tax_minor"] = 19_000
+        work.notes["taxes"] = {work.fact.payload.currency: 19_000}
         return Posted(reference="")
     if not work.step.connection:
         return Posted(reference="")

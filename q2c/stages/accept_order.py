@@ -11,7 +11,7 @@ from q2c.contracts.documents import OrderDocument
 from q2c.contracts.events import OrderFact
 from q2c.models import Order
 from q2c.reasons import APPROVALS
-from q2c.stages import credit_and_tax, orders, platforms
+from q2c.stages import credit_and_tax, orders, platforms, totals
 from q2c.stages.controls import CONTROLS
 from q2c.stages.controls.world import World, world
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Verb, Work
@@ -22,15 +22,16 @@ class AcceptOrder(Verb):
 
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         orders.supersede_older(facts)
-        return [[self._part(fact.payload)] for fact in facts]
+        worth = totals.worth([fact.payload for fact in facts])
+        return [[self._part(fact.payload, minor)] for fact, minor in zip(facts, worth, strict=True)]
 
-    def _part(self, order: OrderDocument) -> Part:
+    def _part(self, order: OrderDocument, worth_minor: int) -> Part:
         name = next((party.name for party in order.parties if party.key == order.customer), order.customer)
         return Part(
             order_key=f"order:{order.order_number}",
             business_key=order.order_number,
             customer=name,
-            amount_minor=sum(line.amount_minor for line in order.lines),
+            amount_minor=worth_minor,
             currency=order.currency,
             entity=order.contract_entity,
         )

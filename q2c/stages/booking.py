@@ -43,7 +43,10 @@ def fact_of(
     event_id: uuid.UUID, correlation_id: uuid.UUID, invoice: InvoiceDocument, order: Order, data: dict[str, Any]
 ) -> LedgerFact:
     """The invoice as the ledger is told."""
-    region = next((group.region for group in order.groups.all() if group.key == invoice.group), "")
+    group = next((group for group in order.groups.all() if group.key == invoice.group), None)
+    region = group.region if group else ""
+    # Whoever is billed owes it: a daughter that pays for itself, not the mother who signed.
+    debtor = group.bill_to if group else order.payer_key or order.customer_key
     lines = []
     for line in invoice.lines:
         product: Product | None = data["products"].get(line.product)
@@ -59,7 +62,7 @@ def fact_of(
     return LedgerFact(
         event_id=event_id, event_type="InvoiceIssued", entity_code=invoice.legal_entity,
         effective_on=invoice.issued_on, currency=invoice.currency, subledger="receivables", journal="SALES",
-        business_document=f"invoice:{invoice.invoice_number}", customer=order.payer_key or order.customer_key,
+        business_document=f"invoice:{invoice.invoice_number}", customer=debtor,
         memo=f"Invoice {invoice.invoice_number} {order.customer_name}"[:200], correlation_id=correlation_id,
         lines=tuple(lines),
     )  # fmt: skip

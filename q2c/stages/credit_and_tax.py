@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,7 @@ def ask(
         if _is_no_answer(answer):
             return answer
         found.extend(_of_credit(wanted.credit, credit, answer))
-    total_minor = 0
+    taxes: Counter[str] = Counter()
     for position, request in wanted.taxes:
         answer = open_port(wanted.tax).estimate(request)
         if _is_no_answer(answer):
@@ -85,8 +86,8 @@ def ask(
         if isinstance(answer, Rejected):
             found.append(_of_tax(order, position, answer))
         else:
-            total_minor += answer.tax_minor
-    notes["tax_minor"] = total_minor
+            taxes[request.currency] += answer.tax_minor
+    notes["taxes"] = taxes
     return Posted(reference="")
 
 

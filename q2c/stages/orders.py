@@ -18,6 +18,7 @@ from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
 from q2c.models import Event, Order, OrderGroup, OrderLine, Step
 from q2c.reasons import APPROVALS, Reason
+from q2c.stages import totals
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Work
 
@@ -100,7 +101,9 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
     """The order row of each deal: made as received, or brought to this version of the deal."""
     there = existing([work.fact.payload.order_number for work in works])
     fresh: dict[str, Order] = {}
-    for work in works:
+    worth = totals.worth([work.fact.payload for work in works])
+    taxes = totals.converted([(work.fact.payload, work.notes.get("taxes", {})) for work in works])
+    for work, total_minor, tax_minor in zip(works, worth, taxes, strict=True):
         document: OrderDocument = work.fact.payload
         order = there.get(document.order_number) or fresh.get(document.order_number)
         if order is None:
@@ -108,6 +111,8 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
         elif is_older(work.fact, order) or order.state not in ("received", "awaiting_approval"):
             continue
         _fill(order, work, document)
+        order.total_minor = total_minor
+        order.tax_estimate_minor = tax_minor if "taxes" in work.notes else None
     Order.objects.bulk_create(fresh.values())
     changed = [order for order in there.values() if order.state in ("received", "awaiting_approval")]
     Order.objects.bulk_update(changed, [*_FILLED])
@@ -127,8 +132,6 @@ def _fill(order: Order, work: Work, document: OrderDocument) -> None:
     order.document = msgspec.json.encode(document).decode()
     order.customer_key, order.customer_name = document.customer, work.step.customer
     order.contract_entity, order.currency = document.contract_entity, document.currency
-    order.total_minor = sum(line.amount_minor for line in document.lines)
-    order.tax_estimate_minor = work.notes.get("tax_minor")
     order.controls = {
         "checked_at": clock.now().isoformat(),
         "findings": [f.reason for f in work.notes.get("found", [])],

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_a_rollout_from_closed_won_to_posted_journals(story: Story, rollout: Dea
     with story.on("2025-12-15"):
         story.close(rollout)
         assert order(NUMBER).state == "provisioning"
+        # 12,500.00 + (100 + 150) × 48.00 × 12 in dollars; 11,500.00 + (40 + 60) × 44.00 × 12 in euros at that day's rate.
+        rate = fx.rate("EUR", "USD", dt.date(2025, 12, 15))
+        assert isinstance(rate, Decimal)
+        worth = 15_650_000 + money.converted(6_430_000, "EUR", "USD", rate)
+        # Tax on what is billed for sure: 7.25 % there, 19 % here.
+        tax = 1_134_625 + money.converted(1_221_700, "EUR", "USD", rate)
+        assert (order(NUMBER).total_minor, order(NUMBER).tax_estimate_minor) == (worth, tax)
         assert {s.group: (s.entity, s.currency, s.state) for s in Subscription.objects.all()} == {
             "US": ("US", "USD", "provisioned"),
             "DE": ("DE", "EUR", "provisioned"),
@@ -61,6 +69,7 @@ def test_a_rollout_from_closed_won_to_posted_journals(story: Story, rollout: Dea
     # 11,500.00 + 40 × 44.00 × 3 = 16,780.00; 19 %.
     assert (de.currency, de.net_minor, de.tax_minor, de.total_minor) == ("EUR", 1_678_000, 318_820, 1_996_820)
     assert booked(us.number) == {"1100": 7_518_225, "2420": -1_250_000, "2410": -5_760_000, "2200": -508_225}
+    assert [entry(invoice.number).customer for invoice in (us, de)] == ["A-1", "A-2"]
     assert booked(de.number) == {"1100": 1_996_820, "2420": -1_150_000, "2410": -528_000, "2200": -318_820}
 
     with story.on("2026-01-31", "20:00"):
