@@ -24,6 +24,8 @@ def scopes_of(user: Any) -> list[tuple[str, str]]:
     """The rights a person can give to a key: their own, and no others."""
     held = user.get_all_permissions()
     rows = Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type")
+    # Of a history nobody is given anything but by the record it belongs to.
+    rows = rows.exclude(content_type__model__startswith="historical")
     found = [(f"{row.content_type.app_label}.{row.codename}", row.name) for row in rows]
     return [(name, f"{name}: {title}") for name, title in sorted(found) if name in held]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -39,6 +40,24 @@ PAGES: dict[type[models.Model], str] = {
 }  # fmt: skip
 
 
+# Where the currency of an amount stands: of every amount of a record, or of one column.
+CURRENCIES: dict[tuple[type[models.Model], str], Callable[[Any], str]] = {
+    (Order, ""): lambda order: order.currency,
+    (OrderGroup, ""): lambda group: group.currency,
+    (OrderLine, ""): lambda line: line.order.groups.get(key=line.group).currency,
+    (Invoice, ""): lambda invoice: invoice.currency,
+    (InvoiceLine, ""): lambda line: line.invoice.currency,
+    (ChargeSegment, ""): lambda segment: segment.subscription.currency,
+    (Step, ""): lambda step: step.currency,
+    (JournalEntry, ""): lambda entry: entry.currency,
+    (JournalLine, ""): lambda line: line.entry.currency,
+    (JournalLine, "functional_minor"): lambda line: line.entry.functional_currency,
+    (JournalLine, "group_minor"): lambda line: line.entry.group_currency,
+    (Case, ""): lambda case: case.currency,
+    (Approval, ""): lambda approval: approval.currency,
+}
+
+
 class ReadOnly:
     """No adding, changing or deleting, whatever rights a person has."""
 
@@ -68,7 +87,7 @@ class FlowAdmin(ReadOnly, VisibleMixin, admin.ModelAdmin):  # type: ignore[type-
         return self.has_view_permission(request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        names = [field.name for field in self.model._meta.fields if not _is_search(field)]
+        names = [shown(self.model, field.name) for field in self.model._meta.fields if not _is_search(field)]
         extra = ["moves"] if issubclass(self.model, StateRecord) else []
         return [*(["page"] if self.model in PAGES else []), *names, *extra]
 
@@ -108,15 +127,34 @@ def said(minor: int | None, currency: str) -> str:
     return f"{currency} {money.Money(minor, currency).decimal():,f}"
 
 
+def shown(model: type[models.Model], name: str) -> Any:
+    """A column, or in place of an amount in minor units a function that writes it as money."""
+    currency_of = CURRENCIES.get((model, name)) or CURRENCIES.get((model, ""))
+    if currency_of is None or not name.endswith("_minor"):
+        return name
+
+    @admin.display(description=name.removesuffix("_minor").replace("_", " ").capitalize())
+    def amount(record: Any) -> str:
+        return said(getattr(record, name), currency_of(record))
+
+    return amount
+
+
 def _is_search(field: Any) -> bool:
     return field.get_internal_type() in {"SearchVectorField", "BinaryField"}
 
 
-def lines(line: type[models.Model], *names: str, link: str = "") -> type[Any]:
+def _is_owner(field: Any) -> bool:
+    return (field.is_relation and field.related_model in PAGES) or field.related_model is Subscription
+
+
+def lines(line: type[models.Model]) -> type[Any]:
     """A table of a record's lines."""
-    shown = tuple(name for name in names or [field.name for field in line._meta.fields if not field.is_relation])
-    body = {"model": line, "extra": 0, "can_delete": False, "fields": shown, "readonly_fields": shown,
-            "fk_name": link or None, "has_view_permission": _as_owner}  # fmt: skip
+    columns = tuple(
+        shown(line, field.name) for field in line._meta.fields if field.name != "id" and not _is_owner(field)
+    )
+    body = {"model": line, "extra": 0, "can_delete": False, "fields": columns, "readonly_fields": columns,
+            "has_view_permission": _as_owner}  # fmt: skip
     return type(f"{line.__name__}s", (ReadOnly, admin.TabularInline), body)
 
 

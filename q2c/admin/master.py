@@ -58,7 +58,6 @@ class MasterAdmin(VisibleMixin, SimpleHistoryAdmin):
     list_per_page = 50
     save_on_top = False
     view_on_site = False
-    history_list_display = ["history_change_reason"]
 
     # Forms
 
@@ -72,7 +71,10 @@ class MasterAdmin(VisibleMixin, SimpleHistoryAdmin):
         may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         found = [(name, dict(options)) for name, options in super().get_fieldsets(request, obj)]
         for _, options in found:
-            options["fields"] = [field for field in options["fields"] if field != "change_reason"]
+            fields = [field for field in options["fields"] if field != "change_reason"]
+            # Declared by a base class, the days would come before what they are about.
+            days = [field for field in fields if field in {"effective_from", "effective_to"}]
+            options["fields"] = [*(field for field in fields if field not in days), *days]
         return [*found, ("Why", {"fields": ["change_reason"]})] if may else found
 
     def formfield_for_dbfield(self, db_field: models.Field[Any, Any], request: Any, **kwargs: Any) -> Any:

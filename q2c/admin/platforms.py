@@ -53,12 +53,11 @@ class ConnectionForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "new_credentials" in self.fields:
+            # Help is shown as HTML, where the column's own <vendor> would vanish.
+            self.fields["base_url"].help_text = "https://…, or sandbox:// and the vendor in the demo"
             stored = ", ".join(sorted(self.instance.credentials or {})) or "nothing"
-            self.fields[
-                "new_credentials"
-            ].help_text = (
-                f"Never shown. Stored now: {stored}. A JSON object is laid over that: a name with null is taken away"
-            )
+            told = f"Never shown. Stored now: {stored}. A JSON object is laid over that: a name with null is taken away"
+            self.fields["new_credentials"].help_text = told
 
     def clean(self) -> dict[str, Any] | None:
         found = super().clean() or {}

@@ -1,0 +1,61 @@
+"""The admin in a browser: nothing sticks out at 1280 and 390 px, nothing fails to load, light and dark."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from django.urls import reverse
+
+from ledger.models import FiscalPeriod, PostingRule
+from q2c.models import Connection, Order
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif("Q2C_CHROMIUM" not in os.environ, reason="no Chromium found"),
+]
+
+
+def pages():
+    period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    return [
+        reverse("admin:index"),
+        reverse("admin:ledger_fiscalperiod_changelist"),
+        reverse("admin:ledger_fiscalperiod_change", args=[period.pk]),
+        reverse("admin:ledger_fiscalperiod_history", args=[period.pk]),
+        f"{reverse('admin:ledger_fiscalperiod_move', args=['reopen'])}?ids={period.pk}",
+        reverse("admin:ledger_postingrule_change", args=[PostingRule.objects.first().pk]),
+        reverse("admin:q2c_connection_change", args=[Connection.objects.first().pk]),
+        reverse("admin:q2c_order_change", args=[Order.objects.first().pk]),
+        reverse("admin:q2c_product_import"),
+        reverse("admin:q2c_apikey_add"),
+    ]
+
+
+def test_pages_fit_and_load(browser, busy, live_server, monkeypatch):
+    from playwright.sync_api import sync_playwright
+
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    session = browser().cookies["sessionid"].value
+    addresses, wrong = pages(), []
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(
+            executable_path=os.environ["Q2C_CHROMIUM"], args=["--no-sandbox", "--disable-gpu"]
+        )
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+            page = context.new_page()
+            page.on("requestfailed", lambda request: wrong.append(request.url))
+            page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+            for address in addresses:
+                page.goto(live_server.url + address)
+                over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+                dark = sum(int(part) for part in ground.strip("rgb()").split(",")[:3]) < 300
+                if over > 0 or dark != (scheme == "dark"):
+                    wrong.append(f"{address} at {width}: {over} px too wide, on {ground}")
+            context.close()
+        chromium.close()
+    assert wrong == []
