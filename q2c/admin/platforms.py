@@ -52,7 +52,8 @@ class ConnectionForm(ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "new_credentials" in self.fields:
+        # Whoever only reads has a form without columns.
+        if "base_url" in self.fields:
             # Help is shown as HTML, where the column's own <vendor> would vanish.
             self.fields["base_url"].help_text = "https://…, or sandbox:// and the vendor in the demo"
             stored = ", ".join(sorted(self.instance.credentials or {})) or "nothing"
