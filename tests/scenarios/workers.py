@@ -52,7 +52,7 @@ class Worker:
 def worker(*queues: str, log: Path, name: str = "one", **variables: str) -> Iterator[Worker]:
     """Ready when the block begins, gone when it ends."""
     began = clock.now()
-    made = Worker(queues, name, {**_environment(), **variables}, log)
+    made = Worker(queues, name, {**environment(), **variables}, log)
     try:
         until(lambda: WorkerSeen.objects.filter(queue__in=queues, seen_at__gte=began).count() == len(queues), 90)
         yield made
@@ -60,7 +60,7 @@ def worker(*queues: str, log: Path, name: str = "one", **variables: str) -> Iter
         made.kill()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The addresses of this run, with the test's own database."""
     name = connection.settings_dict["NAME"]
     found = {key: value for key, value in os.environ.items() if key != "Q2C_AS_OWNER"}

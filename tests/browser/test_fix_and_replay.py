@@ -1,0 +1,129 @@
+"""A finance-systems person at the screen: a journal met a closed period in the ERP; it is found, understood, put right
+there, offered, dry-run, replayed, and comes back with its document number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from exceptions.models import Case
+from q2c import clock
+from q2c.demo.company import ERP
+from q2c.demo.deals import Deal, Line
+from q2c.models import Invoice, Step
+from tests.browser.conftest import Person, Room
+from tests.scenarios.conftest import LEEDS
+from tests.scenarios.workers import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "eleven lazy herons"
+LOOKS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+
+
+def blocked_journal(room: Room) -> Case:
+    """Leeds Railways buys two days of training; the ERP's period of today is closed."""
+    story, day = room.story, clock.today()
+    period = f"{day:%b %Y}"
+    story.platforms.change(ERP, "accountingPeriod", period, closed=True)
+    deal = Deal(
+        number="SO-6001", customer=LEEDS, closed_on=day, starts_on=day, months=12, contract_entity="UK", currency="GBP",
+        groups={"UK": LEEDS}, lines=[Line(product="TRAINING", group="UK", quantity=2)],
+    )  # fmt: skip
+    story.sales.close([deal])
+    until(lambda: Step.objects.filter(stage="activate_subscription", state="done").exists(), 120)
+    story.platforms.control("zuora", "bill-run", {"until": day.isoformat()})
+    until(lambda: Case.objects.filter(reason="period_closed").exists(), 120)
+    return Case.objects.get(reason="period_closed")
+
+
+def person(browser: Any, room: Room, name: str, **more: Any) -> Person:
+    user = get_user_model().objects.get(username=name)
+    user.set_password(PASSWORD)
+    user.save()
+    made = Person(browser, room.url, **more)
+    made.sign_in(name, PASSWORD)
+    return made
+
+
+def test_a_failed_journal_is_found_put_right_and_replayed(room: Room, browser: Any) -> None:
+    case = blocked_journal(room)
+    mei = person(browser, room, "mei")
+    page = mei.page
+
+    # The control tower says that something waits; the customer's name finds it.
+    mei.goes("/")
+    assert "needs a person" in mei.text() or "need a person" in mei.text()
+    mei.keeps("control tower with a blocked journal")
+    page.goto(f"{room.url}/queue?q=Leeds")
+    assert "Leeds Railways" in mei.text()
+    mei.keeps("queue by customer")
+    page.click(f"a[data-open][href='/cases/{case.id}']")
+    said = mei.text()
+    assert ("closed" in said and "£3,600.00" in said) or "3,600.00" in said
+    assert case.text in said
+    mei.keeps("case of a closed period")
+
+    # What a replay would book, with the period still closed.
+    page.get_by_role("link", name="Dry run: what a replay would book today").click()
+    page.wait_for_selector("#dry-run >> text=/would fail|closed/i")
+    mei.keeps("dry run while closed")
+
+    # As the ERP's own user: the period is opened.
+    day = dt.date.fromisoformat(str(clock.today()))
+    mei.goes("/sandbox/netsuite/records/accountingPeriod")
+    row = page.locator("tr", has_text=f"{day:%b %Y}").first
+    row.locator("button[aria-label^='Open'], button[name=set]").first.click()
+    page.wait_for_load_state("networkidle")
+    mei.keeps("period opened in the sandbox")
+
+    # The room notices by itself and offers.
+    until(lambda: _offered(mei), 90)
+    mei.keeps("offer")
+    page.get_by_role("button", name="Look at the dry run").click()
+    page.wait_for_selector("text=Would pass")
+    assert "Nothing has been sent" in mei.text()
+    mei.keeps("dry run of the offer")
+    page.get_by_role("button", name="Send it").click()
+    until(lambda: Case.objects.get(id=case.id).state == "resolved", 60)
+    invoice = Invoice.objects.get()
+    case = Case.objects.get(id=case.id)
+    assert (invoice.state, len(room.story.documents())) == ("posted", 1)
+    page.wait_for_selector(f"text={case.document}")
+    mei.keeps("replay confirmed")
+
+    mei.goes(f"/cases/{case.id}")
+    assert case.document in mei.text()
+    mei.keeps("case resolved")
+    mei.goes(f"/trace?q={invoice.number}")
+    assert "SO-6001" in mei.text() and case.document in mei.text()
+    mei.keeps("trace from deal to document")
+    assert mei.complaints == []
+
+
+def _offered(who: Person) -> bool:
+    who.goes("/queue")
+    return "Look at the dry run" in who.text()
+
+
+def test_every_page_in_both_lights_and_widths(room: Room, browser: Any) -> None:
+    """With data, as each page is met; pictures are kept. Reading and signing in work without script."""
+    case = blocked_journal(room)
+    invoice = Invoice.objects.get()
+    paths = [
+        "/", "/queue", "/problems", f"/problems/{case.problem_id}", f"/cases/{case.id}", "/orders",
+        f"/orders/{invoice.order_id}", "/invoices", f"/invoices/{invoice.id}", "/journals", "/process", "/trace",
+        f"/trace?q={invoice.number}", "/replays", "/approvals", "/sandbox", "/sandbox/netsuite",
+    ]  # fmt: skip
+    for width, scheme in LOOKS:
+        mei = person(browser, room, "mei", width=width, scheme=scheme)
+        for path in paths:
+            mei.goes(path)
+            mei.keeps(f"page {path.split('?')[0].strip('/').split('/')[0] or 'home'} {len(path)}")
+        assert mei.complaints == []
+    reader = person(browser, room, "arthur", script=False)
+    for path in paths[:-2]:
+        reader.goes(path)
