@@ -117,7 +117,7 @@ POLICIES: dict[R, Row] = {
         _ORDER_AGAIN,
     ),
     R.ITEM_MAPPING_MISSING: Row(
-        "Item mapping missing", "{business_key} cannot go to {target}: {blocker} has no item there.",
+        "Item mapping missing", "{business_key} cannot be sold yet: there is no {blocker}.",
         SYSTEMS, "high", 8, "item_mapping",
         "Which product and which connection, and which item the other entities map this product to.",
         "Create the item in the ERP if it is new, then add the mapping. All cases waiting for it are offered together.",
@@ -131,7 +131,7 @@ POLICIES: dict[R, Row] = {
         _ORDER_AGAIN,
     ),
     R.TAX_NEXUS_MISSING: Row(
-        "Tax nexus missing", "{entity} has no tax nexus where {business_key} is delivered: {blocker}.",
+        "Tax nexus missing", "{business_key} is delivered where its seller is not registered: there is no {blocker}.",
         CONTROL, "high", 16, "tax_nexus",
         "The ship-to address, and whether the entity is registered there or below the threshold.",
         "If registered, add the nexus from its date on. If not, ask tax before anything is invoiced.",
@@ -159,7 +159,7 @@ POLICIES: dict[R, Row] = {
         _ORDER_AGAIN,
     ),
     R.CURRENCY_NOT_ALLOWED: Row(
-        "Currency not allowed", "{entity} does not sell in {currency}, the currency of {business_key}.",
+        "Currency not allowed", "{business_key} is invoiced in a currency that its entity does not sell in: {text}",
         SALES, "normal", 8, "entity",
         "The price book used, and the currencies that the entity sells in.",
         "Requote in an allowed currency, or have a controller allow this one for the entity.",
@@ -219,7 +219,7 @@ POLICIES: dict[R, Row] = {
         SALES, "high", 8, "order",
         "The accepted version beside the new one, and what has been provisioned since.",
         "Take the change back, or cancel and send an amended order.",
-        "Replay goes on with the accepted version; the change itself is not applied.",
+        "Checked again: it passes once the change is taken back. Closed without a fix, what was accepted stands.",
     ),
     R.CUSTOMER_REFUSED: Row(
         "Customer refused by the platform", "{target} refused customer {customer}: {text}",

@@ -37,6 +37,8 @@ def note(stage: Stage, works: list[Work]) -> None:
     answered: set[str] = set()
     texts: dict[str, str] = {}
     for work in works:
+        # Of a step that asks several platforms: those that did answer.
+        answered |= work.notes.get("answered", set())
         name = work.waiting_for or work.step.connection
         if not name or work.outcome is None:
             continue

@@ -26,7 +26,7 @@ class Step(StateRecord):
 
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="steps")
     stage = models.CharField(max_length=40)
-    part = models.CharField(max_length=80, blank=True)
+    part = models.CharField(max_length=160, blank=True)
     connection = models.CharField(max_length=60, blank=True)
     key = models.CharField(max_length=20)
     state = StateField(default="waiting")
@@ -34,7 +34,7 @@ class Step(StateRecord):
     attempts = models.PositiveIntegerField(default=0)
     replays = models.PositiveIntegerField(default=0)
     seq = models.BigIntegerField(db_default=models.Func(models.Value("q2c_step_seq"), function="nextval"))
-    order_key = models.CharField(max_length=120, blank=True)
+    order_key = models.CharField(max_length=160, blank=True)
     next_at = models.DateTimeField()
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)

@@ -56,7 +56,9 @@ class AcceptOrder(Verb):
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """Credit and tax, synchronously. A service that does not answer means waiting, never a silent pass."""
         found: list[Finding] = work.notes["found"]
-        return credit_and_tax.ask(open_port, work.fact.payload, work.request, found, work.notes)
+        outcome = credit_and_tax.ask(open_port, work.fact.payload, work.request, found, work.notes)
+        work.waiting_for = work.notes.get("silent", "")
+        return outcome
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if "found" in work.notes]
@@ -83,6 +85,10 @@ class AcceptOrder(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         """An order of which only signatures are missing waits for approval; others stay received."""
+        for work in works:
+            if not isinstance(work.outcome, Posted):
+                # A service was given up on: whoever looks into that hears at once what else is wrong.
+                work.findings += [finding for finding in work.notes.get("found", []) if finding not in work.findings]
         kept = orders.keep([work for work in works if "found" in work.notes or work.outcome is None])
         for work in works:
             order = kept.get(work.fact.payload.order_number)

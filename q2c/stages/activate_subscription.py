@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
+
+from django.db.models import Count, F, Q
 
 from ledger.models import LegalEntity
 from q2c import clock, states
@@ -39,7 +42,7 @@ class ActivateSubscription(Verb):
             Part(
                 part=f"phase-{phase}",
                 connection=subscription.connection,
-                order_key=f"activation:{subscription.number}"[:120],
+                order_key=f"activation:{subscription.number}",
                 not_before=max(midnight(day, zones.get(subscription.entity, "UTC")), clock.now()),
                 business_key=subscription.order.number,
                 customer=subscription.order.customer_name,
@@ -73,13 +76,7 @@ class ActivateSubscription(Verb):
         # Two groups of one order may begin at once: who comes second must see what the first one did.
         orders.hold({work.fact.payload.order_id for work in active})
         states.move(Subscription, "activate", ids)
-        waiting = set(
-            Subscription.objects.filter(order__subscriptions__in=ids, state="provisioned").values_list(
-                "order_id", flat=True
-            )
-        )
-        order_ids = {s.order_id for s in Subscription.objects.filter(id__in=ids)} - waiting
-        states.move(Order, "activate", list(order_ids))
+        states.move(Order, "activate", _begun(ids))
         for work in active:
             payload = work.fact.payload
             work.emit(
@@ -89,6 +86,14 @@ class ActivateSubscription(Verb):
                     subscription_id=payload.subscription_id, group=payload.group, phase=work.request[1],
                 ),
             )  # fmt: skip
+
+
+def _begun(subscription_ids: Sequence[str]) -> list[uuid.UUID]:
+    """The orders of these subscriptions of which every invoice group has begun in billing."""
+    begun = Count("subscriptions", filter=~Q(subscriptions__state="provisioned"), distinct=True)
+    touched = Order.objects.filter(id__in=Subscription.objects.filter(id__in=subscription_ids).values("order"))
+    counted = touched.annotate(begun=begun, wanted=Count("groups", distinct=True))
+    return list(counted.filter(begun=F("wanted")).values_list("id", flat=True))
 
 
 def _subscriptions(works: Sequence[Work]) -> dict[str, Subscription]:

@@ -2,84 +2,142 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
+from exceptions import cases
 from q2c import states
-from q2c.connectors.outcomes import Lookup, Outcome, Posted
+from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Unavailable
 from q2c.contracts.events import OrderFact
 from q2c.models import Order, Step, Subscription
 from q2c.reasons import Reason
-from q2c.stages import orders
+from q2c.stages import orders, platforms
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
+
+# What may be leaving something behind while the order is cancelled: it is waited for.
+_UNDER_WAY = ("running", "accepted", "unknown")
+_GIVEN_UP = ("accept_order", "provision_billing", "activate_subscription")
 
 
 class CancelOrder(Verb):
-    """One step per subscription; an order that billing never saw is cancelled here alone."""
+    """One step per order, whatever it has come to; an order that billing never saw is cancelled here alone."""
 
     writes = True
 
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
-        numbers = [fact.payload.order_number for fact in facts]
-        found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("subscriptions")}
-        return [self._parts(fact.payload.order_number, found.get(fact.payload.order_number)) for fact in facts]
-
-    def _parts(self, number: str, order: Order | None) -> list[Part]:
-        live = [s for s in order.subscriptions.all() if s.state not in ("cancelled", "expired")] if order else []
-        if not live:
-            return [Part(business_key=number, order_key=f"order:{number}")]
-        assert order is not None
-        return [
-            Part(
-                part=s.group, connection=s.connection, order_key=f"order:{number}:{s.group}", business_key=number,
-                customer=order.customer_name, amount_minor=order.total_minor, currency=order.currency, entity=s.entity,
-            )
-            for s in live
-        ]  # fmt: skip
+        found = {o.number: o for o in Order.objects.filter(number__in=[fact.payload.order_number for fact in facts])}
+        billing = platforms.serving("billing")
+        return [[_part(fact.payload.order_number, found.get(fact.payload.order_number), billing)] for fact in facts]
 
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = [work.fact.payload.order_number for work in works]
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("subscriptions")}
+        under_way = _under_way(numbers)
         for work in works:
-            order = found.get(work.fact.payload.order_number)
-            if order is None:
+            number = work.fact.payload.order_number
+            order = found.get(number)
+            if number in under_way:
+                text = f"Order {number} is in the middle of {under_way[number]}; it is cancelled after that"
+                work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
+            elif order is None and _is_being_checked(number):
+                text = f"Order {number} is still being checked; it is cancelled after that"
+                work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
+            elif order is None:
                 work.reject(
-                    Reason.RECORD_MISSING, f"Order {work.fact.payload.order_number} is not known",
-                    pointer="/order_number", seen=work.fact.payload.order_number, remedy="Correct the order number",
+                    Reason.RECORD_MISSING, f"Order {number} is not known", pointer="/order_number", seen=number,
+                    remedy="Correct the order number",
                 )  # fmt: skip
-                continue
-            work.notes["order"] = order
-            subscription = next((s for s in order.subscriptions.all() if s.group == work.step.part), None)
-            if subscription is None or subscription.state == "cancelled":
-                work.outcome = Posted(reference=order.number)
             else:
-                work.notes["subscription"] = subscription
-                work.request = (subscription.number, work.fact.payload.effective_on)
+                live = [s for s in order.subscriptions.all() if s.state not in ("cancelled", "expired")]
+                work.notes |= {"order": order, "live": live}
+                work.request = [(s.connection, s.number, work.fact.payload.effective_on) for s in live]
+                if not live:
+                    work.outcome = Posted(reference=order.number)
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
-        return open_port(work.step.connection).cancel(*work.request, work.step.key)
+        """One subscription after the other; each is looked up before it is cancelled, so a replay goes on."""
+        done: list[Posted] = []
+        for connection, number, on in work.request:
+            outcome: Outcome = open_port(connection).cancel(number, on, work.step.key)
+            if not isinstance(outcome, Posted):
+                return outcome
+            done.append(outcome)
+        return _all(done)
 
     def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
-        return open_port(work.step.connection).is_cancelled(*work.request, work.step.key)
+        done: list[Posted] = []
+        nothing: NotFound | None = None
+        for connection, number, on in work.request:
+            found: Lookup = open_port(connection).is_cancelled(number, on, work.step.key)
+            if isinstance(found, Posted):
+                done.append(found)
+            elif isinstance(found, NotFound):
+                nothing = nothing or found
+            else:
+                return found
+        return nothing or _all(done)
 
     def record(self, works: Sequence[Work]) -> None:
-        # The last of an order's groups cancels it, and two may end at once.
-        orders.hold({work.notes["order"].id for work in works})
-        states.move(Subscription, "cancel", [w.notes["subscription"].id for w in works if "subscription" in w.notes])
+        locked = orders.existing([work.fact.payload.order_number for work in works])
+        begun = _under_way(list(locked))
         for work in works:
-            order: Order = work.notes["order"]
-            live = Subscription.objects.filter(order=order).exclude(state__in=["cancelled", "expired"]).exists()
-            if live or not states.move(Order, "cancel", [order.id]):
+            order = locked[work.fact.payload.order_number]
+            if order.number in begun:
+                work.reject(
+                    Reason.PLATFORM_BUSY, f"Order {order.number} went on to {begun[order.number]} meanwhile",
+                    remedy="Replay: what was made by then is cancelled, too",
+                )  # fmt: skip
                 continue
-            _give_up_waiting(order)
+            states.move(Subscription, "cancel", [subscription.id for subscription in work.notes["live"]])
+            if not states.move(Order, "cancel", [order.id]):
+                continue
+            _give_up(order)
             work.emit(
                 "OrderCancelled",
                 OrderFact(order_id=str(order.id), order_number=order.number, reason=work.fact.payload.reason),
             )
 
 
-def _give_up_waiting(order: Order) -> None:
-    """Phases that have not begun are not activated any more."""
-    waiting = Step.objects.filter(
-        stage="activate_subscription", business_key=order.number, state__in=["waiting", "failed"]
+def _part(number: str, order: Order | None, billing: str) -> Part:
+    if order is None:
+        return Part(business_key=number, order_key=f"cancel:{number}")
+    seen_by_billing = order.state not in ("received", "awaiting_approval")
+    return Part(
+        connection=billing if seen_by_billing else "", order_key=f"cancel:{number}", business_key=number,
+        customer=order.customer_name, amount_minor=order.total_minor, currency=order.currency,
+        entity=order.contract_entity,
+    )  # fmt: skip
+
+
+def _under_way(numbers: Sequence[str]) -> dict[str, str]:
+    """Order number → the stage that is making something of it right now, or may have."""
+    rows = Step.objects.filter(stage__in=("accept_order", "provision_billing"), business_key__in=numbers)
+    found: dict[str, str] = {}
+    for number, stage, state, sent_at in rows.values_list("business_key", "stage", "state", "sent_at"):
+        if state in _UNDER_WAY or (state in ("waiting", "failed") and sent_at is not None):
+            found[number] = stage
+    return found
+
+
+def _is_being_checked(number: str) -> bool:
+    """Whether a deal of this number has come in and was not decided on yet."""
+    return Step.objects.filter(stage="accept_order", business_key=number, state="waiting").exists()
+
+
+def _all(done: Sequence[Posted]) -> Posted:
+    """The cancellations together, under the documents that people see."""
+    return Posted(
+        reference=", ".join(one.reference for one in done)[:200],
+        document=", ".join(one.document for one in done)[:200],
+        found=all(one.found for one in done),
+        proof={"cancelled": [one.proof | {"document": one.document} for one in done]},
     )
-    states.move(Step, "abandon", list(waiting.values_list("id", flat=True)), text="the order was cancelled")
+
+
+def _give_up(order: Order) -> None:
+    """What has not begun does not begin any more, and nobody is asked about it."""
+    waiting = Step.objects.filter(
+        stage__in=_GIVEN_UP, business_key=order.number, state__in=["waiting", "failed"]
+    ).values_list("id", flat=True)
+    given_up: list[uuid.UUID] = states.move(Step, "abandon", list(waiting), text="the order was cancelled")
+    cases.resolve_for({id_: {} for id_ in given_up}, actor="q2c", resolution="superseded")

@@ -69,20 +69,25 @@ def _taxed(order: OrderDocument, group: InvoiceGroup, data: World) -> tuple[tupl
 def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
-    """Append what credit and tax say to `found`.
+    """Append what credit and tax say to `found`; notes: taxes by currency, answered, and silent.
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
     """
+    answered: set[str] = notes.setdefault("answered", set())
     for credit in wanted.credits:
         answer = open_port(wanted.credit).check_credit(credit)
         if _is_no_answer(answer):
+            notes["silent"] = wanted.credit
             return answer
+        answered.add(wanted.credit)
         found.extend(_of_credit(wanted.credit, credit, answer))
     taxes: Counter[str] = Counter()
     for position, request in wanted.taxes:
         answer = open_port(wanted.tax).estimate(request)
         if _is_no_answer(answer):
+            notes["silent"] = wanted.tax
             return answer
+        answered.add(wanted.tax)
         if isinstance(answer, Rejected):
             found.append(_of_tax(order, position, answer))
         else:

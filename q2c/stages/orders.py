@@ -48,7 +48,7 @@ def is_older(fact: Fact, order: Order) -> bool:
 
 def existing(numbers: Sequence[str]) -> dict[str, Order]:
     """Orders by number, with their event, locked."""
-    found = Order.objects.filter(number__in=numbers).order_by("number").select_for_update(of=("self",))
+    found = Order.objects.filter(number__in=numbers).order_by("id").select_for_update(of=("self",))
     return {order.number: order for order in found.select_related("event")}
 
 
@@ -61,10 +61,12 @@ def check_unchanged(work: Work, order: Order) -> None:
         return
     work.reject(
         Reason.ORDER_CHANGED,
-        f"Order {order.number} changed in the sales platform after it was {order.state}",
+        f"Order {order.number} changed in the sales platform after it was accepted here; it is {order.state} now"
+        if order.accepted_at
+        else f"Order {order.number} came again in another version after it was {order.state}",
         pointer="/order_number",
         seen=order.number,
-        remedy="Cancel the order and close a new deal, or take the change back in the sales platform",
+        remedy="Take the change back in the sales platform, or close it as a new deal; cancel this order if it stands",
     )
 
 
@@ -188,9 +190,10 @@ def account_key(payer: str, currency: str) -> str:
     return f"{payer}-{currency}"
 
 
-def documents(ids: Sequence[str]) -> dict[str, tuple[Order, OrderDocument]]:
-    """Orders with their documents, by id as text."""
+def documents(ids: Sequence[str], *, hold: bool = False) -> dict[str, tuple[Order, OrderDocument]]:
+    """Orders with their documents, by id as text; `hold` locks them until the transaction ends."""
+    found = Order.objects.filter(id__in=ids).order_by("id")
     return {
         str(order.id): (order, msgspec.json.decode(order.document, type=OrderDocument))
-        for order in Order.objects.filter(id__in=ids)
+        for order in (found.select_for_update() if hold else found)
     }

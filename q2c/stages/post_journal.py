@@ -29,7 +29,9 @@ class PostJournal(Verb):
 
     def prepare(self, works: Sequence[Work]) -> None:
         current = _living(work.fact.payload.journal_id for work in works)
-        blocked = [w for w in works if w.step.phase == "send" and current[w.fact.payload.journal_id].state == "blocked"]
+        # What was sent and never answered for may be in the ledger: it is looked up as it was, never derived anew.
+        unsent = [w for w in works if w.step.phase == "send" and w.step.sent_at is None]
+        blocked = [w for w in unsent if current[w.fact.payload.journal_id].state == "blocked"]
         fresh = _rederived(blocked, current)
         for work in works:
             entry = fresh.get(work.fact.payload.journal_id) or current[work.fact.payload.journal_id]
@@ -159,6 +161,6 @@ def _emit(work: Work, outcome: Posted) -> None:
     entry, fact = work.notes["entry"], work.fact.payload
     posted = JournalFact(
         journal_id=str(entry.id), number=entry.number, legal_entity=fact.legal_entity, currency=fact.currency,
-        amount_minor=fact.amount_minor, period=fact.period, document_number=outcome.document,
+        amount_minor=fact.amount_minor, period=entry.period.name, document_number=outcome.document,
     )  # fmt: skip
     work.emit("JournalReversed" if entry.reverses_id else "JournalPosted", posted)

@@ -40,7 +40,8 @@ class ProvisionBilling(Verb):
         ]
 
     def prepare(self, works: Sequence[Work]) -> None:
-        there = orders.documents([work.fact.payload.order_id for work in works])
+        # Held, so that nothing is sent for an order that is being cancelled at this moment.
+        there = orders.documents([work.fact.payload.order_id for work in works], hold=True)
         groups = _groups(works)
         for work in works:
             order, document = there[work.fact.payload.order_id]

@@ -12,7 +12,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order
 from q2c.reasons import Reason
-from q2c.stages import booking
+from q2c.stages import booking, orders
 from q2c.stages.verb import Fact, Finding, Part, Verb, Work
 
 # Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked.
@@ -27,7 +27,7 @@ class RecordInvoice(Verb):
 
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = {work.fact.payload.order_number for work in works}
-        found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups")}
+        found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")}
         there = {
             (i.source, i.number): i
             for i in Invoice.objects.filter(number__in={work.fact.payload.invoice_number for work in works})
@@ -86,14 +86,16 @@ def _part(invoice: InvoiceDocument, customer: str) -> Part:
 def _again(work: Work, double: Invoice) -> None:
     """The same invoice once more: done if it is equal, a finding if it is not."""
     invoice = work.fact.payload
-    if (double.total_minor, double.currency, double.issued_on) == (
-        invoice.total_minor, invoice.currency, invoice.issued_on,
+    tax_minor = sum(line.tax_minor for line in invoice.lines)
+    there = (double.total_minor, double.tax_minor, double.currency, double.issued_on, double.group, double.account)
+    if there == (
+        invoice.total_minor, tax_minor, invoice.currency, invoice.issued_on, invoice.group, invoice.account,
     ):  # fmt: skip
         work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
         return
     work.reject(
         Reason.INVOICE_DUPLICATE,
-        f"Invoice {invoice.invoice_number} is recorded already, with another amount, currency or date",
+        f"Invoice {invoice.invoice_number} is recorded already, with another amount, currency, date or account",
         pointer="/invoice_number",
         seen=invoice.invoice_number,
         remedy="Compare both in billing; void the wrong one",
@@ -117,7 +119,7 @@ def _wait_for_order(work: Work) -> None:
 
 
 def check(invoice: InvoiceDocument, order: Order) -> list[Finding]:
-    """The invoice says of entity, currency and sums what its order says."""
+    """The invoice says of entity, account, currency, products and sums what its order says."""
     group = next((g for g in order.groups.all() if g.key == invoice.group), None)
     found: list[Finding] = []
 
@@ -137,6 +139,12 @@ def check(invoice: InvoiceDocument, order: Order) -> list[Finding]:
         differs("legal_entity", invoice.legal_entity, group.entity)
     if invoice.currency != group.currency:
         differs("currency", invoice.currency, group.currency)
+    if invoice.account != (account := orders.account_key(group.bill_to, group.currency)):
+        differs("account", invoice.account, account)
+    sold = {line.product for line in order.lines.all() if line.group == group.key}
+    for i, line in enumerate(invoice.lines):
+        if line.product not in sold:
+            differs(f"lines/{i}/product", line.product, f"one of {', '.join(sorted(sold))}")
     total = sum(line.net_minor + line.tax_minor for line in invoice.lines)
     if invoice.total_minor != total:
         differs("total_minor", invoice.total_minor, f"{total} (the sum of its lines)")

@@ -10,6 +10,7 @@ from q2c.connectors.outcomes import Lookup, Outcome, Posted
 from q2c.contracts.documents import Address, CustomerDocument
 from q2c.contracts.events import CustomerSynced
 from q2c.models import CrossReference, Customer, Order
+from q2c.reasons import Reason
 from q2c.stages import orders, platforms
 from q2c.stages.controls.world import customers
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -33,9 +34,9 @@ class SyncCustomer(Verb):
         for group in order.groups.all():
             for key in reversed(_lineage(group.bill_to, known)):
                 account = orders.account_key(key, group.currency)
-                for connection, name in ((billing, account), (erps.get(group.entity, ""), key)):
-                    if not connection:
-                        continue
+                erp = erps.get(group.entity, "")
+                # Without a billing connection the step is made all the same, so that a person hears of it.
+                for connection, name in [(billing, account), *([(erp, key)] if erp else [])]:
                     part = Part(
                         part=f"{connection}|{name}",
                         connection=connection,
@@ -51,17 +52,27 @@ class SyncCustomer(Verb):
 
     def prepare(self, works: Sequence[Work]) -> None:
         names = [_account(work) for work in works]
+        billing = platforms.serving("billing")
+        for work in works:
+            work.step.connection = work.step.connection or billing
         there = {
             (ref.connection, ref.our_key): ref
             for ref in CrossReference.objects.filter(
                 kind="customer", connection__in={w.step.connection for w in works}, our_key__in=names
             )
         }
-        known = customers({_customer_key(name) for name in names})
-        billing = platforms.serving("billing")
+        known = customers(
+            _customer_key(name) if work.step.connection == billing else name
+            for work, name in zip(works, names, strict=True)
+        )
         for work, name in zip(works, names, strict=True):
             found = there.get((work.step.connection, name))
-            if found is not None:
+            if not work.step.connection:
+                work.reject(
+                    Reason.PLATFORM_UNAVAILABLE, "No billing connection is active", seen=name,
+                    remedy="Connect the billing platform, then replay",
+                )  # fmt: skip
+            elif found is not None:
                 work.outcome = Posted(reference=found.reference, document=found.document, found=True)
             else:
                 work.request = _document(work, name, known, is_billing=work.step.connection == billing)

@@ -14,7 +14,7 @@ from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.demo import catalogue, company
 from q2c.engine.emit import Incoming, store
 from q2c.models import Event, Order
-from q2c.models.order import OrderGroup
+from q2c.models.order import OrderGroup, OrderLine
 
 _numbers = itertools.count(1)
 
@@ -40,6 +40,11 @@ def found() -> None:
     OrderGroup.objects.create(
         order=order, key="us", region="US", entity="US", bill_to="C-1", currency="USD", total_minor=1
     )
+    for number, product in enumerate(("PLATFORM", "ANALYTICS", "IMPLEMENTATION"), 1):
+        OrderLine.objects.create(
+            order=order, line=number, group="us", product=product, kind="recurring", quantity=1, unit_price=1,
+            price_period="once", amount_minor=1, revenue_treatment="ratable_daily",
+        )  # fmt: skip
     states.move(Order, "accept", [order.id], accepted_at=clock.now())
 
 
@@ -74,7 +79,7 @@ def _invoice(number: int) -> InvoiceDocument:
         )
     )  # fmt: skip
     return InvoiceDocument(
-        invoice_number=f"INV-{number:08}-{run}", billing_reference=f"b{number}-{run}", account="A-1",
+        invoice_number=f"INV-{number:08}-{run}", billing_reference=f"b{number}-{run}", account="C-1-USD",
         order_number="O-BENCH", group="us", legal_entity="US", currency="USD", issued_on=today, due_on=today,
         lines=lines, total_minor=sum(line.net_minor + line.tax_minor for line in lines),
     )  # fmt: skip

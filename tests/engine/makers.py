@@ -14,7 +14,7 @@ from ledger.models import Dimension, DimensionValue, LegalEntity
 from q2c import clock, keys, states
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.engine import emit, run
-from q2c.models import Connection, Event, ItemMapping, Order, OrderGroup, Product, Step
+from q2c.models import Connection, Event, ItemMapping, Order, OrderGroup, OrderLine, Product, Step
 from tests.ledger import makers
 
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
@@ -62,6 +62,10 @@ def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme Gmb
     OrderGroup.objects.create(
         order=made, key="G1", region="EMEA", entity=entity, bill_to="ACME", currency=currency, total_minor=120_000
     )
+    OrderLine.objects.create(
+        order=made, line=1, group="G1", product="PLATFORM", kind="recurring", quantity=1, unit_price=1,
+        price_period="once", amount_minor=120_000, revenue_treatment="ratable_monthly",
+    )  # fmt: skip
     states.move(Order, "accept", [made.id], accepted_at=clock.now())
     return Order.objects.get(id=made.id)
 
@@ -70,7 +74,7 @@ def issue(number: str, of: Order, *, net: int = 100_000, tax: int = 19_000, on: 
     """Billing issues an invoice; nothing has worked on it yet."""
     group = of.groups.get()
     document = InvoiceDocument(
-        invoice_number=number, billing_reference=f"b-{number}", account="ACME", order_number=of.number, group="G1",
+        invoice_number=number, billing_reference=f"b-{number}", account=f"ACME-{group.currency}", order_number=of.number, group="G1",
         legal_entity=group.entity, currency=group.currency, issued_on=on, due_on=on + dt.timedelta(days=30),
         lines=(InvoiceLine(line=1, product="PLATFORM", kind="recurring", net_minor=net, tax_minor=tax),),
         total_minor=net + tax,

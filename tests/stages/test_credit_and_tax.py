@@ -72,7 +72,11 @@ def ask(document: OrderDocument, **changes: Any) -> tuple[Any, list[Any], dict[s
 def test_a_deal_within_its_limit_is_taxed_group_by_group(services):
     document = order([group("a"), group("b", ship_to=account.SALEM)], [line(1, "a", 30_000), line(2, "b", 10_000)])
     outcome, found, notes = ask(document)
-    assert (outcome, found, notes) == (Posted(reference=""), [], {"taxes": {"USD": 2_400}})
+    assert (outcome, found, notes) == (
+        Posted(reference=""),
+        [],
+        {"taxes": {"USD": 2_400}, "answered": {"credit", "tax"}},
+    )
 
 
 def test_the_groups_of_one_payer_count_together(services):

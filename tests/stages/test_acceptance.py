@@ -1,0 +1,296 @@
+"""accept_order with its services: silence, approvals, versions of a deal, cancellation before there is anything to undo.
+
+Acme may owe 20,000 softly and 50,000 at most; discounts up to 20 % need nobody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exceptions.errors import NotPossible, Refused
+from exceptions.models import Approval, Case, Problem
+from q2c.engine import desk as cases
+from q2c.engine import run
+from q2c.models import Breaker, Connection, Customer, Event, OrderGroup, OrderLine, Step
+from q2c.stages.controls.world import customers
+from tests.engine.makers import person
+from tests.intake.documents import order as document
+from tests.stages.conftest import Desk, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def seats(quantity: int, **changes: Any) -> dict[str, Any]:
+    """Seats at 100.00 a month for a year, and no set-up."""
+    line = document()["lines"][0] | {"quantity": str(quantity), "amount_minor": quantity * 120_000} | changes
+    return {"lines": [line]}
+
+
+def discounted(percent: int, quantity: int = 10) -> dict[str, Any]:
+    gross = quantity * 120_000
+    given = gross * percent // 100
+    return seats(quantity, discount_minor=given, amount_minor=gross - given)
+
+
+# Accepted ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_deal_is_accepted_at_once_with_everything_it_says(desk: Desk) -> None:
+    desk.comes()
+    desk.works()
+    order = desk.order
+    assert (order.state, order.number, order.total_minor, order.tax_estimate_minor) == (
+        "accepted", "SO-1001", 1_250_000, 125_000,
+    )  # fmt: skip
+    assert (order.contract_entity, order.payer_key, order.term_months) == ("US", "C-ACME", 12)
+    group = OrderGroup.objects.get()
+    assert (group.entity, group.bill_to, group.currency, group.total_minor) == ("US", "C-ACME", "USD", 1_250_000)
+    assert list(OrderLine.objects.values_list("line", "amount_minor")) == [(1, 1_200_000), (2, 50_000)]
+    assert desk.emitted() == ["OrderAccepted"]
+    assert not Case.objects.exists()
+
+
+def test_the_lineage_of_many_customers_is_one_question(desk: Desk, django_assert_num_queries: Any) -> None:
+    for i in range(30):
+        Customer.objects.create(key=f"K-{i}", name=f"K {i}", parent_key=f"K-{i + 1}" if i < 29 else "")
+    Customer.objects.create(key="L-1", name="L 1", parent_key="L-2")
+    Customer.objects.create(key="L-2", name="L 2", parent_key="L-1")
+    with django_assert_num_queries(1):
+        found = customers(["K-0", "L-1", "nobody"])
+    assert set(found) == {f"K-{i}" for i in range(30)} | {"L-1", "L-2"}
+
+
+# Services that do not answer ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("service", "fault"), [("credit", "unavailable"), ("avatax", "unavailable")])
+def test_a_service_that_does_not_answer_means_waiting_then_a_person_never_acceptance(
+    desk: Desk, service: str, fault: str
+) -> None:
+    """Twelve tries are the policy's budget. What else is wrong is told with it."""
+    getattr(desk, {"credit": "credit", "avatax": "tax"}[service]).fault(fault)
+    desk.comes(**seats(10, amount_minor=1_200_001))
+    with desk.waits(0):
+        desk.works()
+    first = desk.step
+    assert (first.state, first.reason, first.attempts) == ("waiting", "platform_unavailable", 1)
+    assert not Case.objects.exclude(step_id=None).exists()
+    for hours in range(1, 14):
+        with desk.waits(60 * hours):
+            desk.works()
+    assert desk.step.state == "failed"
+    case = Case.objects.exclude(step_id=None).get()
+    assert [finding["reason"] for finding in case.context["findings"]] == ["platform_unavailable", "price_mismatch"]
+    assert desk.order.state == "received"
+    assert desk.emitted() == []
+    # The connection is known to be down, and one problem says so.
+    assert Breaker.objects.get(connection=service).opened_at is not None
+    assert Problem.objects.filter(kind="connection").count() == 1
+
+
+def test_slower_than_its_time_limit_is_no_answer_and_then_it_goes_on_by_itself(desk: Desk) -> None:
+    Connection.objects.filter(name="credit").update(time_limit_s=0.3)
+    desk.credit.fault("latency", value=1500)
+    desk.comes()
+    desk.works()
+    assert (desk.step.state, desk.step.reason) == ("waiting", "platform_unavailable")
+    desk.credit.calm()
+    with desk.waits(5):
+        desk.works()
+    assert (desk.step.state, desk.order.state) == ("done", "accepted")
+    assert not Case.objects.exists()
+    assert Breaker.objects.get(connection="credit").failures == 0
+
+
+def test_without_a_service_nothing_is_accepted(desk: Desk) -> None:
+    Connection.objects.filter(name="avatax").update(active=False)
+    desk.comes()
+    desk.works()
+    assert desk.step.state == "waiting"
+
+
+def test_credit_over_the_hard_limit_and_a_tax_refusal_are_told_together(desk: Desk) -> None:
+    desk.tax.seed(bad_addresses=[{"country": "US", "region": "CA", "postal_code": "94607", "message": "No such ZIP."}])
+    desk.comes(**seats(50))
+    desk.works()
+    findings = {finding["reason"]: finding for finding in desk.case.context["findings"]}
+    assert set(findings) == {"credit_refused", "tax_refused"}
+    assert findings["credit_refused"]["seen"] == "60,000.00 USD"
+    assert (findings["tax_refused"]["pointer"], desk.order.state) == ("/groups/0/ship_to", "received")
+
+
+# Approvals ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_discount_over_the_limit_waits_for_a_second_person_and_is_accepted(desk: Desk) -> None:
+    desk.comes(**discounted(25))
+    desk.works()
+    assert (desk.order.state, desk.case.state, desk.case.reason) == (
+        "awaiting_approval", "awaiting_approval", "discount_approval_required",
+    )  # fmt: skip
+    assert desk.emitted() == []
+    cases.approve(person("bea"), [desk.asked().id], "strategic account")
+    assert desk.step.state == "waiting"
+    desk.works()
+    assert (desk.order.state, desk.order.total_minor, desk.case.state) == ("accepted", 900_000, "resolved")
+    assert desk.emitted() == ["OrderAccepted"]
+
+
+def test_credit_and_discount_are_two_signatures(desk: Desk) -> None:
+    """30 seats with 25 % off are 27,000.00: between the soft and the hard limit."""
+    desk.comes(**discounted(25, 30))
+    desk.works()
+    assert {finding["reason"] for finding in desk.case.context["findings"]} == {
+        "discount_approval_required", "credit_approval_required",
+    }  # fmt: skip
+    bea = person("bea")
+    first = desk.asked()
+    cases.approve(bea, [first.id], "yes")
+    desk.works()
+    second = desk.asked()
+    assert {first.action, second.action} == {"discount_approval_required", "credit_approval_required"}
+    assert desk.order.state == "awaiting_approval"
+    cases.approve(bea, [second.id], "yes, too")
+    desk.works()
+    assert (desk.order.state, desk.case.state) == ("accepted", "resolved")
+    assert Case.objects.count() == 1
+
+
+def test_what_needs_repair_is_not_asked_for_a_signature(desk: Desk) -> None:
+    desk.comes(**(discounted(25) | {"closed_on": "2020-01-01"}))
+    desk.works()
+    assert (desk.order.state, desk.case.reason) == ("received", "term_invalid")
+    assert not Approval.objects.exists()
+
+
+def test_refused_it_goes_back_and_given_up_by_two_people_the_order_is_rejected(desk: Desk) -> None:
+    desk.comes(**discounted(40))
+    desk.works()
+    ann, bea = person("ann"), person("bea")
+    cases.refuse(bea, [desk.asked().id], "forty percent is too much")
+    desk.works()
+    assert (desk.case.state, desk.order.state, desk.step.state) == ("open", "awaiting_approval", "failed")
+    cases.close_without_fix(ann, [desk.case.id], "sales will not change it", "order_entry")
+    with pytest.raises(Refused, match="own request"):
+        cases.approve(ann, [desk.asked().id], "then close it")
+    assert desk.order.state == "awaiting_approval"
+    cases.approve(bea, [desk.asked().id], "agreed")
+    assert (desk.order.state, desk.step.state, desk.case.state) == ("rejected", "abandoned", "closed_without_fix")
+    assert desk.emitted() == ["OrderRejected"]
+    with pytest.raises(NotPossible):
+        cases.replay_one(ann, desk.case.id)
+
+
+def test_a_signature_holds_for_one_version_of_the_deal(desk: Desk) -> None:
+    desk.comes("v1", **discounted(25))
+    desk.works()
+    cases.approve(person("bea"), [desk.asked().id], "yes")
+    with desk.waits(1):
+        desk.comes("v2", **discounted(60))
+        desk.works()
+        assert desk.order.state == "awaiting_approval"
+        assert desk.asked().case.step_id == desk.step.id
+        assert [f["seen"] for f in desk.case.context["findings"]] == ["60.00 %"]
+
+
+# Versions of a deal ---------------------------------------------------------------------------------------------------
+
+
+def test_a_deal_that_changes_while_it_waits_takes_its_own_place(desk: Desk) -> None:
+    desk.comes("v1", **discounted(25))
+    desk.works()
+    waiting, case, asked = desk.step, desk.case, desk.asked()
+    with desk.waits(10):
+        desk.comes("v2", **discounted(10))
+        waiting, case, asked = (type(row).objects.get(pk=row.pk) for row in (waiting, case, asked))
+        assert (waiting.state, waiting.reason, case.state, case.resolution, asked.state) == (
+            "abandoned", "superseded", "resolved", "superseded", "withdrawn",
+        )  # fmt: skip
+        desk.works()
+    assert (desk.order.state, desk.order.total_minor) == ("accepted", 1_080_000)
+    assert desk.emitted() == ["OrderAccepted"], "what was overtaken is not rejected: its deal goes on"
+
+
+def test_an_older_version_that_comes_late_changes_nothing(desk: Desk) -> None:
+    with desk.waits(10):
+        desk.comes("v2", **seats(12))
+        desk.works()
+    with desk.waits(0):
+        desk.comes("v1", **seats(10))
+    with desk.waits(11):
+        desk.works()
+    assert (desk.order.total_minor, desk.step.state, desk.step.reference) == (1_440_000, "done", "superseded")
+    assert desk.emitted() == ["OrderAccepted"]
+
+
+def test_a_deal_that_changes_after_acceptance_needs_a_person_the_same_again_does_not(desk: Desk) -> None:
+    desk.comes("v1")
+    desk.works()
+    with desk.waits(10):
+        tell("OrderReceived", "again", "mirror", document())
+        desk.works()
+        assert (desk.step.state, desk.step.document) == ("done", "SO-1001")
+        assert not Case.objects.exists()
+        desk.comes("v2", **seats(99))
+        desk.works()
+    assert (desk.step.state, desk.case.reason, desk.case.field) == ("failed", "order_changed", "/order_number")
+    assert "accepted here" in desk.case.text
+    assert (desk.order.state, desk.order.total_minor) == ("accepted", 1_250_000)
+    assert desk.emitted() == ["OrderAccepted"]
+
+
+# Cancelled before there is anything to undo ---------------------------------------------------------------------------
+
+
+def cancel(id_: str = "c-1", number: str = "SO-1001") -> None:
+    tell(
+        "OrderCancelRequested", id_, "back-office",
+        {"order_number": number, "effective_on": "2026-01-31", "reason": "withdrawn"},
+    )  # fmt: skip
+    run.drain("cancel_order")
+
+
+def the_cancel() -> Step:
+    return Step.objects.filter(stage="cancel_order").latest("seq")
+
+
+def test_an_order_that_waits_for_approval_is_cancelled_and_nobody_is_asked_any_more(desk: Desk) -> None:
+    desk.comes(**discounted(25))
+    desk.works()
+    checked = desk.step
+    cancel()
+    assert (desk.order.state, the_cancel().state) == ("cancelled", "done")
+    assert not Approval.objects.filter(state="requested").exists()
+    checked = Step.objects.get(pk=checked.pk)
+    assert (checked.state, desk.case.state, desk.case.resolution) == ("abandoned", "resolved", "superseded")
+    assert Event.objects.filter(type="OrderCancelled").count() == 1
+    cancel("c-2")
+    assert the_cancel().state == "done" and Event.objects.filter(type="OrderCancelled").count() == 1
+
+
+def test_an_accepted_order_that_billing_never_saw_is_cancelled_here_and_never_provisioned(desk: Desk) -> None:
+    desk.comes()
+    desk.works()
+    cancel()
+    assert desk.order.state == "cancelled"
+
+
+def test_a_deal_that_is_still_being_checked_is_cancelled_after_that(desk: Desk) -> None:
+    desk.credit.fault("unavailable")
+    desk.comes()
+    desk.works()
+    cancel()
+    assert (the_cancel().state, the_cancel().reason) == ("waiting", "platform_busy")
+    desk.credit.calm()
+    with desk.waits(20):
+        desk.works()
+        assert desk.order.state == "accepted"
+        run.drain("cancel_order")
+    assert desk.order.state == "cancelled"
+
+
+def test_an_order_that_nobody_knows_cannot_be_cancelled(desk: Desk) -> None:
+    cancel(number="SO-9")
+    assert (the_cancel().state, desk.case.reason, desk.case.field) == ("failed", "record_missing", "/order_number")
