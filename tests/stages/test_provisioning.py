@@ -125,8 +125,11 @@ def test_billing_takes_its_time_and_is_asked_until_it_is_done(story: Story) -> N
         step = Step.objects.get(stage="provision_billing")
         assert step.state == "accepted" and step.handle
         assert not Subscription.objects.exists()
-    with story.on("2026-02-02", "09:01"):
+    with story.on("2026-02-02", "09:00"):
         run.drain("provision_billing")
+        assert Step.objects.get(stage="provision_billing").state == "accepted"
+    with story.on("2026-02-02", "09:02"):
+        story.flow.work()
     assert Step.objects.get(stage="provision_billing").state == "done"
     sold = Subscription.objects.get()
     assert (sold.number, sold.state, sold.entity, sold.currency, sold.account) == (
