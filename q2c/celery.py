@@ -9,7 +9,15 @@ from typing import Any
 import prometheus_client
 import structlog
 from celery import Celery
-from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun, worker_ready
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_ready,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
 app = Celery("q2c")
@@ -43,6 +51,22 @@ def _use_djangos_logging(**_: object) -> None:
 
     # Reading them sets logging up: beat writes lines before it reads any setting.
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+@beat_init.connect
+def _check_settings(**_: object) -> None:
+    """A worker that cannot work ends at once and says why."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    from q2c import checks
+
+    try:
+        checks.at_start()
+    except ImproperlyConfigured as wrong:
+        # Celery only logs what a signal's receiver raises.
+        logging.getLogger(__name__).critical("%s", wrong)
+        raise SystemExit(1) from None
 
 
 @before_task_publish.connect

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.http.request import validate_host
 
 
@@ -99,3 +100,16 @@ def behind_proxy(**_: Any) -> list[Warning]:
         return []
     hint = "Set Q2C_BEHIND_PROXY=1 where the proxy sets X-Forwarded-Proto itself"
     return [Warning("Q2C_PUBLIC_URL is https, and Q2C_BEHIND_PROXY is not set", hint=hint, id="q2c.W002")]
+
+
+AT_START = (secret_key, pool, public_url, addresses, engine, metrics)
+
+
+def at_start() -> None:
+    """Web, workers and schedule call it as they start: neither gunicorn nor Celery asks Django's checks.
+
+    Raises ImproperlyConfigured with every error and its remedy in one line.
+    """
+    found = [message for check in AT_START for message in check() if message.level >= ERROR]
+    if found:
+        raise ImproperlyConfigured("; ".join(f"{error.msg}: {error.hint} ({error.id})" for error in found))

@@ -74,7 +74,6 @@ class Words:
                 parts.append(f"{label(field).lower()} is {'empty' if shown in (None, '') else shown} now")
         return ", ".join(parts)
 
-
     def then(self, changed: Mapping[str, Any]) -> str:
         """What comes of it in the control room."""
         toggles = [(TOGGLES[field], value) for field, value in changed.items() if field in TOGGLES]

@@ -71,6 +71,26 @@ def test_a_number_that_is_none_is_said_in_one_line(name):
     assert f"{name} is 'many': set it to a whole number" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-c", "import q2c.wsgi"),
+        ("-m", "celery", "-q", "-A", "q2c.celery", "worker", "-P", "solo", "-Q", "nobodys", "--without-heartbeat"),
+        ("-m", "celery", "-q", "-A", "q2c.celery", "beat", "-s", "{folder}/schedule", "--pidfile="),
+    ],
+    ids=["web", "worker", "beat"],
+)
+def test_no_process_starts_with_what_cannot_work(command, tmp_path):
+    env = {**os.environ, **PRODUCTION, "Q2C_LEASE_S": "5", "Q2C_BATCH_SIZE": "0"}
+    done = subprocess.run(
+        [sys.executable, *(part.format(folder=tmp_path) for part in command)], cwd=ROOT, env=env, text=True,
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    for said in ("q2c.E007", "q2c.E008", "Set it between 30 and 3600"):
+        assert said in done.stderr
+
+
 def test_a_database_of_another_kind(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "mysql://127.0.0.1/q2c")
     assert [error.id for error in checks.addresses()] == ["q2c.E005"]

@@ -27,6 +27,7 @@ def written():
     wanted = logs.structlog_settings("INFO", as_json=True)
     stream = io.StringIO()
     wanted["handlers"]["stderr"]["stream"] = stream
+    structlog.contextvars.clear_contextvars()
     root = logging.getLogger()
     before = root.handlers[:]
     logging.config.dictConfig({**wanted, "loggers": {}})
