@@ -107,7 +107,7 @@ class MasterAdmin(VisibleMixin, SimpleHistoryAdmin):
         try:
             answer = super().changeform_view(request, object_id, form_url, extra_context)
         except (IntegrityError, ProtectedError) as error:
-            if request.method != "POST" or getattr(request, "q2c_refusal", ""):
+            if request.method != "POST" or hasattr(request, "q2c_refusal"):
                 raise
             # Once more, now with the refusal as an error of the form, so that nothing typed is lost.
             request.q2c_refusal = refusal(error)  # type: ignore[attr-defined]
@@ -203,6 +203,7 @@ class KeyChoiceField(forms.ChoiceField):
 
     def get_bound_field(self, form: Any, field_name: str) -> Any:
         stored = form.initial.get(field_name)
-        if stored and stored not in {key for key, _ in self.choices}:
-            self.choices = [*self.choices, (stored, f"{stored} (no such record)")]
+        offered: list[Any] = list(self.choices)  # type: ignore[arg-type]  # a list since _chosen made it
+        if stored and stored not in {key for key, _ in offered}:
+            self.choices = [*offered, (stored, f"{stored} (no such record)")]
         return super().get_bound_field(form, field_name)

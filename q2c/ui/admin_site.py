@@ -48,7 +48,7 @@ class Site(admin.AdminSite):
             return redirect("admin:index")
         raise PermissionDenied("The admin is for staff. An administrator can mark your account as such.")
 
-    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # type: ignore[override]
         return redirect("sign-out")
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
