@@ -4,7 +4,6 @@ there, offered, dry-run, replayed, and comes back with its document number.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import pytest
@@ -72,13 +71,7 @@ def test_a_failed_journal_is_found_put_right_and_replayed(room: Room, browser: A
     page.wait_for_selector("#dry-run >> text=/would fail|closed/i")
     mei.keeps("dry run while closed")
 
-    # As the ERP's own user: the period is opened.
-    day = dt.date.fromisoformat(str(clock.today()))
-    mei.goes("/sandbox/netsuite/records/accountingPeriod")
-    row = page.locator("tr", has_text=f"{day:%b %Y}").first
-    row.locator("button[aria-label^='Open'], button[name=set]").first.click()
-    page.wait_for_load_state("networkidle")
-    mei.keeps("period opened in the sandbox")
+    opened_in_the_sandbox(mei)
 
     # The room notices by itself and offers.
     until(lambda: _offered(mei), 90)
@@ -102,6 +95,15 @@ def test_a_failed_journal_is_found_put_right_and_replayed(room: Room, browser: A
     assert "SO-6001" in mei.text() and case.document in mei.text()
     mei.keeps("trace from deal to document")
     assert mei.complaints == []
+
+
+def opened_in_the_sandbox(who: Person) -> None:
+    """As the ERP's own user: this month's period is opened."""
+    who.goes("/sandbox/netsuite/records/accountingPeriod")
+    row = who.page.locator("tr", has_text=f"{clock.today():%b %Y}").first
+    row.locator("button[name=set]").first.click()
+    who.page.wait_for_load_state("networkidle")
+    who.keeps("period opened in the sandbox")
 
 
 def _offered(who: Person) -> bool:
