@@ -294,18 +294,22 @@ class TaxEstimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreditRequest:
+    """May this customer be sold this much more? `further` are (currency, minor units) of the same deal."""
+
     customer: str
     name: str
     country: str
     currency: str
     amount_minor: int
+    further: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreditDecision:
-    """`available_minor` is what may be sold now; over `hard_limit_minor` nobody can approve."""
+    """In the currency asked in; `requested_minor` is the whole deal. Over `hard_limit_minor` nobody can approve."""
 
     decision: Literal["approve", "refer", "decline"]
+    requested_minor: int
     exposure_minor: int
     soft_limit_minor: int
     hard_limit_minor: int

@@ -32,8 +32,8 @@ class Questions:
 def questions(order: OrderDocument, data: World, tax: str, credit: str) -> Questions:
     """Nothing is asked for a group whose entity or payer is not determined: a control says so already."""
     taxes: list[tuple[int, TaxRequest]] = []
-    # One payer's groups count together: each alone might pass where the deal does not.
-    credits: dict[tuple[str, str], CreditRequest] = {}
+    # One payer's groups count together, whatever their currency: each alone might pass where the deal does not.
+    owed: dict[str, dict[str, int]] = {}
     for position, group in enumerate(order.groups):
         entity, payer = data.entity_of(group, order), data.payer(group.bill_to)
         if entity is None or payer is None:
@@ -45,13 +45,21 @@ def questions(order: OrderDocument, data: World, tax: str, credit: str) -> Quest
                 ship_to=group.ship_to, lines=lines,
             )  # fmt: skip
             taxes.append((position, request))
-        earlier = credits.get((payer.key, group.currency))
+        sums = owed.setdefault(payer.key, {})
         amount_minor = sum(line.amount_minor for line in order.lines if line.group == group.key)
-        credits[payer.key, group.currency] = CreditRequest(
-            customer=payer.key, name=payer.name, country=group.ship_to.country, currency=group.currency,
-            amount_minor=amount_minor + (earlier.amount_minor if earlier else 0),
-        )  # fmt: skip
-    return Questions(tax=tax, credit=credit, taxes=taxes, credits=list(credits.values()))
+        sums[group.currency] = sums.get(group.currency, 0) + amount_minor
+    credits = [_credit(order, data, payer, sums) for payer, sums in owed.items()]
+    return Questions(tax=tax, credit=credit, taxes=taxes, credits=credits)
+
+
+def _credit(order: OrderDocument, data: World, payer: str, sums: dict[str, int]) -> CreditRequest:
+    """Asked in the contract's currency where the payer owes some in it."""
+    currency = order.currency if order.currency in sums else next(iter(sums))
+    place = next(group.ship_to for group in order.groups if (p := data.payer(group.bill_to)) and p.key == payer)
+    return CreditRequest(
+        customer=payer, name=data.customers[payer].name, country=place.country, currency=currency,
+        amount_minor=sums[currency], further=tuple((other, m) for other, m in sums.items() if other != currency),
+    )  # fmt: skip
 
 
 def _taxed(order: OrderDocument, group: InvoiceGroup, data: World) -> tuple[tuple[int, str, str, int], ...]:
@@ -131,7 +139,7 @@ def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision |
         return []
     refused = answer.decision == "decline"
     limit_minor = answer.hard_limit_minor if refused else answer.soft_limit_minor
-    would_owe = Money(answer.exposure_minor + request.amount_minor, answer.currency)
+    would_owe = Money(answer.exposure_minor + answer.requested_minor, answer.currency)
     return [
         Finding(
             reason=Reason.CREDIT_REFUSED if refused else Reason.CREDIT_APPROVAL_REQUIRED,
@@ -141,15 +149,15 @@ def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision |
             f"of {Money(limit_minor, answer.currency)}",
             remedy="Raise the limit or collect, then replay" if refused else "A second person approves the credit",
             code=answer.provider_reference,
-            blocker=_limit(connection, request) if refused else None,
+            blocker=_limit(connection, request, answer) if refused else None,
         )
     ]
 
 
-def _limit(connection: str, request: CreditRequest) -> Blocker:
+def _limit(connection: str, request: CreditRequest, answer: CreditDecision) -> Blocker:
     """The amount is part of the condition: a limit that was raised may still be too low for this deal."""
-    amount = Money(request.amount_minor, request.currency).decimal()
+    amount = Money(answer.requested_minor, answer.currency).decimal()
     return Blocker(
         connection=connection, object_type="credit_limit", object_key=request.customer,
-        condition=f"under {request.currency} {amount:f}",
+        condition=f"under {answer.currency} {amount:f}",
     )  # fmt: skip

@@ -31,8 +31,8 @@ def services() -> tuple[Control, Control]:
     return credit, tax
 
 
-def group(key: str, *, bill_to: str = "C-1", ship_to: Address = PHILADELPHIA) -> InvoiceGroup:
-    return InvoiceGroup(key=key, region="US", legal_entity="US01", bill_to=bill_to, ship_to=ship_to, currency="USD")
+def group(key: str, *, bill_to: str = "C-1", ship_to: Address = PHILADELPHIA, currency: str = "USD") -> InvoiceGroup:
+    return InvoiceGroup(key=key, region="US", legal_entity="US01", bill_to=bill_to, ship_to=ship_to, currency=currency)
 
 
 def line(number: int, group: str, amount_minor: int, product: str = "SUITE") -> OrderLine:
@@ -85,6 +85,15 @@ def test_the_groups_of_one_payer_count_together(services):
     _, found, _ = ask(document)
     assert [finding.reason for finding in found] == [Reason.CREDIT_APPROVAL_REQUIRED]
     assert found[0].text == "Globex would owe 1,400.00 USD, more than its soft credit limit of 1,000.00 USD"
+
+
+def test_and_so_do_its_groups_in_other_currencies(services):
+    """EUR 480.00 are USD 600.00: with them the deal is USD 1.00 over what is left."""
+    document = order([group("a"), group("b", currency="EUR")], [line(1, "a", 100), line(2, "b", 48_000)])
+    _, found, _ = ask(document)
+    assert found[0].text == "Globex would owe 1,001.00 USD, more than its soft credit limit of 1,000.00 USD"
+    document = order([group("b", currency="EUR")], [line(2, "b", 48_000)])
+    assert ask(document)[1] == []
 
 
 def test_over_the_hard_limit_nobody_can_approve_until_it_is_raised(services):

@@ -35,12 +35,12 @@ class CreditService:
 
     def check_credit(self, request: CreditRequest) -> CreditDecision | Rejected | Unavailable:
         """Never approved by anything but the word itself: what cannot be read is Unavailable."""
-        body = {
+        body: dict[str, Any] = {
             "customer": {"id": request.customer, "name": request.name, "country": request.country},
-            "amount": {
-                "currency": request.currency, "value": f"{Money(request.amount_minor, request.currency).decimal():f}",
-            },
-        }  # fmt: skip
+            "amount": _amount(request.currency, request.amount_minor),
+        }
+        if request.further:
+            body["further_amounts"] = [_amount(currency, minor) for currency, minor in request.further]
         # Today's answer is wanted, not an earlier one kept under the same key.
         headers = {"Idempotency-Key": str(keys.new_id())}
         answer = self._send("POST", "/v1/credit-checks", operation="check", headers=headers, body=body)
@@ -90,11 +90,12 @@ class CreditService:
         if found["decision"] == "decline" and found.get("on_hold") is True:
             return self._rejected("on_hold", f"{request.name} is on credit hold", request.customer)
         try:
-            minor = {name: _minor(found, name) for name in ("exposure", "soft_limit", "hard_limit")}
+            minor = {name: _minor(found, name) for name in ("requested", "exposure", "soft_limit", "hard_limit")}
         except MoneyError as error:
             return Unavailable(text=f"The credit service answered with something unreadable: {error}")
         return CreditDecision(
             decision=found["decision"],
+            requested_minor=minor["requested"],
             exposure_minor=minor["exposure"],
             soft_limit_minor=minor["soft_limit"],
             hard_limit_minor=minor["hard_limit"],
@@ -138,6 +139,10 @@ class CreditService:
             )
         except TransportError as error:
             return Unavailable(text=f"The credit service does not answer: {error}")
+
+
+def _amount(currency: str, minor: int) -> dict[str, str]:
+    return {"currency": currency, "value": f"{Money(minor, currency).decimal():f}"}
 
 
 def _minor(found: dict[str, Any], name: str) -> int:

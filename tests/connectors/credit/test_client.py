@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from q2c.connectors.http import recording
@@ -36,6 +38,16 @@ def test_decision_by_exposure_and_limits(credit, customer, currency, amount_mino
     assert (found.decision, found.currency) == (decision, currency)
     assert (found.exposure_minor, found.soft_limit_minor, found.hard_limit_minor) == limits
     assert found.provider_reference.startswith("CC-")
+
+
+def test_amounts_in_several_currencies_are_one_question(credit):
+    request = replace(asked(10_000), further=(("EUR", 40_000), ("JPY", 1_250)))
+    found = connect().check_credit(request)
+    # 100.00 + 400.00 × 1.25 + 1,250 × 0.008
+    assert (found.requested_minor, found.decision) == (61_000, "refer")
+    refused = connect().check_credit(replace(asked(1), further=(("GBP", 1),)))
+    assert isinstance(refused, Rejected)
+    assert (refused.code, refused.field) == ("currency_unknown", "/further_amounts/0/currency")
 
 
 def test_a_raised_limit_counts_from_the_next_question(credit):

@@ -30,9 +30,9 @@ def check(request: Request, store: Store) -> Answer:
     key, digest = request.headers.get("idempotency-key", "").strip('"'), keys.fingerprint(request.body).hex()
     if key and (earlier := store.by_external("check", key, hidden=True)):
         return _again(earlier.body, digest)
-    amount = _amount(body)
+    amounts = _amounts(body)
     customer = _customer(store, str(body["customer"]["id"]))
-    answer = _decided(store, customer, amount)
+    answer = _decided(store, customer, amounts)
     number = store.next("check", 100_001)
     answer = {"id": f"CC-{number}", "as_of": store.now().isoformat(), **answer}
     try:
@@ -67,18 +67,33 @@ def _body(request: Request) -> dict[str, Any]:
         raise refusal(400, "malformed", "The body is not JSON.") from None
     if not isinstance(found, dict):
         raise refusal(400, "malformed", "The body is not an object.")
-    for part, name in (("customer", "id"), ("amount", "currency"), ("amount", "value")):
-        held = found.get(part)
-        if not isinstance(held, dict) or not isinstance(held.get(name), str) or not held[name]:
-            raise refusal(422, "field_missing", f"{part}.{name} must be a text.", f"/{part}/{name}")
+    _texts(found.get("customer"), ("id",), "/customer")
+    _texts(found.get("amount"), ("currency", "value"), "/amount")
+    further = found.setdefault("further_amounts", [])
+    if not isinstance(further, list):
+        raise refusal(422, "field_missing", "further_amounts must be a list.", "/further_amounts")
+    for position, amount in enumerate(further):
+        _texts(amount, ("currency", "value"), f"/further_amounts/{position}")
     return found
 
 
-def _amount(body: dict[str, Any]) -> Money:
-    try:
-        return Money.of(body["amount"]["value"], body["amount"]["currency"])
-    except MoneyError as error:
-        raise refusal(422, "amount_invalid", str(error), "/amount") from None
+def _texts(held: Any, names: tuple[str, ...], where: str) -> None:
+    for name in names:
+        if not isinstance(held, dict) or not isinstance(held.get(name), str) or not held[name]:
+            raise refusal(422, "field_missing", f"{where[1:]}/{name} must be a text.", f"{where}/{name}")
+
+
+def _amounts(body: dict[str, Any]) -> list[tuple[str, Money]]:
+    """(where it stands, amount); the first one's currency is the answer's."""
+    places = [("/amount", body["amount"])]
+    places += [(f"/further_amounts/{position}", amount) for position, amount in enumerate(body["further_amounts"])]
+    found = []
+    for where, amount in places:
+        try:
+            found.append((where, Money.of(amount["value"], amount["currency"])))
+        except MoneyError as error:
+            raise refusal(422, "amount_invalid", str(error), where) from None
+    return found
 
 
 def _customer(store: Store, id_: str) -> dict[str, Any]:
@@ -91,26 +106,30 @@ def _customer(store: Store, id_: str) -> dict[str, Any]:
     return {"id": id_, "exposure": "0", "on_hold": False, **default}
 
 
-def _decided(store: Store, customer: dict[str, Any], amount: Money) -> dict[str, Any]:
-    """Limits and exposure in the currency that was asked for, since only then can they be compared with the amount."""
+def _decided(store: Store, customer: dict[str, Any], amounts: list[tuple[str, Money]]) -> dict[str, Any]:
+    """Everything in the currency of the first amount, since only then can it be compared."""
+    currency = amounts[0][1].currency
     soft, hard, exposure = (
-        _in(store, Decimal(str(customer[name])), customer["currency"], amount.currency)
+        _in(store, Decimal(str(customer[name])), (customer["currency"], "/customer/id"), currency)
         for name in ("soft_limit", "hard_limit", "exposure")
     )
-    reached = exposure + amount.minor
+    asked = sum(_in(store, each.decimal(), (each.currency, f"{where}/currency"), currency) for where, each in amounts)
+    reached = exposure + asked
     on_hold = customer.get("on_hold") in (True, "true", "True", "1", 1)
     decision = "decline" if on_hold or reached > hard else "approve" if reached <= soft else "refer"
-    shown = {name: _text(minor, amount.currency) for name, minor in (
-        ("exposure", exposure), ("soft_limit", soft), ("hard_limit", hard), ("available", max(0, hard - exposure)),
+    shown = {name: _text(minor, currency) for name, minor in (
+        ("requested", asked), ("exposure", exposure), ("soft_limit", soft), ("hard_limit", hard),
+        ("available", max(0, hard - exposure)),
     )}  # fmt: skip
-    return {"decision": decision, "currency": amount.currency, "on_hold": on_hold, **shown}
+    return {"decision": decision, "currency": currency, "on_hold": on_hold, **shown}
 
 
-def _in(store: Store, value: Decimal, source: str, target: str) -> int:
-    """Minor units of `target`."""
+def _in(store: Store, value: Decimal, given: tuple[str, str], target: str) -> int:
+    """Minor units of `target`; `given` is the currency of the value and where it stands."""
+    source, where = given
     if source != target:
         rates = store.setting("rates", {})
-        for currency, pointer in ((source, "/customer/id"), (target, "/amount/currency")):
+        for currency, pointer in ((source, where), (target, "/amount/currency")):
             if currency not in rates:
                 raise refusal(422, "currency_unknown", f"There is no rate for {currency}.", pointer)
         value = value * Decimal(rates[source]) / Decimal(rates[target])
