@@ -165,7 +165,7 @@ class Salesroom:
     def deal(self, closed_on: dt.date) -> Deal:
         """One deal of a random shape."""
         mothers = [account for account in self.accounts if account.below]
-        several = self.chance.random() < 0.22
+        several = self.chance.random() < 0.28
         customer = self.chance.choice(mothers if several else self.accounts)
         shape = self.chance.choices(
             (self._seats, self._growing, self._rollout, self._devices), weights=(38, 22, 28, 12), k=1
@@ -240,7 +240,7 @@ class Salesroom:
             yield Line(product="TRAINING", group=group, quantity=self.chance.randint(1, 3))
 
     def _metered(self, group: str) -> Iterator[Line]:
-        if self.chance.random() < 0.6:
+        if self.chance.random() < 0.75:
             included = self.chance.choice((100_000, 250_000, 500_000))
             yield Line(product="API-CALLS", group=group, frequency="monthly", included=included)
         elif self.chance.random() < 0.4:

@@ -25,7 +25,7 @@ from q2c.demo.office import Office
 from q2c.demo.repairs import erp_period
 
 # Launched on this day of the year, and sold with this share of the deals from then on.
-LAUNCHES = {"INSIGHTS-AI": (70, 0.25), "EDGE-BOX-2": (190, 0.15), "VAULT": (360, 0.7)}
+LAUNCHES = {"INSIGHTS-AI": (70, 0.25), "EDGE-BOX-2": (190, 0.15), "VAULT": (356, 0.6)}
 # Day of the year on which a clean-up in the ERP switches a cost centre off.
 CLEAN_UPS = {"CC-410": (48, 280), "CC-300": (150, 226), "CC-200": (262, 355)}
 LOST_ANSWERS = (20, 62, 101, 133, 176, 219, 248, 301, 340)
@@ -38,8 +38,8 @@ OHIO = ("410 Long Street", "Columbus", "OH", "43215")
 OREGON = ("77 Burnside Street", "Portland", "OR", "97205")
 # From here on the story leaves things open; what it is that nobody gets to, and from which day on.
 LEFT_OPEN = {
-    "US:US-OR": 300, "credit_refused": 335, "CC-200": 354, "VAULT": 354, "discount_approval_required": 356,
-    "credit_approval_required": 356, "customer_inactive": 340,
+    "US:US-OR": 300, "credit_refused": 335, "CC-200": 354, "VAULT": 354, "discount_approval_required": 349,
+    "credit_approval_required": 349, "customer_inactive": 340,
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ class Mishaps:
                     for group, account in deal.groups.items()
                 }
         # A few of each kind shortly before the end, so that the queue is not empty then.
-        for deal in self._pick(0.007, lambda deal: self._day(deal) >= 356 and _first_recurring(deal)):
+        for deal in self._pick(0.007, lambda deal: self._day(deal) >= 350 and _first_recurring(deal)):
             deal.lines[_first_recurring(deal) - 1].discount_percent = 30
 
     def _american_in(self, days: range) -> Callable[[Deal], bool]:
