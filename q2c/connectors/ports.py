@@ -90,7 +90,11 @@ class DealSource(Connector, Protocol):
 
     def deal(self, source_id: str) -> Deal | BadDeal | None: ...
 
-    def write_back(self, source_id: str, fields: Mapping[str, str]) -> Outcome: ...
+    def write_back(self, source_id: str, fields: Mapping[str, str]) -> Outcome:
+        """Set fields of a deal by our names: order_number, status. The same again changes nothing."""
+
+    def find_write_back(self, source_id: str, fields: Mapping[str, str]) -> Lookup:
+        """Posted when the deal shows exactly these, NotFound when it does not (yet)."""
 
 
 class Customers(Connector, Protocol):
@@ -120,10 +124,15 @@ class Subscriptions(Customers, Protocol):
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup: ...
 
 
+# The field of a Rejected that tells a draft from an invoice that cannot be read.
+NOT_POSTED = "status"
+
+
 class InvoiceSource(Connector, Protocol):
     def changed_invoices(self, since: dt.datetime) -> Iterator[InvoiceNotice]: ...
 
-    def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable: ...
+    def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
+        """By id or number. A draft is Rejected with the field NOT_POSTED: it is no invoice yet, and nobody's case."""
 
 
 class Journals(Connector, Protocol):

@@ -18,17 +18,13 @@ from q2c.engine import wake
 from q2c.models import Breaker, Connection, Step
 from q2c.models.step import DUE
 from q2c.reasons import Reason
+from q2c.stages import STAGES
 from q2c.stages.verb import Stage, Work
 
 log = logging.getLogger(__name__)
 
 TRIPS_AT = 5
 PROBE_AFTER_S = 5.0
-# What the steps of a stage are called by whoever waits for them.
-_NOUNS = {
-    "accept_order": "order", "sync_customer": "customer", "provision_billing": "subscription",
-    "activate_subscription": "activation", "post_journal": "journal",
-}  # fmt: skip
 
 
 def note(stage: Stage, works: list[Work]) -> None:
@@ -91,7 +87,7 @@ def waiting_for(name: str) -> dict[str, Any]:
     for row in rows:
         if row["currency"] and row["minor"]:
             amounts[row["currency"]] = amounts.get(row["currency"], 0) + row["minor"]
-    nouns = {_NOUNS.get(row["stage"], "document") for row in rows}
+    nouns = {STAGES[row["stage"]].noun for row in rows if row["stage"] in STAGES}
     noun = nouns.pop() if len(nouns) == 1 else "document"
     return {"noun": noun, "count": sum(row["n"] for row in rows), "amounts": amounts}
 

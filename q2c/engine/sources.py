@@ -14,7 +14,7 @@ from exceptions.failures import RawItem
 from q2c import clock, keys
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
-from q2c.connectors.ports import BadDeal, Deal, InvoiceNotice
+from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import intake
 from q2c.engine.intake import Item, Sender, Taken
@@ -22,8 +22,6 @@ from q2c.models import Breaker, Callout, Connection, Step
 from q2c.reasons import Reason
 
 FETCHERS_MAX = 8
-# Zuora's name of the field that says an invoice is still a draft.
-_NOT_YET = {"status"}
 _DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
 _INVOICE_REASONS = (
     *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
@@ -180,7 +178,7 @@ class Invoices(Source):
 
     def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person."""
-        if refused.field in _NOT_YET or refused.reason == Reason.RECORD_MISSING:
+        if refused.field == NOT_POSTED or refused.reason == Reason.RECORD_MISSING:
             return None
         raw = {"reference": reference, "invoice_number": number, "changed_at": at, "text": refused.text}
         return self._bad(raw, reference, refused.text, reason=refused.reason, field=refused.field, code=refused.code)

@@ -11,18 +11,7 @@ from exceptions.models import Case
 from q2c import clock
 from q2c.models import Step
 from q2c.models.step import OPEN
-
-# What a stage does, as the sentence goes on: "… in zuora".
-DOES = {
-    "accept_order": "every control is checked",
-    "sync_customer": "the customer is set up",
-    "provision_billing": "the subscription is made",
-    "activate_subscription": "its phase is activated",
-    "record_invoice": "the invoice is tied to its order and booked",
-    "post_journal": "the journal is posted",
-    "cancel_order": "the subscription is cancelled",
-    "reverse_journal": "the mirror entry is made",
-}
+from q2c.stages import STAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +26,11 @@ class Coming:
     case: Case | None
 
 
+def does(stage: str) -> str:
+    """What a stage does, as the sentence goes on: "… in zuora"."""
+    return STAGES[stage].does if stage in STAGES else stage.replace("_", " ")
+
+
 def next_of(steps: Iterable[Step], cases: Mapping[uuid.UUID, Case]) -> list[Coming]:
     """The open steps as sentences: what is stopped first, then what is under way, then what waits for its day."""
     rank = {"bad": 0, "warn": 1, "busy": 2, "quiet": 3}
@@ -45,7 +39,7 @@ def next_of(steps: Iterable[Step], cases: Mapping[uuid.UUID, Case]) -> list[Comi
 
 
 def _coming(step: Step, case: Case | None) -> Coming:
-    what = DOES.get(step.stage, step.stage.replace("_", " "))
+    what = does(step.stage)
     if step.part.startswith("phase-"):
         what = f"phase {step.part.removeprefix('phase-')} is activated"
     if step.state == "failed":

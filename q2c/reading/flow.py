@@ -10,17 +10,17 @@ from typing import Any
 from q2c.reading import steps, tallies
 from q2c.reading.steps import Standing
 from q2c.reading.tallies import Count
+from q2c.stages import STAGES
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One station: its noun, the states it shows in order, which of them are not through yet, the stages behind it."""
+    """One station: its noun, the states it shows in order, which of them are not through yet."""
 
     label: str
     noun: str
     states: tuple[str, ...]
     under_way: tuple[str, ...]
-    stages: tuple[str, ...]
 
 
 LEGS = (
@@ -29,28 +29,24 @@ LEGS = (
         "order",
         ("received", "awaiting_approval", "accepted", "provisioning", "active", "completed", "rejected", "cancelled"),
         ("received", "awaiting_approval", "accepted", "provisioning"),
-        ("accept_order", "cancel_order"),
     ),
     Leg(
         "Billing",
         "subscription",
         ("provisioned", "active", "suspended", "expired", "cancelled"),
         ("provisioned",),
-        ("sync_customer", "provision_billing", "activate_subscription"),
     ),
     Leg(
         "Invoices",
         "invoice",
         ("issued", "recorded", "posted", "partly_paid", "paid", "voided", "credited"),
         ("issued", "recorded"),
-        ("record_invoice",),
     ),
     Leg(
         "Journals",
         "journal",
         ("drafted", "ready", "posting", "blocked", "posted", "reversed", "superseded"),
         ("drafted", "ready", "posting", "blocked"),
-        ("post_journal", "reverse_journal"),
     ),
 )
 _PAID = ("partly_paid", "paid")
@@ -72,21 +68,25 @@ def stations(user: Any, standing: Sequence[Standing] | None = None) -> list[Stat
     """The legs whose records the user may see. Cash appears with the first money that came in. Three statements."""
     counted = tallies.counts(user)
     found = steps.standing(user) if standing is None else standing
-    shown = [_station(leg, counted[leg.noun], found) for leg in LEGS if leg.noun in counted]
+    shown = [_station(leg, counted[leg.noun], _at(leg, found)) for leg in LEGS if leg.noun in counted]
     invoices = counted.get("invoice")
     if invoices and any(invoices.by_state.get(state) for state in _PAID):
-        leg = Leg("Cash", "invoice", _PAID, ("partly_paid",), ())
-        shown.append(_station(leg, Count(invoices.by_state, invoices.sums), found))
+        leg = Leg("Cash", "invoice", _PAID, ("partly_paid",))
+        shown.append(_station(leg, Count(invoices.by_state, invoices.sums), ()))
     return shown
 
 
+def _at(leg: Leg, standing: Sequence[Standing]) -> list[Standing]:
+    """The open steps of the stages that stand behind a leg."""
+    return [one for one in standing if one.stage in STAGES and STAGES[one.stage].station == leg.noun]
+
+
 def _station(leg: Leg, count: Count, standing: Sequence[Standing]) -> Station:
-    mine = [one for one in standing if one.stage in leg.stages]
     return Station(
         leg=leg,
         counts=[(state, count.by_state[state]) for state in leg.states if count.by_state.get(state)],
         sums=count.sums_of(leg.under_way),
-        failed=sum(one.steps for one in mine if one.state == "failed"),
-        oldest=steps.oldest(mine),
+        failed=sum(one.steps for one in standing if one.state == "failed"),
+        oldest=steps.oldest(standing),
         trend=list(count.by_day.values()) if any(count.by_day.values()) else [],
     )

@@ -12,12 +12,16 @@ from q2c.stages.record_invoice import RecordInvoice
 from q2c.stages.reverse_journal import ReverseJournal
 from q2c.stages.sync_customer import SyncCustomer
 from q2c.stages.verb import Stage
+from q2c.stages.write_back import WriteBack
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage(
             name="accept_order",
+            does="every control is checked",
+            noun="order",
+            station="order",
             on=("OrderReceived",),
             queue="intake",
             talks_to="tax and credit",
@@ -29,6 +33,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="sync_customer",
+            does="the customer is set up",
+            noun="customer",
+            station="subscription",
             on=("OrderAccepted",),
             queue="provisioning",
             talks_to="billing and ledgers",
@@ -39,6 +46,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="provision_billing",
+            does="the subscription is made",
+            noun="subscription",
+            station="subscription",
             on=("CustomerSynced",),
             queue="provisioning",
             talks_to="billing",
@@ -49,6 +59,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="activate_subscription",
+            does="its phase is activated",
+            noun="activation",
+            station="subscription",
             on=("SubscriptionProvisioned",),
             queue="provisioning",
             talks_to="billing",
@@ -59,6 +72,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="record_invoice",
+            does="the invoice is tied to its order and booked",
+            noun="invoice",
+            station="invoice",
             on=("InvoiceIssued",),
             queue="finance",
             talks_to="",
@@ -69,6 +85,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="post_journal",
+            does="the journal is posted",
+            noun="journal",
+            station="journal",
             on=("JournalReady",),
             queue="posting",
             talks_to="general ledger",
@@ -79,6 +98,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="cancel_order",
+            does="the subscription is cancelled",
+            noun="cancellation",
+            station="order",
             on=("OrderCancelRequested",),
             queue="provisioning",
             talks_to="billing",
@@ -90,6 +112,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="reverse_journal",
+            does="the mirror entry is made",
+            noun="reversal",
+            station="journal",
             on=("JournalReversalRequested",),
             queue="finance",
             talks_to="",
@@ -98,6 +123,19 @@ STAGES: dict[str, Stage] = {
             owner="finance systems",
             verb=ReverseJournal(),
             undoes="post_journal",
+        ),
+        Stage(
+            name="write_back",
+            does="number and status are shown on the deal",
+            noun="deal",
+            station="order",
+            on=("OrderAccepted", "SubscriptionActivated", "OrderCancelled"),
+            queue="outbound",
+            talks_to="sales platform",
+            emits=(),
+            control="Order number and status only, each status once and in order, on the deal the order came from",
+            owner="sales ops",
+            verb=WriteBack(),
         ),
     )
 }

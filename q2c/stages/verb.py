@@ -143,9 +143,16 @@ class Verb:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
-    """One row of STAGES: what must happen on an event, who talks to whom, who owns the failure."""
+    """One row of STAGES: what must happen on an event, who talks to whom, who owns the failure.
+
+    `does` goes on as a sentence ("the journal is posted … in netsuite"); `noun` is what waits for a platform that is
+    down ("12 journals wait"); `station` is where the control tower counts it: order | subscription | invoice | journal.
+    """
 
     name: str
+    does: str
+    noun: str
+    station: str
     on: tuple[str, ...]
     queue: str
     talks_to: str

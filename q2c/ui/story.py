@@ -8,7 +8,7 @@ from typing import Any
 
 from exceptions.models import Case
 from q2c.models import Step, Transition
-from q2c.reading.coming import DOES, Coming
+from q2c.reading.coming import Coming, does
 from q2c.ui import links, words
 from q2c.ui.parts import Entry
 
@@ -69,14 +69,13 @@ def _moved(noun: str, move: Transition) -> Entry:
 
 def _done(step: Step) -> Entry:
     assert step.finished_at is not None
-    does = DOES.get(step.stage, words.plain(step.stage))
     where = f" in {step.connection}" if step.connection else ""
     said = [f"Document {step.document}"] if step.document else []
     if step.proof.get("not_needed"):
         said.append(f"Not needed: {step.proof['not_needed']}")
     return Entry(
         step.finished_at,
-        f"Done: {does}{where}",
+        f"Done: {does(step.stage)}{where}",
         actor=step.stage,
         text=". ".join(said),
         tone="good",

@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from q2c import trace
 from q2c.models import Event, Step
-from q2c.reading.coming import DOES
+from q2c.reading.coming import does
 from q2c.trace import Trace
 from q2c.ui import links, words
 from q2c.ui.parts import Entry
@@ -173,16 +173,16 @@ def _spaced(name: str) -> str:
 
 def _step(step: Step, calls: int) -> Entry:
     look = words.look(step.state, "step")
-    does = DOES.get(step.stage, words.plain(step.stage).lower())
     said = [step.text] if step.text and step.state != "done" else []
     if step.document or step.reference:
         said.append(f"There it is {step.document or step.reference}")
     if calls:
         said.append(f"{calls} call{'s' if calls != 1 else ''}")
+    where = f" in {step.connection}" if step.connection else ""
     ahead = step.state == "waiting" and not step.attempts
     return Entry(
         step.next_at if ahead else step.finished_at or step.sent_at or step.created_at,
-        f"{_STEP_SAYS.get(step.state, look.label)}: {does}{f' in {step.connection}' if step.connection else ''}",
+        f"{_STEP_SAYS.get(step.state, look.label)}: {does(step.stage)}{where}",
         actor=step.stage,
         text=". ".join(said),
         tone=look.tone,

@@ -123,6 +123,6 @@ def _one_trace_shows_all() -> None:
         assert set(record.objects.values_list("correlation_id", flat=True)) == {trace}, record
     assert set(Attempt.objects.exclude(step=None).values_list("correlation_id", flat=True)) == {trace}
     stages = {step.stage for step in Step.objects.filter(state="done")}
-    assert stages == {
+    assert stages >= {
         "accept_order", "sync_customer", "provision_billing", "activate_subscription", "record_invoice", "post_journal",
     }  # fmt: skip

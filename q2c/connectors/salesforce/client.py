@@ -78,51 +78,43 @@ class Salesforce:
     def write_back(self, source_id: str, fields: Mapping[str, str]) -> Outcome:
         """Sets fields of the opportunity; `order_number` and `status` go to their configured names.
 
-        The same write twice changes nothing, so a lost answer is settled by reading the fields.
+        A lost answer is unknown: Salesforce may commit it late, over a newer status.
         """
         if not _ID.match(source_id):
-            return Rejected(reason=Reason.RECORD_MISSING, text=f"{source_id!r} is no Salesforce id", field="Id")
+            return _no_id(source_id)
         body = self._body(fields)
-        path = f"{self.root}/sobjects/Opportunity/{source_id}"
         try:
             headers = {"Content-Type": "application/json"}
-            answer = self.session.send("PATCH", path, headers=headers, body=json_body(body))
+            answer = self.session.send("PATCH", self._deal_path(source_id), headers=headers, body=json_body(body))
         except Refusal as refusal:
             return refusal.outcome
         except NotSent as error:
             return Unavailable(text=f"Salesforce cannot be reached: {error}")
         except Lost as error:
-            return self._settled(source_id, fields, str(error))
+            return Unknown(text=f"Salesforce did not answer the write-back: {error}")
         if answer.ok:
             return Posted(reference=source_id, proof={"posted_at": clock.now().isoformat(), "fields": body})
-        outcome = refused(answer, writes=True)
-        return self._settled(source_id, fields, outcome.text) if isinstance(outcome, Unknown) else outcome
+        return refused(answer, writes=True)
 
     def find_write_back(self, source_id: str, fields: Mapping[str, str]) -> Lookup:
-        """Posted where the opportunity holds these values, NotFound where it holds others."""
+        """Posted where the opportunity holds these values, else NotFound. No index delays a read by id."""
+        if not _ID.match(source_id):
+            return _no_id(source_id)
         body, searched_at = self._body(fields), clock.now()
         try:
-            found = self._read(f"{self.root}/sobjects/Opportunity/{source_id}", {"fields": ",".join(body)})
+            found = self._read(self._deal_path(source_id), {"fields": ",".join(body)})
         except ReadFailed as failure:
             return failure.outcome
-        if all(str(found.get(name)) == str(value) for name, value in body.items()):
-            return Posted(
-                reference=source_id, found=True, proof={"searched_at": searched_at.isoformat(), "fields": body}
-            )
-        return NotFound(searched_at=searched_at)
+        if any(str(found.get(name)) != value for name, value in body.items()):
+            return NotFound(searched_at=searched_at)
+        return Posted(reference=source_id, found=True, proof={"found_at": searched_at.isoformat(), "fields": body})
 
     def _body(self, fields: Mapping[str, str]) -> dict[str, str]:
         names = {**WRITE_BACK, **self.config.options.get("write_back", {})}
         return {names.get(name, name): value for name, value in fields.items()}
 
-    def _settled(self, source_id: str, fields: Mapping[str, str], text: str) -> Outcome:
-        """After a lost answer. Where the values are not there the write can be repeated: it changes nothing twice."""
-        found = self.find_write_back(source_id, fields)
-        if isinstance(found, Posted):
-            return found
-        if isinstance(found, NotFound):
-            return Unavailable(text=f"Salesforce did not take the write-back: {text}")
-        return Unknown(text=f"Salesforce did not answer the write-back: {text}")
+    def _deal_path(self, source_id: str) -> str:
+        return f"{self.root}/sobjects/Opportunity/{source_id}"
 
     def _deals(self, records: list[Record]) -> Iterator[Deal | BadDeal]:
         for record in records:
@@ -201,6 +193,10 @@ class Salesforce:
         if isinstance(outcome, Rejected | Unavailable):
             raise ReadFailed(outcome)
         raise ReadFailed(Unavailable(text=f"Salesforce answered {answer.status} with something unreadable"))
+
+
+def _no_id(source_id: str) -> Rejected:
+    return Rejected(reason=Reason.RECORD_MISSING, text=f"{source_id!r} is no Salesforce id", field="Id")
 
 
 def _at(record: Record, path: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from q2c.connectors.http import Lost, NotSent
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable, Unknown
-from q2c.connectors.ports import ConnectionConfig, InvoiceNotice
+from q2c.connectors.ports import NOT_POSTED, ConnectionConfig, InvoiceNotice
 from q2c.connectors.zuora import invoices
 from q2c.connectors.zuora.refusals import is_absent, outcome_of, reasons_of
 from q2c.connectors.zuora.session import NoSession, Session
@@ -101,7 +101,7 @@ class Reader:
             found = self.get(f"/v1/invoices/{quote(reference, safe='')}")
             if found.get("status") != "Posted":
                 text = f"Invoice {found.get('invoiceNumber')} in Zuora is {found.get('status')}, not posted"
-                return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, field="status")
+                return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, field=NOT_POSTED)
             items = self._items(str(found["id"]))
             ties = invoices.ties_of(found, [self._subscription(name) for name in _subscriptions_of(items)])
             field = str(self.config.options.get("product_field") or "productCode__c")

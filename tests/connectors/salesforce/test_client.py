@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from q2c.connectors.outcomes import Posted, ReadFailed, Rejected, Unavailable
+from q2c.connectors.outcomes import NotFound, Posted, ReadFailed, Rejected, Unavailable, Unknown
 from q2c.connectors.ports import BadDeal, Deal
 from q2c.connectors.salesforce.client import Salesforce
 from q2c.reasons import Reason
@@ -251,39 +251,23 @@ def test_write_back_refusals(salesforce, won, source_id, fields, reason, code, f
     assert (outcome.reason, outcome.code, outcome.field) == (reason, code, field)
 
 
-def test_a_lost_answer_is_settled_by_reading(org, salesforce, won):
+def test_what_was_written_is_found_by_reading(org, salesforce, won):
+    fields = {"order_number": "O-00000007", "status": "Active"}
+    assert isinstance(salesforce.find_write_back(won, fields), NotFound)
     org.fault("drop_after", "update", times=1)
-    outcome = salesforce.write_back(won, {"status": "Active"})
-    assert isinstance(outcome, Posted)
-    assert outcome.found
-    assert "searched_at" in outcome.proof
-    assert written(org)[1] == "Active"
+    assert isinstance(salesforce.write_back(won, fields), Unknown)
+    found = salesforce.find_write_back(won, fields)
+    assert isinstance(found, Posted) and found.found and found.reference == won
+    assert found.proof["fields"] == {"Billing_Order_Number__c": "O-00000007", "Billing_Status__c": "Active"}
+    assert isinstance(salesforce.find_write_back(won, {**fields, "status": "Cancelled"}), NotFound)
 
 
-def test_what_was_dropped_before_is_surely_not_done(org, salesforce, won):
-    org.fault("drop_before", "update", times=1)
-    assert isinstance(salesforce.write_back(won, {"status": "Active"}), Unavailable)
-    assert written(org)[1] is None
-
-
-def test_a_lost_answer_that_cannot_be_looked_up_stays_unknown(org, salesforce, won):
-    org.fault("drop_after", "update")
+def test_a_look_up_that_finds_nobody_or_no_deal_says_so(org, salesforce, won):
+    for key in ("../../limits", "0065g0000000zzzAAA"):
+        missing = salesforce.find_write_back(key, {"status": "Active"})
+        assert isinstance(missing, Rejected) and missing.reason == Reason.RECORD_MISSING
     org.fault("unavailable", "read")
-    outcome = salesforce.write_back(won, {"status": "Active"})
-    assert type(outcome).__name__ == "Unknown"
-    org.calm()
-    assert isinstance(salesforce.write_back(won, {"status": "Active"}), Posted)
-
-
-def test_a_time_out_with_a_late_commit_leaves_the_wanted_state(org, connect, won):
-    client = connect(time_limit_s=0.5)
-    assert client.probe() is None
-    org.fault("late_commit", "update", times=1, value=1.0)
-    outcome = client.write_back(won, {"status": "Active"})
-    # Read too early to see it: done again, which changes nothing.
-    assert isinstance(outcome, Unavailable)
-    assert isinstance(client.write_back(won, {"status": "Active"}), Posted)
-    assert written(org)[1] == "Active"
+    assert isinstance(salesforce.find_write_back(won, {"status": "Active"}), Unavailable)
 
 
 # Faults of reads

@@ -19,6 +19,5 @@ platform:
 
 A ledger derives from Ledger and adds closing a period, deactivating a dimension and spoiling a record. A service that
 only reads derives from Question. A case that does not apply is declared with its reason (`declared`), what a vendor
-does otherwise is told in `expected`; a name that is no case fails. Then take the vendor's name out of JOINING in
-test_contract.py, and run: bin/test tests/connectors/suite -k <vendor>
+does otherwise is told in `expected`; a name that is no case fails. Run: bin/test tests/connectors/suite -k <vendor>
 """
