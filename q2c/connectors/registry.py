@@ -8,24 +8,35 @@ from importlib import import_module
 from typing import Any
 
 from q2c.connectors.ports import ConnectionConfig
+from q2c.connectors.pushes import References
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """`connector` is module:Class; `services` are what a connection of it may serve."""
+    """`connector` is module:Class; `services` are what a connection of it may serve.
+
+    `pushes` is module:function where the platform may call us (connectors/pushes.py).
+    """
 
     title: str
     connector: str
     services: tuple[str, ...]
+    pushes: str = ""
 
 
 CONNECTORS: dict[str, Vendor] = {
-    "salesforce": Vendor("Salesforce", "q2c.connectors.salesforce.client:Salesforce", ("crm",)),
-    "zuora": Vendor("Zuora", "q2c.connectors.zuora.client:Zuora", ("billing",)),
+    "salesforce": Vendor(
+        "Salesforce", "q2c.connectors.salesforce.client:Salesforce", ("crm",),
+        pushes="q2c.connectors.salesforce.webhook:references",
+    ),
+    "zuora": Vendor(
+        "Zuora", "q2c.connectors.zuora.client:Zuora", ("billing",), pushes="q2c.connectors.zuora.webhook:references"
+    ),
     "netsuite": Vendor("Oracle NetSuite", "q2c.connectors.netsuite.client:NetSuite", ("journals",)),
     "avatax": Vendor("Avalara AvaTax", "q2c.connectors.avatax.client:AvaTax", ("tax",)),
     "credit": Vendor("Credit service", "q2c.connectors.credit.client:CreditService", ("credit",)),
-}
+}  # fmt: skip
+PUSHING = tuple(name for name, vendor in CONNECTORS.items() if vendor.pushes)
 
 _lock = threading.Lock()
 _open: dict[str, tuple[ConnectionConfig, Any]] = {}
@@ -37,10 +48,21 @@ def open_connector(config: ConnectionConfig) -> Any:
         held = _open.get(config.name)
         if held is not None and held[0] == config:
             return held[1]
-        module, name = CONNECTORS[config.vendor].connector.split(":")
-        connector = getattr(import_module(module), name)(config)
+        connector = _named(CONNECTORS[config.vendor].connector)(config)
         _open[config.name] = (config, connector)
     return connector
+
+
+def references_of(vendor: str) -> References:
+    """What reads the pushes of a vendor that pushes."""
+    reader: References = _named(CONNECTORS[vendor].pushes)
+    return reader
+
+
+def _named(path: str) -> Any:
+    """module:name."""
+    module, name = path.split(":")
+    return getattr(import_module(module), name)
 
 
 def close_all() -> None:

@@ -12,12 +12,19 @@ from collections.abc import Mapping
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from q2c.connectors.pushes import PushRefused
+
 _ID = re.compile(r"^006[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?$")
 IDS_MAX = 200
+_SIGN = "Sign it as Standard Webhooks, with our secret"
 
 
-class PushRefused(ValueError):
-    """The signature does not hold, the push is older than five minutes, or it names no opportunity."""
+def references(headers: Mapping[str, str], body: bytes, credentials: Mapping[str, str]) -> list[str]:
+    """Ids of opportunities, for `Salesforce.deal`. Raises PushRefused unless `webhook_secret` has signed."""
+    secret = credentials.get("webhook_secret", "")
+    if not secret:
+        raise PushRefused("This connection has no webhook_secret", status=403, remedy="Store one with it")
+    return verify(headers, body, secret)
 
 
 def verify(headers: Mapping[str, str], body: bytes, secret: str) -> list[str]:
@@ -28,14 +35,14 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str) -> list[str]:
     """
     lower = {name.lower(): value for name, value in headers.items()}
     if not any(_holds(one, body, lower) for one in secret.split()):
-        raise PushRefused("the signature does not hold, or the push is too old")
+        raise PushRefused("the signature does not hold, or the push is too old", remedy=_SIGN)
     try:
         content = json.loads(body)
     except ValueError:
-        raise PushRefused("the body is not JSON") from None
+        raise PushRefused("the body is not JSON", remedy=_SIGN) from None
     found = _ids(content)
     if not found or len(found) > IDS_MAX or not all(_ID.match(each) for each in found):
-        raise PushRefused(f"the body names no opportunity, or more than {IDS_MAX}")
+        raise PushRefused(f"the body names no opportunity, or more than {IDS_MAX}", remedy=_SIGN)
     return list(dict.fromkeys(long_id(each) for each in found))
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from q2c.connectors.pushes import PushRefused
+
 BODY_MAX = 64 * 1024
 ALGORITHMS = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 HMAC_HEADER = "X-Zuora-Signature"
@@ -31,12 +33,11 @@ _REFERENCE = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _ID = re.compile(r"^[\x21-\x7e]{1,100}$")
 
 
-class CalloutRefused(Exception):
-    """Answer `status` with `headers`. 401 asks for credentials: Zuora sends them only when asked, unless told to."""
+class CalloutRefused(PushRefused):
+    """401 asks for credentials: Zuora sends them only when asked, unless told to."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status, self.headers = status, dict(headers or {})
+        super().__init__(text, status=status, headers=headers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,11 @@ class Callout:
     event: str
     reference: str
     fields: Mapping[str, str] = field(default_factory=dict)
+
+
+def references(headers: Mapping[str, str], body: bytes, credentials: Mapping[str, str]) -> list[str]:
+    """The one invoice that a callout names. Raises CalloutRefused."""
+    return [verify(headers, body, credentials).reference]
 
 
 def verify(headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str]) -> Callout:
