@@ -1,8 +1,8 @@
 """What is done about each reason: one row each. exceptions/routing.py copies it into the editable Policy.
 
 To add a policy: add the name to q2c/reasons.py and a row here; a test holds the two equal.
-Title and sentence may name in braces what a failure carries: business_key, customer, amount, entity, period, blocker,
-connection, source, target, code, field, stage. Service levels are business hours of the owner.
+A sentence may name in braces what a failure carries: business_key, customer, amount, currency, entity, period, blocker,
+connection, source, target, code, field, stage, text. Service levels are business hours of the owner.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ POLICIES: dict[R, Row] = {
         "No single paying account", "It is not clear which account pays for {customer}.",
         SALES, "high", 8, "customer",
         "Which accounts of the hierarchy are marked as paying, and who is named on the contract.",
-        "Mark exactly one account on the way up from {customer} as paying.",
+        "Mark exactly one account on the way up from the customer as paying.",
         _ORDER_AGAIN,
     ),
     R.PRODUCT_UNKNOWN: Row(

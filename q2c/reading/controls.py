@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from exceptions.policies import POLICIES
 from q2c.models import Order
 from q2c.reasons import APPROVALS
 from q2c.reasons import Reason as R
@@ -44,16 +45,27 @@ class Control:
 
 
 def of(order: Order, findings: Sequence[dict[str, Any]]) -> list[Control]:
-    """Each control with its findings as the order's case tells them; without a case by their names alone."""
+    """Each control with its findings as the order's case tells them; without a case by their names alone.
+
+    A reason that no line of CONTROLS names stands under its policy's title, so that nothing found is left out.
+    """
     checked = bool(order.controls.get("checked_at"))
     named = set(order.controls.get("findings", ()))
     told = {finding["reason"] for finding in findings}
     all_findings = [*findings, *({"reason": reason, "text": ""} for reason in sorted(named - told))]
     found = []
-    for name, reasons in CONTROLS:
+    for name, reasons in (*CONTROLS, *_unlisted(all_findings)):
         mine = [finding for finding in all_findings if finding["reason"] in reasons]
         found.append(Control(name, _outcome(order, mine, checked), mine))
     return found
+
+
+def _unlisted(findings: Sequence[dict[str, Any]]) -> list[tuple[str, frozenset[R]]]:
+    listed = frozenset[R]().union(*(reasons for _, reasons in CONTROLS))
+    told = dict.fromkeys(finding["reason"] for finding in findings)
+    return [
+        (POLICIES[reason].title, frozenset({reason})) for reason in POLICIES if reason in told and reason not in listed
+    ]
 
 
 def _outcome(order: Order, mine: Sequence[dict[str, Any]], checked: bool) -> str:

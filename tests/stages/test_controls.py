@@ -244,12 +244,7 @@ ROWS = (
 OF_SERVICES = {R.CREDIT_REFUSED, R.CREDIT_APPROVAL_REQUIRED, R.TAX_REFUSED}
 # Told of a deal that was accepted before: test_acceptance.py.
 OF_VERSIONS = {R.ORDER_CHANGED}
-OF_ORDERS = {
-    R.CUSTOMER_UNKNOWN, R.CUSTOMER_INACTIVE, R.CUSTOMER_HIERARCHY_LOOP, R.PAYING_ACCOUNT_AMBIGUOUS, R.PRODUCT_UNKNOWN,
-    R.ITEM_MAPPING_MISSING, R.LEGAL_ENTITY_UNDETERMINED, R.TAX_NEXUS_MISSING, R.TAX_CODE_MISSING,
-    R.BILLING_SCHEDULE_INVALID, R.REVENUE_TREATMENT_MISMATCH, R.CURRENCY_NOT_ALLOWED, R.PRICE_MISMATCH, R.TERM_INVALID,
-    R.USAGE_TERMS_INCOMPLETE, R.DISCOUNT_APPROVAL_REQUIRED,
-}  # fmt: skip
+OF_ORDERS = {row.reason for row in ROWS}
 
 
 def found(row: Row) -> list[Finding]:
@@ -339,8 +334,6 @@ def test_two_groups_of_one_name_are_told_and_break_nothing() -> None:
 
 
 def test_each_reason_of_the_controls_has_a_row_a_policy_and_a_fix() -> None:
-    hit = {row.reason for row in ROWS}
-    assert hit == OF_ORDERS
     names = [*Reason]
     block = names[names.index(R.CUSTOMER_UNKNOWN) : names.index(R.ORDER_CHANGED) + 1]
     assert set(block) == OF_ORDERS | OF_SERVICES | OF_VERSIONS

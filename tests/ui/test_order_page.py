@@ -15,6 +15,8 @@ from q2c.contracts.documents import InvoiceGroup
 from q2c.models import Event, Order, Step, Subscription
 from q2c.reading import controls
 from q2c.reasons import Reason
+from q2c.stages import accept_order
+from q2c.stages.verb import Finding
 from tests import flow_makers as make
 from tests.ui.people import boss, page, person, read
 
@@ -73,6 +75,20 @@ def test_a_discount_over_the_limit_waits_for_a_second_person(client):
     text = page(client, f"/orders/{Order.objects.get().id}")
     assert "Awaiting approval" in text and "Waits for approval" in text
     assert "by the flow" in text.partition("<h2>Approvals")[2]
+
+
+def test_what_a_control_finds_under_a_name_of_its_own_is_shown_by_its_policys_title(client, monkeypatch):
+    def refused(order, world):
+        yield Finding(reason=Reason.REQUEST_REFUSED, text="Sold by nobody", pointer="/customer")
+
+    monkeypatch.setattr(accept_order, "CONTROLS", (refused,))
+    make.company()
+    make.deal("O-7")
+    make.run("accept_order")
+    client.force_login(boss())
+    text = page(client, f"/orders/{Order.objects.get().id}")
+    finding = text.split("Request refused")[1].split("</li>")[0]
+    assert "Sold by nobody" in finding and "/customer" in finding
 
 
 def test_names_from_outside_are_text_not_markup(client):
