@@ -23,6 +23,7 @@ from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Sub
 
 # A sender that gives one trace id to thousands of facts gets the first of them.
 ROWS_MAX = 500
+STEPS_MAX = 2000
 CANDIDATES_MAX = 20
 
 
@@ -174,7 +175,8 @@ def _gather(found: Trace, user: Any, ids: list[uuid.UUID]) -> None:
     found.events = list(events.defer("payload", "envelope").order_by("id")[:ROWS_MAX])
     event_ids = [event.id for event in found.events]
     steps = Step.objects.visible_to(user).filter(event__in=event_ids)
-    found.steps = list(steps.select_related("event").defer("event__payload", "event__envelope").order_by("seq"))
+    ordered = steps.select_related("event").defer("event__payload", "event__envelope").order_by("seq")
+    found.steps = list(ordered[:STEPS_MAX])
     found.subscriptions = list(
         Subscription.objects.visible_to(user).filter(order__in=[o.id for o in found.orders]).order_by("number")
     )

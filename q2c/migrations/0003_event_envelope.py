@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('q2c', '0002_lean_storage'),
+        ("q2c", "0002_lean_storage"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='event',
-            name='data_at',
+            model_name="event",
+            name="data_at",
             field=models.PositiveIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
-            model_name='event',
-            name='envelope',
-            field=models.TextField(blank=True, db_default='', default=''),
+            model_name="event",
+            name="envelope",
+            field=models.TextField(blank=True, db_default="", default=""),
         ),
     ]

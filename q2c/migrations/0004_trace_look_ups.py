@@ -4,34 +4,37 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('q2c', '0003_event_envelope'),
+        ("q2c", "0003_event_envelope"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['billing_reference'], name='invoice_billing_reference'),
+            model_name="invoice",
+            index=models.Index(fields=["billing_reference"], name="invoice_billing_reference"),
         ),
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['correlation_id'], name='invoice_correlation'),
+            model_name="invoice",
+            index=models.Index(fields=["correlation_id"], name="invoice_correlation"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['correlation_id'], name='order_correlation'),
+            model_name="order",
+            index=models.Index(fields=["correlation_id"], name="order_correlation"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['source_id'], name='order_source_id', opclasses=['text_pattern_ops']),
+            model_name="order",
+            index=models.Index(fields=["source_id"], name="order_source_id", opclasses=["text_pattern_ops"]),
         ),
         migrations.AddIndex(
-            model_name='step',
-            index=models.Index(condition=models.Q(('sent_at__isnull', False)), fields=['key'], name='step_sent_key'),
+            model_name="step",
+            index=models.Index(condition=models.Q(("sent_at__isnull", False)), fields=["key"], name="step_sent_key"),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('reference', ''), _negated=True), fields=['reference'], name='subscription_reference'),
+            model_name="subscription",
+            index=models.Index(
+                condition=models.Q(("reference", ""), _negated=True),
+                fields=["reference"],
+                name="subscription_reference",
+            ),
         ),
     ]

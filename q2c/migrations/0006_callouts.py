@@ -5,33 +5,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('q2c', '0005_record_tallies'),
+        ("q2c", "0005_record_tallies"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='pollcursor',
-            name='moved_at',
+            model_name="pollcursor",
+            name="moved_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.CreateModel(
-            name='Callout',
+            name="Callout",
             fields=[
-                ('id', models.UUIDField(default=q2c.keys.new_id, editable=False, primary_key=True, serialize=False)),
-                ('connection', models.CharField(max_length=60)),
-                ('reference', models.CharField(max_length=100)),
-                ('correlation_id', models.UUIDField()),
-                ('called_at', models.DateTimeField()),
-                ('next_at', models.DateTimeField()),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('done_at', models.DateTimeField(null=True)),
-                ('text', models.TextField(blank=True, help_text='Why it is not fetched yet, or what became of it')),
+                ("id", models.UUIDField(default=q2c.keys.new_id, editable=False, primary_key=True, serialize=False)),
+                ("connection", models.CharField(max_length=60)),
+                ("reference", models.CharField(max_length=100)),
+                ("correlation_id", models.UUIDField()),
+                ("called_at", models.DateTimeField()),
+                ("next_at", models.DateTimeField()),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("done_at", models.DateTimeField(null=True)),
+                ("text", models.TextField(blank=True, help_text="Why it is not fetched yet, or what became of it")),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('done_at__isnull', True)), fields=['next_at'], name='callout_due')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('done_at__isnull', True)), fields=('connection', 'reference'), name='one_waiting_callout')],
+                "indexes": [
+                    models.Index(condition=models.Q(("done_at__isnull", True)), fields=["next_at"], name="callout_due")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("done_at__isnull", True)),
+                        fields=("connection", "reference"),
+                        name="one_waiting_callout",
+                    )
+                ],
             },
         ),
     ]

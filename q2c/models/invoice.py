@@ -37,6 +37,7 @@ class Invoice(StateRecord):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "number"], name="one_invoice_per_number")]
         indexes = [
+            models.Index(fields=["total_minor", "id"], name="invoice_amount"),
             models.Index(fields=["-issued_on", "-id"], name="invoice_newest"),
             models.Index(fields=["number"], name="invoice_number"),
             models.Index(fields=["billing_reference"], name="invoice_billing_reference"),

@@ -41,6 +41,7 @@ class Order(StateRecord):
 
     class Meta:
         indexes = [
+            models.Index(fields=["total_minor", "id"], name="order_amount"),
             models.Index(fields=["-received_at", "-id"], name="order_newest"),
             models.Index(fields=["correlation_id"], name="order_correlation"),
             # A deal's id, or its id and a colon and the version.

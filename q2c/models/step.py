@@ -68,6 +68,8 @@ class Step(StateRecord):
             models.Index(
                 fields=["order_key", "seq"], condition=Q(state__in=OPEN) & ~Q(order_key=""), name="step_order"
             ),
+            # What stopped, by where.
+            models.Index(fields=["stage", "connection"], condition=Q(state="failed"), name="step_failed"),
             models.Index(fields=["business_key"], name="step_business_key"),
             # The key that a platform may know of it.
             models.Index(fields=["key"], condition=Q(sent_at__isnull=False), name="step_sent_key"),

@@ -119,8 +119,9 @@ def _steps(user: Any, entry: JournalEntry, family: set[uuid.UUID]) -> list[Step]
 
 
 def _names(step: Step) -> str:
-    type_ = JournalFact if step.event.type == "JournalReady" else JournalReversalRequested
-    return str(msgspec.json.decode(step.event.payload, type=type_).journal_id)
+    if step.event.type == "JournalReady":
+        return msgspec.json.decode(step.event.payload, type=JournalFact).journal_id
+    return msgspec.json.decode(step.event.payload, type=JournalReversalRequested).journal_id
 
 
 def explain(user: Any, entry_id: uuid.UUID) -> rules.Explanation | None:

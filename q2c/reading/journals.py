@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat
 
 from ledger.models import FiscalPeriod, JournalEntry, LegalEntity
@@ -19,7 +19,7 @@ SORTS = {"booked": "id", "number": "number", "amount": "total_minor", "effective
 
 def found(user: Any, wanted: Wanted) -> QuerySet[JournalEntry]:
     """The entries that the user may see and asked for, with entity and period, in no order yet."""
-    rows = JournalEntry.objects.visible_to(user).select_related("entity", "period")
+    rows = JournalEntry.objects.visible_to(user).prefetch_related("entity", "period")
     if wanted.state:
         rows = rows.filter(state=wanted.state)
     if wanted.entity:
@@ -34,11 +34,16 @@ def found(user: Any, wanted: Wanted) -> QuerySet[JournalEntry]:
         rows = rows.filter(effective_on__gte=wanted.since)
     if wanted.until:
         rows = rows.filter(effective_on__lte=wanted.until)
-    return rows.filter(_called(wanted.q)) if wanted.q else rows
+    return rows.filter(pk__in=_called(wanted.q)) if wanted.q else rows
 
 
-def _called(text: str) -> Q:
-    """By number from its beginning, by the number the ERP gave, or by its invoice, order or customer."""
-    by_number = Q(number__startswith=text) | Q(number__startswith=text.upper()) | Q(document_number=text)
-    billed = Invoice.objects.filter(invoices.called(text))
-    return by_number | Q(business_document__in=billed.values_list(Concat(Value("invoice:"), "number"), flat=True))
+def _called(text: str) -> QuerySet[Any]:
+    """The ids by number from its beginning, by the number the ERP gave, or by invoice, order or customer."""
+    by_number = Q(number__startswith=text) | Q(number__startswith=text.upper())
+    billed = Invoice.objects.filter(pk__in=invoices.called(text))
+    documents = billed.values_list(Concat(Value("invoice:"), "number", output_field=TextField()), flat=True)
+    parts = [
+        JournalEntry.objects.filter(condition).values("id")
+        for condition in (by_number, Q(document_number=text), Q(business_document__in=documents))
+    ]
+    return parts[0].union(*parts[1:])

@@ -14,18 +14,24 @@ HEAD = ("stage", "on event", "talks to", "emits", "key control", "owner", "queue
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stage with the stages whose events it waits for, and its open steps by state (`later`: on their day)."""
+    """One stage, the stages whose events it waits for, its open steps by state, and how many wait for a later day."""
 
     stage: Stage
     after: list[str]
     counts: dict[str, int]
+    later: int
 
 
 def rows(user: Any) -> list[Row]:
-    """Every stage in the order of the table; counts only with the right to see steps. One statement."""
-    standing = steps.standing(user)
+    """Every stage in the order of the table; counts only with the right to see steps. Two statements."""
+    standing, later = steps.standing(user), steps.later(user)
     return [
-        Row(stage, leads_to(stage), steps.by_state(one for one in standing if one.stage == stage.name))
+        Row(
+            stage,
+            leads_to(stage),
+            steps.by_state(one for one in standing if one.stage == stage.name),
+            later.get(stage.name, 0),
+        )
         for stage in STAGES.values()
     ]
 

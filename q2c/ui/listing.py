@@ -47,6 +47,9 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
     if request.GET.get("format") == "csv":
         return csv.download(f"{listing.noun}s", listing.columns, csv.newest_first(found))
     counted = tallies.counts(request.user, (listing.noun,)).get(listing.noun, tallies.Count())
+    if asked.state and not counted.by_state.get(asked.state):
+        # Nothing is searched for that is known not to be there.
+        found = found.none()
     page = lists.page_of(request, found, listing.sorts, listing.default)
     context = {
         **more,

@@ -29,8 +29,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def _box(row: Row) -> Box:
-    now = {state: count for state, count in row.counts.items() if state != "later"}
-    tone = next((tone for state, tone in _TONES if now.get(state)), "quiet")
+    tone = next((tone for state, tone in _TONES if row.counts.get(state)), "quiet")
     stage = row.stage
     return Box(
         name=stage.name,
@@ -38,7 +37,7 @@ def _box(row: Row) -> Box:
         after=row.after,
         note="on " + " or ".join(stage.on),
         href=f"#{stage.name}",
-        count=sum(now.values()),
+        count=sum(row.counts.values()),
         tone=tone,
     )
 
@@ -47,8 +46,8 @@ def _shown(row: Row) -> dict[str, Any]:
     failed = row.counts.get("failed", 0)
     return {
         "stage": row.stage,
-        "counts": [(state, count) for state, count in row.counts.items() if state != "later"],
-        "later": row.counts.get("later", 0),
+        "counts": list(row.counts.items()),
+        "later": row.later,
         "failed": links.to("queue", q=f"stage:{row.stage.name}") if failed else "",
         "after": row.after,
     }
