@@ -38,6 +38,7 @@ from q2c.engine import emit, gates, record
 from q2c.engine import run as engine
 from q2c.engine.claim import claim
 from q2c.models import Attempt, Connection, Event, ItemMapping, Order, Product, TaxNexus
+from q2c.money import exponent
 from q2c.stages import STAGES
 from q2c.stages.controls.calendar import add_months
 
@@ -103,57 +104,49 @@ def order_document(number: str, customer: str = "Acme GmbH", region: str = "EMEA
     """Two years of the platform in two phases, an implementation fee and usage with tiers, in one region."""
     _, country, currency = REGIONS[region]
     starts = more.pop("starts_on", clock.today())
-    seats, unit = more.pop("seats", 100), more.pop("unit_price", "40")
-    discount = more.pop("discount_minor", 0)
     key = more.pop("customer_key", f"A-{customer}"[:40])
+    lines = _lines(
+        region.lower(), currency, starts, more.pop("seats", 100), more.pop("unit_price", "40"),
+        more.pop("discount_minor", 0),
+    )  # fmt: skip
+    group = InvoiceGroup(
+        key=region.lower(), region=region, bill_to=key, ship_to=Address(country=country), currency=currency
+    )
+    party = Party(key=key, name=customer, pays_for_itself=True, billing_address=Address(country=country))
+    given = {
+        "order_number": number, "customer": key, "contract_entity": "US01", "currency": currency,
+        "closed_on": clock.today(), "starts_on": starts, "term_months": 24, "parties": (party,), "groups": (group,),
+        "lines": lines,
+    }  # fmt: skip
+    return OrderDocument(**given | more)
+
+
+def _lines(
+    group: str, currency: str, starts: dt.date, seats: int, unit: str, discount: int
+) -> tuple[OrderLine, OrderLine, OrderLine]:
+    """Seats double after a year; amounts are exact in the currency's own decimals."""
     half, end = add_months(starts, 12), add_months(starts, 24)
-    scale = 10 ** {"JPY": 0}.get(currency, 2)
-    yearly = seats * int(unit) * 12 * scale
+    scale = 10 ** exponent(currency)
     phases = (
         Phase(starts_on=starts, ends_on=half, quantity=str(seats), unit_price=unit),
         Phase(starts_on=half, ends_on=end, quantity=str(seats * 2), unit_price=unit),
     )
-    where = {"group": region.lower(), "billing": Billing(frequency="annual")}
-    return OrderDocument(
-        **{
-            "order_number": number,
-            "customer": key,
-            "contract_entity": "US01",
-            "currency": currency,
-            "closed_on": clock.today(),
-            "starts_on": starts,
-            "term_months": 24,
-            "parties": (
-                Party(key=key, name=customer, pays_for_itself=True, billing_address=Address(country=country)),
-            ),
-            "groups": (
-                InvoiceGroup(
-                    key=region.lower(), region=region, bill_to=key, ship_to=Address(country=country), currency=currency
-                ),
-            ),
-            "lines": (
-                OrderLine(
-                    line=1, product="PLATFORM", kind="recurring", quantity=str(seats), unit_price=unit,
-                    price_period="month", discount_minor=discount, amount_minor=yearly * 3 - discount, phases=phases,
-                    revenue_treatment="ratable_monthly", **where,
-                ),
-                OrderLine(
-                    line=2, product="ONBOARDING", kind="one_time", quantity="1", unit_price="5000",
-                    amount_minor=5000 * scale, revenue_treatment="point_in_time",
-                    **where | {"billing": Billing(frequency="once")},
-                ),
-                OrderLine(
-                    line=3, product="API-CALLS", kind="usage", amount_minor=0, revenue_treatment="usage_as_billed",
-                    usage=UsageTerms(
-                        meter="api_calls", included_quantity="10000",
-                        tiers=(PriceTier(up_to="100000", unit_price="0.002"), PriceTier(unit_price="0.001")),
-                    ),
-                    **where | {"billing": Billing(frequency="monthly", timing="in_arrears")},
-                ),
-            ),
-        }
-        | more
+    platform = OrderLine(
+        line=1, product="PLATFORM", group=group, kind="recurring", quantity=str(seats), unit_price=unit,
+        price_period="month", discount_minor=discount, amount_minor=seats * int(unit) * 36 * scale - discount,
+        phases=phases, billing=Billing(frequency="annual"), revenue_treatment="ratable_monthly",
     )  # fmt: skip
+    fee = OrderLine(
+        line=2, product="ONBOARDING", group=group, kind="one_time", quantity="1", unit_price="5000",
+        amount_minor=5000 * scale, billing=Billing(frequency="once"), revenue_treatment="point_in_time",
+    )  # fmt: skip
+    tiers = (PriceTier(up_to="100000", unit_price="0.002"), PriceTier(unit_price="0.001"))
+    usage = OrderLine(
+        line=3, product="API-CALLS", group=group, kind="usage", amount_minor=0, revenue_treatment="usage_as_billed",
+        billing=Billing(frequency="monthly", timing="in_arrears"),
+        usage=UsageTerms(meter="api_calls", included_quantity="10000", tiers=tiers),
+    )  # fmt: skip
+    return platform, fee, usage
 
 
 def arrive(type_: str, source: str, source_id: str, payload: Any, correlation_id: uuid.UUID | None = None) -> Event:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exceptions import problems, tallies
-from exceptions.models import Approval, Case, Problem
+from exceptions.models import Approval, Case, Offer, Problem
 from exceptions.models.case import TO_DO
 from q2c import clock
 
@@ -28,13 +28,17 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """`to_do` cases need a person; `late` of them are past their service level; `asked` decisions wait."""
+    """`to_do` cases need a person; `late` of them are past their service level; `asked` decisions wait.
+
+    `offered` counts what a fix has set free and nobody has replayed yet.
+    """
 
     to_do: int
     late: int
     more_late: bool
     latest: list[Case]
     asked: int
+    offered: int
     cards: list[Card]
 
 
@@ -53,6 +57,7 @@ def now(user: Any, cards: int = 6, cases: int = 6) -> Attention:
             .defer("context", "proof", "haystack")[:cases]
         ),
         asked=Approval.objects.visible_to(user).filter(state="requested").count(),
+        offered=Offer.objects.visible_to(user).filter(state="open").count(),
         cards=[_card(problem, totals) for problem, totals in problems.cards(user, limit=cards)[:cards]],
     )
 

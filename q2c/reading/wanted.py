@@ -33,11 +33,13 @@ class Wanted:
 
 def read(given: Mapping[str, str], states: tuple[str, ...]) -> Wanted:
     """The wish of ?state=&q=&entity=&currency=&period=&since=&until=. Never raises."""
-    wanted = Wanted(q=_plain(given.get("q", ""))[:TEXT_MAX], entity=_plain(given.get("entity", "")).upper()[:20])
     state = _plain(given.get("state", ""))
-    if state in states:
-        wanted.state = state
-    elif state:
+    wanted = Wanted(
+        state=state if state in states else "",
+        q=_plain(given.get("q", ""))[:TEXT_MAX],
+        entity=_plain(given.get("entity", "")).upper()[:20],
+    )
+    if state and not wanted.state:
         wanted.wrong.append(("state", f"There is no state “{state[:40]}”"))
     currency = _plain(given.get("currency", "")).upper()
     if currency in money.EXPONENTS:
