@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("q2c", "0006_callouts")]
+    dependencies = [("q2c", "0007_long_keys_fit")]
 
     operations = [
         migrations.AddIndex(model_name="order", index=models.Index(fields=["total_minor", "id"], name="order_amount")),
