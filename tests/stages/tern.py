@@ -20,7 +20,6 @@ from q2c.stages.controls.world import World
 
 TODAY = dt.date(2026, 1, 15)
 SINCE = dt.date(2025, 1, 1)
-ENTITY_FIELDS = ("code", "name", "country")
 
 _DRAFT = {
     "order_number": "SO-1001", "customer": "A-1", "contract_entity": "US", "currency": "USD",
