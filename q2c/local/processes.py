@@ -34,7 +34,7 @@ WEB = Process(
 SANDBOXES = Process(
     "sandboxes",
     f"gunicorn q2c.connectors.sandboxes:app --bind {{host}}:{{sandbox_port}} --workers 1 --threads 32 --timeout 120 "
-    f"--graceful-timeout 3 {_GUNICORN}",
+    f"--keep-alive 65 --graceful-timeout 3 {_GUNICORN}",
 )
 WORKERS = tuple(Process(queue, f"{_WORKER} -Q {queue} -n {queue}@%h") for queue in QUEUES)
 BEAT = Process("beat", "celery -q -A q2c.celery beat -s {folder}/beat-schedule --pidfile= -l INFO")
