@@ -19,6 +19,10 @@ ALLOWED = {
     "requests": {
         "q2c/connectors/http.py",  # the one place that talks HTTP
     },
+    "file": {
+        "exceptions/policies.py",  # a table: one row per reason
+        "tests/stages/test_controls.py",  # a table: one row per defect
+    },
     "function": {
         "q2c/ui/gallery_records.py",  # examples, one after the other
     },
@@ -49,7 +53,8 @@ def lines_matching(pattern: str, *, allowed: frozenset[str] | set[str] = frozens
 
 
 def test_files_stay_short() -> None:
-    long = {path: count for path, text in sources() if (count := text.count("\n")) > FILE_LINES_MAX}
+    lines = {path: text.count("\n") for path, text in sources() if path not in ALLOWED["file"]}
+    long = {path: count for path, count in lines.items() if count > FILE_LINES_MAX}
     assert not long, f"Split these along their nouns or verbs, at most {FILE_LINES_MAX} lines each: {long}"
 
 
