@@ -87,6 +87,9 @@ class Office:
             if not is_left:
                 self.agenda.plan(seen_at, lambda: self._decide(problem_id))
             return
+        if is_left and reason == Reason.CREDIT_REFUSED:
+            self.agenda.plan(seen_at, lambda: self._snooze(problem_id, fix))
+            return
         if is_left:
             if self.chance.random() < 0.5:
                 self.agenda.plan(seen_at, lambda: self._claim(problem_id, fix))
@@ -103,6 +106,14 @@ class Office:
         if ids:
             casework.claim(self.person(fix.who), ids)
             casework.comment(self.person(fix.who), ids[:1], fix.note)
+
+    def _snooze(self, problem_id: uuid.UUID, fix: Fix) -> None:
+        """Until after the end of the story."""
+        ids = [case.id for case in self._open_cases(problem_id)]
+        until = office_hours(self.agenda.ends_at + dt.timedelta(days=5))
+        if ids:
+            casework.comment(self.person(fix.who), ids[:1], fix.note)
+            casework.snooze(self.person(fix.who), ids, until=until, why="they pay at the end of the month")
 
     def _fix(self, problem_id: uuid.UUID, fix: Fix) -> None:
         """Repair, then replay what the repair frees; what fails again is seen anew."""

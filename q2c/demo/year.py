@@ -114,6 +114,10 @@ class Year:
                 self.agenda.plan(self._at(day, 17, 30), partial(self.repairs.close_month, month))
             if (day + dt.timedelta(days=1)).day == 1:
                 self.agenda.plan(self._at(day, 21), self._report_usage)
+        # Whoever opens the queue finds something of this morning in it.
+        self.agenda.plan(self.ends_at - dt.timedelta(minutes=95), self._morning)
+        if waiting:
+            self.agenda.plan(self.ends_at - dt.timedelta(minutes=40), partial(self._close, waiting))
 
     @staticmethod
     def _at(day: dt.date, hour: int, minute: int = 0) -> dt.datetime:
