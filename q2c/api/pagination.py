@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 
@@ -20,8 +21,12 @@ class Keyset(CursorPagination):
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
         try:
+            cursor = self.decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                # It is compared with ids, so it has to be one.
+                queryset.model._meta.pk.to_python(cursor.position)
             return super().paginate_queryset(queryset, request, view)
-        except NotFound:
+        except (NotFound, ValidationError):
             raise Problem(
                 400, "cursor", "This cursor is none of ours", remedy="Follow `next`, or start without a cursor"
             ) from None

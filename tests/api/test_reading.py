@@ -87,6 +87,37 @@ def test_what_cannot_be_answered(reader: Caller, path: str, status: int, code: s
     assert answer.json()["type"] == f"urn:q2c:problem:{code}"
 
 
+BROKEN = {
+    "no Base64": "nonsense",
+    "other letters": "%C3%A9",
+    "empty position": b"p=",
+    "a NUL": b"p=%00",
+    "a NUL, and backwards": b"r=1&p=%00",
+    "letters": b"p=abc",
+    "a number": b"o=99999999999999999999&p=1",
+    "a day": b"p=2026-01-01",
+    "nearly an id": b"p=12345678-1234-1234-1234-12345678901g",
+    "a statement": b"p=%27%20OR%201%3D1",
+    "no offset": b"o=x",
+    "less than nothing": b"o=-1",
+    "no direction": b"r=x",
+    "too many digits": b"r=" + b"9" * 5000,
+    "bytes": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("path", ["events", "orders", "invoices", "journals", "cases"])
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_cursor_that_is_none_of_ours(reader: Caller, path: str, what: str) -> None:
+    broken = BROKEN[what]
+    given = base64.urlsafe_b64encode(broken).decode() if isinstance(broken, bytes) else broken
+    answer = reader.client.get(f"/api/v1/{path}?cursor={given}", headers=reader.headers)
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (400, "urn:q2c:problem:cursor"), problem
+    assert "cursor" in problem["detail"]
+    assert "Follow `next`" in problem["remedy"]
+
+
 def test_orders_invoices_and_journals(reader: Caller) -> None:
     (stored,) = taken()
     row = made(Order, number="SO-1", event=stored, document=json.dumps(order()), customer_key="C-1", currency="USD")
