@@ -33,7 +33,9 @@ def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
     items, kind = parsing.items_of(request)
     single = kind in (parsing.STRUCTURED, parsing.JSON)
     correlation_id = request.correlation_id if single else None  # type: ignore[attr-defined]
-    sender = Sender(system=holder.system, actor=holder.get_username(), correlation_id=correlation_id)
+    sender = Sender(
+        system=holder.system, actor=holder.get_username(), correlation_id=correlation_id, may=holder.has_perm
+    )  # fmt: skip
 
     def act() -> HttpResponse:
         taken = intake.take(items, sender)
@@ -54,7 +56,7 @@ def _one(request: HttpRequest, taken: Taken) -> HttpResponse:
 
 def _status_of(taken: Taken) -> int:
     code = taken.faults[0].code
-    named = {"too_large": 413, "source_not_yours": 403, "internal_error": 500}
+    named = {"too_large": 413, "source_not_yours": 403, "forbidden": 403, "internal_error": 500}
     return 400 if code in parsing.UNREADABLE else named.get(code, 422)
 
 

@@ -16,6 +16,7 @@ from q2c.contracts.events import EVENTS
 from q2c.contracts.schema import closed
 
 _REF = "#/components/schemas/"
+_RIGHTS = "; ".join(f"{row.name} needs the right {row.right}, too" for row in EVENTS.values() if row.right)
 PROBLEM = {"schema": {"$ref": f"{_REF}Problem"}}
 _UUID = {"type": "string", "format": "uuid"}
 
@@ -66,7 +67,7 @@ def _cloud_event(payloads: list[type]) -> dict[str, Any]:
             "source": {"type": "string", "description": "The key's system, or something below it: webshop/eu"},
             "type": {
                 "type": "string",
-                "description": f"{', '.join(schema.inbound())}; or with a version: OrderReceived.v1",
+                "description": f"{', '.join(schema.inbound())}; or with a version: OrderReceived.v1. {_RIGHTS}",
             },
             "time": {"type": "string", "format": "date-time", "description": "When it happened; now if left out"},
             "datacontenttype": {"type": "string", "default": "application/json"},

@@ -81,13 +81,17 @@ class JournalReversalRequested:
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One row of EVENTS. `inbound` events may be sent to POST /api/v1/events by an upstream system."""
+    """One row of EVENTS. `inbound` events may be sent to POST /api/v1/events by an upstream system.
+
+    `right` is what its key needs for this one beside q2c.add_event: what undoes something is not for every sender.
+    """
 
     name: str
     version: int
     payload: type
     inbound: bool
     about: str
+    right: str = ""
 
 
 EVENTS: dict[str, EventType] = {
@@ -96,7 +100,7 @@ EVENTS: dict[str, EventType] = {
         EventType("OrderReceived", 1, OrderDocument, True, "A deal closed in the sales platform"),
         EventType("OrderAccepted", 1, OrderFact, False, "Every control passed"),
         EventType("OrderRejected", 1, OrderFact, False, "A person gave the order up"),
-        EventType("OrderCancelRequested", 1, OrderCancelRequested, True, "Undo an order"),
+        EventType("OrderCancelRequested", 1, OrderCancelRequested, True, "Undo an order", "q2c.cancel_order"),
         EventType("OrderCancelled", 1, OrderFact, False, "What was provisioned is cancelled"),
         EventType("CustomerSynced", 1, CustomerSynced, False, "The customer exists in one platform"),
         EventType("SubscriptionProvisioned", 1, SubscriptionFact, False, "Billing knows the subscription"),
@@ -106,7 +110,10 @@ EVENTS: dict[str, EventType] = {
         EventType("RevenueScheduled", 1, InvoiceFact, False, "An invoice carries revenue to recognise"),
         EventType("JournalReady", 1, JournalFact, False, "A journal is balanced, numbered and frozen"),
         EventType("JournalPosted", 1, JournalFact, False, "The general ledger holds the journal"),
-        EventType("JournalReversalRequested", 1, JournalReversalRequested, True, "Mirror a posted journal"),
+        EventType(
+            "JournalReversalRequested", 1, JournalReversalRequested, True, "Mirror a posted journal",
+            "ledger.reverse_journalentry",
+        ),
         EventType("JournalReversed", 1, JournalFact, False, "The mirror entry is posted"),
     )
-}
+}  # fmt: skip

@@ -7,7 +7,7 @@ import binascii
 import datetime as dt
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +40,15 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sender:
-    """Who sends. Events carry `system`, or something below it, as their source."""
+    """Who sends. Events carry `system`, or something below it, as their source.
+
+    `may` says whether the sender has a right; None where it needs none, as our own connections.
+    """
 
     system: str
     actor: str
     correlation_id: uuid.UUID | None = None
+    may: Callable[[str], bool] | None = None
 
 
 class _Enveloped(msgspec.Struct):
@@ -101,6 +105,7 @@ def _incoming(
     attributes: Mapping[str, Any], document: Any, raw: bytes, sender: Sender, below: str, envelope: str, data_at: int
 ) -> Incoming:
     row, found = _type_of(attributes)
+    found += _right_faults(row, sender)
     found += _attribute_faults(attributes)
     found += _source_faults(attributes, sender)
     occurred_at = _instant(attributes.get("time"), found)
@@ -208,6 +213,15 @@ def _type_of(attributes: Mapping[str, Any]) -> tuple[EventType | None, list[Faul
                       remedy=f"Send version {row.version}: {schema.ADDRESS}{schema.name_of(row.name)}")
             ]  # fmt: skip
     return row, []
+
+
+def _right_faults(row: EventType | None, sender: Sender) -> list[Fault]:
+    if row is None or not row.right or sender.may is None or sender.may(row.right):
+        return []
+    return [
+        Fault(code="forbidden", pointer="/type", detail=f"{row.name} needs the right {row.right}, too",
+              remedy=f"Ask for a key with the scope {row.right}", seen=row.name)
+    ]  # fmt: skip
 
 
 def _source_faults(attributes: Mapping[str, Any], sender: Sender) -> list[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from q2c.api import urls
-from q2c.models import ApiKey
+from exceptions.models import Case
+from q2c.api import parsing, urls
+from q2c.contracts.events import EVENTS
+from q2c.models import ApiKey, Event
 from tests.api.conftest import Caller
+from tests.intake.documents import event, line
 
 pytestmark = pytest.mark.django_db
 ID = "12345678-1234-1234-1234-123456789012"
@@ -107,3 +111,45 @@ def test_a_view_without_a_right_is_closed_to_everybody() -> None:
 
     request = type("Request", (), {"user": get_user_model().objects.create_superuser("root")})()
     assert HasRight().has_permission(request, Forgotten()) is False
+
+
+ASKS = {
+    "JournalReversalRequested": (
+        "ledger.reverse_journalentry", {"journal_id": "x", "effective_on": "2026-01-05", "reason": "billed in error"}
+    ),
+    "OrderCancelRequested": ("q2c.cancel_order", {"order_number": "SO-1", "effective_on": "2026-01-05"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("type_", ASKS)
+def test_what_undoes_something_needs_a_right_of_its_own(type_: str) -> None:
+    right, data = ASKS[type_]
+    asked = event("undo-1", data, type=type_)
+    feed = Caller(ApiKey.make("webshop", ["q2c.add_event"])[1])
+    alone = feed.post("/api/v1/events", asked)
+    assert (alone.status_code, alone.json()["type"]) == (403, "urn:q2c:problem:forbidden")
+    assert right in alone.json()["remedy"]
+    in_headers = {f"Ce-{name}": value for name, value in asked.items() if name not in ("data", "datacontenttype")}
+    assert feed.post("/api/v1/events", asked["data"], "application/json", **in_headers).status_code == 403
+    lines = b"\n".join([line("good-1"), json.dumps(asked).encode(), line("good-2")])
+    for body, kind in (
+        ([event("good-3"), asked, event("good-4")], "application/cloudevents-batch+json"),
+        (lines, parsing.NDJSON),
+    ):
+        among = feed.post("/api/v1/events", body, kind).json()
+        assert [each["status"] for each in among["results"]] == ["stored", "refused", "stored"], among
+        (fault,) = among["results"][1]["errors"]
+        assert (fault["code"], fault["pointer"]) == ("forbidden", "/type")
+        assert right in fault["remedy"]
+    assert not Event.objects.filter(type=type_).exists()
+    back_office = Caller(ApiKey.make("webshop", ["q2c.add_event", right])[1])
+    assert back_office.post("/api/v1/events", asked).status_code == 202
+    assert Event.objects.get(type=type_).source_id == "undo-1"
+    assert not Case.objects.exclude(state="resolved").exists(), "it came again, with the right"
+
+
+def test_each_right_that_an_event_names_is_one() -> None:
+    known = {f"{label}.{name}" for label, name in Permission.objects.values_list("content_type__app_label", "codename")}
+    named = {row.name: row.right for row in EVENTS.values() if row.right}
+    assert named == {type_: right for type_, (right, _) in ASKS.items()}
+    assert set(named.values()) <= known

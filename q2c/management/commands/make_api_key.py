@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from q2c import clock
+from q2c.contracts.events import EVENTS
 from q2c.models import ApiKey
 
 # What an upstream system needs to send facts and follow what became of them.
@@ -19,7 +20,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("system", help="its events carry this name as their source")
-        parser.add_argument("--scope", action="append", help=f"a right; default: {', '.join(DEFAULT_SCOPES)}")
+        more = ", ".join(f"{row.name} {row.right}" for row in EVENTS.values() if row.right)
+        parser.add_argument(
+            "--scope",
+            action="append",
+            help=f"a right; default: {', '.join(DEFAULT_SCOPES)}. Beside q2c.add_event these events need: {more}",
+        )
         parser.add_argument("--days", type=int, help="it expires after so many days")
 
     def handle(self, *_: Any, **options: Any) -> None:
