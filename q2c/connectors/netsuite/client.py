@@ -156,6 +156,7 @@ class NetSuite:
         wrong = mapping.differences(
             mapping.signature_of(journal, self.segments), mapping.signature_of_rows(rows, self.segments)
         )
+        wrong += mapping.rate_difference(journal, rows)
         if rows[0].get("externalid", "") != journal.key:
             wrong.append(f"external id {rows[0].get('externalid') or 'empty'}, so that it is not found again")
         if wrong:

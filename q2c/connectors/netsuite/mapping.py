@@ -16,6 +16,8 @@ from q2c.contracts.documents import CustomerDocument, JournalDocument, JournalLi
 SEGMENTS = {"cost_center": "department", "product_line": "class", "region": "location"}
 MEMO_MAX = 999
 APPROVED = "2"
+# Of a rate, how far NetSuite's rounding may move it: by its eighth decimal, or a millionth of a large one.
+RATE_PLACES, RATE_SHARE = Decimal("0.000000005"), Decimal("0.000001")
 
 # Date, currency and subsidiary; and the lines, counted: account, minor units, segments, customer.
 Signature = tuple[str, str, str, Counter[tuple[Any, ...]]]
@@ -37,9 +39,13 @@ def journal_body(journal: JournalDocument, found: Found) -> dict[str, Any]:
         "approvalStatus": {"id": APPROVED},
         "line": {"items": [_line(line, journal.currency, found) for line in journal.lines]},
     }
-    if journal.exchange_rate is not None and journal.functional_currency not in ("", journal.currency):
+    if _is_foreign(journal) and journal.exchange_rate is not None:
         body["exchangeRate"] = journal.exchange_rate
     return body
+
+
+def _is_foreign(journal: JournalDocument) -> bool:
+    return journal.functional_currency not in ("", journal.currency)
 
 
 def _line(line: JournalLine, currency: str, found: Found) -> dict[str, Any]:
@@ -93,6 +99,19 @@ def _minor(text: str | None, currency: str) -> int | str:
         return money.Money.of(Decimal(text), currency).minor if text else 0
     except (money.MoneyError, ArithmeticError):
         return str(text)
+
+
+def rate_difference(journal: JournalDocument, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """In words, that the books would be kept in other amounts; empty where no rate was sent and none is implied."""
+    ours = journal.exchange_rate if _is_foreign(journal) else Decimal(1) if journal.functional_currency else None
+    if ours is None:
+        return []
+    said = rows[0].get("exchangerate") or ""
+    try:
+        close = abs(Decimal(said) - ours) <= max(RATE_PLACES, ours * RATE_SHARE)
+    except ArithmeticError:
+        close = False
+    return [] if close else [f"exchange rate {said or 'empty'} instead of {ours}"]
 
 
 def differences(ours: Signature, theirs: Signature) -> list[str]:

@@ -89,6 +89,24 @@ def test_a_foreign_currency_is_compared_as_it_was_sent_and_booked_at_our_rate(ac
     assert [(r["debit"], r["foreignamount"], r["exchangerate"]) for r in rows] == [("361.23", "333.33", "1.0837")]
 
 
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [(1.0837, ""), (1.083700004, ""), (1.0838, "1.0838"), (1, "1"), (10.837, "10.837")],
+)
+def test_a_rate_is_compared_to_the_precision_it_is_kept_in(account, netsuite, there, told):
+    journal = books.journal(
+        "rate", *books.sale(33_333), currency="EUR", exchange_rate=Decimal("1.0837"), functional_currency="USD"
+    )
+    (posted,) = netsuite.post([journal])
+    account.edit("journalEntry", posted.reference, exchangeRate=there)
+    (outcome,) = netsuite.find([journal])
+    if told:
+        assert isinstance(outcome, Rejected) and outcome.reason == Reason.CONTENT_DIFFERS
+        assert f"exchange rate {told} instead of 1.0837" in outcome.text
+    else:
+        assert isinstance(outcome, Posted), outcome
+
+
 def test_our_own_currency_sends_no_rate(netsuite):
     journal = books.journal(exchange_rate=Decimal(1), functional_currency="USD")
     with recording() as attempts:

@@ -77,7 +77,7 @@ class Ledger(Subject):
 
     @abstractmethod
     def spoil(self, control: Control, document: Any, what: str) -> None:
-        """Change the record on the platform behind our back: its `what` is date, amount or dimension."""
+        """Change the record on the platform behind our back: its `what` is date, amount, dimension or rate."""
 
     @abstractmethod
     def spoil_next(self, control: Control, what: str) -> None:

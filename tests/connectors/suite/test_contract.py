@@ -266,7 +266,7 @@ def test_inactive_dimension_is_caught_before_sending(subject: Ledger, bench: Any
     assert isinstance(it.write(document), Posted)
 
 
-@pytest.mark.parametrize("what", ["date", "amount", "dimension"])
+@pytest.mark.parametrize("what", ["date", "amount", "dimension", "rate"])
 @every(LEDGERS)
 def test_what_was_changed_behind_our_back_is_seen(subject: Ledger, what: str, bench: Any) -> None:
     it = bench(subject, "changed behind our back")

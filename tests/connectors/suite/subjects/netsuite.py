@@ -32,7 +32,7 @@ class Journals(Ledger):
         return books.connect(oauth2=self.oauth2, **config)
 
     def document(self) -> JournalDocument:
-        return books.journal(f"suite-{next(_numbers)}")
+        return books.journal(f"suite-{next(_numbers)}", functional_currency="USD")
 
     def other_content(self, document: JournalDocument) -> JournalDocument:
         return replace(document, lines=books.sale(125_001))
@@ -63,6 +63,9 @@ class Journals(Ledger):
         body = record["body"]
         if what == "date":
             control.edit("journalEntry", record["id"], tranDate="2026-03-31")
+            return
+        if what == "rate":
+            control.edit("journalEntry", record["id"], exchangeRate=2)
             return
         for line in body["line"]["items"]:
             if what == "dimension":
