@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from exceptions.models import Case
 from q2c import clock, keys
@@ -62,6 +63,8 @@ def submit(item: Item, sender: Sender) -> Answer:
     envelope.read(item, sender)
     with transaction.atomic():
         taken = intake.take([item], sender)[0]
+        if taken.status == "duplicate" and (back := _taken_back(item, sender)):
+            taken = intake.take([back], sender)[0]
         if taken.event_id is None:
             raise intake.Faulty(*taken.faults)
         step_id = Step.objects.values_list("id", flat=True).get(event=taken.event_id, stage=STAGE)
@@ -71,6 +74,25 @@ def submit(item: Item, sender: Sender) -> Answer:
     if steps:
         run.run_claimed(STAGE, steps)
     return answer_of(step_id, is_new=taken.status == "stored")
+
+
+def _taken_back(item: Item, sender: Sender) -> Item | None:
+    """The item as a version of its own, where another one came in between: the sender takes that change back.
+
+    Its id names the version it follows, so that sent again it is a repeat. None where nothing came in between.
+    """
+    attributes = item.attributes or {}
+    mine = Q(event__source=sender.system) | Q(event__source__startswith=f"{sender.system}/")
+    number = attributes["id"].rpartition(":")[0]
+    versions = Step.objects.filter(mine, stage=STAGE, business_key=number).order_by("-event__occurred_at", "-seq")
+    newest = versions.values_list("event_id", "event__source", "event__source_id").first()
+    if newest is None:
+        return None
+    event_id, source, source_id = newest
+    if source == sender.system and source_id == attributes["id"]:
+        return None
+    again = source == sender.system and source_id.startswith(f"{attributes['id']}:")
+    return replace(item, attributes={**attributes, "id": source_id if again else f"{attributes['id']}:{event_id.hex}"})
 
 
 def _put_back(step_id: uuid.UUID, sender: Sender) -> None:

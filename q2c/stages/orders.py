@@ -30,12 +30,15 @@ WHERE s.business_key = ANY(%s::text[]) AND s.stage = 'accept_order' AND s.state 
 
 
 def supersede_older(facts: Sequence[Fact]) -> None:
-    """A newer version of a deal takes the place of older ones that still wait or failed."""
+    """A newer version of a deal takes the place of older ones that still wait or failed.
+
+    Of two with the same time the one received later wins: what is open already came before these.
+    """
     newest: dict[str, dt.datetime] = {}
     for fact in facts:
         number = fact.payload.order_number
         newest[number] = max(newest.get(number, fact.occurred_at), fact.occurred_at)
-    older = [id_ for id_, number, at in bulk.execute(_OPEN_VERSIONS, [list(newest)]) if at < newest[number]]
+    older = [id_ for id_, number, at in bulk.execute(_OPEN_VERSIONS, [list(newest)]) if at <= newest[number]]
     if older:
         states.move(Step, "abandon", older, reason=Reason.SUPERSEDED, text="a newer version of the deal arrived")
         cases.resolve_for({id_: {} for id_ in older}, actor="q2c", resolution="superseded")
@@ -79,7 +82,7 @@ ORDER BY u.key, u.at DESC
 ON CONFLICT (key) DO UPDATE SET name = excluded.name, parent_key = excluded.parent_key, active = excluded.active,
   pays_for_itself = excluded.pays_for_itself, email = excluded.email,
   address = coalesce(excluded.address, q2c_customer.address), source = excluded.source, changed_at = excluded.changed_at
-WHERE q2c_customer.changed_at < excluded.changed_at
+WHERE q2c_customer.changed_at <= excluded.changed_at
 """
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
 import pytest
 
 from exceptions.models import Case
+from q2c import clock
 from q2c.engine import run
 from q2c.models import ApiKey, Attempt, Customer, Event, IdempotencyRecord, ItemMapping, Order, Step
 from tests.api.conftest import Caller
@@ -16,6 +18,7 @@ from tests.intake import company
 from tests.intake.documents import order
 
 ORDERS = "/api/v1/orders"
+MONDAY = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 # Platforms are called between transactions, so the tests commit.
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,6 +97,45 @@ def test_put_right_it_is_accepted_and_the_case_ends(shop: Caller) -> None:
     wrong["lines"][0]["amount_minor"] = 1
     assert send(shop, wrong).status_code == 422
     assert send(shop, order()).status_code == 201
+    assert Case.objects.get().resolution == "superseded"
+
+
+def test_a_change_is_taken_back(shop: Caller) -> None:
+    """A, B, A: the third is a version of its own with the content of the first; each sent twice is a repeat."""
+    first, change = order(description="a"), order(description="b")
+    said = []
+    for n, document in enumerate((first, first, change, first, first, change, change, first)):
+        with clock.at(MONDAY + clock.seconds(60 * n)):
+            answer = send(shop, document)
+            said.append((answer.status_code, answer.json().get("status")))
+            versions = Event.objects.filter(type="OrderReceived").count()
+            said[-1] += (versions,)
+    back, refused = (201, "accepted"), (422, 422)
+    assert said == [
+        (*back, 1), (200, "accepted", 1), (*refused, 2), (*back, 3), (200, "accepted", 3), (*refused, 4), (*refused, 4),
+        (*back, 5),
+    ]  # fmt: skip
+    assert Order.objects.get().state == "accepted"
+    assert not Case.objects.exclude(state="resolved").exists()
+
+
+def test_a_change_is_taken_back_before_it_was_accepted(shop: Caller) -> None:
+    for n, document in enumerate((dear(description="a"), dear(description="b"), dear(description="a"))):
+        with clock.at(MONDAY + clock.seconds(60 * n)):
+            answer = send(shop, document)
+            assert (answer.status_code, answer.json()["status"]) == (201, "awaiting_approval"), answer.content
+    kept = Order.objects.get()
+    assert '"description":"a"' in kept.document
+    assert list(Step.objects.order_by("seq").values_list("state", flat=True)) == ["abandoned", "abandoned", "failed"]
+
+
+def test_of_two_versions_with_one_time_the_later_received_counts(shop: Caller) -> None:
+    wrong = order()
+    wrong["lines"][0]["amount_minor"] = 1
+    with clock.at(MONDAY):
+        assert send(shop, wrong).status_code == 422
+        answer = send(shop, order())
+    assert (answer.status_code, answer.json()["status"]) == (201, "accepted"), answer.content
     assert Case.objects.get().resolution == "superseded"
 
 
