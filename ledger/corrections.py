@@ -103,9 +103,11 @@ def reverse(entry_id: uuid.UUID, effective_on: dt.date, event_id: uuid.UUID, rea
     """The mirror of a posted entry, ready: every amount negated, on the same accounts, in the period of its day.
 
     `reason` becomes its memo. The original becomes reversed when the mirror is posted (mark_posted). The same
-    event gives the same mirror. Findings: period closed or missing, or an entry that cannot be reversed.
+    event gives the same mirror. Findings: period closed or missing, a day before the entry's own, or an entry that
+    cannot be reversed.
     """
-    original = JournalEntry.objects.select_related("entity", "period").get(pk=entry_id)
+    # Locked, so that of two requests at once the second sees the first one's mirror.
+    original = JournalEntry.objects.select_related("entity", "period").select_for_update(of=("self",)).get(pk=entry_id)
     fact = Fact(
         event_id=event_id,
         event_type="JournalReversed",
@@ -134,6 +136,12 @@ def reverse(entry_id: uuid.UUID, effective_on: dt.date, event_id: uuid.UUID, rea
 def _in_the_way(books: Books, fact: Fact, original: JournalEntry) -> list[Finding]:
     rated = (Reason.FX_RATE_MISSING, Reason.CURRENCY_NOT_ALLOWED)  # the original's rates and currency hold
     findings = [f for f in header_findings(books, fact, correction=True)[3] if f.reason not in rated]
+    if fact.effective_on < original.effective_on:
+        text = (
+            f"A reversal on {fact.effective_on} would come before entry {original.number} itself, which is of "
+            f"{original.effective_on}"
+        )
+        findings.append(Finding(Reason.JOURNAL_REFUSED, text, field="effective_on"))
     mirror = JournalEntry.objects.filter(reverses=original).exclude(state="superseded").first()
     if mirror or original.state != "posted":
         why = f"has the mirror {mirror.number}" if mirror else f"is {original.state}, not posted"

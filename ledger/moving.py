@@ -28,7 +28,7 @@ def mark_posting(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
 
 
 def mark_blocked(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-    """posting → blocked: the ERP surely did not take them; the ids that moved."""
+    """posting → blocked: a person must look; the ids that moved. What the ERP may hold is not to be derived anew."""
     return states.move(JournalEntry, "block", ids)
 
 

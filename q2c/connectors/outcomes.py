@@ -45,13 +45,18 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rejected:
-    """Surely not done, and a repeat of the same content would be refused again."""
+    """Surely not done, and a repeat of the same content would be refused again.
+
+    `held`: the send was not what was refused. The platform has, or may have, something under our key, and it is not
+    what it should be (other content, not approved, a job that cannot be asked about).
+    """
 
     reason: Reason
     text: str
     code: str = ""
     field: str = ""
     blocker: Blocker | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +84,13 @@ class NotFound:
 
 Outcome = Posted | Accepted | Rejected | Unavailable | Unknown
 Lookup = Posted | Rejected | NotFound | Unavailable
+
+
+def read_after_send(found: Lookup, otherwise: str) -> Posted | Rejected | Unknown:
+    """What a look at the key says once the write has left: whatever does not tell what is there leaves it unknown."""
+    if isinstance(found, Posted) or (isinstance(found, Rejected) and found.held):
+        return found
+    return Unknown(text=otherwise if isinstance(found, NotFound) else f"{otherwise}: {found.text}")
 
 
 class ReadFailed(Exception):

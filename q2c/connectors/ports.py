@@ -147,7 +147,7 @@ class Journals(Connector, Protocol):
         """Post each under its key and read it back: date, amounts and dimensions must be what was sent."""
 
     def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
-        """Look each key up; Posted(found=True) when the content is equal, Rejected(CONTENT_DIFFERS) when not."""
+        """Look each key up: Posted(found=True) when the content is equal, else Rejected(CONTENT_DIFFERS, held=True)."""
 
     def still_blocked(self, blocker: Blocker) -> bool | None:
         """Whether the object still stands in the way; None when the platform cannot say now."""

@@ -64,7 +64,6 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
     notes, step = work.notes, work.step
     notes.update(next_at=clock.now(), sent_at=step.sent_at, tried=1)
     if work.findings:
-        notes["sent_at"] = None if step.phase == "send" and work.outcome is None else step.sent_at
         return
     match work.outcome:
         case None:
@@ -74,7 +73,8 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
         case Accepted(handle=handle, poll_after_s=after_s):
             notes.update(target="accepted", handle=handle, next_at=clock.now() + clock.seconds(after_s))
         case Rejected() as refused:
-            notes["sent_at"] = None
+            if _is_surely_not_there(work, refused):
+                notes["sent_at"] = None
             work.findings.append(_finding(refused))
         case Unavailable() as away:
             _settle_unavailable(work, away, budgets)
@@ -83,6 +83,13 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
         case NotFound() as nothing:
             note_search(work, nothing)
             _settle_unknown(work, "not found yet; the platform may still commit it", open_gates, budgets)
+
+
+def _is_surely_not_there(work: Work, refused: Rejected) -> bool:
+    """Only a refused send, or a job that failed, clears the mark that something may be there: not a refused look-up."""
+    if refused.held:
+        return False
+    return work.step.phase == "poll" or "called" in work.notes or "first_send" in work.notes
 
 
 def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -> None:

@@ -134,6 +134,8 @@ def _call(stage: Stage, works: list[Work], open_gates: gates.Gates) -> list[tupl
     go(polled, lambda work: verb.poll(open_gates.open, work))
     go(looked, lambda work: verb.look_up(open_gates.open, work))
     again = [work for work in looked if _may_send(work, open_gates)]
+    for work in first + again:
+        work.notes["called"] = True
     go(first + again, lambda work: verb.call(open_gates.open, work))
     return attempts
 

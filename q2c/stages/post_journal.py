@@ -29,7 +29,8 @@ class PostJournal(Verb):
 
     def prepare(self, works: Sequence[Work]) -> None:
         current = _living(work.fact.payload.journal_id for work in works)
-        # What was sent and never answered for may be in the ledger: it is looked up as it was, never derived anew.
+        # What was sent and not refused may be in the ledger, or is there and differs: looked up as it was, never
+        # derived anew.
         unsent = [w for w in works if w.step.phase == "send" and w.step.sent_at is None]
         blocked = [w for w in unsent if current[w.fact.payload.journal_id].state == "blocked"]
         fresh = _rederived(blocked, current)

@@ -1,4 +1,8 @@
-"""reverse_journal: undoes post_journal by a mirror entry, which is then posted like any other."""
+"""reverse_journal: undoes post_journal by a mirror entry, which is then posted like any other.
+
+Order key: the business document, so a journal is there before its reversal. A request that fails gives its place up:
+the mirror that another request made must not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from collections.abc import Sequence
 
 from ledger import journal
 from ledger.models import JournalEntry
+from q2c.connectors.outcomes import Posted
 from q2c.contracts.events import JournalFact
+from q2c.models import Step
 from q2c.reasons import Reason
 from q2c.stages import booking
 from q2c.stages.record_invoice import finding_of
@@ -35,6 +41,11 @@ class ReverseJournal(Verb):
         for work in works:
             entry, request = found[work.fact.payload.journal_id], work.fact.payload
             result = journal.reverse(entry.id, request.effective_on, work.fact.id, request.reason)
+            mirror = _mirror_of(entry) if result.findings else None
+            if mirror is not None:
+                # An earlier request has had it reversed: nothing is left to do.
+                work.outcome = Posted(reference=str(mirror.id), document=mirror.number or "", found=True)
+                continue
             if result.findings:
                 work.findings = [finding_of(finding) for finding in result.findings]
                 continue
@@ -45,6 +56,13 @@ class ReverseJournal(Verb):
                     currency=entry.currency, amount_minor=entry.total_minor, period=result.period,
                 ),
             )  # fmt: skip
+
+    def failed(self, works: Sequence[Work]) -> None:
+        Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
+
+
+def _mirror_of(entry: JournalEntry) -> JournalEntry | None:
+    return JournalEntry.objects.filter(reverses=entry).exclude(state="superseded").first()
 
 
 def _found(ids: object) -> dict[str, JournalEntry]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from q2c import clock, keys
-from q2c.connectors.outcomes import Posted, Rejected
+from q2c.connectors.outcomes import Posted, Rejected, Unknown
 from q2c.engine import emit, replay, run, sweep
 from q2c.engine.claim import claim
 from q2c.models import Event, Step, Transition
@@ -162,3 +162,50 @@ def test_the_sweeper_wakes_what_a_wiped_redis_forgot(verb: Scripted, monkeypatch
     monkeypatch.setattr("q2c.engine.wake.cache.add", lambda *_, **__: True)
     sweep.sweep()
     assert woken == ["scripted"]
+
+
+def test_what_a_look_up_refuses_stays_sent_until_the_platform_refuses_the_send(verb: Scripted) -> None:
+    """Found with other content: the platform holds it. Only a refusal of the send itself says that nothing is there."""
+    (step,) = arrive("1")
+    verb.says["1"] = [Unknown(text="the line dropped"), Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
+    verb.finds["1"] = [
+        Rejected(reason=Reason.CONTENT_DIFFERS, text="other amounts", held=True),
+        Rejected(reason=Reason.CREDENTIALS_REFUSED, text="no"),
+    ]
+    work()
+    work(60)
+    assert (fresh(step).state, fresh(step).reason, fresh(step).sent_at) == ("failed", "content_differs", NOW)
+    with later(70):
+        replay.replay([step.id], "ann")
+    work(70)
+    assert (fresh(step).reason, fresh(step).sent_at) == ("credentials_refused", NOW)
+    with later(80):
+        replay.replay([step.id], "ann")
+    work(80)
+    # Looked up after the settle time, none found, sent again, and refused.
+    assert (fresh(step).reason, fresh(step).sent_at) == ("period_closed", None)
+    assert verb.names() == ["call", "look_up", "look_up", "look_up", "call"]
+
+
+def test_what_was_sent_stays_sent_when_it_cannot_be_prepared(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Unknown(text="the line dropped")]
+    verb.finds["1"] = [Rejected(reason=Reason.CONTENT_DIFFERS, text="other amounts", held=True)]
+    work()
+    work(60)
+
+    def fails(work: Any) -> None:
+        raise ValueError("not now")
+
+    verb.on_prepare = fails
+    with later(70):
+        replay.replay([step.id], "ann")
+    work(70)
+    assert (fresh(step).reason, fresh(step).sent_at) == ("internal_error", NOW)
+
+
+def test_a_read_back_that_differs_stays_sent(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Rejected(reason=Reason.CONTENT_DIFFERS, text="other amounts", held=True)]
+    work()
+    assert (fresh(step).state, fresh(step).sent_at) == ("failed", NOW)

@@ -76,6 +76,18 @@ def test_a_cancelled_order_is_cancelled_in_billing_and_bills_no_more(story: Stor
     assert not Step.objects.filter(state__in=("failed", "waiting")).exists()
 
 
+def test_two_people_ask_at_once_and_one_mirror_is_posted(story: Story, sold: str) -> None:
+    with story.on("2026-03-20"):
+        asked = {"journal_id": str(entry(sold).id), "effective_on": "2026-03-20", "reason": "training not held"}
+        for name in ("r-1", "r-2"):
+            assert tell("JournalReversalRequested", name, **asked) == "stored"
+        story.flow.work()
+    original = entry(sold)
+    assert (original.state, JournalEntry.objects.get(reverses=original).state) == ("reversed", "posted")
+    assert len(story.documents()) == 2
+    assert not Step.objects.filter(state__in=("failed", "waiting"), stage__endswith="_journal").exists()
+
+
 def test_a_posted_journal_is_reversed_once_by_its_mirror(story: Story, sold: str) -> None:
     before = booked(sold)
     with story.on("2026-03-20"):
@@ -93,5 +105,6 @@ def test_a_posted_journal_is_reversed_once_by_its_mirror(story: Story, sold: str
         assert tell("JournalReversalRequested", "r-2", **asked) == "stored"
         story.flow.work()
         # A second request finds the first one's mirror, and sends nothing.
+        assert set(Step.objects.filter(stage="reverse_journal").values_list("state", flat=True)) == {"done"}
         assert JournalEntry.objects.filter(reverses=original).count() == 1
         assert len(story.documents()) == 2

@@ -249,10 +249,35 @@ def test_a_posted_journal_is_mirrored_posted_and_reversed(company: Any) -> None:
     assert emitted("post_journal") == ["JournalPosted", "JournalReversed"]
 
 
-def _twice(company: Any) -> JournalEntry:
+def test_a_second_request_is_done_by_the_mirror_that_is_there(company: Any) -> None:
     original = posted(company)
     _reverse(original)
-    return original
+    _reverse(original, name="r-2")
+    mirror = JournalEntry.objects.get(reverses=original)
+    first, second = Step.objects.filter(stage="reverse_journal").order_by("seq")
+    assert (first.state, second.state, second.document) == ("done", "done", mirror.number)
+    assert (emitted("reverse_journal"), company["erp-de"].writes) == (["JournalReady"], 2)
+    assert not Case.objects.exists()
+
+
+def test_a_request_that_failed_holds_no_mirror_back(company: Any) -> None:
+    """The first names a day before the journal's own; the second is right, and its mirror goes out."""
+    original = posted(company)
+    _reverse(original, OCTOBER - dt.timedelta(days=1))
+    stuck = Case.objects.get(stage="reverse_journal")
+    assert (stuck.reason, stuck.field) == ("journal_refused", "/effective_on")
+    assert "would come before entry" in stuck.text
+    _reverse(original, name="r-2")
+    assert JournalEntry.objects.get(reverses=original).state == "posted"
+    assert JournalEntry.objects.get(id=original.id).state == "reversed"
+    replay.replay([stuck.step_id], "ann")
+    run_all()
+    run.drain("reverse_journal")
+    assert Step.objects.get(id=stuck.step_id).state == "done"
+
+
+def _before_it_was_booked(company: Any) -> JournalEntry:
+    return posted(company)
 
 
 def _in_a_closed_period(company: Any) -> JournalEntry:
@@ -263,8 +288,11 @@ def _in_a_closed_period(company: Any) -> JournalEntry:
 
 @pytest.mark.parametrize(
     ("story", "on", "reason"),
-    [(_twice, TODAY, "journal_refused"), (_in_a_closed_period, OCTOBER, "period_closed")],
-    ids=["twice", "in a closed period"],
+    [
+        (_before_it_was_booked, OCTOBER - dt.timedelta(days=1), "journal_refused"),
+        (_in_a_closed_period, OCTOBER, "period_closed"),
+    ],
+    ids=["before it was booked", "in a closed period"],
 )
 def test_what_cannot_be_reversed(company: Any, story: Callable[[Any], JournalEntry], on: dt.date, reason: str) -> None:
     original = story(company)

@@ -16,7 +16,17 @@ from q2c.connectors.netsuite import checks, mapping, refusals
 from q2c.connectors.netsuite.masters import Masters, reference
 from q2c.connectors.netsuite.session import Session, SignInRefused
 from q2c.connectors.netsuite.suiteql import ReadRefused, SuiteQL, literal
-from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
+from q2c.connectors.outcomes import (
+    Blocker,
+    Lookup,
+    NotFound,
+    Outcome,
+    Posted,
+    Rejected,
+    Unavailable,
+    Unknown,
+    read_after_send,
+)
 from q2c.connectors.ports import ConnectionConfig
 from q2c.contracts.documents import CustomerDocument, JournalDocument
 from q2c.reasons import Reason
@@ -75,9 +85,8 @@ class NetSuite:
         if answer.ok:
             return self._read_back(journal, answer.headers.get("Location", ""), sent_at)
         if refusals.is_duplicate(answer):
-            there = self.find([journal])[0]
-            # Taken, says the platform, and not to be found: it commits while we look.
-            return Unknown(text=refusals.text_of(answer)) if isinstance(there, NotFound) else there
+            # Taken, says the platform; where it is not to be found, it commits while we look.
+            return read_after_send(self.find([journal])[0], refusals.text_of(answer))
         return self._explained(journal, refusals.outcome_of(answer))
 
     def _written(self, record: str, body: dict[str, Any]) -> Answer | Rejected | Unavailable | Unknown:
@@ -179,7 +188,7 @@ class NetSuite:
         blocker = Blocker(
             connection=self.config.name, object_type="journal_entry", object_key=id_, condition=condition
         )  # fmt: skip
-        return Rejected(reason=Reason.CONTENT_DIFFERS, text=text, blocker=blocker)
+        return Rejected(reason=Reason.CONTENT_DIFFERS, text=text, blocker=blocker, held=True)
 
     def still_blocked(self, blocker: Blocker) -> bool | None:
         try:
@@ -216,8 +225,7 @@ class NetSuite:
             id_ = answer.headers.get("Location", "").rstrip("/").rpartition("/")[2]
             return Posted(reference=id_, document=customer.key, proof={"posted_at": clock.now().isoformat()})
         if refusals.is_duplicate(answer):
-            found = self.find_customer(customer, key)
-            return Unknown(text=refusals.text_of(answer)) if isinstance(found, NotFound) else found
+            return read_after_send(self.find_customer(customer, key), refusals.text_of(answer))
         outcome = refusals.outcome_of(answer, Reason.CUSTOMER_REFUSED)
         return self._customer_refused(customer, outcome)
 
@@ -251,7 +259,7 @@ class NetSuite:
             )  # fmt: skip
             return Rejected(
                 reason=Reason.CUSTOMER_INACTIVE, text=f"Customer {customer.key} is inactive in NetSuite",
-                blocker=blocker,
+                blocker=blocker, held=True,
             )  # fmt: skip
         return Posted(
             reference=rows[0]["id"], document=rows[0].get("entityid", ""), found=True,

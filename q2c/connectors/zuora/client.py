@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from q2c.connectors.outcomes import (
     Rejected,
     Unavailable,
     Unknown,
+    read_after_send,
 )
 from q2c.connectors.ports import ConnectionConfig, InvoiceNotice
 from q2c.connectors.zuora import accounts, numbers, orders
@@ -73,8 +75,7 @@ class Zuora:
             proof = {"posted_at": clock.now().isoformat(), "key": key}
             return Posted(reference=str(content["accountId"]), document=str(content["accountNumber"]), proof=proof)
         if isinstance(answer, Taken):
-            found = self.find_customer(customer, key)
-            return Unknown(text=answer.text) if isinstance(found, NotFound) else found
+            return read_after_send(self.find_customer(customer, key), answer.text)
         return answer
 
     def find_customer(self, customer: CustomerDocument, key: str) -> Lookup:
@@ -126,8 +127,7 @@ class Zuora:
             wait_s = float(self.config.options.get("poll_after_s", POLL_AFTER_S))
             return Accepted(handle=handle, poll_after_s=wait_s)
         if isinstance(answer, Taken):
-            found = self.find_subscription(subscription, key)
-            return Unknown(text=answer.text) if isinstance(found, NotFound) else found
+            return read_after_send(self.find_subscription(subscription, key), answer.text)
         return answer
 
     def poll(self, handle: str, key: str) -> Outcome:
@@ -138,7 +138,8 @@ class Zuora:
         except Absent:
             return Unknown(text=f"Zuora does not know job {job} any more")
         except ReadRefused as refused:
-            return refused.outcome
+            # That it may not be read says nothing about the job.
+            return replace(refused.outcome, held=True) if isinstance(refused.outcome, Rejected) else refused.outcome
         status, result = str(found.get("status")), found.get("result") or {}
         if status == "Completed" and result.get("success", True) is not False:
             return self._order_read_back(number, print_)
@@ -216,7 +217,7 @@ class Zuora:
             found = self.is_activated(subscription, phase, on, key)
             if isinstance(found, Posted):
                 return Posted(reference=found.reference, document=found.document, proof=found.proof)
-            return Unknown(text=f"{number} is not yet read back as activated") if isinstance(found, NotFound) else found
+            return read_after_send(found, f"{number} is not yet read back as activated")
         return Rejected(reason=Reason.SUBSCRIPTION_REFUSED, text=answer.text) if isinstance(answer, Taken) else answer
 
     def is_activated(self, subscription: str, phase: int, on: dt.date, key: str) -> Lookup:
@@ -257,11 +258,9 @@ class Zuora:
         if not isinstance(answer, Answer | Taken):
             return answer
         seen = self.is_cancelled(subscription, on, key)
-        if isinstance(seen, NotFound):
-            return Unknown(text=f"{body['orderNumber']} is not readable yet")
         if isinstance(seen, Posted) and isinstance(answer, Answer):
             return Posted(reference=seen.reference, document=seen.document, proof=seen.proof)
-        return seen
+        return read_after_send(seen, f"{body['orderNumber']} is not readable yet")
 
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
         searched_at = clock.now()
@@ -333,6 +332,7 @@ class Zuora:
             blocker=Blocker(
                 connection=self.config.name, object_type=kind, object_key=number, condition="content_differs"
             ),
+            held=True,
         )
 
 
