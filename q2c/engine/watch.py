@@ -8,6 +8,7 @@ taken for a fix. Theirs: watch_blockers asks the platform whether the object sti
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -178,7 +179,16 @@ _TOUCHES: dict[type[Any], Callable[[Any], list[tuple[str, str]]]] = {
     models.ItemMapping: lambda mapping: [("item_mapping", mapping.product.code), ("dimension_rule", "")],
     models.TaxNexus: lambda nexus: [("tax_nexus", "")],
 }
-_pending: set[tuple[str, str]] = set()
+
+
+class _Pending(threading.local):
+    """Of this thread's transaction: one that ends earlier elsewhere has not seen what this one saves."""
+
+    def __init__(self) -> None:
+        self.touched: set[tuple[str, str]] = set()
+
+
+_pending = _Pending()
 
 
 def touches(record: Any) -> list[tuple[str, str]]:
@@ -196,12 +206,12 @@ def listen() -> None:
 
 def _saved(sender: type[Any], instance: Any, raw: bool = False, **_: Any) -> None:
     for touched in [] if raw else _TOUCHES[sender](instance):
-        _pending.add(touched)
+        _pending.touched.add(touched)
         transaction.on_commit(partial(_after, touched), robust=True)
 
 
 def _after(touched: tuple[str, str]) -> None:
     """Once per object, however often one transaction saved it."""
-    if touched in _pending:
-        _pending.discard(touched)
+    if touched in _pending.touched:
+        _pending.touched.discard(touched)
         changed("", *touched)

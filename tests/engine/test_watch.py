@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from exceptions import casework
 from exceptions.models import Offer, Problem
 from ledger import periods
-from ledger.models import FiscalPeriod
+from ledger.models import FiscalPeriod, FxRate
 from q2c import clock, tasks
 from q2c.engine import breaker, desk, watch
 from q2c.models import Breaker
@@ -163,3 +165,25 @@ def test_a_ledger_goes_down_one_problem_says_so_and_ends_when_it_answers(company
         run_all()
     assert company["erp-us"].writes == 7
     assert not Breaker.objects.get(connection="erp-us").is_open
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_transactions_that_save_one_object_are_both_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that ends first has not seen what the other saved."""
+    heard: list[str] = []
+    monkeypatch.setattr(watch, "changed", lambda _, kind, key: heard.append(f"{threading.current_thread().name} {key}"))
+    rate = FxRate(from_currency="EUR", to_currency="USD")
+
+    def save_twice() -> None:
+        with transaction.atomic():
+            watch._saved(FxRate, rate)
+            watch._saved(FxRate, rate)
+        connection.close()
+
+    with transaction.atomic():
+        watch._saved(FxRate, rate)
+        other = threading.Thread(target=save_twice, name="other")
+        other.start()
+        other.join()
+        assert heard == ["other EUR:USD"]
+    assert heard == ["other EUR:USD", f"{threading.current_thread().name} EUR:USD"]
