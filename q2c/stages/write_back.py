@@ -9,7 +9,12 @@ from q2c.models import Connection, Order, Step
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 # What sales reads on the deal. The word is the step's part: each is told once.
-STATUS = {"OrderAccepted": "Accepted", "SubscriptionActivated": "Active", "OrderCancelled": "Cancelled"}
+STATUS = {
+    "OrderAccepted": "Accepted",
+    "OrderRejected": "Rejected",
+    "SubscriptionActivated": "Active",
+    "OrderCancelled": "Cancelled",
+}
 
 
 class WriteBack(Verb):

@@ -14,11 +14,12 @@ import json
 
 import pytest
 
+from exceptions.models import Approval
 from exceptions.policies import SYSTEMS
 from q2c.demo import people
 from q2c.demo.deals import Deal, Line
 from q2c.engine import desk
-from q2c.models import Attempt, Event, Step
+from q2c.models import Attempt, Event, ItemMapping, Step
 from tests.scenarios.conftest import LEEDS, Story, order, the_case
 from tests.scenarios.test_undoing import tell
 
@@ -99,3 +100,17 @@ def test_an_order_that_no_deal_is_known_of_is_written_back_nowhere(story: Story)
         story.flow.work()
         assert order("SO-5004").state == "active"
         assert set(Step.objects.filter(stage="write_back").values_list("business_key", flat=True)) == {"SO-5003"}
+
+
+def test_an_order_that_was_given_up_is_shown_as_rejected(story: Story) -> None:
+    with story.on("2026-03-09"):
+        ItemMapping.objects.filter(product__code="PLATFORM").delete()
+        story.close(deal("SO-5005"))
+        case = the_case(business_key="SO-5005")
+        assert (case.stage, order("SO-5005").state, writes("SO-5005")) == ("accept_order", "received", [])
+        desk.close_without_fix(people.user("tom"), [case.id], "the customer does not want it", "order_entry")
+        desk.approve(people.user("dmitri"), list(Approval.objects.values_list("id", flat=True)))
+        story.flow.work()
+        assert order("SO-5005").state == "rejected"
+        assert writes("SO-5005") == ["Rejected"]
+        assert shown(story, "SO-5005") == ("SO-5005", "Rejected")

@@ -14,7 +14,7 @@ from q2c.stages import STAGES
 from q2c.stages.verb import Stage
 
 # Told to people, to the books or to stages that are to come; nothing of ours has to happen on them.
-ENDS = {"OrderRejected", "PaymentDue", "RevenueScheduled", "JournalPosted", "JournalReversed"}
+ENDS = {"PaymentDue", "RevenueScheduled", "JournalPosted", "JournalReversed"}
 
 
 def said(stage: Stage) -> set[str]:
