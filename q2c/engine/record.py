@@ -62,6 +62,9 @@ def _record_and_emit(stage: Stage, works: Sequence[Work]) -> None:
 def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None:
     """Turn an outcome into what happens next: work.notes target, next_at, sent_at; work.findings when it fails."""
     notes, step = work.notes, work.step
+    if "called" in notes and step.sent_at is not None and isinstance(work.outcome, Unknown):
+        # A batch is marked before its first call leaves, and this one may be a second send: settling begins now.
+        step.sent_at = clock.now()
     notes.update(next_at=clock.now(), sent_at=step.sent_at, tried=1)
     if work.findings:
         return

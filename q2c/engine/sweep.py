@@ -18,11 +18,11 @@ REPLAYS_S = 2.0
 # Under this name the sweeper is seen, beside the queues' workers.
 SIGN_OF_LIFE = "sweeper"
 
-# Sent and not heard of again: unknown. Never sent: simply due again.
+# Sent and not heard of again: unknown; its last call may have left as late as its lease ended. Never sent: due again.
 _EXPIRED = """
 UPDATE q2c_step s
 SET state = CASE WHEN s.sent_at IS NULL THEN %s ELSE %s END, lease = NULL, lease_until = NULL, next_at = %s,
-    text = 'its worker was lost'
+    sent_at = CASE WHEN s.sent_at IS NOT NULL THEN GREATEST(s.sent_at, s.lease_until) END, text = 'its worker was lost'
 FROM (SELECT id FROM q2c_step WHERE state = 'running' AND lease_until < %s ORDER BY lease_until LIMIT 1000
       FOR UPDATE SKIP LOCKED) x
 WHERE s.id = x.id RETURNING s.stage

@@ -209,3 +209,16 @@ def test_a_read_back_that_differs_stays_sent(verb: Scripted) -> None:
     verb.says["1"] = [Rejected(reason=Reason.CONTENT_DIFFERS, text="other amounts", held=True)]
     work()
     assert (fresh(step).state, fresh(step).sent_at) == ("failed", NOW)
+
+
+def test_a_second_send_that_is_lost_has_the_whole_settle_time_again(verb: Scripted) -> None:
+    """The platform may take 40 seconds; sent again at 50, it is not sent a third time at 60."""
+    (step,) = arrive("1")
+    verb.says["1"] = [Unknown(text="the line dropped"), Unknown(text="again")]
+    work()
+    work(50)
+    assert (fresh(step).state, verb.names().count("call")) == ("unknown", 2)
+    work(60)
+    assert (fresh(step).state, verb.names().count("call")) == ("unknown", 2)
+    work(91)
+    assert (fresh(step).state, verb.names().count("call")) == ("done", 3)
