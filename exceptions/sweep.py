@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from exceptions import batches, casework, problems, tallies
+from django.db import transaction
+
+from exceptions import batches, casework, problems, tallies, unblock
+from q2c import states
 
 
 def sweep() -> dict[str, int]:
-    """Wake what has slept long enough, end empty problems, finish batches that are through, add up counts."""
+    """Wake what has slept long enough, end empty problems, finish batches, take back spent offers, add up counts."""
     done = {"woken": casework.wake_due(), "problems": len(problems.settle()), "batches": len(batches.settle())}
+    with transaction.atomic():
+        states.say("sweeper", "nothing waits for it any more")
+        done["offers"] = len(unblock.withdraw_spent())
     tallies.fold()
     return done

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from exceptions import batches, casework, moves, rights, rowsets, sentences, timeline
 from exceptions.errors import NotPossible
@@ -94,6 +94,19 @@ def withdraw(blockers: Iterable[sentences.Blocker]) -> None:
         chosen |= Q(blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition)
     if chosen:
         states.move(Offer, "withdraw", list(Offer.objects.filter(chosen, state="open").values_list("id", flat=True)))
+
+
+def withdraw_spent() -> list[uuid.UUID]:
+    """Take back open offers for which nothing waits any more, whoever replayed it and why. Returns their ids."""
+    waiting = Case.objects.filter(
+        blocker_type=OuterRef("blocker_type"),
+        blocker_key=OuterRef("blocker_key"),
+        blocker_connection=OuterRef("blocker_connection"),
+        blocker_condition=OuterRef("blocker_condition"),
+        state__in=REPLAYABLE,
+    )
+    spent = Offer.objects.filter(~Exists(waiting), state="open").values_list("id", flat=True)
+    return states.move(Offer, "withdraw", list(spent))
 
 
 def take(user: Any, offer_id: uuid.UUID, *, canary: int = 0, stop_after: int = 0) -> ReplayBatch:

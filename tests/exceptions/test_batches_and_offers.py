@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from exceptions import batches, cases, casework, unblock
+from exceptions import batches, cases, casework, sweep, unblock
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Case, Offer, ReplayBatch, ReplayItem
 from q2c import keys
@@ -174,3 +174,15 @@ def test_taken_once_as_a_dry_run(person: Any) -> None:
         unblock.take(ann, offer.id)
     with pytest.raises(Refused):
         unblock.dismiss(person("eve", rights=("view_case",)), offer.id)
+
+
+def test_an_offer_goes_when_nothing_waits_for_it_any_more() -> None:
+    """Somebody replayed its cases from the queue; the offer beside them is spent."""
+    case = opened()
+    assert case.blocker_key
+    offer = unblock.blocker_gone(case.blocker_connection, case.blocker_type, case.blocker_key, case.blocker_condition)
+    assert offer is not None
+    assert sweep.sweep()["offers"] == 0
+    cases.resolve_for({case.step_id: {"document": "4711"}}, "engine")
+    assert sweep.sweep()["offers"] == 1
+    assert fresh(offer).state == "withdrawn"
