@@ -125,7 +125,8 @@ def say(actor: str, why: str = "") -> None:
 # SELECT … INTO stops at the first row by itself. A LIMIT would make the planner join the transition tables by nested
 # loop: 18 ms for 500 rows instead of one, and quadratic.
 _GUARD = """
-CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp AS $$
 -- Variables begin with said_: a record may have columns called who, reason or moment.
 DECLARE bad record; said_by text; said_why text; said_at timestamptz;
 BEGIN
@@ -167,7 +168,8 @@ CREATE OR REPLACE TRIGGER {table}_edges_update AFTER UPDATE ON {table}
 
 # Refused to everyone but the owner in a maintenance transaction (tests reset by it, retention drops partitions).
 _REFUSE = """
-CREATE OR REPLACE FUNCTION q2c_refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION q2c_refuse_rewrite() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF current_setting('q2c.maintenance', true) = 'on'
      AND current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
@@ -221,3 +223,13 @@ def install(app_role: str) -> None:
             cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
             cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
             cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON q2c_transition FROM {role}")
+            _without_temporary_tables(cursor, role)
+
+
+def _without_temporary_tables(cursor: Any, role: str) -> None:
+    """Nothing here makes temporary tables. Guards look past them; this is the second lock, where it is ours to turn."""
+    cursor.execute(
+        "SELECT datname FROM pg_database WHERE datname = current_database() AND pg_get_userbyid(datdba) = current_user"
+    )
+    if found := cursor.fetchone():
+        cursor.execute(f"REVOKE TEMPORARY ON DATABASE {connection.ops.quote_name(found[0])} FROM PUBLIC, {role}")

@@ -13,6 +13,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
+from django.test.utils import setup_databases, teardown_databases
 
 from q2c.connectors import registry
 
@@ -49,6 +50,26 @@ def _flushing() -> Iterator[None]:
     patch.setattr(TransactionTestCase, "_fixture_teardown", _teardown)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_blocker: Any,
+    django_db_keepdb: bool,
+    django_db_createdb: bool,
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """The test database, for whoever asks. pytest-django's own makes none when no test chosen bears its mark, as those
+    with committed books do not: they could not be run alone."""
+    with django_db_blocker.unblock():
+        made = setup_databases(
+            verbosity=0, interactive=False, aliases={"default"}, keepdb=django_db_keepdb and not django_db_createdb
+        )
+    yield
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 -- Counts of cases, appended as differences by each statement that changes cases. Nothing is updated here, so two
 -- transactions never wait for each other over a counter; whoever reads, sums.
-CREATE FUNCTION exceptions_tally() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION exceptions_tally() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     INSERT INTO exceptions_problemamount
@@ -37,7 +38,8 @@ CREATE TRIGGER exceptions_case_tally_update AFTER UPDATE ON exceptions_case
   REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION exceptions_tally();
 
 -- Which cases a batch replays is chosen while it is a dry run; afterwards none joins, leaves or changes its step.
-CREATE FUNCTION exceptions_freeze_items() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION exceptions_freeze_items() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
     IF EXISTS (SELECT FROM old_rows) THEN

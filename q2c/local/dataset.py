@@ -14,9 +14,9 @@ DATA_VERSION = 1
 
 
 def version(root: Path = places.ROOT) -> str:
-    """Changes with any migration and with DATA_VERSION."""
+    """Changes with any migration, the SQL beside them included, and with DATA_VERSION."""
     digest = hashlib.sha256(str(DATA_VERSION).encode())
-    for path in sorted(root.glob("*/migrations/*.py")):
+    for path in sorted(path for ending in ("py", "sql") for path in root.glob(f"*/migrations/**/*.{ending}")):
         digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 

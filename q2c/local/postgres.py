@@ -154,7 +154,8 @@ class Postgres:
         yield "GRANT USAGE ON SCHEMA public TO q2c"
         yield "CREATE DATABASE q2c OWNER q2c_owner"
         yield "REVOKE ALL ON DATABASE q2c FROM PUBLIC"
-        yield "GRANT CONNECT, TEMPORARY ON DATABASE q2c TO q2c"
+        # No TEMPORARY: nothing of ours makes temporary tables, and one could stand in a guard's way.
+        yield "GRANT CONNECT ON DATABASE q2c TO q2c"
         yield "CREATE DATABASE sandbox OWNER sandbox"
         yield "REVOKE ALL ON DATABASE sandbox FROM PUBLIC"
 

@@ -1,7 +1,8 @@
 -- What holds for entries, checked once per statement over its transition tables.
 -- SELECT … INTO stops at the first row; a LIMIT would have the planner join by nested loop, in quadratic time.
 
-CREATE FUNCTION ledger_refuse(what text, name text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_refuse(what text, name text) RETURNS void LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION '%', what USING ERRCODE = 'check_violation', CONSTRAINT = name;
 END $$;
@@ -9,7 +10,7 @@ END $$;
 -- One living entry per (entity, event, rule set): a further generation only after the one before is superseded.
 -- One living mirror per entry: the lock on the original lets two reversals meet one after the other.
 CREATE FUNCTION ledger_entries_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = public SET enable_seqscan = off AS $$
+  SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off AS $$
 DECLARE bad record;
 BEGIN
   IF EXISTS (SELECT FROM new_rows n WHERE n.generation <> 1) THEN
@@ -39,7 +40,8 @@ CREATE TRIGGER ledger_journalentry_inserted AFTER INSERT ON ledger_journalentry
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_entries_inserted();
 
 -- Header and lines of entries that become ready: two lines or more, three balances, own or shared accounts.
-CREATE FUNCTION ledger_check_balance(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_balance(ids uuid[]) RETURNS void LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE bad record;
 BEGIN
   SELECT e.id, coalesce(s.lines, 0) AS lines, s.amount, s.functional, s.in_group, s.accounts INTO bad
@@ -70,7 +72,8 @@ BEGIN
 END $$;
 
 -- Takes the locked row of each series and accepts exactly the next numbers, in whatever order.
-CREATE FUNCTION ledger_check_numbers(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_numbers(ids uuid[]) RETURNS void LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE part record; series record; fitting integer;
 BEGIN
   FOR part IN SELECT e.entity_id, e.fiscal_year, e.journal, count(*) AS entries FROM ledger_journalentry e
@@ -93,7 +96,8 @@ BEGIN
 END $$;
 
 -- The period stays locked until the entries are committed, so nobody closes it under them.
-CREATE FUNCTION ledger_check_periods(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_periods(ids uuid[]) RETURNS void LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE bad record;
 BEGIN
   PERFORM 1 FROM ledger_fiscalperiod
@@ -113,7 +117,7 @@ END $$;
 
 -- Ids go on as an array and plans are made afresh: the tables may have grown a thousandfold since the last one.
 CREATE FUNCTION ledger_entries_updated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = public SET plan_cache_mode = force_custom_plan AS $$
+  SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE bad record; ids uuid[]; rules bigint[];
 BEGIN
   SELECT n.id INTO bad FROM new_rows n JOIN old_rows o USING (id)

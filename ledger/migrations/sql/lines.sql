@@ -2,7 +2,7 @@
 -- The share lock makes a draft wait that somebody else is making ready, and the other way round.
 -- Ids go in as an array and plans are made afresh: the table may have grown a thousandfold since the last one.
 CREATE FUNCTION ledger_lines_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = public SET plan_cache_mode = force_custom_plan AS $$
+  SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE ids uuid[] := ARRAY(SELECT DISTINCT n.entry_id FROM new_rows n); drafts integer;
 BEGIN
   SELECT count(*) INTO drafts FROM (

@@ -1,7 +1,9 @@
 -- Master data that entries rest on does not change under them.
+-- pg_temp is named last in every search path: else a temporary table of the caller's would be read before ours.
 
 -- Tests reset and retention drops as the owner, in a transaction that says so; nobody else ever.
-CREATE FUNCTION ledger_refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_refuse_rewrite() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF current_setting('q2c.maintenance', true) = 'on'
      AND current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
@@ -11,7 +13,7 @@ BEGIN
     USING ERRCODE = 'check_violation', CONSTRAINT = 'append_only';
 END $$;
 
-CREATE FUNCTION ledger_guard_rule() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION ledger_guard_rule() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF OLD.used_at IS NULL THEN
     RETURN coalesce(NEW, OLD);
@@ -29,7 +31,7 @@ END $$;
 CREATE TRIGGER ledger_postingrule_frozen BEFORE UPDATE OR DELETE ON ledger_postingrule
   FOR EACH ROW EXECUTE FUNCTION ledger_guard_rule();
 
-CREATE FUNCTION ledger_guard_rule_line() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION ledger_guard_rule_line() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE used record;
 BEGIN
   SELECT r.name, r.version INTO used FROM ledger_postingrule r
@@ -44,21 +46,21 @@ END $$;
 CREATE TRIGGER ledger_postingruleline_frozen BEFORE INSERT OR UPDATE OR DELETE ON ledger_postingruleline
   FOR EACH ROW EXECUTE FUNCTION ledger_guard_rule_line();
 
-CREATE FUNCTION ledger_guard_account() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION ledger_guard_account() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF EXISTS (SELECT FROM ledger_journalline WHERE account_id = OLD.id) THEN
-    RAISE EXCEPTION 'account % has been booked on: end it instead', OLD.code
+    RAISE EXCEPTION 'account % has been booked on: its code, type and entity stay; end it and make a new one', OLD.code
       USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'account_booked';
   END IF;
   RETURN coalesce(NEW, OLD);
 END $$;
 CREATE TRIGGER ledger_account_kept BEFORE DELETE ON ledger_account
   FOR EACH ROW EXECUTE FUNCTION ledger_guard_account();
-CREATE TRIGGER ledger_account_same BEFORE UPDATE OF id, entity_id, type ON ledger_account FOR EACH ROW
-  WHEN ((OLD.id, OLD.entity_id, OLD.type) IS DISTINCT FROM (NEW.id, NEW.entity_id, NEW.type))
+CREATE TRIGGER ledger_account_same BEFORE UPDATE OF id, entity_id, code, type ON ledger_account FOR EACH ROW
+  WHEN ((OLD.id, OLD.entity_id, OLD.code, OLD.type) IS DISTINCT FROM (NEW.id, NEW.entity_id, NEW.code, NEW.type))
   EXECUTE FUNCTION ledger_guard_account();
 
-CREATE FUNCTION ledger_guard_entity() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION ledger_guard_entity() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF EXISTS (SELECT FROM ledger_journalseries WHERE entity_id = OLD.id AND last_number > 0) THEN
     RAISE EXCEPTION 'entity % has booked: its currency, fiscal year and number code stay', OLD.code
@@ -72,7 +74,7 @@ CREATE TRIGGER ledger_legalentity_same
         IS DISTINCT FROM (NEW.functional_currency, NEW.fiscal_year_start_month, NEW.number_code))
   EXECUTE FUNCTION ledger_guard_entity();
 
-CREATE FUNCTION ledger_guard_period() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION ledger_guard_period() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF EXISTS (SELECT FROM ledger_journalentry WHERE period_id = OLD.id) THEN
     RAISE EXCEPTION 'period % % holds entries: its entity, subledger and days stay', OLD.subledger, OLD.name

@@ -1,5 +1,5 @@
 -- A series begins at 0 and is moved by the entries' own trigger alone, so no number is skipped or used twice.
-CREATE FUNCTION ledger_guard_series() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION ledger_guard_series() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     IF NEW.last_number = 0 AND NEW.prefix ~ '^[A-Z0-9]{1,4}-[0-9]{2}-[A-Z]$' THEN
