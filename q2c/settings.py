@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "q2c.ui.preferences.Middleware",
+    "q2c.ui.nul.Middleware",
     "axes.middleware.AxesMiddleware",
 ]
 
