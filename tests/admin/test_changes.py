@@ -123,6 +123,21 @@ def test_an_account_that_was_booked_on_stays(browser, busy):
     assert "protected related objects" in answer.content.decode()
 
 
+@pytest.mark.parametrize("fields", [{"code": "X999"}, {"type": "expense"}], ids=["code", "type"])
+def test_an_account_that_was_booked_on_keeps_its_number_and_type(browser, busy, fields):
+    account = Account.objects.filter(lines__isnull=False).exclude(type="expense").first()
+    page = change(browser(), address(account), **fields, change_reason="Renumbered")
+    assert f"account {account.code} has been booked on: its code, type and entity stay" in errors(page)["__all__"][0]
+    kept = Account.objects.get(pk=account.pk)
+    assert (kept.code, kept.type) == (account.code, account.type)
+
+
+def test_an_account_nobody_booked_on_is_renumbered(browser, busy):
+    account = Account.objects.filter(lines__isnull=True).first()
+    change(browser(), address(account), code="X999", change_reason="Renumbered")
+    assert Account.objects.get(pk=account.pk).code == "X999"
+
+
 def test_nothing_is_deleted_in_bulk(browser, busy):
     page = browser().get(listed(Account)).content.decode()
     assert "delete_selected" not in page
