@@ -75,4 +75,5 @@ def _next_due(after: dt.datetime) -> dt.datetime | None:
     """When the next step that nothing pauses comes due."""
     paused = Breaker.objects.filter(opened_at__isnull=False).values("connection")
     waiting = Step.objects.filter(state__in=DUE, next_at__gt=after).exclude(connection__in=paused)
+    waiting = waiting.exclude(waiting_for__in=paused)
     return waiting.aggregate(first=Min("next_at"))["first"]

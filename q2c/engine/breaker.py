@@ -78,11 +78,7 @@ def _fail(name: str, count: int, text: str) -> None:
 def waiting_for(name: str) -> dict[str, Any]:
     """What waits for a connection: {noun, count, amounts by currency}."""
     due = Step.objects.filter(state__in=DUE)
-    config = Connection.objects.filter(name=name).first()
-    # Tax and credit are asked by a stage whose steps belong to no connection.
-    asked = Q(stage="accept_order", reason=Reason.PLATFORM_UNAVAILABLE)
-    mine = due.filter(asked if config is not None and config.service in ("tax", "credit") else Q(connection=name))
-    rows = list(mine.values("stage", "currency").annotate(n=Count("id"), minor=Sum("amount_minor")))
+    rows = list(due.filter(_of([name])).values("stage", "currency").annotate(n=Count("id"), minor=Sum("amount_minor")))
     amounts: dict[str, int] = {}
     for row in rows:
         if row["currency"] and row["minor"]:
@@ -90,6 +86,11 @@ def waiting_for(name: str) -> dict[str, Any]:
     nouns = {STAGES[row["stage"]].noun for row in rows if row["stage"] in STAGES}
     noun = nouns.pop() if len(nouns) == 1 else "document"
     return {"noun": noun, "count": sum(row["n"] for row in rows), "amounts": amounts}
+
+
+def _of(names: list[str]) -> Q:
+    """Steps of these connections, and steps of none that wait for one of them: tax and credit are asked by such."""
+    return Q(connection__in=names) | Q(waiting_for__in=names)
 
 
 def _since(row: Breaker) -> dt.datetime:
@@ -116,6 +117,6 @@ def probe_due() -> list[str]:
             )
             problems.connection_down(row.connection, _since(row), waiting_for(row.connection), text=answer.text)
     if closed:
-        waiting = Step.objects.filter(connection__in=closed, state__in=DUE)
+        waiting = Step.objects.filter(_of(closed), state__in=DUE)
         wake.now(sorted(set(waiting.values_list("stage", flat=True))))
     return closed

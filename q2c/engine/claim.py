@@ -18,7 +18,8 @@ _SOURCES, _TARGET = states.edge(Step, "claim")
 _CLAIM = """
 WITH due AS (
   SELECT s.id, s.state FROM q2c_step s
-  WHERE s.stage = %s AND s.state = ANY(%s) AND s.next_at <= %s AND s.connection <> ALL(%s) {only}
+  WHERE s.stage = %s AND s.state = ANY(%s) AND s.next_at <= %s AND s.connection <> ALL(%s)
+    AND s.waiting_for <> ALL(%s) {only}
     AND (s.order_key = '' OR NOT EXISTS (
       SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.seq < s.seq
         AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed') AND e.order_key <> ''))
@@ -32,7 +33,7 @@ RETURNING s.*
 
 
 def claim(stage: str, limit: int | None = None) -> list[Step]:
-    """Up to `limit` due steps, now running under one lease; paused connections and held steps are left alone."""
+    """Up to `limit` due steps, now running under one lease; held steps, and those that a paused one stops, wait."""
     return _claimed(_CLAIM.format(only=""), stage, [], limit or settings.BATCH_SIZE)
 
 
@@ -47,7 +48,7 @@ def _claimed(sql: str, stage: str, only: list[Any], limit: int) -> list[Step]:
     lease_until = moment + clock.seconds(settings.LEASE_S)
     with transaction.atomic():
         states.say("q2c", "")
-        values = [stage, _SOURCES, moment, paused, *only, limit, _TARGET, keys.new_id(), lease_until]
+        values = [stage, _SOURCES, moment, paused, paused, *only, limit, _TARGET, keys.new_id(), lease_until]
         steps = list(Step.objects.raw(sql, values))
     return sorted(steps, key=lambda step: step.seq)
 

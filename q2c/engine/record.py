@@ -23,10 +23,12 @@ _MOVE = """
 UPDATE q2c_step s
 SET state = u.state, attempts = s.attempts + u.tried, next_at = u.next_at, lease = NULL, lease_until = NULL,
     sent_at = u.sent_at, handle = u.handle, reason = u.reason, text = u.text, blocker = u.blocker::jsonb,
-    proof = u.proof::jsonb, reference = u.reference, document = u.document, finished_at = u.finished_at
+    proof = u.proof::jsonb, reference = u.reference, document = u.document, finished_at = u.finished_at,
+    waiting_for = u.waiting_for
 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],
-            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-  AS u(id, state, tried, next_at, sent_at, handle, reason, text, blocker, proof, reference, document, finished_at)
+            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+  AS u(id, state, tried, next_at, sent_at, handle, reason, text, blocker, proof, reference, document, finished_at,
+       waiting_for)
 WHERE s.id = u.id AND s.state = 'running'
 """
 
@@ -165,6 +167,7 @@ def _row(work: Work) -> tuple[Any, ...]:
     return (
         step.id, target, notes["tried"], notes["next_at"], notes["sent_at"], notes.get("handle", step.handle), reason,
         text, blocker, json.dumps(step.proof, default=str), reference, document, finished,
+        work.waiting_for if target == "waiting" else "",
     )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ class Step(StateRecord):
     seq = models.BigIntegerField(db_default=models.Func(models.Value("q2c_step_seq"), function="nextval"))
     order_key = models.CharField(max_length=160, blank=True)
     next_at = models.DateTimeField()
+    # The connection that did not answer, of a step that asks several; it is paused while that one is down.
+    waiting_for = models.CharField(max_length=60, blank=True, db_default="")
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)

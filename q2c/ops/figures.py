@@ -65,7 +65,8 @@ def steps() -> Iterator[GaugeMetricFamily]:
 
 _OLDEST = """
 SELECT stage, min(next_at) FROM q2c_step s WHERE state = ANY(%s) AND next_at <= %s
-  AND connection NOT IN (SELECT connection FROM q2c_breaker WHERE opened_at IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM q2c_breaker b
+    WHERE b.opened_at IS NOT NULL AND b.connection IN (s.connection, s.waiting_for))
   AND (order_key = '' OR NOT EXISTS (
     SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.seq < s.seq AND e.order_key <> ''
       AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')))

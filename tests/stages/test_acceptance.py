@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case, Problem
+from q2c import clock
+from q2c.engine import breaker, run, wake
 from q2c.engine import desk as cases
-from q2c.engine import run
-from q2c.models import Breaker, Connection, Customer, Event, OrderGroup, OrderLine, Step
+from q2c.models import Breaker, Connection, Customer, Event, Order, OrderGroup, OrderLine, Step
 from q2c.stages.controls.world import customers
 from tests.engine.makers import person
 from tests.intake.documents import order as document
@@ -65,29 +67,69 @@ def test_the_lineage_of_many_customers_is_one_question(desk: Desk, django_assert
 # Services that do not answer ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("service", "fault"), [("credit", "unavailable"), ("avatax", "unavailable")])
-def test_a_service_that_does_not_answer_means_waiting_then_a_person_never_acceptance(
-    desk: Desk, service: str, fault: str
+SERVICES = pytest.mark.parametrize("service", ["credit", "avatax"])
+
+
+def control_of(desk: Desk, service: str) -> Any:
+    return desk.credit if service == "credit" else desk.tax
+
+
+@SERVICES
+def test_a_service_that_is_down_pauses_its_orders_and_wakes_them_when_it_is_back(
+    desk: Desk, service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twelve tries are the policy's budget. What else is wrong is told with it."""
-    getattr(desk, {"credit": "credit", "avatax": "tax"}[service]).fault(fault)
+    """Known to be down after five silences: from then on nobody tries, whatever the budget, and one problem says so."""
+    control_of(desk, service).fault("unavailable")
+    desk.comes()
+    for hours in range(14):
+        with desk.waits(60 * hours):
+            desk.works()
+    step = desk.step
+    assert (step.state, step.attempts, step.waiting_for) == ("waiting", 5, service)
+    assert (list(Order.objects.all()), desk.emitted()) == ([], [])
+    assert Breaker.objects.get(connection=service).opened_at is not None
+    [problem] = Problem.objects.filter(kind="connection")
+    assert not Case.objects.exclude(step_id=None).exists()
+    assert breaker.waiting_for(service)["count"] == 1
+    woken: list[str] = []
+    monkeypatch.setattr(wake, "send", woken.append)
+    cache.delete("q2c:awake:accept_order")
+    control_of(desk, service).calm()
+    with desk.waits(60 * 15):
+        assert breaker.probe_due() == [service]
+        assert woken == ["accept_order"]
+        desk.works()
+    assert (desk.step.state, desk.step.waiting_for, desk.order.state) == ("done", "", "accepted")
+    assert Problem.objects.get(pk=problem.pk).state != problem.state
+
+
+@SERVICES
+def test_an_order_that_does_not_wait_for_the_silent_service_goes_on(desk: Desk, service: str) -> None:
+    """Only what asks it again is paused: the rest of the stage works."""
+    Breaker.objects.create(connection=service, opened_at=clock.now(), probe_at=clock.now(), failures=5)
+    desk.comes()
+    desk.works()
+    assert (desk.step.state, desk.order.state) == ("done", "accepted")
+
+
+@SERVICES
+def test_a_service_that_is_busy_means_waiting_then_a_person_never_acceptance(desk: Desk, service: str) -> None:
+    """Tried for the policy's budget. What else is wrong is told with it."""
+    control_of(desk, service).fault("too_many", value=1)
     desk.comes(**seats(10, amount_minor=1_200_001))
     with desk.waits(0):
         desk.works()
     first = desk.step
-    assert (first.state, first.reason, first.attempts) == ("waiting", "platform_unavailable", 1)
+    assert (first.state, first.reason, first.attempts) == ("waiting", "platform_busy", 1)
     assert not Case.objects.exclude(step_id=None).exists()
-    for hours in range(1, 14):
+    for hours in range(1, 40):
         with desk.waits(60 * hours):
             desk.works()
     assert desk.step.state == "failed"
     case = Case.objects.exclude(step_id=None).get()
-    assert [finding["reason"] for finding in case.context["findings"]] == ["platform_unavailable", "price_mismatch"]
+    assert [finding["reason"] for finding in case.context["findings"]] == ["platform_busy", "price_mismatch"]
     assert desk.order.state == "received"
     assert desk.emitted() == []
-    # The connection is known to be down, and one problem says so.
-    assert Breaker.objects.get(connection=service).opened_at is not None
-    assert Problem.objects.filter(kind="connection").count() == 1
 
 
 def test_slower_than_its_time_limit_is_no_answer_and_then_it_goes_on_by_itself(desk: Desk) -> None:
