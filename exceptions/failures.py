@@ -57,6 +57,10 @@ class RawItem:
     code: str = ""
     field: str = ""
     business_key: str = ""
+    customer: str = ""
+    amount_minor: int | None = None
+    currency: str = ""
+    entity: str = ""
     event_id: uuid.UUID | None = None
     context: Mapping[str, Any] = dataclass_field(default_factory=dict)
     correlation_id: uuid.UUID | None = None

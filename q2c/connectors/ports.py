@@ -68,7 +68,7 @@ class BadDeal:
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceNotice:
-    """An invoice that exists or changed in billing; the document is fetched by its reference."""
+    """An invoice that exists or changed in billing, whatever its status; the document is fetched by its reference."""
 
     reference: str
     invoice_number: str
@@ -124,7 +124,7 @@ class Subscriptions(Customers, Protocol):
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup: ...
 
 
-# The field of a Rejected that tells a draft from an invoice that cannot be read.
+# The field of a Rejected that tells a draft, or a cancelled one, from an invoice that cannot be read.
 NOT_POSTED = "status"
 
 
@@ -132,7 +132,10 @@ class InvoiceSource(Connector, Protocol):
     def changed_invoices(self, since: dt.datetime) -> Iterator[InvoiceNotice]: ...
 
     def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
-        """By id or number. A draft is Rejected with the field NOT_POSTED: it is no invoice yet, and nobody's case."""
+        """By id or number. A draft is Rejected with the field NOT_POSTED: it is no invoice yet, and nobody's case.
+
+        So is one that was cancelled or reversed there: whether it is booked, the caller knows.
+        """
 
 
 class Journals(Connector, Protocol):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from django.core.cache import cache
+from django.db.models import Q
 
 from exceptions.failures import RawItem
 from q2c import clock, keys
@@ -18,7 +19,7 @@ from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import intake
 from q2c.engine.intake import Item, Sender, Taken
-from q2c.models import Breaker, Callout, Connection, Step
+from q2c.models import Breaker, Callout, Connection, Invoice, Step
 from q2c.reasons import Reason
 
 FETCHERS_MAX = 8
@@ -134,7 +135,10 @@ class Deals(Source):
 
 
 class Invoices(Source):
-    """Posted invoices. An event per content of an invoice: id, colon, fingerprint of the document."""
+    """Invoices: those posted are facts, and one that is no longer is a case.
+
+    An event per content of an invoice: id, colon, fingerprint of the document.
+    """
 
     def changed(self, since: dt.datetime) -> Iterator[InvoiceNotice]:
         return iter(self.connector.changed_invoices(since))
@@ -142,7 +146,7 @@ class Invoices(Source):
     def take(self, notices: Sequence[InvoiceNotice]) -> tuple[int, dt.datetime]:
         fresh = [notice for notice in notices if not cache.get(self._mark(notice))]
         found = self.fetch([notice.reference for notice in fresh])
-        items, bad = [], []
+        items, numbers, bad = [], [], []
         silent = [one for one in found if isinstance(one, Unavailable)]
         if silent and len(silent) == len(found):
             raise ReadFailed(silent[0])
@@ -151,13 +155,17 @@ class Invoices(Source):
                 bad.append(self._refused(notice.reference, notice.invoice_number, notice.changed_at, document))
             elif not isinstance(document, Unavailable):
                 items.append(self._event(notice.reference, document, notice.changed_at))
+                numbers.append(document.invoice_number)
         # One that does not come does not hold up the others: it is fetched later, like what was called out.
         late = [n.reference for n, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
         if late:
             Callout.remember(self.name, late, keys.new_id())
-        new = self._take(items)
+        new = self._take(items, numbers)
         intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
-        for notice in fresh:
+        for notice, document in zip(fresh, found, strict=True):
+            # A draft may be posted within the second that tells its versions apart.
+            if isinstance(document, Rejected) and document.field == NOT_POSTED:
+                continue
             # Only saves fetching it again within the overlap: forgotten, it would be a duplicate.
             cache.set(self._mark(notice), 1, timeout=3600)
         return new, max(notice.changed_at for notice in notices)
@@ -169,19 +177,38 @@ class Invoices(Source):
         version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]
         return self._item("InvoiceIssued", f"{document.billing_reference or reference}:{version}", document, at)
 
-    def _take(self, items: Sequence[Item]) -> int:
+    def _take(self, items: Sequence[Item], numbers: Sequence[str]) -> int:
         if not items:
             return 0
         taken = intake.take(items, self.sender)
         self._came_right(taken, _INVOICE_REASONS)
+        again = {number: one.event_id for number, one in zip(numbers, taken, strict=True)}
+        intake.resolve_raw(self.name, again, self.sender.actor, reasons=(Reason.INVOICE_MISMATCH,))
         return sum(one.status == "stored" for one in taken)
 
     def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person."""
-        if refused.field == NOT_POSTED or refused.reason == Reason.RECORD_MISSING:
+        if refused.field == NOT_POSTED:
+            return self._taken_back(reference, refused)
+        if refused.reason == Reason.RECORD_MISSING:
             return None
         raw = {"reference": reference, "invoice_number": number, "changed_at": at, "text": refused.text}
         return self._bad(raw, reference, refused.text, reason=refused.reason, field=refused.field, code=refused.code)
+
+    def _taken_back(self, reference: str, refused: Rejected) -> RawItem | None:
+        """Billing cancelled or reversed what is booked here; what was never recorded is nothing."""
+        named = Q(billing_reference=reference) | Q(number=reference)
+        invoice = Invoice.objects.filter(named, source=self.name).exclude(state="voided").first()
+        if invoice is None:
+            return None
+        text = f"{refused.text}, and it is booked here: billing cancelled it. Reverse its journal"
+        return self._bad(
+            # Without the time of the change: told once, however often billing touches it again.
+            {"reference": reference, "invoice_number": invoice.number, "text": refused.text}, invoice.number, text,
+            reason=Reason.INVOICE_MISMATCH, field=refused.field, code="cancelled_in_billing",
+            customer=invoice.customer_name, amount_minor=invoice.total_minor, currency=invoice.currency,
+            entity=invoice.entity, correlation_id=invoice.correlation_id,
+        )  # fmt: skip
 
     def fetch(self, references: Sequence[str]) -> list[Any]:
         return _on_threads(self.connection, references, self.connector.invoice)
@@ -191,7 +218,8 @@ class Invoices(Source):
             bad = self._refused(reference, "", None, found)
             intake.keep_raw([bad] if bad else [], self.sender.actor)
             return found.text
-        return "taken in" if self._take([self._event(reference, found, clock.now())]) else "known already"
+        new = self._take([self._event(reference, found, clock.now())], [found.invoice_number])
+        return "taken in" if new else "known already"
 
 
 def _on_threads(connection: Connection, references: Sequence[str], read: Callable[[str], Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c import clock
 from q2c.demo.deals import Deal, Line
@@ -108,3 +109,37 @@ def test_a_posted_journal_is_reversed_once_by_its_mirror(story: Story, sold: str
         assert set(Step.objects.filter(stage="reverse_journal").values_list("state", flat=True)) == {"done"}
         assert JournalEntry.objects.filter(reverses=original).count() == 1
         assert len(story.documents()) == 2
+
+
+@pytest.mark.parametrize("status", ["Canceled", "Reversed"])
+def test_an_invoice_that_billing_takes_back_is_told_once_to_those_who_reverse_it(
+    story: Story, sold: str, status: str
+) -> None:
+    with story.on("2026-03-11", "10:00"):
+        story.platforms.change("zuora", "invoice", sold, status=status)
+        story.flow.poll("zuora")
+        story.flow.work()
+    case = Case.objects.get()
+    invoice = Invoice.objects.get()
+    assert (case.reason, case.owner_team_id, case.business_key) == ("invoice_mismatch", "billing-ops", sold)
+    assert (case.amount_minor, case.currency, case.entity) == (invoice.total_minor, "GBP", "UK")
+    assert status in case.text and "Reverse its journal" in case.text
+    with story.on("2026-03-12", "10:00"):
+        story.platforms.change("zuora", "invoice", sold, comments="seen")
+        story.flow.poll("zuora")
+    assert (Case.objects.get().attempts, entry(sold).state) == (1, "posted")
+    with story.on("2026-03-13", "10:00"):
+        story.platforms.change("zuora", "invoice", sold, status="Posted")
+        story.flow.poll("zuora")
+        story.flow.work()
+    assert Case.objects.get().state == "resolved"
+
+
+def test_an_invoice_that_was_never_recorded_and_is_cancelled_is_nothing(story: Story, sold: str) -> None:
+    with story.on("2026-04-09", "10:00"):
+        (number,) = story.platforms.control("zuora", "bill-run", {"until": "2026-04-09"})["invoiceNumbers"]
+        story.platforms.change("zuora", "invoice", number, status="Canceled")
+        story.flow.poll("zuora")
+        story.flow.work()
+    assert not Case.objects.exists()
+    assert list(Invoice.objects.values_list("number", flat=True)) == [sold]

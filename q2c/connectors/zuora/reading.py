@@ -83,8 +83,7 @@ class Reader:
             except ReadRefused as refused:
                 raise ReadFailed(refused.outcome) from None
             for row in page.get("data") or []:
-                if row.get("status") == "Posted":
-                    yield self._notice(row)
+                yield self._notice(row)
             cursor = str(page.get("nextPage") or "")
             if not cursor:
                 return
