@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from q2c.local import accounts, places
 from tests.local.conftest import SmallProject, needs_python_for_all, needs_root, system_python
@@ -128,11 +129,14 @@ def test_the_wrong_port(project: SmallProject) -> None:
     assert "70000 is no port" in project.start("bin/demo", "--port", "70000").fails()
 
 
-def test_data_of_another_version(project: SmallProject) -> None:
+@pytest.mark.parametrize("path", ["q2c/migrations/0001_first.py", "q2c/migrations/sql/guards.sql"])
+def test_data_of_another_version(project: SmallProject, path: str) -> None:
     demo = project.start("bin/demo")
     demo.until(READY)
     demo.end()
-    (project.root / "q2c/migrations/0001_first.py").write_text("# A migration that came with a new version.\n")
+    changed = project.root / path
+    changed.parent.mkdir(exist_ok=True)
+    changed.write_text("-- A migration that came with a new version.\n")
     line = project.start("bin/demo").fails()
     assert "another version" in line
     assert "bin/demo --fresh" in line
