@@ -44,6 +44,16 @@ class NoSuchConnection(LookupError):
     """No active connection has this name."""
 
 
+class InTransaction(RuntimeError):
+    """A platform was about to be called while a transaction was open: its locks would last as long as the answer."""
+
+
+def no_transaction() -> None:
+    """Raises InTransaction; the one that a test wraps around itself does not count, as for Django's durable blocks."""
+    if any(not block._from_testcase for block in connection.atomic_blocks):
+        raise InTransaction("platforms are called with no transaction open")
+
+
 def on_threads(works: list[Work], act: Callable[[Work], Any]) -> list[tuple[Any, list[Any]]]:
     """(result, attempts) per work, each on a thread that carries the step's correlation id."""
 
@@ -52,6 +62,8 @@ def on_threads(works: list[Work], act: Callable[[Work], Any]) -> list[tuple[Any,
         with about, http.calling(work.fact.correlation_id, step_id=work.step.id), http.recording() as attempts:
             return guarded(work, act), list(attempts)
 
+    if works:
+        no_transaction()
     if len(works) == 1:
         return [run(works[0])]
     return list(_pool.map(run, works))

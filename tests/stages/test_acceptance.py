@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import transaction
 
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case, Problem
 from q2c import clock
-from q2c.engine import breaker, run, wake
+from q2c.engine import breaker, gates, run, wake
 from q2c.engine import desk as cases
-from q2c.models import Breaker, Connection, Customer, Event, Order, OrderGroup, OrderLine, Step
+from q2c.models import Attempt, Breaker, Connection, Customer, Event, Order, OrderGroup, OrderLine, Step
 from q2c.stages.controls.world import customers
 from tests.engine.makers import person
 from tests.intake.documents import order as document
@@ -110,6 +111,17 @@ def test_an_order_that_does_not_wait_for_the_silent_service_goes_on(desk: Desk, 
     desk.comes()
     desk.works()
     assert (desk.step.state, desk.order.state) == ("done", "accepted")
+
+
+def test_no_platform_is_called_while_a_transaction_is_open(desk: Desk) -> None:
+    """As a whole run of a real stage inside somebody's transaction would: nothing leaves, nothing is lost."""
+    desk.comes()
+    with pytest.raises(gates.InTransaction), transaction.atomic():
+        desk.works()
+    assert (desk.step.state, desk.step.attempts, Attempt.objects.count()) == ("waiting", 0, 0)
+    desk.works()
+    assert desk.step.state == "done"
+    assert Attempt.objects.count() > 0
 
 
 @SERVICES
