@@ -85,6 +85,12 @@ def day(value: Any) -> SafeString:
 
 
 @register.filter
+def last_day(value: Any) -> SafeString:
+    """{{ phase.ends_on|last_day }}: the last day that counts, of an end that is the first day that no longer does."""
+    return formats.when(value - clock.days(1) if value else value, "day")
+
+
+@register.filter
 def period(value: Any) -> str:
     """{{ "2026-10"|period }}: Oct 2026."""
     return formats.period_text(value).replace(" ", "\u00a0") if value else "–"
