@@ -50,7 +50,7 @@ class InTransaction(RuntimeError):
 
 def no_transaction() -> None:
     """Raises InTransaction; the one that a test wraps around itself does not count, as for Django's durable blocks."""
-    if any(not block._from_testcase for block in connection.atomic_blocks):
+    if any(not block._from_testcase for block in connection.atomic_blocks):  # type: ignore[attr-defined]
         raise InTransaction("platforms are called with no transaction open")
 
 
