@@ -6,8 +6,8 @@ Harbor Holdings in San Francisco has a daughter in Hamburg, who pays for herself
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections import Counter
+from time import sleep
 from typing import Any
 
 import pytest
@@ -131,7 +131,7 @@ def test_billing_takes_its_time_and_is_asked_until_it_is_done(story: Story) -> N
     with story.on("2026-02-02", "09:00"):
         run.drain("provision_billing")
         assert Step.objects.get(stage="provision_billing").state == "accepted"
-    time.sleep(JOB_S)
+    sleep(JOB_S)
     with story.on("2026-02-02", "09:02"):
         story.flow.work()
     assert Step.objects.get(stage="provision_billing").state == "done"
@@ -255,7 +255,7 @@ def test_an_order_is_cancelled_while_billing_is_still_making_it(story: Story) ->
         waiting = Step.objects.get(stage="cancel_order")
         assert (waiting.state, waiting.sent_at) == ("waiting", None)
         assert "in the middle of provision_billing" in waiting.text
-    time.sleep(JOB_S)
+    sleep(JOB_S)
     with story.on("2026-02-02", "09:05"):
         story.flow.work()
     assert Subscription.objects.get().state == order("SO-1").state == "cancelled"
