@@ -102,7 +102,7 @@ def test_a_worker_killed_while_the_erp_books_leaves_one_document(
     story.close(training("SO-4003", clock.today()))
     (number,) = story.bill()
     story.platforms.fault(ERP, "latency", "create_journal", value=3000, times=1)
-    with worker("posting", log=log, name="first", Q2C_LEASE_S="2") as first:
+    with worker("posting", log=log, name="first", Q2C_LEASE_S="30") as first:
         tasks.run_stage.apply_async(args=["post_journal"], queue="posting")
         until(lambda: any(fault["hits"] for fault in story.platforms.control(ERP, "faults", method="GET")))
         step = Step.objects.get(stage="post_journal")
@@ -110,7 +110,7 @@ def test_a_worker_killed_while_the_erp_books_leaves_one_document(
         first.kill()
     assert story.documents() == []
     until(story.documents)
-    with worker("posting", log=log, name="second", Q2C_LEASE_S="2"):
+    with worker("posting", log=log, name="second", Q2C_LEASE_S="30"):
 
         def settled() -> bool:
             # As the beat does.
