@@ -1,17 +1,22 @@
-"""cancel_order: undoes provision_billing. What is provisioned is cancelled in billing, then the order here."""
+"""cancel_order: undoes provision_billing. What is provisioned is cancelled in billing, then the order here.
+
+A day still to come is waited for: what begins before it begins, what would begin on it or later does not.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from exceptions import cases
-from q2c import states
+from ledger.models import LegalEntity
+from q2c import clock, states
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Unavailable
-from q2c.contracts.events import OrderFact
+from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Order, Step, Subscription
 from q2c.reasons import Reason
 from q2c.stages import orders, platforms
+from q2c.stages.entity_time import midnight
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 # What may be leaving something behind while the order is cancelled: it is waited for.
@@ -27,7 +32,8 @@ class CancelOrder(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         found = {o.number: o for o in Order.objects.filter(number__in=[fact.payload.order_number for fact in facts])}
         billing = platforms.serving("billing")
-        return [[_part(fact.payload.order_number, found.get(fact.payload.order_number), billing)] for fact in facts]
+        zones = dict(LegalEntity.objects.values_list("code", "timezone"))
+        return [[_part(fact.payload, found.get(fact.payload.order_number), billing, zones)] for fact in facts]
 
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = [work.fact.payload.order_number for work in works]
@@ -98,12 +104,18 @@ class CancelOrder(Verb):
             )
 
 
-def _part(number: str, order: Order | None, billing: str) -> Part:
+def _part(asked: OrderCancelRequested, order: Order | None, billing: str, zones: Mapping[str, str]) -> Part:
+    number = asked.order_number
     if order is None:
         return Part(business_key=number, order_key=f"cancel:{number}")
     seen_by_billing = order.state not in ("received", "awaiting_approval")
+    day = midnight(asked.effective_on, zones.get(order.contract_entity, "UTC"))
+    # An order that ends before it begins is undone at once.
+    later = seen_by_billing and asked.effective_on > order.starts_on and day > clock.now()
     return Part(
-        connection=billing if seen_by_billing else "", order_key=f"cancel:{number}", business_key=number,
+        connection=billing if seen_by_billing else "", not_before=day if later else None,
+        # A day far away holds back nobody who asks for a nearer one.
+        order_key="" if later else f"cancel:{number}", business_key=number,
         customer=order.customer_name, amount_minor=order.total_minor, currency=order.currency,
         entity=order.contract_entity,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 9 Mar 2026   Leeds Railways buys seats that grow after six months, and a day of training.
 9 Mar        Both are billed and posted.
 20 Mar       The training did not take place: its journal is reversed.
-1 Apr        The customer withdraws: the order is cancelled, and what had not begun never begins.
+1 Apr        The customer withdraws as of the 9th: then the order is cancelled, and what had not begun never begins.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ def test_a_cancelled_order_is_cancelled_in_billing_and_bills_no_more(story: Stor
             "OrderCancelRequested", "c-1", order_number="SO-3001", effective_on="2026-04-09", reason="withdrawn"
         )
         assert said == "stored"
+        story.flow.work()
+        assert order("SO-3001").state == "active"
+    with story.on("2026-04-09"):
         story.flow.work()
         assert order("SO-3001").state == "cancelled"
         assert Subscription.objects.get().state == "cancelled"

@@ -238,7 +238,7 @@ def test_an_order_is_active_only_once_every_group_is(story: Story) -> None:
 
 def cancel(story: Story, number: str = "SO-1", on: str = "2026-04-01") -> None:
     data = {"order_number": number, "effective_on": on, "reason": "withdrawn"}
-    tell("OrderCancelRequested", f"c-{number}-{clock.now()}", "back-office", data)
+    tell("OrderCancelRequested", f"c-{number}-{on}-{clock.now()}", "back-office", data)
     story.flow.work()
 
 
@@ -264,6 +264,49 @@ def test_an_order_is_cancelled_while_billing_is_still_making_it(story: Story) ->
     assert states("activate_subscription") == {"abandoned": 1}
 
 
+def test_an_order_cancelled_for_a_later_day_goes_on_until_then(story: Story) -> None:
+    """Asked on 1 April for 9 October: the phase of September begins and is billed, that of December never begins."""
+    with story.on("2026-02-02"):
+        phases = ((6, 10), (3, 20), (3, 30))
+        story.close(deal("SO-1", {"US": HARBOR}, seats("US", phases=phases)))
+    with story.on("2026-03-01", "12:00"):
+        story.flow.work()
+    with story.on("2026-04-01"):
+        cancel(story, on="2026-10-09")
+        step = Step.objects.get(stage="cancel_order")
+        # Midnight in New York, where the contract's entity is.
+        assert (step.state, step.next_at) == ("waiting", dt.datetime(2026, 10, 9, 4, tzinfo=dt.UTC))
+        assert (order("SO-1").state, Subscription.objects.get().state) == ("active", "active")
+        assert billing_orders(story) == ["O-SO-1-US"]
+    with story.on("2026-09-02"):
+        story.flow.work()
+        assert states("activate_subscription") == {"done": 2, "waiting": 1}
+    with story.on("2026-10-09", "02:00"):
+        story.flow.work()
+        assert order("SO-1").state == "active"
+    with story.on("2026-10-09", "04:01"):
+        story.flow.work()
+        assert (order("SO-1").state, Subscription.objects.get().state) == ("cancelled", "cancelled")
+        assert billing_orders(story) == ["O-SO-1-US", "X-SO-1-US"]
+    with story.on("2026-12-02"):
+        story.flow.work()
+    assert states("activate_subscription") == {"done": 2, "abandoned": 1}
+
+
+def test_a_nearer_day_is_not_held_back_by_a_later_one(story: Story) -> None:
+    with story.on("2026-02-02"):
+        story.close(deal("SO-1", {"US": HARBOR}, seats("US")))
+    with story.on("2026-03-05"):
+        story.flow.work()
+        cancel(story, on="2026-10-01")
+        cancel(story, on="2026-03-05")
+        assert order("SO-1").state == "cancelled"
+    with story.on("2026-10-02"):
+        story.flow.work()
+    assert states("cancel_order") == {"done": 2}
+    assert not Case.objects.exists()
+
+
 def billing_orders(story: Story) -> list[str]:
     """O makes a subscription, X cancels it."""
     return sorted(row["number"] for row in story.platforms.records("zuora", "order"))
@@ -278,7 +321,7 @@ def test_every_subscription_is_cancelled_before_the_order_is_and_a_replay_goes_o
         story.flow.work()
         # The first goes through, the second is refused.
         story.platforms.fault("zuora", "business_failure", "create_order", times=1)
-        cancel(story)
+        cancel(story, on="2026-03-05")
         assert order("SO-1").state == "active"
         case = Case.objects.get()
         assert case.stage == "cancel_order"
@@ -295,7 +338,7 @@ def test_a_group_that_billing_refused_is_given_up_with_its_case(story: Story) ->
         story.platforms.fault("zuora", "business_failure", "create_order_async", times=1)
         story.close(deal("SO-1", {"US": HARBOR}, seats("US")))
         assert Case.objects.get().state == "open"
-        cancel(story)
+        cancel(story, on="2026-03-01")
     assert order("SO-1").state == "cancelled"
     case = Case.objects.get()
     assert (case.state, case.resolution) == ("resolved", "superseded")

@@ -154,10 +154,10 @@ def test_an_empty_list_tells_none_apart_from_none_that_match(client, noun):
 
 
 STRANGE = [
-    ("q=%00", 200), ("q=%F0%9F%92%B8", 200), ("q=%27%22%3Cscript%3E", 200), ("q=" + "9" * 3000, 200), ("q=%25_", 200),
+    ("q=%00", 400), ("q=%F0%9F%92%B8", 200), ("q=%27%22%3Cscript%3E", 200), ("q=" + "9" * 3000, 200), ("q=%25_", 200),
     ("state=gone", 422), ("currency=EURO", 422), ("since=2026-02-30", 422), ("since=9999-12-31", 422),
     ("until=yesterday", 422), ("since=2026-02-02&until=2026-01-01", 422), ("order=--number", 200),
-    ("after=zzz&order=x", 200), ("entity=%00", 200), ("period=2026-13", 200), ("since=0001-01-01", 422),
+    ("after=zzz&order=x", 200), ("entity=%00", 400), ("period=2026-13", 200), ("since=0001-01-01", 422),
 ]  # fmt: skip
 
 
