@@ -121,6 +121,8 @@ def test_three_times_out_of_order_from_two_at_once(
     emptied()
     registry.close_all()
     story = founded_today()
+    # The deals stand in the sales platform again, under the same ids: their status is written back there.
+    story.sales.close(deals())
     storm = [item for item in outside for _ in range(3)]
     random.Random(4).shuffle(storm)
     log = tmp_path / "workers.log"
@@ -128,7 +130,7 @@ def test_three_times_out_of_order_from_two_at_once(
         with ThreadPoolExecutor(SENDERS) as pool:
             statuses = [s for part in pool.map(_send, (storm[0::SENDERS], storm[1::SENDERS])) for s in part]
         assert Counter(statuses) == {"stored": len(outside), "duplicate": 2 * len(outside)}
-        until(_quiet, 120)
+        until(_quiet, 120, _unfinished)
     assert books() == in_order
     assert gapless()
     assert documents(story) == erp
@@ -149,6 +151,12 @@ def _send(items: list[Item]) -> list[str]:
         return found
     finally:
         connections.close_all()
+
+
+def _unfinished() -> str:
+    """For whoever reads why it did not become quiet."""
+    rows = Step.objects.exclude(state="done").values_list("stage", "business_key", "state", "text")
+    return "; ".join(" ".join(row) for row in rows)
 
 
 def _quiet() -> bool:

@@ -22,11 +22,11 @@ from q2c.models import WorkerSeen
 _WORKER = next(process for process in WORKERS if process.name == "posting").command
 
 
-def until(done: Callable[[], object], wait_s: float = 60.0) -> None:
-    """Waits for something that another process does; fails the test when it does not come."""
+def until(done: Callable[[], object], wait_s: float = 60.0, why: Callable[[], str] = str) -> None:
+    """Waits for something that another process does; fails the test, with `why`, when it does not come."""
     deadline = time.monotonic() + wait_s
     while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, f"it did not happen in time {why()}"
         time.sleep(0.05)
 
 
