@@ -6,6 +6,7 @@ stay, since migrate put them there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,7 +70,18 @@ def django_db_setup(
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
+            _wait_for_others()
             teardown_databases(made, verbosity=0)
+
+
+def _wait_for_others(seconds: float = 20) -> None:
+    """A database is dropped only alone, and the session of a process that has just ended takes a moment to end too."""
+    deadline = time.monotonic() + seconds
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with connection.cursor() as cursor:
+        while cursor.execute(others).fetchone()[0] and time.monotonic() < deadline:
+            time.sleep(0.1)
+    connection.close()
 
 
 @pytest.fixture

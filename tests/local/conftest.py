@@ -67,7 +67,7 @@ class SmallProject:
         shutil.copytree(places.ROOT / "q2c" / "local", root / "q2c" / "local", ignore=without_caches)
         shutil.copytree(places.ROOT / "bin", root / "bin")
         shutil.copytree(STUBS, root, dirs_exist_ok=True, ignore=without_caches)
-        for name in ("requirements.txt", "requirements-dev.txt"):
+        for name in ("requirements.txt", "requirements-dev.txt", "requirements-referees.txt"):
             shutil.copy(places.ROOT / name, root / name)
         (root / ".venv").symlink_to(Path(sys.prefix).resolve())
 

@@ -63,7 +63,7 @@ def test_a_deal_shows_its_order_and_an_answer_that_was_lost_is_looked_up(story: 
         story.flow.poll("salesforce")
         assert Event.objects.filter(type="OrderReceived").count() == 1
     with story.on("2026-04-01"):
-        tell("OrderCancelRequested", "c-1", order_number="SO-5001", effective_on="2026-04-09", reason="withdrawn")
+        tell("OrderCancelRequested", "c-1", order_number="SO-5001", effective_on="2026-04-01", reason="withdrawn")
         story.flow.work()
         assert shown(story, "SO-5001") == ("SO-5001", "Cancelled")
 

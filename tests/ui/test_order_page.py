@@ -138,7 +138,7 @@ def test_the_page_asks_as_often_for_many_invoices_as_for_one(client, order):
 def form(text: str, **more: str) -> dict[str, str]:
     token = re.search(r'name="token" value="([^"]+)"', text)
     assert token
-    return {"token": token[1], "effective_on": "2026-11-30", "reason": "The customer withdrew"} | more
+    return {"token": token[1], "effective_on": "2026-11-03", "reason": "The customer withdrew"} | more
 
 
 def test_a_cancellation_goes_through_the_engine_and_ends_everywhere(client, order):
@@ -187,6 +187,6 @@ def test_a_form_that_lacks_something_asks_for_nothing(client, order, wrong, said
 def test_without_the_right_the_button_and_the_address_say_so(client, order):
     client.force_login(person("mia", "q2c.view_order"))
     assert "q2c.cancel_order" in page(client, f"/orders/{order.id}")
-    answer = client.post(f"/orders/{order.id}/cancel", {"effective_on": "2026-11-30", "reason": "no"})
+    answer = client.post(f"/orders/{order.id}/cancel", {"effective_on": "2026-11-03", "reason": "no"})
     assert answer.status_code == 403 and "q2c.cancel_order" in answer.content.decode()
     assert not Event.objects.filter(type="OrderCancelRequested").exists()
