@@ -206,24 +206,28 @@ def _attempt(work: Any) -> None:
     )  # fmt: skip
 
 
-def bill(order: Order, number: str, net_minor: int = 4_800_000, tax_minor: int = 912_000, **more: Any) -> Event:
-    """Billing issues an invoice for the first group of an accepted order."""
+def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int | None = None, **more: Any) -> Event:
+    """Billing issues an invoice for the first group of an accepted order: a third of the platform, and once the fee."""
     group = order.groups.first()
     assert group is not None
     day = more.pop("issued_on", clock.today())
+    sold = {line.product: line.amount_minor for line in order.lines.all()}
+    net = sold["PLATFORM"] // 3 if net_minor is None else net_minor
+    tax = net * 19 // 100 if tax_minor is None else tax_minor
+    lines = [
+        InvoiceLine(
+            line=1, product="PLATFORM", kind="recurring", charge="Platform, year 1", quantity="100",
+            service_starts_on=day, service_ends_on=add_months(day, 12), net_minor=net, tax_minor=tax, tax_code="SW",
+        )
+    ]  # fmt: skip
+    if not order.invoices.exists():
+        fee = sold["ONBOARDING"]
+        lines.append(InvoiceLine(line=2, product="ONBOARDING", kind="one_time", charge="Implementation", net_minor=fee))
     document = InvoiceDocument(
         invoice_number=number, billing_reference=f"8ad{number}", account=f"{group.bill_to}-{group.currency}",
         order_number=order.number, group=group.key, subscription=f"S-{order.number}-{group.key}",
         legal_entity=group.entity, currency=group.currency, issued_on=day, due_on=day + dt.timedelta(days=30),
-        lines=(
-            InvoiceLine(
-                line=1, product="PLATFORM", kind="recurring", charge="Platform, year 1", quantity="100",
-                service_starts_on=day, service_ends_on=add_months(day, 12), net_minor=net_minor, tax_minor=tax_minor,
-                tax_code="SW",
-            ),
-            InvoiceLine(line=2, product="ONBOARDING", kind="one_time", charge="Implementation", net_minor=500_000),
-        ),
-        total_minor=net_minor + tax_minor + 500_000, **more,
+        lines=tuple(lines), total_minor=sum(line.net_minor + line.tax_minor for line in lines), **more,
     )  # fmt: skip
     return arrive("InvoiceIssued", BILLING, f"8ad{number}", document, order.correlation_id)
 

@@ -35,7 +35,7 @@ class Invoice(StateRecord):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["source", "number"], name="one_invoice_per_number")]
+        constraints = [models.UniqueConstraint(fields=["entity", "number"], name="one_invoice_per_entity_number")]
         indexes = [
             models.Index(fields=["total_minor", "id"], name="invoice_amount"),
             models.Index(fields=["-issued_on", "-id"], name="invoice_newest"),

@@ -10,9 +10,10 @@ from q2c import clock, states
 from q2c.connectors.outcomes import Blocker, Posted, Unavailable
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
-from q2c.models import Invoice, InvoiceLine, Order
+from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
-from q2c.stages import booking, orders
+from q2c.stages import billed, booking, orders
+from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, Part, Verb, Work
 
 # Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked.
@@ -28,14 +29,17 @@ class RecordInvoice(Verb):
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = {work.fact.payload.order_number for work in works}
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")}
+        # Whatever system says so: an entity issues a number once.
         there = {
-            (i.source, i.number): i
-            for i in Invoice.objects.filter(number__in={work.fact.payload.invoice_number for work in works})
+            (i.entity, i.number): i
+            for i in Invoice.objects.filter(
+                number__in={work.fact.payload.invoice_number for work in works}
+            ).select_related("order")
         }
         data = booking.catalogue(work.fact.payload for work in works)
         for work in works:
             invoice, order = work.fact.payload, found.get(work.fact.payload.order_number)
-            double = there.get((work.fact.source, invoice.invoice_number))
+            double = there.get((invoice.legal_entity, invoice.invoice_number))
             if double is not None:
                 _again(work, double)
             elif order is None or order.accepted_at is None:
@@ -47,6 +51,8 @@ class RecordInvoice(Verb):
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if work.request is not None]
+        billed.tie(fresh)
+        fresh = [work for work in fresh if not work.findings]
         results = journal.post_ready([work.request for work in fresh])
         good: list[tuple[Work, Any]] = []
         for work, result in zip(fresh, results, strict=True):
@@ -66,7 +72,8 @@ class RecordInvoice(Verb):
         if work.request is None:
             return {}
         shown = journal.preview([work.request])[0]
-        # The books are asked when the step is recorded; a dry run asks them now.
+        # The books and what was billed so far are asked when the step is recorded; a dry run asks them now.
+        billed.tie([work])
         work.findings += [finding_of(found) for found in shown.findings]
         return {"journal": shown}
 
@@ -86,20 +93,32 @@ def _part(invoice: InvoiceDocument, customer: str) -> Part:
 def _again(work: Work, double: Invoice) -> None:
     """The same invoice once more: done if it is equal, a finding if it is not."""
     invoice = work.fact.payload
-    tax_minor = sum(line.tax_minor for line in invoice.lines)
-    there = (double.total_minor, double.tax_minor, double.currency, double.issued_on, double.group, double.account)
-    if there == (
-        invoice.total_minor, tax_minor, invoice.currency, invoice.issued_on, invoice.group, invoice.account,
-    ):  # fmt: skip
+    if _said(invoice) == _recorded(double):
         work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
         return
     work.reject(
         Reason.INVOICE_DUPLICATE,
-        f"Invoice {invoice.invoice_number} is recorded already, with another amount, currency, date or account",
+        f"Invoice {invoice.invoice_number} is recorded already, with another order, amount, currency, date or account",
         pointer="/invoice_number",
         seen=invoice.invoice_number,
         remedy="Compare both in billing; void the wrong one",
     )
+
+
+def _said(invoice: InvoiceDocument) -> tuple[object, ...]:
+    lines = sorted((line.product, line.net_minor, line.tax_minor) for line in invoice.lines)
+    return (
+        invoice.order_number, invoice.group, invoice.account, invoice.currency, invoice.issued_on,
+        invoice.total_minor, lines,
+    )  # fmt: skip
+
+
+def _recorded(invoice: Invoice) -> tuple[object, ...]:
+    lines = sorted(invoice.lines.values_list("product", "net_minor", "tax_minor"))
+    return (
+        invoice.order.number, invoice.group, invoice.account, invoice.currency, invoice.issued_on,
+        invoice.total_minor, lines,
+    )  # fmt: skip
 
 
 def _wait_for_order(work: Work) -> None:
@@ -141,14 +160,29 @@ def check(invoice: InvoiceDocument, order: Order) -> list[Finding]:
         differs("currency", invoice.currency, group.currency)
     if invoice.account != (account := orders.account_key(group.bill_to, group.currency)):
         differs("account", invoice.account, account)
-    sold = {line.product for line in order.lines.all() if line.group == group.key}
+    if invoice.subscription and not _bills(invoice.subscription, order, group.key):
+        differs("subscription", invoice.subscription, subscription_number(order, group.key))
+    lines = [line for line in order.lines.all() if line.group == group.key]
+    sold, metered = {line.product for line in lines}, {line.product for line in lines if line.kind == "usage"}
     for i, line in enumerate(invoice.lines):
         if line.product not in sold:
             differs(f"lines/{i}/product", line.product, f"one of {', '.join(sorted(sold))}")
+        elif line.kind == "usage" and line.product not in metered:
+            differs(f"lines/{i}/kind", line.kind, "no usage")
+        if line.tax_minor * line.net_minor < 0 or abs(line.tax_minor) * 2 > abs(line.net_minor):
+            differs(f"lines/{i}/tax_minor", line.tax_minor, f"a part of {line.net_minor}, at most half of it")
     total = sum(line.net_minor + line.tax_minor for line in invoice.lines)
     if invoice.total_minor != total:
         differs("total_minor", invoice.total_minor, f"{total} (the sum of its lines)")
     return found
+
+
+def _bills(number: str, order: Order, group: str) -> bool:
+    """Whether a subscription is the group's."""
+    return (
+        number == subscription_number(order, group)
+        or Subscription.objects.filter(order=order, group=group, number=number).exists()
+    )
 
 
 def finding_of(found: Any) -> Finding:

@@ -13,44 +13,63 @@ from q2c import clock, keys, states
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.demo import catalogue, company
 from q2c.engine.emit import Incoming, store
-from q2c.models import Event, Order
+from q2c.models import Event, Order, Product
 from q2c.models.order import OrderGroup, OrderLine
 
 _numbers = itertools.count(1)
+# Of each line, in minor units: a year of invoices and more.
+_SOLD = 10_000_000
 
 
 def found() -> None:
     """Entities, chart, rules, rates and products, once."""
-    if Order.objects.exists():
+    if Product.objects.exists():
         return
     today = clock.today()
     company.found(today - dt.timedelta(days=60), today)
     catalogue.list_goods(today - dt.timedelta(days=400))
-    payload = "{}"
+
+
+def _orders(numbers: list[str]) -> None:
+    """Accepted orders of three lines, each worth more than is billed of it."""
+    today, payload = clock.today(), "{}"
     event = Event.objects.create(
-        id=keys.new_id(), type="OrderReceived", schema_version=1, source="bench", source_id="order",
+        id=keys.new_id(), type="OrderReceived", schema_version=1, source="bench", source_id=numbers[0],
         correlation_id=keys.new_id(), occurred_at=clock.now(), received_at=clock.now(), payload=payload,
         payload_hash=keys.fingerprint(payload.encode()),
     )  # fmt: skip
-    order = Order.objects.create(
-        number="O-BENCH", event=event, source="bench", source_id="order", document=payload, customer_key="C-1",
-        customer_name="Bench Inc.", contract_entity="US", currency="USD", total_minor=1, closed_on=today,
-        starts_on=today, term_months=12, received_at=clock.now(),
-    )  # fmt: skip
-    OrderGroup.objects.create(
-        order=order, key="us", region="US", entity="US", bill_to="C-1", currency="USD", total_minor=1
+    orders = [
+        Order(
+            number=number, event=event, source="bench", source_id=number, document=payload, customer_key="C-1",
+            customer_name="Bench Inc.", contract_entity="US", currency="USD", total_minor=3 * _SOLD, closed_on=today,
+            starts_on=today, term_months=12, received_at=clock.now(),
+        )
+        for number in numbers
+    ]  # fmt: skip
+    Order.objects.bulk_create(orders)
+    OrderGroup.objects.bulk_create(
+        OrderGroup(
+            order=order, key="us", region="US", entity="US", bill_to="C-1", currency="USD", total_minor=3 * _SOLD
+        )
+        for order in orders
     )
-    for number, product in enumerate(("PLATFORM", "ANALYTICS", "IMPLEMENTATION"), 1):
-        OrderLine.objects.create(
+    OrderLine.objects.bulk_create(
+        OrderLine(
             order=order, line=number, group="us", product=product, kind="recurring", quantity=1, unit_price=1,
-            price_period="once", amount_minor=1, revenue_treatment="ratable_daily",
-        )  # fmt: skip
-    states.move(Order, "accept", [order.id], accepted_at=clock.now())
+            price_period="once", amount_minor=_SOLD, revenue_treatment="ratable_daily",
+        )
+        for order in orders
+        for number, product in enumerate(("PLATFORM", "ANALYTICS", "IMPLEMENTATION"), 1)
+    )  # fmt: skip
+    states.move(Order, "accept", [order.id for order in orders], accepted_at=clock.now())
 
 
 def invoices(count: int) -> list[uuid.UUID]:
-    """`count` issued invoices, taken in: what record_invoice finds waiting. Three lines and tax each."""
-    documents = [_invoice(next(_numbers)) for _ in range(count)]
+    """`count` issued invoices, taken in: what record_invoice finds waiting. Three lines and tax each, a year an order."""
+    run = keys.new_secret("b")[-8:]
+    orders = [f"O-{run}-{n:06}" for n in range((count + 11) // 12)]
+    _orders(orders)
+    documents = [_invoice(next(_numbers), orders[i // 12]) for i in range(count)]
     batch = [
         Incoming(
             type="InvoiceIssued", version=1, source="bench", source_id=document.invoice_number,
@@ -65,7 +84,7 @@ def invoices(count: int) -> list[uuid.UUID]:
     return [one.id for one in stored]
 
 
-def _invoice(number: int) -> InvoiceDocument:
+def _invoice(number: int, order: str) -> InvoiceDocument:
     today = clock.today()
     run = keys.new_secret("b")[-8:]
     lines = tuple(
@@ -80,6 +99,6 @@ def _invoice(number: int) -> InvoiceDocument:
     )  # fmt: skip
     return InvoiceDocument(
         invoice_number=f"INV-{number:08}-{run}", billing_reference=f"b{number}-{run}", account="C-1-USD",
-        order_number="O-BENCH", group="us", legal_entity="US", currency="USD", issued_on=today, due_on=today,
+        order_number=order, group="us", legal_entity="US", currency="USD", issued_on=today, due_on=today,
         lines=lines, total_minor=sum(line.net_minor + line.tax_minor for line in lines),
     )  # fmt: skip

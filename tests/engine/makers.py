@@ -64,7 +64,8 @@ def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme Gmb
     )
     OrderLine.objects.create(
         order=made, line=1, group="G1", product="PLATFORM", kind="recurring", quantity=1, unit_price=1,
-        price_period="once", amount_minor=120_000, revenue_treatment="ratable_monthly",
+        # Enough for as many invoices as a story needs.
+        price_period="once", amount_minor=100_000_000, revenue_treatment="ratable_monthly",
     )  # fmt: skip
     states.move(Order, "accept", [made.id], accepted_at=clock.now())
     return Order.objects.get(id=made.id)

@@ -80,6 +80,10 @@ def test_an_invoice_that_ties_is_recorded_booked_and_due(company: Any) -> None:
         ("/currency", "USD", {"currency": "USD"}),
         ("/account", "OTHER-EUR", {"account": "OTHER-EUR"}),
         ("/total_minor", 139_001, {"total_minor": 139_001}),
+        ("/subscription", "S-OTHER", {"subscription": "S-OTHER"}),
+        ("/lines/0/tax_minor", -19_000, {"lines": (replace(LINES[0], tax_minor=-19_000), LINES[1])}),
+        ("/lines/0/tax_minor", 50_001, {"lines": (replace(LINES[0], tax_minor=50_001), LINES[1])}),
+        ("/lines/1/kind", "usage", {"lines": (LINES[0], replace(LINES[1], kind="usage"))}),
         ("/lines/1/product", "HARDWARE", {"lines": (LINES[0], replace(LINES[1], product="HARDWARE"))}),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("/") else "",
@@ -115,6 +119,58 @@ def test_the_same_invoice_again_is_done_another_under_its_number_is_not(company:
     stuck = case("INV-1")
     assert (stuck.reason, stuck.field) == ("invoice_duplicate", "/invoice_number")
     assert Invoice.objects.count() == JournalEntry.objects.count() == 1
+
+
+def test_two_systems_tell_of_one_invoice(company: Any) -> None:
+    """An entity issues a number once, whoever says so."""
+    order()
+    record(SOUND)
+    arrives("InvoiceIssued", SOUND, source="back-office")
+    run.drain("record_invoice")
+    assert Invoice.objects.count() == JournalEntry.objects.count() == 1 and not Case.objects.exists()
+    moved = (replace(LINES[0], net_minor=90_000), replace(LINES[1], net_minor=30_000))
+    arrives("InvoiceIssued", replace(SOUND, lines=moved), source="back-office")
+    run.drain("record_invoice")
+    assert case("INV-1").reason == "invoice_duplicate"
+    assert Invoice.objects.count() == JournalEntry.objects.count() == 1
+
+
+def _of(number: str, *nets: int) -> InvoiceDocument:
+    lines = tuple(replace(LINES[1], line=i, net_minor=net) for i, net in enumerate(nets, 1))
+    return replace(SOUND, invoice_number=number, lines=lines, total_minor=sum(nets))
+
+
+@pytest.mark.parametrize(
+    ("bills", "stuck"),
+    [
+        ([120_000], []),
+        ([120_001], []),
+        ([120_002], ["INV-1"]),
+        ([100_000, 20_000], []),
+        ([100_000, 30_000], ["INV-2"]),
+        ([100_000, 30_000, 20_000], ["INV-2"]),
+        ([120_000, -50_000, 50_000], []),
+        ([100_000, -100_000], []),
+        ([100_000, -100_003], ["INV-2"]),
+        ([-100], ["INV-1"]),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
+def test_no_more_is_billed_than_sold_and_no_more_credited_than_billed(
+    company: Any, bills: list[int], stuck: list[str], together: bool
+) -> None:
+    sold = order()
+    sold.lines.update(amount_minor=120_000)
+    for i, net in enumerate(bills, 1):
+        arrives("InvoiceIssued", _of(f"INV-{i}", net))
+        if not together:
+            run.drain("record_invoice")
+    run.drain("record_invoice")
+    assert list(Case.objects.order_by("business_key").values_list("business_key", flat=True)) == stuck
+    for number in stuck:
+        (finding,) = case(number).context["findings"]
+        assert (finding["reason"], finding["pointer"]) == (Reason.INVOICE_MISMATCH, "/lines/0/net_minor")
+    assert Invoice.objects.count() == len(bills) - len(stuck)
 
 
 def test_an_invoice_waits_for_its_order_then_asks_and_goes_on_once_it_is_there(company: Any) -> None:
