@@ -193,6 +193,9 @@ def plan(facts: Sequence[Fact]) -> int:
             [part.period for _, _, part in rows],
         ],
     )
+    for type_, of_type in by_type.items():
+        for stage in BY_EVENT[type_]:
+            stage.verb.planned(of_type)
     wake.after_commit({stage.name for stage, _, _ in rows})
     return len(rows)
 

@@ -49,7 +49,7 @@ def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]
         if failed:
             stage.verb.failed(failed)
         _move(kept)
-        _tell_cases(stage, kept, failed)
+        _tell_cases(stage, kept, [work for work in failed if work.findings])
     counts.recorded(stage, kept)
     breaker.note(stage, works)
     if any(work.notes.get("target") in ("waiting", "accepted", "unknown") for work in works):

@@ -21,9 +21,11 @@ class AcceptOrder(Verb):
     """Collects all findings, ours and the services', before it decides."""
 
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
-        orders.supersede_older(facts)
         worth = totals.worth([fact.payload for fact in facts])
         return [[self._part(fact.payload, minor)] for fact, minor in zip(facts, worth, strict=True)]
+
+    def planned(self, facts: Sequence[Fact]) -> None:
+        orders.supersede_older(facts)
 
     def _part(self, order: OrderDocument, worth_minor: int) -> Part:
         name = next((party.name for party in order.parties if party.key == order.customer), order.customer)
@@ -42,7 +44,7 @@ class AcceptOrder(Verb):
         data = world(documents, clock.today())
         there = orders.existing([document.order_number for document in documents])
         tax, credit = platforms.serving("tax"), platforms.serving("credit")
-        for work in works:
+        for work in orders.leave_overtaken(works):
             order = there.get(work.fact.payload.order_number)
             if order is not None and orders.is_older(work.fact, order):
                 work.outcome = Posted(reference="superseded", proof={"superseded_by": str(order.event_id)})
@@ -85,6 +87,7 @@ class AcceptOrder(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         """An order of which only signatures are missing waits for approval; others stay received."""
+        works = orders.leave_overtaken(works)
         for work in works:
             if not isinstance(work.outcome, Posted):
                 # A service was given up on: whoever looks into that hears at once what else is wrong.

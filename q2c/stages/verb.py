@@ -107,6 +107,9 @@ class Verb:
         """The steps each event needs, in the order of the events."""
         raise NotImplementedError(type(self).__name__)
 
+    def planned(self, facts: Sequence[Fact]) -> None:
+        """What follows once the steps of these events are there, in the transaction that made them."""
+
     def prepare(self, works: Sequence[Work]) -> None:
         """Validate and derive: set work.request, or work.reject(…), or work.outcome where no call is needed."""
 
@@ -124,7 +127,10 @@ class Verb:
         """What follows in our records from a success: transitions, references, work.emit(…)."""
 
     def failed(self, works: Sequence[Work]) -> None:
-        """What follows in our records from a failure that a person must see."""
+        """What follows in our records from a failure that a person must see.
+
+        A work that nobody needs to see any more loses its findings here, and has an outcome instead.
+        """
 
     def abandoned(self, works: Sequence[Work]) -> None:
         """What follows in our records when a person gives a failed step up; may work.emit(…)."""
