@@ -60,5 +60,4 @@ def still_ours(steps: list[Step]) -> set[uuid.UUID]:
     leases = {step.id: step.lease for step in steps}
     # In one order, as everybody who locks several steps: nobody waits in a circle.
     rows = Step.objects.select_for_update().filter(id__in=leases, state="running").order_by("seq")
-    rows = rows.values_list("id", "lease")
-    return {id_ for id_, lease in rows if leases[id_] == lease}
+    return {id_ for id_, lease in rows.values_list("id", "lease") if leases[id_] == lease}
