@@ -143,8 +143,11 @@ class Journals(Connector, Protocol):
 
     batch_max: int
 
-    def check(self, journals: Sequence[JournalDocument]) -> list[Rejected | Unavailable | None]:
-        """Read the ledger's state (period, accounts, dimensions) and say what would be refused, or wrongly taken."""
+    def check(self, journals: Sequence[JournalDocument], *, whole: bool = False) -> list[Rejected | Unavailable | None]:
+        """Read the ledger's state (period, accounts, dimensions) and say what would be refused, or wrongly taken.
+
+        `whole`: all that can be known, read anew, customers too: for dry runs. What is sent next is asked less.
+        """
 
     def post(self, journals: Sequence[JournalDocument]) -> list[Outcome]:
         """Post each under its key and read it back: date, amounts and dimensions must be what was sent."""

@@ -40,9 +40,15 @@ def _platform(run: DryRun) -> list[dict[str, Any]]:
     """What the platform said, as a check; `ok` is None where it did not answer."""
     if not run.platform:
         return []
-    said = {"ready": "it would take this as it stands", "refuses": run.platform_text}
+    said = {"ready": f"{run.asked} would take this as it stands", "refuses": run.platform_text}
     ok = {"ready": True, "refuses": False}.get(run.platform)
-    return [{"name": "platform", "ok": ok, "text": said.get(run.platform, f"did not answer: {run.platform_text}")}]
+    return [
+        {
+            "name": "platform",
+            "ok": ok,
+            "text": said.get(run.platform, f"{run.asked} did not answer: {run.platform_text}"),
+        }
+    ]
 
 
 def journal(entry: EntryView) -> dict[str, Any]:

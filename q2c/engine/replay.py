@@ -32,7 +32,7 @@ WHERE id = ANY(%s) AND state = ANY(%s) RETURNING id, stage
 class DryRun:
     """What a replay of one step would do on today's master data; nothing was written and nothing sent.
 
-    `platform` is what the platform said when it was asked: "" where it was not, "ready", "refuses" or "silent".
+    `platform` is what the platform `asked` said when it was: "" where it was not, "ready", "refuses" or "silent".
     """
 
     step_id: uuid.UUID
@@ -40,6 +40,7 @@ class DryRun:
     would_pass: bool
     findings: list[dict[str, object]] = field(default_factory=list)
     preview: dict[str, Any] = field(default_factory=dict)
+    asked: str = ""
     platform: str = ""
     platform_text: str = ""
 
@@ -75,8 +76,9 @@ def _ask(by_stage: dict[str, list[Work]]) -> dict[uuid.UUID, Rejected | Unavaila
     groups: dict[tuple[str, str], list[Work]] = {}
     for name, works in by_stage.items():
         for work in works:
-            if work.is_open and work.request is not None and work.step.connection:
-                groups.setdefault((name, work.step.connection), []).append(work)
+            asked = STAGES[name].verb.asks(work) if work.is_open and work.request is not None else ""
+            if asked:
+                groups.setdefault((name, asked), []).append(work)
     for (name, _), group in groups.items():
         with http.calling(group[0].fact.correlation_id):
             said = gates.guarded_all(group, partial(STAGES[name].verb.check, open_gates.open))
@@ -104,6 +106,7 @@ def _read(
         would_pass=not findings,
         findings=[failures.described(finding) for finding in findings],
         preview=preview,
+        asked=STAGES[name].verb.asks(work) if platform else "",
         platform=platform,
         platform_text=text,
     )

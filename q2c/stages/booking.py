@@ -1,20 +1,24 @@
-"""Invoices and reversals as the ledger is told: one place, so that a replay derives from the same facts."""
+"""Invoices as the ledger is told, and entries as an ERP is: one place each, so dry run and replay see the same."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from ledger.facts import Fact as LedgerFact
 from ledger.facts import FactLine
+from ledger.journal import EntryView
 from ledger.models import JournalEntry, LegalEntity
-from q2c.contracts.documents import InvoiceDocument
+from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.contracts.documents import InvoiceDocument, JournalDocument, JournalLine
 from q2c.models import Customer, Event, ItemMapping, Order, Product
+from q2c.stages.verb import OpenPort, Work
 
 
 def catalogue(invoices: Iterable[InvoiceDocument]) -> dict[str, Any]:
@@ -88,3 +92,46 @@ def facts_of_events(event_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LedgerFac
         for event in events
         if invoices[event.id].order_number in found
     }
+
+
+def documents_of(views: Sequence[EntryView]) -> list[JournalDocument]:
+    """Entries as they are sent, in order; those that a dry run derived have neither number nor key yet."""
+    subsidiaries = dict(LegalEntity.objects.values_list("code", "erp_subsidiary"))
+    return [
+        JournalDocument(
+            key=view.key, number=view.number, entity=subsidiaries[view.entity] or view.entity, currency=view.currency,
+            effective_on=view.effective_on, period=view.period, memo=f"{view.number} {view.memo}".strip()[:200],
+            lines=tuple(
+                JournalLine(
+                    line=line.line, account=line.account, amount_minor=line.amount_minor, dimensions=line.dimensions,
+                    customer=view.customer, memo=line.memo,
+                )
+                for line in view.lines
+            ),
+            exchange_rate=view.functional_rate, functional_currency=view.functional_currency,
+        )
+        for view in views
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The journal that a step would leave to be posted, and the connection that it would go to."""
+
+    connection: str
+    document: JournalDocument
+
+
+def ahead(view: EntryView) -> Ahead | None:
+    """What a dry run asks its general ledger about; None where the entity has none."""
+    connection = LegalEntity.objects.filter(code=view.entity).values_list("erp_connection", flat=True).first()
+    return Ahead(connection, documents_of([view])[0]) if connection else None
+
+
+def check_ahead(open_port: OpenPort, works: Sequence[Work], told: str) -> list[Rejected | Unavailable | None]:
+    """What the general ledger would refuse of the journals ahead; `told` says what would be done all the same."""
+    ports = open_port(works[0].notes["ahead"].connection)
+    answers: list[Rejected | Unavailable | None] = ports.check([w.notes["ahead"].document for w in works], whole=True)
+    return [
+        replace(answer, text=f"{told}: {answer.text}") if isinstance(answer, Rejected) else answer for answer in answers
+    ]

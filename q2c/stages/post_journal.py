@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ledger import journal
-from ledger.models import JournalEntry, LegalEntity
+from ledger.models import JournalEntry
 from q2c import clock, states
 from q2c.connectors.outcomes import Lookup, Outcome, Posted, Rejected, Unavailable
-from q2c.contracts.documents import JournalDocument, JournalLine
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Invoice
 from q2c.stages import booking
@@ -41,7 +40,8 @@ class PostJournal(Verb):
                 work.outcome = Posted(reference=entry.posted_reference, document=entry.document_number, found=True)
         todo = [work for work in works if work.is_open]
         journal.mark_posting([work.notes["entry"].id for work in todo])
-        documents = documents_of([work.notes["entry"] for work in todo])
+        views = journal.read([work.notes["entry"].id for work in todo])
+        documents = dict(zip([view.id for view in views], booking.documents_of(views), strict=True))
         for work in todo:
             work.request = documents[work.notes["entry"].id]
 
@@ -79,7 +79,7 @@ class PostJournal(Verb):
 
     def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
         answers: list[Rejected | Unavailable | None] = open_port(works[0].step.connection).check(
-            [work.request for work in works]
+            [work.request for work in works], whole=True
         )
         return answers
 
@@ -120,28 +120,6 @@ def _rederived(works: Sequence[Work], current: dict[str, JournalEntry]) -> dict[
 
 def vars_of(difference: journal.Difference) -> dict[str, Any]:
     return {"field": difference.field, "before": difference.before, "after": difference.after}
-
-
-def documents_of(entries: Sequence[JournalEntry]) -> dict[Any, JournalDocument]:
-    """Journals as they are sent, by entry id."""
-    subsidiaries = dict(LegalEntity.objects.values_list("code", "erp_subsidiary"))
-    by_id = {entry.id: entry for entry in entries}
-    return {
-        view.id: JournalDocument(
-            key=view.key, number=view.number, entity=subsidiaries[view.entity] or view.entity, currency=view.currency,
-            effective_on=view.effective_on, period=view.period, memo=f"{view.number} {by_id[view.id].memo}"[:200],
-            lines=tuple(
-                JournalLine(
-                    line=line.line, account=line.account, amount_minor=line.amount_minor, dimensions=line.dimensions,
-                    customer=by_id[view.id].customer, memo=line.memo,
-                )
-                for line in view.lines
-            ),
-            exchange_rate=by_id[view.id].functional_rate, functional_currency=by_id[view.id].functional_currency,
-        )
-        for view in journal.read(list(by_id))
-        if view.id is not None
-    }  # fmt: skip
 
 
 def _part(fact: JournalFact, entry: JournalEntry, names: dict[str, str]) -> Part:

@@ -142,6 +142,10 @@ class Verb:
         """
         return {}
 
+    def asks(self, work: Work) -> str:
+        """For a dry run: the connection that check() asks; of a step that goes nowhere, that of what it leads to."""
+        return str(work.step.connection)
+
     def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
         """For a dry run: what the platform would refuse, by reading only. All works go to one connection."""
         return [None for _ in works]

@@ -20,7 +20,9 @@ from ledger.models import JournalEntry
 from q2c.engine import desk, previews
 from q2c.models import Step
 from q2c.models.step import OPEN
-from q2c.ui import case_views, cause, parts
+from q2c.reading import followed
+from q2c.reading.coming import does
+from q2c.ui import case_views, cause, parts, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
 from q2c.ui.replays import journal_of
@@ -59,7 +61,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "actions": _may(found),
         "dry_run": None,
         "proof": _proof(found, step),
-        **replayed(found, step),
+        **replayed(request.user, found, step),
         **choices(request.user),
     }
     if request.GET.get("dry_run") and request.user.has_perm("exceptions.replay_case"):
@@ -149,16 +151,17 @@ def _why_not_replay(found: Case, here: str) -> str:
     return "" if found.state in REPLAYABLE else here
 
 
-def replayed(found: Case, step: Step | None) -> dict[str, Any]:
-    """How the latest replay stands, in the words that people use for it; nothing where there was none."""
+def replayed(user: Any, found: Case, step: Step | None) -> dict[str, Any]:
+    """How the latest replay stands, and what followed, in the words that people use; nothing where there was none."""
     item = ReplayItem.objects.filter(case=found).exclude(outcome="skipped").select_related("batch").last()
     events = list(found.events.filter(kind__in=_TOLD).order_by("-id")[:20])
     started = next((event for event in events if event.kind == "replay_requested"), None)
     if started is None:
-        return {"replay": None, "moving": False}
+        return {"replay": None, "moving": False, "followed": []}
     after = [event for event in events if event.id >= started.id]
     moving = found.state == "replaying"
     state = _stands(found, step, after, moving)
+    journey = followed.of(user, [step])[step.id] if step is not None and state == "confirmed" else followed.Journey()
     return {
         "replay": {
             "state": state,
@@ -166,10 +169,21 @@ def replayed(found: Case, step: Step | None) -> dict[str, Any]:
             "by": started.actor,
             "item": item if item is not None and item.batch.state != "dry_run" else None,
             "said": _said(found, step, state),
+            "tone": _tone(state, journey),
             "tries": step.attempts if step is not None else 0,
         },
-        "moving": moving,
+        "followed": story.followed(journey),
+        "moving": moving or journey.underway,
     }
+
+
+def _tone(state: str, journey: followed.Journey) -> str:
+    """That of the whole way: a step that is done is no success while what it led to is stopped."""
+    if state in ("failed_again", "failed_otherwise") or journey.stopped:
+        return "bad"
+    if state == "confirmed":
+        return "busy" if journey.underway else "good"
+    return "warn" if state == "verifying" else "busy"
 
 
 _TOLD = (
@@ -197,10 +211,14 @@ def _said(found: Case, step: Step | None, state: str) -> str:
         "queued": f"Waits to be sent{f': {waits}' if waits else ''}.",
         "sent": f"Sent to {where}; its answer is awaited.",
         "verifying": f"The answer of {where} was lost. It is being searched for there before anything is sent again.",
-        "confirmed": f"Confirmed{f' as {found.document} in {where}' if found.document else ''}.",
+        "confirmed": f"Confirmed as {found.document} in {where}." if found.document else f"Done: {_done(found)}.",
         "failed_again": "It failed again, for the same cause.",
         "failed_otherwise": f"It failed for another cause now: {found.text}",
     }.get(state, "")
+
+
+def _done(found: Case) -> str:
+    return does(found.stage) if found.stage else "it is through"
 
 
 @require_safe
@@ -211,7 +229,7 @@ def progress(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     step = Step.objects.filter(id=found.step_id).first() if found.step_id else None
-    context = {"case": found, "step": step, **replayed(found, step)}
+    context = {"case": found, "step": step, **replayed(request.user, found, step)}
     response = render(request, "cases/progress.html", context)
     if not context["moving"]:
         response["HX-Refresh"] = "true"

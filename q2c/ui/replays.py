@@ -16,8 +16,10 @@ from django.views.decorators.http import require_POST, require_safe
 from exceptions import batches
 from exceptions.models import ReplayBatch
 from q2c.engine import desk
+from q2c.models import Step
 from q2c.money import Money
-from q2c.ui import lists, parts
+from q2c.reading import followed
+from q2c.ui import lists, parts, story
 from q2c.ui.acting import answering, back, whole
 from q2c.ui.frame import tell
 from q2c.ui.rights import right
@@ -49,6 +51,20 @@ def _batch(request: HttpRequest, batch_id: uuid.UUID) -> ReplayBatch:
 @right("exceptions.view_case")
 def replay(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
     batch = _batch(request, batch_id)
+    context = {
+        "crumbs": [parts.Crumb("Replays", reverse("replays")), parts.Crumb(f"R-{batch.number}")],
+        **_listed(request, batch),
+        "impact": _impact(batch) if batch.state == "dry_run" else [],
+        "send_label": f"Send {batch.size:,}",
+        "canary": batch.canary or (CANARY if batch.size > 10 else 0),
+        "stop_after": batch.stop_after or (STOP_AFTER if batch.size > 10 else 0),
+        **standing(request.user, batch),
+    }
+    return render(request, "replays/replay.html", context)
+
+
+def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
+    """A page of its cases, each with what it would book and what followed from it."""
     outcome = request.GET.get("outcome", "")
     items = batch.items.select_related("case")
     if outcome == "would_fail":
@@ -56,22 +72,17 @@ def replay(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
     elif outcome in OUTCOMES:
         items = items.filter(outcome=outcome)
     page = lists.page_of(request, items, {"ordinal": "ordinal"}, "ordinal", rows=ROWS)
-    context = {
-        "crumbs": [parts.Crumb("Replays", reverse("replays")), parts.Crumb(f"R-{batch.number}")],
-        "page": page,
-        "rows": [(item, journal_of(item.preview)) for item in page],
-        "outcome": outcome,
-        "impact": _impact(batch) if batch.state == "dry_run" else [],
-        "send_label": f"Send {batch.size:,}",
-        "canary": batch.canary or (CANARY if batch.size > 10 else 0),
-        "stop_after": batch.stop_after or (STOP_AFTER if batch.size > 10 else 0),
-        **standing(batch),
-    }
-    return render(request, "replays/replay.html", context)
+    through = [item.step_id for item in page if item.outcome == "confirmed"]
+    journeys = followed.of(request.user, Step.objects.visible_to(request.user).filter(id__in=through))
+    rows = [
+        (item, journal_of(item.preview), story.followed(journeys[item.step_id]) if item.step_id in journeys else [])
+        for item in page
+    ]
+    return {"page": page, "rows": rows, "outcome": outcome, "query": request.GET.urlencode()}
 
 
-def standing(batch: ReplayBatch) -> dict[str, Any]:
-    """How a replay stands: its dry run, its progress, its filters."""
+def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
+    """How a replay stands: its dry run, its progress, what followed, its filters."""
     now = batches.progress(batch)
     unknown, sent = now.items.get("unknown", 0), now.items.get("sent", 0)
     queued = batch.items.filter(outcome="queued")
@@ -80,13 +91,16 @@ def standing(batch: ReplayBatch) -> dict[str, Any]:
         unseen=Count("id", filter=Q(preview__isnull=True)),
     )  # fmt: skip
     moving = batch.state in ("queued", "running") or (batch.state == "cancelled" and sent + unknown > 0)
+    after = followed.counts(user, batch.id) if now.items.get("confirmed") else followed.Counts()
     return {
         "batch": batch,
         "sums": [Money(minor, code) for code, minor in sorted(batch.totals.items())],
         "looked": looked,
         "counts": now.items,
         "on_its_way": sent,
-        "moving": moving,
+        "after": after,
+        # Through with its own steps it is watched on, until what followed stands still too.
+        "moving": moving or after.underway > 0,
         "work": parts.Progress(
             label=f"R-{batch.number}", total=batch.size, done=now.items.get("confirmed", 0),
             failed=now.items.get("failed_again", 0), unknown=unknown,
@@ -139,7 +153,7 @@ def journal_of(preview: Mapping[str, Any] | None) -> parts.JournalPreview | None
 def progress(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The moving part of the page, asked again and again; once it stands still the whole page is loaded anew."""
     batch = _batch(request, batch_id)
-    context = standing(batch)
+    context = {**_listed(request, batch), **standing(request.user, batch), "live": True}
     response = render(request, "replays/progress.html", context)
     if not context["moving"] and not (batch.state == "dry_run" and context["looked"]["unseen"]):
         response["HX-Refresh"] = "true"

@@ -9,6 +9,7 @@ from typing import Any
 from exceptions.models import Case
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does
+from q2c.reading.followed import Journey
 from q2c.ui import links, words
 from q2c.ui.parts import Entry
 
@@ -25,6 +26,22 @@ def coming(found: Sequence[Coming]) -> list[dict[str, Any]]:
             "case": _linked(one.case) if one.case else None,
         }
         for one in found
+    ]
+
+
+def followed(journey: Journey) -> list[dict[str, Any]]:
+    """What followed from a step, a sentence each: done with its document, under way, or stopped by which case."""
+    return [
+        {
+            "tone": one.tone,
+            "icon": "circle-check" if one.tone == "good" else _ICONS[one.tone],
+            "what": does(one.step.stage)[:1].upper() + does(one.step.stage)[1:],
+            "step": one.step,
+            "entry": one.entry,
+            "href": links.to("journal", one.entry.id) if one.entry else "",
+            "case": _linked(one.case) if one.case else None,
+        }
+        for one in journey.steps
     ]
 
 

@@ -71,7 +71,7 @@ class PaperLedger:
                     )  # fmt: skip
         return None
 
-    def check(self, journals: Sequence[JournalDocument]) -> list[Rejected | Unavailable | None]:
+    def check(self, journals: Sequence[JournalDocument], *, whole: bool = False) -> list[Rejected | Unavailable | None]:
         if self.book.down:
             return [Unavailable(text="no answer") for _ in journals]
         return [self._obstacle(journal) for journal in journals]

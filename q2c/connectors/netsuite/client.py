@@ -59,11 +59,11 @@ class NetSuite:
 
     # Journals
 
-    def check(self, journals: Sequence[JournalDocument]) -> list[Rejected | Unavailable | None]:
+    def check(self, journals: Sequence[JournalDocument], *, whole: bool = False) -> list[Rejected | Unavailable | None]:
         if not journals:
             return []
         try:
-            found = checks.Found(self.masters, journals, self.segments)
+            found = checks.Found(self.masters, journals, self.segments, fresh=whole)
         except ReadRefused as refused:
             return [refused.outcome] * len(journals)
         return [checks.finding(self.config.name, journal, found) for journal in journals]

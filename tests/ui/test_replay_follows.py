@@ -1,0 +1,110 @@
+"""A replay is watched to the document number: what followed from a step that is done, or which case stopped it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from exceptions.models import Case, ReplayBatch
+from ledger import periods
+from ledger.models import FiscalPeriod, JournalEntry
+from q2c.engine import desk
+from tests.engine.makers import case, issue, order, run_all, step
+from tests.ui.people import boss, page, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def late(company: Any) -> Case:
+    """An invoice meets our closed October; and in the ERP its cost centre is inactive."""
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    october = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.close(october, by="carla", why="October is done")
+    issue("INV-1", order())
+    run_all()
+    periods.reopen(october, by="carla", why="one more")
+    return case("INV-1")
+
+
+def section(text: str, name: str) -> str:
+    """A part by its id, to the end of it: the standing of a replay, the card on a case."""
+    found = re.search(rf'id="{name}"(.*?)(?:</section>|<section class="card"><h2>Never)', text, re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+def test_the_dry_run_of_an_invoice_asks_the_ledger_of_the_journal_it_would_make(company: Any, late: Case) -> None:
+    rosa = boss()
+    seen = desk.dry_run(rosa, late.id)
+    assert seen is not None and seen["passes"] is False
+    (finding,) = seen["findings"]
+    assert finding["text"] == (
+        "The invoice would be recorded, but its journal stopped: cost_center CC-410 is inactive in erp-de"
+    )
+    assert finding["blocker"]["connection"] == "erp-de"
+    assert seen["journal"]["lines"], "and what would be booked is shown all the same"
+    company["erp-de"].inactive.clear()
+    seen = desk.dry_run(rosa, late.id)
+    assert seen is not None and seen["passes"] is True
+    assert seen["checks"][-1] == {"name": "platform", "ok": True, "text": "erp-de would take this as it stands"}
+    company["erp-de"].down = True
+    seen = desk.dry_run(rosa, late.id)
+    assert seen is not None
+    assert seen["checks"][-1] == {"name": "platform", "ok": None, "text": "erp-de did not answer: no answer"}
+    assert not JournalEntry.objects.exists() and not company["erp-de"].documents
+
+
+def test_the_page_follows_the_record_to_the_case_that_stops_it_and_to_its_number(
+    client: Any, company: Any, late: Case
+) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    batch = desk.replay_one(rosa, late.id)
+    run_all()
+    late.refresh_from_db(fields=["resolved_at"])
+    assert ReplayBatch.objects.get(id=batch.id).state == "finished"
+    second = Case.objects.get(stage="post_journal")
+
+    # The invoice is recorded; whoever looks is told that its journal is not posted.
+    text = page(client, f"/replays/{batch.id}")
+    assert "but 1 step that followed is stopped" in text
+    assert "1 stopped by a case of its own" in text
+    assert f"/cases/{second.id}" in text and "CC-410 is inactive" in text
+    assert "hx-get" not in section(text, "standing"), "nothing moves any more"
+    card = section(page(client, f"/cases/{late.id}"), "replaying")
+    assert "tone-bad" in card and "the invoice is tied to its order and booked" in card
+    assert f"/cases/{second.id}" in card and "stopped" in card
+
+    # The cost centre is back: while the journal is on its way both pages watch it.
+    company["erp-de"].inactive.clear()
+    desk.replay_one(rosa, second.id)
+    text = page(client, f"/replays/{batch.id}")
+    assert "1 under way" in text and "hx-get" in section(text, "standing")
+    live = page(client, f"/replays/{batch.id}/progress")
+    item = batch.items.get()
+    assert f'id="followed-{item.id}" hx-swap-oob="true"' in live and "under way" in live
+    assert "hx-get" in section(page(client, f"/cases/{late.id}/progress"), "replaying")
+
+    # Posted: the document number stands on the page of the invoice's replay.
+    run_all()
+    entry = JournalEntry.objects.get()
+    answer = client.get(f"/replays/{batch.id}/progress")
+    assert answer.headers["HX-Refresh"] == "true"
+    text = page(client, f"/replays/{batch.id}")
+    assert "1 done, 1 with a document number" in text
+    assert f"/journals/{entry.id}" in text and step("INV-1", "post_journal").document in text
+    card = section(page(client, f"/cases/{late.id}"), "replaying")
+    assert "tone-good" in card and entry.document_number in card
+
+
+def test_what_followed_is_shown_to_whoever_may_see_it(client: Any, company: Any, late: Case) -> None:
+    batch = desk.replay_one(boss(), late.id)
+    run_all()
+    client.force_login(person("mia", "exceptions.view_case"))
+    assert "What followed" not in page(client, f"/replays/{batch.id}")
+    client.force_login(person("ann", "exceptions.view_case", "q2c.view_step"))
+    text = page(client, f"/replays/{batch.id}")
+    assert "What followed" in text and "/journals/" not in text
