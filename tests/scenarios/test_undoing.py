@@ -4,6 +4,8 @@
 9 Mar        Both are billed and posted.
 20 Mar       The training did not take place: its journal is reversed.
 1 Apr        The customer withdraws as of the 9th: then the order is cancelled, and what had not begun never begins.
+
+Or: the year is paid in advance, the customer leaves on 9 June, and is credited the days not used.
 """
 
 from __future__ import annotations
@@ -77,6 +79,39 @@ def test_a_cancelled_order_is_cancelled_in_billing_and_bills_no_more(story: Stor
         for number in story.bill():
             # Up to the day on which it ends, and not a day longer.
             assert Invoice.objects.get(number=number).issued_on < dt.date(2026, 4, 10)
+    assert not Step.objects.filter(state__in=("failed", "waiting")).exists()
+
+
+def test_what_was_billed_ahead_of_a_cancellation_is_credited_to_the_cent(story: Story) -> None:
+    with story.on("2026-03-09"):
+        story.close(
+            Deal(
+                number="SO-3002", customer=LEEDS, closed_on=dt.date(2026, 3, 9), starts_on=dt.date(2026, 3, 9),
+                months=12, contract_entity="UK", currency="GBP", groups={"UK": LEEDS},
+                lines=[
+                    Line(product="PLATFORM", group="UK", quantity=20, frequency="annual"),
+                    Line(product="TRAINING", group="UK", quantity=1),
+                ],
+            )
+        )  # fmt: skip
+        (ahead,) = story.bill()
+    with story.on("2026-06-09"):
+        tell("OrderCancelRequested", "c-2", order_number="SO-3002", effective_on="2026-06-09", reason="left")
+        story.flow.work()
+        assert order("SO-3002").state == "cancelled"
+        (credit,) = story.bill()
+    seats = Invoice.objects.get(number=ahead).lines.get(product="PLATFORM")
+    (back,) = Invoice.objects.get(number=credit).lines.all()
+    # 273 of 365 days, with the tax on them; the day of training was held and stays billed.
+    assert (back.product, back.net_minor) == ("PLATFORM", -round(seats.net_minor * 273 / 365))
+    assert seats.tax_minor * 5 == seats.net_minor and back.tax_minor == round(back.net_minor / 5)
+    mirrored = {code: -minor for code, minor in booked(credit).items()}
+    kept = booked(ahead)
+    assert mirrored.keys() <= kept.keys() and sum(mirrored.values()) == 0
+    assert all(0 < mirrored[code] / kept[code] <= 0.75 for code in mirrored), (mirrored, kept)
+    assert (entry(credit).state, len(story.documents())) == ("posted", 2)
+    with story.on("2026-12-01"):
+        assert story.bill() == []
     assert not Step.objects.filter(state__in=("failed", "waiting")).exists()
 
 
