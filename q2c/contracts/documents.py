@@ -191,11 +191,15 @@ class InvoiceDocument:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JournalLine:
-    """amount_minor > 0 is a debit, < 0 a credit; dimensions map dimension code → value code."""
+    """amount_minor > 0 is a debit, < 0 a credit; dimensions map dimension code → value code.
+
+    `functional_minor` is what the entity's own books make of it, in the journal's functional currency.
+    """
 
     line: int
     account: str
     amount_minor: int
+    functional_minor: int | None = None
     dimensions: dict[str, str] = field(default_factory=dict)
     customer: str = ""
     memo: str = ""

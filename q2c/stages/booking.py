@@ -103,8 +103,9 @@ def documents_of(views: Sequence[EntryView]) -> list[JournalDocument]:
             effective_on=view.effective_on, period=view.period, memo=f"{view.number} {view.memo}".strip()[:200],
             lines=tuple(
                 JournalLine(
-                    line=line.line, account=line.account, amount_minor=line.amount_minor, dimensions=line.dimensions,
-                    customer=view.customer, memo=line.memo,
+                    line=line.line, account=line.account, amount_minor=line.amount_minor,
+                    functional_minor=line.functional_minor, dimensions=line.dimensions, customer=view.customer,
+                    memo=line.memo,
                 )
                 for line in view.lines
             ),

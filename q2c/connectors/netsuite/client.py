@@ -37,7 +37,8 @@ Rows = Sequence[Mapping[str, str]]
 
 class NetSuite:
     """Options: account; segments (dimension → department | class | location); names (account, department, class,
-    location, subsidiary, customer → the column that holds our names); accounting_book; algorithm.
+    location, subsidiary, customer → the column that holds our names); accounting_book; algorithm;
+    functional_tolerance_minor.
     """
 
     # Sync REST has no batch door; the engine's threads make the calls side by side.
@@ -165,7 +166,10 @@ class NetSuite:
         wrong = mapping.differences(
             mapping.signature_of(journal, self.segments), mapping.signature_of_rows(rows, self.segments)
         )
-        wrong += mapping.rate_difference(journal, rows)
+        # At another rate every line differs; what is told is the rate.
+        wrong += mapping.rate_difference(journal, rows) or mapping.functional_differences(
+            journal, rows, self.segments, int(self.config.options.get("functional_tolerance_minor", 0))
+        )
         if rows[0].get("externalid", "") != journal.key:
             wrong.append(f"external id {rows[0].get('externalid') or 'empty'}, so that it is not found again")
         if wrong:
@@ -179,6 +183,8 @@ class NetSuite:
                 "pending_approval",
             )  # fmt: skip
         compared = {"date": journal.effective_on.isoformat(), "lines": len(rows), "at": searched_at.isoformat()}
+        if journal.functional_currency:
+            compared["functional amounts"] = journal.functional_currency
         return Posted(
             reference=id_, document=document, found=True,
             proof={"found_at": searched_at.isoformat(), "compared": compared},

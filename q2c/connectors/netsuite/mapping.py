@@ -19,8 +19,10 @@ APPROVED = "2"
 # Of a rate, how far NetSuite's rounding may move it: by its eighth decimal, or a millionth of a large one.
 RATE_PLACES, RATE_SHARE = Decimal("0.000000005"), Decimal("0.000001")
 
-# Date, currency and subsidiary; and the lines, counted: account, minor units, segments, customer.
-Signature = tuple[str, str, str, Counter[tuple[Any, ...]]]
+# Account, minor units, segments, customer.
+LineKey = tuple[Any, ...]
+# Date, currency and subsidiary; and the lines, counted.
+Signature = tuple[str, str, str, Counter[LineKey]]
 
 
 def segments_of(options: Mapping[str, Any]) -> dict[str, str]:
@@ -63,17 +65,19 @@ def _line(line: JournalLine, currency: str, found: Found) -> dict[str, Any]:
     return item
 
 
+def _line_key(line: JournalLine, segments: Mapping[str, str]) -> LineKey:
+    values = (line.dimensions.get(dimension, "") for dimension in sorted(segments))
+    return line.account, line.amount_minor, *values, line.customer
+
+
+def _row_key(row: Mapping[str, str], segments: Mapping[str, str], currency: str) -> LineKey:
+    values = (row.get(segments[dimension]) or "" for dimension in sorted(segments))
+    return row.get("account", ""), _minor(row.get("foreignamount"), currency), *values, row.get("customer") or ""
+
+
 def signature_of(journal: JournalDocument, segments: Mapping[str, str]) -> Signature:
     """What must be equal for two journals to be the same."""
-    lines = Counter(
-        (
-            line.account,
-            line.amount_minor,
-            *(line.dimensions.get(dimension, "") for dimension in sorted(segments)),
-            line.customer,
-        )
-        for line in journal.lines
-    )
+    lines = Counter(_line_key(line, segments) for line in journal.lines)
     return journal.effective_on.isoformat(), journal.currency, journal.entity, lines
 
 
@@ -81,15 +85,7 @@ def signature_of_rows(rows: Sequence[Mapping[str, str]], segments: Mapping[str, 
     """The same of a journal as SuiteQL returns it, a row per line; all values are strings, nulls are missing."""
     first = rows[0]
     currency = first.get("currency", "")
-    lines = Counter(
-        (
-            row.get("account", ""),
-            _minor(row.get("foreignamount"), currency),
-            *(row.get(segments[dimension]) or "" for dimension in sorted(segments)),
-            row.get("customer") or "",
-        )
-        for row in rows
-    )
+    lines = Counter(_row_key(row, segments, currency) for row in rows)
     return first.get("trandate", ""), currency, first.get("subsidiary", ""), lines
 
 
@@ -112,6 +108,38 @@ def rate_difference(journal: JournalDocument, rows: Sequence[Mapping[str, str]])
     except ArithmeticError:
         close = False
     return [] if close else [f"exchange rate {said or 'empty'} instead of {ours}"]
+
+
+def functional_differences(
+    journal: JournalDocument, rows: Sequence[Mapping[str, str]], segments: Mapping[str, str], tolerance_minor: int = 0
+) -> list[str]:
+    """In words, the lines that the subsidiary's books keep in another amount of its own currency than ours do.
+
+    Lines that are alike are compared as they come in size. A line may differ by `tolerance_minor`.
+    """
+    own, currency = journal.functional_currency, journal.currency
+    if not own or any(line.functional_minor is None for line in journal.lines):
+        return []
+    ours, theirs = dict[LineKey, list[Any]](), dict[LineKey, list[Any]]()
+    for line in journal.lines:
+        ours.setdefault(_line_key(line, segments), []).append(line.functional_minor)
+    for row in rows:
+        theirs.setdefault(_row_key(row, segments, currency), []).append(_minor(row.get("amount"), own))
+    return [
+        f"line {_told(key)} is {_amount(there, own)} in the subsidiary's books instead of {_amount(here, own)}"
+        for key in ours
+        for here, there in zip(sorted(ours[key]), _in_order(theirs.get(key, [])), strict=False)
+        if not isinstance(there, int) or abs(there - here) > tolerance_minor
+    ]
+
+
+def _in_order(amounts: Sequence[int | str]) -> list[int | str]:
+    """By size; what is no amount of the currency comes last."""
+    return sorted(amounts, key=lambda one: (isinstance(one, str), one if isinstance(one, int) else 0))
+
+
+def _amount(minor: int | str, currency: str) -> str:
+    return str(money.Money(minor, currency)) if isinstance(minor, int) else f"{minor} {currency}"
 
 
 def differences(ours: Signature, theirs: Signature) -> list[str]:

@@ -16,10 +16,11 @@ PATH = "/services/rest/query/v1/suiteql"
 PAGE = 1000
 KEYS_MAX = 50
 
-# Amounts of the line are the transaction's; those of the accounting line would be the subsidiary's currency.
+# Amounts of the line are in the transaction's currency, those of the accounting line in the subsidiary's own.
 _JOURNALS = """SELECT t.id, t.externalid, t.tranid, t.posting, TO_CHAR(t.trandate, 'YYYY-MM-DD') AS trandate,
 cur.symbol AS currency, t.exchangerate, s.{subsidiary} AS subsidiary, tal.transactionline, a.{account} AS account,
-tl.foreignamount, d.{department} AS department, c.{class} AS class, l.{location} AS location, k.{customer} AS customer
+tl.foreignamount, tal.amount, d.{department} AS department, c.{class} AS class, l.{location} AS location,
+k.{customer} AS customer
 FROM transaction t
 JOIN transactionaccountingline tal ON tal.transaction = t.id
 JOIN transactionline tl ON tl.transaction = tal.transaction AND tl.id = tal.transactionline

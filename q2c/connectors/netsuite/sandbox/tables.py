@@ -22,17 +22,22 @@ DROP TABLE IF EXISTS {_STORE}.journal_line CASCADE;
 CREATE TABLE {_STORE}.journal_line (
   transaction bigint NOT NULL, line bigint NOT NULL, account bigint, department bigint, class bigint, location bigint,
   entity bigint, subsidiary bigint, debit numeric, credit numeric, memo text, rate numeric NOT NULL,
-  decimals int NOT NULL, posting text NOT NULL, visible_at timestamptz NOT NULL, PRIMARY KEY (transaction, line));
+  base numeric NOT NULL, posting text NOT NULL, visible_at timestamptz NOT NULL, PRIMARY KEY (transaction, line));
 CREATE INDEX IF NOT EXISTS record_number_id ON {_STORE}.record (kind, ({_NUMBER.format(alias="")}));
 CREATE OR REPLACE FUNCTION {_STORE}.lines_of(r {_STORE}.record) RETURNS SETOF {_STORE}.journal_line
 LANGUAGE sql STABLE AS $$
   SELECT r.id::bigint, (item->>'line')::bigint, (item->'account'->>'id')::bigint,
     (item->'department'->>'id')::bigint, (item->'class'->>'id')::bigint, (item->'location'->>'id')::bigint,
     (item->'entity'->>'id')::bigint, (r.body->'subsidiary'->>'id')::bigint,
-    (item->>'debit')::numeric, (item->>'credit')::numeric, item->>'memo',
-    coalesce((r.body->>'exchangeRate')::numeric, 1), coalesce((r.body->>'_baseDecimals')::int, 2),
+    (item->>'debit')::numeric, (item->>'credit')::numeric, item->>'memo', own.rate,
+    -- What rounding left over goes onto the largest line, the first of equals.
+    own.base - CASE WHEN row_number() OVER (ORDER BY abs(own.base) DESC, (item->>'line')::bigint) = 1
+               THEN sum(own.base) OVER () ELSE 0 END,
     CASE WHEN r.body->'approvalStatus'->>'id' = '2' THEN 'T' ELSE 'F' END, r.visible_at
-  FROM json_array_elements(r.body->'line'->'items') AS item $$;
+  FROM json_array_elements(r.body->'line'->'items') AS item CROSS JOIN LATERAL (
+    SELECT rates.rate, round((coalesce((item->>'debit')::numeric, 0) - coalesce((item->>'credit')::numeric, 0))
+                             * rates.rate, coalesce((r.body->>'_baseDecimals')::int, 2)) AS base
+    FROM (SELECT coalesce((r.body->>'exchangeRate')::numeric, 1) AS rate) AS rates) AS own $$;
 CREATE OR REPLACE FUNCTION {_STORE}.keep_lines() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF TG_OP <> 'INSERT' THEN DELETE FROM {_STORE}.journal_line WHERE transaction = OLD.id::bigint; END IF;
   IF TG_OP <> 'DELETE' THEN INSERT INTO {_STORE}.journal_line SELECT (f).* FROM {_STORE}.lines_of(NEW) AS f; END IF;
@@ -130,14 +135,15 @@ VIEWS = (
         **{name: f"l.{name}" for name, _ in _SEGMENTS},
         **{f"{name}__df": _shown(kind, f"l.{name}", "name") for name, kind in _SEGMENTS},
         "entity": "l.entity", "entity__df": _shown("customer", "l.entity", "entityId"), "memo": "l.memo",
-        "foreignamount": _FOREIGN, "netamount": f"round({_FOREIGN} * l.rate, l.decimals)", "eliminate": "'F'::text",
+        "foreignamount": _FOREIGN, "netamount": "l.base", "eliminate": "'F'::text",
     }, "journal_line l"),
     # In the subsidiary's own currency, as is all of this table.
     _view("transactionaccountingline", {
         "transaction": "l.transaction", "transactionline": "l.line", "accountingbook": "1::bigint",
         "account": "l.account", "account__df": _shown("account", "l.account", "acctName"),
-        "debit": "round(l.debit * l.rate, l.decimals)", "credit": "round(l.credit * l.rate, l.decimals)",
-        "amount": f"round({_FOREIGN} * l.rate, l.decimals)", "exchangerate": "l.rate", "posting": "l.posting",
+        "debit": "CASE WHEN l.debit IS NOT NULL THEN l.base END",
+        "credit": "CASE WHEN l.credit IS NOT NULL THEN -l.base END", "amount": "l.base",
+        "exchangerate": "l.rate", "posting": "l.posting",
     }, "journal_line l"),
     f"CREATE VIEW {SCHEMA}.dual AS SELECT 'X'::text AS dummy",
 )  # fmt: skip
