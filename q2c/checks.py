@@ -68,13 +68,13 @@ def addresses(**_: Any) -> list[Error]:
 
 @register()
 def engine(**_: Any) -> list[Error]:
-    """A lease must outlive a batch of calls; a batch of nothing would claim nothing for ever."""
+    """A lease must outlive pauses; a batch of nothing would claim nothing for ever."""
     found = []
     if not 1 <= settings.BATCH_SIZE <= 1000:
         text = f"Q2C_BATCH_SIZE is {settings.BATCH_SIZE}"
         found.append(Error(text, hint="Set it between 1 and 1000, or unset it for 100", id="q2c.E007"))
     if not 30 <= settings.LEASE_S <= 3600:
-        text = f"Q2C_LEASE_S is {settings.LEASE_S}: a lease of less than 30 s ends while its batch is still being sent"
+        text = f"Q2C_LEASE_S is {settings.LEASE_S}: a lease below 30 s does not outlive a pause of the machine"
         found.append(Error(text, hint="Set it between 30 and 3600, or unset it for 120", id="q2c.E008"))
     return found
 

@@ -37,6 +37,7 @@ class Attempt:
 class Calling:
     correlation_id: str = ""
     step_id: str = ""
+    while_: Callable[[], bool] | None = None
 
 
 _calling: contextvars.ContextVar[Calling] = contextvars.ContextVar("q2c_calling", default=Calling())  # noqa: B039
@@ -44,9 +45,14 @@ _sink: contextvars.ContextVar[list[Attempt] | None] = contextvars.ContextVar("q2
 
 
 @contextmanager
-def calling(correlation_id: object, *, step_id: object = "") -> Iterator[None]:
-    """Calls inside the block carry this correlation id (a UUID) and are recorded under this step."""
-    token = _calling.set(Calling(str(correlation_id or ""), str(step_id or "")))
+def calling(
+    correlation_id: object, *, step_id: object = "", while_: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """Calls inside the block carry this correlation id (a UUID) and are recorded under this step.
+
+    `while_` is asked right before a request leaves: once it says no, none leaves any more.
+    """
+    token = _calling.set(Calling(str(correlation_id or ""), str(step_id or ""), while_))
     try:
         yield
     finally:
@@ -77,6 +83,12 @@ def in_context(function: Callable[P, T]) -> Callable[P, T]:
         return context.copy().run(function, *args, **kwargs)
 
     return run
+
+
+def may_leave() -> bool:
+    """Whether whoever makes this call may still make it."""
+    while_ = _calling.get().while_
+    return while_ is None or while_()
 
 
 def current() -> Calling:

@@ -161,7 +161,9 @@ class _Marks:
         if self.sock is None:  # type: ignore[has-type,attr-defined]
             self.connect()  # type: ignore[attr-defined]
         wire = _wire.get()
-        if wire is not None:
+        if wire is not None and not wire.sent:
+            if not calls.may_leave():
+                raise NotSent("whoever makes this call must not make it any more")
             wire.sent = True
         super().send(data)  # type: ignore[misc]
 

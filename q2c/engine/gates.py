@@ -13,6 +13,7 @@ from django.db import connection
 from q2c import clock, correlation
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import Rejected, Unavailable, Unknown
+from q2c.engine.lease import Lease
 from q2c.models import Connection
 from q2c.reasons import Reason
 from q2c.stages.verb import Work
@@ -20,6 +21,7 @@ from q2c.stages.verb import Work
 log = logging.getLogger(__name__)
 
 THREADS = 32
+OVER = "its lease was over, another worker may have taken it"
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
 
 
@@ -54,12 +56,18 @@ def no_transaction() -> None:
         raise InTransaction("platforms are called with no transaction open")
 
 
-def on_threads(works: list[Work], act: Callable[[Work], Any]) -> list[tuple[Any, list[Any]]]:
-    """(result, attempts) per work, each on a thread that carries the step's correlation id."""
+def on_threads(works: list[Work], act: Callable[[Work], Any], lease: Lease) -> list[tuple[Any, list[Any]]]:
+    """(result, attempts) per work, each on a thread with the step's correlation id, under its lease."""
 
     def run(work: Work) -> tuple[Any, list[Any]]:
+        def held() -> bool:
+            return lease.holds(work.step.id)
+
+        if not held():
+            return Unknown(text=OVER), []
         about = correlation.bound(work.fact.correlation_id, step=str(work.step.id))
-        with about, http.calling(work.fact.correlation_id, step_id=work.step.id), http.recording() as attempts:
+        mine = http.calling(work.fact.correlation_id, step_id=work.step.id, while_=held)
+        with about, mine, http.recording() as attempts:
             return guarded(work, act), list(attempts)
 
     if works:

@@ -51,7 +51,7 @@ def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]
         _move(kept)
         _tell_cases(stage, kept, [work for work in failed if work.findings])
     counts.recorded(stage, kept)
-    breaker.note(stage, works)
+    breaker.note(stage, kept)
     if any(work.notes.get("target") in ("waiting", "accepted", "unknown") for work in works):
         wake.now([stage.name])
 

@@ -15,6 +15,7 @@ from q2c.connectors.outcomes import NotFound, Unknown
 from q2c.contracts.events import EVENTS
 from q2c.engine import gates, record
 from q2c.engine.claim import claim, still_ours
+from q2c.engine.lease import Lease
 from q2c.models import Event, Step
 from q2c.reasons import Reason
 from q2c.stages import STAGES
@@ -35,9 +36,10 @@ def run_claimed(name: str, steps: Sequence[Step]) -> None:
     """The three parts, for steps that are ours already."""
     stage = STAGES[name]
     open_gates = gates.Gates()
+    lease = Lease(steps)
     works = load(steps)
     prepare(stage, works, open_gates)
-    attempts = _call(stage, [work for work in works if work.is_open], open_gates)
+    attempts = call(stage, [work for work in works if work.is_open], open_gates, lease)
     record.record(stage, works, attempts, open_gates)
 
 
@@ -115,19 +117,23 @@ def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> Non
             work.reject(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", remedy="Tell the platform team")
 
 
-def _call(stage: Stage, works: list[Work], open_gates: gates.Gates) -> list[tuple[Work, list[Any]]]:
+def call(stage: Stage, works: list[Work], open_gates: gates.Gates, lease: Lease) -> list[tuple[Work, list[Any]]]:
     """Talk to the platforms, no transaction open. Each work gets its outcome."""
-    attempts: list[tuple[Work, list[Any]]] = []
     # A verb without a call part asks nobody: what prepare left open is for record.
     if not works or type(stage.verb).call is Verb.call:
-        return attempts
+        return []
+    with lease.kept():
+        return _call(stage.verb, works, open_gates, lease)
+
+
+def _call(verb: Verb, works: list[Work], open_gates: gates.Gates, lease: Lease) -> list[tuple[Work, list[Any]]]:
+    attempts: list[tuple[Work, list[Any]]] = []
 
     def go(batch: list[Work], act: Callable[[Work], Any]) -> None:
-        for work, (outcome, calls) in zip(batch, gates.on_threads(batch, act), strict=True):
+        for work, (outcome, calls) in zip(batch, gates.on_threads(batch, act, lease), strict=True):
             work.outcome = outcome
             attempts.append((work, calls))
 
-    verb = stage.verb
     first = [work for work in works if work.step.phase == "send" and not _must_look(work, verb.writes)]
     polled = [work for work in works if work.step.phase == "poll"]
     looked = [work for work in works if work not in first and work not in polled]

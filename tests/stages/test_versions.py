@@ -19,6 +19,7 @@ from exceptions.models import Case
 from q2c.engine import gates, record, run
 from q2c.engine.claim import claim
 from q2c.engine.intake import Item, Sender, take
+from q2c.engine.lease import Lease
 from q2c.models import Step
 from q2c.stages import STAGES, orders
 from tests.engine.scripted import in_own_connection
@@ -150,13 +151,14 @@ def test_a_batch_of_ten_thousand_deals_takes_a_bounded_number_of_locks(desk: Des
 def begin() -> Callable[[], None]:
     """Claims and prepares what is due, as a worker does; what is returned asks the services and records."""
     stage, open_gates = STAGES["accept_order"], gates.Gates()
-    works = run.load(claim("accept_order"))
+    steps = claim("accept_order")
+    works = run.load(steps)
     run.prepare(stage, works, open_gates)
 
     def finish() -> None:
         attempts: list[Any] = []
         if not connection.in_atomic_block:
-            attempts = run._call(stage, [work for work in works if work.is_open], open_gates)
+            attempts = run.call(stage, [work for work in works if work.is_open], open_gates, Lease(steps))
         record.record(stage, works, attempts, open_gates)
 
     return finish

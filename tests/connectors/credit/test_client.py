@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from q2c.connectors.http import recording
+from q2c.connectors.http import calling, recording
 from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
 from q2c.contracts.documents import CreditDecision
 from q2c.reasons import Reason
@@ -164,3 +164,12 @@ def test_a_silent_service_leaves_open_whether_a_hold_stands(credit):
     hold = Blocker(connection="credit", object_type="credit_customer", object_key="C-3", condition="on_hold")
     credit.fault("unavailable")
     assert connect().still_blocked(hold) is None
+
+
+def test_a_call_that_must_not_be_made_any_more_does_not_leave(credit):
+    """Asked right before the first byte: a call may have waited long for a place. The connection stays usable."""
+    client, allowed = connect(), iter([True, False, True])
+    with calling("", while_=lambda: next(allowed)), recording() as attempts:
+        answers = [client.check_credit(asked(1)) for _ in range(3)]
+    assert [type(answer) for answer in answers] == [CreditDecision, Unavailable, CreditDecision]
+    assert [(attempt.status, attempt.error[:8]) for attempt in attempts] == [(200, ""), (None, "NotSent:"), (200, "")]
