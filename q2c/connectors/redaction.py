@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
@@ -39,9 +40,14 @@ _JSON_PAIR = re.compile(r'("(?P<name>[^"\\]{1,80})"\s*:\s*)(?:"(?:[^"\\]|\\.)*(?
 _ESCAPED_PAIR = re.compile(r'(\\+"(?P<name>[^"\\]{1,80})\\+"\s*:\s*)\\+"[^"\\]*(?:\\+"|\Z)', re.DOTALL)
 _XML_PAIR = re.compile(r"(<(?:\w+:)?(?P<name>\w{1,80})(?:\s[^>]*)?>)[^<]*", re.DOTALL)
 _FORM_PAIR = re.compile(r"((?:^|[?&\s;])(?P<name>[\w.\-%]{1,80})=)[^&\s;\"<]+")
+# With what stands in each that matches.
+_PAIRS = (('"', _JSON_PAIR), ("\\", _ESCAPED_PAIR), ("<", _XML_PAIR), ("=", _FORM_PAIR))
+_SCHEMES = ("bearer", "basic", "oauth", "token", "session")
+_CARD_DIGITS_MIN = 13
 _NUMBERS = msgspec.json.Encoder(decimal_format="number")
 
 
+@lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Whether what stands under this name must not be kept."""
     spread = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
@@ -147,12 +153,21 @@ def _form(raw: str) -> str:
 
 def text(value: str) -> str:
     """Any text with what looks like a secret gone, whatever its format."""
-    value = _PEM.sub(GONE, value)
-    value = _USERINFO.sub(rf"\1{GONE}@", value)
-    for pairs in (_JSON_PAIR, _ESCAPED_PAIR, _XML_PAIR, _FORM_PAIR):
-        value = pairs.sub(_pair, value)
-    value = _JWT.sub(GONE, value)
-    value = _SCHEME.sub(_scheme, value)
+    # Bodies are full of short words: each pattern is tried only where something that it needs is there.
+    if "-----BEGIN" in value:
+        value = _PEM.sub(GONE, value)
+    if "://" in value:
+        value = _USERINFO.sub(rf"\1{GONE}@", value)
+    for needed, pairs in _PAIRS:
+        if needed in value:
+            value = pairs.sub(_pair, value)
+    if "eyJ" in value:
+        value = _JWT.sub(GONE, value)
+    if len(value) < _CARD_DIGITS_MIN:
+        return value
+    lowered = value.lower()
+    if any(scheme in lowered for scheme in _SCHEMES):
+        value = _SCHEME.sub(_scheme, value)
     value = _DIGITS.sub(_card, value)
     return _IBAN.sub(_iban, value)
 

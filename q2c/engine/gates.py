@@ -77,6 +77,18 @@ def on_threads(works: list[Work], act: Callable[[Work], Any], lease: Lease) -> l
     return list(_pool.map(run, works))
 
 
+def ahead(works: Sequence[Work], act: Callable[[Sequence[Work]], None]) -> None:
+    """A reading for many works; what goes wrong in it is for the calls to meet."""
+    no_transaction()
+    try:
+        with http.calling(works[0].fact.correlation_id):
+            act(works)
+    except NoSuchConnection:
+        return
+    except Exception:
+        log.exception("reading ahead failed", extra={"stage": works[0].step.stage})
+
+
 def guarded(work: Work, act: Callable[[Work], Any]) -> Any:
     """A connector that raises has a bug or no connection: a write that may have left is unknown, else it is refused."""
     try:

@@ -142,8 +142,21 @@ def _call(verb: Verb, works: list[Work], open_gates: gates.Gates, lease: Lease) 
     again = [work for work in looked if _may_send(work, open_gates)]
     for work in first + again:
         work.notes["called"] = True
+    _ahead(verb, first + again, open_gates)
     go(first + again, lambda work: verb.call(open_gates.open, work))
     return attempts
+
+
+def _ahead(verb: Verb, works: Sequence[Work], open_gates: gates.Gates) -> None:
+    """One reading for all that a connection is about to get, where the verb has one."""
+    if type(verb).ahead is Verb.ahead:
+        return
+    together: dict[str, list[Work]] = {}
+    for work in works:
+        together.setdefault(work.step.connection, []).append(work)
+    for same in together.values():
+        if len(same) > 1:
+            gates.ahead(same, lambda batch: verb.ahead(open_gates.open, batch))
 
 
 def _must_look(work: Work, writes: bool) -> bool:

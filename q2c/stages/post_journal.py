@@ -45,6 +45,10 @@ class PostJournal(Verb):
         for work in todo:
             work.request = documents[work.notes["entry"].id]
 
+    def ahead(self, open_port: OpenPort, works: Sequence[Work]) -> None:
+        """The connector keeps the accounts, dimensions and periods that it finds good, for the seconds of a batch."""
+        open_port(works[0].step.connection).check([work.request for work in works])
+
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """What the ledger would refuse, or wrongly take, is caught before it is sent."""
         port = open_port(work.step.connection)

@@ -113,6 +113,12 @@ class Verb:
     def prepare(self, works: Sequence[Work]) -> None:
         """Validate and derive: set work.request, or work.reject(…), or work.outcome where no call is needed."""
 
+    def ahead(self, open_port: OpenPort, works: Sequence[Work]) -> None:
+        """Before the calls of several works to one connection: read at once what each would read for itself.
+
+        Only spares reads; what fails here, the calls meet again.
+        """
+
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """One request to one platform."""
         raise NotImplementedError(type(self).__name__)

@@ -202,14 +202,14 @@ class Zuora:
 
         A PUT, so without Idempotency-Key: the same date twice changes nothing.
         """
-        number = numbers.order_number(subscription)
-        known = self.is_activated(subscription, phase, on, key)
+        number, searched_at = numbers.order_number(subscription), clock.now()
+        order = self._order(number)
+        if not isinstance(order, dict):
+            return order
+        known = self._activated(order, subscription, phase, on, searched_at)
         if not isinstance(known, NotFound):
             return known
-        try:
-            waiting = orders.phase_actions(self.reader.order(number), subscription, phase)
-        except ReadRefused as refused:
-            return refused.outcome
+        waiting = orders.phase_actions(order, subscription, phase)
         body = orders.dates_body(subscription, [action["sequence"] for action in waiting], on)
         path = f"/v1/orders/{_quoted(number)}/triggerDates"
         answer = self._write("PUT", path, body, "activate", Reason.SUBSCRIPTION_REFUSED)
@@ -222,13 +222,24 @@ class Zuora:
 
     def is_activated(self, subscription: str, phase: int, on: dt.date, key: str) -> Lookup:
         searched_at = clock.now()
-        number = numbers.order_number(subscription)
+        order = self._order(numbers.order_number(subscription))
+        if not isinstance(order, dict):
+            return order
+        return self._activated(order, subscription, phase, on, searched_at)
+
+    def _order(self, number: str) -> dict[str, Any] | Rejected | Unavailable:
         try:
-            order = self.reader.order(number)
+            return self.reader.order(number)
         except Absent as absent:
             return Rejected(reason=Reason.RECORD_MISSING, text=f"Zuora has no order {number}", code=absent.code)
         except ReadRefused as refused:
             return refused.outcome
+
+    def _activated(
+        self, order: dict[str, Any], subscription: str, phase: int, on: dt.date, searched_at: dt.datetime
+    ) -> Lookup:
+        """Whether an order that was just read has the date on all that a phase begins."""
+        number = numbers.order_number(subscription)
         actions = orders.phase_actions(order, subscription, phase)
         if not actions:
             text = f"Order {number} in Zuora has no phase {phase}"

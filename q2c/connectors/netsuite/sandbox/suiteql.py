@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ _TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<text>'(?:[^']|'')*')|(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<number>\d+(?:\.\d+)?)"
     r"|(?P<mark><=|>=|<>|!=|\|\||[(),.*=<>+\-/?])"
 )
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
 _RENAMED = {"nvl": "coalesce", "sysdate": "localtimestamp", "minus": "except"}
 
 
@@ -98,11 +100,18 @@ class Query:
 
 def translated(query: str) -> Query:
     """Raises BadQuery."""
+    # Connectors send few queries, each with many values: what is the same but for its strings is translated once.
+    sql, displays = _translated(_TEXT.sub("''", query))
+    return Query(sql, tuple(text.replace("''", "'") for text in _TEXT.findall(query)), displays)
+
+
+@lru_cache(maxsize=512)
+def _translated(query: str) -> tuple[str, bool]:
+    """The SQL with a place for each string, and whether it asks for BUILTIN.DF."""
     tokens = _tokens(query)
     if not tokens or tokens[0][1] not in ("select", "with"):
         raise BadQuery("a query begins with SELECT")
     out: list[str] = []
-    values: list[str] = []
     at = 0
     while at < len(tokens):
         kind, token = tokens[at]
@@ -113,13 +122,12 @@ def translated(query: str) -> Query:
         if kind == "name":
             _allowed(token, follows=tokens[at + 1][1] if at + 1 < len(tokens) else "")
         if kind == "text":
-            values.append(token[1:-1].replace("''", "'"))
             out.append("%s")
         else:
             # Bare, since a column of a table may have the same name as a function.
             out.append(_RENAMED.get(token, token) if kind == "name" and _is_bare(tokens, at) else token)
         at += 1
-    return Query(" ".join(out), tuple(values), "builtin" in {token for _, token in tokens})
+    return " ".join(out), "builtin" in {token for _, token in tokens}
 
 
 def _allowed(name: str, follows: str) -> None:
