@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connections
 
 from q2c.local.processes import BEAT, QUEUES, WEB
 from q2c.models import WorkerSeen
@@ -99,6 +100,8 @@ def browser() -> Iterator[Any]:
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield made
         made.close()
+        # Beside an event loop Django keeps connections of its own, which nobody outside would find.
+        connections.close_all()
 
 
 class Person:
