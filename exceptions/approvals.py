@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 
-from exceptions import problems, rights, rowsets, timeline
+from exceptions import calendars, problems, rights, rowsets, timeline
 from exceptions.done import Done
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
@@ -22,14 +22,21 @@ _OPEN_REQUEST = "ON CONFLICT (subject_type, subject_id, action) WHERE state = 'r
 
 @dataclass(slots=True)
 class Decision(Done):
-    """`done` and `left` are approvals. `closed_steps` are to be abandoned, `granted_steps` to be replayed."""
+    """`done` and `left` are approvals. `closed_steps` are to be abandoned, `granted_steps` to be replayed.
+
+    `refused_steps` waited for a signature that they will not get.
+    """
 
     closed_steps: list[uuid.UUID] = field(default_factory=list)
     granted_steps: list[uuid.UUID] = field(default_factory=list)
+    refused_steps: list[uuid.UUID] = field(default_factory=list)
 
 
 def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt.datetime, **data: Any) -> None:
-    """Ask for a decision on each case; asked already, it is not asked again. `action` empty: the case's reason."""
+    """Ask for a decision on each case; asked already, it is not asked again.
+
+    `action` empty: the case's reason. Then its findings are kept with the request, since those are what is granted.
+    """
     rows = [
         {
             "id": keys.new_id(),
@@ -42,7 +49,7 @@ def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt
             "reason": why or case.text,
             "amount_minor": case.amount_minor,
             "currency": case.currency,
-            "data": data,
+            "data": data if action else _granting(case),
             "requested_by": requested_by.pk if requested_by is not None else None,
             "requested_at": now,
             "decision": "",
@@ -50,6 +57,13 @@ def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt
         for case in cases
     ]
     rowsets.insert(Approval, [rowsets.fitted(Approval, row) for row in rows], on_conflict=_OPEN_REQUEST)
+
+
+def _granting(case: Case) -> dict[str, Any]:
+    """{"findings": those that one signature grants, "besides": reasons that are asked for afterwards}."""
+    found = case.context.get("findings", [])
+    besides = dict.fromkeys(one["reason"] for one in found if one["reason"] != case.reason)
+    return {"findings": [one for one in found if one["reason"] == case.reason], "besides": list(besides)}
 
 
 def withdraw_for(case_ids: Sequence[uuid.UUID], why: str) -> list[uuid.UUID]:
@@ -60,10 +74,15 @@ def withdraw_for(case_ids: Sequence[uuid.UUID], why: str) -> list[uuid.UUID]:
     return states.move(Approval, "withdraw", list(asked), decision=why)
 
 
-def granted(step_ids: Sequence[uuid.UUID], action: str) -> dict[uuid.UUID, Approval]:
-    """The latest approval of `action` (a Reason) for each step that has one."""
-    found = Approval.objects.filter(case__step_id__in=step_ids, action=action, state="approved")
-    return {approval.case.step_id: approval for approval in found.select_related("case").order_by("decided_at")}
+def granted(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    """The findings that somebody has signed, for each step that has any."""
+    if not step_ids:
+        return {}
+    found = Approval.objects.filter(case__step_id__in=step_ids, state="approved").exclude(action=CLOSE)
+    signed: dict[uuid.UUID, list[dict[str, Any]]] = {}
+    for step_id, data in found.values_list("case__step_id", "data"):
+        signed.setdefault(step_id, []).extend(data.get("findings", ()))
+    return signed
 
 
 def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
@@ -97,11 +116,54 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
     return decision
 
 
-def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str) -> Decision:
-    """Disagree, and say why: the cases go back into the queue."""
+def refuse(
+    user: Any,
+    approval_ids: Sequence[uuid.UUID],
+    text: str,
+    *,
+    for_good: bool = False,
+    owners: Mapping[str, str] | None = None,
+) -> Decision:
+    """Disagree, and say why: the cases go back into the queue.
+
+    Those of which the flow itself asked go to the team that `owners` names for their stage, as something else has to
+    change now. Or they end, `for_good`: then their `closed_steps` are to be abandoned. A request to close a case is
+    never ended by refusing it.
+    """
     if not text.strip():
         raise NotPossible("Say why it is refused; whoever asked will read it")
-    return _turn_down(user, approval_ids, "refuse", text, decidable(user, approval_ids, "refuse"))
+    asked = decidable(user, approval_ids, "refuse")
+    decision = Decision(left=asked.left)
+    actor = rights.name_of(user)
+    with states.acting(actor, text):
+        rows = _turn_down(user, "refuse", text, asked, decision)
+        flow = [row.case for row in rows if row.action != CLOSE and row.case]
+        decision.refused_steps = [case.step_id for case in flow if case.step_id]
+        ended = {"resolved_at": clock.now(), "resolution": "closed_without_fix"}
+        closed = states.move(Case, "close_without_fix", [case.id for case in flow] if for_good else [], **ended)
+        decision.closed_steps = [case.step_id for case in flow if case.id in closed and case.step_id]
+        states.move(Case, "send_back", [row.case_id for row in rows if row.case_id])
+        timeline.record([(case_id, "closed_without_fix", text, {}) for case_id in closed], actor)
+        _hand_over([case for case in flow if case.id not in closed], owners or {}, actor)
+        problems.settle({case.problem_id for case in flow if case.id in closed})
+    return decision
+
+
+def _hand_over(cases: Sequence[Case], owners: Mapping[str, str], actor: str) -> None:
+    """To the team of the case's stage, for whom the service level begins now."""
+    now, known = clock.now(), calendars.of_teams({owners[case.stage] for case in cases if case.stage in owners})
+    rows: list[dict[str, Any]] = [
+        {"id": case.id, "owner_team": team, "owner_by_hand": True, "level_from": now, "paused_s": 0,
+         "assignee": case.assignee_id if team == case.owner_team_id else None,
+         "due_at": known[team].after(now, case.level_h * 3600)}
+        for case in cases
+        for team in [owners.get(case.stage, "")]
+        if team in known
+    ]  # fmt: skip
+    rowsets.update(Case, rows)
+    timeline.record(
+        [(row["id"], "assigned", f"to {row['owner_team']}", {"team": row["owner_team"]}) for row in rows], actor
+    )
 
 
 def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
@@ -115,21 +177,22 @@ def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> De
             asked.left[approval_id] = "only who asked can take it back"
     if not asked.done:
         rights.refuse(user, "only who asked can take it back", [row.case_id for row in found.values() if row.case_id])
-    return _turn_down(user, approval_ids, "withdraw", text, asked)
-
-
-def _turn_down(user: Any, approval_ids: Sequence[uuid.UUID], verb: str, text: str, asked: Done) -> Decision:
     decision = Decision(left=asked.left)
-    kind = {"refuse": "approval_refused", "withdraw": "approval_withdrawn"}[verb]
     with states.acting(rights.name_of(user), text):
-        rows = _locked(asked)
-        decision.done = _decide(user, rows, verb, text)
-        cases = [row.case_id for row in rows if row.case_id]
-        states.move(Case, "send_back", cases)
-        timeline.record(
-            [(row.case_id, kind, text, {"action": row.action}) for row in rows if row.case_id], rights.name_of(user)
-        )
+        rows = _turn_down(user, "withdraw", text, asked, decision)
+        states.move(Case, "send_back", [row.case_id for row in rows if row.case_id])
     return decision
+
+
+def _turn_down(user: Any, verb: str, text: str, asked: Done, decision: Decision) -> list[Approval]:
+    """The requests that were still open, refused or taken back now; their cases stay as they are."""
+    kind = {"refuse": "approval_refused", "withdraw": "approval_withdrawn"}[verb]
+    rows = _locked(asked)
+    decision.done = _decide(user, rows, verb, text)
+    timeline.record(
+        [(row.case_id, kind, text, {"action": row.action}) for row in rows if row.case_id], rights.name_of(user)
+    )
+    return rows
 
 
 def decidable(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:

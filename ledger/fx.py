@@ -23,8 +23,13 @@ class Rates:
 
     def on(self, day: dt.date) -> Decimal | None:
         """The latest on or before the day."""
+        found = self.dated(day)
+        return found[1] if found else None
+
+    def dated(self, day: dt.date) -> tuple[dt.date, Decimal] | None:
+        """The latest on or before the day, with its own day."""
         index = bisect_right(self.days, day)
-        return self.rates[index - 1] if index else None
+        return (self.days[index - 1], self.rates[index - 1]) if index else None
 
 
 def load(

@@ -310,7 +310,11 @@ class CreditRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreditDecision:
-    """In the currency asked in; `requested_minor` is the whole deal. Over `hard_limit_minor` nobody can approve."""
+    """In the currency asked in; `requested_minor` is the whole deal. Over `hard_limit_minor` nobody can approve.
+
+    `kept_in` is the currency in which the service keeps the limits; `rates` are those it converted by: (from, to, units
+    of `to` for one of `from`, day). Both are empty where it does not say.
+    """
 
     decision: Literal["approve", "refer", "decline"]
     requested_minor: int
@@ -319,3 +323,5 @@ class CreditDecision:
     hard_limit_minor: int
     currency: str
     provider_reference: str = ""
+    kept_in: str = ""
+    rates: tuple[tuple[str, str, str, str], ...] = ()

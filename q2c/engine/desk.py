@@ -30,6 +30,7 @@ from exceptions.models.batch import UNDERWAY
 from q2c import clock
 from q2c.engine import previews, replay, wake
 from q2c.models import Step
+from q2c.stages import STAGES
 
 log = logging.getLogger(__name__)
 
@@ -205,9 +206,22 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
     return decision
 
 
-def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str) -> Decision:
-    """Disagree, and say why: the cases go back into the queue. Raises Refused or NotPossible."""
-    return approvals.refuse(user, approval_ids, text)
+def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str, *, for_good: bool = False) -> Decision:
+    """Disagree, and say why: the cases go back into the queue, or, for good, what waited for it is given up.
+
+    Raises Refused or NotPossible.
+    """
+    asked = approvals.decidable(user, approval_ids, "refuse")
+    with transaction.atomic():
+        concerned = Approval.objects.filter(id__in=asked.done).exclude(case=None)
+        _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
+        owners = {name: stage.team for name, stage in STAGES.items()}
+        decision = approvals.refuse(user, asked.done, text, for_good=for_good, owners=owners)
+        actor = rights.name_of(user)
+        replay.refused([id_ for id_ in decision.refused_steps if id_ not in decision.closed_steps], actor, text)
+        replay.abandon(decision.closed_steps, actor, text, told=f"Refused by {actor}: {text}")
+    decision.left |= asked.left
+    return decision
 
 
 def close_without_fix(user: Any, case_ids: Sequence[uuid.UUID], why: str, root_cause: str) -> Done:

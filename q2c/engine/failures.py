@@ -49,6 +49,7 @@ def described(finding: Finding) -> dict[str, object]:
         "remedy": finding.remedy,
         "code": finding.code,
         "blocker": blocker,
+        "measure": asdict(finding.measure) if finding.measure else None,
     }
 
 

@@ -136,16 +136,33 @@ def replay(step_ids: Sequence[uuid.UUID], actor: str, why: str = "") -> list[uui
     return ids
 
 
-def abandon(step_ids: Sequence[uuid.UUID], actor: str, why: str) -> list[uuid.UUID]:
-    """Give failed steps up for an approved reason; what waits behind them goes on. Returns the ids that moved."""
+def refused(step_ids: Sequence[uuid.UUID], actor: str, why: str) -> None:
+    """A second person said no to failed steps that waited for them; they stay failed."""
+    if not step_ids:
+        return
+    with states.acting(actor, why):
+        for name, works in _by_stage(step_ids).items():
+            STAGES[name].verb.refused(works)
+
+
+def _by_stage(step_ids: Sequence[uuid.UUID]) -> dict[str, list[Work]]:
+    found: dict[str, list[Work]] = {}
+    for work in run.load(list(Step.objects.filter(id__in=step_ids).order_by("seq"))):
+        found.setdefault(work.step.stage, []).append(work)
+    return found
+
+
+def abandon(step_ids: Sequence[uuid.UUID], actor: str, why: str, *, told: str = "") -> list[uuid.UUID]:
+    """Give failed steps up for an approved reason; what waits behind them goes on. Returns the ids that moved.
+
+    `told` is what their text says from now on; left empty, it stays what failed.
+    """
     if not step_ids:
         return []
     with states.acting(actor, why):
-        moved = states.move(Step, "abandon", list(step_ids), finished_at=clock.now())
-        by_stage: dict[str, list[Work]] = {}
-        for work in run.load(list(Step.objects.filter(id__in=moved).order_by("seq"))):
-            by_stage.setdefault(work.step.stage, []).append(work)
-        for name, works in by_stage.items():
+        text = {"text": told} if told else {}
+        moved = states.move(Step, "abandon", list(step_ids), finished_at=clock.now(), **text)
+        for name, works in _by_stage(moved).items():
             STAGES[name].verb.abandoned(works)
             emit.emit(works)
         # What waited behind them may belong to any stage.

@@ -66,13 +66,12 @@ class AcceptOrder(Verb):
         fresh = [work for work in works if "found" in work.notes]
         kept = orders.keep(fresh)
         accepted: list[tuple[Order, Work]] = []
-        approved = orders.approved([work.step.id for work in fresh])
+        unsigned = orders.unsigned(fresh)
         for work in fresh:
             order = kept[work.fact.payload.order_number]
             work.notes["order"] = order
-            open_ = [f for f in work.notes["found"] if f.reason not in approved[work.step.id]]
             # What needs repair comes before what needs a signature.
-            work.findings = sorted(open_, key=lambda f: f.reason in APPROVALS)
+            work.findings = sorted(unsigned[work.step.id], key=lambda f: f.reason in APPROVALS)
             if not work.findings:
                 accepted.append((order, work))
         self._accept(accepted)
@@ -103,6 +102,12 @@ class AcceptOrder(Verb):
             elif not needs_only_approval and order.state == "awaiting_approval":
                 states.move(Order, "recheck", [order.id])
 
+    def refused(self, works: Sequence[Work]) -> None:
+        """Nobody is asked any more: the order is one with an open case, until its deal changes or it is given up."""
+        there = orders.existing([work.fact.payload.order_number for work in works])
+        mine = {work.fact.id for work in works}
+        states.move(Order, "recheck", [order.id for order in there.values() if order.event_id in mine])
+
     def abandoned(self, works: Sequence[Work]) -> None:
         """An order that is given up is rejected; one that stands on another version of the deal stays."""
         there = orders.existing([work.fact.payload.order_number for work in works])
@@ -117,8 +122,7 @@ class AcceptOrder(Verb):
             work.emit("OrderRejected", OrderFact(order_id=str(id_), order_number=number, reason=work.step.text[:200]))
 
     def preview(self, work: Work) -> dict[str, Any]:
-        approved = orders.approved([work.step.id])[work.step.id]
-        work.notes["found"] = [f for f in work.notes.get("found", []) if f.reason not in approved]
+        work.notes["found"] = orders.unsigned([work])[work.step.id]
         return {"findings": [finding.text for finding in work.notes.get("found", [])], "would": "accept the order"}
 
 

@@ -14,7 +14,7 @@ from q2c.contracts.documents import CreditDecision, CreditRequest, InvoiceGroup,
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages.controls.world import World
-from q2c.stages.verb import Finding, OpenPort
+from q2c.stages.verb import Finding, Measure, OpenPort
 
 _LINE = re.compile(r"lines/(\d+)(?:/(\w+))?")
 
@@ -150,8 +150,31 @@ def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision |
             remedy="Raise the limit or collect, then replay" if refused else "A second person approves the credit",
             code=answer.provider_reference,
             blocker=_limit(connection, request, answer) if refused else None,
+            measure=_measured(request, answer, limit_minor),
         )
     ]
+
+
+def _measured(request: CreditRequest, answer: CreditDecision, limit_minor: int) -> Measure:
+    """What the payer would owe beside its limit, with everything that the service made it of."""
+    currency = answer.currency
+    asked: list[tuple[str, int, str]] = [("This deal", request.amount_minor, currency)]
+    asked += [("and of this deal", minor, other) for other, minor in request.further]
+    whole = [("The deal as converted", answer.requested_minor, currency)] if request.further else []
+    return Measure(
+        of=request.name,
+        value=f"{Money(answer.exposure_minor + answer.requested_minor, currency).decimal():f}",
+        limit=f"{Money(limit_minor, currency).decimal():f}",
+        unit=currency,
+        amounts=(
+            ("Owed before", answer.exposure_minor, currency), *asked, *whole,
+            ("Soft limit", answer.soft_limit_minor, currency), ("Hard limit", answer.hard_limit_minor, currency),
+        ),
+        rates=answer.rates,
+        note=f"The credit service keeps these limits in {answer.kept_in}."
+        if answer.kept_in and answer.kept_in != currency
+        else "",
+    )  # fmt: skip
 
 
 def _limit(connection: str, request: CreditRequest, answer: CreditDecision) -> Blocker:

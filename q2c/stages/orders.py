@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ from q2c.models import Event, Order, OrderGroup, OrderLine, Step
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import totals
 from q2c.stages.controls.world import World
-from q2c.stages.verb import Fact, Work
+from q2c.stages.verb import Fact, Finding, Work
 
 # Versions of one deal are planned by one transaction after the other. A bounded number of turns: a lock for each order
 # of 10,000 would not fit into the database's table of locks.
@@ -215,13 +215,26 @@ def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World]]) -> None:
     Order.objects.bulk_update([order for order, _, _ in accepted], ["payer_key"])
 
 
-def approved(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
-    """Per step, the reasons that a second person has signed. Another version of the deal is another step."""
-    found: dict[uuid.UUID, set[str]] = {step_id: set() for step_id in step_ids}
-    for reason in APPROVALS:
-        for step_id in signatures.granted(step_ids, reason):
-            found[step_id].add(reason)
-    return found
+def unsigned(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
+    """Per step, what was found and nobody has signed. Another version of the deal is another step, signed for anew."""
+    found: dict[uuid.UUID, list[Finding]] = {work.step.id: work.notes.get("found", []) for work in works}
+    asking = [step_id for step_id, findings in found.items() if any(f.reason in APPROVALS for f in findings)]
+    signed = signatures.granted(asking)
+    return {
+        step_id: [f for f in findings if not any(_covers(one, f) for one in signed.get(step_id, ()))]
+        for step_id, findings in found.items()
+    }
+
+
+def _covers(signed: Mapping[str, Any], found: Finding) -> bool:
+    """Whether what was shown to the person who signed is this, or more of it: a credit that grew is asked again."""
+    shown = signed.get("measure")
+    if signed["reason"] != found.reason or signed.get("pointer", "") != found.pointer:
+        return False
+    if shown is None or found.measure is None:
+        return bool(signed["text"] == found.text)
+    same = (shown["of"], shown["unit"]) == (found.measure.of, found.measure.unit)
+    return same and Decimal(found.measure.value) <= Decimal(shown["value"])
 
 
 def hold(ids: Iterable[str | uuid.UUID]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from ledger import fx
 from q2c import money
@@ -28,23 +30,39 @@ def amounts_of(order: OrderDocument) -> Amounts:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What is in one currency, and what it counts for; `worth_minor` is None where there is no rate."""
+
+    minor: int
+    currency: str
+    worth_minor: int | None
+    rate: Decimal | None = None
+    on: dt.date | None = None
+
+
 def converted(rows: Sequence[tuple[OrderDocument, Amounts]]) -> list[int]:
     """One sum per row. An amount for which there is no rate is left out: the books will ask for that rate."""
+    return [sum(portion.worth_minor or 0 for portion in portions) for portions in portioned(rows)]
+
+
+def portioned(rows: Sequence[tuple[OrderDocument, Amounts]]) -> list[list[Portion]]:
+    """Per row, each currency with its worth in that of the contract, and the rate that makes it so."""
     foreign = {(currency, order.currency) for order, amounts in rows for currency in amounts} - {
         (order.currency, order.currency) for order, _ in rows
     }
-    if not foreign:
-        return [sum(amounts.values()) for _, amounts in rows]
-    days = [order.closed_on for order, _ in rows]
-    rates = fx.load(foreign, (min(days), max(days) + dt.timedelta(days=1)))
-    return [_sum(order, amounts, rates) for order, amounts in rows]
+    rates: Mapping[tuple[str, str], fx.Rates] = {}
+    if foreign:
+        days = [order.closed_on for order, _ in rows]
+        rates = fx.load(foreign, (min(days), max(days) + dt.timedelta(days=1)))
+    return [[_portion(order, currency, minor, rates) for currency, minor in amounts.items()] for order, amounts in rows]
 
 
-def _sum(order: OrderDocument, amounts: Amounts, rates: Mapping[tuple[str, str], fx.Rates]) -> int:
-    total = 0
-    for currency, minor in amounts.items():
-        if currency == order.currency:
-            total += minor
-        elif rate := rates[currency, order.currency].on(order.closed_on):
-            total += money.converted(minor, currency, order.currency, rate)
-    return total
+def _portion(order: OrderDocument, currency: str, minor: int, rates: Mapping[tuple[str, str], fx.Rates]) -> Portion:
+    if currency == order.currency:
+        return Portion(minor, currency, minor)
+    found = rates[currency, order.currency].dated(order.closed_on)
+    if found is None:
+        return Portion(minor, currency, None)
+    on, rate = found
+    return Portion(minor, currency, money.converted(minor, currency, order.currency, rate), rate, on)

@@ -17,6 +17,23 @@ from q2c.reasons import Reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """A value beside its limit, for the person who signs: `value` over `limit`, both in `unit`, a currency or %.
+
+    `of` is what was measured: a line, a paying account. `amounts` are what the value is made of: (what, minor units,
+    currency). `rates` are what was converted: (from, to, units of `to` for one of `from`, day).
+    """
+
+    of: str
+    value: str
+    limit: str
+    unit: str
+    amounts: tuple[tuple[str, int, str], ...] = ()
+    rates: tuple[tuple[str, str, str, str], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One failed check: its name, the sentence, where in the document, what was seen and what to do."""
 
@@ -27,6 +44,7 @@ class Finding:
     remedy: str = ""
     code: str = ""
     blocker: Blocker | None = None
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +159,9 @@ class Verb:
     def abandoned(self, works: Sequence[Work]) -> None:
         """What follows in our records when a person gives a failed step up; may work.emit(…)."""
 
+    def refused(self, works: Sequence[Work]) -> None:
+        """What follows in our records when a second person says no to a failed step that waited for them."""
+
     def preview(self, work: Work) -> dict[str, Any]:
         """After a prepare that will be rolled back: what would be sent, for a person to read.
 
@@ -177,3 +198,8 @@ class Stage:
     owner: str
     verb: Verb
     undoes: str = ""
+
+    @property
+    def team(self) -> str:
+        """The code of its owner's team: sales ops → sales-ops."""
+        return self.owner.replace(" ", "-")

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from exceptions import sentences
-from exceptions.models import Case, CaseEvent, Policy, ReplayItem
+from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
 from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
 from ledger import journal
 from ledger.models import JournalEntry
@@ -61,6 +61,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "actions": _may(found),
         "dry_run": None,
         "proof": _proof(found, step),
+        "refused": _refused(found),
         **replayed(request.user, found, step),
         **choices(request.user),
     }
@@ -102,6 +103,14 @@ def _proof(found: Case, step: Step | None) -> list[dict[str, Any]]:
 def _instant(text: Any) -> dt.datetime | None:
     found = parse_datetime(str(text or ""))
     return found if found is not None and found.tzinfo is not None else None
+
+
+def _refused(found: Case) -> Approval | None:
+    """The last word of a second person, where that was no and the case still waits for somebody."""
+    if found.state not in (*TO_DO, "snoozed"):
+        return None
+    last = found.approvals.exclude(state="withdrawn").select_related("decided_by").order_by("-requested_at").first()
+    return last if last is not None and last.state == "refused" else None
 
 
 def _others(user: Any, found: Case) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from exceptions import problems
-from exceptions.models import Problem
+from exceptions.models import Case, Problem
 from exceptions.models.case import REPLAYABLE
 from exceptions.problems import Totals
 from q2c.models import Connection
@@ -81,6 +81,9 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
     """The screen that puts right what blocks a case or a problem; None where nothing has a name."""
     kind, key, where = record.blocker_type, record.blocker_key, record.blocker_connection
     if record.reason in {reason.value for reason in APPROVALS}:
+        # Refused, it is the deal that has to change.
+        if isinstance(record, Case) and record.state != "awaiting_approval":
+            return _page("orders", "Find the order", record.business_key)
         return _page("approvals", "Decide on it")
     if kind == "order":
         return _page("orders", "Find the order", key)

@@ -27,6 +27,11 @@ def number(value: int | Decimal, decimals: int | None = None) -> str:
     return str(format_decimal(value, format=pattern, locale=preferences.current().locale)).replace("-", MINUS)
 
 
+def rate(value: Decimal) -> str:
+    """An exchange rate in the reader's format."""
+    return str(format_decimal(value, format="#,##0.00######", locale=preferences.current().locale))
+
+
 def amount_of(value: Any, currency: str = "") -> tuple[int, str] | None:
     """(minor units, currency) of a Money, a pair, a mapping or minor units with their currency."""
     if isinstance(value, Money):

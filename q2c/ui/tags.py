@@ -50,6 +50,12 @@ def number(value: int | Decimal | None) -> SafeString | str:
     return formats.NOTHING if value is None or value == "" else formats.number(value)
 
 
+@register.filter
+def rate(value: Decimal) -> str:
+    """{{ rate|rate }}: 0.925926, with all that it says up to eight decimals."""
+    return formats.rate(value)
+
+
 @register.simple_tag
 def when(instant: Any, style: str = "short") -> SafeString:
     """{% when case.opened_at %}; style: short, day, time, full, age. UTC on hover."""

@@ -145,13 +145,18 @@ def test_a_snoozed_case_sleeps_on_for_its_cause_and_wakes_for_another(person: An
 
 
 def test_a_discount_waits_for_a_second_person_and_is_then_replayed(person: Any) -> None:
-    case = opened(reason="discount_approval_required", blocker=None, text="Discount 35 %, limit 20 %")
+    found = {"reason": "discount_approval_required", "text": "Discount 35 %, limit 20 %"}
+    other = {"reason": "credit_approval_required", "text": "Over the soft limit"}
+    case = opened(
+        reason="discount_approval_required", blocker=None, text=found["text"], context={"findings": [found, other]}
+    )
     assert case.state == "awaiting_approval"
     asked = Approval.objects.get(case=case)
     assert (asked.state, asked.action, asked.requested_by) == ("requested", "discount_approval_required", None)
     decision = approvals.approve(person("bob"), [asked.id], "agreed with the CFO")
     assert decision.granted_steps == [case.step_id]
-    assert approvals.granted([case.step_id], "discount_approval_required")[case.step_id].decided_by.username == "bob"
+    assert (asked.data["findings"], asked.data["besides"]) == ([found], ["credit_approval_required"])
+    assert approvals.granted([case.step_id]) == {case.step_id: [found]}
     assert cases.replaying([case.step_id], "engine") == [case.id]
     cases.resolve_for({case.step_id: {}}, "engine")
     assert fresh(case).state == "resolved"

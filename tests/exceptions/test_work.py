@@ -154,6 +154,27 @@ def test_refused_and_taken_back(person: Any) -> None:
     assert [fresh(asked).state for asked in (first, second)] == ["refused", "withdrawn"]
 
 
+def test_what_the_flow_asked_for_is_refused_and_goes_to_those_who_can_change_it(person: Any) -> None:
+    bob = person("bob")
+    case = opened(reason="credit_approval_required", blocker=None, stage="accept_order")
+    assert (case.state, case.owner_team_id) == ("awaiting_approval", "controllers")
+    with clock.at(NOW + dt.timedelta(hours=30)):
+        decision = approvals.refuse(bob, [Approval.objects.get().id], "no", owners={"accept_order": "sales-ops"})
+        case = fresh(case)
+        assert (case.state, case.owner_team_id, case.owner_by_hand) == ("open", "sales-ops", True)
+        assert (case.level_from, case.due_at > clock.now()) == (clock.now(), True)
+    assert (decision.refused_steps, decision.closed_steps) == ([case.step_id], [])
+    assert kinds(case)[-2:] == ["approval_refused", "assigned"]
+
+
+def test_refusing_for_good_never_ends_a_case_that_a_person_asked_to_close(person: Any) -> None:
+    ann, bob = person("ann"), person("bob")
+    case = opened()
+    casework.close_without_fix(ann, [case.id], "Old", "other")
+    approvals.refuse(bob, [Approval.objects.get().id], "post it", for_good=True, owners={"post_journal": "sales-ops"})
+    assert (fresh(case).state, fresh(case).owner_team_id) == ("open", case.owner_team_id)
+
+
 @pytest.mark.parametrize(
     ("act", "right"),
     [

@@ -11,14 +11,11 @@ import pytest
 from django.core.cache import cache
 from django.db import transaction
 
-from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case, Problem
 from q2c import clock
 from q2c.engine import breaker, gates, run, wake
-from q2c.engine import desk as cases
 from q2c.models import Attempt, Breaker, Connection, Customer, Event, Order, OrderGroup, OrderLine, Step
 from q2c.stages.controls.world import customers
-from tests.engine.makers import person
 from tests.intake.documents import order as document
 from tests.stages.conftest import Desk, tell
 
@@ -173,80 +170,6 @@ def test_credit_over_the_hard_limit_and_a_tax_refusal_are_told_together(desk: De
     assert set(findings) == {"credit_refused", "tax_refused"}
     assert findings["credit_refused"]["seen"] == "60,000.00 USD"
     assert (findings["tax_refused"]["pointer"], desk.order.state) == ("/groups/0/ship_to", "received")
-
-
-# Approvals ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_discount_over_the_limit_waits_for_a_second_person_and_is_accepted(desk: Desk) -> None:
-    desk.comes(**discounted(25))
-    desk.works()
-    assert (desk.order.state, desk.case.state, desk.case.reason) == (
-        "awaiting_approval", "awaiting_approval", "discount_approval_required",
-    )  # fmt: skip
-    assert desk.emitted() == []
-    cases.approve(person("bea"), [desk.asked().id], "strategic account")
-    assert desk.step.state == "waiting"
-    desk.works()
-    assert (desk.order.state, desk.order.total_minor, desk.case.state) == ("accepted", 900_000, "resolved")
-    assert desk.emitted() == ["OrderAccepted"]
-
-
-def test_credit_and_discount_are_two_signatures(desk: Desk) -> None:
-    """30 seats with 25 % off are 27,000.00: between the soft and the hard limit."""
-    desk.comes(**discounted(25, 30))
-    desk.works()
-    assert {finding["reason"] for finding in desk.case.context["findings"]} == {
-        "discount_approval_required", "credit_approval_required",
-    }  # fmt: skip
-    bea = person("bea")
-    first = desk.asked()
-    cases.approve(bea, [first.id], "yes")
-    desk.works()
-    second = desk.asked()
-    assert {first.action, second.action} == {"discount_approval_required", "credit_approval_required"}
-    assert desk.order.state == "awaiting_approval"
-    cases.approve(bea, [second.id], "yes, too")
-    desk.works()
-    assert (desk.order.state, desk.case.state) == ("accepted", "resolved")
-    assert Case.objects.count() == 1
-
-
-def test_what_needs_repair_is_not_asked_for_a_signature(desk: Desk) -> None:
-    desk.comes(**(discounted(25) | {"closed_on": "2020-01-01"}))
-    desk.works()
-    assert (desk.order.state, desk.case.reason) == ("received", "term_invalid")
-    assert not Approval.objects.exists()
-
-
-def test_refused_it_goes_back_and_given_up_by_two_people_the_order_is_rejected(desk: Desk) -> None:
-    desk.comes(**discounted(40))
-    desk.works()
-    ann, bea = person("ann"), person("bea")
-    cases.refuse(bea, [desk.asked().id], "forty percent is too much")
-    desk.works()
-    assert (desk.case.state, desk.order.state, desk.step.state) == ("open", "awaiting_approval", "failed")
-    cases.close_without_fix(ann, [desk.case.id], "sales will not change it", "order_entry")
-    with pytest.raises(Refused, match="own request"):
-        cases.approve(ann, [desk.asked().id], "then close it")
-    assert desk.order.state == "awaiting_approval"
-    cases.approve(bea, [desk.asked().id], "agreed")
-    assert (desk.order.state, desk.step.state, desk.case.state) == ("rejected", "abandoned", "closed_without_fix")
-    assert desk.emitted() == ["OrderRejected"]
-    with pytest.raises(NotPossible):
-        cases.replay_one(ann, desk.case.id)
-
-
-def test_a_signature_holds_for_one_version_of_the_deal(desk: Desk) -> None:
-    desk.comes("v1", **discounted(25))
-    desk.works()
-    cases.approve(person("bea"), [desk.asked().id], "yes")
-    with desk.waits(1):
-        desk.comes("v2", **discounted(60))
-        desk.works()
-        assert desk.order.state == "awaiting_approval"
-        assert desk.asked().case.step_id == desk.step.id
-        assert [f["seen"] for f in desk.case.context["findings"]] == ["60.00 %"]
 
 
 # Versions of a deal ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from q2c.connectors.http import Answer, Http, TransportError, json_body
 from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
 from q2c.connectors.ports import ConnectionConfig
 from q2c.contracts.documents import CreditDecision, CreditRequest
-from q2c.money import Money, MoneyError
+from q2c.money import EXPONENTS, Money, MoneyError
 from q2c.reasons import Reason
 
 DECISIONS = ("approve", "refer", "decline")
@@ -101,6 +102,8 @@ class CreditService:
             hard_limit_minor=minor["hard_limit"],
             currency=request.currency,
             provider_reference=str(found.get("id") or ""),
+            kept_in=_currency(found.get("kept_in")),
+            rates=_rates(found.get("rates")),
         )
 
     def _refused(self, answer: Answer, customer: str) -> Rejected | Unavailable:
@@ -143,6 +146,22 @@ class CreditService:
 
 def _amount(currency: str, minor: int) -> dict[str, str]:
     return {"currency": currency, "value": f"{Money(minor, currency).decimal():f}"}
+
+
+def _currency(value: Any) -> str:
+    return value if isinstance(value, str) and value in EXPONENTS else ""
+
+
+def _rates(given: Any) -> tuple[tuple[str, str, str, str], ...]:
+    """What it converted by; they are told to people, so what cannot be read is left out and decides nothing."""
+    rows = [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
+    found = [tuple(str(row.get(name) or "") for name in ("from", "to", "rate", "on")) for row in rows[:20]]
+    return tuple(
+        (source, target, rate, on)
+        for source, target, rate, on in found
+        if _currency(source) and _currency(target) and re.fullmatch(r"\d{1,9}(\.\d{1,12})?", rate)
+        and re.fullmatch(r"\d{4}-\d\d-\d\d", on)
+    )  # fmt: skip
 
 
 def _minor(found: dict[str, Any], name: str) -> int:

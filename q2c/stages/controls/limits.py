@@ -10,7 +10,7 @@ from q2c.contracts.documents import OrderDocument
 from q2c.reasons import Reason
 from q2c.stages.controls.price import list_minor
 from q2c.stages.controls.world import World
-from q2c.stages.verb import Finding
+from q2c.stages.verb import Finding, Measure
 
 
 def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
@@ -35,4 +35,16 @@ def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
                 seen=f"{percent:.2f} %",
                 text=f"Line {line.line} gives {percent:.2f} % discount; {limit.normalize():f} % need no approval",
                 remedy="A second person approves the discount",
+                measure=Measure(
+                    of=f"Line {line.line}, {line.product}",
+                    value=f"{percent:.4f}",
+                    limit=f"{limit.normalize():f}",
+                    unit="%",
+                    amounts=(
+                        ("List price", int(gross + Fraction(1, 2)), group.currency),
+                        ("Discount", line.discount_minor, group.currency),
+                        ("Sold for", line.amount_minor, group.currency),
+                    ),
+                    note=f"The limit is that of {entity.code}.",
+                ),
             )

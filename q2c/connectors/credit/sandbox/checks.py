@@ -121,7 +121,19 @@ def _decided(store: Store, customer: dict[str, Any], amounts: list[tuple[str, Mo
         ("requested", asked), ("exposure", exposure), ("soft_limit", soft), ("hard_limit", hard),
         ("available", max(0, hard - exposure)),
     )}  # fmt: skip
-    return {"decision": decision, "currency": currency, "on_hold": on_hold, **shown}
+    return {
+        "decision": decision, "currency": currency, "on_hold": on_hold, **shown, "kept_in": customer["currency"],
+        "rates": _rates(store, {customer["currency"], *(each.currency for _, each in amounts)} - {currency}, currency),
+    }  # fmt: skip
+
+
+def _rates(store: Store, sources: set[str], target: str) -> list[dict[str, str]]:
+    """What was converted, and at what: units of `target` for one of each source, today."""
+    rates, on = store.setting("rates", {}), store.now().date().isoformat()
+    return [
+        {"from": source, "to": target, "on": on, "rate": f"{Decimal(rates[source]) / Decimal(rates[target]):.6g}"}
+        for source in sorted(sources)
+    ]
 
 
 def _in(store: Store, value: Decimal, given: tuple[str, str], target: str) -> int:

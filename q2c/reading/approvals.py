@@ -1,0 +1,104 @@
+"""What a person signs, whole: every finding that the signature grants, and what the amounts are made of."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from exceptions.approvals import CLOSE
+from exceptions.models import Approval, Policy, Team
+from q2c.contracts.documents import OrderDocument
+from q2c.models import Order
+from q2c.money import Money
+from q2c.stages import STAGES, totals
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """One finding. Value, limit and what is over it are Money, or numbers of percent."""
+
+    text: str
+    of: str = ""
+    value: Money | Decimal | None = None
+    limit: Money | Decimal | None = None
+    over: Money | Decimal | None = None
+    amounts: list[tuple[str, Money]] = field(default_factory=list)
+    rates: list[tuple[str, str, Decimal, dt.date]] = field(default_factory=list)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request with the order it is about, if the person may see that."""
+
+    approval: Approval
+    title: str
+    granted: list[Granted]
+    besides: list[str]
+    # The team that a refusal goes to.
+    back_to: str = ""
+    order: Order | None = None
+    portions: list[totals.Portion] = field(default_factory=list)
+
+    @property
+    def is_closing(self) -> bool:
+        return bool(self.approval.action == CLOSE)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the amount is a sum over currencies."""
+        return len(self.portions) > 1
+
+
+def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
+    """A bounded number of statements, however many."""
+    numbers = {a.case.business_key for a in approvals if a.case is not None and a.case.stage == "accept_order"}
+    orders = {o.number: o for o in Order.objects.visible_to(user).filter(number__in=numbers)} if numbers else {}
+    documents = {number: msgspec.json.decode(o.document, type=OrderDocument) for number, o in orders.items()}
+    rows = [(document, totals.amounts_of(document)) for document in documents.values()]
+    titles = dict(Policy.objects.values_list("reason", "title"))
+    teams = dict(Team.objects.values_list("code", "name"))
+    portions = dict(zip(documents, totals.portioned(rows), strict=True))
+    found = []
+    for approval in approvals:
+        case, data = approval.case, approval.data
+        number = case.business_key if case is not None else ""
+        stage = STAGES.get(case.stage) if case is not None else None
+        found.append(
+            Request(
+                approval=approval,
+                title=titles.get(approval.action, approval.action),
+                granted=[_granted(finding) for finding in data.get("findings", ())],
+                besides=[titles.get(reason, reason) for reason in data.get("besides", ())],
+                back_to=teams.get(stage.team, "") if stage is not None else "",
+                order=orders.get(number),
+                portions=portions.get(number, []),
+            )
+        )
+    return found
+
+
+def _granted(finding: dict[str, Any]) -> Granted:
+    measure = finding.get("measure")
+    if not measure:
+        return Granted(finding["text"])
+    value, limit = (_counted(measure[name], measure["unit"]) for name in ("value", "limit"))
+    return Granted(
+        text=finding["text"],
+        of=measure["of"],
+        value=value,
+        limit=limit,
+        over=value - limit,  # type: ignore[operator]
+        amounts=[(what, Money(minor, currency)) for what, minor, currency in measure["amounts"]],
+        rates=[(a, b, Decimal(rate), dt.date.fromisoformat(on)) for a, b, rate, on in measure["rates"]],
+        note=measure["note"],
+    )
+
+
+def _counted(text: str, unit: str) -> Money | Decimal:
+    return Decimal(text) if unit == "%" else Money.of(text, unit)
