@@ -48,7 +48,8 @@ class Rejected:
     """Surely not done, and a repeat of the same content would be refused again.
 
     `held`: the send was not what was refused. The platform has, or may have, something under our key, and it is not
-    what it should be (other content, not approved, a job that cannot be asked about).
+    what it should be (other content, not approved, a job that cannot be asked about). `was_there`: the send was
+    refused because of it, so it had been there before.
     """
 
     reason: Reason
@@ -57,6 +58,7 @@ class Rejected:
     field: str = ""
     blocker: Blocker | None = None
     held: bool = False
+    was_there: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -76,6 +76,8 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
         case Posted():
             pass
         case Accepted(handle=handle, poll_after_s=after_s):
+            if "called" in notes:
+                step.proof["sent_once"] = "first_send" in notes
             notes.update(target="accepted", handle=handle, next_at=clock.now() + clock.seconds(after_s))
         case Rejected() as refused:
             if _is_surely_not_there(work, refused):
@@ -91,9 +93,15 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
 
 
 def _is_surely_not_there(work: Work, refused: Rejected) -> bool:
-    """Only a refused send, or a job that failed, clears the mark that something may be there: not a refused look-up."""
+    """Whether nothing of this step is on the platform: clears the mark that something may be.
+
+    A refused send says so, or a job that failed: not a refused look-up. What the platform holds is not of this step
+    where it was there before anything of it left.
+    """
     if refused.held:
-        return False
+        if work.step.phase == "poll":
+            return refused.was_there and bool(work.step.proof.get("sent_once"))
+        return "first_send" in work.notes and ("called" not in work.notes or refused.was_there)
     return work.step.phase == "poll" or "called" in work.notes or "first_send" in work.notes
 
 

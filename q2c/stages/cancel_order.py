@@ -43,7 +43,7 @@ class CancelOrder(Verb):
             number = work.fact.payload.order_number
             order = found.get(number)
             if number in under_way:
-                text = f"Order {number} is in the middle of {under_way[number]}; it is cancelled after that"
+                text = f"Order {number} {under_way[number]}; it is cancelled after that"
                 work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
             elif order is None and _is_being_checked(number):
                 text = f"Order {number} is still being checked; it is cancelled after that"
@@ -90,7 +90,7 @@ class CancelOrder(Verb):
             order = locked[work.fact.payload.order_number]
             if order.number in begun:
                 work.reject(
-                    Reason.PLATFORM_BUSY, f"Order {order.number} went on to {begun[order.number]} meanwhile",
+                    Reason.PLATFORM_BUSY, f"Order {order.number} {begun[order.number]} meanwhile",
                     remedy="Replay: what was made by then is cancelled, too",
                 )  # fmt: skip
                 continue
@@ -122,12 +122,14 @@ def _part(asked: OrderCancelRequested, order: Order | None, billing: str, zones:
 
 
 def _under_way(numbers: Sequence[str]) -> dict[str, str]:
-    """Order number → the stage that is making something of it right now, or may have."""
+    """Order number → what is being made of it right now, or may have been."""
     rows = Step.objects.filter(stage__in=("accept_order", "provision_billing"), business_key__in=numbers)
     found: dict[str, str] = {}
     for number, stage, state, sent_at in rows.values_list("business_key", "stage", "state", "sent_at"):
-        if state in _UNDER_WAY or (state in ("waiting", "failed") and sent_at is not None):
-            found[number] = stage
+        if state == "failed" and sent_at is not None:
+            found[number] = f"may be there by {stage}, which failed and waits for its case"
+        elif state in _UNDER_WAY or (state == "waiting" and sent_at is not None):
+            found.setdefault(number, f"is in the middle of {stage}")
     return found
 
 

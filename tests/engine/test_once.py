@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from q2c import clock, keys
-from q2c.connectors.outcomes import Posted, Rejected, Unknown
+from q2c.connectors.outcomes import Accepted, Posted, Rejected, Unknown
 from q2c.engine import emit, replay, run, sweep
 from q2c.engine.claim import claim
 from q2c.models import Event, Step, Transition
@@ -209,6 +209,47 @@ def test_a_read_back_that_differs_stays_sent(verb: Scripted) -> None:
     verb.says["1"] = [Rejected(reason=Reason.CONTENT_DIFFERS, text="other amounts", held=True)]
     work()
     assert (fresh(step).state, fresh(step).sent_at) == ("failed", NOW)
+
+
+def test_what_was_there_before_anything_was_sent_is_not_of_this_step(verb: Scripted) -> None:
+    """Refused, replayed, looked up, and somebody else's is found under our key: nothing of ours may be there."""
+    (step,) = arrive("1")
+    verb.says["1"] = [
+        Rejected(reason=Reason.PERIOD_CLOSED, text="closed"),
+        Rejected(reason=Reason.CONTENT_DIFFERS, text="the number is taken", held=True, was_there=True),
+    ]
+    verb.finds["1"] = [Rejected(reason=Reason.CONTENT_DIFFERS, text="somebody else's", held=True)]
+    work()
+    for seconds in (10, 20):
+        with later(seconds):
+            replay.replay([step.id], "ann")
+        work(seconds)
+        assert (fresh(step).state, fresh(step).reason, fresh(step).sent_at) == ("failed", "content_differs", None)
+    assert verb.names() == ["call", "look_up", "look_up", "call"]
+
+
+def test_what_the_number_of_an_earlier_send_is_taken_by_may_be_that(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [
+        Unknown(text="the line dropped"),
+        Rejected(reason=Reason.CONTENT_DIFFERS, text="the number is taken", held=True, was_there=True),
+    ]
+    work()
+    work(60)
+    assert verb.names().count("call") == 2
+    assert (fresh(step).state, fresh(step).sent_at) == ("failed", NOW)
+
+
+@pytest.mark.parametrize("lost_before", [False, True])
+def test_a_job_that_fails_as_its_number_is_taken(verb: Scripted, lost_before: bool) -> None:
+    """Taken by something else, unless an earlier order of this step got lost: that one may have come through."""
+    (step,) = arrive("1")
+    verb.says["1"] = [Unknown(text="the line dropped")] * lost_before + [Accepted(handle="job-1")]
+    verb.polls["1"] = [Rejected(reason=Reason.CONTENT_DIFFERS, text="the number is taken", held=True, was_there=True)]
+    for seconds in (0, 60, 70):
+        work(seconds)
+    assert (fresh(step).state, verb.names()[-1]) == ("failed", "poll")
+    assert (fresh(step).sent_at is None) == (not lost_before)
 
 
 def test_a_second_send_that_is_lost_has_the_whole_settle_time_again(verb: Scripted) -> None:

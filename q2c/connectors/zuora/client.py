@@ -127,7 +127,7 @@ class Zuora:
             wait_s = float(self.config.options.get("poll_after_s", POLL_AFTER_S))
             return Accepted(handle=handle, poll_after_s=wait_s)
         if isinstance(answer, Taken):
-            return read_after_send(self.find_subscription(subscription, key), answer.text)
+            return _was_there(read_after_send(self.find_subscription(subscription, key), answer.text))
         return answer
 
     def poll(self, handle: str, key: str) -> Outcome:
@@ -146,7 +146,7 @@ class Zuora:
         if status in ("Failed", "Completed"):
             reasons = reasons_in(result) or reasons_in(found) or Reasons("", str(found.get("errors") or "job failed"))
             if reasons.is_taken:
-                return self._order_read_back(number, print_)
+                return _was_there(self._order_read_back(number, print_))
             outcome = outcome_of(_OK, reasons, Reason.SUBSCRIPTION_REFUSED, writes=True)
             # A job that failed is never done again: the order is to be looked up, and sent anew.
             return Unknown(text=outcome.text) if isinstance(outcome, Unavailable) else outcome
@@ -362,6 +362,11 @@ def _posted_order(order: dict[str, Any], searched_at: dt.datetime, *, found: boo
     compared = {"facts": _print(orders.business_facts(order)), "at": searched_at.isoformat()}
     proof = {"found_at": searched_at.isoformat(), "compared": compared, "status": order.get("status")}
     return Posted(reference=str(subscription), document=str(order["orderNumber"]), found=found, proof=proof)
+
+
+def _was_there(found: Outcome) -> Outcome:
+    """The number was taken when our order came."""
+    return replace(found, was_there=True) if isinstance(found, Rejected) else found
 
 
 def _print(facts: Any) -> str:
