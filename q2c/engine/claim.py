@@ -59,5 +59,5 @@ def still_ours(steps: list[Step]) -> set[uuid.UUID]:
         return set()
     leases = {step.id: step.lease for step in steps}
     # In one order, as everybody who locks several steps: nobody waits in a circle.
-    rows = Step.objects.select_for_update().filter(id__in=leases, state="running").order_by("seq")
+    rows = Step.objects.select_for_update().filter(id__in=leases, state="running").order_by("id")
     return {id_ for id_, lease in rows.values_list("id", "lease") if leases[id_] == lease}

@@ -25,7 +25,7 @@ RENEWALS = 3
 _RENEW = """
 UPDATE q2c_step s SET lease_until = %s::timestamptz
 FROM (SELECT id FROM q2c_step WHERE id = ANY(%s::uuid[]) AND lease = %s::uuid AND state = 'running'
-      ORDER BY seq FOR NO KEY UPDATE) x
+      ORDER BY id FOR NO KEY UPDATE) x
 WHERE s.id = x.id RETURNING s.id
 """
 

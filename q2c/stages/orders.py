@@ -34,7 +34,7 @@ _OPEN_VERSIONS = """
 SELECT s.id, s.business_key, s.state, s.event_id, e.occurred_at, s.seq
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.business_key = ANY(%s::text[]) AND s.stage = 'accept_order' AND s.state IN ('waiting', 'running', 'failed')
-ORDER BY s.seq
+ORDER BY s.id
 """
 
 
