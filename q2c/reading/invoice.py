@@ -14,7 +14,7 @@ from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import coming
+from q2c.reading import coming, parties, reversals
 
 ROWS_MAX = 100
 
@@ -42,6 +42,8 @@ class Whole:
     order: Order | None
     lines: list[tuple[InvoiceLine, str]]
     tie: Tie
+    parties: parties.Parties
+    reversal: reversals.Reversal | None
     journals: list[EntryView]
     documents: list[tuple[str, str, str, Any]]
     steps: list[Step] = field(default_factory=list)
@@ -58,7 +60,9 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
     order = Order.objects.visible_to(user).filter(id=invoice.order_id).defer("document").first()
     lines = list(InvoiceLine.objects.filter(invoice=invoice).order_by("line"))
     products = dict(Product.objects.filter(code__in={line.product for line in lines}).values_list("code", "name"))
-    entries = JournalEntry.objects.visible_to(user).filter(business_document=f"invoice:{invoice.number}")
+    entries = JournalEntry.objects.visible_to(user).filter(
+        business_document=f"invoice:{invoice.number}", entity__code=invoice.entity
+    )
     ids = list(entries.order_by("id").values_list("id", flat=True)[:ROWS_MAX])
     journals = journal.read(ids)
     steps = list(
@@ -71,6 +75,8 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         order=order,
         lines=[(line, products.get(line.product, "")) for line in lines],
         tie=_tie(invoice, lines),
+        parties=parties.of_invoices([invoice])[invoice.id],
+        reversal=reversals.of_invoices(user, [invoice]).get(invoice.id),
         journals=journals,
         documents=_documents(user, invoice, journals),
         steps=steps,

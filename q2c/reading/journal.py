@@ -16,7 +16,7 @@ from ledger.journal import Difference, EntryView
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
-from q2c.reading import coming, customers
+from q2c.reading import coming, parties, reversals
 from q2c.stages import booking
 
 ROWS_MAX = 100
@@ -27,7 +27,7 @@ CHAIN_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """Another entry that this one stands to in a relation: mirror of, mirrored by, replaced by, replaces.
+    """Another entry that this one stands to in a relation: reversal of, reversed by, replaced by, replaces.
 
     `differences` are what changed between the two derivations; amounts are Δ debit in minor units.
     """
@@ -43,7 +43,8 @@ class Whole:
 
     entry: JournalEntry
     view: EntryView
-    customer: str
+    parties: parties.Parties
+    reversal: reversals.Reversal | None
     invoice: Invoice | None
     relatives: list[Relative]
     steps: list[Step] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Whole:
 
 
 def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
-    """The entry if the user may see it; of what belongs to it, what the user may see. About fifteen statements."""
+    """The entry if the user may see it; of what belongs to it, what the user may see. About twenty statements."""
     entry = JournalEntry.objects.visible_to(user).filter(id=entry_id).select_related("entity", "period").first()
     if entry is None:
         return None
@@ -70,11 +71,13 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         .defer("haystack").order_by("-opened_at")
     )  # fmt: skip
     number = entry.business_document.removeprefix("invoice:")
-    of_invoice = Invoice.objects.visible_to(user).filter(number=number).select_related("order").defer("order__document")
+    seen = Invoice.objects.visible_to(user).filter(number=number, entity=entry.entity.code)
+    of_invoice = seen.select_related("order").defer("order__document")
     return Whole(
         entry=entry,
         view=view,
-        customer=customers.names([entry.customer]).get(entry.customer, entry.customer),
+        parties=parties.of_entries([entry])[entry.id],
+        reversal=reversals.of_entries(user, [entry]).get(entry.id),
         invoice=of_invoice.first() if number != entry.business_document else None,
         relatives=relatives,
         steps=steps,
@@ -96,8 +99,8 @@ def _relatives(user: Any, entry: JournalEntry, view: EntryView) -> list[Relative
     seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
     found = []
     if entry.reverses_id:
-        found += [Relative("mirror of", one) for one in seen.filter(id=entry.reverses_id)]
-    found += [Relative("mirrored by", one) for one in seen.filter(reverses=entry).order_by("id")]
+        found += [Relative("reversal of", one) for one in seen.filter(id=entry.reverses_id)]
+    found += [Relative("reversed by", one) for one in seen.filter(reverses=entry).order_by("id")]
     same = seen.filter(event_id=entry.event_id, entity=entry.entity, rule_set=entry.rule_set).exclude(id=entry.id)
     others = list(same.order_by("generation")[:CHAIN_MAX])
     views = {one.id: one for one in journal.read([one.id for one in others])}

@@ -18,8 +18,8 @@ SORTS = {"booked": "id", "number": "number", "amount": "total_minor", "effective
 
 
 def found(user: Any, wanted: Wanted) -> QuerySet[JournalEntry]:
-    """The entries that the user may see and asked for, with entity and period, in no order yet."""
-    rows = JournalEntry.objects.visible_to(user).prefetch_related("entity", "period")
+    """The entries that the user may see and asked for, with entity, period and what they reverse, in no order yet."""
+    rows = JournalEntry.objects.visible_to(user).prefetch_related("entity", "period", "reverses")
     if wanted.state:
         rows = rows.filter(state=wanted.state)
     if wanted.entity:

@@ -17,7 +17,7 @@ from ledger.journal import EntryView
 from ledger.models import JournalEntry, LegalEntity
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.contracts.documents import InvoiceDocument, JournalDocument, JournalLine
-from q2c.models import Customer, Event, ItemMapping, Order, Product
+from q2c.models import Customer, Event, Invoice, ItemMapping, Order, Product
 from q2c.stages.verb import OpenPort, Work
 
 
@@ -72,10 +72,18 @@ def fact_of(
     )  # fmt: skip
 
 
-def customer_names(entries: Iterable[JournalEntry]) -> dict[str, str]:
-    """Key → name of the customers of these entries, for the people who look at their steps."""
-    wanted = {entry.customer for entry in entries if entry.customer}
-    return dict(Customer.objects.filter(key__in=wanted).values_list("key", "name")) if wanted else {}
+def customer_names(entries: Iterable[JournalEntry]) -> dict[uuid.UUID, str]:
+    """Whom people look for in the steps of these entries, by entry id: who was sold to, as in the invoice's own."""
+    entries = list(entries)
+    documents = {entry.id: (entry.entity.code, entry.business_document.partition(":")[2]) for entry in entries}
+    invoices = Invoice.objects.filter(number__in={number for _, number in documents.values() if number})
+    sold = {
+        (entity, number): name for entity, number, name in invoices.values_list("entity", "number", "customer_name")
+    }
+    found = {id_: sold[about] for id_, about in documents.items() if sold.get(about)}
+    rest = {entry.customer for entry in entries if entry.id not in found and entry.customer}
+    names = dict(Customer.objects.filter(key__in=rest).values_list("key", "name")) if rest else {}
+    return {entry.id: found.get(entry.id) or names.get(entry.customer, entry.customer) for entry in entries}
 
 
 def facts_of_events(event_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LedgerFact]:

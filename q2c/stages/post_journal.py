@@ -24,7 +24,8 @@ class PostJournal(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         entries = {str(e.id): e for e in _entries(fact.payload.journal_id for fact in facts)}
         names = booking.customer_names(entries.values())
-        return [[_part(fact.payload, entries[fact.payload.journal_id], names)] for fact in facts]
+        wanted = [(fact.payload, entries[fact.payload.journal_id]) for fact in facts]
+        return [[_part(payload, entry, names[entry.id])] for payload, entry in wanted]
 
     def prepare(self, works: Sequence[Work]) -> None:
         current = _living(work.fact.payload.journal_id for work in works)
@@ -126,13 +127,13 @@ def vars_of(difference: journal.Difference) -> dict[str, Any]:
     return {"field": difference.field, "before": difference.before, "after": difference.after}
 
 
-def _part(fact: JournalFact, entry: JournalEntry, names: dict[str, str]) -> Part:
+def _part(fact: JournalFact, entry: JournalEntry, customer: str) -> Part:
     return Part(
         part=entry.entity.erp_connection,
         connection=entry.entity.erp_connection,
         order_key=f"posting:{entry.business_document}" if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or fact.number,
-        customer=names.get(entry.customer, entry.customer),
+        customer=customer,
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         entity=fact.legal_entity,

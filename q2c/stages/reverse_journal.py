@@ -78,13 +78,13 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _part(asked: str, entry: JournalEntry | None, names: dict[str, str]) -> Part:
+def _part(asked: str, entry: JournalEntry | None, names: dict[uuid.UUID, str]) -> Part:
     if entry is None:
         return Part(business_key=asked)
     return Part(
         order_key=f"posting:{entry.business_document}" if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or str(entry),
-        customer=names.get(entry.customer, entry.customer),
+        customer=names[entry.id],
         amount_minor=entry.total_minor,
         currency=entry.currency,
         entity=entry.entity.code,

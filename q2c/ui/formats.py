@@ -28,8 +28,8 @@ def number(value: int | Decimal, decimals: int | None = None) -> str:
 
 
 def rate(value: Decimal) -> str:
-    """An exchange rate in the reader's format."""
-    return str(format_decimal(value, format="#,##0.00######", locale=preferences.current().locale))
+    """An exchange rate in the reader's format, with every digit that was used."""
+    return str(format_decimal(value, format="#,##0.00#######", locale=preferences.current().locale))
 
 
 def amount_of(value: Any, currency: str = "") -> tuple[int, str] | None:

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from q2c.reading import invoice as whole_invoice
-from q2c.reading import invoices
+from q2c.reading import invoices, parties, reversals
 from q2c.ui import csv, debits, links, story
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
@@ -37,10 +37,26 @@ COLUMNS: Sequence[csv.Column] = (
 )
 
 
-def _rows(page: Sequence[Any]) -> list[Any]:
+def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
+    named, reversed_ = parties.of_invoices(page), reversals.of_invoices(user, page)
     return [
-        {"invoice": one, "href": links.to("invoice", one.id), "order": links.to("order", one.order_id)} for one in page
+        {
+            "invoice": one,
+            "href": links.to("invoice", one.id),
+            "order": links.to("order", one.order_id),
+            "parties": named[one.id],
+            "reversal": _reversal(reversed_.get(one.id)),
+        }
+        for one in page
     ]
+
+
+def _reversal(found: reversals.Reversal | None) -> dict[str, Any] | None:
+    """The reversal of an invoice's journal, with the addresses of both entries."""
+    if found is None:
+        return None
+    to = {"entry_href": links.to("journal", found.entry.id), "mirror_href": links.to("journal", found.mirror.id)}
+    return {"done": found.done, "entry": found.entry, "mirror": found.mirror, **to}
 
 
 LISTING = Listing(
@@ -76,15 +92,23 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "steps": story.steps(found.steps),
         "timeline": story.timeline("invoice", found.moves, found.steps, found.cases),
         "facts": facts(
-            ("Customer", invoice.customer_name),
+            ("Customer", found.parties.customer),
+            ("Billed to", found.parties.billed),
             ("Billing account", invoice.account),
             ("Invoice group", invoice.group),
             ("Subscription", invoice.subscription_number),
             ("Entity", invoice.entity),
         ),
         "checks": _checks(found),
+        "reversal": _reversal(found.reversal),
         "journals": [
-            {"table": debits.table(view), "href": links.to("journal", view.id), "view": view} for view in found.journals
+            {
+                "table": debits.table(view),
+                "href": links.to("journal", view.id),
+                "view": view,
+                "reversal": found.reversal is not None and view.id == found.reversal.mirror.id,
+            }
+            for view in found.journals
         ],
         "may_see_journals": request.user.has_perm("ledger.view_journalentry"),
         "trace": links.to("trace", q=invoice.number),

@@ -14,8 +14,8 @@ from ledger.models import JournalEntry
 from q2c import clock, keys
 from q2c.engine import requests
 from q2c.money import Money
-from q2c.reading import customers, journals
 from q2c.reading import journal as whole_journal
+from q2c.reading import journals, parties, reversals
 from q2c.ui import asking, csv, debits, formats, links, story
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
@@ -31,7 +31,8 @@ COLUMNS: Sequence[csv.Column] = (
     ("kind", lambda e: e.journal),
     ("event_type", lambda e: e.event_type),
     ("business_document", lambda e: e.business_document),
-    ("customer", lambda e: e.customer),
+    ("bill_to", lambda e: e.customer),
+    ("reverses", lambda e: e.reverses.number if e.reverses else ""),
     ("currency", lambda e: e.currency),
     ("amount", lambda e: csv.amount(e.total_minor, e.currency)),
     ("lines", lambda e: e.line_count),
@@ -43,18 +44,29 @@ COLUMNS: Sequence[csv.Column] = (
 )
 
 
-def _rows(page: Sequence[Any]) -> list[Any]:
-    names = customers.names(one.customer for one in page)
+def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
+    named, reversed_ = parties.of_entries(page), reversals.of_entries(user, page)
     return [
         {
             "entry": one,
             "href": links.to("journal", one.id),
-            "customer": names.get(one.customer, one.customer),
+            "parties": named[one.id],
+            "reversal": _other(one, reversed_.get(one.id)),
             # invoice:INV-001 as people say it; what has no document says what it is.
             "about": one.business_document.replace(":", " ", 1) or one.memo[:60],
         }
         for one in page
     ]
+
+
+def _other(entry: JournalEntry, found: reversals.Reversal | None) -> dict[str, Any] | None:
+    """The other side of a reversal, in the words of this one."""
+    if found is None:
+        return None
+    if found.mirror.id == entry.id:
+        return {"says": "Reversal of", "entry": found.entry, "href": links.to("journal", found.entry.id)}
+    says = "Reversed by" if found.done else "Being reversed by"
+    return {"says": says, "entry": found.mirror, "href": links.to("journal", found.mirror.id)}
 
 
 LISTING = Listing(
@@ -67,6 +79,8 @@ LISTING = Listing(
     columns=COLUMNS,
     rows=_rows,
     by_period=True,
+    # What was reversed or replaced stands for nothing, and its mirror entry is counted as nothing worth.
+    undone=("reversed", "superseded"),
 )
 
 
@@ -95,6 +109,7 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "timeline": story.timeline("journal", found.moves, found.steps, found.cases),
         "facts": _facts(found),
         "dates": _dates(found),
+        "reversal": _other(entry, found.reversal),
         "relatives": [_relative(one, entry) for one in found.relatives],
         "explain": links.to("journal-explain", entry.id) if not entry.reverses_id else "",
         "invoice_href": links.to("invoice", found.invoice.id) if found.invoice else "",
@@ -108,13 +123,14 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
 
 
 def _mirrored(found: whole_journal.Whole) -> bool:
-    return any(one.relation == "mirrored by" and one.entry.state != "superseded" for one in found.relatives)
+    return found.reversal is not None and found.reversal.entry.id == found.entry.id
 
 
 def _facts(found: whole_journal.Whole) -> list[tuple[str, Any]]:
     entry = found.entry
     return facts(
-        ("Customer", found.customer),
+        ("Customer", found.parties.customer),
+        ("Billed to", found.parties.billed),
         ("Entity", f"{entry.entity.code} {entry.entity.name}"),
         ("Journal", f"{entry.journal.title()}, fiscal year {entry.fiscal_year}"),
         ("Made by", entry.event_type),
@@ -140,7 +156,7 @@ def _dates(found: whole_journal.Whole) -> list[tuple[str, Any]]:
         ("Period now", entry.period.state.replace("_", " ")),
         ("Booked", formats.when(entry.booked_at)),
         ("Posted", formats.when(entry.posted_at) if entry.posted_at else ""),
-        *((f"Rate {source} to {target}", formats.number(rate)) for source, target, rate in dict.fromkeys(rates)),
+        *((f"Rate {source} to {target}", formats.rate(rate)) for source, target, rate in dict.fromkeys(rates)),
     )
 
 

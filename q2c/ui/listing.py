@@ -22,7 +22,10 @@ from q2c.ui.parts import Chip, Tab, by_currency
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """What makes the list of one noun. `rows` turns a page of records into what the template shows."""
+    """What makes the list of one noun. `rows` turns a page of records into what the template shows to a person.
+
+    Records in a state of `undone` are listed with the others, and left out of what all are worth.
+    """
 
     noun: str
     template: str
@@ -31,8 +34,9 @@ class Listing:
     sorts: Mapping[str, str]
     default: str
     columns: Sequence[csv.Column]
-    rows: Callable[[Sequence[Any]], list[Any]] = list
+    rows: Callable[[Any, Sequence[Any]], list[Any]] = lambda user, page: list(page)
     by_period: bool = False
+    undone: tuple[str, ...] = ()
 
 
 # What may stand in the address besides the page, in the order in which the chips say it.
@@ -56,12 +60,13 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "asked": asked,
         "page": page,
         "order": page.order,
-        "rows": listing.rows(page.rows),
+        "rows": listing.rows(request.user, page.rows),
         "tabs": _tabs(request.GET, listing, asked, counted),
         "chips": _chips(request.GET, asked),
         "clear": _without(request.GET, *_ASKED),
         "export": _with(request.GET, format="csv"),
-        "sums": _sums(asked, counted),
+        "sums": _sums(listing, asked, counted),
+        "net_of": bool(listing.undone) and not asked.state,
         "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),
         "currencies": _currencies(listing.noun),
         "by_period": listing.by_period,
@@ -93,11 +98,12 @@ def _tabs(query: QueryDict, listing: Listing, asked: Wanted, counted: tallies.Co
     return tabs
 
 
-def _sums(asked: Wanted, counted: tallies.Count) -> list[Money]:
+def _sums(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money]:
     """What the records of the tab are worth, by currency; nothing where a filter narrows, since that is not counted."""
     if asked.narrows:
         return []
-    return by_currency(counted.sums_of([asked.state] if asked.state else counted.sums))
+    standing = [state for state in counted.sums if state not in listing.undone]
+    return by_currency(counted.sums_of([asked.state] if asked.state else standing))
 
 
 def _chips(query: QueryDict, asked: Wanted) -> list[Chip]:

@@ -40,7 +40,7 @@ COLUMNS: Sequence[csv.Column] = (
 )
 
 
-def _rows(page: Sequence[Any]) -> list[Any]:
+def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
     return [{"order": one, "href": links.to("order", one.id)} for one in page]
 
 

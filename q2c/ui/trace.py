@@ -78,7 +78,8 @@ def _documents(found: Trace) -> list[dict[str, Any]]:
     for entry in found.journals:
         row = there.get(("journal", str(entry.id)))
         number = _at(row.connection, row.document or row.reference) if row else ""
-        rows.append(_document("journal", entry, str(entry), (entry.total_minor, entry.currency), number))
+        named = f"{entry}, reversal" if entry.reverses_id else str(entry)
+        rows.append(_document("journal", entry, named, (entry.total_minor, entry.currency), number))
     return rows
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from decimal import Decimal
 
 import pytest
 
 from ledger.models import JournalEntry
 from q2c import clock, keys
 from q2c.connectors.outcomes import NotFound, Posted, Rejected, Unknown
-from q2c.models import Event, ItemMapping, Step
+from q2c.models import Event, Invoice, ItemMapping, Order, Step
 from q2c.reading import journal as reading
 from q2c.reasons import Reason
+from q2c.ui import formats
 from tests import flow_makers as make
 from tests.ui.people import boss, page, person, read
 
@@ -39,7 +41,7 @@ def test_every_line_has_its_amounts_its_rule_and_its_dimensions(client, entry):
     for said in (
         "Journal DE01-26-S0000001", "Invoice INV-1", "Acme GmbH", "Deferred revenue, subscriptions", "48,000.00",
         "52,800.00", "rule invoice deferred, ratable_monthly v1", "CC-410", "Balanced",
-        "The functional amounts are the same.", "Rate EUR to USD", "1.1", entry.key, entry.document_number,
+        "The functional amounts are the same.", "Rate EUR to USD", "1.1", "Sent under", entry.key, entry.document_number,
     ):  # fmt: skip
         assert said in text, said
     proof = text.split("Proof that it is there once")[1].split("</section>")[0]
@@ -118,10 +120,11 @@ def test_a_reversal_goes_through_the_engine_and_both_entries_tell_of_each_other(
     make.run("post_journal")
     mirror = JournalEntry.objects.get(reverses=entry)
     text = page(client, f"/journals/{entry.id}")
-    assert "Mirrored by" in text and mirror.number in text and "Reversed" in text
+    assert "Reversed by" in text and f'href="/journals/{mirror.id}"' in text and "Reversed" in text
     assert 'data-dialog="reverse"' not in text
     text = page(client, f"/journals/{mirror.id}")
-    assert "Mirror of" in text and "Why these lines" not in text and "Billed twice" in text
+    assert f"<h1>Reversal {mirror.number}" in text.replace("\n", "")
+    assert "Reversal of" in text and f'href="/journals/{entry.id}"' in text and "Why these lines" not in text and "Billed twice" in text
     assert "No rule derives this entry" in page(client, f"/journals/{mirror.id}/explain")
     again = client.post(f"/journals/{entry.id}/reverse", form(page(client, f"/journals/{mirror.id}")), follow=True)
     assert "only a posted one is reversed" in again.content.decode()
@@ -142,3 +145,66 @@ def test_an_unknown_journal_is_not_found(client):
     client.force_login(boss())
     for address in ("", "/explain", "/reverse"):
         page(client, f"/journals/{keys.new_id()}{address}", 404)
+
+
+def test_a_reversal_is_told_on_both_lists_and_adds_up_to_nothing(client, entry):
+    """INV-1 is booked and reversed; INV-2 stands. What all journals are worth is INV-2."""
+    order = Order.objects.get()
+    make.bill(order, "INV-2", net_minor=123_456, tax_minor=0)
+    make.run("record_invoice")
+    make.run("post_journal")
+    client.force_login(boss())
+    assert "63,354.56" in sums(read(client, "/journals")) and "Journal reversed" not in page(client, "/invoices")
+    client.post(f"/journals/{entry.id}/reverse", form(page(client, f"/journals/{entry.id}")))
+    make.run("reverse_journal")
+    mirror = JournalEntry.objects.get(reverses=entry)
+    invoice = Invoice.objects.get(number="INV-1")
+
+    # Its mirror is made and not posted yet: the journal stands.
+    text = page(client, "/journals")
+    assert "Being reversed by" in text and "63,354.56" in sums(read(client, "/journals"))
+    assert "Journal being reversed" in page(client, "/invoices")
+    assert "Its journal is being reversed" in page(client, f"/invoices/{invoice.id}")
+    make.run("post_journal")
+
+    text = page(client, "/journals")
+    assert f'Reversed by <a href="/journals/{mirror.id}"' in text
+    assert f'Reversal of <a href="/journals/{entry.id}"' in text
+    worth = sums(read(client, "/journals"))
+    assert "1,234.56" in worth and "without what was reversed" in worth
+    assert "1,234.56" in sums(read(client, "/journals?state=posted"))
+    assert "62,120.00" in sums(read(client, "/journals?state=reversed"))
+    lists = page(client, "/invoices")
+    assert lists.count("Journal reversed") == 1
+    text = read(client, f"/invoices/{invoice.id}")
+    assert "Its journal was reversed" in text and "Billed twice" in text and mirror.number in text
+    assert f"Reversal {mirror.number}" in text
+    assert "Its journal was reversed" not in page(client, f"/invoices/{Invoice.objects.get(number='INV-2').id}")
+    rows = [line.split(",") for line in page(client, "/journals?format=csv").splitlines()]
+    at = rows[0].index("reverses")
+    assert sorted(row[at] for row in rows[1:]) == ["", "", entry.number]
+
+
+def test_a_reversal_that_is_reversed_leaves_the_invoice_in_the_books(client, entry):
+    client.force_login(boss())
+    for journal in (entry, None):
+        journal = journal or JournalEntry.objects.get(reverses=entry)
+        client.post(f"/journals/{journal.id}/reverse", form(page(client, f"/journals/{journal.id}")))
+        make.run("reverse_journal")
+        make.run("post_journal")
+    assert JournalEntry.objects.count() == 3
+    assert "62,120.00" in sums(read(client, "/journals"))
+    assert "Journal reversed" not in page(client, "/invoices")
+
+
+def sums(text: str) -> str:
+    """What the list says that its records are worth."""
+    return text.split("Worth")[1][:400]
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [("1.1", "1.1"), ("0.006712345", "0.006712345"), ("149", "149"), ("0.8200", "0.82"), ("1234.5", "1,234.5")],
+)
+def test_a_rate_is_shown_as_it_was_used(rate, said):
+    assert formats.rate(Decimal(rate).quantize(Decimal("0.000000001"))) == said
