@@ -94,7 +94,7 @@ def tone_of(step: Step) -> str:
 
 def _next(user: Any, frontier: Sequence[Step], origin: dict[uuid.UUID, uuid.UUID]) -> list[Step]:
     """The steps on the events that these emitted: an event's id at its source begins with the key of its step."""
-    mine = {(step.event_id, step.key): step for step in frontier}
+    mine: dict[tuple[uuid.UUID | None, str], Step] = {(step.event_id, step.key): step for step in frontier}
     rows = Event.objects.filter(
         correlation_id__in={step.correlation_id for step in frontier},
         causation_id__in={step.event_id for step in frontier},
