@@ -209,7 +209,7 @@ def sums(text: str) -> str:
 
 @pytest.mark.parametrize(
     ("rate", "said"),
-    [("1.1", "1.1"), ("0.006712345", "0.006712345"), ("149", "149"), ("0.8200", "0.82"), ("1234.5", "1,234.5")],
+    [("1.1", "1.10"), ("0.006712345", "0.006712345"), ("149", "149.00"), ("0.8200", "0.82"), ("1234.5", "1,234.50")],
 )
 def test_a_rate_is_shown_as_it_was_used(rate, said):
     assert formats.rate(Decimal(rate).quantize(Decimal("0.000000001"))) == said
