@@ -11,6 +11,7 @@ from exceptions import calendars, rowsets, timeline
 from exceptions.models import Case, Policy, Problem, Team
 from exceptions.models.case import UNRESOLVED
 from exceptions.policies import POLICIES, TEAMS
+from q2c import clock
 from q2c.reasons import Reason
 
 
@@ -19,10 +20,10 @@ def sync_policies() -> list[str]:
     with transaction.atomic():
         present = set(Team.objects.values_list("code", flat=True))
         teams = [Team(code=code, name=name) for code, name in TEAMS.items() if code not in present]
-        bulk_create_with_history(teams, Team, default_change_reason="default")
+        bulk_create_with_history(teams, Team, default_change_reason="default", default_date=clock.now())
         known = set(Policy.objects.values_list("reason", flat=True))
         missing = [default(reason) for reason in POLICIES if reason.value not in known]
-        bulk_create_with_history(missing, Policy, default_change_reason="default")
+        bulk_create_with_history(missing, Policy, default_change_reason="default", default_date=clock.now())
     return [policy.reason for policy in missing]
 
 

@@ -8,6 +8,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
+from simple_history.signals import pre_create_historical_record
+
+from q2c import clock
 
 
 def _install(sender: AppConfig, **_: Any) -> None:
@@ -15,6 +18,12 @@ def _install(sender: AppConfig, **_: Any) -> None:
 
     states.install(settings.DATABASE_APP_ROLE)
     roles.install()
+
+
+def _date(sender: Any, instance: Any, history_instance: Any, **_: Any) -> None:
+    """A version is dated by the clock that all else goes by."""
+    if not hasattr(instance, "_history_date"):
+        history_instance.history_date = clock.now()
 
 
 class Admin(AdminConfig):
@@ -31,6 +40,7 @@ class Q2C(AppConfig):
         from q2c.engine import watch
 
         watch.listen()
+        pre_create_historical_record.connect(_date, dispatch_uid="q2c.history_date")
 
         # q2c stands last in INSTALLED_APPS, so every table exists when its turn comes.
         post_migrate.connect(_install, sender=self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from simple_history.utils import bulk_create_with_history
 
+from q2c import clock
 from q2c.demo.company import ERP
 from q2c.models import ItemMapping, Product, TaxNexus
 
@@ -110,14 +111,14 @@ def list_goods(since: dt.date) -> None:
         )
         for good in GOODS
     ]  # fmt: skip
-    made = bulk_create_with_history(products, Product, default_change_reason="price book")
+    made = bulk_create_with_history(products, Product, default_change_reason="price book", default_date=clock.now())
     mappings = [mapping(product, since) for product in made if product.code not in LAUNCHED_LATER]
-    bulk_create_with_history(mappings, ItemMapping, default_change_reason="item master")
+    bulk_create_with_history(mappings, ItemMapping, default_change_reason="item master", default_date=clock.now())
     nexus = [
         TaxNexus(entity=entity, country=country, region=region, effective_from=since)
         for entity, country, region in NEXUS
     ]
-    bulk_create_with_history(nexus, TaxNexus, default_change_reason="tax registrations")
+    bulk_create_with_history(nexus, TaxNexus, default_change_reason="tax registrations", default_date=clock.now())
 
 
 def mapping(product: Product, since: dt.date) -> ItemMapping:

@@ -13,6 +13,7 @@ from simple_history.utils import bulk_create_with_history
 
 from ledger import chart
 from ledger.models import Dimension, DimensionValue, FxRate, LegalEntity
+from q2c import clock
 from q2c.models import CommercialPolicy
 
 # The one ledger holds all four as subsidiaries.
@@ -71,7 +72,9 @@ def found(since: dt.date, until: dt.date) -> dict[str, LegalEntity]:
         first, last = entity.fiscal_year(since), entity.fiscal_year(until)
         chart.install(entity, years=tuple(range(first, last + 2)))
     _dimensions()
-    bulk_create_with_history(list(_rates(since, until)), FxRate, default_change_reason="treasury feed")
+    bulk_create_with_history(
+        list(_rates(since, until)), FxRate, default_change_reason="treasury feed", default_date=clock.now()
+    )
     CommercialPolicy.objects.create(entity="", discount_limit_percent=Decimal(20))
     CommercialPolicy.objects.create(entity="JP", discount_limit_percent=Decimal(15))
     return entities

@@ -23,7 +23,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from exceptions.raw import open_raw
 from ledger.models import JournalEntry
-from q2c import bulk, keys
+from q2c import bulk, keys, states
 from q2c.contracts.strict import Fault, Faulty
 from q2c.engine import emit, envelope
 from q2c.engine.emit import Incoming, Stored
@@ -89,7 +89,7 @@ def _take(
     sender: Sender,
     store: Callable[[list[Incoming]], Sequence[Stored | Fault]],
 ) -> list[Taken]:
-    with transaction.atomic():
+    with states.acting(sender.actor):
         stored = iter(zip(good, store(good) if good else (), strict=True))
         results: list[Taken] = []
         raw: list[tuple[int, RawItem]] = []

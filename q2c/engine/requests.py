@@ -7,11 +7,10 @@ import uuid
 from typing import Any
 
 import msgspec
-from django.db import transaction
 
 from exceptions.errors import NotPossible, Refused
 from ledger.models import JournalEntry
-from q2c import clock, keys
+from q2c import clock, keys, states
 from q2c.contracts.events import EVENTS, JournalReversalRequested, OrderCancelRequested
 from q2c.engine import emit
 from q2c.engine.emit import Incoming, Stored
@@ -31,7 +30,7 @@ def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, to
     """
     _require(user, CANCEL, "cancel an order")
     said = _reason(reason)
-    with transaction.atomic():
+    with states.acting(user.get_username(), said):
         current = Order.objects.select_for_update().get(id=order.id)
         if current.state not in OPEN_ORDERS:
             raise NotPossible(f"Order {order.number} is {current.state}; there is nothing left to cancel")
@@ -44,7 +43,7 @@ def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reaso
     """Ask for the mirror of a posted journal. Raises like cancel_order. Whether its period is open is the stage's."""
     _require(user, REVERSE, "reverse a journal")
     said = _reason(reason)
-    with transaction.atomic():
+    with states.acting(user.get_username(), said):
         current = JournalEntry.objects.select_for_update(of=("self",)).get(id=entry.id)
         if current.state != "posted":
             raise NotPossible(f"Journal {entry.number} is {current.state}; only a posted one is reversed")

@@ -20,7 +20,7 @@ from django.db.models.signals import post_delete, post_save
 from exceptions import unblock
 from exceptions.models import Offer, Problem
 from ledger import models as books
-from q2c import clock, keys, models
+from q2c import clock, keys, models, states
 from q2c.connectors import http
 from q2c.connectors.outcomes import Blocker
 from q2c.engine import gates, replay
@@ -93,7 +93,9 @@ def _look_at(named: Sequence[Named], actor: str) -> list[Offer]:
     """Offer what is gone; take back what was offered and stands again."""
     standing = _ours_standing([b for b in named if _is_ours(b)])
     standing |= _theirs_standing([b for b in named if not _is_ours(b)])
-    unblock.withdraw([blocker for blocker, stands in standing.items() if stands])
+    if again := [blocker for blocker, stands in standing.items() if stands]:
+        with states.acting(actor, "it stands in the way again"):
+            unblock.withdraw(again)
     offers = [
         unblock.blocker_gone(*blocker, actor=actor) for blocker, stands in standing.items() if stands is False
     ]  # fmt: skip
