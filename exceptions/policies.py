@@ -160,7 +160,7 @@ POLICIES: dict[R, Row] = {
     ),
     R.CURRENCY_NOT_ALLOWED: Row(
         "Currency not allowed", "{business_key} is invoiced in a currency that its entity does not sell in: {text}",
-        SALES, "normal", 8, "entity",
+        SALES, "normal", 8, "order",
         "The price book used, and the currencies that the entity sells in.",
         "Requote in an allowed currency, or have a controller allow this one for the entity.",
         _ORDER_AGAIN,

@@ -19,7 +19,10 @@ _READ = (
     "ledger.view_dimensionvalue", "ledger.view_dimensionrule", "ledger.view_postingrule", "ledger.view_fxrate",
     "exceptions.view_case", "exceptions.view_problem", "exceptions.view_policy", "exceptions.view_team",
 )  # fmt: skip
-_WORK = ("exceptions.work_case", "exceptions.replay_case", "exceptions.close_case", "q2c.replay_step")
+# What stands in for a platform is used as the platform is: by everybody who has work there.
+_WORK = (
+    "q2c.use_sandbox", "exceptions.work_case", "exceptions.replay_case", "exceptions.close_case", "q2c.replay_step",
+)  # fmt: skip
 _BULK = (*_WORK, "exceptions.bulk_replay")
 
 
@@ -43,8 +46,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "q2c.change_connection",
     ),
     "Controller": (
-        *_READ, *_BULK, *_edit("ledger.account", "ledger.dimensionvalue", "ledger.postingrule", "ledger.fxrate",
-        "q2c.commercialpolicy", "exceptions.policy"),
+        *_READ, *_BULK, *_edit("ledger.legalentity", "ledger.account", "ledger.dimensionvalue", "ledger.postingrule",
+        "ledger.fxrate", "q2c.product", "q2c.taxnexus", "q2c.commercialpolicy", "exceptions.policy"),
         "exceptions.approve_case", "q2c.approve_order", "ledger.close_period", "ledger.reopen_period",
         "ledger.change_fiscalperiod", "ledger.add_fiscalperiod", "ledger.reverse_journalentry",
     ),

@@ -33,6 +33,9 @@ class Connection(models.Model):
 
     objects = VisibleQuerySet.as_manager()
 
+    class Meta:
+        permissions = [("use_sandbox", "Can change records in a sandbox as a user of that platform would")]
+
     def __str__(self) -> str:
         return self.name
 

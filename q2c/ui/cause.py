@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from exceptions import problems
 from exceptions.models import Case, Problem
 from exceptions.models.case import REPLAYABLE
+from exceptions.policies import POLICIES
 from exceptions.problems import Totals
 from q2c.models import Connection
 from q2c.money import Money
-from q2c.reasons import APPROVALS
-from q2c.ui.acting import address_of
+from q2c.reasons import APPROVALS, Reason
+from q2c.ui import links, sandbox_words
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Where what stands in the way is put right. `right` is what opening it needs; "staff": the admin."""
+    """Where what stands in the way is put right. `right` is what that needs; `staff`: it is in the admin."""
 
     label: str
     href: str
     right: str = ""
+    staff: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +53,34 @@ class Card:
         return f"Replay {self.replayable:,}" if self.replayable > 1 else "Replay it"
 
 
-# Objects of ours, by blocker type: (page of the admin, what its list is searched for, label).
-_OURS: dict[str, tuple[str, str]] = {
-    "fiscal_period": ("ledger_fiscalperiod", "the period"),
-    "legal_entity": ("ledger_legalentity", "the legal entity"),
-    "account": ("ledger_account", "the account"),
-    "account_role": ("ledger_account", "the accounts"),
-    "dimension_rule": ("ledger_dimensionrule", "the dimension rules"),
-    "posting_rule": ("ledger_postingrule", "the posting rules"),
-    "fx_rate": ("ledger_fxrate", "the exchange rates"),
-    "customer": ("q2c_customer", "the customer"),
-    "product": ("q2c_product", "the product"),
-    "item_mapping": ("q2c_itemmapping", "the item mappings"),
-    "tax_nexus": ("q2c_taxnexus", "the tax nexus"),
+# Objects of ours, by blocker type: (page of the admin, label, what is done there).
+_OURS: dict[str, tuple[str, str, str]] = {
+    "fiscal_period": ("ledger_fiscalperiod", "the period", "add"),
+    "legal_entity": ("ledger_legalentity", "the legal entity", "change"),
+    "account": ("ledger_account", "the account", "change"),
+    "account_role": ("ledger_account", "the accounts", "change"),
+    "dimension_rule": ("ledger_dimensionrule", "the dimension rules", "change"),
+    "posting_rule": ("ledger_postingrule", "the posting rules", "add"),
+    "fx_rate": ("ledger_fxrate", "the exchange rates", "add"),
+    "customer": ("q2c_customer", "the customer", "change"),
+    "product": ("q2c_product", "the product", "change"),
+    "item_mapping": ("q2c_itemmapping", "the item mappings", "add"),
+    "tax_nexus": ("q2c_taxnexus", "the tax nexus", "add"),
 }
-# What their list in the admin is searched for, where it is not the whole key.
-_SOUGHT = {
-    "fiscal_period": lambda key: key.rpartition(":")[2],
-    "account_role": lambda key: key.partition(":")[2],
-    "dimension_rule": lambda key: key.partition(":")[2],
-    "posting_rule": lambda key: "",
-    "fx_rate": lambda key: key.partition(":")[0],
-    "tax_nexus": lambda key: key.partition(":")[0],
+# What their list in the admin is asked for, where it is not the whole key.
+_SOUGHT: dict[str, Callable[[str], dict[str, str]]] = {
+    "fiscal_period": lambda key: _period(*key.split(":")),
+    "account_role": lambda key: {"q": key.partition(":")[2]},
+    "dimension_rule": lambda key: {"q": key.partition(":")[2]},
+    "posting_rule": lambda key: {},
+    "fx_rate": lambda key: {"q": key.partition(":")[0]},
+    "tax_nexus": lambda key: {"q": key.partition(":")[0]},
 }
+
+
+def _period(entity: str, subledger: str = "", name: str = "", *_: str) -> dict[str, str]:
+    """JP:receivables:2026-11"""
+    return {"q": f"{entity} {name}".strip(), "subledger": subledger} if name else {"q": entity}
 
 
 def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix | None:
@@ -83,40 +89,54 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
     if record.reason in {reason.value for reason in APPROVALS}:
         # Refused, it is the deal that has to change.
         if isinstance(record, Case) and record.state != "awaiting_approval":
-            return _page("orders", "Find the order", record.business_key)
-        return _page("approvals", "Decide on it")
-    if kind == "order":
-        return _page("orders", "Find the order", key)
+            return _page("Find the order", "orders", record.business_key)
+        return _page("Decide on it", "approvals", right="exceptions.approve_case")
+    if kind == "order" or (not where and _is_of_the_deal(record)):
+        return _page("Find the order", "orders", key if kind == "order" else getattr(record, "business_key", ""))
+    if record.reason in (Reason.CREDENTIALS_REFUSED, Reason.PLATFORM_BUSY):
+        return _admin("q2c_connection", "Open the connection", {"q": where or record.connection}, "change")
     if kind in _OURS and (not where or kind == "item_mapping"):
-        page, label = _OURS[kind]
-        return _admin(page, f"Open {label}", _SOUGHT.get(kind, str)(key))
+        page, label, verb = _OURS[kind]
+        if kind == "fiscal_period" and "closed" in record.blocker_condition:
+            return _admin(page, f"Open {label}", _SOUGHT[kind](key), "ledger.reopen_period")
+        return _admin(page, f"Open {label}", _SOUGHT.get(kind, lambda key: {"q": key})(key), verb)
     if kind and not where:
-        return _admin("ledger_dimensionvalue", f"Open {kind.replace('_', ' ')} {key}", key)
-    return _theirs(where or record.connection, kind, connections)
+        return _admin("ledger_dimensionvalue", f"Open {kind.replace('_', ' ')} {key}", {"q": key}, "change")
+    return _theirs(where or record.connection, kind, key, connections)
 
 
-def _page(name: str, label: str, sought: str = "") -> Fix | None:
-    address = address_of(name)
-    return Fix(label, f"{address}?{urlencode({'q': sought})}" if sought else address) if address else None
+def _is_of_the_deal(record: Any) -> bool:
+    """Whether what is to be changed is the order itself, whatever it disagrees with."""
+    return record.reason in set(Reason) and POLICIES[Reason(record.reason)].fix_kind == "order"
 
 
-def _admin(page: str, label: str, sought: str) -> Fix | None:
-    address = address_of(f"admin:{page}_changelist")
-    return Fix(label, f"{address}?{urlencode({'q': sought})}" if sought else address, "staff") if address else None
+def _page(label: str, name: str, sought: str = "", right: str = "") -> Fix | None:
+    address = links.to(name, q=sought)
+    return Fix(label, address, right) if address else None
 
 
-def _theirs(name: str, kind: str, connections: dict[str, Connection] | None) -> Fix | None:
-    """In the platform: its own address, or the switches of its sandbox."""
+def _admin(page: str, label: str, sought: dict[str, str], right: str) -> Fix | None:
+    """`right` is a right, or what is done to the records of that page: add, change."""
+    app, _, model = page.partition("_")
+    address = links.to(f"admin:{page}_changelist", **sought)
+    return Fix(label, address, right if "." in right else f"{app}.{right}_{model}", staff=True) if address else None
+
+
+def _theirs(name: str, kind: str, key: str, connections: dict[str, Connection] | None) -> Fix | None:
+    """In the platform: its own address, or that very record in its sandbox, or the switches of that sandbox."""
     known = connections if connections is not None else by_name([name])
     connection = known.get(name)
     if connection is None:
         return None
     thing = kind.replace("_", " ").replace("cost center", "cost centre").replace("fiscal period", "period")
     label = f"Open {'the ' + thing + ' in ' if kind and kind != 'connection' else ''}{connection.title}"
-    if connection.base_url.startswith("sandbox://"):
-        address = address_of("sandbox")
-        return Fix(label, f"{address}#{connection.vendor}", "q2c.change_connection") if address else None
-    return Fix(label, connection.base_url)
+    if not connection.base_url.startswith("sandbox://"):
+        return Fix(label, connection.base_url)
+    if place := sandbox_words.place_of(connection.vendor, kind, key, connection.options):
+        address = links.to("sandbox-records", connection.vendor, place[0], find=place[1])
+        return Fix(label, address, "q2c.use_sandbox") if address else None
+    address = links.to("sandbox-vendor", connection.vendor)
+    return Fix(label, address, "q2c.change_connection") if address else None
 
 
 def by_name(names: Sequence[str]) -> dict[str, Connection]:

@@ -49,7 +49,7 @@ PLACES = (
     Place("Invoices", "invoices", "receipt", "q2c.view_invoice", "i", "Records"),
     Place("Journals", "journals", "book-open", "ledger.view_journalentry", "j", "Records"),
     Place("Process", "process", "workflow", "q2c.view_step", "w", "System"),
-    Place("Sandbox switches", "sandbox", "flask-conical", "q2c.change_connection", "s", "System"),
+    Place("Sandbox switches", "sandbox", "flask-conical", "q2c.use_sandbox", "s", "System"),
     Place("Admin", "admin:index", "settings-2", "staff", "a", "System"),
     Place("API", "api-docs", "braces", "", "d", "System"),
 )

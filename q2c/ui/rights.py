@@ -127,6 +127,26 @@ def roles_with(name: str) -> list[str]:
     return sorted(set(held.values_list("name", flat=True)))
 
 
+def missing(name: str) -> str:
+    """What a locked button says: which right, and who has it."""
+    who = holders(name)
+    told = f" Ask {who}." if who else ""
+    return f"You need the right “{words(name)}” ({name}).{told}"
+
+
+def holders(name: str, limit: int = 3) -> str:
+    """ "Carla Weiss, Dmitri Hale or 2 others": people whose role carries the right, administrators aside."""
+    app_label, _, codename = name.partition(".")
+    carried = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
+    having = Q(user_permissions__in=carried) | Q(groups__permissions__in=carried)
+    people = get_user_model().objects.filter(having, is_active=True).distinct().order_by("pk")
+    names = [str(person.get_full_name() or person.get_username()) for person in people[: limit + 1]]
+    if len(names) > limit:
+        more = people.count() - limit + 1
+        names = [*names[: limit - 1], f"{more} others"]
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def givers(limit: int = 5) -> list[str]:
     """People who can give rights: those who may change users."""
     may_change = Q(codename="change_user", content_type__app_label="auth")

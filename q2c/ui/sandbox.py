@@ -24,7 +24,8 @@ from q2c.ui.rights import View, right
 from q2c.ui.sandbox_words import TOGGLES, kind_words, label
 
 ROWS = 25
-_RIGHT = "q2c.change_connection"
+# To change records as a user of the platform would; to break it.
+_USE, _SWITCH = "q2c.use_sandbox", "q2c.change_connection"
 
 
 def _there(view: View) -> View:
@@ -43,7 +44,7 @@ def _there(view: View) -> View:
     return found
 
 
-@right(_RIGHT)
+@right(_USE)
 @_there
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
@@ -61,7 +62,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/index.html", {"cards": cards, "crumbs": [Crumb("Sandbox switches")]})
 
 
-@right(_RIGHT)
+@right(_USE)
 @_there
 @require_safe
 def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
@@ -75,7 +76,7 @@ def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
     return render(request, "sandbox/switches.html", {**_frame(request, state, ""), **context})
 
 
-@right(_RIGHT)
+@right(_USE)
 @_there
 @require_safe
 def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
@@ -101,7 +102,7 @@ def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
 # What is done to them
 
 
-@right(_RIGHT)
+@right(_SWITCH)
 @_there
 @require_POST
 def fault(request: HttpRequest, vendor: str) -> HttpResponse:
@@ -118,7 +119,7 @@ def fault(request: HttpRequest, vendor: str) -> HttpResponse:
     return _done(request, back, lambda: switches.fault(**wanted), what, tone="warn")
 
 
-@right(_RIGHT)
+@right(_SWITCH)
 @_there
 @require_POST
 def clock(request: HttpRequest, vendor: str) -> HttpResponse:
@@ -132,7 +133,7 @@ def clock(request: HttpRequest, vendor: str) -> HttpResponse:
     return _done(request, links.to("sandbox-vendor", vendor), lambda: _switches(vendor).move_clock(moment), said)
 
 
-@right(_RIGHT)
+@right(_USE)
 @_there
 @require_POST
 def change(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:

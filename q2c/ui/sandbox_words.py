@@ -115,3 +115,20 @@ def spaced(name: str) -> str:
     """isInactive → "Is inactive", Contract_Entity__c → "Contract entity"."""
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("__c"))
     return plain(text).capitalize()
+
+
+# Where a blocker that a connector names is found among the records that may be changed: (vendor, its type) → kind.
+_PLACES = {
+    ("netsuite", "fiscal_period"): "accountingPeriod", ("netsuite", "account"): "account",
+    ("netsuite", "customer"): "customer", ("zuora", "product"): "product", ("zuora", "account"): "account",
+    ("avatax", "tax_company"): "company", ("avatax", "tax_nexus"): "company",
+    ("credit", "credit_limit"): "customer", ("credit", "credit_customer"): "customer",
+}  # fmt: skip
+_SEGMENTS = {"department": "department", "class": "classification", "location": "location"}
+
+
+def place_of(vendor: str, kind: str, key: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(kind of record, what it is found by) of what stands in the way; dimensions by the connection's segments."""
+    segment = options.get("segments", {}).get(kind, "") if vendor == "netsuite" else ""
+    found = _PLACES.get((vendor, kind)) or _SEGMENTS.get(segment)
+    return (found, key.partition(":")[0] if kind == "tax_nexus" else key) if found else None

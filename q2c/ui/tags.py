@@ -338,17 +338,21 @@ def button(context: template.Context, label: str, **options: Any) -> dict[str, A
 
     kind: primary, danger, plain, ghost. href makes a link; dialog="id" opens that dialog; name and value are
     submitted; form="id" submits that form; because="…" disables with that reason; right disables by itself and says
-    which right is missing.
+    which right is missing and who has it; staff=True: so does not being let into the admin.
     """
-    known = {"right", "icon", "kind", "key", "href", "dialog", "name", "value", "form", "because", "small", "post"}
+    known = {
+        "right", "staff", "icon", "kind", "key", "href", "dialog", "name", "value", "form", "because", "small", "post",
+    }  # fmt: skip
     if unknown := set(options) - known:
         raise ImproperlyConfigured(f"button has no option {', '.join(sorted(unknown))}")
     because = options.get("because", "")
     needed = options.get("right", "")
-    if needed and not because:
-        user = context["request"].user
-        if not user.has_perm(needed):
-            because = f"You need the right “{rights.words(needed)}” ({needed})."
+    user = context["request"].user if needed or options.get("staff") else None
+    if user is not None and not because:
+        if needed and not user.has_perm(needed):
+            because = _missing(context["request"], needed)
+        elif options.get("staff") and not user.is_staff:
+            because = "You are not let into the admin: an administrator has to make you staff."
     return {
         **options,
         "label": label,
@@ -356,6 +360,14 @@ def button(context: template.Context, label: str, **options: Any) -> dict[str, A
         "serial": next(_serial),
         "csrf_token": context.get("csrf_token"),
     }
+
+
+def _missing(request: Any, needed: str) -> str:
+    """Asked once per page: a list has the same button in each row."""
+    told: dict[str, str] = request.__dict__.setdefault("q2c_missing", {})
+    if needed not in told:
+        told[needed] = rights.missing(needed)
+    return told[needed]
 
 
 @register.simple_block_tag(takes_context=True)

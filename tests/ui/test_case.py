@@ -14,8 +14,6 @@ from exceptions.models import Approval, Case, Problem, ReplayBatch
 from exceptions.raw import RawItem, open_raw
 from q2c import keys
 from q2c.engine import desk, run, sweep
-from q2c.models import Connection
-from q2c.ui import cause
 from tests.engine.makers import case as case_of
 from tests.engine.makers import issue, order, run_all, step
 from tests.ui.people import of_role, signed_in, with_rights
@@ -72,49 +70,6 @@ def test_the_page_says_what_happened_what_to_do_and_what_it_books(company: Any, 
 def test_the_fix_is_one_link_away(company: Any, mia: Any) -> None:
     case = refused(company)
     assert 'href="http://paper.test"' in page(mia, f"/cases/{case.id}")
-
-
-@pytest.mark.parametrize(
-    ("given", "label", "href", "right"),
-    [
-        ({"blocker_type": "cost_center", "blocker_key": "CC-1", "blocker_connection": "erp-de"},
-         "Open the cost centre in erp-de", "/sandbox#netsuite", "q2c.change_connection"),
-        ({"blocker_type": "fiscal_period", "blocker_key": "DE01:receivables:2026-10"},
-         "Open the period", "/admin/ledger/fiscalperiod/?q=2026-10", "staff"),
-        ({"blocker_type": "item_mapping", "blocker_key": "ANALYTICS", "blocker_connection": "erp-de"},
-         "Open the item mappings", "/admin/q2c/itemmapping/?q=ANALYTICS", "staff"),
-        ({"blocker_type": "tax_nexus", "blocker_key": "US01:US-TX"},
-         "Open the tax nexus", "/admin/q2c/taxnexus/?q=US01", "staff"),
-        ({"blocker_type": "cost_center", "blocker_key": "CC-1"},
-         "Open cost center CC-1", "/admin/ledger/dimensionvalue/?q=CC-1", "staff"),
-        ({"blocker_type": "order", "blocker_key": "ORD-9"}, "Find the order", "/orders?q=ORD-9", ""),
-        ({"reason": "credit_approval_required", "state": "awaiting_approval"}, "Decide on it", "/approvals", ""),
-        ({"reason": "credit_approval_required", "business_key": "SO-1"}, "Find the order", "/orders?q=SO-1", ""),
-        ({"reason": "request_refused", "connection": "erp-us"}, "Open erp-us", "http://paper.test", ""),
-        ({"reason": "request_refused", "connection": "gone"}, None, None, None),
-    ],
-)  # fmt: skip
-def test_where_each_kind_of_blocker_is_put_right(
-    company: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    given: Any,
-    label: Any,
-    href: Any,
-    right: Any,
-) -> None:
-    """The pages of others are named by their address; whether they are installed is asked of the addresses."""
-
-    def address(name: str, *_: Any) -> str:
-        page, _, model = name.removesuffix("_changelist").removeprefix("admin:").partition("_")
-        return f"/admin/{page}/{model}/" if name.startswith("admin:") else f"/{name}"
-
-    monkeypatch.setattr(cause, "address_of", address)
-    Connection.objects.filter(name="erp-de").update(base_url="sandbox://netsuite", vendor="netsuite")
-    found = cause.fix_of(Case(**{"reason": "x"} | given))
-    assert (found and (found.label, found.href, found.right)) == (label and (label, href, right))
-    monkeypatch.setattr(cause, "address_of", lambda *_: "")
-    # A page that is not installed is not offered; a platform's own address is always there.
-    assert cause.fix_of(Case(**{"reason": "x"} | given)) is None or given.get("connection") == "erp-us"
 
 
 def test_the_dry_run_is_an_address_and_a_part(company: Any, mia: Any) -> None:

@@ -19,12 +19,12 @@ from tests.connectors.netsuite import books
 from tests.ui.people import page, person
 
 pytestmark = pytest.mark.django_db
-RIGHT = "q2c.change_connection"
+USE, SWITCH = "q2c.use_sandbox", "q2c.change_connection"
 
 
 @pytest.fixture
 def engineer(client):
-    user = person("pia", RIGHT)
+    user = person("pia", USE, SWITCH)
     client.force_login(user)
     return user
 
@@ -219,7 +219,7 @@ def test_without_records_the_page_says_so(client, engineer):
 def test_only_with_the_right(client):
     client.force_login(person("otto", "q2c.view_step"))
     for address in ("/sandbox", "/sandbox/credit", "/sandbox/credit/records/customer"):
-        assert "q2c.change_connection" in page(client, address, status=403)
+        assert USE in page(client, address, status=403)
     for address in ("/sandbox/credit/switch", "/sandbox/credit/clock", "/sandbox/credit/records/customer/change"):
         assert client.post(address).status_code == 403
 
@@ -230,7 +230,18 @@ def test_every_address_carries_its_right():
     for name in names:
         arguments = {"sandbox": []}.get(name, ["credit", "customer"][: 1 + ("record" in name or "change" in name)])
         match = get_resolver().resolve(reverse(name, args=arguments))
-        assert match.func.right == RIGHT
+        assert match.func.right == (SWITCH if name in ("sandbox-fault", "sandbox-clock") else USE)
+
+
+def test_whoever_uses_the_platform_may_change_its_records_and_break_nothing(client, credit):
+    client.force_login(person("carla", USE))
+    text = page(client, "/sandbox/credit")
+    assert "Switch on" not in text and "Its records you may change" in text
+    form = {"key": "C-1001", "set": "on_hold=yes", "back": ""}
+    assert client.post("/sandbox/credit/records/customer/change", form).status_code == 302
+    for address in ("/sandbox/credit/switch", "/sandbox/credit/clock"):
+        assert client.post(address, {"name": "latency", "value": "1"}).status_code == 403
+    assert credit.faults() == []
 
 
 @pytest.mark.parametrize("address", ["/sandbox/oracle", "/sandbox/credit/records/check", "/sandbox/credit/records/no"])
