@@ -6,7 +6,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("q2c", "0010_one_invoice_per_entity_number")]
+    dependencies = [("q2c", "0011_reversals_net_out")]
 
     operations = [
         migrations.AlterModelOptions(
