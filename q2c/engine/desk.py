@@ -74,9 +74,10 @@ def look(batch_id: uuid.UUID, limit: int = CHUNK) -> int:
     """Dry-run items that nobody looked at yet, platforms included. Returns how many were looked at."""
     todo = ReplayItem.objects.filter(batch=batch_id, outcome="queued", preview__isnull=True).order_by("ordinal")
     items = list(todo.values_list("case_id", "step_id")[:limit])
+    beside = set(ReplayItem.objects.filter(batch=batch_id, outcome="queued").values_list("step_id", flat=True))
     for start in range(0, len(items), CHUNK):
         by_step = {step_id: case_id for case_id, step_id in items[start : start + CHUNK]}
-        runs = replay.dry_run(list(by_step), ask=True)
+        runs = replay.dry_run(list(by_step), ask=True, beside=beside)
         found = {by_step[run.step_id]: (previews.text(run), previews.shown(run)) for run in runs}
         batches.preview(batch_id, dict.fromkeys(by_step.values(), _UNSEEN) | found)
     return len(items)

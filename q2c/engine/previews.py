@@ -40,8 +40,12 @@ def _platform(run: DryRun) -> list[dict[str, Any]]:
     """What the platform said, as a check; `ok` is None where it did not answer."""
     if not run.platform:
         return []
-    said = {"ready": f"{run.asked} would take this as it stands", "refuses": run.platform_text}
-    ok = {"ready": True, "refuses": False}.get(run.platform)
+    said = {
+        "ready": f"{run.asked} would take this as it stands",
+        "there": f"{run.asked} holds it already as {run.platform_text}: nothing would be sent",
+        "refuses": run.platform_text,
+    }
+    ok = {"ready": True, "there": True, "refuses": False}.get(run.platform)
     return [
         {
             "name": "platform",

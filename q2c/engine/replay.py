@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,12 +13,13 @@ from django.db import connection, transaction
 from exceptions import cases
 from q2c import clock, states
 from q2c.connectors import http
-from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.connectors.outcomes import Posted, Rejected, Unavailable
 from q2c.engine import emit, failures, gates, run, wake
 from q2c.models import Step
+from q2c.models.step import OPEN
 from q2c.reasons import Reason
 from q2c.stages import STAGES
-from q2c.stages.verb import Finding, Work
+from q2c.stages.verb import Finding, Said, Work
 
 _SOURCES, _TARGET = states.edge(Step, "replay")
 
@@ -32,7 +33,8 @@ WHERE id = ANY(%s) AND state = ANY(%s) RETURNING id, stage
 class DryRun:
     """What a replay of one step would do on today's master data; nothing was written and nothing sent.
 
-    `platform` is what the platform `asked` said when it was: "" where it was not, "ready", "refuses" or "silent".
+    `platform` is what the platform `asked` said when it was: "" where it was not, "ready", "refuses", "silent", or
+    "there" where it holds the document, whose number is the text.
     """
 
     step_id: uuid.UUID
@@ -45,10 +47,11 @@ class DryRun:
     platform_text: str = ""
 
 
-def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False) -> list[DryRun]:
+def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collection[uuid.UUID] = ()) -> list[DryRun]:
     """Prepare the steps as a replay would, read the result, and roll all of it back.
 
     `ask`: then also let the platforms say, by reading only, what they would refuse; call it outside a transaction.
+    `beside` are steps that would be replayed with these: what waits behind them does not wait for long.
     """
     by_stage: dict[str, list[Work]] = {}
     for work in run.load(list(Step.objects.filter(id__in=step_ids).order_by("seq"))):
@@ -62,6 +65,9 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False) -> list[DryRun]
                 previews[work.step.id] = {} if work.findings else STAGES[name].verb.preview(work)
             transaction.set_rollback(True)
     answers = _ask(by_stage) if ask else {}
+    works = [work for of_stage in by_stage.values() for work in of_stage]
+    for work, earlier in _held(works, {*step_ids, *beside}):
+        work.findings.append(earlier)
     found = {
         work.step.id: _read(name, work, previews[work.step.id], answers)
         for name, works in by_stage.items()
@@ -70,9 +76,30 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False) -> list[DryRun]
     return [found[id_] for id_ in step_ids if id_ in found]
 
 
-def _ask(by_stage: dict[str, list[Work]]) -> dict[uuid.UUID, Rejected | Unavailable | None]:
+def _held(works: Sequence[Work], going: Collection[uuid.UUID]) -> list[tuple[Work, Finding]]:
+    """Works that a replay would leave waiting behind an earlier step of their order key, and what is told about it."""
+    by_key: dict[str, list[Step]] = {}
+    keys_ = {work.step.order_key for work in works} - {""}
+    for step in Step.objects.filter(order_key__in=keys_, state__in=OPEN).exclude(id__in=going).order_by("seq"):
+        by_key.setdefault(step.order_key, []).append(step)
+    held = [(work, by_key[work.step.order_key][0]) for work in works if work.step.order_key in by_key]
+    return [
+        (
+            work,
+            Finding(
+                reason=Reason(step.reason) if step.state == "failed" and step.reason else Reason.PLATFORM_BUSY,
+                text=f"It waits for an earlier step: {step}, {step.state}{f' ({step.text})' if step.text else ''}",
+                remedy="See to the earlier one first",
+            ),
+        )
+        for work, step in held
+        if step.seq < work.step.seq
+    ]
+
+
+def _ask(by_stage: dict[str, list[Work]]) -> dict[uuid.UUID, Said]:
     """What each platform would refuse, one question per stage and connection."""
-    open_gates, answers = gates.Gates(), dict[uuid.UUID, Rejected | Unavailable | None]()
+    open_gates, answers = gates.Gates(), dict[uuid.UUID, Said]()
     groups: dict[tuple[str, str], list[Work]] = {}
     for name, works in by_stage.items():
         for work in works:
@@ -86,14 +113,12 @@ def _ask(by_stage: dict[str, list[Work]]) -> dict[uuid.UUID, Rejected | Unavaila
     return answers
 
 
-def _read(
-    name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUID, Rejected | Unavailable | None]
-) -> DryRun:
+def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUID, Said]) -> DryRun:
     answer = answers.get(work.step.id)
     platform, text = "", ""
     if work.step.id in answers:
-        platform = {type(None): "ready", Rejected: "refuses", Unavailable: "silent"}[type(answer)]
-        text = answer.text if answer is not None else ""
+        platform = {type(None): "ready", Posted: "there", Rejected: "refuses", Unavailable: "silent"}[type(answer)]
+        text = answer.document if isinstance(answer, Posted) else answer.text if answer is not None else ""
     findings = [*work.findings, *work.notes.get("found", [])]
     if isinstance(answer, Rejected):
         findings.append(_finding(answer))

@@ -15,10 +15,10 @@ from ledger.facts import Fact as LedgerFact
 from ledger.facts import FactLine
 from ledger.journal import EntryView
 from ledger.models import JournalEntry, LegalEntity
-from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.connectors.outcomes import Rejected
 from q2c.contracts.documents import InvoiceDocument, JournalDocument, JournalLine
 from q2c.models import Customer, Event, Invoice, ItemMapping, Order, Product
-from q2c.stages.verb import OpenPort, Work
+from q2c.stages.verb import OpenPort, Said, Work
 
 
 def catalogue(invoices: Iterable[InvoiceDocument]) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def ahead(view: EntryView) -> Ahead | None:
     return Ahead(connection, documents_of([view])[0]) if connection else None
 
 
-def check_ahead(open_port: OpenPort, works: Sequence[Work], told: str) -> list[Rejected | Unavailable | None]:
+def check_ahead(open_port: OpenPort, works: Sequence[Work], told: str) -> list[Said]:
     """What the general ledger would refuse of the journals ahead; `told` says what would be done all the same."""
     ports = open_port(works[0].notes["ahead"].connection)
-    answers: list[Rejected | Unavailable | None] = ports.check([w.notes["ahead"].document for w in works], whole=True)
+    answers: list[Said] = ports.check([w.notes["ahead"].document for w in works], whole=True)
     return [
         replace(answer, text=f"{told}: {answer.text}") if isinstance(answer, Rejected) else answer for answer in answers
     ]

@@ -8,12 +8,12 @@ from typing import Any
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock, states
-from q2c.connectors.outcomes import Lookup, Outcome, Posted, Rejected, Unavailable
+from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Invoice
 from q2c.stages import booking
 from q2c.stages.record_invoice import finding_of
-from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
+from q2c.stages.verb import Fact, OpenPort, Part, Said, Verb, Work
 
 
 class PostJournal(Verb):
@@ -82,10 +82,14 @@ class PostJournal(Verb):
     def failed(self, works: Sequence[Work]) -> None:
         journal.mark_blocked([work.notes["entry"].id for work in works if "entry" in work.notes])
 
-    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
-        answers: list[Rejected | Unavailable | None] = open_port(works[0].step.connection).check(
-            [work.request for work in works], whole=True
-        )
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
+        """As a replay would: looked up first. What is there is not sent again, whatever would refuse it now."""
+        port = open_port(works[0].step.connection)
+        answers: list[Said] = list(port.find([work.request for work in works]))
+        absent = [i for i, found in enumerate(answers) if isinstance(found, NotFound)]
+        refused = port.check([works[i].request for i in absent], whole=True) if absent else []
+        for i, answer in zip(absent, refused, strict=True):
+            answers[i] = answer
         return answers
 
     def preview(self, work: Work) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from ledger import journal
 from q2c import clock, states
-from q2c.connectors.outcomes import Blocker, Posted, Rejected, Unavailable
+from q2c.connectors.outcomes import Blocker, Posted, Unavailable
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
 from q2c.stages import billed, booking, orders
 from q2c.stages.provision_billing import subscription_number
-from q2c.stages.verb import Fact, Finding, OpenPort, Part, Verb, Work
+from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 
 # Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked.
 _TRIES_FOR_ORDER = 6
@@ -83,7 +83,7 @@ class RecordInvoice(Verb):
     def asks(self, work: Work) -> str:
         return work.notes["ahead"].connection if work.notes.get("ahead") else ""
 
-    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
         return booking.check_ahead(open_port, works, "The invoice would be recorded, but its journal stopped")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Rejected, Unavailable
+from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
 from q2c.reasons import Reason
 
 
@@ -113,6 +113,8 @@ class Work:
 
 
 OpenPort = Callable[[str], Any]
+# What a platform says in a dry run.
+Said = Posted | Rejected | Unavailable | None
 
 
 class Verb:
@@ -173,8 +175,11 @@ class Verb:
         """For a dry run: the connection that check() asks; of a step that goes nowhere, that of what it leads to."""
         return str(work.step.connection)
 
-    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
-        """For a dry run: what the platform would refuse, by reading only. All works go to one connection."""
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
+        """For a dry run: what the platform would refuse, or holds already, by reading only; None: it would take it.
+
+        All works go to one connection.
+        """
         return [None for _ in works]
 
 

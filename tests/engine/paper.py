@@ -106,6 +106,8 @@ class PaperLedger:
         number = self.book.numbers.get(journal.key)
         if number is None:
             return NotFound(searched_at=clock.now())
+        if self.book.documents.get(journal.key, journal) != journal:
+            return Rejected(reason=Reason.CONTENT_DIFFERS, text=f"{number} has other content", held=True)
         return Posted(
             reference=number, document=number, found=True, proof={"found_at": clock.now().isoformat()}
         )  # fmt: skip

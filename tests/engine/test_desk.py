@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from exceptions import approvals
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case, ReplayBatch, ReplayItem
-from ledger import periods
+from ledger import journal, periods
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
 from q2c.engine import desk, replay, sweep
 from q2c.models import Step
+from q2c.stages import booking
 from tests.engine import makers
 from tests.engine.makers import NOW, case, issue, order, person, run_all, step
 
@@ -71,6 +73,35 @@ def test_the_dry_run_shows_debits_credits_and_what_the_erp_would_say(company: An
     assert JournalEntry.objects.count() == before
     assert (fresh(stuck).state, step("INV-1", "post_journal").state) == ("open", "failed")
     assert company["erp-de"].writes == 0
+
+
+def test_the_dry_run_looks_the_key_up_as_a_replay_would(company: Any) -> None:
+    """Whatever the ERP would refuse today: what it holds already is not sent again."""
+    [stuck] = refused(company, "INV-1")
+    ann, book = person("ann"), company["erp-de"]
+    (document,) = booking.documents_of(journal.read([JournalEntry.objects.get().id]))
+    book.numbers[document.key], book.documents[document.key] = "JE-9", document
+    seen = desk.dry_run(ann, stuck.id)
+    assert seen is not None and seen["passes"] is True
+    assert seen["checks"][-1]["text"] == "erp-de holds it already as JE-9: nothing would be sent"
+    book.documents[document.key] = replace(document, memo="somebody else's")
+    seen = desk.dry_run(ann, stuck.id)
+    assert seen is not None and seen["passes"] is False
+    assert [finding["text"] for finding in seen["findings"]] == ["JE-9 has other content"]
+
+
+def test_the_dry_run_tells_what_would_wait_behind_an_earlier_step(company: Any) -> None:
+    first, second = refused(company, "INV-1", "INV-2")
+    company["erp-de"].inactive.clear()
+    ann = person("ann")
+    Step.objects.filter(id=second.step_id).update(order_key=step("INV-1", "post_journal").order_key)
+    seen = desk.dry_run(ann, second.id)
+    assert seen is not None and seen["passes"] is False
+    (finding,) = seen["findings"]
+    assert finding["text"].startswith("It waits for an earlier step: post_journal INV-1, failed (cost_center CC-410")
+    assert finding["remedy"] == "See to the earlier one first"
+    batch = desk.plan(ann, [first.id, second.id])
+    assert [item.preview["passes"] for item in batch.items.all()] == [True, True], "the earlier one goes with it"
 
 
 def test_a_selection_is_frozen_looked_at_sent_and_told_apart(company: Any) -> None:
