@@ -7,30 +7,68 @@ from collections.abc import Mapping, Sequence
 
 from q2c import money
 
+_MONTHS = {
+    f"{number:02}": name
+    for number, name in enumerate(
+        ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+         "December"), 1,
+    )
+}  # fmt: skip
 _FIELD = re.compile(r"\{(\w+)\}")
 
 # Object types as people say them; others are said with blanks for underscores.
 _OBJECTS = {
     "cost_center": "cost centre",
+    "fiscal_period": "period",
     "fx_rate": "exchange rate",
     "item_mapping": "item mapping of",
-    "tax_nexus": "tax nexus in",
-    "entity_period": "period",
+    "credit_limit": "credit limit of",
+    "credit_customer": "credit of",
+    "tax_company": "tax company",
 }
-# What is true once a condition has gone.
-_AGAIN = {
-    "inactive": "is active again",
-    "closed": "is open again",
-    "soft_closed": "is open again",
-    "missing": "is there now",
-    "unknown": "is known now",
-    "unmapped": "is mapped now",
-    "unavailable": "answers again",
-    "down": "answers again",
-    "busy": "takes our calls again",
-    "refused": "accepts us again",
-    "over_limit": "is within its limit again",
-    "locked": "is unlocked again",
+# Keys that are made of several: how they are told, with what.
+_KEYS: dict[str, tuple[int, str]] = {
+    "fx_rate": (2, "from {} to {}"),
+    "tax_nexus": (2, "of {} in {}"),
+    "account_role": (2, "{1} of {0}"),
+    "dimension_rule": (2, "{1} on account {0}"),
+    "posting_rule": (3, "for {1} of {0} ({2})"),
+}
+# A condition as it is while it stands, and what is true once it has gone; others: "closed", "is no longer closed".
+_CONDITIONS = {
+    "inactive": ("inactive", "is active again"),
+    "closed": ("closed", "is open again"),
+    "soft_closed": ("soft-closed", "is open again"),
+    "missing": ("missing", "is there now"),
+    "unknown": ("not known", "is known now"),
+    "unknown_or_inactive": ("not known, or inactive", "is known and active now"),
+    "unmapped": ("not mapped", "is mapped now"),
+    "undetermined": ("not determined", "is determined now"),
+    "unavailable": ("not answering", "answers again"),
+    "down": ("down", "answers again"),
+    "busy": ("busy", "takes our calls again"),
+    "refused": ("refused", "is accepted again"),
+    "over_limit": ("over its limit", "is within its limit again"),
+    "locked": ("locked", "is unlocked again"),
+    "on_hold": ("on hold", "is off hold"),
+    "pending_approval": ("waiting for approval there", "is approved"),
+    "not_accepted": ("not accepted", "is accepted now"),
+    "no_tax_code": ("without a tax code", "has a tax code now"),
+    "treatment": ("of another revenue treatment", "has that revenue treatment now"),
+    "currency": ("not trading in that currency", "trades in that currency now"),
+    "content_differs": ("of other content", "is as ours now"),
+    # As the ledger names them.
+    "period_closed": ("closed", "is open again"),
+    "period_missing": ("not set up", "is there now"),
+    "posting_rule_missing": ("missing", "is there now"),
+    "fx_rate_missing": ("missing", "is there now"),
+    "account_unknown": ("not known", "is known now"),
+    "account_inactive": ("inactive", "is active again"),
+    "dimension_missing": ("without a value", "has its value now"),
+    "dimension_inactive": ("inactive", "is active again"),
+    "legal_entity_undetermined": ("not known", "is known now"),
+    "currency_not_allowed": ("not trading in that currency", "trades in that currency now"),
+    "journal_unbalanced": ("out of balance", "balances now"),
 }
 
 Blocker = tuple[str, str, str, str]
@@ -61,17 +99,37 @@ def count(number: int, noun: str) -> str:
 
 
 def thing(blocker: Blocker) -> str:
-    """cost centre CC-410 in erp-us"""
+    """cost centre CC-410 in erp-us; receivables of JP, November 2026; exchange rate from EUR to USD"""
     connection, kind, key, _ = blocker
     where = f" in {connection}" if connection else ""
-    return f"{_OBJECTS.get(kind, kind.replace('_', ' '))} {key}{where}".strip()
+    if kind == "fiscal_period" and key.count(":") == 2:
+        entity, subledger, name = key.split(":")
+        return f"{subledger} of {entity}, {month(name)}"
+    number, template = _KEYS.get(kind, (1, "{}"))
+    parts = key.split(":", number - 1)
+    said = template.format(*parts) if len(parts) == number else key
+    said = month(said) if kind == "fiscal_period" else said
+    return f"{_OBJECTS.get(kind, kind.replace('_', ' '))} {said}{where}".strip()
+
+
+def month(name: str) -> str:
+    """2026-11 → November 2026; any other name of a period as it is."""
+    year, _, number = name.partition("-")
+    if len(year) == 4 and name.replace("-", "").isdecimal() and number in _MONTHS:
+        return f"{_MONTHS[number]} {year}"
+    return name
+
+
+def condition(name: str) -> str:
+    """inactive; under its limit: what stands in the way, as an attribute of the thing."""
+    known = _CONDITIONS.get(name)
+    return known[0] if known else name.replace("_", " ")
 
 
 def again(blocker: Blocker) -> str:
     """cost centre CC-410 in erp-us is active again"""
-    condition = blocker[3]
-    otherwise = "is no longer " + condition.replace("_", " ")
-    return f"{thing(blocker)} {_AGAIN.get(condition, otherwise)}"
+    known = _CONDITIONS.get(blocker[3])
+    return f"{thing(blocker)} {known[1] if known else f'is no longer {condition(blocker[3])}'}"
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
@@ -80,9 +138,16 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 
 
 def problem_title(policy_title: str, blocker: Blocker | None, connection: str, code: str) -> str:
-    """Period closed: period DE 2026-10; or, where nothing blocks: Request refused by erp-us (INVALID_KEY)"""
+    """Period closed: receivables of DE, October 2026; Item mapping missing: VAULT in erp-us (not "item mapping of …").
+
+    Where nothing blocks: Request refused: erp-us (INVALID_KEY)
+    """
     if blocker:
-        return f"{policy_title}: {thing(blocker)}"
+        said = thing(blocker)
+        word = _OBJECTS.get(blocker[1], blocker[1].replace("_", " ")).removesuffix(" of")
+        if policy_title.lower().startswith(word) and said.startswith(f"{word} "):
+            said = said.removeprefix(word).strip().removeprefix("of ")
+        return f"{policy_title}: {said}"
     where = f": {connection}" if connection else ""
     return f"{policy_title}{where}" + (f" ({code})" if code else "")
 

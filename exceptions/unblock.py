@@ -23,6 +23,10 @@ _ONE_OPEN = (
 )
 
 
+# How long a person's "not now" holds.
+NOT_NOW = dt.timedelta(hours=24)
+
+
 def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
     """The cases that this blocker holds up and that could be replayed."""
     connection, kind, key, condition = blocker
@@ -38,9 +42,10 @@ def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
 def blocker_gone(
     connection: str, object_type: str, object_key: str, condition: str, *, actor: str = "q2c"
 ) -> Offer | None:
-    """The object no longer is what it was: wake what slept until then, and offer what waits. None: nothing waits.
+    """The object no longer is what it was: wake what slept until then, and offer what waits. None: nothing is offered.
 
-    Said again, the open offer is counted anew; there is one per blocker.
+    Said again, the open offer is counted anew; there is one per blocker. One that a person did not want now is not
+    made again for NOT_NOW, unless another case has failed for it since.
     """
     blocker = (connection, object_type, object_key, condition)
     with states.acting(actor, sentences.again(blocker)):
@@ -50,6 +55,8 @@ def blocker_gone(
         found = _counted(blocker)
         if not found:
             withdraw([blocker])
+            return None
+        if _not_now(blocker, now):
             return None
         by_currency: dict[str, int] = {}
         for row in found:
@@ -65,6 +72,39 @@ def blocker_gone(
         if made_at == now:
             _tell(blocker, offer_id, actor)
     return Offer.objects.get(id=offer_id)
+
+
+def _not_now(blocker: sentences.Blocker, now: dt.datetime) -> bool:
+    dismissed = _of(blocker).filter(state="dismissed", decided_at__gt=now - NOT_NOW)
+    last = dismissed.order_by("-decided_at").values_list("decided_at", flat=True).first()
+    return last is not None and not waiting_for(blocker).filter(last_failed_at__gt=last).exists()
+
+
+def _of(blocker: sentences.Blocker) -> QuerySet[Offer]:
+    connection, kind, key, condition = blocker
+    return Offer.objects.filter(
+        blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition
+    )
+
+
+def found_gone(user: Any, case: Case) -> Offer | None:
+    """The offer that says since when the cause of a case is gone; None where it stands, or nobody has noticed yet."""
+    if case.blocker is None or case.state not in REPLAYABLE:
+        return None
+    seen = _of(case.blocker).visible_to(user).filter(created_at__gte=case.last_failed_at)
+    # Taken back means that it stands again, or that nothing waited any more.
+    last = seen.order_by("-created_at", "-id").first()
+    return last if last is not None and last.state != "withdrawn" else None
+
+
+def ready(user: Any, cases: Iterable[Case]) -> set[uuid.UUID]:
+    """Those of these cases whose cause is gone, and which are offered for replay."""
+    waiting = [case for case in cases if case.blocker is not None and case.state in REPLAYABLE]
+    if not waiting:
+        return set()
+    chosen = Offer.objects.visible_to(user).filter(state="open", blocker_key__in={case.blocker_key for case in waiting})
+    gone = {_blocker(offer) for offer in chosen}
+    return {case.id for case in waiting if case.blocker in gone}
 
 
 def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:

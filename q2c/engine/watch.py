@@ -89,10 +89,27 @@ def _turn(named: Sequence[Named], most: int) -> list[Named]:
     return [*named[start:], *named[:start]][:most]
 
 
+def look_again(blocker: Named, actor: str) -> bool | None:
+    """Whether it stands in the way still, asked now, and offered if it does not; None where nobody can say.
+
+    Call it outside a transaction: a platform's object is asked of the platform.
+    """
+    standing = _standing([blocker])
+    _offer(standing, actor)
+    return standing.get(blocker)
+
+
 def _look_at(named: Sequence[Named], actor: str) -> list[Offer]:
-    """Offer what is gone; take back what was offered and stands again."""
+    return _offer(_standing(named), actor)
+
+
+def _standing(named: Sequence[Named]) -> dict[Named, bool | None]:
     standing = _ours_standing([b for b in named if _is_ours(b)])
-    standing |= _theirs_standing([b for b in named if not _is_ours(b)])
+    return standing | _theirs_standing([b for b in named if not _is_ours(b)])
+
+
+def _offer(standing: dict[Named, bool | None], actor: str) -> list[Offer]:
+    """Offer what is gone; take back what was offered and stands again."""
     if again := [blocker for blocker, stands in standing.items() if stands]:
         with states.acting(actor, "it stands in the way again"):
             unblock.withdraw(again)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
-from exceptions import sentences
+from exceptions import sentences, unblock
 from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
 from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
 from ledger import journal
@@ -42,6 +42,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     view = request.GET.get("view", "timeline")
     view = view if view in case_views.VIEWS else "timeline"
     behind = _behind(step)
+    gone = unblock.found_gone(request.user, found)
     context = {
         "crumbs": [parts.Crumb("Queue", reverse("queue")), parts.Crumb(found.shown)],
         "case": found,
@@ -49,6 +50,10 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "policy": Policy.objects.filter(reason=found.reason).first(),
         "fix": cause.fix_of(found),
         "blocker": sentences.thing(found.blocker) if found.blocker else "",
+        "condition": sentences.condition(found.blocker_condition),
+        "gone": gone,
+        "all_of_them": f"Dry run of all {gone.cases:,}" if gone else "",
+        "again": sentences.again(found.blocker) if gone and found.blocker else "",
         "facts": _facts(found, step),
         "others": _others(request.user, found),
         "behind": behind[:BEHIND],

@@ -15,16 +15,17 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
-from exceptions import casework
+from exceptions import casework, sentences
 from exceptions.done import Done
 from exceptions.errors import NotPossible
 from exceptions.models import Case
 from exceptions.models.case import ROOT_CAUSES
+from exceptions.rights import name_of
 from q2c import clock
-from q2c.engine import desk
+from q2c.engine import desk, watch
 from q2c.ui.acting import answering, back, case_of, told
 from q2c.ui.frame import tell
-from q2c.ui.rights import right
+from q2c.ui.rights import require, right
 
 # More than these are replayed by the thousand, but not claimed or snoozed.
 MANY = 5000
@@ -64,7 +65,25 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
             href=reverse("replay", args=[batch.id]), link=f"R-{batch.number}",
         )  # fmt: skip
         return HttpResponseRedirect(reverse("case", args=[case_id]))
+    if request.POST.get("verb") == "look":
+        _look_again(request, case)
+        return HttpResponseRedirect(reverse("case", args=[case_id]))
     return _carry_out(request, request.POST.get("verb", ""), [case_id])
+
+
+def _look_again(request: HttpRequest, case: Case) -> None:
+    """Ask now whether what blocks a case is still there, instead of waiting for the next round."""
+    require(request.user, "exceptions.work_case")
+    if case.blocker is None:
+        raise NotPossible("Nothing with a name is in the way")
+    stands = watch.look_again(case.blocker, name_of(request.user))
+    thing = sentences.thing(case.blocker)
+    if stands is None:
+        tell(request, "warn", "Nobody could say.", f"Whether {thing} is still in the way cannot be asked now.")
+    elif stands:
+        tell(request, "warn", "It is still in the way:", f"{thing}, {sentences.condition(case.blocker_condition)}.")
+    else:
+        tell(request, "good", "The cause is gone:", f"{sentences.again(case.blocker)}. It can be sent again.")
 
 
 def _chosen(request: HttpRequest) -> Sequence[uuid.UUID] | QuerySet[Case]:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import problems as causes
-from exceptions import sentences, tabs
+from exceptions import sentences, tabs, unblock
 from exceptions.models import Case, Policy, Problem
 from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.models.problem import ProblemAmount
@@ -68,6 +68,7 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
         "blocker": sentences.thing(blocker) if found.blocker_type else "",
         "condition": found.blocker_condition,
         "page": page,
+        "ready": unblock.ready(request.user, page.rows),
         "tab": tabs.TABS["all"],
         "blocked": _blocked(found.id),
         "facts": parts.facts(

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from exceptions import search, tabs, tallies
+from exceptions import search, tabs, tallies, unblock
 from exceptions.errors import QueryError
 from exceptions.models import Offer, Team
 from exceptions.models.case import ROOT_CAUSES, TO_DO
@@ -47,6 +47,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         "tabs": _tabs(user, tab, query, total),
         "tab": tabs.TABS[tab],
         "page": page,
+        "ready": unblock.ready(user, page.rows),
         "total": total[0],
         "more": total[1],
         "as_of": clock.now().isoformat(),

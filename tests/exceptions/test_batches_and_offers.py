@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from django.db import IntegrityError, transaction
 from exceptions import batches, cases, casework, sweep, unblock
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Case, Offer, ReplayBatch, ReplayItem
-from q2c import keys
-from tests.exceptions.conftest import again, failure, fresh, opened
+from q2c import clock, keys
+from tests.exceptions.conftest import NOW, again, failure, fresh, opened
 
 pytestmark = pytest.mark.django_db
 BLOCKER = ("erp-de", "period", "2026-10", "closed")
@@ -186,3 +187,38 @@ def test_an_offer_goes_when_nothing_waits_for_it_any_more() -> None:
     cases.resolve_for({case.step_id: {"document": "4711"}}, "engine")
     assert sweep.sweep()["offers"] == 1
     assert fresh(offer).state == "withdrawn"
+
+
+def test_not_now_holds_for_a_day_or_until_another_case_fails_for_it(person: Any) -> None:
+    ann, case = person("ann"), opened()
+    assert case.blocker is not None
+    offer = unblock.blocker_gone(*case.blocker)
+    assert offer is not None
+    unblock.dismiss(ann, offer.id)
+    with clock.at(NOW + dt.timedelta(minutes=1)):
+        assert unblock.blocker_gone(*case.blocker) is None
+        opened(business_key="INV-2")
+        anew = unblock.blocker_gone(*case.blocker)
+        assert anew is not None and anew.cases == 2
+        unblock.dismiss(ann, anew.id)
+    with clock.at(NOW + dt.timedelta(hours=25)):
+        assert unblock.blocker_gone(*case.blocker) is not None
+
+
+def test_a_case_knows_since_when_its_cause_is_gone(person: Any) -> None:
+    ann, case = person("ann"), opened()
+    assert case.blocker is not None and unblock.found_gone(ann, case) is None
+    with clock.at(NOW + dt.timedelta(minutes=5)):
+        offer = unblock.blocker_gone(*case.blocker)
+        assert unblock.found_gone(ann, case) == offer
+        assert unblock.ready(ann, [case]) == {case.id}
+        unblock.blocked_again([case.blocker])
+        assert unblock.found_gone(ann, case) is None and unblock.ready(ann, [case]) == set()
+    with clock.at(NOW + dt.timedelta(minutes=6)):
+        offer = unblock.blocker_gone(*case.blocker)
+        assert offer is not None
+        unblock.dismiss(ann, offer.id)
+        # Not wanted now, it is still true.
+        assert unblock.found_gone(ann, case) is not None and unblock.ready(ann, [case]) == set()
+    with clock.at(NOW + dt.timedelta(minutes=7)):
+        assert unblock.found_gone(ann, again(case)) is None, "it struck again since"

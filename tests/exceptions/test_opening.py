@@ -26,7 +26,7 @@ def test_a_journal_meets_a_closed_period() -> None:
     assert case.blocker == ("erp-de", "period", "2026-10", "closed")
     assert (case.amount_minor, case.currency, case.entity, case.period) == (482_100, "EUR", "DE", "2026-10")
     assert case.due_at == NOW + dt.timedelta(hours=4)
-    assert case.problem.title == "Period closed: period 2026-10 in erp-de"
+    assert case.problem.title == "Period closed: 2026-10 in erp-de"
     assert kinds(case) == ["opened"]
     assert moves(case.id) == [("", "open")]
 

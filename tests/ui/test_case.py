@@ -289,3 +289,30 @@ def test_every_address_of_these_pages_says_who_may_open_it() -> None:
     from q2c.ui.urls import _CASES
 
     assert all(getattr(pattern.callback, "right", "") for pattern in _CASES)
+
+
+def test_when_the_cause_is_gone_the_page_says_since_when_and_offers_dry_run_and_replay(company: Any, mia: Any) -> None:
+    sold = order()
+    case, other = refused(company, sold=sold), refused(company, "INV-2", sold)
+    text = page(mia, f"/cases/{case.id}")
+    assert "In the way:" in text and "Look whether it is gone" in text and "The cause is gone" not in text
+    said = words(act(mia, case, verb="look"))
+    assert "It is still in the way: cost centre CC-410 in erp-de, inactive." in said
+    company["erp-de"].inactive.clear()
+    said = words(act(mia, case, verb="look"))
+    assert "The cause is gone: cost centre CC-410 in erp-de is active again." in said
+    text = page(mia, f"/cases/{case.id}")
+    todo = text.split("What to do")[1].split("Accounting impact")[0]
+    assert "In the way" not in todo and "The cause is gone, found" in todo and "2 cases waited for it." in words(todo)
+    assert "dry_run=1" in todo and 'data-dialog="replay"' in todo and "Dry run of all 2" in todo
+    assert "Open the cost centre" not in todo
+    assert page(mia, "/queue").count("Cause is gone") == 2
+    eve = with_rights("eve", "view_case")
+    assert "dry_run=1" not in page(eve, f"/cases/{case.id}").split("What to do")[1].split("Accounting impact")[0]
+    assert signed_in(eve).post(f"/cases/{case.id}/act", {"verb": "look"}).status_code == 403
+    # Failed again for the same cause, it is in the way again.
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    act(mia, case, verb="replay")
+    run_all()
+    for each in (case, other):
+        assert "In the way:" in page(mia, f"/cases/{each.id}")
