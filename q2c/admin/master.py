@@ -22,7 +22,7 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from q2c import clock
 from q2c.admin.offers import announce
-from q2c.admin.reasons import ConfirmForm, ReasonForm
+from q2c.admin.reasons import ConfirmForm, FileForm, ReasonForm
 
 # What an exclusion constraint answers with: two records hold on the same day.
 _EXCLUDED = "23P01"
@@ -143,6 +143,7 @@ class ImportedAdmin(ImportExportMixin, MasterAdmin):
 
     import_formats = [CSV]
     export_formats = [CSV]
+    import_form_class = FileForm
     confirm_form_class = ConfirmForm
     import_template_name = "admin/import_rows.html"
     import_error_display = ("message",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from import_export.forms import ConfirmImportForm
+from import_export.forms import ConfirmImportForm, ImportForm
 
 # The length of simple-history's column.
 REASON_MAX = 100
@@ -42,6 +42,16 @@ class ReasonForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def reason(self) -> str:
         return str(self.cleaned_data.get("change_reason") or ADDED)
+
+
+class FileForm(ImportForm):
+    """The file of an import, and what no text of the database can hold."""
+
+    def clean_import_file(self) -> Any:
+        given = self.cleaned_data["import_file"]
+        if any(b"\0" in chunk for chunk in given.chunks()):
+            raise forms.ValidationError("The file holds a nul character: take it out, or save the file as CSV in UTF-8")
+        return given
 
 
 class ConfirmForm(ConfirmImportForm):

@@ -113,15 +113,22 @@ def _found(value: Any, pointer: str, depth: int = 0) -> Iterator[Fault]:
         yield _too_deep(pointer)
     elif isinstance(value, dict):
         for name, member in value.items():
+            yield from _odd_text(name, pointer, "The name of a member")
             yield from _found(member, f"{pointer}/{token(name)}", depth + 1)
     elif isinstance(value, list):
         for number, member in enumerate(value):
             yield from _found(member, f"{pointer}/{number}", depth + 1)
     elif isinstance(value, str):
-        if "\x00" in value:
-            yield Fault(code="nul_character", pointer=pointer, detail="The text holds a nul character", remedy=_LEAVE)
-        elif _HALF.search(value):
-            yield Fault(code="half_character", pointer=pointer, detail="Half of a surrogate pair", remedy=_LEAVE)
+        yield from _odd_text(value, pointer, "The text")
+
+
+def _odd_text(value: str, pointer: str, what: str) -> Iterator[Fault]:
+    if "\x00" in value:
+        yield Fault(code="nul_character", pointer=pointer, detail=f"{what} holds a nul character", remedy=_LEAVE)
+    elif _HALF.search(value):
+        yield Fault(
+            code="half_character", pointer=pointer, detail=f"{what} holds half of a surrogate pair", remedy=_LEAVE
+        )
 
 
 def token(name: object) -> str:

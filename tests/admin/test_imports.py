@@ -108,13 +108,27 @@ def test_a_bad_row_is_named_with_its_field_and_the_remedy(browser, busy, model, 
         ("code,name,colour\nP,N,red\n", "Unknown columns: colour"),
         ("name,kind\nN,usage\n", "Missing columns: code"),
         ("", "No valid data"),
-        (b"\xff\xfe\x00\x01", "while trying to read file"),
+        (b"\xff\xfe\x01", "while trying to read file"),
+        ("code,name\nP,N\n".encode("utf-16"), "save the file as CSV in UTF-8"),
     ],
 )
 def test_a_file_that_does_not_fit(browser, busy, text, words):
     page = preview(browser(), Product, text or b" ")
     assert words in page.content.decode()
     assert "Traceback" not in page.content.decode()
+
+
+NULS = ["code,name,kind,revenue_treatment\nP\0Q,N,usage,usage_as_billed\n", "code,na\0me,kind\nP,N,usage\n",
+        "code,name,kind,revenue_treatment\nP,N\0,usage,usage_as_billed\n", "\0"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NULS, ids=["in a key", "in a heading", "in a name", "alone"])
+def test_a_nul_character_in_a_file_is_named(browser, busy, text):
+    client, before = browser(), Product.objects.count()
+    page = preview(client, Product, text)
+    assert (page.status_code, "confirm_form" in page.context) == (200, False)
+    assert "nul character" in page.content.decode().lower()
+    assert Product.objects.count() == before
 
 
 def test_what_stopped_fitting_between_preview_and_confirmation_imports_nothing(browser, busy):
