@@ -15,8 +15,19 @@ from exceptions.done import Done
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
 from q2c import clock, keys, states
+from q2c.reasons import Reason
 
-CLOSE = "close_without_fix"
+CLOSE, REDATE, REOPEN = "close_without_fix", "redate", "reopen_period"
+# Where people ask and the answer is no, the reversal has come to its end.
+ENDED_BY_NO = frozenset({str(Reason.REVERSAL_APPROVAL_REQUIRED)})
+# What a person asks about a case of the flow: refused, the case is where it was.
+ABOUT_CASES = frozenset({CLOSE, REDATE})
+# The right that whoever decides needs besides that of deciding: what they could ask for themselves.
+RIGHTS = {
+    str(Reason.REVERSAL_APPROVAL_REQUIRED): "ledger.reverse_journalentry",
+    REDATE: "ledger.redate_journalentry",
+    REOPEN: "ledger.reopen_period",
+}
 _OPEN_REQUEST = "ON CONFLICT (subject_type, subject_id, action) WHERE state = 'requested' DO NOTHING"
 
 
@@ -24,12 +35,13 @@ _OPEN_REQUEST = "ON CONFLICT (subject_type, subject_id, action) WHERE state = 'r
 class Decision(Done):
     """`done` and `left` are approvals. `closed_steps` are to be abandoned, `granted_steps` to be replayed.
 
-    `refused_steps` waited for a signature that they will not get.
+    `refused_steps` waited for a signature that they will not get. `rows` are the requests that were decided.
     """
 
     closed_steps: list[uuid.UUID] = field(default_factory=list)
     granted_steps: list[uuid.UUID] = field(default_factory=list)
     refused_steps: list[uuid.UUID] = field(default_factory=list)
+    rows: list[Approval] = field(default_factory=list)
 
 
 def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt.datetime, **data: Any) -> None:
@@ -57,6 +69,23 @@ def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt
         for case in cases
     ]
     rowsets.insert(Approval, [rowsets.fitted(Approval, row) for row in rows], on_conflict=_OPEN_REQUEST)
+
+
+def ask_about(
+    subject: tuple[str, str], action: str, why: str, requested_by: Any, data: Mapping[str, Any]
+) -> Approval | None:
+    """Ask for a decision on what is no case: (type, key). None where the same is asked already."""
+    if not why.strip():
+        raise NotPossible("Say why; whoever decides reads it")
+    row = {
+        "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "requested", "subject_type": subject[0],
+        "subject_id": subject[1], "case": None, "action": action, "reason": why.strip(), "amount_minor": None,
+        "currency": "", "data": dict(data), "requested_by": requested_by.pk, "requested_at": clock.now(),
+        "decision": "",
+    }  # fmt: skip
+    with states.acting(rights.name_of(requested_by), why):
+        made = rowsets.insert(Approval, [rowsets.fitted(Approval, row)], on_conflict=_OPEN_REQUEST, returning="id")
+    return Approval.objects.get(id=made[0][0]) if made else None
 
 
 def _granting(case: Case) -> dict[str, Any]:
@@ -94,7 +123,7 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
     decision = Decision(left=asked.left)
     with states.acting(rights.name_of(user), text):
         rows = _locked(asked)
-        decision.done = _decide(user, rows, "approve", text)
+        decision.done, decision.rows = _decide(user, rows, "approve", text), rows
         closing = [row.case for row in rows if row.action == CLOSE and row.case]
         by_cause: dict[str, list[uuid.UUID]] = {}
         for row in rows:
@@ -127,8 +156,8 @@ def refuse(
     """Disagree, and say why: the cases go back into the queue.
 
     Those of which the flow itself asked go to the team that `owners` names for their stage, as something else has to
-    change now. Or they end, `for_good`: then their `closed_steps` are to be abandoned. A request to close a case is
-    never ended by refusing it.
+    change now. Or they end, `for_good` or since nothing else is left: then their `closed_steps` are to be abandoned.
+    What a person asks about a case (closing it, re-dating) does not end the case by being refused.
     """
     if not text.strip():
         raise NotPossible("Say why it is refused; whoever asked will read it")
@@ -137,10 +166,11 @@ def refuse(
     actor = rights.name_of(user)
     with states.acting(actor, text):
         rows = _turn_down(user, "refuse", text, asked, decision)
-        flow = [row.case for row in rows if row.action != CLOSE and row.case]
+        flow = [row.case for row in rows if row.action not in ABOUT_CASES and row.case]
+        over = [row.case for row in rows if row.action in ENDED_BY_NO and row.case]
         decision.refused_steps = [case.step_id for case in flow if case.step_id]
         ended = {"resolved_at": clock.now(), "resolution": "closed_without_fix"}
-        closed = states.move(Case, "close_without_fix", [case.id for case in flow] if for_good else [], **ended)
+        closed = states.move(Case, "close_without_fix", [case.id for case in (flow if for_good else over)], **ended)
         decision.closed_steps = [case.step_id for case in flow if case.id in closed and case.step_id]
         states.move(Case, "send_back", [row.case_id for row in rows if row.case_id])
         timeline.record([(case_id, "closed_without_fix", text, {}) for case_id in closed], actor)
@@ -167,7 +197,7 @@ def _hand_over(cases: Sequence[Case], owners: Mapping[str, str], actor: str) -> 
 
 
 def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
-    """Take back one's own request."""
+    """Take back one's own request. What was nothing but that request ends; its `closed_steps` are to be abandoned."""
     asked = Done()
     found = {row.id: row for row in Approval.objects.visible_to(user).filter(id__in=approval_ids)}
     for approval_id in approval_ids:
@@ -180,6 +210,12 @@ def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> De
     decision = Decision(left=asked.left)
     with states.acting(rights.name_of(user), text):
         rows = _turn_down(user, "withdraw", text, asked, decision)
+        over = [row.case for row in rows if row.action in ENDED_BY_NO and row.case]
+        ended = {"resolved_at": clock.now(), "resolution": "closed_without_fix"}
+        closed = states.move(Case, "close_without_fix", [case.id for case in over], **ended)
+        decision.closed_steps = [case.step_id for case in over if case.id in closed and case.step_id]
+        timeline.record([(case_id, "closed_without_fix", text, {}) for case_id in closed], rights.name_of(user))
+        problems.settle({case.problem_id for case in over})
         states.move(Case, "send_back", [row.case_id for row in rows if row.case_id])
     return decision
 
@@ -188,7 +224,7 @@ def _turn_down(user: Any, verb: str, text: str, asked: Done, decision: Decision)
     """The requests that were still open, refused or taken back now; their cases stay as they are."""
     kind = {"refuse": "approval_refused", "withdraw": "approval_withdrawn"}[verb]
     rows = _locked(asked)
-    decision.done = _decide(user, rows, verb, text)
+    decision.done, decision.rows = _decide(user, rows, verb, text), rows
     timeline.record(
         [(row.case_id, kind, text, {"action": row.action}) for row in rows if row.case_id], rights.name_of(user)
     )
@@ -208,6 +244,8 @@ def decidable(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
         elif row.requested_by_id == user.pk:
             asked.left[approval_id] = "nobody decides what they asked for"
             own.append(row)
+        elif not user.has_perm(RIGHTS.get(row.action, rights.APPROVE)):
+            asked.left[approval_id] = f"the right {RIGHTS[row.action]} is missing"
         else:
             asked.done.append(approval_id)
     if own:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
-from exceptions import approvals, batches, calendars, failures, moves, problems, rowsets, timeline, unblock
+from exceptions import approvals, batches, calendars, failures, moves, problems, rights, rowsets, timeline, unblock
 from exceptions.failures import Failure
 from exceptions.models import Case, Policy
 from exceptions.models.case import ENDED, RESOLUTIONS, UNRESOLVED
@@ -54,7 +54,9 @@ def open_for(found: Iterable[Failure], actor: str) -> dict[uuid.UUID, uuid.UUID]
             for case in known.values()
         ]
         _strike(strikes, actor)
-        _ask_where_needed([row["id"] for row in rows] + [strike.case.id for strike in strikes], now, actor)
+        asked_by = {row["id"]: by_step[row["step_id"]].asked_by for row in rows}
+        asked_by |= {strike.case.id: strike.failure.asked_by for strike in strikes}
+        _ask_where_needed(asked_by, now, actor)
         unblock.blocked_again({f.blocker for f in by_step.values() if f.blocker})
         return {row["step_id"]: row["id"] for row in rows} | {step_id: case.id for step_id, case in known.items()}  # type: ignore[misc]
 
@@ -146,16 +148,18 @@ def _strike(strikes: Sequence[_Strike], actor: str) -> None:
     problems.settle({strike.case.problem_id for strike in strikes if not strike.same})
 
 
-def _ask_where_needed(case_ids: Sequence[uuid.UUID], now: dt.datetime, actor: str) -> None:
-    """What waits for a second person is asked of one."""
+def _ask_where_needed(asked_by: Mapping[uuid.UUID, str], now: dt.datetime, actor: str) -> None:
+    """What waits for a second person is asked of one, in the name of whoever wants it (case id → user name)."""
     reasons = {reason.value for reason in APPROVALS}
     waiting = list(
-        Case.objects.filter(id__in=case_ids, reason__in=reasons, state__in=("open", "reopened")).order_by("id")
+        Case.objects.filter(id__in=list(asked_by), reason__in=reasons, state__in=("open", "reopened")).order_by("id")
     )
     if not waiting:
         return
     states.move(Case, "ask_approval", [case.id for case in waiting])
-    approvals.ask(waiting, "", "", None, now)
+    people = {one.get_username(): one for one in rights.people_called(set(asked_by.values()) - {""})}
+    for name in sorted({asked_by[case.id] for case in waiting}):
+        approvals.ask([case for case in waiting if asked_by[case.id] == name], "", "", people.get(name), now)
     timeline.record([(case.id, "approval_requested", case.text, {"action": case.reason}) for case in waiting], actor)
 
 

@@ -19,7 +19,8 @@ class Failure:
     """A step that cannot go on by itself. `blocker` is (connection, object type, object key, condition).
 
     `text` is what the platform or the check said; left empty, the policy's sentence is said. `amount_minor` counts
-    in minor units of `currency`. `source` and `target` name platforms: salesforce → erp-us.
+    in minor units of `currency`. `source` and `target` name platforms: salesforce → erp-us. `asked_by` is the user
+    name of whom a second person's word is asked for; empty where the flow asks.
     """
 
     step_id: uuid.UUID
@@ -43,6 +44,7 @@ class Failure:
     connection: str = ""
     context: Mapping[str, Any] = dataclass_field(default_factory=dict)
     correlation_id: uuid.UUID | None = None
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -326,6 +326,13 @@ POLICIES: dict[R, Row] = {
         "Correct what it names, in the ERP or in master data here.",
         _JOURNAL_AGAIN,
     ),
+    R.REVERSAL_APPROVAL_REQUIRED: Row(
+        "Reversal needs approval", "The reversal of the journal of {business_key} waits for a second person.",
+        CONTROL, "normal", 8, "approval",
+        "The journal, its mirror as it would be booked, and why it is to be reversed.",
+        "A second person who may reverse journals approves or refuses, with a reason; not the one who asked.",
+        "Once approved, the mirror entry is made and posted; once refused, the request ends and nothing is booked.",
+    ),
     R.CONTENT_DIFFERS: Row(
         "The platform holds something else", "{target} holds {business_key} with different content: {text}",
         SYSTEMS, "urgent", 4, "journal",

@@ -108,18 +108,7 @@ def reverse(entry_id: uuid.UUID, effective_on: dt.date, event_id: uuid.UUID, rea
     """
     # Locked, so that of two requests at once the second sees the first one's mirror.
     original = JournalEntry.objects.select_related("entity", "period").select_for_update(of=("self",)).get(pk=entry_id)
-    fact = Fact(
-        event_id=event_id,
-        event_type="JournalReversed",
-        entity_code=original.entity.code,
-        effective_on=effective_on,
-        currency=original.currency,
-        subledger=original.subledger,
-        journal=original.journal,
-        correlation_id=original.correlation_id,
-        lines=(),
-        rule_set=original.rule_set,
-    )
+    fact = _reversal(original, effective_on, event_id)
     before = latest([fact]).get(identity(fact))
     if before and before.state != "superseded":
         return existing(before)
@@ -131,6 +120,28 @@ def reverse(entry_id: uuid.UUID, effective_on: dt.date, event_id: uuid.UUID, rea
     written = write_ready([mirror])
     # Without it, somebody else has just written the mirror of the same event.
     return existing(latest([fact])[identity(fact)], "created" if written else "existing")
+
+
+def reversible(entry_id: uuid.UUID, effective_on: dt.date) -> list[Finding]:
+    """What keeps an entry from being reversed on a day; nothing is written."""
+    original = JournalEntry.objects.select_related("entity", "period").get(pk=entry_id)
+    fact = _reversal(original, effective_on, original.event_id)
+    return _in_the_way(Books.load([fact]), fact, original)
+
+
+def _reversal(original: JournalEntry, effective_on: dt.date, event_id: uuid.UUID) -> Fact:
+    return Fact(
+        event_id=event_id,
+        event_type="JournalReversed",
+        entity_code=original.entity.code,
+        effective_on=effective_on,
+        currency=original.currency,
+        subledger=original.subledger,
+        journal=original.journal,
+        correlation_id=original.correlation_id,
+        lines=(),
+        rule_set=original.rule_set,
+    )
 
 
 def _in_the_way(books: Books, fact: Fact, original: JournalEntry) -> list[Finding]:

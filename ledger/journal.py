@@ -1,7 +1,7 @@
 """The journal, as everybody else reaches it. Batch first; whatever writes runs in the caller's transaction."""
 
 from ledger.booking import Result, post_ready
-from ledger.corrections import Difference, Rederived, differences, rederive, reverse, supersede
+from ledger.corrections import Difference, Rederived, differences, rederive, reverse, reversible, supersede
 from ledger.dry_run import Check, Preview, preview
 from ledger.moving import Document, mark_blocked, mark_posted, mark_posting
 from ledger.reading import EntryView, ViewLine, read
@@ -24,5 +24,6 @@ __all__ = [
     "read",
     "rederive",
     "reverse",
+    "reversible",
     "supersede",
 ]

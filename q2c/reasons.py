@@ -49,6 +49,7 @@ class Reason(enum.StrEnum):
     FX_RATE_MISSING = "fx_rate_missing"
     JOURNAL_UNBALANCED = "journal_unbalanced"
     JOURNAL_REFUSED = "journal_refused"
+    REVERSAL_APPROVAL_REQUIRED = "reversal_approval_required"
     CONTENT_DIFFERS = "content_differs"
     # Platforms
     PLATFORM_UNAVAILABLE = "platform_unavailable"
@@ -66,4 +67,6 @@ class Reason(enum.StrEnum):
 TRANSIENT = frozenset({Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason.OUTCOME_UNKNOWN})
 
 # These wait for a second person, not for a repair.
-APPROVALS = frozenset({Reason.CREDIT_APPROVAL_REQUIRED, Reason.DISCOUNT_APPROVAL_REQUIRED})
+APPROVALS = frozenset(
+    {Reason.CREDIT_APPROVAL_REQUIRED, Reason.DISCOUNT_APPROVAL_REQUIRED, Reason.REVERSAL_APPROVAL_REQUIRED}
+)

@@ -207,6 +207,17 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Dec
     return decision
 
 
+def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
+    """Take back one's own request; a reversal that was asked for is given up. Raises Refused."""
+    with transaction.atomic():
+        concerned = Approval.objects.filter(id__in=approval_ids).exclude(case=None)
+        _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
+        decision = approvals.withdraw(user, approval_ids, text)
+        actor = rights.name_of(user)
+        replay.abandon(decision.closed_steps, actor, text or "taken back", told=f"Taken back by {actor}")
+    return decision
+
+
 def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str, *, for_good: bool = False) -> Decision:
     """Disagree, and say why: the cases go back into the queue, or, for good, what waited for it is given up.
 

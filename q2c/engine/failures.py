@@ -35,6 +35,7 @@ def of(stage: Stage, work: Work) -> Failure:
         connection=step.connection,
         context={"findings": [described(finding) for finding in work.findings]},
         correlation_id=step.correlation_id,
+        asked_by=str(work.notes.get("asked_by", "")),
     )
 
 

@@ -17,6 +17,7 @@ from q2c.engine.emit import Incoming, Stored
 from q2c.models import Order, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
+from q2c.stages.reverse_journal import PERSON
 
 CANCEL = "q2c.cancel_order"
 REVERSE = "ledger.reverse_journalentry"
@@ -40,7 +41,10 @@ def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, to
 
 
 def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reason: str, token: str = "") -> Stored:
-    """Ask for the mirror of a posted journal. Raises like cancel_order. Whether its period is open is the stage's."""
+    """Ask for the mirror of a posted journal; a second person decides. Raises like cancel_order.
+
+    Whether its period is open is the stage's to say.
+    """
     _require(user, REVERSE, "reverse a journal")
     said = _reason(reason)
     with states.acting(user.get_username(), said):
@@ -86,7 +90,7 @@ def _store(type_: str, payload: Any, user: Any, correlation_id: uuid.UUID, token
     (stored,) = emit.store(
         [
             Incoming(
-                type=type_, version=EVENTS[type_].version, source=f"urn:q2c:person:{user.get_username()}"[:200],
+                type=type_, version=EVENTS[type_].version, source=f"{PERSON}{user.get_username()}"[:200],
                 source_id=token or str(keys.new_id()), correlation_id=correlation_id, causation_id=None,
                 occurred_at=clock.now(), raw=msgspec.json.encode(payload), payload=payload,
             )

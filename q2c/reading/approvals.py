@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,12 +11,20 @@ from typing import Any
 
 import msgspec
 
-from exceptions.approvals import CLOSE
+from exceptions import rights
+from exceptions.approvals import CLOSE, REDATE, REOPEN, RIGHTS
 from exceptions.models import Approval, Policy, Team
+from ledger import journal
+from ledger.journal import EntryView
+from ledger.models import JournalEntry
 from q2c.contracts.documents import OrderDocument
-from q2c.models import Order
+from q2c.contracts.events import JournalReversalRequested
+from q2c.models import Order, Step
 from q2c.money import Money
+from q2c.reasons import Reason
 from q2c.stages import STAGES, totals
+
+_REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,18 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
+class Reversing:
+    """The journal that a signature has reversed, and on which day; `view` has the lines that are turned."""
+
+    entry: JournalEntry
+    view: EntryView
+    effective_on: dt.date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One request with the order it is about, if the person may see that."""
+    """One request with the order or the journal it is about, if the person may see that."""
 
     approval: Approval
     title: str
@@ -44,10 +63,15 @@ class Request:
     back_to: str = ""
     order: Order | None = None
     portions: list[totals.Portion] = field(default_factory=list)
+    reversing: Reversing | None = None
+    # What deciding needs: the right to decide, and then that of the thing itself.
+    right: str = rights.APPROVE
 
     @property
-    def is_closing(self) -> bool:
-        return bool(self.approval.action == CLOSE)
+    def kind(self) -> str:
+        """closing | reversal | redate | reopen | order: what the words on the card depend on."""
+        kinds = {CLOSE: "closing", REDATE: "redate", REOPEN: "reopen", _REVERSAL: "reversal"}
+        return kinds.get(self.approval.action, "order")
 
     @property
     def is_mixed(self) -> bool:
@@ -64,6 +88,8 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     titles = dict(Policy.objects.values_list("reason", "title"))
     teams = dict(Team.objects.values_list("code", "name"))
     portions = dict(zip(documents, totals.portioned(rows), strict=True))
+    reversing = _reversing(user, approvals)
+    may = user.has_perm(rights.APPROVE)
     found = []
     for approval in approvals:
         case, data = approval.case, approval.data
@@ -78,9 +104,28 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 back_to=teams.get(stage.team, "") if stage is not None else "",
                 order=orders.get(number),
                 portions=portions.get(number, []),
+                reversing=reversing.get(approval.id),
+                right=RIGHTS.get(approval.action, rights.APPROVE) if may else rights.APPROVE,
             )
         )
     return found
+
+
+def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reversing]:
+    """By approval: read from the request that its step works on."""
+    asked = {a.case.step_id: a.id for a in approvals if a.action == _REVERSAL and a.case is not None}
+    if not asked:
+        return {}
+    steps = Step.objects.filter(id__in=list(asked)).select_related("event")
+    wanted = {asked[s.id]: msgspec.json.decode(s.event.payload, type=JournalReversalRequested) for s in steps}
+    seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
+    entries = {str(one.id): one for one in seen.filter(id__in=[each.journal_id for each in wanted.values()])}
+    views = {str(view.id): view for view in journal.read([one.id for one in entries.values()])}
+    return {
+        id_: Reversing(entries[one.journal_id], views[one.journal_id], one.effective_on, one.reason)
+        for id_, one in wanted.items()
+        if one.journal_id in views
+    }
 
 
 def _granted(finding: dict[str, Any]) -> Granted:

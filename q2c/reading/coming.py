@@ -16,7 +16,10 @@ from q2c.stages import STAGES
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """One thing that comes: `tone` bad (stopped), warn (being verified), busy (under way), quiet (on its day)."""
+    """One thing that comes: `tone` bad (stopped), warn (being verified), busy (under way), quiet (on its day).
+
+    What waits for a second person (`approval`) is warn too.
+    """
 
     what: str
     where: str
@@ -24,6 +27,7 @@ class Coming:
     at: dt.datetime | None
     text: str
     case: Case | None
+    approval: bool = False
 
 
 def does(stage: str) -> str:
@@ -42,6 +46,8 @@ def _coming(step: Step, case: Case | None) -> Coming:
     what = does(step.stage)
     if step.part.startswith("phase-"):
         what = f"phase {step.part.removeprefix('phase-')} is activated"
+    if step.state == "failed" and case is not None and case.state == "awaiting_approval":
+        return Coming(what, step.connection, "warn", None, step.text, case, approval=True)
     if step.state == "failed":
         return Coming(what, step.connection, "bad", None, step.text, case)
     if step.state == "unknown":

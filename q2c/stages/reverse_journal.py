@@ -1,5 +1,7 @@
 """reverse_journal: undoes post_journal by a mirror entry, which is then posted like any other.
 
+Nothing is reversed on one person's word: a second one signs, who is not the one that asked.
+
 Order key: the business document, so a journal is there before its reversal. A request that fails gives its place up:
 the mirror that another request made must not wait for it.
 """
@@ -8,16 +10,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
+from exceptions import approvals
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c.connectors.outcomes import Posted
-from q2c.contracts.events import JournalFact
-from q2c.models import Step
+from q2c.connectors.outcomes import Posted, Rejected, Unavailable
+from q2c.contracts.events import JournalFact, JournalReversalRequested
+from q2c.models import ApiKey, Step
+from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import booking
 from q2c.stages.record_invoice import finding_of
-from q2c.stages.verb import Fact, Part, Verb, Work
+from q2c.stages.verb import Fact, Finding, OpenPort, Part, Verb, Work
+
+# Source of what a person asked for on a page or by the API: followed by the user name.
+PERSON = "urn:q2c:person:"
 
 
 class ReverseJournal(Verb):
@@ -27,14 +35,25 @@ class ReverseJournal(Verb):
         return [[_part(fact.payload.journal_id, found.get(fact.payload.journal_id), names)] for fact in facts]
 
     def prepare(self, works: Sequence[Work]) -> None:
+        """A reversal that could be made waits for a second person's word; one that could not is told at once."""
         found = _found(work.fact.payload.journal_id for work in works)
+        signed = _signed(works)
+        people = requesters(works)
         for work in works:
-            asked = work.fact.payload.journal_id
-            if asked not in found:
+            asked, entry = work.fact.payload, found.get(work.fact.payload.journal_id)
+            if entry is None:
                 work.reject(
-                    Reason.RECORD_MISSING, f"Journal {asked} is not known", pointer="/journal_id", seen=asked,
-                    remedy="Send the id that GET /api/v1/journals shows",
+                    Reason.RECORD_MISSING, f"Journal {asked.journal_id} is not known", pointer="/journal_id",
+                    seen=asked.journal_id, remedy="Send the id that GET /api/v1/journals shows",
                 )  # fmt: skip
+                continue
+            work.request = entry
+            if _mirror_of(entry) is not None:
+                continue
+            work.findings = [finding_of(one) for one in journal.reversible(entry.id, asked.effective_on)]
+            if not work.findings and work.step.id not in signed:
+                work.notes["asked_by"] = people.get(work.step.id, "")
+                work.findings = [_to_sign(entry, asked, people.get(work.step.id) or work.fact.source)]
 
     def record(self, works: Sequence[Work]) -> None:
         found = _found(work.fact.payload.journal_id for work in works)
@@ -57,8 +76,56 @@ class ReverseJournal(Verb):
                 ),
             )  # fmt: skip
 
+    def preview(self, work: Work) -> dict[str, Any]:
+        """The mirror as it would be booked; what a preview writes is rolled back."""
+        entry, asked = work.request, work.fact.payload
+        if entry is None or _mirror_of(entry) is not None:
+            return {}
+        result = journal.reverse(entry.id, asked.effective_on, work.fact.id, asked.reason)
+        if result.entry_id is None:
+            return {}
+        (view,) = journal.read([result.entry_id])
+        work.notes["ahead"] = booking.ahead(view)
+        return {"entry": view}
+
+    def asks(self, work: Work) -> str:
+        return work.notes["ahead"].connection if work.notes.get("ahead") else ""
+
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
+        return booking.check_ahead(open_port, works, "The mirror entry would be made, but not posted")
+
     def failed(self, works: Sequence[Work]) -> None:
         Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
+
+
+def _signed(works: Sequence[Work]) -> set[uuid.UUID]:
+    """The steps whose reversal a second person has signed."""
+    granted = approvals.granted([work.step.id for work in works])
+    wanted = str(Reason.REVERSAL_APPROVAL_REQUIRED)
+    return {step_id for step_id, findings in granted.items() if any(one["reason"] == wanted for one in findings)}
+
+
+def requesters(works: Sequence[Work]) -> dict[uuid.UUID, str]:
+    """Step id → the user name of who asked: a person, or who made the key of the system that sent it."""
+    systems = {work.fact.source for work in works if not work.fact.source.startswith(PERSON)}
+    rows = ApiKey.objects.filter(system__in=systems, created_by__isnull=False).order_by("id")
+    makers = dict(rows.values_list("system", "created_by__username")) if systems else {}
+    found = {}
+    for work in works:
+        person, source = work.fact.source.removeprefix(PERSON), work.fact.source
+        found[work.step.id] = person if source.startswith(PERSON) else makers.get(source, "")
+    return found
+
+
+def _to_sign(entry: JournalEntry, asked: JournalReversalRequested, who: str) -> Finding:
+    worth = Money(entry.total_minor, entry.currency)
+    return Finding(
+        reason=Reason.REVERSAL_APPROVAL_REQUIRED,
+        text=f"{who} asks to reverse journal {entry.number}, {worth}, as of {asked.effective_on}: {asked.reason}",
+        pointer="/journal_id",
+        seen=entry.number,
+        remedy="A second person approves or refuses it",
+    )
 
 
 def _mirror_of(entry: JournalEntry) -> JournalEntry | None:

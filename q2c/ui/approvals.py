@@ -14,6 +14,7 @@ from exceptions.errors import NotPossible
 from exceptions.models import Approval
 from q2c.engine import desk
 from q2c.reading import approvals as reading
+from q2c.reasons import Reason
 from q2c.ui import lists, parts
 from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
@@ -40,9 +41,23 @@ def approvals(request: HttpRequest) -> HttpResponse:
         ],
         "decided": decided,
         "page": page,
-        "requests": reading.requests(request.user, page.rows),
+        "requests": [
+            (asked, _mirror(asked.reversing) if asked.reversing else None)
+            for asked in reading.requests(request.user, page.rows)
+        ],
     }
     return render(request, "approvals/approvals.html", context)
+
+
+def _mirror(found: reading.Reversing) -> parts.JournalPreview:
+    """What is signed: the mirror entry as it would be booked."""
+    lines = [
+        parts.JournalLine(line.account, line.account_name, line.credit_minor, line.debit_minor, line.memo,
+                          line.dimensions, line.rule)
+        for line in found.view.lines
+    ]  # fmt: skip
+    period = f"{found.effective_on:%Y-%m}"
+    return parts.JournalPreview(found.view.currency, lines, entity=found.view.entity, period=period)
 
 
 @require_POST
@@ -53,15 +68,15 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     verb, text = request.POST.get("verb", ""), request.POST.get("reason", "").strip()
     if verb == "approve":
         decision = desk.approve(request.user, [approval_id], text)
-        then = "It is sent again now." if decision.granted_steps else "It is closed; what waited behind it goes on."
-        happened = "Approved."
+        happened, then = "Approved.", _after_approval(decision)
     elif verb == "refuse":
         for_good = request.POST.get("then", "owner") == "reject"
         decision = desk.refuse(request.user, [approval_id], text, for_good=for_good)
         happened, then = "Refused.", _after_refusal(approval_id, decision)
     elif verb == "withdraw":
-        decision = asked.withdraw(request.user, [approval_id], text)
-        happened, then = "Taken back.", "The case is back in the queue."
+        decision = desk.withdraw(request.user, [approval_id], text)
+        happened = "Taken back."
+        then = "Nothing came of it." if decision.closed_steps or not _has_case(decision) else _BACK
     else:
         raise NotPossible(f"Nothing can be decided that is called “{verb}”")
     if decision.done:
@@ -71,7 +86,29 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     return HttpResponseRedirect(back(request, "approvals"))
 
 
+_REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
+_BACK = "The case is back in the queue."
+
+
+def _has_case(decision: Decision) -> bool:
+    return any(row.case_id for row in decision.rows)
+
+
+def _after_approval(decision: Decision) -> str:
+    action = decision.rows[0].action if decision.rows else ""
+    said = {
+        asked.CLOSE: "It is closed; what waited behind it goes on.",
+        asked.REOPEN: "The period is open. What waited for it is offered for replay; nothing is booked by itself.",
+        asked.REDATE: "It is booked anew on that day, and sent.",
+        _REVERSAL: "The mirror entry is made and posted now; then the journal is reversed.",
+    }
+    return said.get(action, "It is sent again now.")
+
+
 def _after_refusal(approval_id: uuid.UUID, decision: Decision) -> str:
+    action = decision.rows[0].action if decision.rows else ""
+    if action in asked.ENDED_BY_NO or not _has_case(decision):
+        return "The request has ended; nothing is done."
     if decision.closed_steps:
         return "The order is rejected; the sales platform is told why."
     case = Approval.objects.select_related("case__owner_team").get(id=approval_id).case

@@ -207,7 +207,7 @@ def explain(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
 
 @right("ledger.reverse_journalentry")
 def reverse(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
-    """Asks for the mirror entry; the engine makes it and posts it."""
+    """Asks for the mirror entry; once a second person has signed, the engine makes it and posts it."""
     entry = JournalEntry.objects.visible_to(request.user).filter(id=entry_id).first()
     if entry is None:
         raise Http404
@@ -216,6 +216,6 @@ def reverse(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
             request,
             lambda day, reason, token: requests.reverse_journal(request.user, entry, day, reason, token),
             f"Reversal of {entry.number} is asked for.",
-            "Its mirror entry is made in the period of that day and posted; then this one is reversed.",
+            "A second person decides. Until then nothing is booked.",
         )
     return redirect("journal", entry_id=entry.id)

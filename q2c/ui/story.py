@@ -21,7 +21,7 @@ def coming(found: Sequence[Coming]) -> list[dict[str, Any]]:
     return [
         {
             "coming": one,
-            "icon": _ICONS[one.tone],
+            "icon": "user-check" if one.approval else _ICONS[one.tone],
             "what": one.what[:1].upper() + one.what[1:],
             "case": _linked(one.case) if one.case else None,
         }

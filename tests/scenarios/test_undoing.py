@@ -2,7 +2,7 @@
 
 9 Mar 2026   Leeds Railways buys seats that grow after six months, and a day of training.
 9 Mar        Both are billed and posted.
-20 Mar       The training did not take place: its journal is reversed.
+20 Mar       The training did not take place: its journal is reversed, once a controller has signed that.
 1 Apr        The customer withdraws as of the 9th: then the order is cancelled, and what had not begun never begins.
 
 Or: the year is paid in advance, the customer leaves on 9 June, and is credited the days not used.
@@ -16,10 +16,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
 from q2c import clock
 from q2c.demo.deals import Deal, Line
+from q2c.demo.people import user
+from q2c.engine import desk
 from q2c.engine.intake import Item, Sender, take
 from q2c.models import Event, Invoice, Step, Subscription
 from tests.scenarios.conftest import LEEDS, Story, booked, entry, order
@@ -35,6 +37,13 @@ def tell(type_: str, id_: str, **data: Any) -> str:
     item = Item(body=msgspec.json.encode(data), attributes=attributes, content_type="application/json")
     (taken,) = take([item], Sender(system="back-office", actor="api:back-office"))
     return taken.status
+
+
+def sign(count: int) -> None:
+    """A controller signs the reversals that are asked for."""
+    asked = list(Approval.objects.filter(state="requested").values_list("id", flat=True))
+    assert len(asked) == count
+    assert desk.approve(user("dmitri"), asked, "as agreed").done == asked
 
 
 @pytest.fixture
@@ -121,6 +130,8 @@ def test_two_people_ask_at_once_and_one_mirror_is_posted(story: Story, sold: str
         for name in ("r-1", "r-2"):
             assert tell("JournalReversalRequested", name, **asked) == "stored"
         story.flow.work()
+        sign(2)
+        story.flow.work()
     original = entry(sold)
     assert (original.state, JournalEntry.objects.get(reverses=original).state) == ("reversed", "posted")
     assert len(story.documents()) == 2
@@ -132,6 +143,9 @@ def test_a_posted_journal_is_reversed_once_by_its_mirror(story: Story, sold: str
     with story.on("2026-03-20"):
         asked = {"journal_id": str(entry(sold).id), "effective_on": "2026-03-20", "reason": "training not held"}
         assert tell("JournalReversalRequested", "r-1", **asked) == "stored"
+        story.flow.work()
+        assert entry(sold).state == "posted", "a second person decides"
+        sign(1)
         story.flow.work()
         original = entry(sold)
         mirror = JournalEntry.objects.get(reverses=original)

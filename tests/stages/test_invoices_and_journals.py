@@ -1,4 +1,4 @@
-"""record_invoice, post_journal and reverse_journal, on a paper ledger that does what a story needs.
+"""record_invoice and post_journal, on a paper ledger that does what a story needs.
 
 DE01 sold ORD-1 to Acme in October 2026; it is 3 November.
 """
@@ -6,7 +6,6 @@ DE01 sold ORD-1 to Acme in October 2026; it is 3 November.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,7 @@ from ledger import periods
 from ledger.models import DimensionValue, FiscalPeriod, JournalEntry
 from q2c import clock, keys
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
-from q2c.contracts.events import JournalReversalRequested
-from q2c.engine import desk, emit, replay, run
+from q2c.engine import desk, emit, run
 from q2c.models import Event, Invoice, ItemMapping, Step
 from q2c.reasons import Reason
 from tests.engine.makers import NOW, OCTOBER, case, issue, order, person, run_all, step
@@ -277,108 +275,3 @@ def test_posted_once_it_is_not_posted_again(company: Any) -> None:
     run_all()
     assert company["erp-de"].writes == 1
     assert set(Step.objects.filter(stage="post_journal").values_list("state", flat=True)) == {"done"}
-
-
-# reverse_journal ------------------------------------------------------------------------------------------------------
-
-
-def _reverse(entry: JournalEntry, on: dt.date = TODAY, name: str = "r-1") -> None:
-    asked = JournalReversalRequested(journal_id=str(entry.id), effective_on=on, reason="billed in error")
-    arrives("JournalReversalRequested", asked, name, "back-office")
-    while run.drain("reverse_journal") + run.drain("post_journal"):
-        pass
-
-
-def posted(company: Any) -> JournalEntry:
-    issue("INV-1", order())
-    run_all()
-    return JournalEntry.objects.get()
-
-
-def test_a_posted_journal_is_mirrored_posted_and_reversed(company: Any) -> None:
-    original = posted(company)
-    _reverse(original)
-    mirror = JournalEntry.objects.get(reverses=original)
-    original = JournalEntry.objects.get(id=original.id)
-    assert (original.state, mirror.state, mirror.document_number) == ("reversed", "posted", "JE-2")
-    assert emitted("reverse_journal") == ["JournalReady"]
-    assert emitted("post_journal") == ["JournalPosted", "JournalReversed"]
-
-
-def test_a_second_request_is_done_by_the_mirror_that_is_there(company: Any) -> None:
-    original = posted(company)
-    _reverse(original)
-    _reverse(original, name="r-2")
-    mirror = JournalEntry.objects.get(reverses=original)
-    first, second = Step.objects.filter(stage="reverse_journal").order_by("seq")
-    assert (first.state, second.state, second.document) == ("done", "done", mirror.number)
-    assert (emitted("reverse_journal"), company["erp-de"].writes) == (["JournalReady"], 2)
-    assert not Case.objects.exists()
-
-
-def test_a_request_that_failed_holds_no_mirror_back(company: Any) -> None:
-    """The first names a day before the journal's own; the second is right, and its mirror goes out."""
-    original = posted(company)
-    _reverse(original, OCTOBER - dt.timedelta(days=1))
-    stuck = Case.objects.get(stage="reverse_journal")
-    assert (stuck.reason, stuck.field) == ("journal_refused", "/effective_on")
-    assert "would come before entry" in stuck.text
-    _reverse(original, name="r-2")
-    assert JournalEntry.objects.get(reverses=original).state == "posted"
-    assert JournalEntry.objects.get(id=original.id).state == "reversed"
-    replay.replay([stuck.step_id], "ann")
-    run_all()
-    run.drain("reverse_journal")
-    assert Step.objects.get(id=stuck.step_id).state == "done"
-
-
-def _before_it_was_booked(company: Any) -> JournalEntry:
-    return posted(company)
-
-
-def _in_a_closed_period(company: Any) -> JournalEntry:
-    original = posted(company)
-    _close("receivables")
-    return original
-
-
-@pytest.mark.parametrize(
-    ("story", "on", "reason"),
-    [
-        (_before_it_was_booked, OCTOBER - dt.timedelta(days=1), "journal_refused"),
-        (_in_a_closed_period, OCTOBER, "period_closed"),
-    ],
-    ids=["before it was booked", "in a closed period"],
-)
-def test_what_cannot_be_reversed(company: Any, story: Callable[[Any], JournalEntry], on: dt.date, reason: str) -> None:
-    original = story(company)
-    before = JournalEntry.objects.count()
-    _reverse(original, on, "r-2")
-    assert Case.objects.get(stage="reverse_journal").reason == reason
-    assert JournalEntry.objects.count() == before
-
-
-def test_a_journal_that_is_blocked_is_reversed_only_after_it_was_posted(company: Any) -> None:
-    company["erp-de"].inactive.add(("cost_center", "CC-410"))
-    issue("INV-1", order())
-    run_all()
-    entry = JournalEntry.objects.get()
-    _reverse(entry)
-    asked = Step.objects.get(stage="reverse_journal")
-    assert asked.state == "waiting", "held behind the journal that it undoes"
-    company["erp-de"].inactive.clear()
-    replay.replay([step("INV-1", "post_journal").id], "ann")
-    run_all()
-    while run.drain("reverse_journal") + run.drain("post_journal"):
-        pass
-    entry = JournalEntry.objects.get(id=entry.id)
-    assert entry.state == "reversed"
-
-
-@pytest.mark.parametrize("asked", ["not an id", "00000000-0000-7000-8000-000000000000"])
-def test_a_journal_that_nobody_knows(company: Any, asked: str) -> None:
-    request = JournalReversalRequested(journal_id=asked, effective_on=NOW.date(), reason="x")
-    arrives("JournalReversalRequested", request, source="back-office")
-    run.drain("reverse_journal")
-    stuck = Case.objects.get()
-    assert (stuck.reason, stuck.field) == ("record_missing", "/journal_id")
