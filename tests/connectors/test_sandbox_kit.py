@@ -150,6 +150,17 @@ def test_for_some_seconds_of_the_sandboxes_clock(control, caller):
     assert caller.limits().status_code == 200
 
 
+@pytest.mark.parametrize("vendor", ["salesforce", "zuora", "netsuite", "avatax", "credit"])
+def test_a_switch_for_an_operation_that_the_vendor_does_not_know_is_refused_with_those_it_knows(vendor):
+    control = Control(vendor)
+    answer = control.call("POST", "faults", {"name": "unavailable", "operation": "creaet"})
+    known = control.state()["operations"]
+    assert answer.status_code == 400
+    assert answer.json()["error"] == f"ValueError: creaet is no operation here; there are {', '.join(known)}"
+    assert len(known) > 1 and known == sorted(known)
+    assert control.faults() == []
+
+
 def test_switching_off_one_and_all(control, caller):
     control.fault("unavailable", "create")
     control.fault("latency", value=1)

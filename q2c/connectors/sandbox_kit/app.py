@@ -76,6 +76,10 @@ class Sandbox:
 
         return register
 
+    def operations(self) -> set[str]:
+        """What a fault switch may name."""
+        return {route.operation for route in self.routes}
+
     def start(self) -> None:
         prepare(self.schema)
 

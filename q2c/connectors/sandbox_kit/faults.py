@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +37,17 @@ class Fault:
     value: float
 
 
-def set_fault(store: Store, switch: dict[str, Any]) -> None:
-    """Switch one on: {name, operation, value, times, for_s}."""
+def set_fault(store: Store, switch: dict[str, Any], operations: Collection[str]) -> None:
+    """Switch one on: {name, operation, value, times, for_s}. `operations` are those that the vendor knows."""
     if switch["name"] not in SWITCHES:
         raise ValueError(f"{switch['name']} is no fault switch; there are {', '.join(SWITCHES)}")
+    operation = switch.get("operation") or ""
+    if operation and operation not in operations:
+        raise ValueError(f"{operation} is no operation here; there are {', '.join(sorted(operations))}")
     until = None if not switch.get("for_s") else store.now() + dt.timedelta(seconds=float(switch["for_s"]))
     store.connection.execute(
         f"INSERT INTO {store.schema}.fault (name, operation, value, times, until) VALUES (%s, %s, %s, %s, %s)",
-        [switch["name"], switch.get("operation", ""), switch.get("value", 0), switch.get("times"), until],
+        [switch["name"], operation, switch.get("value", 0), switch.get("times"), until],
     )
     store.set(_ANY, True)
 
