@@ -20,6 +20,7 @@ from django.db import connection
 from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Subscription
+from q2c.reading import customers
 
 # A sender that gives one trace id to thousands of facts gets the first of them.
 ROWS_MAX = 500
@@ -41,7 +42,7 @@ class Entry:
 
 @dataclass(kw_only=True, slots=True)
 class Trace:
-    """`found_as` says what the identifier is; `candidates` are orders to choose from where it names a customer."""
+    """`found_as` says what the identifier is; `candidates` are orders of the customers called so."""
 
     query: str
     found_as: list[str] = field(default_factory=list)
@@ -210,11 +211,10 @@ def _merged(*querysets: Any) -> list[Any]:
 
 
 def _of_customer(user: Any, query: str) -> list[Order]:
-    """The newest orders of the customer that the query names, by key or by the whole name."""
-    orders = Order.objects.visible_to(user).order_by("-id")
-    return list(orders.filter(customer_key=query)[:CANDIDATES_MAX]) or list(
-        orders.filter(customer_name__iexact=query)[:CANDIDATES_MAX]
-    )
+    """The newest orders of the customers that the query names, by key or by part of the name."""
+    orders = Order.objects.visible_to(user).defer("document").order_by("-id")
+    keys = {query, *customers.keys_called(query)}
+    return list(orders.filter(customer_key__in=keys)[:CANDIDATES_MAX])
 
 
 def _entries(found: Trace) -> Iterable[Entry]:

@@ -100,9 +100,10 @@ class CaseFilters(filters.FilterSet):
 
 
 class Cases(Records):
-    """Newest first. People act with their own rights; a key acts for the person who made it."""
+    """What failed, newest first. People act with their own rights; a key acts for the person who made it."""
 
     model = Case
+    one = "One case: its cause and what is in the way, its findings, its proof, and everything that happened to it."
     serializer_class = CaseDetailSerializer
     list_serializer = CaseSerializer
     filterset_class = CaseFilters
@@ -140,7 +141,7 @@ class Cases(Records):
 
     @extend_schema(parameters=_QUERY)
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """As in the queue, with its query language."""
+        """Newest first; `q` and `tab` as in the queue, with its query language."""
         return super().list(request, *args, **kwargs)
 
     @extend_schema(request=None, responses=CaseSerializer)

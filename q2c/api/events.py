@@ -147,6 +147,7 @@ class Events(Records):
     """Facts as they arrived, newest first."""
 
     model = Event
+    one = "One event with what it says and the steps that followed from it."
     serializer_class = EventDetailSerializer
     list_serializer = EventSerializer
     filterset_class = EventFilters

@@ -53,9 +53,10 @@ class InvoiceFilters(filters.FilterSet):
 
 
 class Invoices(Records):
-    """Newest first."""
+    """Invoices that billing issued, newest first."""
 
     model = Invoice
+    one = "One invoice with its lines."
     serializer_class = InvoiceDetailSerializer
     list_serializer = InvoiceSerializer
     filterset_class = InvoiceFilters

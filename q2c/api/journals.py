@@ -97,9 +97,10 @@ class JournalFilters(filters.FilterSet):
 
 
 class Journals(Records):
-    """Newest first."""
+    """Journal entries, newest first."""
 
     model = JournalEntry
+    one = "One entry with its lines: account, dimensions, three amounts, and the rule and version that made each."
     serializer_class = JournalDetailSerializer
     list_serializer = JournalSerializer
     filterset_class = JournalFilters

@@ -210,6 +210,7 @@ class Orders(Records):
     """Closed deals and what became of them, newest first."""
 
     model = Order
+    one = "One order with its invoice groups, its lines and its subscriptions."
     serializer_class = OrderDetailSerializer
     list_serializer = OrderSerializer
     filterset_class = OrderFilters

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 from django.views.decorators.csrf import csrf_exempt
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from q2c.api.problems import Problem
@@ -17,10 +18,13 @@ _PAGING = {"cursor", "limit", "format"}
 class Records(ReadOnlyModelViewSet):
     """`model` and `serializer_class`; `list_serializer` where a list shows less; `filterset_class`.
 
+    In the OpenAPI document the docstring speaks of the list, and `one` of a single record.
+
     Its right is to view the model. Nothing reaches a caller but through visible_to.
     """
 
     model: type[Model]
+    one = ""
     list_serializer: Any = None
     lookup_value_regex = "[0-9a-fA-F-]{36}"
     # Parameters that are no filters of the filterset.
@@ -31,6 +35,7 @@ class Records(ReadOnlyModelViewSet):
         super().__init_subclass__(**kwargs)
         if "model" in cls.__dict__:
             cls.right = f"{cls.model._meta.app_label}.view_{cls.model._meta.model_name}"  # type: ignore[attr-defined]
+            extend_schema_view(retrieve=extend_schema(description=cls.one))(cls)
 
     def get_queryset(self) -> QuerySet[Any]:
         return self.narrowed(self.model.objects.visible_to(self.request.user))  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ class ReferenceSerializer(serializers.ModelSerializer):
 
 
 class TraceSerializer(serializers.Serializer):
-    """Empty lists where the caller may not see a noun. `candidates` are orders of the customer that `q` names."""
+    """Empty lists where the caller may not see a noun. `candidates` are orders of the customers that `q` names."""
 
     query = serializers.CharField()
     found_as = serializers.ListField(child=serializers.CharField(), help_text="What the identifier is")
@@ -48,7 +48,7 @@ class Trace(APIView):
     right = "q2c.view_event"
 
     @extend_schema(
-        parameters=[OpenApiParameter("q", str, required=True, description="Any identifier of any system")],
+        parameters=[OpenApiParameter("q", str, required=True, description="Any identifier, or part of a customer's name")],
         responses=TraceSerializer,
     )
     def get(self, request: Any) -> Response:

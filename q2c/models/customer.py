@@ -12,7 +12,10 @@ from q2c.models.visible import VisibleQuerySet
 
 
 class Customer(models.Model):
-    """`parent_key` names another customer's key; it is text because a parent may be unknown, which is a finding."""
+    """`parent_key` names another customer's key; it is text because a parent may be unknown, which is a finding.
+
+    Looked up by part of the name: the index over upper(name) is migration customer_names.
+    """
 
     key = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=200)

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from q2c import trace
 from q2c.models import Event, Step
+from q2c.reading import hits as search
 from q2c.reading.coming import does
+from q2c.reading.hits import Hits
 from q2c.trace import Trace
 from q2c.ui import links, words
 from q2c.ui.parts import Entry
@@ -49,6 +51,11 @@ class Chapter:
 def show(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").strip()
     found = trace.find(request.user, query)
+    hits = Hits() if found and not found.candidates else search.hits(request.user, query)
+    if hits.replay is not None or hits.problem is not None:
+        return HttpResponseRedirect(
+            links.to("replay", hits.replay.id) if hits.replay else links.to("problem", hits.problem.id)  # type: ignore[union-attr]
+        )
     chapters = _chapters(found)
     context = {
         "query": query[:200],
@@ -56,12 +63,22 @@ def show(request: HttpRequest) -> HttpResponse:
         "chapters": chapters,
         "documents": _documents(found),
         "references": found.references,
+        "hits": hits,
+        "customers": [_customer(customer.key, customer.name) for customer in hits.customers],
+        "in_queue": links.to("queue", tab="open", q=f"amount:{hits.amount}") if hits.amount else "",
         "candidates": [{"order": order, "href": links.to("trace", q=order.number)} for order in found.candidates],
         "begins": min((e.at for c in chapters for e in c.entries), default=None),
         "ends": max((e.at for c in chapters for e in c.entries), default=None),
         "failed": [{"case": case, "href": links.to("case", case.id)} for case in found.cases],
     }
     return render(request, "trace/page.html", context)
+
+
+def _customer(key: str, name: str) -> dict[str, str]:
+    return {
+        "key": key, "name": name, "orders": links.to("orders", q=key), "invoices": links.to("invoices", q=key),
+        "cases": links.to("queue", q=f'customer:"{name}"'),
+    }  # fmt: skip
 
 
 def _documents(found: Trace) -> list[dict[str, Any]]:

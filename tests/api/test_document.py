@@ -52,6 +52,10 @@ def test_it_is_valid_openapi_and_says_who_may(document: dict[str, Any]) -> None:
         for method, operation in methods.items():
             assert operation.get("description"), (method, path)
             assert {"400", "401"} <= set(operation["responses"]), (method, path)
+    # What is said of a list is not said of one record.
+    for noun in ("events", "orders", "invoices", "journals", "cases"):
+        listed, one = (document["paths"][f"/api/v1/{noun}{tail}"]["get"]["description"] for tail in ("", "/{id}"))
+        assert "newest first" in listed.lower() and one.startswith("One "), noun
     open_paths = {path for path, methods in document["paths"].items() if methods.get("post", {}).get("security") == []}
     assert {shape(path) for path in open_paths} == {
         shape(p) for _, p, _, right in ADDRESSES if right in OPEN - {"public"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -12,7 +14,9 @@ from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c import clock
 from q2c.connectors.outcomes import Rejected
-from q2c.models import Invoice, Step, Subscription
+from q2c.engine import desk
+from q2c.models import Customer, Invoice, Order, Step, Subscription
+from q2c.reading import customers, hits
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import boss, page, person
@@ -65,10 +69,88 @@ def test_each_document_is_a_chapter_in_the_order_of_time(client, journey):
     assert "16 events" in text or "events," in text
 
 
-def test_a_customers_name_offers_its_orders(client, journey):
+@pytest.mark.parametrize("q", ["Other%20Ltd", "other", "HER%20L", "K-O-2"])
+def test_part_of_a_customers_name_finds_it_with_its_orders(client, journey, q):
+    Customer.objects.create(key="K-O-2", name="Other Ltd")
+    Order.objects.filter(number="O-2").update(customer_key="K-O-2")
     client.force_login(boss())
-    text = page(client, "/trace?q=Other%20Ltd")
-    assert "Orders of this customer" in text and "/trace?q=O-2" in text
+    text = page(client, f"/trace?q={q}")
+    assert "Other Ltd" in text and "/trace?q=O-2" in text and "/trace?q=O-1" not in text
+    assert "/orders?q=K-O-2" in text and "/invoices?q=K-O-2" in text
+    client.force_login(person("ann", "q2c.view_event", "q2c.view_order"))
+    text = page(client, f"/trace?q={q}")
+    assert "/trace?q=O-2" in text and "/invoices?q=K-O-2" not in text, "customers are seen with their own right"
+
+
+def test_many_customers_are_cut_and_that_is_said(client):
+    Customer.objects.bulk_create(Customer(key=f"K-{n}", name=f"Alike {n:02}") for n in range(25))
+    client.force_login(boss())
+    text = page(client, "/trace?q=alike")
+    assert "Alike 19" in text and "Alike 20" not in text and "write more of the name" in text
+
+
+@pytest.mark.parametrize(
+    "written", ["1234.50", "1,234.50", "1.234,50 EUR", "EUR 1,234.50", "€1 234.5", "1'234.50", "eur1234,50"]
+)
+def test_an_exact_amount_finds_the_order_and_the_invoice(client, journey, written):
+    Order.objects.filter(number="O-2").update(total_minor=123_450)
+    Invoice.objects.filter(number="INV-3").update(total_minor=123_450)
+    client.force_login(boss())
+    text = page(client, "/trace?" + urlencode({"q": written}))
+    assert "Orders of this amount" in text and ">O-2<" in text and ">O-1<" not in text
+    assert "Invoices of this amount" in text and ">INV-3<" in text
+    assert "amount%3A1234.5" in text
+    client.force_login(person("ann", "q2c.view_event", "q2c.view_order"))
+    text = page(client, "/trace?" + urlencode({"q": written}))
+    assert ">O-2<" in text and "INV-3" not in text and "Open cases" not in text
+
+
+def test_an_amount_counts_in_the_decimals_of_each_currency(client, journey):
+    Order.objects.filter(number="O-1").update(total_minor=1234, currency="JPY")
+    Order.objects.filter(number="O-2").update(total_minor=123_400)
+    client.force_login(boss())
+    for written, there, not_there in (("1234", ("O-1", "O-2"), ()), ("1234 JPY", ("O-1",), ("O-2",)),
+                                      ("¥1,234", ("O-1",), ("O-2",)), ("1234.5 JPY", (), ("O-1", "O-2"))):  # fmt: skip
+        text = page(client, "/trace?" + urlencode({"q": written}))
+        assert all(f">{number}<" in text for number in there), written
+        assert not any(f">{number}<" in text for number in not_there), written
+
+
+def test_numbers_of_replays_and_problems_lead_to_their_pages(client, journey):
+    rosa = boss()
+    client.force_login(rosa)
+    case = Case.objects.select_related("problem").get()
+    batch = desk.plan(rosa, [case.id])
+    for number, address in ((f"R-{batch.number}", f"/replays/{batch.id}"), (f"r-{batch.number}", f"/replays/{batch.id}"),
+                            (f"P-{case.problem.number}", f"/problems/{case.problem_id}")):  # fmt: skip
+        assert client.get(f"/trace?q={number}")["Location"] == address
+    assert "Nothing has this identifier" in page(client, "/trace?q=R-999999")
+    client.force_login(person("ann", "q2c.view_event"))
+    assert "Nothing has this identifier" in page(client, f"/trace?q=R-{batch.number}")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1,234.50 EUR", ("1234.50", "EUR")), ("1.234,50", ("1234.50", "")), ("1,234", ("1234", "")),
+        ("1.234", ("1234", "")), ("1,5", ("1.5", "")), ("1,234,567", ("1234567", "")), ("-12.5 usd", ("-12.5", "USD")),
+        ("1 234,5", ("1234.5", "")), ("£3", ("3", "GBP")), ("12.3456", ("12.3456", "")), ("5.", ("5", "")),
+        ("O-1", None), ("INV 12", None), ("12 ABC", None), ("", None), ("1e9", None), ("9" * 20, None), ("٣", None),
+    ],
+)  # fmt: skip
+def test_what_is_read_as_an_amount(written, read):
+    assert hits.amount(written) == (read and (Decimal(read[0]), read[1]))
+
+
+def test_the_name_and_the_amount_are_looked_up_by_an_index():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for rows, index in (
+            (Customer.objects.filter(customers.called("acme")), "customer_name"),
+            (Invoice.objects.filter(total_minor=5), "invoice_amount"),
+            (Order.objects.filter(total_minor=5), "order_amount"),
+        ):
+            assert index in rows.explain(), index
 
 
 @pytest.mark.parametrize("q", ["zzz", "%27%3B--", "C-99999999999999", "x" * 3000, "%F0%9F%92%B8", "%25"])

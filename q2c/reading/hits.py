@@ -1,0 +1,112 @@
+"""What people type that is no identifier: part of a customer's name, an amount, the number of a replay or a problem.
+
+Orders and invoices are looked up by their exact amount; cases by amount are the queue's own filter. Journals are found
+by the invoice that they book.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from exceptions.models import Problem, ReplayBatch
+from q2c import money
+from q2c.models import Customer, Invoice, Order
+from q2c.reading import customers
+
+MOST = 20
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
+_NUMBER = re.compile(r"(?P<letter>[RP])-(?P<number>[0-9]{1,15})", re.IGNORECASE)
+_DIGITS = re.compile(r"[-\u2212]?[0-9][0-9.,'\u2019 \u00a0\u202f]*")
+
+
+@dataclass(kw_only=True, slots=True)
+class Hits:
+    """Rows of each noun, the newest first, at most MOST; `more` says which of them there are more of."""
+
+    replay: ReplayBatch | None = None
+    problem: Problem | None = None
+    customers: list[Customer] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    invoices: list[Invoice] = field(default_factory=list)
+    amount: str = ""
+    more: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.replay or self.problem or self.customers or self.orders or self.invoices)
+
+
+def hits(user: Any, query: str) -> Hits:
+    """What this person may see of it. A handful of look-ups, each by an index."""
+    query = query.strip()[:200]
+    found = Hits()
+    if not query or not query.isprintable():
+        return found
+    if numbered := _NUMBER.fullmatch(query):
+        number = int(numbered["number"])
+        if numbered["letter"].upper() == "R":
+            found.replay = ReplayBatch.objects.visible_to(user).filter(number=number).first()
+        else:
+            found.problem = Problem.objects.visible_to(user).filter(number=number).first()
+        return found
+    if wanted := amount(query):
+        units, currency = wanted
+        found.amount = f"{units:f}{currency}"
+        chosen = _of_amount(units, currency)
+        found.orders = _some(found, "orders", Order.objects.visible_to(user).filter(chosen).defer("document"))
+        found.invoices = _some(found, "invoices", Invoice.objects.visible_to(user).filter(chosen))
+    else:
+        called = Customer.objects.visible_to(user).filter(customers.called(query)).order_by("name", "key")
+        found.customers = _some(found, "customers", called)
+    return found
+
+
+def _some(found: Hits, noun: str, rows: Any) -> list[Any]:
+    rows = list((rows if rows.ordered else rows.order_by("-id"))[: MOST + 1])
+    if len(rows) > MOST:
+        found.more.add(noun)
+    return rows[:MOST]
+
+
+def amount(text: str) -> tuple[Decimal, str] | None:
+    """1,234.50 EUR, EUR 1.234,50, €1234.5, 1 234: (units, currency or nothing); None where it is no amount.
+
+    The last of two kinds of separator is the decimal one; one that stands once before other than three digits, too.
+    """
+    currency = ""
+    rest = text.strip()
+    for sign, code in _SIGNS.items():
+        if rest.startswith(sign) or rest.endswith(sign):
+            rest, currency = rest.strip(sign).strip(), code
+    if not currency and (coded := re.fullmatch(r"([A-Za-z]{3})\s*(.+)|(.+?)\s*([A-Za-z]{3})", rest)):
+        code = (coded[1] or coded[4]).upper()
+        if code not in money.EXPONENTS:
+            return None
+        rest, currency = (coded[2] or coded[3]).strip(), code
+    if not _DIGITS.fullmatch(rest) or len(rest) > 24:
+        return None
+    digits = re.sub(r"['\u2019 \u00a0\u202f]", "", rest).replace("\u2212", "-")
+    last = max(digits.rfind("."), digits.rfind(","))
+    if last >= 0:
+        both = "." in digits and "," in digits
+        once = digits.count(digits[last]) == 1
+        decimal = once and (both or len(digits) - last - 1 != 3)
+        whole, part = (digits[:last], digits[last + 1 :]) if decimal else (digits, "")
+        digits = re.sub(r"[.,]", "", whole) + (f".{part}" if part else "")
+    units = Decimal(digits)
+    return (units, currency) if abs(units) < 10**15 else None
+
+
+def _of_amount(units: Decimal, currency: str) -> Q:
+    """Exactly so much, in each currency by its own decimals."""
+    chosen = Q(pk__in=[])
+    for exponent in sorted(set(money.EXPONENTS.values())):
+        minor = units.scaleb(exponent)
+        codes = [code for code, places in money.EXPONENTS.items() if places == exponent and currency in ("", code)]
+        if codes and minor == minor.to_integral_value():
+            chosen |= Q(total_minor=int(minor), currency__in=codes)
+    return chosen
