@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -21,6 +22,27 @@ def known_zone(name: str) -> None:
         raise ValidationError(f"{name} is not a time zone; write one like Europe/Berlin") from None
 
 
+class MembersHistory(HistoricalRecords):
+    """Tells of changes that come from the person's side, too: user.teams.set(…) changes teams.
+
+    simple-history takes whatever it was called on for the record that has the history.
+    """
+
+    def m2m_changed(
+        self, instance: Any, action: str, attr: str, pk_set: set[Any] | None, reverse: bool, **more: Any
+    ) -> None:
+        if not reverse:
+            super().m2m_changed(instance, action, attr, pk_set, reverse, **more)
+            return
+        if action == "pre_clear":
+            # Afterwards nobody knows which they were.
+            instance._teams_left = list(instance.teams.values_list("pk", flat=True))
+        touched = instance.__dict__.pop("_teams_left", []) if action == "post_clear" else pk_set or ()
+        for team in Team.objects.filter(pk__in=touched):
+            team._change_reason = getattr(instance, "_change_reason", None)
+            super().m2m_changed(team, action, attr, {instance.pk}, False, **more)
+
+
 class Team(models.Model):
     """A group of people with one calendar. `workdays` are ISO weekdays: 12345 is Monday to Friday."""
 
@@ -33,7 +55,7 @@ class Team(models.Model):
     workdays = models.CharField(
         max_length=7, default="12345", validators=[RegexValidator(r"^(?!.*(.).*\1)[1-7]+$", "Digits 1 to 7, each once")]
     )
-    history = HistoricalRecords(m2m_fields=[members])
+    history = MembersHistory(m2m_fields=[members])
 
     class Meta:
         ordering = ["name"]
