@@ -15,14 +15,14 @@ from typing import Any
 from exceptions import approvals
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c.connectors.outcomes import Posted, Rejected, Unavailable
+from q2c.connectors.outcomes import Posted
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import ApiKey, Step
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import booking
 from q2c.stages.record_invoice import finding_of
-from q2c.stages.verb import Fact, Finding, OpenPort, Part, Verb, Work
+from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 
 # Source of what a person asked for on a page or by the API: followed by the user name.
 PERSON = "urn:q2c:person:"
@@ -91,7 +91,7 @@ class ReverseJournal(Verb):
     def asks(self, work: Work) -> str:
         return work.notes["ahead"].connection if work.notes.get("ahead") else ""
 
-    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Rejected | Unavailable | None]:
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
         return booking.check_ahead(open_port, works, "The mirror entry would be made, but not posted")
 
     def failed(self, works: Sequence[Work]) -> None:
