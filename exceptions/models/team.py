@@ -39,7 +39,7 @@ class MembersHistory(HistoricalRecords):
             instance._teams_left = list(instance.teams.values_list("pk", flat=True))
         touched = instance.__dict__.pop("_teams_left", []) if action == "post_clear" else pk_set or ()
         for team in Team.objects.filter(pk__in=touched):
-            team._change_reason = getattr(instance, "_change_reason", None)
+            team._change_reason = getattr(instance, "_change_reason", None)  # type: ignore[attr-defined]
             super().m2m_changed(team, action, attr, {instance.pk}, False, **more)
 
 
