@@ -37,9 +37,10 @@ class Q2C(AppConfig):
 
     def ready(self) -> None:
         from q2c import checks  # noqa: F401
-        from q2c.engine import watch
+        from q2c.engine import callouts, watch
 
         watch.listen()
+        callouts.listen()
         pre_create_historical_record.connect(_date, dispatch_uid="q2c.history_date")
 
         # q2c stands last in INSTALLED_APPS, so every table exists when its turn comes.

@@ -48,7 +48,9 @@ class Trace(APIView):
     right = "q2c.view_event"
 
     @extend_schema(
-        parameters=[OpenApiParameter("q", str, required=True, description="Any identifier, or part of a customer's name")],
+        parameters=[
+            OpenApiParameter("q", str, required=True, description="Any identifier, or part of a customer's name")
+        ],
         responses=TraceSerializer,
     )
     def get(self, request: Any) -> Response:

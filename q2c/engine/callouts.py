@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.signals import post_save
 
 from exceptions.failures import RawItem
-from q2c import clock
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
+from q2c import clock, keys
 from q2c.connectors import http
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.engine import breaker, intake, wake
 from q2c.engine.alone import alone
-from q2c.engine.sources import actor_of, answering, source_of
+from q2c.engine.sources import POLLED, READING, actor_of, answering, source_of
 from q2c.models import Callout, Connection
 from q2c.reasons import Reason
 
 CALLOUTS_AT_ONCE = 200
+AGAIN_MAX = 10_000
 # Between tries, as long as the platform does not answer.
 WAITS_S = (2, 10, 60, 300, 900)
 TELL_AFTER = 8
@@ -28,6 +35,32 @@ def call_out(connection: Connection, references: Iterable[str], correlation_id: 
     count = Callout.remember(connection.name, references, correlation_id)
     wake.task_after_commit("fetch_called_out")
     return count
+
+
+def unread(connection: str) -> QuerySet[Case]:
+    """What this platform gave, could not be read, and is still somebody's case."""
+    kept = Case.objects.filter(source=connection, step_id=None, raw_hash__isnull=False, state__in=UNRESOLVED)
+    return kept.exclude(business_key__in=("", READING))
+
+
+def read_again(connection: Connection, waiting: QuerySet[Case] | None = None) -> int:
+    """Fetch what could not be read once more, all of it or some: no poll does, while it does not change there.
+
+    What was missing may be here now, or have been put right where a change is not told. Returns how many.
+    """
+    cases = unread(connection.name) if waiting is None else waiting
+    references = list(cases.order_by("due_at").values_list("business_key", flat=True)[:AGAIN_MAX])
+    return call_out(connection, references, keys.new_id()) if references else 0
+
+
+def listen() -> None:
+    """A connection that was changed may read now what it could not."""
+    post_save.connect(_changed, sender=Connection, dispatch_uid="q2c.callouts.connection")
+
+
+def _changed(instance: Connection, raw: bool = False, **_: Any) -> None:
+    if not raw and instance.active and instance.service in POLLED:
+        transaction.on_commit(partial(read_again, instance), robust=True)
 
 
 def fetch_called_out() -> int:

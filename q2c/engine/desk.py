@@ -28,8 +28,9 @@ from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case, Offer, ReplayBatch, ReplayItem
 from exceptions.models.batch import UNDERWAY
 from q2c import clock
-from q2c.engine import previews, replay, wake
-from q2c.models import Step
+from q2c.engine import callouts, previews, replay, wake
+from q2c.engine.sources import POLLED
+from q2c.models import Connection, Step
 from q2c.stages import STAGES
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,24 @@ def replay_one(user: Any, case_id: uuid.UUID, why: str = "") -> ReplayBatch:
         batches.queue(user, batch.id)
         advance(batch.id)
     return ReplayBatch.objects.get(id=batch.id)
+
+
+def source_to_ask(case: Case) -> Connection | None:
+    """The platform that gave what could not be read, where it can be asked for it once more."""
+    if case.step_id is not None or not callouts.unread(case.source).filter(id=case.id).exists():
+        return None
+    return Connection.objects.filter(name=case.source, active=True, service__in=POLLED).first()
+
+
+def read_again(user: Any, case_id: uuid.UUID) -> str:
+    """Fetch anew what a platform gave and could not be read. Returns the connection. Raises Refused or NotPossible."""
+    rights.require(user, rights.REPLAY, "have it read again", [case_id])
+    case = Case.objects.visible_to(user).filter(id=case_id).first()
+    connection = source_to_ask(case) if case is not None else None
+    if connection is None:
+        raise NotPossible("It did not come from a platform that can be asked again, or has ended")
+    callouts.read_again(connection, callouts.unread(connection.name).filter(id=case_id))
+    return connection.name
 
 
 def cancel(user: Any, batch_id: uuid.UUID, why: str = "") -> ReplayBatch:

@@ -18,7 +18,7 @@ from q2c.connectors import http
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
 from q2c.engine import breaker, callouts, intake
 from q2c.engine.alone import alone
-from q2c.engine.sources import actor_of, answering, source_of
+from q2c.engine.sources import READING, actor_of, answering, source_of
 from q2c.models import Connection, PollCursor
 from q2c.reasons import Reason
 
@@ -31,8 +31,7 @@ OVERLAP_S = 120.0
 FIRST_LOOK_BACK_S = 24 * 3600.0
 # After so long without anything new, what could have been committed late has been.
 LATE_S = 900.0
-# The business key of a case about reading itself, and the reasons that such a case may have.
-_READING = "reading changes"
+# The reasons that a case about reading itself may have.
 _READ_REASONS = (Reason.CREDENTIALS_REFUSED, Reason.REQUEST_REFUSED, Reason.RECORD_MISSING)
 
 
@@ -61,7 +60,7 @@ def poll(connection: Connection) -> int:
             _note_failure(connection, failure.outcome)
             return new
     breaker.heard(connection.name)
-    intake.resolve_raw(connection.name, {_READING: None}, actor_of(connection), reasons=_READ_REASONS)
+    intake.resolve_raw(connection.name, {READING: None}, actor_of(connection), reasons=_READ_REASONS)
     PollCursor.objects.filter(connection=connection.name).update(polled_at=clock.now(), text="")
     return new
 
@@ -119,5 +118,5 @@ def _read_refused(connection: Connection, outcome: Rejected) -> RawItem:
     return RawItem(
         body=f"{outcome.reason} {outcome.code} {clock.today()}".encode(), source=connection.name, text=outcome.text,
         reason=outcome.reason if outcome.reason in _READ_REASONS else Reason.REQUEST_REFUSED, code=outcome.code,
-        field=outcome.field, business_key=_READING, content_type="text/plain",
+        field=outcome.field, business_key=READING, content_type="text/plain",
     )  # fmt: skip

@@ -23,6 +23,9 @@ from q2c.models import Breaker, Callout, Connection, Invoice, Step
 from q2c.reasons import Reason
 
 FETCHERS_MAX = 8
+# The services whose changes are read, and the business key of a case about reading itself.
+POLLED = ("crm", "billing")
+READING = "reading changes"
 _DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
 _INVOICE_REASONS = (
     *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
@@ -37,7 +40,7 @@ def source_of(connection: Connection) -> Any:
 def answering() -> list[Connection]:
     """Those whose platform answers, as far as is known."""
     down = Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True)
-    there = Connection.objects.filter(active=True, service__in=("crm", "billing")).exclude(name__in=list(down))
+    there = Connection.objects.filter(active=True, service__in=POLLED).exclude(name__in=list(down))
     return list(there.order_by("name"))
 
 

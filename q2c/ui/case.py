@@ -64,6 +64,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         ],
         "below": case_views.below(request.user, view, found, step),
         "actions": _may(found),
+        "askable": desk.source_to_ask(found) is not None,
         "dry_run": None,
         "proof": _proof(found, step),
         "refused": _refused(found),

@@ -68,6 +68,10 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     if request.POST.get("verb") == "look":
         _look_again(request, case)
         return HttpResponseRedirect(reverse("case", args=[case_id]))
+    if request.POST.get("verb") == "read_again":
+        asked = desk.read_again(request.user, case_id)
+        tell(request, "busy", f"{asked} is asked for it again.", "This case ends by itself when it can be read.")
+        return HttpResponseRedirect(reverse("case", args=[case_id]))
     return _carry_out(request, request.POST.get("verb", ""), [case_id])
 
 

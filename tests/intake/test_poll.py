@@ -10,14 +10,16 @@ import msgspec
 import pytest
 from django.core.cache import cache
 
+from exceptions.errors import NotPossible, Refused
 from exceptions.models import Case, RawBody
 from q2c import clock
 from q2c.connectors import registry
-from q2c.engine import callouts, poll
+from q2c.engine import callouts, desk, poll
 from q2c.models import Breaker, Callout, Connection, Event, PollCursor, Step
 from tests.connectors.control import Control
 from tests.connectors.salesforce import orgs
 from tests.connectors.zuora.tenant import Tenant, provisioned, subscription
+from tests.engine.makers import person
 from tests.intake import platforms
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +115,64 @@ def test_a_deal_that_cannot_be_mapped_is_kept_raw_once_and_ends_when_it_can(org:
     org.control.call("PATCH", f"records/Opportunity/{org.id_of('SO-1')}", {"Contract_Entity__c": "DE01"})
     org.poll(60)
     assert sorted(Case.objects.values_list("state", "resolution")) == [("open", ""), ("resolved", "superseded")]
+
+
+def abroad(org: Org) -> Case:
+    """A deal of an account in a country that the connection has no code for; an hour later no poll reads it any more."""
+    org.control.edit("Account", account_of(org, "C-100"), BillingCountry="Ruritania")
+    org.close("SO-1")
+    assert org.poll() == 0
+    case = Case.objects.get()
+    assert (case.state, "options.countries has no code for it" in case.text) == ("open", True)
+    assert org.poll(3600) == org.poll(3700) == 0
+    return case
+
+
+def account_of(org: Org, number: str) -> str:
+    return next(r["id"] for r in org.control.records("Account") if r["body"]["AccountNumber"] == number)
+
+
+def registers(org: Org, **countries: str) -> None:
+    """A person adds a code to the connection, in the admin."""
+    connection = Connection.objects.get(name="crm")
+    connection.options = {**connection.options, "countries": countries}
+    connection.save()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_missing_is_registered_and_the_deal_is_read_again(org: Org) -> None:
+    """Nothing changes in the sales platform: that the connection was put right is what has the deal fetched."""
+    case = abroad(org)
+    with clock.at(JAN + clock.seconds(3800)):
+        registers(org, Nowhere="NO")
+        assert callouts.fetch_called_out() == 1
+        case.refresh_from_db()
+        assert (case.state, case.attempts, Event.objects.count()) == ("open", 1, 0), "it lacks another one"
+        registers(org, Ruritania="DE")
+        assert callouts.fetch_called_out() == 1
+    case.refresh_from_db()
+    assert (case.state, case.resolution) == ("resolved", "resolved_by_itself")
+    assert (numbers(), case.proof["event"]) == (["SO-1"], str(Event.objects.get().id))
+    assert Step.objects.get().state == "waiting"
+    with clock.at(JAN + clock.seconds(3900)):
+        registers(org, Ruritania="AT")
+        assert Callout.objects.filter(done_at=None).count() == 0, "nothing waits for it any more"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_person_has_a_deal_read_again_after_master_data_changed(org: Org) -> None:
+    """Put right there in a way that no poll is told of: the account, not the deal."""
+    case, ann = abroad(org), person("ann")
+    org.control.edit("Account", account_of(org, "C-100"), BillingCountry="DE")
+    with clock.at(JAN + clock.seconds(3800)):
+        assert org.connection.name == desk.read_again(ann, case.id)
+        assert callouts.fetch_called_out() == 1
+        case.refresh_from_db()
+        assert case.state == "resolved"
+        with pytest.raises(NotPossible, match="or has ended"):
+            desk.read_again(ann, case.id)
+    with pytest.raises(Refused):
+        desk.read_again(person("ben", ()), case.id)
 
 
 def test_what_is_committed_late_is_found_in_the_overlap(org: Org) -> None:
