@@ -174,13 +174,27 @@ def close_without_fix(user: Any, case_ids: Sequence[uuid.UUID], why: str, root_c
         raise NotPossible("Say why nothing will be done; a second person decides on it")
     if root_cause not in ROOT_CAUSES:
         raise NotPossible(f"Choose a root cause: {', '.join(ROOT_CAUSES)}")
-    allowed = (*TO_DO, "snoozed")
-    with _working(user, case_ids, "close cases without a fix", allowed, rights.CLOSE, why) as (cases, result):
+    what = (approvals.CLOSE, "close cases without a fix", rights.CLOSE)
+    return _ask(user, case_ids, what, why, root_cause=root_cause)
+
+
+def redate(user: Any, case_id: uuid.UUID, why: str, **days: str) -> Done:
+    """Ask that what the case is about be booked on another day; a second person decides."""
+    if not why.strip():
+        raise NotPossible("Say why it is re-dated; whoever decides reads it")
+    what = (approvals.REDATE, "ask for another date", approvals.RIGHTS[approvals.REDATE])
+    return _ask(user, [case_id], what, why, **days)
+
+
+def _ask(user: Any, case_ids: Sequence[uuid.UUID], what: tuple[str, str, str], why: str, **data: str) -> Done:
+    """`what` is (action, in words, right). The cases wait for a second person."""
+    action, words, right = what
+    with _working(user, case_ids, words, (*TO_DO, "snoozed"), right, why) as (cases, result):
         moves.resume_clocks(cases)
         result.done = states.move(Case, "ask_approval", [case.id for case in cases], **moves.AWAKE)
-        approvals.ask(cases, approvals.CLOSE, why, user, clock.now(), root_cause=root_cause)
-        data = {"action": approvals.CLOSE, "root_cause": root_cause}
-        timeline.record([(case_id, "approval_requested", why, data) for case_id in result.done], rights.name_of(user))
+        approvals.ask(cases, action, why, user, clock.now(), **data)
+        told = {"action": action, **data}
+        timeline.record([(case_id, "approval_requested", why, told) for case_id in result.done], rights.name_of(user))
     return result
 
 

@@ -140,7 +140,7 @@ class Books:
             return books
         used = {fact.entity_code for fact in facts} & books.entities.keys()
         ids = [books.entities[code].id for code in used]
-        days = [fact.effective_on for fact in facts]
+        days = [day for fact in facts for day in (fact.effective_on, fact.dated_on) if day is not None]
         span = min(days), max(days) + dt.timedelta(days=1)
         shared_or_own = models.Q(entity__isnull=True) | models.Q(entity__in=ids)
         accounts = Account.objects.filter(shared_or_own, role__gt="")

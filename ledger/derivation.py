@@ -50,7 +50,7 @@ class Desk:
 
     def header(self, fact: Fact, look: Callable[[Books, Fact], T]) -> T:
         """What `look` finds for the entity, subledger, currency and day of a fact."""
-        key = (fact.entity_code, fact.subledger, fact.currency, fact.effective_on)
+        key = (fact.entity_code, fact.subledger, fact.currency, fact.effective_on, fact.dated_on)
         found = self._headers.get(key)
         if found is None:
             found = self._headers[key] = look(self.books, fact)

@@ -46,7 +46,8 @@ class Fact:
     """One event as one entity books it.
 
     `journal` is a row of models.series.JOURNALS, `business_document` reads like `invoice:INV-001`. Books kept side
-    by side (local, group) name their own `rule_set`.
+    by side (local, group) name their own `rule_set`. `dated_on` is the document's own day where the fact was re-dated
+    (ledger/redated.py); rates are of that day.
     """
 
     event_id: uuid.UUID
@@ -62,6 +63,7 @@ class Fact:
     correlation_id: uuid.UUID
     lines: tuple[FactLine, ...]
     rule_set: str = "primary"
+    dated_on: dt.date | None = None
 
     def __post_init__(self) -> None:
         if self.subledger not in SUBLEDGERS:

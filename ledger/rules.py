@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from ledger import fx
+from ledger import fx, redated
 from ledger.amounts import balanced
 from ledger.books import Books, Entity, PeriodRow
 from ledger.derivation import Desk, Posting, at_line
@@ -53,7 +53,8 @@ class Derived(NamedTuple):
 
 
 def derive(facts: Sequence[Fact], books: Books | None = None) -> list[Derived]:
-    """One Derived per fact, in order. At most eight queries per call, whatever its size; nothing is written."""
+    """One Derived per fact, in order. At most nine queries per call, whatever its size; nothing is written."""
+    facts = redated.applied(facts)
     desk = Desk(books or Books.load(facts))
     return [_derive(desk, fact) for fact in facts]
 
@@ -78,10 +79,10 @@ def header_findings(
         findings.append(Finding(Reason.CURRENCY_NOT_ALLOWED, text, "legal_entity", entity.code, "currency"))
     period = books.period(entity, fact.subledger, fact.effective_on)
     findings += _period_findings(entity, fact, period, correction)
-    rates = []
+    rates, day = [], fact.dated_on or fact.effective_on
     for target in (entity.currency, entity.group_currency):
-        rate = books.rate(fact.currency, target, fact.effective_on)
-        if rate is None and (missing := fx.missing(fact.currency, target, fact.effective_on)) not in findings:
+        rate = books.rate(fact.currency, target, day)
+        if rate is None and (missing := fx.missing(fact.currency, target, day)) not in findings:
             findings.append(missing)
         rates.append(rate or one)
     return entity, period, (rates[0], rates[1]), findings
@@ -197,6 +198,7 @@ class Explanation:
 
 def explain(fact: Fact) -> Explanation:
     """Which rules were looked at for each line and leg, which won and why, and what they make of the fact."""
+    (fact,) = redated.applied([fact])
     books = Books.load([fact])
     derived = derive([fact], books)[0]
     entity = books.entities.get(fact.entity_code)

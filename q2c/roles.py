@@ -38,18 +38,19 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "Billing ops": (
         *_READ, *_BULK, *_edit("q2c.customer", "q2c.product", "q2c.itemmapping", "q2c.taxnexus"),
-        "q2c.cancel_order",
+        "q2c.cancel_order", "ledger.redate_journalentry",
     ),
     "Finance systems": (
         *_READ, *_BULK, *_edit("q2c.product", "q2c.itemmapping", "ledger.account", "ledger.dimension",
         "ledger.dimensionvalue", "ledger.dimensionrule", "ledger.postingrule", "ledger.fxrate"),
-        "q2c.change_connection",
+        "q2c.change_connection", "ledger.redate_journalentry",
     ),
     "Controller": (
         *_READ, *_BULK, *_edit("ledger.legalentity", "ledger.account", "ledger.dimensionvalue", "ledger.postingrule",
         "ledger.fxrate", "q2c.product", "q2c.taxnexus", "q2c.commercialpolicy", "exceptions.policy"),
         "exceptions.approve_case", "q2c.approve_order", "ledger.close_period", "ledger.reopen_period",
         "ledger.change_fiscalperiod", "ledger.add_fiscalperiod", "ledger.reverse_journalentry",
+        "ledger.redate_journalentry",
     ),
     "Auditor": (
         *_READ, "q2c.view_apikey", "q2c.view_transition", "auth.view_user", "auth.view_group",

@@ -7,6 +7,7 @@ from ledger.models.fx_rate import FxRate
 from ledger.models.journal_entry import JournalEntry, JournalLine
 from ledger.models.period import FiscalPeriod
 from ledger.models.posting_rule import PostingRule, PostingRuleLine
+from ledger.models.redating import Redating
 from ledger.models.series import JournalSeries
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "LegalEntity",
     "PostingRule",
     "PostingRuleLine",
+    "Redating",
 ]

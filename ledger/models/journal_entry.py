@@ -69,7 +69,10 @@ class JournalEntry(ConcurrentTransitionMixin, StateRecord):
 
     class Meta:
         verbose_name_plural = "journal entries"
-        permissions = [("reverse_journalentry", "Can reverse journal entries")]
+        permissions = [
+            ("reverse_journalentry", "Can reverse journal entries"),
+            ("redate_journalentry", "Can ask that late journal entries be booked in an open period"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["event_id", "entity", "rule_set", "generation"], name="one_entry_per_event_and_rule_set"

@@ -1,4 +1,7 @@
-"""Fiscal periods: closed and reopened through their transitions, with a reason; their state is never typed."""
+"""Fiscal periods: closed through their transitions, with a reason; reopened once a second person has approved it.
+
+Their state is never typed.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from django.utils.html import format_html
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from exceptions import unblock
+from exceptions.errors import NotPossible
 from exceptions.rights import name_of
 from exceptions.sentences import count
 from ledger import periods
@@ -23,6 +27,7 @@ from q2c import clock
 from q2c.admin.master import MasterAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
+from q2c.engine import decisions
 
 # verb → (what the button says, the right, states it may begin in, what it does, what it means)
 MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
@@ -35,8 +40,10 @@ MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
         "Nothing is booked any more in these periods. What arrives for them becomes a case.",
     ),
     "reopen": (
-        "Reopen", "ledger.reopen_period", ("soft_closed", "closed"), periods.reopen,
-        "Everything is booked again in these periods. What waits for them is offered for replay.",
+        "Ask to reopen", "ledger.reopen_period", ("soft_closed", "closed"), None,
+        "Nothing changes until a second person approves it, under Approvals. From then on what is dated in these "
+        "periods is booked in them again, until they are closed. What waits for them is offered for replay; nothing is "
+        "booked by itself. A period that is closed in the ERP has to be opened there as well.",
     ),
 }  # fmt: skip
 
@@ -110,6 +117,9 @@ class FiscalPeriodAdmin(MasterAdmin):
         form = MoveForm(request.POST or None)
         if form.is_valid():
             since = clock.now()
+            if act is None:
+                self._asked(request, chosen, form.cleaned_data["change_reason"])
+                return redirect("admin:ledger_fiscalperiod_changelist")
             moved = self._moved(request, chosen, act, form.cleaned_data["change_reason"])
             announce(request, moved, since)
             return redirect("admin:ledger_fiscalperiod_changelist")
@@ -129,6 +139,18 @@ class FiscalPeriodAdmin(MasterAdmin):
         if not found:
             raise Http404
         return found
+
+    def _asked(self, request: HttpRequest, chosen: list[FiscalPeriod], why: str) -> None:
+        for period in chosen:
+            try:
+                decisions.ask_to_reopen(request.user, period, why)
+            except NotPossible as error:
+                self.message_user(request, f"{error.text}: nothing was asked", messages.WARNING)
+            else:
+                self.log_change(request, period, f"asked to reopen: {why}")
+                said = '{} stays {} until a second person approves: <a href="{}">Approvals</a>'
+                state = period.state.replace("_", " ")
+                self.message_user(request, format_html(said, period.key, state, reverse("approvals")))
 
     def _moved(self, request: HttpRequest, chosen: list[FiscalPeriod], act: Any, why: str) -> list[FiscalPeriod]:
         moved = []

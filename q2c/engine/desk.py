@@ -28,7 +28,7 @@ from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case, Offer, ReplayBatch, ReplayItem
 from exceptions.models.batch import UNDERWAY
 from q2c import clock
-from q2c.engine import callouts, previews, replay, wake
+from q2c.engine import callouts, decisions, previews, replay, wake
 from q2c.engine.sources import POLLED
 from q2c.models import Connection, Step
 from q2c.stages import STAGES
@@ -213,12 +213,16 @@ def _already(step_ids: Sequence[uuid.UUID], actor: str) -> None:
 
 
 def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
-    """Agree: what waited for a signature is replayed, what was to be closed is given up. Raises Refused."""
+    """Agree: what waited for a signature is replayed, what was to be closed is given up, a period is opened.
+
+    Raises Refused, or NotPossible where what was asked for cannot be done any more.
+    """
     asked = approvals.decidable(user, approval_ids, "approve")
     with transaction.atomic():
         concerned = Approval.objects.filter(id__in=asked.done).exclude(case=None)
         _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
         decision = approvals.approve(user, asked.done, text)
+        decisions.carry_out(user, decision.rows)
         actor = rights.name_of(user)
         replay.abandon(decision.closed_steps, actor, text or "closed without a fix")
         replay.replay(decision.granted_steps, actor, text or "approved")

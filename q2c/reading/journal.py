@@ -11,9 +11,9 @@ import msgspec
 from django.db.models import Q
 
 from exceptions.models import Case
-from ledger import journal, rules
+from ledger import journal, redating, rules
 from ledger.journal import Difference, EntryView
-from ledger.models import FiscalPeriod, JournalEntry
+from ledger.models import FiscalPeriod, JournalEntry, Redating
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
 from q2c.reading import coming, parties, reversals
@@ -45,6 +45,7 @@ class Whole:
     view: EntryView
     parties: parties.Parties
     reversal: reversals.Reversal | None
+    redated: Redating | None
     invoice: Invoice | None
     relatives: list[Relative]
     steps: list[Step] = field(default_factory=list)
@@ -78,6 +79,7 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         view=view,
         parties=parties.of_entries([entry])[entry.id],
         reversal=reversals.of_entries(user, [entry]).get(entry.id),
+        redated=_redated(entry),
         invoice=of_invoice.first() if number != entry.business_document else None,
         relatives=relatives,
         steps=steps,
@@ -93,6 +95,12 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
             ).order_by("starts_on")[:24]
         ),
     )  # fmt: skip
+
+
+def _redated(entry: JournalEntry) -> Redating | None:
+    """The decision by which it has this date."""
+    found = redating.decided(entry.event_id, entry.entity.code)
+    return next((one for one in found if one.effective_on == entry.effective_on), None)
 
 
 def _relatives(user: Any, entry: JournalEntry, view: EntryView) -> list[Relative]:

@@ -28,7 +28,7 @@ class PostJournal(Verb):
         return [[_part(payload, entry, names[entry.id])] for payload, entry in wanted]
 
     def prepare(self, works: Sequence[Work]) -> None:
-        current = _living(work.fact.payload.journal_id for work in works)
+        current = living(work.fact.payload.journal_id for work in works)
         # What was sent and not refused may be in the ledger, or is there and differs: looked up as it was, never
         # derived anew.
         unsent = [w for w in works if w.step.phase == "send" and w.step.sent_at is None]
@@ -101,7 +101,7 @@ def _entries(ids: Any) -> list[JournalEntry]:
     return list(JournalEntry.objects.filter(id__in=set(ids)).select_related("entity", "period"))
 
 
-def _living(ids: Any) -> dict[str, JournalEntry]:
+def living(ids: Any) -> dict[str, JournalEntry]:
     """By the id asked for: the entry, or the one that superseded it."""
     found = {str(entry.id): entry for entry in _entries(ids)}
     while stale := {asked: e.superseded_by_id for asked, e in found.items() if e.superseded_by_id}:

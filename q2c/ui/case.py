@@ -17,7 +17,7 @@ from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
 from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c.engine import desk, previews
+from q2c.engine import decisions, desk, previews
 from q2c.models import Step
 from q2c.models.step import OPEN
 from q2c.reading import followed
@@ -49,6 +49,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "step": step,
         "policy": Policy.objects.filter(reason=found.reason).first(),
         "fix": cause.fix_of(found),
+        "late": decisions.redatable(found) if found.state in (*TO_DO, "snoozed") else None,
         "blocker": sentences.thing(found.blocker) if found.blocker else "",
         "condition": sentences.condition(found.blocker_condition),
         "gone": gone,

@@ -22,7 +22,7 @@ from exceptions.models import Case
 from exceptions.models.case import ROOT_CAUSES
 from exceptions.rights import name_of
 from q2c import clock
-from q2c.engine import desk, watch
+from q2c.engine import decisions, desk, watch
 from q2c.ui.acting import answering, back, case_of, told
 from q2c.ui.frame import tell
 from q2c.ui.rights import require, right
@@ -65,6 +65,9 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
             href=reverse("replay", args=[batch.id]), link=f"R-{batch.number}",
         )  # fmt: skip
         return HttpResponseRedirect(reverse("case", args=[case_id]))
+    if request.POST.get("verb") == "redate":
+        _redate(request, case)
+        return HttpResponseRedirect(reverse("case", args=[case_id]))
     if request.POST.get("verb") == "look":
         _look_again(request, case)
         return HttpResponseRedirect(reverse("case", args=[case_id]))
@@ -73,6 +76,16 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         tell(request, "busy", f"{asked} is asked for it again.", "This case ends by itself when it can be read.")
         return HttpResponseRedirect(reverse("case", args=[case_id]))
     return _carry_out(request, request.POST.get("verb", ""), [case_id])
+
+
+def _redate(request: HttpRequest, case: Case) -> None:
+    """Ask that a late document be booked in the first open period."""
+    try:
+        day = dt.date.fromisoformat(request.POST.get("effective_on", ""))
+    except ValueError:
+        raise NotPossible("The day is missing or no date; write it like 2026-12-01") from None
+    decisions.ask_to_redate(request.user, case.id, day, request.POST.get("reason", "").strip())
+    tell(request, "busy", "Another date is asked for.", "A second person decides. Until then nothing is booked.")
 
 
 def _look_again(request: HttpRequest, case: Case) -> None:

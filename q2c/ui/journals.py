@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from ledger.models import JournalEntry
+from ledger.models import JournalEntry, Redating
 from q2c import clock, keys
 from q2c.engine import requests
 from q2c.money import Money
@@ -152,12 +152,18 @@ def _dates(found: whole_journal.Whole) -> list[tuple[str, Any]]:
     ]  # fmt: skip
     return facts(
         ("Effective", formats.when(entry.effective_on)),
+        ("Document dated", formats.when(found.redated.source_on) if found.redated else ""),
+        ("Re-dated", _decision(found.redated) if found.redated else ""),
         ("Period", f"{formats.period_text(entry.period.name)}, {entry.subledger}"),
         ("Period now", entry.period.state.replace("_", " ")),
         ("Booked", formats.when(entry.booked_at)),
         ("Posted", formats.when(entry.posted_at) if entry.posted_at else ""),
         *((f"Rate {source} to {target}", formats.rate(rate)) for source, target, rate in dict.fromkeys(rates)),
     )
+
+
+def _decision(one: Redating) -> str:
+    return f"asked by {one.asked_by}, approved by {one.approved_by}, {formats.day_text(one.at.date())}: {one.reason}"
 
 
 def _relative(relative: whole_journal.Relative, entry: JournalEntry) -> dict[str, Any]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import reverse
 
-from exceptions.models import Case, Offer, Policy
+from exceptions.models import Approval, Case, Offer, Policy
 from ledger.models import Account, FiscalPeriod, JournalEntry, LegalEntity, PostingRule
 from q2c.admin import books
 from q2c.models import Customer, ItemMapping, Product, TaxNexus, Transition
@@ -193,18 +196,52 @@ def move(verb, *periods):
     return f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?ids={ids}"
 
 
-def test_a_period_is_reopened_with_a_reason_and_says_what_waits(browser, busy):
+def approve(client):
+    """The one request that waits is signed by this person."""
+    asked = Approval.objects.get(state="requested")
+    return client.post(reverse("approval-decide", args=[asked.id]), {"verb": "approve", "reason": "seen"}, follow=True)
+
+
+def test_a_period_is_reopened_once_a_second_person_has_approved_and_says_what_waits(browser, busy):
     client = browser("Controller")
-    assert "Reopen" in client.get(address(october())).content.decode()
-    page = client.get(move("reopen", october()))
-    assert "DE01:receivables:2026-10: closed, 1 case waiting for it" in page.content.decode()
+    assert "Ask to reopen" in client.get(address(october())).content.decode()
+    page = client.get(move("reopen", october())).content.decode()
+    assert "DE01:receivables:2026-10: closed, 1 case waiting for it" in page
+    assert "Nothing changes until a second person approves it" in page and "nothing is booked by itself" in page
     assert client.post(move("reopen", october()), {"change_reason": ""}).status_code == 200
+    assert not Approval.objects.exists()
+    page = client.post(move("reopen", october()), {"change_reason": "A late invoice"}, follow=True)
+    assert "DE01:receivables:2026-10 stays closed until a second person approves" in said(page)[0]
+    page = client.post(move("reopen", october()), {"change_reason": "Once more"}, follow=True)
+    assert "is asked for already" in said(page)[0]
+    # Nobody decides what they asked for, nor does somebody who could not ask for it.
+    card = client.get(reverse("approvals")).content.decode()
+    assert "Reopen period DE01:receivables:2026-10" in card and "A late invoice" in card and "Take it back" in card
+    assert approve(client).status_code == 403
     assert october().state == "closed"
-    client.post(move("reopen", october()), {"change_reason": "A late invoice"})
+    user = get_user_model().objects.create_user("mia", password="a long enough word")
+    user.user_permissions.set(Permission.objects.filter(codename__in=("approve_case", "view_case")))
+    mia = Client()
+    mia.force_login(user)
+    assert "the right ledger.reopen_period is missing" in approve(mia).content.decode()
+    assert october().state == "closed"
+    second = browser("Controller", "Auditor")
+    page = approve(second).content.decode()
+    assert "The period is open." in page
     assert october().state == "open"
     moved = Transition.objects.filter(record_id=october().pk).latest("id")
-    assert (moved.source, moved.target, moved.actor, moved.why) == ("closed", "open", "controller", "A late invoice")
-    assert october().history.first().history_change_reason == "A late invoice"
+    assert (moved.source, moved.target, moved.actor) == ("closed", "open", "controller-auditor")
+    assert moved.why == "A late invoice (asked by controller)"
+    assert october().history.first().history_change_reason == "A late invoice (asked by controller)"
+
+
+def test_a_period_that_is_refused_stays_closed(browser, busy):
+    browser("Controller").post(move("reopen", october()), {"change_reason": "A late invoice"})
+    asked = Approval.objects.get()
+    address_ = reverse("approval-decide", args=[asked.id])
+    page = browser("Controller", "Auditor").post(address_, {"verb": "refuse", "reason": "Too late"}, follow=True)
+    assert "The request has ended" in page.content.decode()
+    assert (october().state, Approval.objects.get().state) == ("closed", "refused")
 
 
 def test_several_are_closed_and_those_in_another_state_are_named(browser, busy):
@@ -246,10 +283,13 @@ def test_the_next_fiscal_year_is_made_at_once(browser, busy):
 
 @pytest.mark.django_db(transaction=True)
 def test_reopening_a_period_offers_what_waited_for_it(browser, busy):
-    page = browser("Controller").post(move("reopen", october()), {"change_reason": "Late"}, follow=True)
+    browser("Controller").post(move("reopen", october()), {"change_reason": "Late"})
+    assert not Offer.objects.exists()
+    second = browser("Controller", "Auditor")
+    approve(second)
     (offer,) = Offer.objects.filter(state="open")
     assert offer.cases == 1
-    assert any(offer.title.rstrip(".") in text for text in said(page)), said(page)
+    assert offer.title.rstrip(".") in second.get(reverse("offers")).content.decode()
     assert "1 case" in offer.title and "1,190.00" in offer.title
 
 

@@ -1,0 +1,132 @@
+"""What two people decide about the books: a period is reopened, a late document is booked on another day.
+
+One asks, here; desk.approve() has the other's word carried out in its own transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django_fsm import ConcurrentTransition, TransitionNotAllowed
+
+from exceptions import approvals, casework, rights
+from exceptions.errors import NotPossible
+from exceptions.models import Approval, Case
+from ledger import periods, redating
+from ledger.facts import Fact
+from ledger.models import FiscalPeriod
+from q2c.contracts.events import JournalFact
+from q2c.models import Step
+from q2c.reasons import Reason
+from q2c.stages import booking
+from q2c.stages.post_journal import living
+
+_PERIOD = "fiscal_period"
+
+
+def ask_to_reopen(user: Any, period: FiscalPeriod, why: str) -> Approval:
+    """Raises Refused without the right, NotPossible where it is open or asked for already."""
+    rights.require(user, approvals.RIGHTS[approvals.REOPEN], "reopen a period")
+    if period.state == "open":
+        raise NotPossible(f"{period.key} is open already")
+    asked = approvals.ask_about((_PERIOD, period.key), approvals.REOPEN, why, user, {"state": period.state})
+    if asked is None:
+        raise NotPossible(f"That {period.key} be reopened is asked for already; see Approvals")
+    return asked
+
+
+@dataclass(frozen=True, slots=True)
+class Redatable:
+    """A late document: its own day, the one it is booked on now, and the first open period with its days."""
+
+    fact: Fact
+    source_on: dt.date
+    now_on: dt.date
+    period: FiscalPeriod
+    first_day: dt.date
+    last_day: dt.date
+
+
+def redatable(case: Case) -> Redatable | None:
+    """What re-dating a case of a closed period comes to; None where it cannot be."""
+    fact = _fact_of(case) if case.reason == Reason.PERIOD_CLOSED else None
+    if fact is None:
+        return None
+    (now,) = redating.applied([fact])
+    period = redating.first_open_after(fact.entity_code, fact.subledger, now.effective_on)
+    if period is None:
+        return None
+    last = period.ends_on - dt.timedelta(days=1)
+    return Redatable(fact, fact.effective_on, now.effective_on, period, period.starts_on, last)
+
+
+def ask_to_redate(user: Any, case_id: uuid.UUID, effective_on: dt.date, why: str) -> Case:
+    """Ask that the late document of a case be booked on a day of the first open period. Raises like ask_to_reopen."""
+    rights.require(user, approvals.RIGHTS[approvals.REDATE], "ask for another date", [case_id])
+    case = Case.objects.visible_to(user).filter(id=case_id).first()
+    found = redatable(case) if case is not None else None
+    if case is None or found is None:
+        raise NotPossible("Only what waits for a closed period, and was never posted, is re-dated")
+    _checked(found.fact, effective_on)
+    days = {"source_on": found.source_on.isoformat(), "effective_on": effective_on.isoformat()}
+    done = casework.redate(user, case_id, why, **days)
+    for text in done.left.values():
+        raise NotPossible(text[:1].upper() + text[1:])
+    return Case.objects.get(id=case_id)
+
+
+def carry_out(user: Any, rows: Sequence[Approval]) -> None:
+    """What was just approved, in the caller's transaction. Raises NotPossible where it cannot be done any more."""
+    for row in rows:
+        if row.action == approvals.REOPEN:
+            _reopen(user, row)
+        elif row.action == approvals.REDATE:
+            _redate(user, row)
+
+
+def _reopen(user: Any, row: Approval) -> None:
+    entity, subledger, name = row.subject_id.split(":")
+    period = FiscalPeriod.objects.get(entity__code=entity, subledger=subledger, name=name)
+    try:
+        periods.reopen(period, by=rights.name_of(user), why=f"{row.reason} (asked by {_asked_by(row)})")
+    except (TransitionNotAllowed, ConcurrentTransition):
+        raise NotPossible(f"{period.key} is open already; refuse the request") from None
+
+
+def _redate(user: Any, row: Approval) -> None:
+    fact = _fact_of(row.case) if row.case else None
+    if fact is None:
+        raise NotPossible("What was to be re-dated is not there any more")
+    day = _checked(fact, dt.date.fromisoformat(row.data["effective_on"]))
+    redating.decide(fact, day, reason=row.reason, asked_by=_asked_by(row), approved_by=rights.name_of(user))
+
+
+def _asked_by(row: Approval) -> str:
+    return rights.name_of(row.requested_by) if row.requested_by else "q2c"
+
+
+def _checked(fact: Fact, effective_on: dt.date) -> dt.date:
+    try:
+        redating.check(fact, effective_on)
+    except redating.NotRedatable as error:
+        raise NotPossible(str(error)) from None
+    return effective_on
+
+
+def _fact_of(case: Case) -> Fact | None:
+    """The invoice that the case's step records or whose journal it posts; a mirror entry has a day of its own."""
+    step = Step.objects.filter(id=case.step_id).select_related("event").first() if case.step_id else None
+    # What may have reached the platform keeps its date.
+    if step is None or step.state != "failed" or step.sent_at is not None:
+        return None
+    event_id = step.event_id if step.stage == "record_invoice" else None
+    if step.stage == "post_journal":
+        asked = msgspec.json.decode(step.event.payload, type=JournalFact).journal_id
+        entry = living([asked])[asked]
+        event_id = entry.event_id if entry.reverses_id is None else None
+    return booking.facts_of_events([event_id]).get(event_id) if event_id else None
