@@ -136,7 +136,7 @@ class Run:
             time.sleep(0.05)
         return self.printed
 
-    def end(self, number: int = signal.SIGINT, wait_s: float = 20) -> str:
+    def end(self, number: int = signal.SIGINT, wait_s: float = 60) -> str:
         self.process.send_signal(number)
         self.process.wait(wait_s)
         return self.printed
