@@ -15,13 +15,15 @@ from q2c.connectors.pushes import References
 class Vendor:
     """`connector` is module:Class; `services` are what a connection of it may serve.
 
-    `pushes` is module:function where the platform may call us (connectors/pushes.py).
+    `pushes` is module:function where the platform may call us (connectors/pushes.py); `documents` one that says where
+    a person opens a document there: (base address, reference) → address or empty.
     """
 
     title: str
     connector: str
     services: tuple[str, ...]
     pushes: str = ""
+    documents: str = ""
 
 
 CONNECTORS: dict[str, Vendor] = {
@@ -32,7 +34,10 @@ CONNECTORS: dict[str, Vendor] = {
     "zuora": Vendor(
         "Zuora", "q2c.connectors.zuora.client:Zuora", ("billing",), pushes="q2c.connectors.zuora.webhook:references"
     ),
-    "netsuite": Vendor("Oracle NetSuite", "q2c.connectors.netsuite.client:NetSuite", ("journals",)),
+    "netsuite": Vendor(
+        "Oracle NetSuite", "q2c.connectors.netsuite.client:NetSuite", ("journals",),
+        documents="q2c.connectors.netsuite.addresses:document",
+    ),
     "avatax": Vendor("Avalara AvaTax", "q2c.connectors.avatax.client:AvaTax", ("tax",)),
     "credit": Vendor("Credit service", "q2c.connectors.credit.client:CreditService", ("credit",)),
 }  # fmt: skip
@@ -57,6 +62,12 @@ def references_of(vendor: str) -> References:
     """What reads the pushes of a vendor that pushes."""
     reader: References = _named(CONNECTORS[vendor].pushes)
     return reader
+
+
+def document_address(vendor: str, base_url: str, reference: str) -> str:
+    """Where a person opens a document on the platform; empty where nobody has said how."""
+    path = CONNECTORS[vendor].documents if vendor in CONNECTORS else ""
+    return str(_named(path)(base_url, reference)) if path else ""
 
 
 def _named(path: str) -> Any:

@@ -9,13 +9,14 @@ from exceptions.models import Case
 from ledger import periods
 from ledger.models import FiscalPeriod
 from q2c import clock
-from q2c.demo import catalogue, connections
+from q2c.demo import catalogue, connections, people
 from q2c.demo.agenda import Agenda, office_hours
 from q2c.demo.company import ERP
 from q2c.demo.deals import Deal
 from q2c.demo.office import Office
 from q2c.demo.platforms import Platforms
 from q2c.demo.sales_desk import SalesDesk
+from q2c.engine import decisions, desk
 from q2c.models import Customer, ItemMapping, Order, Product, TaxNexus
 
 # Our dimension → the kind of record that it is in the ERP.
@@ -97,7 +98,9 @@ class Repairs:
             starts_on=month, state__in=("soft_closed", "closed"), subledger="receivables"
         )
         for period in shut.select_related("entity"):
-            periods.reopen(period, by="carla", why=why)
+            # Asked by one controller, approved by the other.
+            asked = decisions.ask_to_reopen(people.user("carla"), period, why)
+            desk.approve(people.user("dmitri"), [asked.id], "for a day")
 
     def close_month(self, month: dt.date) -> None:
         """Receivables of all entities, and the month in the ERP."""

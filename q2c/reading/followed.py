@@ -124,7 +124,7 @@ def _entries(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, JournalEntry]:
         for step in steps
         if step.stage == "post_journal"
     }
-    seen = JournalEntry.objects.visible_to(user)
+    seen = JournalEntry.objects.visible_to(user).select_related("entity")
     found: dict[uuid.UUID, JournalEntry] = {}
     wanted = set(asked.values())
     while wanted:

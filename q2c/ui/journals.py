@@ -16,7 +16,7 @@ from q2c.engine import requests
 from q2c.money import Money
 from q2c.reading import journal as whole_journal
 from q2c.reading import journals, parties, reversals
-from q2c.ui import asking, csv, debits, formats, links, story
+from q2c.ui import asking, csv, debits, formats, links, story, there
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
@@ -46,12 +46,14 @@ COLUMNS: Sequence[csv.Column] = (
 
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
     named, reversed_ = parties.of_entries(page), reversals.of_entries(user, page)
+    held = there.journals(page)
     return [
         {
             "entry": one,
             "href": links.to("journal", one.id),
             "parties": named[one.id],
             "reversal": _other(one, reversed_.get(one.id)),
+            "there": held.get(one.id, ""),
             # invoice:INV-001 as people say it; what has no document says what it is.
             "about": one.business_document.replace(":", " ", 1) or one.memo[:60],
         }
@@ -110,6 +112,7 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "facts": _facts(found),
         "dates": _dates(found),
         "reversal": _other(entry, found.reversal),
+        "there": there.journals([entry]).get(entry.id, ""),
         "relatives": [_relative(one, entry) for one in found.relatives],
         "explain": links.to("journal-explain", entry.id) if not entry.reverses_id else "",
         "invoice_href": links.to("invoice", found.invoice.id) if found.invoice else "",

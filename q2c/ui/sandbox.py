@@ -28,7 +28,7 @@ ROWS = 25
 _USE, _SWITCH = "q2c.use_sandbox", "q2c.change_connection"
 
 
-def _there(view: View) -> View:
+def there(view: View) -> View:
     """404 where there are no sandboxes; a page that says so where they are silent."""
 
     @functools.wraps(view)
@@ -45,7 +45,7 @@ def _there(view: View) -> View:
 
 
 @right(_USE)
-@_there
+@there
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Every sandbox: its time, what is switched wrong, how much is in it."""
@@ -63,7 +63,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @right(_USE)
-@_there
+@there
 @require_safe
 def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
     """The fault switches and the clock of one sandbox."""
@@ -77,7 +77,7 @@ def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
 
 
 @right(_USE)
-@_there
+@there
 @require_safe
 def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     """The records of one kind, as a user of the platform may change them."""
@@ -103,7 +103,7 @@ def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
 
 
 @right(_SWITCH)
-@_there
+@there
 @require_POST
 def fault(request: HttpRequest, vendor: str) -> HttpResponse:
     """Switch one wrong, or right again: `off` names it, and * all."""
@@ -120,7 +120,7 @@ def fault(request: HttpRequest, vendor: str) -> HttpResponse:
 
 
 @right(_SWITCH)
-@_there
+@there
 @require_POST
 def clock(request: HttpRequest, vendor: str) -> HttpResponse:
     """Move its clock; empty is the machine's own time."""
@@ -134,7 +134,7 @@ def clock(request: HttpRequest, vendor: str) -> HttpResponse:
 
 
 @right(_USE)
-@_there
+@there
 @require_POST
 def change(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     """Change fields of one record."""

@@ -10,7 +10,7 @@ from exceptions.models import Case
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does
 from q2c.reading.followed import Journey
-from q2c.ui import links, words
+from q2c.ui import links, there, words
 from q2c.ui.parts import Entry
 
 _ICONS = {"bad": "octagon-alert", "warn": "search", "busy": "loader", "quiet": "calendar-clock"}
@@ -31,6 +31,7 @@ def coming(found: Sequence[Coming]) -> list[dict[str, Any]]:
 
 def followed(journey: Journey) -> list[dict[str, Any]]:
     """What followed from a step, a sentence each: done with its document, under way, or stopped by which case."""
+    held = there.journals(one.entry for one in journey.steps if one.entry)
     return [
         {
             "tone": one.tone,
@@ -39,6 +40,7 @@ def followed(journey: Journey) -> list[dict[str, Any]]:
             "step": one.step,
             "entry": one.entry,
             "href": links.to("journal", one.entry.id) if one.entry else "",
+            "there": held.get(one.entry.id, "") if one.entry else "",
             "case": _linked(one.case) if one.case else None,
         }
         for one in journey.steps

@@ -20,6 +20,7 @@ from q2c.ui import (
     queue,
     replays,
     sandbox,
+    sandbox_document,
     sign_in,
     trace,
 )
@@ -76,6 +77,7 @@ _CASES = [
 _SANDBOX = [
     path("sandbox", sandbox.index, name="sandbox"),
     path("sandbox/<slug:vendor>", sandbox.vendor, name="sandbox-vendor"),
+    path("sandbox/<slug:vendor>/documents/<str:key>", sandbox_document.one, name="sandbox-document"),
     path("sandbox/<slug:vendor>/switch", sandbox.fault, name="sandbox-fault"),
     path("sandbox/<slug:vendor>/clock", sandbox.clock, name="sandbox-clock"),
     path("sandbox/<slug:vendor>/records/<slug:kind>", sandbox.records, name="sandbox-records"),

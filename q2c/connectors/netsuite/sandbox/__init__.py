@@ -20,14 +20,15 @@ Keys become external ids (accounts: the number, periods: the name), so
 PATCH /netsuite/_control/records/department/CC-410 {"isInactive": true} and
 PATCH /netsuite/_control/records/accountingPeriod/Mar%202026 {"closed": true}
 do what a person does on the pages of the ERP. POST /netsuite/_control/quirk {"name": "moves_date", "times": 1} lets it
-take the next journal with another date, "drops_department" without its departments, and say nothing.
+take the next journal with another date, "drops_department" without its departments, and say nothing. POST
+/netsuite/_control/document {"key": "JE1001"} answers with a journal as such a person would open it.
 """
 
 from __future__ import annotations
 
 import threading
 
-from q2c.connectors.netsuite.sandbox import auth, journals, records, seeding, suiteql, tables, words
+from q2c.connectors.netsuite.sandbox import auth, documents, journals, records, seeding, suiteql, tables, words
 from q2c.connectors.sandbox_kit import Answer, Request, Sandbox, Store
 from q2c.connectors.sandbox_kit.app import Handler
 from q2c.connectors.sandbox_kit.store import opened
@@ -68,7 +69,7 @@ class NetSuiteSandbox(Sandbox):
 sandbox = NetSuiteSandbox()
 sandbox.seed = seeding.seed  # type: ignore[assignment]
 sandbox.before = auth.admit
-sandbox.on_control = {"quirk": journals.quirk}
+sandbox.on_control = {"quirk": journals.quirk, "document": documents.opened}
 sandbox.editable = {
     "accountingPeriod": ("closed", "allLocked", "lockedSubsidiaries"),
     "department": ("isInactive",),
