@@ -28,19 +28,25 @@ app.autodiscover_tasks(["q2c"])
 SENDER = "q2c_correlation_id"
 
 QUEUES = ("intake", "provisioning", "posting", "finance", "outbound")
+# Whose worker sweeps, folds and watches, too.
+HOUSEKEEPING = "outbound"
 
 app.conf.beat_schedule = {
-    "sweep": {"task": "q2c.tasks.sweep", "schedule": 3.0, "options": {"queue": "outbound", "expires": 3}},
-    "sweep-cases": {"task": "q2c.tasks.sweep_cases", "schedule": 60.0, "options": {"queue": "outbound", "expires": 60}},
+    "sweep": {"task": "q2c.tasks.sweep", "schedule": 3.0, "options": {"queue": HOUSEKEEPING, "expires": 3}},
+    "sweep-cases": {
+        "task": "q2c.tasks.sweep_cases",
+        "schedule": 60.0,
+        "options": {"queue": HOUSEKEEPING, "expires": 60},
+    },
     "poll-sources": {"task": "q2c.tasks.poll_sources", "schedule": 20.0, "options": {"queue": "intake", "expires": 20}},
     "watch-blockers": {
         "task": "q2c.tasks.watch_blockers",
         "schedule": 20.0,
-        "options": {"queue": "outbound", "expires": 20},
+        "options": {"queue": HOUSEKEEPING, "expires": 20},
     },
-    "forget": {"task": "q2c.tasks.forget", "schedule": 3600.0, "options": {"queue": "outbound", "expires": 3600}},
-    "fold": {"task": "q2c.tasks.fold", "schedule": 30.0, "options": {"queue": "outbound", "expires": 30}},
-    "heartbeat": {"task": "q2c.tasks.heartbeat", "schedule": 10.0, "options": {"queue": "outbound", "expires": 10}},
+    "forget": {"task": "q2c.tasks.forget", "schedule": 3600.0, "options": {"queue": HOUSEKEEPING, "expires": 3600}},
+    "fold": {"task": "q2c.tasks.fold", "schedule": 30.0, "options": {"queue": HOUSEKEEPING, "expires": 30}},
+    "heartbeat": {"task": "q2c.tasks.heartbeat", "schedule": 10.0, "options": {"queue": HOUSEKEEPING, "expires": 10}},
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from typing import Any
 
 from celery import Task
@@ -9,8 +11,8 @@ from celery.signals import worker_ready
 
 from exceptions import sweep as case_sweeper
 from q2c import clock
-from q2c.celery import QUEUES, app
-from q2c.engine import callouts, desk, poll, run, wake, watch
+from q2c.celery import HOUSEKEEPING, QUEUES, app
+from q2c.engine import beside, callouts, desk, poll, run, wake, watch
 from q2c.engine import sweep as sweeper
 from q2c.models import Callout, IdempotencyRecord, WorkerSeen, tally
 from q2c.stages import STAGES
@@ -19,16 +21,36 @@ from q2c.stages import STAGES
 BATCHES_A_TURN = 20
 
 
+# How often a worker whose threads are all at work says that it lives: it hears no heartbeat then.
+SIGN_S = 10.0
+# Held by who works on a stage of the queue in which the sweeper runs: its worker's other thread stays free for that.
+_beside_the_sweeper = threading.Lock()
+
+
 @app.task(name="q2c.tasks.run_stage")
 def run_stage(name: str) -> int:
     """Run batches of one stage until none is due or the turn is over."""
     wake.answered(name)
+    queue = STAGES[name].queue
+    if queue != HOUSEKEEPING:
+        return _turn(name, queue)
+    if not _beside_the_sweeper.acquire(blocking=False):
+        # Whoever has it goes on until nothing is due; what comes in that moment the next sweep finds.
+        return 0
+    try:
+        return _turn(name, queue)
+    finally:
+        _beside_the_sweeper.release()
+
+
+def _turn(name: str, queue: str) -> int:
     done = 0
-    for _ in range(BATCHES_A_TURN):
-        count = run.run_stage(name)
-        done += count
-        if not count:
-            return done
+    with beside.every(SIGN_S, partial(seen, queue)):
+        for _ in range(BATCHES_A_TURN):
+            count = run.run_stage(name)
+            done += count
+            if not count:
+                return done
     wake.now([name])
     return done
 

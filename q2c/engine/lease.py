@@ -7,15 +7,14 @@ steps over, and looks before it sends. What it records then is refused by `claim
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from django.conf import settings
-from django.db import connection
 
 from q2c import bulk, clock
+from q2c.engine import beside
 from q2c.models import Step
 
 log = logging.getLogger(__name__)
@@ -53,23 +52,6 @@ class Lease:
         if self._lost:
             log.warning("another worker took over", extra={"steps": len(self._lost)})
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
+    def kept(self) -> AbstractContextManager[None]:
         """Renewed inside the block, however long the platforms take to answer."""
-        done = threading.Event()
-        thread = threading.Thread(target=self._keep, args=[done], name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    def _keep(self, done: threading.Event) -> None:
-        while not done.wait(settings.LEASE_S / RENEWALS):
-            try:
-                self.renew()
-            except Exception:
-                log.exception("a lease could not be renewed")
-            finally:
-                connection.close()
+        return beside.every(settings.LEASE_S / RENEWALS, self.renew)

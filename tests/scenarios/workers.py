@@ -54,7 +54,8 @@ def worker(*queues: str, log: Path, name: str = "one", **variables: str) -> Iter
     began = clock.now()
     made = Worker(queues, name, {**environment(), **variables}, log)
     try:
-        until(lambda: WorkerSeen.objects.filter(queue__in=queues, seen_at__gte=began).count() == len(queues), 90)
+        seen = WorkerSeen.objects.filter(queue__in=queues, seen_at__gte=began)
+        until(lambda: seen.count() == len(queues), 90, lambda: log.read_text()[-3000:])
         yield made
     finally:
         made.kill()
