@@ -188,13 +188,15 @@ _BINARY = [
     {"name": f"ce-{name}", "in": "header", "schema": {"type": "string"}, "description": "Binary mode"}
     for name in ("specversion", "id", "source", "type", "time", "dataschema")
 ]
+_RIGHTS = ", ".join(f"{row.name} needs {row.right}" for row in EVENTS.values() if row.right)
 _POST_EVENTS: dict[str, Any] = {
     "operationId": "events_create",
     "tags": ["events"],
     "security": _KEY,
     "description": (
         "Facts from an upstream system. Each item has its own result and none spoils the others; what cannot be taken "
-        "is kept byte for byte and opens a case. Right: q2c.add_event.\n\n"
+        "is kept byte for byte and opens a case. Right: q2c.add_event; "
+        f"beside it {_RIGHTS}.\n\n"
         f"At most {parsing.EVENT_MAX // parsing.MIB} MiB for one event, {parsing.BATCH_ITEMS_MAX:,} events in "
         f"{parsing.BATCH_MAX // parsing.MIB} MiB for a batch, {parsing.LINE_ITEMS_MAX:,} lines in "
         f"{parsing.LINES_MAX // parsing.MIB} MiB for NDJSON (one envelope a line, kept as it is)."

@@ -83,7 +83,8 @@ class JournalReversalRequested:
 class EventType:
     """One row of EVENTS. `inbound` events may be sent to POST /api/v1/events by an upstream system.
 
-    `right` is what its key needs for this one beside q2c.add_event: what undoes something is not for every sender.
+    `right` is what its key needs for this one beside q2c.add_event: what undoes something is not for every sender, and
+    what billing says is booked as it comes. An order has none: the controls look at it, whoever sent it.
     """
 
     name: str
@@ -105,7 +106,7 @@ EVENTS: dict[str, EventType] = {
         EventType("CustomerSynced", 1, CustomerSynced, False, "The customer exists in one platform"),
         EventType("SubscriptionProvisioned", 1, SubscriptionFact, False, "Billing knows the subscription"),
         EventType("SubscriptionActivated", 1, SubscriptionFact, False, "A phase has begun in billing"),
-        EventType("InvoiceIssued", 1, InvoiceDocument, True, "Billing issued an invoice"),
+        EventType("InvoiceIssued", 1, InvoiceDocument, True, "Billing issued an invoice", "q2c.add_invoice"),
         EventType("PaymentDue", 1, InvoiceFact, False, "An invoice waits for payment"),
         EventType("RevenueScheduled", 1, InvoiceFact, False, "An invoice carries revenue to recognise"),
         EventType("JournalReady", 1, JournalFact, False, "A journal is balanced, numbered and frozen"),

@@ -10,7 +10,14 @@ from django.test import Client
 
 from q2c.models import ApiKey
 
-SCOPES = ["q2c.add_event", "q2c.view_event", "q2c.view_order", "q2c.view_invoice", "q2c.cancel_order"]
+SCOPES = [
+    "q2c.add_event",
+    "q2c.view_event",
+    "q2c.view_order",
+    "q2c.view_invoice",
+    "q2c.cancel_order",
+    "q2c.add_invoice",
+]
 
 
 class Caller:

@@ -12,10 +12,12 @@ from django.test import Client
 
 from exceptions.models import Case
 from q2c.api import parsing, urls
+from q2c.contracts import schema
 from q2c.contracts.events import EVENTS
+from q2c.management.commands.make_api_key import DEFAULT_SCOPES
 from q2c.models import ApiKey, Event
 from tests.api.conftest import Caller
-from tests.intake.documents import event, line
+from tests.intake.documents import event, invoice, line
 
 pytestmark = pytest.mark.django_db
 ID = "12345678-1234-1234-1234-123456789012"
@@ -118,11 +120,12 @@ ASKS = {
         "ledger.reverse_journalentry", {"journal_id": "x", "effective_on": "2026-01-05", "reason": "billed in error"}
     ),
     "OrderCancelRequested": ("q2c.cancel_order", {"order_number": "SO-1", "effective_on": "2026-01-05"}),
+    "InvoiceIssued": ("q2c.add_invoice", invoice()),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("type_", ASKS)
-def test_what_undoes_something_needs_a_right_of_its_own(type_: str) -> None:
+def test_what_undoes_or_books_something_needs_a_right_of_its_own(type_: str) -> None:
     right, data = ASKS[type_]
     asked = event("undo-1", data, type=type_)
     feed = Caller(ApiKey.make("webshop", ["q2c.add_event"])[1])
@@ -153,3 +156,5 @@ def test_each_right_that_an_event_names_is_one() -> None:
     named = {row.name: row.right for row in EVENTS.values() if row.right}
     assert named == {type_: right for type_, (right, _) in ASKS.items()}
     assert set(named.values()) <= known
+    assert not set(named.values()) & set(DEFAULT_SCOPES), "a key made without a word about scopes can do none of it"
+    assert {type_ for type_ in schema.inbound() if not EVENTS[type_].right} == {"OrderReceived"}, "checked by controls"
