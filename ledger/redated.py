@@ -27,6 +27,11 @@ def applied(facts: Sequence[Fact]) -> list[Fact]:
     return [_on(fact, days.get((fact.event_id, fact.entity_code, fact.rule_set))) for fact in facts]
 
 
+def proposed(fact: Fact, day: dt.date) -> Fact:
+    """The fact as it would be booked on a day that nobody has decided yet."""
+    return _on(fact, day)
+
+
 def _on(fact: Fact, day: dt.date | None) -> Fact:
     if day is None or fact.dated_on is not None:
         return fact

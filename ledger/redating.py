@@ -11,10 +11,10 @@ import datetime as dt
 from ledger.booking import latest
 from ledger.facts import Fact
 from ledger.models import FiscalPeriod, LegalEntity, Redating
-from ledger.redated import applied
+from ledger.redated import applied, proposed
 from q2c import clock
 
-__all__ = ["NotRedatable", "applied", "check", "decide", "decided", "first_open_after"]
+__all__ = ["NotRedatable", "applied", "check", "decide", "decided", "first_open_after", "proposed"]
 
 # Of an entry in these states the ERP may know, or knows.
 _KNOWN_THERE = ("posting", "posted", "reversed")

@@ -54,7 +54,7 @@ class Redatable:
 
 def redatable(case: Case) -> Redatable | None:
     """What re-dating a case of a closed period comes to; None where it cannot be."""
-    fact = _fact_of(case) if case.reason == Reason.PERIOD_CLOSED else None
+    fact = fact_of(case) if case.reason == Reason.PERIOD_CLOSED else None
     if fact is None:
         return None
     (now,) = redating.applied([fact])
@@ -99,7 +99,7 @@ def _reopen(user: Any, row: Approval) -> None:
 
 
 def _redate(user: Any, row: Approval) -> None:
-    fact = _fact_of(row.case) if row.case else None
+    fact = fact_of(row.case) if row.case else None
     if fact is None:
         raise NotPossible("What was to be re-dated is not there any more")
     day = _checked(fact, dt.date.fromisoformat(row.data["effective_on"]))
@@ -118,7 +118,7 @@ def _checked(fact: Fact, effective_on: dt.date) -> dt.date:
     return effective_on
 
 
-def _fact_of(case: Case) -> Fact | None:
+def fact_of(case: Case) -> Fact | None:
     """The invoice that the case's step records or whose journal it posts; a mirror entry has a day of its own."""
     step = Step.objects.filter(id=case.step_id).select_related("event").first() if case.step_id else None
     # What may have reached the platform keeps its date.

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import approvals as asked
+from exceptions import unblock
 from exceptions.approvals import Decision
 from exceptions.errors import NotPossible
 from exceptions.models import Approval
-from q2c.engine import desk
+from ledger import journal, redating
+from q2c.engine import decisions, desk, previews
 from q2c.reading import approvals as reading
 from q2c.reasons import Reason
 from q2c.ui import lists, parts
 from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
+from q2c.ui.replays import journal_of
 from q2c.ui.rights import right
 
 
@@ -41,12 +46,14 @@ def approvals(request: HttpRequest) -> HttpResponse:
         ],
         "decided": decided,
         "page": page,
-        "requests": [
-            (asked, _mirror(asked.reversing) if asked.reversing else None)
-            for asked in reading.requests(request.user, page.rows)
-        ],
+        "requests": [_shown(one) for one in reading.requests(request.user, page.rows)],
     }
     return render(request, "approvals/approvals.html", context)
+
+
+def _shown(one: reading.Request) -> tuple[Any, ...]:
+    """A request with what its signature grants: the mirror entry, the journal on its new day, what waits."""
+    return one, _mirror(one.reversing) if one.reversing else None, _late(one.approval), _waiting(one.approval)
 
 
 def _mirror(found: reading.Reversing) -> parts.JournalPreview:
@@ -58,6 +65,29 @@ def _mirror(found: reading.Reversing) -> parts.JournalPreview:
     ]  # fmt: skip
     period = f"{found.effective_on:%Y-%m}"
     return parts.JournalPreview(found.view.currency, lines, entity=found.view.entity, period=period)
+
+
+def _late(approval: Approval) -> dict[str, Any] | None:
+    """The days of a re-dating, and the journal as it would be booked on the new one while that is not decided."""
+    if approval.action != asked.REDATE:
+        return None
+    days = {name: dt.date.fromisoformat(approval.data[name]) for name in ("source_on", "effective_on")}
+    fact = decisions.fact_of(approval.case) if approval.case and approval.state == "requested" else None
+    if fact is None:
+        return days
+    shown = journal.preview([redating.proposed(fact, days["effective_on"])])[0]
+    entry = journal_of({"journal": previews.journal(shown.entry)}) if shown.entry else None
+    return {**days, "journal": entry, "findings": [finding.text for finding in shown.findings]}
+
+
+def _waiting(approval: Approval) -> dict[str, Any] | None:
+    """What waits for a period that is to be reopened."""
+    if approval.action != asked.REOPEN or approval.state != "requested":
+        return None
+    waiting = unblock.waiting_for(("", "fiscal_period", approval.subject_id, "period_closed"))
+    rows = waiting.values_list("amount_minor", "currency")
+    sums = parts.by_currency((minor, currency) for minor, currency in rows if minor is not None)
+    return {"cases": len(rows), "sums": sums}
 
 
 @require_POST

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from ledger.models import JournalEntry, Redating
 from q2c import clock, keys
 from q2c.engine import requests
+from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading import journal as whole_journal
 from q2c.reading import journals, parties, reversals
@@ -119,6 +120,7 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "reverse": links.to("journal-reverse", entry.id),
         "may_be_reversed": entry.state == "posted" and not _mirrored(found),
         "first_day": _first_day(found),
+        "asked_already": any(s.stage == "reverse_journal" and s.state in OPEN for s in found.steps),
         "trace": links.to("trace", q=entry.number or str(entry.id)),
         "token": keys.new_id(),
     }

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
-from q2c.connectors.sandbox_kit.switches import Switches, SwitchRefused
+from q2c.connectors.sandbox_kit.switches import Silent, Switches, SwitchRefused
 from q2c.money import Money
 from q2c.ui import formats, links
 from q2c.ui.parts import Crumb, facts
@@ -33,7 +33,7 @@ def one(request: HttpRequest, vendor: str, key: str) -> HttpResponse:
         held = Switches(settings.SANDBOX_URL, vendor).act("document", {"key": key})
     except SwitchRefused as refused:
         if "no journal" not in str(refused):
-            raise
+            raise Silent(str(refused)) from None
         raise Http404(f"The sandbox holds no journal {key} (any more).") from None
     ours = JournalEntry.objects.visible_to(request.user).filter(key=held["external_id"] or "").first()
     view = journal.read([ours.id])[0] if ours is not None else None
