@@ -42,7 +42,7 @@ from q2c.connectors.ports import ConnectionConfig
 
 __all__ = [
     "Answer", "Attempt", "Http", "Lost", "NotSent", "TransportError", "calling", "correlation_id", "in_context",
-    "json_body", "machine_time_s", "recording", "retry_after_s",
+    "json_body", "machine_time_s", "recording", "retry_after_s", "seconds_said",
 ]  # fmt: skip
 
 BODY_MAX = 64 * 1024 * 1024
@@ -100,6 +100,8 @@ class Answer:
         return retry_after_s(self.headers)
 
 
+WAIT_S_MAX = 24 * 3600.0
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
 _wire: contextvars.ContextVar[_Wire | None] = contextvars.ContextVar("q2c_wire", default=None)
 
 
@@ -133,18 +135,22 @@ def _no_constant(name: str) -> Any:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header, given as a number or as an HTTP date; None when there is none to trust."""
+    """Seconds of a Retry-After header, a number or an HTTP date, at most a day; None when there is none to trust."""
     given = (headers.get("Retry-After") or "").strip()
-    if not given:
-        return None
-    if given.replace(".", "", 1).isascii() and given.replace(".", "", 1).isdigit():
-        return float(given)
+    wait_s = seconds_said(given)
+    if wait_s is not None or not given:
+        return wait_s
     try:
         at = email.utils.parsedate_to_datetime(given)
-    except (TypeError, ValueError, IndexError):
+        at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+        return min(max(0.0, at.timestamp() - machine_time_s()), WAIT_S_MAX)
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-    return max(0.0, at.timestamp() - machine_time_s())
+
+
+def seconds_said(text: str) -> float | None:
+    """A header's seconds, at most a day; None where it is no plain number."""
+    return min(float(text), WAIT_S_MAX) if _SECONDS.fullmatch(text.strip()) else None
 
 
 @dataclass(slots=True)

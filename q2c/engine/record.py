@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from exceptions import cases
-from q2c import bulk, clock, states
+from q2c import bulk, clock, correlation, states
 from q2c.connectors.outcomes import Accepted, NotFound, Posted, Rejected, Unavailable, Unknown
-from q2c.engine import breaker, counts, emit, failures, gates, retry, run, wake
+from q2c.engine import apart, breaker, counts, emit, failures, gates, retry, run, wake
 from q2c.engine.claim import still_ours
 from q2c.models import Step
 from q2c.reasons import Reason
 from q2c.stages.verb import Finding, Stage, Work
+
+log = logging.getLogger(__name__)
 
 _MOVE = """
 UPDATE q2c_step s
@@ -34,7 +37,28 @@ WHERE s.id = u.id AND s.state = 'running'
 
 
 def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]]], open_gates: gates.Gates) -> None:
-    """The third part. A work whose lease was taken over leaves only its attempts behind."""
+    """The third part. A work whose lease was taken over leaves only its attempts behind.
+
+    The batch in one transaction; where that breaks, each work in its own, so that none undoes its neighbours' records.
+    """
+    before = [apart.before(work) for work in works]
+    try:
+        kept = _record(stage, works, attempts, open_gates)
+    except (OperationalError, InterfaceError):
+        # The database is away or overtaxed, nobody's fault here: the leases run out, what was sent is looked up.
+        raise
+    except Exception:
+        log.exception("recording a batch failed, recording one by one", extra={"stage": stage.name})
+        kept = _one_by_one(stage, before, attempts, open_gates)
+    counts.recorded(stage, kept)
+    breaker.note(stage, kept)
+    if any(work.notes.get("target") in ("waiting", "accepted", "unknown") for work in works):
+        wake.now([stage.name])
+
+
+def _record(
+    stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]]], open_gates: gates.Gates
+) -> list[Work]:
     with transaction.atomic():
         states.say("q2c", "")
         gates.keep_attempts(attempts)
@@ -50,10 +74,51 @@ def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]
             stage.verb.failed(failed)
         _move(kept)
         _tell_cases(stage, kept, [work for work in failed if work.findings])
-    counts.recorded(stage, kept)
-    breaker.note(stage, kept)
-    if any(work.notes.get("target") in ("waiting", "accepted", "unknown") for work in works):
-        wake.now([stage.name])
+    return kept
+
+
+def _one_by_one(
+    stage: Stage, before: list[apart.Before], attempts: list[tuple[Work, list[Any]]], open_gates: gates.Gates
+) -> list[Work]:
+    """Whoever cannot be recorded is a case. Raises the first error of those that cannot even be that, at the end."""
+    kept: list[Work] = []
+    worst: Exception | None = None
+    for was in before:
+        work, its = was.work, [row for row in attempts if row[0] is was.work]
+        was.restore()
+        try:
+            kept += _record(stage, [work], its, open_gates)
+            continue
+        except Exception as error:
+            broken = error
+        with correlation.bound(work.fact.correlation_id, step=str(work.step.id)):
+            log.error("recording a step failed", exc_info=broken)
+            was.restore()
+            try:
+                kept += _give_up(stage, work, its, broken)
+            except Exception as error:
+                log.exception("a step that could not be recorded could not fail, either")
+                worst = worst or error
+    if worst is not None:
+        raise worst
+    return kept
+
+
+def _give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], error: Exception) -> list[Work]:
+    """The step fails with our own error; what its verb and its calls leave behind is kept where it can be."""
+    with transaction.atomic():
+        states.say("q2c", "")
+        apart.tried(lambda: gates.keep_attempts(attempts))
+        if work.step.id not in still_ours([work.step]):
+            return []
+        work.findings.clear()
+        work.emitted.clear()
+        work.notes.update(next_at=clock.now(), sent_at=work.step.sent_at, tried=1)
+        work.reject(Reason.INTERNAL_ERROR, apart.said(error), remedy="Tell the platform team, then replay")
+        apart.tried(lambda: stage.verb.failed([work]))
+        _move([work])
+        _tell_cases(stage, [work], [work] if work.findings else [])
+    return [work]
 
 
 def _record_and_emit(stage: Stage, works: Sequence[Work]) -> None:
@@ -78,7 +143,7 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
         case Accepted(handle=handle, poll_after_s=after_s):
             if "called" in notes:
                 step.proof["sent_once"] = "first_send" in notes
-            notes.update(target="accepted", handle=handle, next_at=clock.now() + clock.seconds(after_s))
+            notes.update(target="accepted", handle=handle, next_at=retry.after(after_s))
         case Rejected() as refused:
             if _is_surely_not_there(work, refused):
                 notes["sent_at"] = None

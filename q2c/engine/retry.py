@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import secrets
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,9 @@ class Budget:
 
 
 NONE = Budget(0, 0, 0)
+# Whatever a platform or a policy says: nothing waits longer than a day without anybody hearing of it.
+LONGEST_S = 24 * 3600.0
+SHORTEST_S = 0.05
 
 
 class Budgets:
@@ -40,12 +44,21 @@ class Budgets:
         return self._by_reason.get(reason, NONE) if reason in TRANSIENT else NONE
 
     def next_try(self, reason: Reason, attempts: int, retry_after_s: float | None) -> dt.datetime | None:
-        """When to try again after `attempts` tries; None when the budget is spent."""
+        """When to try again after `attempts` tries; None when the budget is spent.
+
+        What the platform asks for counts up to the policy's longest pause: the budget ends in a foreseeable time.
+        """
         budget = self.of(reason)
         if attempts >= budget.attempts:
             return None
-        wait_s = retry_after_s if retry_after_s is not None else delay_s(budget, attempts)
-        return clock.now() + clock.seconds(max(wait_s, 0.05))
+        if retry_after_s is None:
+            return after(delay_s(budget, attempts))
+        return after(min(budget.most_s, retry_after_s))
+
+
+def after(wait_s: float) -> dt.datetime:
+    """The instant so many seconds from now, within bounds; what is no number waits longest."""
+    return clock.now() + clock.seconds(LONGEST_S if math.isnan(wait_s) else max(SHORTEST_S, min(wait_s, LONGEST_S)))
 
 
 def delay_s(budget: Budget, attempts: int) -> float:

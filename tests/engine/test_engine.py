@@ -71,6 +71,33 @@ def test_the_platform_says_when(verb: Scripted) -> None:
     assert fresh(step).state == "done"
 
 
+@pytest.mark.parametrize("said_s", [315_360_000, 99999999999999999999, float("inf"), float("nan")])
+def test_no_platform_makes_a_step_wait_longer_than_its_policy(verb: Scripted, said_s: float) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Unavailable(text="429", reason=Reason.PLATFORM_BUSY, retry_after_s=said_s)] * 100
+    most_s = retry.Budgets().of(Reason.PLATFORM_BUSY).most_s
+    work()
+    assert fresh(step).next_at <= NOW + dt.timedelta(seconds=most_s)
+    for tries in range(1, 30):
+        work(most_s * tries)
+    assert Case.objects.get(step_id=step.id).reason == "platform_busy"
+
+
+def test_a_policy_without_measure_waits_a_day(verb: Scripted) -> None:
+    Policy.objects.filter(reason=Reason.PLATFORM_BUSY).update(retry_max_s=2**31 - 1)
+    (step,) = arrive("1")
+    verb.says["1"] = [Unavailable(text="429", reason=Reason.PLATFORM_BUSY, retry_after_s=1e300)]
+    work()
+    assert fresh(step).next_at == NOW + dt.timedelta(days=1)
+
+
+def test_a_job_asked_for_in_ten_thousand_years_is_asked_for_tomorrow(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Accepted(handle="job", poll_after_s=1e20)]
+    work()
+    assert (fresh(step).state, fresh(step).next_at) == ("accepted", NOW + dt.timedelta(days=1))
+
+
 def test_a_refusal_fails_at_once_with_its_case(verb: Scripted) -> None:
     (step,) = arrive("1")
     blocker = Blocker(connection="erp-test", object_type="fiscal_period", object_key="2026-03", condition="closed")
@@ -191,6 +218,47 @@ def test_a_broken_record_fails_only_its_own(verb: Scripted) -> None:
     work()
     assert fresh(steps[1]).state == "done"
     assert verb.there["2"] == 1
+
+
+def test_what_cannot_be_recorded_undoes_no_neighbour(verb: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three breaks the transaction of the batch, past what its stage records."""
+    settle = record._settle
+
+    def settled(work: Any, *rest: Any) -> None:
+        settle(work, *rest)
+        if work.request == "2":
+            work.step.proof["spoilt"] = "yes"
+            raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(record, "_settle", settled)
+    steps = arrive("1", "2", "3")
+    verb.says["3"] = [Unavailable(text="503")]
+    work()
+    assert [fresh(step).state for step in steps] == ["done", "failed", "waiting"]
+    assert [fresh(step).attempts for step in steps] == [1, 1, 1]
+    broken = fresh(steps[1])
+    assert (broken.reason, broken.text) == ("internal_error", "OverflowError: date value out of range")
+    assert broken.sent_at is not None, "it may have been done"
+    assert "spoilt" not in broken.proof
+    assert Case.objects.get().step_id == broken.id
+    monkeypatch.setattr(record, "_settle", settle)
+    verb.finds["2"] = [Posted(reference="doc-2", found=True)]
+    replay.replay([broken.id], "ann")
+    work(1)
+    assert fresh(broken).state == "done"
+    assert verb.there["2"] == 1
+
+
+def test_a_verb_that_breaks_on_a_failure_does_not_hide_it(verb: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(works: Any) -> None:
+        raise KeyError("no such order")
+
+    monkeypatch.setattr(verb, "failed", failed)
+    steps = arrive("1", "2")
+    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
+    work()
+    assert [fresh(step).state for step in steps] == ["failed", "done"]
+    assert Case.objects.get().reason == "internal_error"
 
 
 def test_successors_are_held(verb: Scripted) -> None:

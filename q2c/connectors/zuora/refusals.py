@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from q2c.connectors.http import Answer, retry_after_s
+from q2c.connectors.http import Answer, retry_after_s, seconds_said
 from q2c.connectors.outcomes import Rejected, Unavailable, Unknown
 from q2c.reasons import Reason
 
@@ -93,5 +93,4 @@ def is_absent(answer: Answer, reasons: Reasons) -> bool:
 
 
 def _reset_s(answer: Answer) -> float | None:
-    given = answer.headers.get("RateLimit-Reset", "").strip()
-    return float(given) if given.isdigit() else None
+    return seconds_said(answer.headers.get("RateLimit-Reset", ""))
