@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from exceptions import approvals, batches, calendars, failures, moves, problems, rights, rowsets, timeline, unblock
 from exceptions.failures import Failure
@@ -163,6 +163,9 @@ def _ask_where_needed(asked_by: Mapping[uuid.UUID, str], now: dt.datetime, actor
     timeline.record([(case.id, "approval_requested", case.text, {"action": case.reason}) for case in waiting], actor)
 
 
+_CONCERNED = "SELECT id FROM exceptions_case WHERE step_id = ANY(%s::uuid[]) AND state = ANY(%s::text[])"
+
+
 def resolve_for(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str = "") -> list[uuid.UUID]:
     """The steps are done: their unresolved cases, if any, end. Returns the ids of the cases that ended.
 
@@ -172,8 +175,13 @@ def resolve_for(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resol
     """
     if not proofs:
         return []
+    with connection.cursor() as cursor:
+        cursor.execute(_CONCERNED, [list(proofs), list(UNRESOLVED)])
+        concerned = [row[0] for row in cursor.fetchall()]
+    if not concerned:
+        return []
     with transaction.atomic():
-        return _resolve(moves.held(step_id__in=list(proofs), state__in=UNRESOLVED), proofs, actor, resolution)
+        return _resolve(moves.held(id__in=concerned, state__in=UNRESOLVED), proofs, actor, resolution)
 
 
 def resolve_cases(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str) -> list[uuid.UUID]:

@@ -88,10 +88,23 @@ GOODS = (
         treatment="ratable_monthly", tax_code="SW056000", cost_centre="CC-100",
         prices=_prices("9.50", "8.75", "7.50", "12.75", "1275"),
     ),
+    # In the price book of the sales platform before anybody tells finance.
+    Good(
+        code="PLATFORM-EDU", name="Tern Platform for schools, per seat", kind="recurring",
+        product_line="subscription", treatment="ratable_daily", tax_code="SW056000", cost_centre="CC-100",
+        prices=_prices("19.00", "17.50", "15.00", "25.00", "2500"),
+    ),
+    Good(
+        code="PLATFORM-GOV", name="Tern Platform for authorities, per seat", kind="recurring",
+        product_line="subscription", treatment="ratable_daily", tax_code="SW056000", cost_centre="CC-100",
+        prices=_prices("41.00", "37.50", "32.50", "54.50", "5450"),
+    ),
 )  # fmt: skip
 BY_CODE = {good.code: good for good in GOODS}
 # Not mapped from the beginning.
 LAUNCHED_LATER = ("INSIGHTS-AI", "EDGE-BOX-2", "VAULT")
+# Nor known at all.
+NOT_LISTED = ("PLATFORM-EDU", "PLATFORM-GOV")
 
 # Where each entity is registered for tax: country, and of the US the state.
 US_STATES = ("CA", "CO", "GA", "IL", "MA", "NY", "TX", "WA")
@@ -104,13 +117,7 @@ NEXUS = (
 
 def list_goods(since: dt.date) -> None:
     """Products, their items and the tax registrations, from a day on."""
-    products = [
-        Product(
-            code=good.code, name=good.name, kind=good.kind, product_line=good.product_line,
-            revenue_treatment=good.treatment, tax_code=good.tax_code, meter=good.meter,
-        )
-        for good in GOODS
-    ]  # fmt: skip
+    products = [product(good) for good in GOODS if good.code not in NOT_LISTED]
     made = bulk_create_with_history(products, Product, default_change_reason="price book", default_date=clock.now())
     mappings = [mapping(product, since) for product in made if product.code not in LAUNCHED_LATER]
     bulk_create_with_history(mappings, ItemMapping, default_change_reason="item master", default_date=clock.now())
@@ -119,6 +126,13 @@ def list_goods(since: dt.date) -> None:
         for entity, country, region in NEXUS
     ]
     bulk_create_with_history(nexus, TaxNexus, default_change_reason="tax registrations", default_date=clock.now())
+
+
+def product(good: Good) -> Product:
+    return Product(
+        code=good.code, name=good.name, kind=good.kind, product_line=good.product_line,
+        revenue_treatment=good.treatment, tax_code=good.tax_code, meter=good.meter,
+    )  # fmt: skip
 
 
 def mapping(product: Product, since: dt.date) -> ItemMapping:

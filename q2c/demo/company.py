@@ -12,8 +12,8 @@ from django.db import transaction
 from simple_history.utils import bulk_create_with_history
 
 from ledger import chart
-from ledger.models import Dimension, DimensionValue, FxRate, LegalEntity
-from q2c import clock
+from ledger.models import Dimension, DimensionRule, DimensionValue, FxRate, LegalEntity
+from q2c import clock, states
 from q2c.models import CommercialPolicy
 
 # The one ledger holds all four as subsidiaries.
@@ -67,6 +67,7 @@ DOLLARS = {"USD": "1", "EUR": "1.0850", "GBP": "1.2680", "CAD": "0.7350", "JPY":
 @transaction.atomic
 def found(since: dt.date, until: dt.date) -> dict[str, LegalEntity]:
     """The entities by code, with books for every fiscal year that touches the span, and rates for each week of it."""
+    states.say("q2c", "founded")
     entities = _entities()
     for entity in entities.values():
         first, last = entity.fiscal_year(since), entity.fiscal_year(until)
@@ -96,6 +97,8 @@ def _entities() -> dict[str, LegalEntity]:
 
 
 def _dimensions() -> None:
+    # Tern wants each line to name its cost centre: nothing falls to one of its own.
+    DimensionRule.objects.filter(dimension__code="cost_center", default_value="CC-100").update(default_value="")
     for code, name in COST_CENTRES.items():
         DimensionValue.objects.filter(dimension__code="cost_center", code=code).update(name=name)
     lines = Dimension.objects.get(code="product_line")

@@ -17,7 +17,8 @@ from q2c.models import Connection
 TAX_RATES = {
     ("US", "CA"): "0.0725", ("US", "CO"): "0.029", ("US", "GA"): "0.04", ("US", "IL"): "0.0625",
     ("US", "MA"): "0.0625", ("US", "NY"): "0.04", ("US", "TX"): "0.0625", ("US", "WA"): "0.065",
-    ("US", "OH"): "0.0575", ("CA", ""): "0.05", ("DE", ""): "0.19", ("FR", ""): "0.20", ("NL", ""): "0.21",
+    ("US", "OH"): "0.0575", ("US", "PA"): "0.06", ("CA", ""): "0.05",
+    ("DE", ""): "0.19", ("FR", ""): "0.20", ("NL", ""): "0.21",
     ("GB", ""): "0.20", ("JP", ""): "0.10", ("AU", ""): "0.10",
 }  # fmt: skip
 _TYPES = {
@@ -28,7 +29,9 @@ _TYPES_OF_KIND = {
     "asset": "OthCurrAsset", "liability": "OthCurrLiab", "equity": "Equity", "revenue": "Income", "expense": "Expense",
 }  # fmt: skip
 _ACCOUNT = "7104921_SB1"
+TAX_ACCOUNT = "2000000001"
 NO_ZIP_CODE = "99999"
+# Of whom the credit service knows nothing.
 CREDIT_DEFAULT = {"soft_limit": "900000.00", "hard_limit": "1500000.00", "currency": "USD"}
 CREDIT_RATES = {"USD": "1", "EUR": "1.08", "GBP": "1.27", "CAD": "0.74", "JPY": "0.0067"}
 # Seconds that the billing sandbox takes for an order: as a tenant does, and while a year is made in a minute.
@@ -52,7 +55,7 @@ def connect(platforms: Platforms, customers: list[Customer], since: dt.date, unt
                 "cost_center": "department", "product_line": "class", "region": "location",
             },
         ),
-        _connection("avatax", "Avalara AvaTax", "tax", {"account_id": "2000000001", "license_key": secret["tax"]}),
+        _connection("avatax", "Avalara AvaTax", "tax", {"account_id": TAX_ACCOUNT, "license_key": secret["tax"]}),
         _connection("credit", "Creditwatch", "credit", {"api_key": secret["credit"]}),
     ]  # fmt: skip
     for row in rows:
@@ -146,7 +149,7 @@ def _seed_avatax(platforms: Platforms, secret: dict[str, str]) -> None:
     platforms.seed(
         "avatax",
         {
-            "accounts": [{"account_id": "2000000001", "license_key": secret["tax"]}],
+            "accounts": [{"account_id": TAX_ACCOUNT, "license_key": secret["tax"]}],
             "companies": [{"code": one.code, "name": one.name, "nexus": nexus_of(one.code)} for one in COMPANIES],
             "rates": [
                 {"country": country, "region": region, "name": region or country,

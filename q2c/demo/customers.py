@@ -70,7 +70,7 @@ _TRADES = {
     "JP": ("Denki", "Seiki", "Kagaku", "Unyu"),
     "APAC": ("Resources", "Dairy", "Shipping"),
 }
-_FORMS = {
+FORMS = {
     "US": "Inc.", "AMER": "Ltd.", "DE": "GmbH", "EMEA": "S.A.", "UK": "plc", "JP": "KK", "APAC": "Pty Ltd",
 }  # fmt: skip
 # Single customers of each region, and families by the regions of mother and daughters.
@@ -100,13 +100,13 @@ def accounts(scale: int = 1) -> list[Account]:
     for _ in range(scale):
         for region, count in _SINGLES.items():
             for _ in range(count):
-                add(region, f"{next(names)} {chance.choice(_TRADES[region])} {_FORMS[region]}")
+                add(region, f"{next(names)} {chance.choice(_TRADES[region])} {FORMS[region]}")
         for mother_region, *others in _FAMILIES:
             first = next(names)
-            mother = add(mother_region, f"{first} Holdings {_FORMS[mother_region]}")
+            mother = add(mother_region, f"{first} Holdings {FORMS[mother_region]}")
             above = mother
             for region in others:
-                name = f"{first} {chance.choice(_TRADES[region])} {_FORMS[region]}"
+                name = f"{first} {chance.choice(_TRADES[region])} {FORMS[region]}"
                 daughter = add(region, name, above)
                 # Daughters abroad pay for themselves; one at home leaves that to its mother.
                 daughter.pays_for_itself = region != mother_region

@@ -25,7 +25,7 @@ DEALS_A_YEAR = 300
 # region → currency that its invoices are in
 CURRENCIES = {"US": "USD", "AMER": "CAD", "DE": "EUR", "EMEA": "EUR", "UK": "GBP", "JP": "JPY", "APAC": "JPY"}
 SERVED_BY = {region: company.code for company in ALL_COMPANIES for region in company.regions}
-_FREQUENCIES = (*["monthly"] * 5, *["quarterly"] * 2, "annual")
+_FREQUENCIES = (*["monthly"] * 13, "quarterly", "annual")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -165,11 +165,20 @@ class Salesroom:
     def deal(self, closed_on: dt.date) -> Deal:
         """One deal of a random shape."""
         mothers = [account for account in self.accounts if account.below]
-        several = self.chance.random() < 0.28
+        several = self.chance.random() < 0.36
         customer = self.chance.choice(mothers if several else self.accounts)
         shape = self.chance.choices(
             (self._seats, self._growing, self._rollout, self._devices), weights=(38, 22, 28, 12), k=1
         )[0]
+        return self._drawn(closed_on, customer, shape, several=several)
+
+    def of_seats(self, closed_on: dt.date, fits: Callable[[Account], bool] = bool, *, growing: bool = False) -> Deal:
+        """One deal about seats, in two phases where they are `growing`, with a single customer that fits."""
+        single = [account for account in self.accounts if not account.below and not account.parent and fits(account)]
+        shape = self._growing if growing else self._seats
+        return self._drawn(closed_on, self.chance.choice(single), shape, several=False)
+
+    def _drawn(self, closed_on: dt.date, customer: Account, shape: Shape, *, several: bool) -> Deal:
         self.drawn += 1
         deal = Deal(
             number=f"SO-{closed_on:%y}{self.drawn:05d}", customer=customer, closed_on=closed_on,
@@ -214,7 +223,7 @@ class Salesroom:
     def _seats(self, deal: Deal, group: str) -> Iterator[Line]:
         terms, seats = self._terms(), self.chance.randrange(15, 260, 5)
         yield Line(product="PLATFORM", group=group, quantity=seats, **terms)
-        if self.chance.random() < 0.45:
+        if self.chance.random() < 0.6:
             yield Line(product="ANALYTICS", group=group, quantity=max(seats // 2, 5), **terms)
         if self.chance.random() < 0.25:
             yield Line(product="SUPPORT-PLUS", group=group, **terms)
@@ -225,6 +234,8 @@ class Salesroom:
         first = 12 if terms["frequency"] == "annual" else 6
         phases = ((first, seats), (deal.months - first, seats + self.chance.randrange(10, 120, 10)))
         yield Line(product="PLATFORM", group=group, quantity=seats, phases=phases, **terms)
+        if self.chance.random() < 0.3:
+            yield Line(product="ANALYTICS", group=group, quantity=seats, **terms)
         yield from self._metered(group)
 
     def _rollout(self, deal: Deal, group: str) -> Iterator[Line]:

@@ -1,6 +1,7 @@
 """People at their desks: they find cases, claim them, put right what is wrong where it is wrong, and replay.
 
-Each reason has its fix: who, how soon, and what they do. Everything goes through the verbs that the pages use.
+Each reason has its fix: who, and what they do. How soon is a share of the case's service level. Everything goes
+through the verbs that the pages use.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from exceptions import casework
@@ -17,8 +19,9 @@ from exceptions.models import Approval, Case, Offer
 from exceptions.models.case import TO_DO
 from q2c import clock
 from q2c.demo import people
-from q2c.demo.agenda import Agenda, office_hours
+from q2c.demo.agenda import Agenda, office_hours, sitting
 from q2c.demo.flow import Flow
+from q2c.demo.hours import Hours
 from q2c.engine import desk, watch
 from q2c.reasons import APPROVALS, Reason
 
@@ -28,39 +31,55 @@ Repair = Callable[[Sequence[Case]], None]
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """`hours` of a working week between the first look and the repair, least and most."""
+    """`note`: what is written on the case when it is claimed. `give_up`: nothing can be put right, for this cause."""
 
-    who: str
+    who: tuple[str, ...]
     note: str
-    repair: str
-    hours: tuple[float, float] = (1, 30)
+    repair: str = ""
+    give_up: str = ""
 
+
+# What may be all that somebody gets to.
+CLAIM, SNOOZE = "claim", "snooze"
 
 R = Reason
+_SALES, _BILLING, _SYSTEMS, _CONTROL = ("sofia", "tom"), ("ben", "ines"), ("mei", "nora"), ("carla", "dmitri")
 FIXES: dict[Reason, Fix] = {
-    R.ITEM_MAPPING_MISSING: Fix("mei", "New product, no item yet. Asking for one.", "map_item", (8, 60)),
-    R.TAX_NEXUS_MISSING: Fix("ben", "Tax confirms that we are registered there.", "register", (20, 70)),
-    R.CREDIT_REFUSED: Fix("carla", "Talked to collections; the limit is being reviewed.", "raise_limit", (4, 50)),
-    R.TAX_REFUSED: Fix("sofia", "The ship-to ZIP code is a typo. Corrected on the deal.", "correct_deal", (2, 20)),
-    R.PRICE_MISMATCH: Fix("tom", "The quote was rounded by hand. Corrected on the deal.", "correct_deal", (2, 24)),
-    R.CUSTOMER_INACTIVE: Fix("sofia", "Parked by mistake in the clean-up; reactivated.", "reactivate", (1, 16)),
-    R.PERIOD_CLOSED: Fix("carla", "Late billing for a closed month; reopening it for these.", "reopen_period", (2, 30)),
-    R.DIMENSION_INACTIVE: Fix("mei", "Switched off in a clean-up; asking for it.", "reactivate_in_erp", (4, 40)),
-    R.ACCOUNT_INACTIVE: Fix("carla", "It was locked for the audit; needed again.", "reactivate_in_erp", (3, 20)),
-    R.SUBSCRIPTION_REFUSED: Fix("ben", "The product is missing in the billing catalogue.", "list_in_billing", (3, 30)),
-    R.CONTENT_DIFFERS: Fix("nora", "Somebody edited our journal in NetSuite.", "nothing", (3, 30)),
+    R.EVENT_MALFORMED: Fix(("pat",), "Told the sender which field it is.", "send_right"),
+    R.EVENT_CONFLICT: Fix(("pat",), "Edited in the shop and sent again; the first stands.", give_up="interface_error"),
+    R.CUSTOMER_UNKNOWN: Fix(_SALES, "New in the shop; setting the account up.", "know_customer"),
+    R.CUSTOMER_INACTIVE: Fix(_SALES, "Parked by mistake in the clean-up; reactivated.", "reactivate"),
+    R.PRODUCT_UNKNOWN: Fix(_SYSTEMS, "New in the price book; asking for treatment and item.", "know_product"),
+    R.ITEM_MAPPING_MISSING: Fix(_SYSTEMS, "New product, no item yet. Asking for one.", "map_item"),
+    R.TAX_NEXUS_MISSING: Fix(_BILLING, "Tax confirms that we are registered there.", "register"),
+    R.REVENUE_TREATMENT_MISMATCH: Fix(_CONTROL, "Seats are earned over time; sales corrects the line.", "correct_deal"),
+    R.BILLING_SCHEDULE_INVALID: Fix(_SALES, "The second phase began mid-month; corrected.", "correct_deal"),
+    R.PRICE_MISMATCH: Fix(_SALES, "The quote was rounded by hand. Corrected on the deal.", "correct_deal"),
+    R.CREDIT_REFUSED: Fix(_CONTROL, "Talked to collections; the limit is being reviewed.", "raise_limit"),
+    R.TAX_REFUSED: Fix(_CONTROL, "The ship-to ZIP code is a typo. Sales corrects the deal.", "correct_deal"),
+    R.SUBSCRIPTION_REFUSED: Fix(_BILLING, "The product is missing in the billing catalogue.", "list_in_billing"),
+    R.INVOICE_DUPLICATE: Fix(_BILLING, "Redated in billing after it was booked.", give_up="duplicate"),
+    R.INVOICE_MISMATCH: Fix(_BILLING, "Copied by hand in billing; it will be credited there.", give_up="duplicate"),
+    R.DIMENSION_MISSING: Fix(_SYSTEMS, "The new item has no cost centre yet.", "complete_item"),
+    R.DIMENSION_INACTIVE: Fix(_SYSTEMS, "Switched off in a clean-up; asking for it.", "reactivate_in_erp"),
+    R.ACCOUNT_INACTIVE: Fix(_CONTROL, "It was locked for the audit; needed again.", "reactivate_in_erp"),
+    R.PERIOD_CLOSED: Fix(_CONTROL, "Late billing for a closed month; reopening it for these.", "reopen_period"),
+    R.CREDENTIALS_REFUSED: Fix(("pat",), "The license key ran out; entering the new one.", "renew_key"),
+    R.CONTENT_DIFFERS: Fix(_SYSTEMS, "Somebody edited our journal in NetSuite."),
 }  # fmt: skip
-_ELSE = Fix("nora", "Looking into it.", "nothing", (1, 12))
-# Of ten causes one is looked at much later than it should be.
-_SLOW = 0.1
+_ELSE = Fix(_SYSTEMS, "Looking into it.")
+# Share of the service level after which a cause is put right; of ten, one is late.
+_IN_TIME, _LATE, _LATE_SHARE = (0.2, 0.85), (1.15, 2.2), 0.1
 
 
 class Office:
-    def __init__(self, flow: Flow, agenda: Agenda, chance: random.Random) -> None:
-        self.flow, self.agenda, self.chance = flow, agenda, chance
-        self.repairs: dict[str, Repair] = {"nothing": lambda cases: None}
-        # Causes that nobody gets to before the story ends.
-        self.left_open: set[str] = set()
+    def __init__(self, flow: Flow, agenda: Agenda, chance: random.Random, hours: Hours) -> None:
+        self.flow, self.agenda, self.chance, self.hours = flow, agenda, chance, hours
+        self.repairs: dict[str, Repair] = {}
+        # Business keys of what nobody puts right before the story ends: "" | CLAIM | SNOOZE; another word: they do.
+        self.left: dict[str, str] = {}
+        # Nor what fails from then on.
+        self.quiet_from = agenda.ends_at
         self._people: dict[str, Any] = {}
         self._known: set[uuid.UUID] = set()
 
@@ -71,58 +90,83 @@ class Office:
 
     def look(self) -> None:
         """See what is new in the queue, and plan who does what about it when."""
-        fresh = Case.objects.filter(state__in=(*TO_DO, "awaiting_approval")).exclude(problem_id__in=self._known)
-        for problem_id, reason, key in fresh.order_by("number").values_list("problem_id", "reason", "blocker_key"):
-            if problem_id in self._known:
+        together: dict[uuid.UUID, list[Case]] = {}
+        for case in Case.objects.filter(state__in=(*TO_DO, "awaiting_approval")).order_by("number"):
+            if case.id in self._known:
                 continue
-            self._known.add(problem_id)
-            self._plan(problem_id, Reason(reason), is_left={key, reason} & self.left_open != set())
+            self._known.add(case.id)
+            quiet = self.chance.choice(("", CLAIM)) if case.opened_at >= self.quiet_from else None
+            then = self.left.get(case.business_key, quiet)
+            if then in (CLAIM, SNOOZE):
+                self._leave(case, then)
+            elif then != "":
+                together.setdefault(case.problem_id, []).append(case)
+        for cases in together.values():
+            self._plan(cases)
 
-    def _plan(self, problem_id: uuid.UUID, reason: Reason, *, is_left: bool) -> None:
-        """What is left open is claimed at most."""
-        fix = FIXES.get(reason, _ELSE)
-        slow = 6.0 if self.chance.random() < _SLOW else 1.0
-        seen_at = office_hours(clock.now() + dt.timedelta(hours=self.chance.uniform(0.3, 5) * slow))
-        if reason in APPROVALS:
-            if not is_left:
-                self.agenda.plan(seen_at, lambda: self._decide(problem_id))
+    def _moment(self, case: Case, share: float) -> dt.datetime:
+        """When this share of a case's service level is used up, and people look at their queue."""
+        at = self.hours.after(case.owner_team_id, case.level_from, share * case.level_h)
+        at = max(at, clock.now() + dt.timedelta(minutes=10))
+        seated = sitting(at)
+        return at if at <= case.due_at < seated else seated
+
+    def _plan(self, cases: list[Case]) -> None:
+        first = cases[0]
+        late = self.chance.random() < _LATE_SHARE
+        share = self.chance.uniform(*(_LATE if late else _IN_TIME))
+        done_at, ids = self._moment(first, share), [case.id for case in cases]
+        if first.reason in APPROVALS:
+            self.agenda.plan(done_at, partial(self._decide, ids))
             return
-        if is_left and reason == Reason.CREDIT_REFUSED:
-            self.agenda.plan(seen_at, lambda: self._snooze(problem_id, fix))
+        fix = FIXES.get(Reason(first.reason), _ELSE)
+        who = self.chance.choice(fix.who)
+        if fix.give_up and not late:
+            # A second person has to agree within the level, too.
+            done_at = self._moment(first, share / 2)
+        seen_at = self._moment(first, share * self.chance.uniform(0.2, 0.6))
+        if seen_at < done_at:
+            self.agenda.plan(seen_at, partial(self._claim, ids, who, fix.note))
+        self.agenda.plan(done_at, partial(self._fix, ids, who, fix))
+
+    def _leave(self, case: Case, then: str) -> None:
+        if case.reason in APPROVALS:
             return
-        if is_left:
-            if self.chance.random() < 0.5:
-                self.agenda.plan(seen_at, lambda: self._claim(problem_id, fix))
-            return
-        fixed_at = office_hours(seen_at + dt.timedelta(hours=self.chance.uniform(*fix.hours) * slow))
-        self.agenda.plan(seen_at, lambda: self._claim(problem_id, fix))
-        self.agenda.plan(fixed_at, lambda: self._fix(problem_id, fix))
+        fix = FIXES.get(Reason(case.reason), _ELSE)
+        who, at = self.chance.choice(fix.who), self._moment(case, self.chance.uniform(0.1, 0.4))
+        act = partial(self._snooze if then == SNOOZE else self._claim, [case.id], who, fix.note)
+        self.agenda.plan(at, act)
 
-    def _open_cases(self, problem_id: uuid.UUID, *states: str) -> list[Case]:
-        return list(Case.objects.filter(problem_id=problem_id, state__in=states or TO_DO).order_by("number"))
+    def _still(self, ids: Sequence[uuid.UUID], *states: str) -> list[Case]:
+        return list(Case.objects.filter(id__in=ids, state__in=states or TO_DO).order_by("number"))
 
-    def _claim(self, problem_id: uuid.UUID, fix: Fix) -> None:
-        ids = [case.id for case in self._open_cases(problem_id)]
-        if ids:
-            casework.claim(self.person(fix.who), ids)
-            casework.comment(self.person(fix.who), ids[:1], fix.note)
+    def _claim(self, ids: Sequence[uuid.UUID], who: str, note: str) -> None:
+        still = [case.id for case in self._still(ids)]
+        if still:
+            casework.claim(self.person(who), still)
+            casework.comment(self.person(who), still[:1], note)
 
-    def _snooze(self, problem_id: uuid.UUID, fix: Fix) -> None:
+    def _snooze(self, ids: Sequence[uuid.UUID], who: str, note: str) -> None:
         """Until after the end of the story."""
-        ids = [case.id for case in self._open_cases(problem_id)]
+        still = [case.id for case in self._still(ids)]
         until = office_hours(self.agenda.ends_at + dt.timedelta(days=5))
-        if ids:
-            casework.comment(self.person(fix.who), ids[:1], fix.note)
-            casework.snooze(self.person(fix.who), ids, until=until, why="they pay at the end of the month")
+        if still:
+            casework.claim(self.person(who), still)
+            casework.snooze(self.person(who), still, until=until, why=note)
 
-    def _fix(self, problem_id: uuid.UUID, fix: Fix) -> None:
+    def _fix(self, ids: Sequence[uuid.UUID], who: str, fix: Fix) -> None:
         """Repair, then replay what the repair frees; what fails again is seen anew."""
-        cases = self._open_cases(problem_id)
-        self._known.discard(problem_id)
-        if cases:
+        cases = self._still(ids)
+        self._known.difference_update(ids)
+        if not cases:
+            return
+        if any(case.assignee_id is None for case in cases):
+            casework.claim(self.person(who), [case.id for case in cases])
+        if fix.give_up:
+            self._give_up(cases, who, fix)
+        elif fix.repair:
             self.repairs[fix.repair](cases)
-            self.replay(self.person(fix.who), cases)
-            self.flow.work()
+            self.replay(self.person(who), cases)
 
     def replay(self, user: Any, cases: Sequence[Case]) -> None:
         """By the offer for the blocker where there is one, else the cases; in a batch where the person may."""
@@ -133,38 +177,33 @@ class Office:
             state="open", blocker_type=first.blocker_type, blocker_key=first.blocker_key,
             blocker_connection=first.blocker_connection,
         ).first() if first.blocker_type else None  # fmt: skip
-        alone = offer.cases == 1 if offer else len(cases) == 1
-        if offer and (alone or user.has_perm("exceptions.bulk_replay")):
+        open_ids = [case.id for case in self._still([case.id for case in cases]) if case.step_id]
+        if offer and (offer.cases == 1 or user.has_perm("exceptions.bulk_replay")):
             desk.send(user, desk.take_offer(user, offer.id).id)
-            return
-        open_ids = [case.id for case in self._open_cases(first.problem_id) if case.step_id]
-        if len(open_ids) > 1 and user.has_perm("exceptions.bulk_replay"):
+        elif len(open_ids) > 1 and user.has_perm("exceptions.bulk_replay"):
             desk.send(user, desk.plan(user, open_ids).id)
-            return
-        for case_id in open_ids:
-            desk.replay_one(user, case_id)
+        else:
+            for case_id in open_ids:
+                desk.replay_one(user, case_id)
 
-    def _decide(self, problem_id: uuid.UUID) -> None:
-        """A controller signs, or does not: then sales gives the deal up, and the other controller agrees to that."""
-        self._known.discard(problem_id)
-        waiting = self._open_cases(problem_id, "awaiting_approval")
-        asked = list(Approval.objects.filter(case__in=waiting, state="requested"))
-        if not asked:
-            return
-        if self.chance.random() < 0.85:
-            desk.approve(self.person("carla"), [row.id for row in asked], "Fits the account plan.")
-            self.flow.work()
-            return
-        desk.refuse(self.person("carla"), [row.id for row in asked], "Not on these terms; requote it.")
-        ids = [case.id for case in waiting]
-        self._known.add(problem_id)
-        self.agenda.plan(office_hours(clock.now() + dt.timedelta(hours=20)), lambda: self._give_up(problem_id, ids))
+    def _decide(self, ids: Sequence[uuid.UUID]) -> None:
+        """A controller signs, or refuses for good: then sales quotes anew."""
+        self._known.difference_update(ids)
+        waiting = self._still(ids, "awaiting_approval")
+        asked = list(Approval.objects.filter(case__in=waiting, state="requested").values_list("id", flat=True))
+        who = self.person(self.chance.choice(_CONTROL))
+        if asked and self.chance.random() < 0.85:
+            desk.approve(who, asked, "Fits the account plan.")
+        elif asked:
+            desk.refuse(who, asked, "Not on these terms; requote it.", for_good=True)
 
-    def _give_up(self, problem_id: uuid.UUID, ids: list[uuid.UUID]) -> None:
-        self._known.discard(problem_id)
-        casework.claim(self.person("tom"), ids)
-        done = desk.close_without_fix(self.person("tom"), ids, "The customer signs on other terms.", "order_entry").done
-        asked = Approval.objects.filter(case__in=done, state="requested").values_list("id", flat=True)
+    def _give_up(self, cases: Sequence[Case], who: str, fix: Fix) -> None:
+        """Asked for by one, agreed to by another at the next sitting."""
+        ids = desk.close_without_fix(self.person(who), [case.id for case in cases], fix.note, fix.give_up).done
+        self._known.update(ids)
+        self.agenda.plan(sitting(clock.now() + dt.timedelta(minutes=10)), partial(self._agree, ids))
+
+    def _agree(self, ids: Sequence[uuid.UUID]) -> None:
+        asked = Approval.objects.filter(case__in=ids, state="requested").values_list("id", flat=True)
         if asked:
-            desk.approve(self.person("dmitri"), list(asked), "Agreed.")
-            self.flow.work()
+            desk.approve(self.person("carla"), list(asked), "Agreed.")

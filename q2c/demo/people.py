@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 
 from exceptions.models import Team
 from exceptions.policies import BILLING, CONTROL, PLATFORM, SALES, SYSTEMS
@@ -35,6 +37,7 @@ PEOPLE = (
     Person("dmitri", "Dmitri", "Hale", "Controller", CONTROL, shown=False),
     Person("nora", "Nora", "Adeyemi", "Finance systems", SYSTEMS, shown=False),
     Person("tom", "Tom", "Keller", "Sales ops", SALES, shown=False),
+    Person("ines", "Inês", "Duarte", "Billing ops", BILLING, shown=False),
 )
 # The hours in which a team's service levels run.
 ZONES = {
@@ -49,13 +52,16 @@ def hire(*, sign_in: bool = True) -> list[dict[str, str]]:
     `sign_in` False: nobody gets a password, which takes a good part of a second each.
     """
     user_model = get_user_model()
+    # Nobody signs in as those who are not shown: they get no password.
+    passwords = {person.name: secrets.token_urlsafe(9) for person in PEOPLE if person.shown and sign_in}
+    with ThreadPoolExecutor() as pool:
+        hashed = dict(zip(passwords, pool.map(make_password, passwords.values()), strict=True))
     shown = []
     for person in PEOPLE:
-        # Nobody signs in as those who are not shown: they get no password.
-        password = secrets.token_urlsafe(9) if person.shown and sign_in else None
-        user = user_model.objects.create_user(
-            person.name, f"{person.name}@tern.example", password, first_name=person.first, last_name=person.last,
-            is_staff=True,
+        password = passwords.get(person.name)
+        user = user_model.objects.create(
+            username=person.name, email=f"{person.name}@tern.example", first_name=person.first, last_name=person.last,
+            is_staff=True, password=hashed.get(person.name) or make_password(None),
         )  # fmt: skip
         user.groups.set(roles.of([person.role]))
         if person.team:

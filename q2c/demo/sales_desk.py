@@ -26,6 +26,10 @@ class SalesDesk:
         made = self.platforms.seed("salesforce", {"opportunities": [deal.seed() for deal in deals]})
         self._ids |= made["opportunities"]
 
+    def number_of(self, id_: str) -> str:
+        """The order number of a deal by the platform's id; empty for another's."""
+        return next((number for number, each in self._ids.items() if each == id_), "")
+
     def correct(self, deal: Deal) -> None:
         """Line by line, what was typed wrong is typed right; the deal has a new version then."""
         ids = self._lines(self._ids[deal.number])

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from q2c import clock, keys, states
+from q2c import bulk, clock, keys, states
 from q2c.models import Breaker, Step
 
 _SOURCES, _TARGET = states.edge(Step, "claim")
@@ -30,6 +30,10 @@ SET state = %s, lease = %s, lease_until = %s,
 FROM due WHERE s.id = due.id
 RETURNING s.*
 """
+
+
+# In one order, as everybody who locks several steps: nobody waits in a circle.
+_RELOCK = "SELECT id, lease FROM q2c_step WHERE id = ANY(%s::uuid[]) AND state = 'running' ORDER BY id FOR UPDATE"
 
 
 def claim(stage: str, limit: int | None = None) -> list[Step]:
@@ -58,6 +62,5 @@ def still_ours(steps: list[Step]) -> set[uuid.UUID]:
     if not steps:
         return set()
     leases = {step.id: step.lease for step in steps}
-    # In one order, as everybody who locks several steps: nobody waits in a circle.
-    rows = Step.objects.select_for_update().filter(id__in=leases, state="running").order_by("id")
-    return {id_ for id_, lease in rows.values_list("id", "lease") if leases[id_] == lease}
+    rows = bulk.execute(_RELOCK, [list(leases)])
+    return {id_ for id_, lease in rows if leases[id_] == lease}

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 from django.db import connection
@@ -13,6 +14,7 @@ from django.db import connection
 from q2c import clock, correlation
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import Rejected, Unavailable, Unknown
+from q2c.connectors.ports import ConnectionConfig
 from q2c.engine.lease import Lease
 from q2c.models import Connection
 from q2c.reasons import Reason
@@ -26,10 +28,16 @@ _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
 
 
 class Gates:
-    """The connections of one batch, read once; connectors are opened without touching the database."""
+    """The connections of one batch, read once and only where it has a call; connectors open without the database."""
 
-    def __init__(self) -> None:
-        self.configs = {c.name: c.config() for c in Connection.objects.filter(active=True)}
+    @cached_property
+    def configs(self) -> dict[str, ConnectionConfig]:
+        return {c.name: c.config() for c in Connection.objects.filter(active=True)}
+
+    def ready(self) -> Gates:
+        """Read the connections: before it goes to threads, which touch no database."""
+        _ = self.configs
+        return self
 
     def open(self, name: str) -> Any:
         if name not in self.configs:

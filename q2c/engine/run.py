@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from q2c import clock, correlation, states
+from q2c import bulk, clock, correlation, states
 from q2c.connectors.outcomes import NotFound, Unknown
 from q2c.contracts.events import EVENTS
 from q2c.engine import gates, record
@@ -93,7 +93,7 @@ def _mark_sent(works: list[Work], open_gates: gates.Gates) -> None:
             work.step.sent_at = moment
             fresh.append(work.step.id)
     if fresh:
-        Step.objects.filter(id__in=fresh).update(sent_at=moment)
+        bulk.execute("UPDATE q2c_step SET sent_at = %s::timestamptz WHERE id = ANY(%s::uuid[])", [moment, fresh])
 
 
 def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> None:
@@ -123,7 +123,7 @@ def call(stage: Stage, works: list[Work], open_gates: gates.Gates, lease: Lease)
     if not works or type(stage.verb).call is Verb.call:
         return []
     with lease.kept():
-        return _call(stage.verb, works, open_gates, lease)
+        return _call(stage.verb, works, open_gates.ready(), lease)
 
 
 def _call(verb: Verb, works: list[Work], open_gates: gates.Gates, lease: Lease) -> list[tuple[Work, list[Any]]]:

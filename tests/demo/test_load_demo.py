@@ -7,15 +7,18 @@ from collections import Counter
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 
-from exceptions.models import Case
+from exceptions.models import Case, Problem
+from exceptions.policies import BILLING, CONTROL, PLATFORM, SALES, SYSTEMS
 from ledger.models import JournalEntry
 from q2c import clock
 from q2c.connectors import registry
+from q2c.demo import lately
 from q2c.demo.platforms import Platforms
 from q2c.demo.year import Year
 from q2c.engine import wake
-from q2c.models import Invoice, Order, Step
+from q2c.models import Invoice, Order, Step, Transition
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,9 +47,43 @@ def test_the_first_weeks_are_made_by_the_flow_and_put_right_by_people(monkeypatc
     assert Case.objects.filter(state="resolved", resolution="fixed_by_replay", assignee__isnull=False).exists()
     assert not Step.objects.filter(state__in=("running", "unknown")).exists()
     assert "December 2025: " in said[-1]
+    # Nothing carries the machine's time.
+    assert not Transition.objects.filter(at__gt=ENDS_AT).exists()
 
     with pytest.raises(CommandError, match="holds data already"):
         call_command("load_demo")
+
+
+def test_who_opens_the_queue_finds_a_working_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six weeks that end as the year does: of many causes and owners, most in time, some of this morning, some old."""
+    monkeypatch.setattr(wake, "send", None)
+    monkeypatch.setattr(wake, "call", None)
+    registry.close_all()
+    year = Year(ENDS_AT, say=lambda line: None, days=60)
+    year.found()
+    year.live()
+    with clock.at(ENDS_AT):
+        open_ = list(Case.objects.exclude(state__in=("resolved", "closed_without_fix")))
+        late = [case for case in open_ if case.state != "snoozed" and case.due_at < ENDS_AT]
+        ages = sorted(ENDS_AT - case.opened_at for case in open_)
+    reasons = {case.reason for case in open_}
+    assert len(open_) >= 20 and len(reasons) >= 13
+    assert {
+        "tax_nexus_missing",
+        "event_conflict",
+        "invoice_duplicate",
+        "credit_refused",
+    } <= reasons
+    assert {case.owner_team_id for case in open_} >= {SALES, BILLING, SYSTEMS, CONTROL, PLATFORM}
+    assert len({case.assignee_id for case in open_}) >= 5
+    assert 1 <= len(late) <= len(open_) // 3
+    assert ages[0] < dt.timedelta(hours=1) and ages[-1] > dt.timedelta(days=9)
+    assert {"open", "in_progress", "awaiting_approval", "snoozed"} == {case.state for case in open_}
+    solved = Case.objects.filter(state="resolved")
+    assert solved.filter(resolved_at__lte=F("due_at")).count() > solved.filter(resolved_at__gt=F("due_at")).count()
+    assert Problem.objects.filter(kind="connection", state="open", connection="credit").exists()
+    waiting = Step.objects.filter(stage="accept_order", state="waiting", waiting_for="credit")
+    assert waiting.count() == len(lately.DURING_THE_OUTAGE)
 
 
 def test_scale_is_one_or_more() -> None:

@@ -21,11 +21,14 @@ from q2c.demo.year import Year
 from q2c.models import Connection, Event
 
 TRY = (
-    "Sign in as mei, open the queue, and find the journals that wait for a cost centre. Reactivate it on the sandbox "
-    "page under NetSuite, as its users would; the cases are offered for replay, and come back with document numbers.",
-    "Sign in as carla: sign or refuse what waits for a second person, or reopen a period and see what that frees.",
-    "Open an invoice's trace, from the closed deal to the posted journal; or switch a fault on and watch.",
-)  # fmt: skip
+    "Sign in as mei, open the queue, and find the journals that wait for cost centre CC-200. Switch it on among "
+    "NetSuite's departments in Sandbox switches, as its users would; the cases are offered for replay, and come back "
+    "with document numbers.",
+    "The credit service is down, and orders wait for it: switch its fault off in Sandbox switches, and watch them go "
+    "on. Or let NetSuite do create_journal and drop the connection before you replay something.",
+    "Put any identifier into Trace and follow one deal from the opportunity to the posted journal. As carla, sign what "
+    "waits for a second person.",
+)
 
 
 def _be_quiet_and_quick() -> None:

@@ -21,6 +21,8 @@ Further control addresses, all POST:
     post-invoices  {"numbers": […]} or {}: posts drafts
     callout        {"numbers": […]}: announces invoices once more
     expire-tokens  {}
+    copy-invoice   {"number": …}: a second invoice for the same charges, as somebody makes it by hand
+    redate-invoice {"number": …, "on": "2026-03-31"}: unposted, given another date, and posted again
 
 Beside those every sandbox has: reset, clock {"now": instant}, faults, records/<kind>, state.
 """
@@ -32,6 +34,7 @@ from q2c.connectors.sandbox_kit import Answer, Fault, Request, Sandbox
 from q2c.connectors.zuora.sandbox import (
     accounts,
     auth,
+    by_hand,
     catalog,
     invoices,
     orders,
@@ -50,6 +53,8 @@ sandbox.on_control = {
     "post-invoices": seeding.post_invoices,
     "callout": seeding.call_out,
     "expire-tokens": seeding.expire_tokens,
+    "copy-invoice": by_hand.copy_invoice,
+    "redate-invoice": by_hand.redate_invoice,
 }
 sandbox.editable = {"account": ("status", "name"), "product": ("active", "name")}
 sandbox.before = auth.admit
