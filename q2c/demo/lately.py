@@ -139,7 +139,7 @@ class Lately:
         return [
             (6.6, partial(mishaps.switch_off, "department", "CC-200")),
             (6.4, partial(mishaps.close_here, "JP")),
-            (6.3, partial(move_item, "SUPPORT-PLUS")),
+            *((6.3, partial(move_item, product)) for product in ("SUPPORT-PLUS", "TRAINING", "STORAGE")),
             (6.2, shop.mistake),
             (5.0, mishaps.copy_invoice),
             (4.0, shop.stranger),
