@@ -19,7 +19,7 @@ from exceptions.models import Case, CaseEvent
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
 from q2c.api.records import Records, instants
-from q2c.engine import desk
+from q2c.engine import decisions, desk
 
 _QUERY = [
     OpenApiParameter("q", str, description="As in the query bar: reason:period_closed entity:DE amount:>10000"),
@@ -80,6 +80,11 @@ class WhySerializer(serializers.Serializer):
     why = serializers.CharField(max_length=1000, required=False, default="", allow_blank=True)
 
 
+class RedateSerializer(serializers.Serializer):
+    effective_on = serializers.DateField(help_text="A day of the first open period")
+    why = serializers.CharField(max_length=1000)
+
+
 class ReplaySerializer(serializers.Serializer):
     """The replay that was sent; what became of it is on the case."""
 
@@ -108,7 +113,12 @@ class Cases(Records):
     list_serializer = CaseSerializer
     filterset_class = CaseFilters
     also = frozenset({"q", "tab"})
-    rights = {"claim": rights.WORK, "comment": rights.WORK, "replay": rights.REPLAY}
+    rights = {
+        "redate": "ledger.redate_journalentry",
+        "claim": rights.WORK,
+        "comment": rights.WORK,
+        "replay": rights.REPLAY,
+    }
 
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = queryset.select_related("assignee").defer("haystack")
@@ -169,6 +179,16 @@ class Cases(Records):
         given.is_valid(raise_exception=True)
         batch = desk.replay_one(person_of(request.user, rights.REPLAY), case.id, why=given.validated_data["why"])
         return Response({"replay": str(batch.id), "case": self._shown(case)}, status=202)
+
+    @extend_schema(request=RedateSerializer, responses={202: CaseSerializer})
+    @action(detail=True, methods=["post"])
+    def redate(self, request: Any, pk: str) -> Response:
+        """Ask that what is late for a closed period be booked in the first open one; a second person decides."""
+        case, given = self.get_object(), RedateSerializer(data=request.data or {})
+        given.is_valid(raise_exception=True)
+        person = person_of(request.user, "ledger.redate_journalentry")
+        decisions.ask_to_redate(person, case.id, given.validated_data["effective_on"], given.validated_data["why"])
+        return Response(self._shown(case), status=202)
 
     def _answer(self, case: Case) -> Response:
         return Response(self._shown(case))

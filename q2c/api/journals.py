@@ -14,8 +14,11 @@ from rest_framework.response import Response
 
 from ledger import rules
 from ledger.models import JournalEntry, JournalLine
+from q2c.api.cases import person_of
 from q2c.api.problems import Problem
 from q2c.api.records import Records, days
+from q2c.engine import requests
+from q2c.engine.requests import REASON_MAX
 from q2c.stages import booking
 
 
@@ -83,6 +86,16 @@ class ExplanationSerializer(serializers.Serializer):
     choices = ChoiceSerializer(many=True)
 
 
+class ReverseSerializer(serializers.Serializer):
+    effective_on = serializers.DateField(help_text="The day of the mirror entry, not before the entry's own")
+    reason = serializers.CharField(max_length=REASON_MAX, help_text="Becomes the memo of the mirror entry")
+
+
+class ReversalSerializer(serializers.Serializer):
+    event_id = serializers.UUIDField()
+    correlation_id = serializers.UUIDField()
+
+
 class JournalFilters(filters.FilterSet):
     number = filters.CharFilter()
     state = filters.CharFilter()
@@ -104,12 +117,24 @@ class Journals(Records):
     serializer_class = JournalDetailSerializer
     list_serializer = JournalSerializer
     filterset_class = JournalFilters
+    rights = {"reverse": "ledger.reverse_journalentry"}
 
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = queryset.select_related("entity", "period")
         if self.action == "list":
             return queryset
         return queryset.prefetch_related("lines__account", "lines__rule_line__rule")
+
+    @extend_schema(request=ReverseSerializer, responses={202: ReversalSerializer})
+    @action(detail=True, methods=["post"])
+    def reverse(self, request: Any, pk: str) -> Response:
+        """Ask for its mirror entry; nothing is booked until a second person approves (see approvals)."""
+        entry, given = self.get_object(), ReverseSerializer(data=request.data or {})
+        given.is_valid(raise_exception=True)
+        person = person_of(request.user, "ledger.reverse_journalentry")
+        asked = given.validated_data
+        stored = requests.reverse_journal(person, entry, asked["effective_on"], asked["reason"])
+        return Response({"event_id": stored.id, "correlation_id": stored.correlation_id}, status=202)
 
     @extend_schema(responses=ExplanationSerializer)
     @action(detail=True, methods=["get"])

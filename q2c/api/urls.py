@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from q2c.api import cases, document, events, invoices, journals, orders, problems, trace, webhooks
+from q2c.api import approvals, cases, document, events, invoices, journals, orders, problems, trace, webhooks
 from q2c.api.records import Records, by_method
 
 
@@ -30,11 +30,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("journals", _list(journals.Journals), name="api-journals"),
     path("journals/<uuid:pk>", _one(journals.Journals), name="api-journal"),
     path("journals/<uuid:pk>/explain", _one(journals.Journals, "explain"), name="api-journal-explain"),
+    path("journals/<uuid:pk>/reverse", _one(journals.Journals, "reverse", "post"), name="api-journal-reverse"),
+    path("periods", _list(approvals.Periods), name="api-periods"),
+    path("periods/<uuid:pk>", _one(approvals.Periods), name="api-period"),
+    path("periods/<uuid:pk>/reopen", _one(approvals.Periods, "reopen", "post"), name="api-period-reopen"),
+    path("approvals", _list(approvals.Approvals), name="api-approvals"),
+    path("approvals/<uuid:pk>", _one(approvals.Approvals), name="api-approval"),
+    path("approvals/<uuid:pk>/approve", _one(approvals.Approvals, "approve", "post"), name="api-approval-approve"),
+    path("approvals/<uuid:pk>/refuse", _one(approvals.Approvals, "refuse", "post"), name="api-approval-refuse"),
+    path("approvals/<uuid:pk>/withdraw", _one(approvals.Approvals, "withdraw", "post"), name="api-approval-withdraw"),
     path("cases", _list(cases.Cases), name="api-cases"),
     path("cases/<uuid:pk>", _one(cases.Cases), name="api-case"),
     path("cases/<uuid:pk>/claim", _one(cases.Cases, "claim", "post"), name="api-case-claim"),
     path("cases/<uuid:pk>/comment", _one(cases.Cases, "comment", "post"), name="api-case-comment"),
     path("cases/<uuid:pk>/replay", _one(cases.Cases, "replay", "post"), name="api-case-replay"),
+    path("cases/<uuid:pk>/redate", _one(cases.Cases, "redate", "post"), name="api-case-redate"),
     path("trace", trace.Trace.as_view(), name="api-trace"),
     path("webhooks/<slug:name>", webhooks.post, name="api-webhook"),
     path("openapi.json", document.openapi, name="api-document"),

@@ -1,0 +1,130 @@
+"""What one person, or the flow, asked for and a second person decides; and fiscal periods, which are reopened so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from exceptions import rights
+from exceptions.approvals import Decision
+from exceptions.models import Approval
+from ledger.models import FiscalPeriod
+from q2c.api.cases import WhySerializer, person_of
+from q2c.api.problems import Problem
+from q2c.api.records import Records, days, instants
+from q2c.engine import decisions, desk
+
+
+class ApprovalSerializer(serializers.ModelSerializer):
+    """`action` is close_without_fix, redate, reopen_period, or the reason that waits; `data` is what is granted."""
+
+    requested_by = serializers.CharField(source="requested_by.username", allow_null=True, default=None)
+    decided_by = serializers.CharField(source="decided_by.username", allow_null=True, default=None)
+
+    class Meta:
+        model = Approval
+        fields = (
+            "id", "state", "action", "subject_type", "subject_id", "case", "reason", "amount_minor", "currency", "data",
+            "requested_by", "requested_at", "decided_by", "decided_at", "decision",
+        )  # fmt: skip
+
+
+class ApprovalFilters(filters.FilterSet):
+    state = filters.CharFilter()
+    action = filters.CharFilter()
+    case = filters.UUIDFilter("case_id")
+    requested_from, requested_before = instants("requested_at")
+
+
+class Approvals(Records):
+    """Newest first. Nobody decides what they asked for, nor what they could not ask for; a key acts for its maker."""
+
+    one = "A request with what it grants."
+    model = Approval
+    serializer_class = ApprovalSerializer
+    filterset_class = ApprovalFilters
+    rights = {"approve": rights.APPROVE, "refuse": rights.APPROVE}
+
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.select_related("requested_by", "decided_by")
+
+    @extend_schema(request=WhySerializer, responses=ApprovalSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Any, pk: str) -> Response:
+        """Agree: what was asked for is done now. `why` may be said."""
+        asked, why = self.get_object(), _why(request)
+        return self._decided(asked, desk.approve(person_of(request.user, rights.APPROVE), [asked.id], why))
+
+    @extend_schema(request=WhySerializer, responses=ApprovalSerializer)
+    @action(detail=True, methods=["post"])
+    def refuse(self, request: Any, pk: str) -> Response:
+        """Disagree, and say `why`; whoever asked reads it."""
+        asked, why = self.get_object(), _why(request)
+        return self._decided(asked, desk.refuse(person_of(request.user, rights.APPROVE), [asked.id], why))
+
+    @extend_schema(request=WhySerializer, responses=ApprovalSerializer)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Any, pk: str) -> Response:
+        """Take back what the same person asked for."""
+        asked, why = self.get_object(), _why(request)
+        return self._decided(asked, desk.withdraw(person_of(request.user), [asked.id], why))
+
+    def _decided(self, asked: Approval, decision: Decision) -> Response:
+        for why in decision.left.values():
+            raise Problem(409, "not_possible", f"{why[:1].upper()}{why[1:]}")
+        return Response(ApprovalSerializer(Approval.objects.get(id=asked.id)).data)
+
+
+Approvals.right = "exceptions.view_case"  # type: ignore[attr-defined]
+
+
+def _why(request: Any) -> str:
+    given = WhySerializer(data=request.data or {})
+    given.is_valid(raise_exception=True)
+    return str(given.validated_data["why"])
+
+
+class PeriodSerializer(serializers.ModelSerializer):
+    """`ends_on` is the first day that no longer counts; `key` is what blockers and requests name."""
+
+    entity = serializers.CharField(source="entity.code")
+    key = serializers.CharField()
+
+    class Meta:
+        model = FiscalPeriod
+        fields = ("id", "key", "entity", "subledger", "name", "fiscal_year", "starts_on", "ends_on", "state")
+
+
+class PeriodFilters(filters.FilterSet):
+    entity = filters.CharFilter("entity__code")
+    subledger = filters.CharFilter()
+    name = filters.CharFilter(help_text="2026-11")
+    state = filters.CharFilter()
+    starts_from, starts_before = days("starts_on")
+
+
+class Periods(Records):
+    """Fiscal periods by entity and subledger."""
+
+    one = "A period as it stands."
+    model = FiscalPeriod
+    serializer_class = PeriodSerializer
+    filterset_class = PeriodFilters
+    rights = {"reopen": "ledger.reopen_period"}
+
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.select_related("entity")
+
+    @extend_schema(request=WhySerializer, responses={202: ApprovalSerializer})
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Any, pk: str) -> Response:
+        """Ask that it be reopened, and say `why`; it stays closed until a second person approves."""
+        period, person = self.get_object(), person_of(request.user, "ledger.reopen_period")
+        asked = decisions.ask_to_reopen(person, period, _why(request))
+        return Response(ApprovalSerializer(asked).data, status=202)
