@@ -240,14 +240,15 @@ POLICIES: dict[R, Row] = {
         BILLING, "high", 8, "invoice",
         "The subscription on the invoice: was it made in billing by hand, or has its order not arrived yet?",
         "Send the order, or link the subscription to it. If billing was used by hand on purpose, close the case.",
-        "The invoice is fetched again and tied to its order.",
+        "The invoice is tied again, to its order as it stands here now.",
     ),
     R.INVOICE_MISMATCH: Row(
         "Invoice disagrees with its order", "Invoice {business_key} does not tie to its order: {text}",
         BILLING, "high", 8, "invoice",
         "Entity, currency, tax and line amounts of invoice and order, side by side.",
         "Credit and reissue in billing if the invoice is wrong; amend the order if the order is.",
-        "The invoice is fetched again as billing holds it today.",
+        "The invoice is checked again as it came, against its order as it stands now. What billing corrects arrives by "
+        "itself as a newer version, and ends this case.",
     ),
     R.INVOICE_DUPLICATE: Row(
         "Second invoice for the same charge", "Invoice {business_key} bills what another invoice has billed.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -68,6 +70,13 @@ class Source:
             business_key=key, **more,
         )  # fmt: skip
 
+    def _newest(self, stage: str, keys_: Iterable[str]) -> dict[str, tuple[uuid.UUID, dt.datetime, str]]:
+        """By business key: the event of the newest version that this platform gave, its time and its source's id."""
+        versions = Step.objects.filter(stage=stage, business_key__in=list(keys_), event__source=self.name)
+        rows = versions.order_by("event__occurred_at", "seq")
+        found = rows.values_list("business_key", "event", "event__occurred_at", "event__source_id")
+        return {key: (event_id, at, source_id) for key, event_id, at, source_id in found}
+
     def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> None:
         """What could not be read before is here now: its cases end."""
         here = [one for one in taken if one.status in ("stored", "duplicate")]
@@ -104,15 +113,7 @@ class Deals(Source):
             for deal, one in zip(deals, taken, strict=True)
             if one.status == "duplicate"
         }
-        if not repeats:
-            return []
-        versions = Step.objects.filter(stage="accept_order", business_key__in=repeats, event__source=self.name)
-        newest = {
-            number: (event_id, at)
-            for number, event_id, at in versions.order_by("event__occurred_at", "seq").values_list(
-                "business_key", "event", "event__occurred_at"
-            )
-        }
+        newest = self._newest("accept_order", repeats)
         back = [
             self._event(deal, f"{deal.source_id}:{deal.version}:{deal.changed_at:%Y%m%dT%H%M%S}")
             for number, (deal, event_id) in repeats.items()
@@ -184,10 +185,29 @@ class Invoices(Source):
         if not items:
             return 0
         taken = intake.take(items, self.sender)
+        taken += self._changed_back(items, numbers, taken)
         self._came_right(taken, _INVOICE_REASONS)
-        again = {number: one.event_id for number, one in zip(numbers, taken, strict=True)}
+        again = {number: one.event_id for number, one in zip(numbers, taken, strict=False)}
         intake.resolve_raw(self.name, again, self.sender.actor, reasons=(Reason.INVOICE_MISMATCH,))
         return sum(one.status == "stored" for one in taken)
+
+    def _changed_back(self, items: Sequence[Item], numbers: Sequence[str], taken: Sequence[Taken]) -> list[Taken]:
+        """An invoice that became again what it was before has the id of that version; its return is a fact."""
+        repeats = {
+            number: (item, one.event_id)
+            for item, number, one in zip(items, numbers, taken, strict=True)
+            if one.status == "duplicate"
+        }
+        back, newest = [], self._newest("record_invoice", repeats)
+        for number, (item, event_id) in repeats.items():
+            attributes = dict(item.attributes or {})
+            at = dt.datetime.fromisoformat(attributes["time"])
+            newest_id, newest_at, source_id = newest.get(number, (event_id, at, ""))
+            # What came back stays so, however often it is fetched.
+            if newest_id != event_id and at > newest_at and not source_id.startswith(f"{attributes['id']}:"):
+                attributes["id"] += f":{at:%Y%m%dT%H%M%S}"
+                back.append(replace(item, attributes=attributes))
+        return intake.take(back, self.sender) if back else []
 
     def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person."""

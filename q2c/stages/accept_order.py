@@ -25,7 +25,7 @@ class AcceptOrder(Verb):
         return [[self._part(fact.payload, minor)] for fact, minor in zip(facts, worth, strict=True)]
 
     def planned(self, facts: Sequence[Fact]) -> None:
-        orders.supersede_older(facts)
+        orders.VERSIONS.supersede_older(fact.payload.order_number for fact in facts)
 
     def _part(self, order: OrderDocument, worth_minor: int) -> Part:
         name = next((party.name for party in order.parties if party.key == order.customer), order.customer)
@@ -44,7 +44,7 @@ class AcceptOrder(Verb):
         data = world(documents, clock.today())
         there = orders.existing([document.order_number for document in documents])
         tax, credit = platforms.serving("tax"), platforms.serving("credit")
-        for work in orders.leave_overtaken(works):
+        for work in orders.VERSIONS.leave_overtaken(works):
             order = there.get(work.fact.payload.order_number)
             if order is not None and orders.is_older(work.fact, order):
                 work.outcome = Posted(reference="superseded", proof={"superseded_by": str(order.event_id)})
@@ -86,7 +86,7 @@ class AcceptOrder(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         """An order of which only signatures are missing waits for approval; others stay received."""
-        works = orders.leave_overtaken(works)
+        works = orders.VERSIONS.leave_overtaken(works)
         for work in works:
             if not isinstance(work.outcome, Posted):
                 # A service was given up on: whoever looks into that hears at once what else is wrong.

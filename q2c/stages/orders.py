@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,75 +12,17 @@ import msgspec
 from django.db import connection
 
 from exceptions import approvals as signatures
-from exceptions import cases
-from q2c import bulk, clock, states
+from q2c import clock
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
-from q2c.models import Event, Order, OrderGroup, OrderLine, Step
+from q2c.models import Event, Order, OrderGroup, OrderLine
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import totals
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Finding, Work
+from q2c.stages.versions import Versions
 
-# Versions of one deal are planned by one transaction after the other. A bounded number of turns: a lock for each order
-# of 10,000 would not fit into the database's table of locks.
-TURNS = 1024
-_TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtext('versions of a deal'), turn) FROM unnest(%s::int[]) AS turn"
-
-# Asked for every order that comes in, and of every batch that is worked on.
-_OPEN_VERSIONS = """
-SELECT s.id, s.business_key, s.state, s.event_id, e.occurred_at, s.seq
-FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
-WHERE s.business_key = ANY(%s::text[]) AND s.stage = 'accept_order' AND s.state IN ('waiting', 'running', 'failed')
-ORDER BY s.id
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """One open step of accept_order."""
-
-    step_id: uuid.UUID
-    number: str
-    state: str
-    event_id: uuid.UUID
-    occurred_at: dt.datetime
-    seq: int
-
-
-def supersede_older(facts: Sequence[Fact]) -> None:
-    """Of a deal's versions that wait or failed only the newest is left; called once the steps of `facts` are there.
-
-    Of two with the same time the one received later wins. One transaction does this for a deal at a time and the next
-    sees what it left; one that is being worked on is waited for, as it may be about to fail.
-    """
-    numbers = {fact.payload.order_number for fact in facts}
-    bulk.execute(_TAKE_TURNS, [sorted({zlib.crc32(number.encode()) % TURNS for number in numbers})])
-    older = _older(bulk.execute(f"{_OPEN_VERSIONS} FOR NO KEY UPDATE OF s", [list(numbers)]))
-    ids = [version.step_id for version, _ in older if version.state in ("waiting", "failed")]
-    if ids:
-        states.move(Step, "abandon", ids, reason=Reason.SUPERSEDED, text="a newer version of the deal arrived")
-        cases.resolve_for({id_: {} for id_ in ids}, actor="q2c", resolution="superseded")
-
-
-def leave_overtaken(works: Sequence[Work]) -> list[Work]:
-    """Works whose deal came again while they waited or were worked on end as superseded; returns the others."""
-    numbers = list({work.fact.payload.order_number for work in works})
-    newer = {version.step_id: newest for version, newest in _older(bulk.execute(_OPEN_VERSIONS, [numbers]))}
-    for work in works:
-        if work.step.id in newer:
-            work.findings.clear()
-            work.outcome = Posted(reference="superseded", proof={"superseded_by": str(newer[work.step.id].event_id)})
-    return [work for work in works if work.step.id not in newer]
-
-
-def _older(rows: Sequence[tuple[Any, ...]]) -> list[tuple[_Version, _Version]]:
-    """(open version, the newest of its deal) for all but the newest."""
-    versions = [_Version(*row) for row in rows]
-    newest: dict[str, _Version] = {}
-    for version in sorted(versions, key=lambda each: (each.occurred_at, each.seq)):
-        newest[version.number] = version
-    return [(each, newest[each.number]) for each in versions if each is not newest[each.number]]
+VERSIONS = Versions(stage="accept_order", noun="deal")
 
 
 def is_older(fact: Fact, order: Order) -> bool:

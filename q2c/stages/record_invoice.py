@@ -15,9 +15,16 @@ from q2c.reasons import Reason
 from q2c.stages import billed, booking, orders
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
+from q2c.stages.versions import Versions
 
 # Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked.
 _TRIES_FOR_ORDER = 6
+
+
+# A number comes again for the same invoice: as billing corrected it. Another reference is another invoice.
+VERSIONS = Versions(
+    stage="record_invoice", noun="invoice", apart=("e.source", "e.payload->>'billing_reference'")
+)  # fmt: skip
 
 
 class RecordInvoice(Verb):
@@ -26,7 +33,11 @@ class RecordInvoice(Verb):
         names = dict(Order.objects.filter(number__in=numbers).values_list("number", "customer_name"))
         return [[_part(fact.payload, names.get(fact.payload.order_number, ""))] for fact in facts]
 
+    def planned(self, facts: Sequence[Fact]) -> None:
+        VERSIONS.supersede_older(fact.payload.invoice_number for fact in facts)
+
     def prepare(self, works: Sequence[Work]) -> None:
+        works = VERSIONS.leave_overtaken(works)
         numbers = {work.fact.payload.order_number for work in works}
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")}
         # Whatever system says so: an entity issues a number once.
@@ -67,6 +78,9 @@ class RecordInvoice(Verb):
                 work.step.proof["books"] = "nothing: every amount is zero"
             else:
                 _emit(work, result)
+
+    def failed(self, works: Sequence[Work]) -> None:
+        VERSIONS.leave_overtaken(works)
 
     def preview(self, work: Work) -> dict[str, Any]:
         if work.request is None:

@@ -109,7 +109,8 @@ def test_everything_that_does_not_tie_is_told_at_once(company: Any) -> None:
 
 def test_the_same_invoice_again_is_done_another_under_its_number_is_not(company: Any) -> None:
     order()
-    record(SOUND, SOUND)
+    record(SOUND)
+    record(SOUND)
     assert Invoice.objects.count() == JournalEntry.objects.count() == 1
     assert set(Step.objects.filter(stage="record_invoice").values_list("state", flat=True)) == {"done"}
     shifted = (replace(LINES[0], net_minor=101_000, tax_minor=18_000), LINES[1])

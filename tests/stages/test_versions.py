@@ -21,7 +21,9 @@ from q2c.engine.claim import claim
 from q2c.engine.intake import Item, Sender, take
 from q2c.engine.lease import Lease
 from q2c.models import Step
-from q2c.stages import STAGES, orders
+from q2c.stages import STAGES
+from q2c.stages.orders import VERSIONS
+from q2c.stages.versions import TURNS
 from tests.engine.scripted import in_own_connection
 from tests.intake.documents import order as document
 from tests.stages.conftest import MONDAY, Desk
@@ -134,18 +136,10 @@ def test_an_older_one_that_comes_while_the_newer_waits_for_a_person(desk: Desk) 
 
 def test_a_batch_of_ten_thousand_deals_takes_a_bounded_number_of_locks(desk: Desk) -> None:
     arrive("old")
-    (work,) = run.load([step("old")])
-    facts = [
-        type(work.fact)(
-            id=work.fact.id, type=work.fact.type, source="webshop", source_id=str(i), occurred_at=work.fact.occurred_at,
-            correlation_id=work.fact.correlation_id, payload=type("P", (), {"order_number": f"SO-{i}"}),
-        )
-        for i in range(10_000)
-    ]  # fmt: skip
     with transaction.atomic(), connection.cursor() as cursor:
-        orders.supersede_older(facts)
+        VERSIONS.supersede_older(f"SO-{i}" for i in range(10_000))
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
-        assert cursor.fetchone() == (orders.TURNS,)
+        assert cursor.fetchone() == (TURNS,)
 
 
 def begin() -> Callable[[], None]:

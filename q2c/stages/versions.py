@@ -1,0 +1,95 @@
+"""Versions of one thing that meet: of those that wait or failed only the newest is left.
+
+A version is an event with a step of its own. The newest is the one with the latest time of its event, which is when it
+was changed at its source as far as the source says so; of two with the same time the one received later.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+import zlib
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exceptions import cases
+from q2c import bulk, states
+from q2c.connectors.outcomes import Posted
+from q2c.models import Step
+from q2c.reasons import Reason
+from q2c.stages.verb import Work
+
+# Versions of one thing are planned by one transaction after the other. A bounded number of turns: a lock for each of
+# 10,000 would not fit into the database's table of locks.
+TURNS = 1024
+_TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtext(%s::text), turn) FROM unnest(%s::int[]) AS turn"
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """One open step."""
+
+    step_id: uuid.UUID
+    state: str
+    event_id: uuid.UUID
+    occurred_at: dt.datetime
+    seq: int
+    thing: Hashable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Versions:
+    """Of what: `stage` whose steps are versions, `noun` for the sentence, and what tells two things apart.
+
+    The business key always does; `apart` are more, as SQL over q2c_step s and q2c_event e.
+    """
+
+    stage: str
+    noun: str
+    apart: tuple[str, ...] = ()
+
+    def supersede_older(self, keys: Iterable[str]) -> None:
+        """Called with business keys once the steps of all versions that arrived are there.
+
+        One transaction does this for a thing at a time and the next sees what it left; one that is being worked on is
+        waited for, as it may be about to fail.
+        """
+        wanted = set(keys)
+        turns = sorted({zlib.crc32(key.encode()) % TURNS for key in wanted})
+        bulk.execute(_TAKE_TURNS, [f"versions of a {self.noun}", turns])
+        older = _older(self._open(wanted, "FOR NO KEY UPDATE OF s"))
+        ids = [version.step_id for version, _ in older if version.state in ("waiting", "failed")]
+        if ids:
+            text = f"a newer version of the {self.noun} arrived"
+            states.move(Step, "abandon", ids, reason=Reason.SUPERSEDED, text=text)
+            cases.resolve_for({id_: {} for id_ in ids}, actor="q2c", resolution="superseded")
+
+    def leave_overtaken(self, works: Sequence[Work]) -> list[Work]:
+        """Works whose thing came again while they waited or were worked on end as superseded; returns the others."""
+        found = _older(self._open({work.step.business_key for work in works}))
+        newer = {version.step_id: newest for version, newest in found}
+        for work in works:
+            if work.step.id in newer:
+                proof = {"superseded_by": str(newer[work.step.id].event_id)}
+                work.findings.clear()
+                work.outcome = Posted(reference="superseded", proof=proof)
+        return [work for work in works if work.step.id not in newer]
+
+    def _open(self, keys: Iterable[str], lock: str = "") -> list[_Version]:
+        # Asked for everything that comes in, and of every batch that is worked on.
+        rows = bulk.execute(
+            f"SELECT s.id, s.state, s.event_id, e.occurred_at, s.seq, {', '.join(('s.business_key', *self.apart))} "
+            "FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id WHERE s.business_key = ANY(%s::text[]) "
+            f"AND s.stage = %s::text AND s.state IN ('waiting', 'running', 'failed') ORDER BY s.id {lock}",
+            [list(keys), self.stage],
+        )
+        return [_Version(*row[:5], tuple(row[5:])) for row in rows]
+
+
+def _older(versions: Sequence[_Version]) -> list[tuple[_Version, _Version]]:
+    """(open version, the newest of its thing) for all but the newest."""
+    newest: dict[Any, _Version] = {}
+    for version in sorted(versions, key=lambda each: (each.occurred_at, each.seq)):
+        newest[version.thing] = version
+    return [(each, newest[each.thing]) for each in versions if each is not newest[each.thing]]

@@ -1,0 +1,143 @@
+"""Billing corrects an invoice: the newer version takes the place of the one that was not recorded.
+
+The first version below names an account that is not the order's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from exceptions.models import Case
+from q2c import clock
+from q2c.connectors import registry
+from q2c.contracts.documents import InvoiceDocument
+from q2c.engine import desk, run
+from q2c.engine.sources import Invoices
+from q2c.models import Invoice, Step
+from tests.engine.makers import NOW, case, order, person
+from tests.intake import platforms
+from tests.stages.test_invoices_and_journals import SOUND, arrives
+
+pytestmark = pytest.mark.django_db
+
+WRONG = replace(SOUND, account="OTHER-EUR")
+
+
+def comes(invoice: InvoiceDocument, id_: str, minutes: int = 0, source: str = "zuora") -> None:
+    with clock.at(NOW + dt.timedelta(minutes=minutes)):
+        arrives("InvoiceIssued", invoice, id_, source)
+
+
+def step(id_: str) -> Step:
+    return Step.objects.get(stage="record_invoice", event__source_id=id_)
+
+
+def works(minutes: int = 10) -> None:
+    with clock.at(NOW + dt.timedelta(minutes=minutes)):
+        run.drain("record_invoice")
+
+
+def test_a_corrected_invoice_does_not_wait_behind_its_failed_version(company: Any) -> None:
+    order()
+    comes(WRONG, "old")
+    works()
+    assert case("INV-1").reason == "invoice_mismatch"
+    comes(SOUND, "new", 5)
+    assert (step("old").state, step("old").reason) == ("abandoned", "superseded")
+    assert (case("INV-1").state, case("INV-1").resolution) == ("resolved", "superseded")
+    works()
+    assert step("new").state == "done"
+    assert Invoice.objects.get().account == "ACME-EUR"
+
+
+@pytest.mark.parametrize("arriving", ["in order", "newer first"])
+def test_two_versions_before_anyone_looked(company: Any, arriving: str) -> None:
+    order()
+    both = [(WRONG, "old", 0), (SOUND, "new", 5)]
+    for one in both if arriving == "in order" else reversed(both):
+        comes(*one)
+    works()
+    assert (step("old").state, step("new").state) == ("abandoned", "done")
+    assert not Case.objects.exists()
+
+
+def test_a_version_that_comes_while_the_older_is_worked_on(company: Any) -> None:
+    order()
+    comes(WRONG, "old")
+    stage, gates_ = run.STAGES["record_invoice"], run.gates.Gates()
+    with clock.at(NOW):
+        loaded = run.load(run.claim("record_invoice"))
+        run.prepare(stage, loaded, gates_)
+    comes(SOUND, "new", 5)
+    with clock.at(NOW):
+        run.record.record(stage, loaded, [], gates_)
+    assert (step("old").state, step("old").reference) == ("done", "superseded")
+    works()
+    assert step("new").state == "done"
+    assert not Case.objects.exists() and Invoice.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "source"),
+    [(replace(SOUND, billing_reference="b-2"), "zuora"), (SOUND, "back-office")],
+    ids=["another invoice of that number", "another system"],
+)
+def test_what_is_no_version_of_it_supersedes_nothing(company: Any, other: InvoiceDocument, source: str) -> None:
+    order()
+    comes(WRONG, "old")
+    works()
+    comes(other, "other", 5, source)
+    works()
+    assert (step("old").state, step("other").state) == ("failed", "waiting")
+
+
+def test_an_older_version_that_comes_late_does_not_take_the_newer_ones_place(company: Any) -> None:
+    order()
+    comes(WRONG, "new", 5)
+    works()
+    comes(SOUND, "old", 0)
+    assert (step("old").state, step("new").state) == ("abandoned", "failed")
+    assert case("INV-1").state == "open"
+
+
+def test_an_invoice_that_was_recorded_stays_what_it_is(company: Any) -> None:
+    order()
+    comes(SOUND, "first")
+    works()
+    comes(WRONG, "second", 5)
+    works()
+    assert case("INV-1").reason == "invoice_duplicate"
+    assert Invoice.objects.get().account == "ACME-EUR"
+
+
+def test_replay_of_the_failed_version_looks_at_its_order_again(company: Any) -> None:
+    """What the runbook promises: the invoice as it came, the order as it stands now."""
+    sold = order()
+    sold.groups.update(bill_to="OTHER")
+    comes(SOUND, "only")
+    works()
+    sold.groups.update(bill_to="ACME")
+    desk.replay_one(person("bo"), case("INV-1").id, "the order was put right")
+    works(20)
+    assert step("only").state == "done"
+
+
+def test_a_correction_that_is_taken_back_in_billing_is_a_version_of_its_own(company: Any) -> None:
+    """Its content is that of the first version, and so would be its id."""
+    cache.clear()
+    registry.close_all()
+    order()
+    billing = Invoices(platforms.zuora())
+    for minutes, invoice in ((0, SOUND), (5, WRONG), (10, SOUND), (15, SOUND)):
+        with clock.at(NOW + dt.timedelta(minutes=minutes)):
+            billing.take_fetched("b-1", invoice)
+    works(20)
+    assert list(Step.objects.order_by("seq").values_list("state", flat=True).filter(stage="record_invoice")) == [
+        "abandoned", "abandoned", "done",
+    ]  # fmt: skip
+    assert Invoice.objects.get().account == "ACME-EUR"
