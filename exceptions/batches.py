@@ -181,7 +181,7 @@ def _brake(batch: ReplayBatch) -> str:
     if batch.canary:
         sick = failed.filter(ordinal__lte=batch.canary).order_by("ordinal").first()
         if sick:
-            return f"the canary failed: {sick.text}"
+            return f"what went first failed: {sick.text}"
     if batch.stop_after:
         worst = failed.values("problem_id").annotate(n=Count("id")).order_by("-n").first()
         if worst and worst["n"] >= batch.stop_after:

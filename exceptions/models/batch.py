@@ -45,6 +45,7 @@ class ReplayBatch(ConcurrentTransitionMixin, StateRecord):
 
     class Meta:
         default_permissions = ()
+        verbose_name, verbose_name_plural = "replay", "replays"
         indexes = [
             models.Index(
                 fields=["state", "queued_at"], condition=Q(state__in=("queued", "running")), name="batch_to_work"

@@ -6,11 +6,12 @@ Their state is never typed.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -57,8 +58,11 @@ def _action(verb: str) -> Any:
 
     @admin.action(description=f"{title}…", permissions=[verb.replace("-", "_")])
     def begin(self: Any, request: HttpRequest, chosen: Any) -> HttpResponse:
-        ids = ",".join(str(each) for each in chosen.values_list("pk", flat=True))
-        return redirect(f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?ids={ids}")
+        asked = {"ids": ",".join(str(each) for each in chosen.values_list("pk", flat=True))}
+        if request.GET:
+            # The list as it was searched and filtered, to come back to.
+            asked["list"] = request.GET.urlencode()
+        return redirect(f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?{urlencode(asked)}")
 
     begin.__name__ = verb.replace("-", "_")
     return begin
@@ -114,19 +118,23 @@ class FiscalPeriodAdmin(MasterAdmin):
         if not request.user.has_perm(right):
             raise PermissionDenied(f"{title} a period needs the right {right}.")
         chosen = self._chosen(request)
+        # Parsed and written anew, so that nothing but a query comes of it.
+        query = QueryDict(request.GET.get("list", "")).urlencode()
+        back = f"{reverse('admin:ledger_fiscalperiod_changelist')}{f'?{query}' if query else ''}"
         form = MoveForm(request.POST or None)
         if form.is_valid():
             since = clock.now()
             if act is None:
                 self._asked(request, chosen, form.cleaned_data["change_reason"])
-                return redirect("admin:ledger_fiscalperiod_changelist")
+                return redirect(back)
             moved = self._moved(request, chosen, act, form.cleaned_data["change_reason"])
             announce(request, moved, since)
-            return redirect("admin:ledger_fiscalperiod_changelist")
+            return redirect(back)
         fits = [period for period in chosen if period.state in sources]
         context = {
             **self.admin_site.each_context(request), "title": f"{title} {count(len(fits), 'period')}", "form": form,
             "opts": self.opts, "lead": meaning, "button": title, "items": [_told(period, verb) for period in chosen],
+            "back": back,
         }  # fmt: skip
         return TemplateResponse(request, "admin/ask.html", context)
 

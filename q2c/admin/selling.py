@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
 
-from q2c.admin import resources
+from q2c.admin import items, resources
 from q2c.admin.books import entities, journal_connections
 from q2c.admin.master import ImportedAdmin
 from q2c.admin.reasons import ReasonForm
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
+
+# Warnings of one import that are told one by one.
+TOLD_MAX = 20
 
 
 class CustomerForm(ReasonForm):
@@ -67,8 +72,20 @@ class ProductAdmin(ImportedAdmin):
     ordering = ("code",)
 
 
+class ItemMappingForm(ReasonForm):
+    # What the ledger said; set for one request.
+    answer: items.Answer | None = None
+
+    def clean_item(self) -> str:
+        item = str(self.cleaned_data["item"]).strip()
+        if self.answer is not None and self.answer.of("item", item) == "missing":
+            raise forms.ValidationError(f"The ledger has no item {item}: create it there first, or correct the name")
+        return item
+
+
 @admin.register(ItemMapping)
 class ItemMappingAdmin(ImportedAdmin):
+    form = ItemMappingForm
     resource_classes = [resources.ItemMappingRows]
     choices = {"connection": journal_connections}
     list_display = ("product", "connection", "item", "effective_from", "effective_to")
@@ -77,6 +94,47 @@ class ItemMappingAdmin(ImportedAdmin):
     search_fields = ("product__code", "product__name", "item")
     autocomplete_fields = ("product",)
     ordering = ("product__code", "connection", "effective_from")
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The ledger is asked before the transaction of the form begins."""
+        post = request.POST
+        if request.method == "POST" and post.get("connection") and post.get("item"):
+            wanted = items.named(post["item"].strip(), _dimensions(post.get("dimensions", "")))
+            request.q2c_answer = items.ask(post["connection"], wanted)  # type: ignore[attr-defined]
+        return super().changeform_view(request, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        answer = getattr(request, "q2c_answer", None)
+        return type(form.__name__, (form,), {"answer": answer}) if answer is not None else form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        answer = getattr(request, "q2c_answer", None)
+        for doubt in items.doubts(obj.connection, obj.item, obj.dimensions, answer) if answer is not None else ():
+            messages.warning(request, f"{doubt}.")
+
+    def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
+        """Once the rows are in, each ledger is asked for all of them together."""
+        found = super().process_result(result, request)
+        rows = [row.instance for row in result if row.import_type in {"new", "update"} and row.instance is not None]
+        for name in sorted({row.connection for row in rows}):
+            mine = [row for row in rows if row.connection == name]
+            answer = items.ask(name, [each for row in mine for each in items.named(row.item, row.dimensions)])
+            told = dict.fromkeys(
+                doubt for row in mine for doubt in items.doubts(name, row.item, row.dimensions, answer)
+            )
+            for doubt in list(told)[:TOLD_MAX]:
+                messages.warning(request, f"{doubt}.")
+        return found
+
+
+def _dimensions(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @admin.register(TaxNexus)

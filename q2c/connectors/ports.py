@@ -158,6 +158,9 @@ class Journals(Connector, Protocol):
     def still_blocked(self, blocker: Blocker) -> bool | None:
         """Whether the object still stands in the way; None when the platform cannot say now."""
 
+    def known(self, kind: str, names: Sequence[str]) -> Mapping[str, str] | Rejected | Unavailable:
+        """By name: active, inactive or missing. `kind` is item or one of our dimensions; empty where it keeps none."""
+
 
 class Tax(Connector, Protocol):
     def estimate(self, request: TaxRequest) -> TaxEstimate | Rejected | Unavailable: ...

@@ -33,6 +33,9 @@ class ApiKey(models.Model):
 
     objects = VisibleQuerySet.as_manager()
 
+    class Meta:
+        verbose_name, verbose_name_plural = "API key", "API keys"
+
     def __str__(self) -> str:
         return f"{self.system} {self.prefix}…"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from ledger.models import Dimension, DimensionValue
 from q2c.models.effective import ends_after_it_begins
 from q2c.models.visible import VisibleQuerySet
 
@@ -61,3 +64,20 @@ class ItemMapping(models.Model):
         ends_after_it_begins(self.effective_from, self.effective_to)
         if not isinstance(self.dimensions, dict) or not all(isinstance(v, str) for v in self.dimensions.values()):
             raise ValidationError({"dimensions": 'Dimension code → value code, such as {"cost_center": "CC-410"}'})
+        if wrong := unknown_dimensions(self.dimensions):
+            raise ValidationError({"dimensions": wrong})
+
+
+def unknown_dimensions(given: Mapping[str, str]) -> list[str]:
+    """What is wrong with dimension code → value code, as sentences with the remedy."""
+    codes = list(Dimension.objects.filter(code__in=given).values_list("code", flat=True))
+    rows = DimensionValue.objects.filter(dimension__code__in=codes, code__in=given.values())
+    there = set(rows.values_list("dimension__code", "code"))
+    wrong = []
+    for code, value in given.items():
+        if code not in codes:
+            known = ", ".join(Dimension.objects.values_list("code", flat=True)) or "none yet"
+            wrong.append(f"There is no dimension {code}; there are: {known}")
+        elif (code, value) not in there:
+            wrong.append(f"{code} has no value {value}: add it under Dimension values first, or correct it here")
+    return wrong

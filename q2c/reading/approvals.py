@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from exceptions import rights
+from exceptions import rights, sentences
 from exceptions.approvals import CLOSE, REDATE, REOPEN, RIGHTS
 from exceptions.models import Approval, Policy, Team
 from ledger import journal
@@ -66,6 +66,11 @@ class Request:
     reversing: Reversing | None = None
     # What deciding needs: the right to decide, and then that of the thing itself.
     right: str = rights.APPROVE
+
+    @property
+    def subject(self) -> str:
+        """What it is about where that is no case: receivables of JP, November 2026."""
+        return sentences.thing(("", "fiscal_period", self.approval.subject_id, ""))
 
     @property
     def kind(self) -> str:

@@ -29,8 +29,8 @@ class Count:
     by_day: dict[dt.date, int] = field(default_factory=dict)
 
     def sums_of(self, states: Any) -> list[tuple[int, str]]:
-        """The sums of several states, not yet added up."""
-        return [pair for state in states for pair in self.sums.get(state, ())]
+        """The sums of several states, not yet added up; what is worth nothing is left out."""
+        return [pair for state in states for pair in self.sums.get(state, ()) if pair[0]]
 
     @property
     def total(self) -> int:

@@ -47,7 +47,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "approval_withdrawn": ("Request taken back", "quiet", "undo-2"),
     "closed_without_fix": ("Closed without a fix", "quiet", "archive"),
     "resolved": ("Resolved", "good", "circle-check"),
-    "refused": ("Refused to somebody", "warn", "lock"),
+    "refused": ("Somebody lacked the right", "warn", "lock"),
     "offered": ("Could be replayed: its blocker is gone", "busy", "info"),
 }
 

@@ -14,7 +14,7 @@ from exceptions.problems import Totals
 from q2c.models import Connection
 from q2c.money import Money
 from q2c.reasons import APPROVALS, Reason
-from q2c.ui import links, sandbox_words
+from q2c.ui import formats, links, sandbox_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,5 +154,6 @@ def cards(user: Any, teams: Sequence[str] = (), *, by: str = "cases", limit: int
 def card_of(problem: Problem, totals: Totals, known: dict[str, Connection] | None = None) -> Card:
     waiting = problem.waiting.get("amounts", {}) if problem.kind == "connection" else totals.amounts
     sums = sorted((Money(minor, code) for code, minor in waiting.items()), key=lambda m: (-abs(m.minor), m.currency))
-    names = [f"{entity} {period}" if entity and entity not in period else period for entity, period in totals.periods]
-    return Card(problem, totals, fix_of(problem, known), sums, sorted(names))
+    months = [(entity, formats.period_text(period)) for entity, period in sorted(totals.periods)]
+    names = [f"{entity} {month}" if entity and entity not in month else month for entity, month in months]
+    return Card(problem, totals, fix_of(problem, known), sums, names)

@@ -81,9 +81,17 @@ def _stage(one: flow.Station) -> Stage:
         href=links.to(_LISTS[one.leg.noun]),
         trend=one.trend,
         noun=one.leg.noun,
-        note="All through" if one.counts else "Nothing yet",
+        note=_note(one),
         trouble=one.failed,
     )
+
+
+def _note(one: flow.Station) -> str:
+    """What stands at the foot where no step waits: records may still wait for their day."""
+    waiting = sum(number for state, number in one.counts if state in one.leg.under_way)
+    if waiting:
+        return f"{waiting:,} not through yet"
+    return "Nothing waits" if one.counts else "Nothing yet"
 
 
 def _row(one: close.Blocked) -> dict[str, Any]:

@@ -102,8 +102,9 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
         # Through with its own steps it is watched on, until what followed stands still too.
         "moving": moving or after.underway > 0,
         "work": parts.Progress(
-            label=f"R-{batch.number}", total=batch.size, done=now.items.get("confirmed", 0),
-            failed=now.items.get("failed_again", 0), unknown=unknown,
+            # What was left out, at first or since, has nothing to come to.
+            label=f"R-{batch.number}", total=sum(now.items.values()) - now.items.get("skipped", 0),
+            done=now.items.get("confirmed", 0), failed=now.items.get("failed_again", 0), unknown=unknown,
             state=batch.state if not moving else "running", url="",
             note=f"{sent:,} sent, not confirmed yet" if sent else "",
         ),
@@ -169,10 +170,10 @@ def send(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
     batch = desk.send(
         request.user,
         batch_id,
-        canary=whole(request.POST.get("canary", ""), "The canary"),
-        stop_after=whole(request.POST.get("stop_after", ""), "The brake"),
+        canary=whole(request.POST.get("canary", ""), "How many go first"),
+        stop_after=whole(request.POST.get("stop_after", ""), "After how many failures it stops"),
     )
-    then = "The canary goes first; the rest follows when it is confirmed." if batch.canary else ""
+    then = "The rest follows once what goes first is confirmed." if batch.canary else ""
     tell(request, "busy", f"R-{batch.number} is on its way.", then)
     return HttpResponseRedirect(reverse("replay", args=[batch_id]))
 

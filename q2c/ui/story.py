@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exceptions.models import Case
+from exceptions.sentences import count
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does
 from q2c.reading.followed import Journey
@@ -132,9 +133,27 @@ def proof(step: Step) -> list[dict[str, Any]]:
     told.sort(key=lambda one: str(one["at"] or ""))
     compared = step.proof.get("compared")
     if compared:
-        what = ", ".join(map(str, compared)) if isinstance(compared, list | tuple | dict) else str(compared)
-        told.append({"at": None, "text": f"Compared with what was sent: {words.plain(what).lower()}", "icon": "check"})
+        told.append({"at": None, "text": f"The same there as here: {_compared(compared)}", "icon": "check"})
     return told
+
+
+def _compared(found: Any) -> str:
+    """What a connector says it compared: {"date": "2026-11-03", "lines": 3, "functional amounts": "EUR"}, in words."""
+    if not isinstance(found, dict):
+        return ", ".join(map(str, found)) if isinstance(found, list | tuple) else str(found)
+    said = []
+    for name, value in found.items():
+        if name == "lines":
+            said.append(f"{count(int(value), 'line')} with their accounts, amounts and dimensions")
+        elif name == "facts":
+            said.append("everything that was sent")
+        elif name == "functional amounts":
+            said.append(f"amounts in {value}")
+        elif name == "date":
+            said.append(f"the date {value}")
+        elif name != "at":
+            said.append(f"{name.replace('_', ' ')} {value}")
+    return ", ".join(said) or "it is there"
 
 
 def _instant(text: Any) -> dt.datetime | None:

@@ -216,7 +216,7 @@ def test_a_period_is_reopened_once_a_second_person_has_approved_and_says_what_wa
     assert "is asked for already" in said(page)[0]
     # Nobody decides what they asked for, nor does somebody who could not ask for it.
     card = client.get(reverse("approvals")).content.decode()
-    assert "Reopen period DE01:receivables:2026-10" in card and "A late invoice" in card and "Take it back" in card
+    assert "Reopen receivables of DE01, October 2026" in card and "A late invoice" in card and "Take it back" in card
     assert "1 case waits for it, worth" in card
     assert approve(client).status_code == 403
     assert october().state == "closed"
@@ -323,3 +323,17 @@ def test_a_policy_is_changed_but_neither_made_nor_removed(browser, busy):
     policy.refresh_from_db()
     assert policy.severity == "urgent"
     assert browser().post(address(policy, "delete"), {"post": "yes"}).status_code == 403
+
+
+def test_after_a_period_was_moved_the_list_is_as_it_was_searched(browser, busy):
+    client, period = browser("Controller"), FiscalPeriod.objects.filter(state="open").first()
+    found = f"{listed(FiscalPeriod)}?q=DE01&state__exact=open"
+    begun = client.post(found, {"action": "close", "_selected_action": [period.pk]})
+    page = client.get(begun["Location"])
+    assert f'href="{found.replace("&", "&amp;")}">Cancel' in page.content.decode()
+    done = client.post(begun["Location"], {"change_reason": "The month is done"})
+    assert done["Location"] == found
+    elsewhere = begun["Location"].partition("&list=")[0] + "&list=//evil.example"
+    other = FiscalPeriod.objects.filter(state="open").first()
+    elsewhere = elsewhere.replace(str(period.pk), str(other.pk))
+    assert client.post(elsewhere, {"change_reason": "x"})["Location"].startswith(f"{listed(FiscalPeriod)}?")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib import admin
+from django.contrib.admin import site
 from django.urls import reverse
 
 from exceptions.models import Case
@@ -164,3 +167,10 @@ def test_the_palette_is_that_of_the_pages():
     pages, ours = palette("base"), palette("admin")
     assert len(ours) > 15
     assert {name: value for name, value in ours.items() if pages.get(name.removeprefix("q2c-")) != value} == {}
+
+
+def test_everything_is_called_as_people_call_it():
+    plurals = {str(model._meta.verbose_name_plural) for model in site._registry}
+    assert {"replays", "API keys", "policies", "journal series", "tax nexus", "legal entities"} <= plurals
+    odd = [name for name in plurals if re.search(r"(ch|sh|x|[^aeiou]y|ss)s$", name) or name.startswith("api ")]
+    assert odd == []

@@ -26,6 +26,7 @@ class Book:
     numbers: dict[str, str] = field(default_factory=dict)
     inactive: set[tuple[str, str]] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    missing: set[tuple[str, str]] = field(default_factory=set)
     refuse_all: str = ""
     lose_answers: bool = False
     down: bool = False
@@ -51,6 +52,13 @@ class PaperLedger:
 
     def probe(self) -> Unavailable | None:
         return Unavailable(text="no answer") if self.book.down else None
+
+    def known(self, kind: str, names: Sequence[str]) -> dict[str, str] | Unavailable:
+        if self.book.down:
+            return Unavailable(text="no answer")
+        said = {(kind, name): "inactive" for name in names if (kind, name) in self.book.inactive}
+        said |= {(kind, name): "missing" for name in names if (kind, name) in self.book.missing}
+        return {name: said.get((kind, name), "active") for name in names}
 
     def _obstacle(self, journal: JournalDocument) -> Rejected | None:
         name = self.config.name

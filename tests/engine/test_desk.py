@@ -143,7 +143,7 @@ def test_the_canary_goes_first_and_stops_the_rest_when_it_fails(company: Any) ->
     sweep.sweep()
     batch = fresh(batch)
     assert batch.state == "stopped"
-    assert batch.ended_because.startswith("the canary failed: cost_center CC-410 is inactive")
+    assert batch.ended_because.startswith("what went first failed: cost_center CC-410 is inactive")
     assert sorted(batch.items.values_list("outcome", flat=True)) == ["failed_again", "skipped", "skipped"]
     assert {c.state for c in Case.objects.all()} == {"open"}
 

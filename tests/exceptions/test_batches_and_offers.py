@@ -81,7 +81,7 @@ def test_the_rest_follows_a_confirmed_canary(person: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "because"), [({"canary": 1}, "the canary failed"), ({"stop_after": 1}, "1 failed for")]
+    ("how", "because"), [({"canary": 1}, "what went first failed"), ({"stop_after": 1}, "1 failed for")]
 )
 def test_stopped_by_canary_or_brake(person: Any, how: dict[str, int], because: str) -> None:
     chosen = many(3)

@@ -224,7 +224,7 @@ def test_a_problem_from_its_page_to_a_batch_that_is_sent(company: Any, mia: Any)
     run_all()
     assert signed_in(mia).get(f"/replays/{batch.id}/progress")["HX-Refresh"] == "true"
     text = words(page(mia, f"/replays/{batch.id}"))
-    for said in ("Every case of it has come to something.", "2 confirmed", "JE-1", "JE-2", "stops after 3 failures"):
+    for said in ("Every case of it has come to something.", "2 confirmed", "JE-1", "JE-2", "after 3 failures of one cause"):
         assert said in text, said
     assert f"R-{batch.number}" in page(mia, "/replays")
 
@@ -235,7 +235,7 @@ def test_a_dry_run_tells_what_would_fail_and_is_cancelled(company: Any, mia: Any
     text = words(page(mia, f"/replays/{batch.id}?outcome=would_fail"))
     assert "1 would fail again" in text and "cost_center CC-410 is inactive in erp-de" in text
     bad = signed_in(mia).post(f"/replays/{batch.id}/send", {"canary": "many"}, follow=True).content.decode()
-    assert "The canary is a whole number from 0 to 100,000" in bad
+    assert "How many go first is a whole number from 0 to 100,000" in bad
     text = signed_in(mia).post(f"/replays/{batch.id}/cancel", {"reason": "wrong one"}, follow=True).content.decode()
     assert f"R-{batch.number} is cancelled." in text
     again = signed_in(mia).post(f"/replays/{batch.id}/send", follow=True).content.decode()

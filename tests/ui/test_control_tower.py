@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -16,6 +17,7 @@ from q2c.connectors.outcomes import Blocker, Rejected
 from q2c.models import Breaker, Order, Tally, tally
 from q2c.reading import close, flow, tallies
 from q2c.reasons import Reason
+from q2c.ui import control_tower
 from tests import flow_makers as make
 from tests.ui.people import boss, page, person
 
@@ -166,3 +168,14 @@ def test_the_counts_are_those_of_the_tables_whatever_happens(monday):
     assert Tally.objects.count() < grown and rows
     total = sum(minor for minor, currency in tallies.counts(user)["order"].sums_of(["active"]) if currency == "EUR")
     assert total == sum(Order.objects.filter(state="active", currency="EUR").values_list("total_minor", flat=True))
+
+
+def test_a_station_says_what_is_not_through_yet_and_never_a_sum_of_nothing(client, monday):
+    stations = {one.leg.label: one for one in flow.stations(boss())}
+    assert stations["Billing"].sums == []
+    client.force_login(get_user_model().objects.get(username="rosa"))
+    text = page(client, "/")
+    assert "All through" not in text and "Nothing waits" in text and "not through yet" in text
+    assert control_tower._note(dataclasses.replace(stations["Billing"], counts=[("provisioned", 2)])) == (
+        "2 not through yet"
+    )

@@ -59,7 +59,7 @@ def test_the_card_of_the_cause_stands_above(mia: Any) -> None:
     problem = Case.objects.all()[0].problem
     card = text.split('class="card problem-card')[1].split("</article>")[0]
     assert f'href="/problems/{problem.id}"' in card
-    for said in ("Period closed: 2026-10 in erp-de", "14,463", "DE 2026-10", "4 h left", "Controllers", "Replay 3"):
+    for said in ("Period closed: 2026-10 in erp-de", "14,463", "DE Oct 2026", "4 h left", "Controllers", "Replay 3"):
         assert said in card, said
 
 

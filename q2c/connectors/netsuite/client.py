@@ -37,7 +37,7 @@ Rows = Sequence[Mapping[str, str]]
 
 class NetSuite:
     """Options: account; segments (dimension → department | class | location); names (account, department, class,
-    location, subsidiary, customer → the column that holds our names); accounting_book; algorithm;
+    location, subsidiary, customer, item → the column that holds our names); accounting_book; algorithm;
     functional_tolerance_minor.
     """
 
@@ -210,6 +210,19 @@ class NetSuite:
         if not rows:
             return False
         return rows[0].get("posting") == "F" if blocker.condition == "pending_approval" else None
+
+    def known(self, kind: str, names: Sequence[str]) -> dict[str, str] | Rejected | Unavailable:
+        table = kind if kind == "item" else self.segments.get(kind)
+        if table is None or not names:
+            return {}
+        try:
+            found = self.masters.find(table, names, fresh=True)
+        except ReadRefused as refused:
+            return refused.outcome
+        return {
+            name: "missing" if name not in found else "active" if checks.is_usable(found[name]) else "inactive"
+            for name in names
+        }
 
     # Customers
 

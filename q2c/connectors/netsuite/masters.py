@@ -28,6 +28,7 @@ TABLES = {
     "currency": ("currency", "symbol"),
     "subsidiary": ("subsidiary", "externalid"),
     "customer": ("customer", "externalid"),
+    "item": ("item", "itemid"),
 }
 _PERIODS = """SELECT id, periodname, TO_CHAR(startdate, 'YYYY-MM-DD') AS startdate, TO_CHAR(enddate, 'YYYY-MM-DD')
 AS enddate, closed, alllocked FROM accountingperiod WHERE startdate <= TO_DATE({last}, 'YYYY-MM-DD')

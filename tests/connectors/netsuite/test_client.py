@@ -355,3 +355,12 @@ def test_an_accounting_book_narrows_the_read_back(account):
     journal = books.journal()
     assert isinstance(books.connect(accounting_book="1").post([journal])[0], Posted)
     assert isinstance(books.connect(accounting_book="2").find([journal])[0], NotFound)
+
+
+def test_it_says_what_it_knows_of_items_and_dimension_values(account, netsuite):
+    account.edit("department", "CC-410", isInactive=True)
+    assert netsuite.known("item", ["SKU-1", "SKU-9"]) == {"SKU-1": "active", "SKU-9": "missing"}
+    assert netsuite.known("cost_center", ["CC-410", "CC-999"]) == {"CC-410": "inactive", "CC-999": "missing"}
+    assert netsuite.known("weather", ["rain"]) == {} and netsuite.known("item", []) == {}
+    account.fault("unavailable")
+    assert isinstance(netsuite.known("item", ["SKU-1"]), Unavailable)
