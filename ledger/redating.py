@@ -7,6 +7,7 @@ own day stays with the decision, and in the memo that the ERP is sent; exchange 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 
 from ledger.booking import latest
 from ledger.facts import Fact
@@ -56,6 +57,6 @@ def decide(fact: Fact, effective_on: dt.date, *, reason: str, asked_by: str, app
     )  # fmt: skip
 
 
-def decided(event_id: object, entity_code: str) -> list[Redating]:
+def decided(event_id: uuid.UUID, entity_code: str) -> list[Redating]:
     """The decisions on one fact, the latest first."""
     return list(Redating.objects.filter(event_id=event_id, entity__code=entity_code).order_by("-id"))
