@@ -12,6 +12,7 @@ from q2c.connectors.http import Answer, Http, json_body
 from q2c.connectors.outcomes import Posted
 from q2c.connectors.zuora.client import Zuora
 from q2c.connectors.zuora.refusals import reasons_of
+from q2c.contracts.documents import InvoiceDocument
 from tests.connectors.zuora.tenant import Tenant, customer, key, provisioned, subscription
 
 CONTACT = {"firstName": "Ada", "lastName": "Byron", "country": "DE"}
@@ -192,3 +193,17 @@ def test_addresses_that_are_not_there(client: Zuora) -> None:
     assert client.session.send("DELETE", "/v1/accounts/ACME-EUR").status == 405
     bare = Http(client.config).send("POST", "/v1/accounts", body=json_body(ACCOUNT))
     assert (bare.status, bare.json()["reasons"][0]["code"]) == (401, 90000011)
+
+
+def test_an_invoice_copied_or_redated_by_hand_is_read_as_changed(client: Zuora, tenant: Tenant) -> None:
+    provisioned(client, subscription())
+    (number,) = tenant.run("2026-01-01")["invoiceNumbers"]
+    copy = tenant.control.do("copy-invoice", number=number)["number"]
+    tenant.control.do("redate-invoice", number=number, on="2026-01-04")
+    first, second = client.invoice(number), client.invoice(copy)
+    assert isinstance(first, InvoiceDocument) and isinstance(second, InvoiceDocument)
+    assert (first.issued_on, second.total_minor) == (dt.date(2026, 1, 4), first.total_minor)
+    assert second.invoice_number != first.invoice_number
+    assert [line.net_minor for line in second.lines] == [line.net_minor for line in first.lines]
+    changed = [notice.invoice_number for notice in client.changed_invoices(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))]
+    assert changed == [copy, number], "what was touched last comes last"
