@@ -36,7 +36,8 @@ def note(stage: Stage, works: list[Work]) -> None:
         # Of a step that asks several platforms: those that did answer.
         answered |= work.notes.get("answered", set())
         name = work.waiting_for or work.step.connection
-        if not name or work.outcome is None:
+        # What was decided before anybody was asked says nothing about a platform.
+        if not name or work.outcome is None or "asked" not in work.notes:
             continue
         if isinstance(work.outcome, Unknown) or (
             isinstance(work.outcome, Unavailable) and work.outcome.reason == Reason.PLATFORM_UNAVAILABLE

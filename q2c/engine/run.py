@@ -132,6 +132,7 @@ def _call(verb: Verb, works: list[Work], open_gates: gates.Gates, lease: Lease) 
     def go(batch: list[Work], act: Callable[[Work], Any]) -> None:
         for work, (outcome, calls) in zip(batch, gates.on_threads(batch, act, lease), strict=True):
             work.outcome = outcome
+            work.notes["asked"] = True
             attempts.append((work, calls))
 
     first = [work for work in works if work.step.phase == "send" and not _must_look(work, verb.writes)]

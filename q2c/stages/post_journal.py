@@ -8,10 +8,11 @@ from typing import Any
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock, states
-from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted
+from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Unavailable
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Invoice
-from q2c.stages import booking
+from q2c.reasons import Reason
+from q2c.stages import booking, sync_customer
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, OpenPort, Part, Said, Verb, Work
 
@@ -39,6 +40,7 @@ class PostJournal(Verb):
             work.notes["entry"] = entry
             if entry.state in ("posted", "reversed"):
                 work.outcome = Posted(reference=entry.posted_reference, document=entry.document_number, found=True)
+        _await_customers([work for work in unsent if work.is_open])
         todo = [work for work in works if work.is_open]
         journal.mark_posting([work.notes["entry"].id for work in todo])
         views = journal.read([work.notes["entry"].id for work in todo])
@@ -95,6 +97,17 @@ class PostJournal(Verb):
     def preview(self, work: Work) -> dict[str, Any]:
         entry = work.notes.get("entry")
         return {"entry": journal.read([entry.id])[0]} if entry else {}
+
+
+def _await_customers(works: Sequence[Work]) -> None:
+    """A journal may come before its customer is in the ledger: it waits, instead of being refused for want of one."""
+    wanted = {(work.step.connection, work.notes["entry"].customer) for work in works if work.notes["entry"].customer}
+    under_way = sync_customer.under_way(wanted)
+    for work in works:
+        connection, customer = work.step.connection, work.notes["entry"].customer
+        if (connection, customer) in under_way:
+            text = f"Customer {customer} is still being made in {connection}; the journal is posted after that"
+            work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
 
 
 def _entries(ids: Any) -> list[JournalEntry]:

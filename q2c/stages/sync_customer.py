@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ledger.models import LegalEntity
 from q2c import clock
 from q2c.connectors.outcomes import Lookup, Outcome, Posted
 from q2c.contracts.documents import Address, CustomerDocument
 from q2c.contracts.events import CustomerSynced
-from q2c.models import CrossReference, Customer, Order
+from q2c.models import CrossReference, Customer, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import orders, platforms
 from q2c.stages.controls.world import customers
@@ -38,7 +38,7 @@ class SyncCustomer(Verb):
                 # Without a billing connection the step is made all the same, so that a person hears of it.
                 for connection, name in [(billing, account), *([(erp, key)] if erp else [])]:
                     part = Part(
-                        part=f"{connection}|{name}",
+                        part=_part_of(connection, name),
                         connection=connection,
                         order_key=f"customer:{connection}:{_lineage(group.bill_to, known)[-1]}",
                         business_key=order.number,
@@ -107,6 +107,24 @@ class SyncCustomer(Verb):
                     account=_account(work),
                 ),
             )
+
+
+def under_way(wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of these (connection, account): those that are being made there now, and are not there from another order."""
+    parts = {_part_of(connection, account): (connection, account) for connection, account in wanted}
+    open_ = Step.objects.filter(
+        stage="sync_customer", connection__in={connection for connection, _ in wanted}, part__in=parts,
+        state__in=("waiting", "running", "accepted", "unknown"),
+    )  # fmt: skip
+    found = {parts[part] for part in open_.values_list("part", flat=True)}
+    if found:
+        there = CrossReference.objects.filter(kind="customer", our_key__in={account for _, account in found})
+        found -= set(there.values_list("connection", "our_key"))
+    return found
+
+
+def _part_of(connection: str, account: str) -> str:
+    return f"{connection}|{account}"
 
 
 def _account(work: Work) -> str:
