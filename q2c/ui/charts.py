@@ -207,14 +207,18 @@ def _dots(noun: str, main: Sequence[str], place: int, state: str, said: str) -> 
 
 
 _GAP, _START, _LINE = 90, 45, 30
+# What a letter of a state takes at most, on average.
+_LETTER = 7
 
 
 def _stations(noun: str, main: Sequence[str], place: int, state: str, said: str) -> SafeString:
     aside = state not in main
     marks = [_station(noun, name, i, _kind(main, i, place, aside, noun)) for i, name in enumerate(main)]
     if aside:
-        marks.append(_branch(words.look(state, noun), _START + place * _GAP))
+        marks.append(_branch(words.look(state, noun), _START + place * _GAP, back=place == len(main) - 1))
     width, height = _GAP * len(main), 74 if aside else 42
+    if aside and place < len(main) - 1:
+        width = max(width, _START + place * _GAP + 36 + _LETTER * len(words.look(state, noun).label))
     return format_html(
         '<div class="scroll road-frame"><svg class="road" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img">'
         '<title>{t}</title><path d="M{start} {y}H{end}"/>{marks}</svg></div>',
@@ -251,17 +255,21 @@ def _station(noun: str, name: str, i: int, kind: str) -> SafeString:
     )
 
 
-def _branch(look: words.Look, x: int) -> SafeString:
-    """The side state hangs under the place where it left the road."""
+def _branch(look: words.Look, x: int, *, back: bool) -> SafeString:
+    """The side state hangs under the place where it left the road; `back` to the left, where the road has ended."""
+    way = -1 if back else 1
     return format_html(
-        '<path class="branch" d="M{x} {top}V52q0 8 8 8h6"/>'
+        '<path class="branch" d="M{x} {top}V52q0 8 {turn} 8h{on}"/>'
         '<g class="here tone-{tone}"><circle cx="{cx}" cy="60" r="7"/>'
-        '<text class="beside" x="{tx}" y="64">{label}</text></g>',
+        '<text class="{side}" x="{tx}" y="64">{label}</text></g>',
         x=x,
         top=_LINE + 7,
+        turn=8 * way,
+        on=6 * way,
         tone=look.tone,
-        cx=x + 22,
-        tx=x + 36,
+        cx=x + 22 * way,
+        side="before" if back else "beside",
+        tx=x + 36 * way,
         label=look.label,
     )
 

@@ -224,7 +224,13 @@ def test_a_problem_from_its_page_to_a_batch_that_is_sent(company: Any, mia: Any)
     run_all()
     assert signed_in(mia).get(f"/replays/{batch.id}/progress")["HX-Refresh"] == "true"
     text = words(page(mia, f"/replays/{batch.id}"))
-    for said in ("Every case of it has come to something.", "2 confirmed", "JE-1", "JE-2", "after 3 failures of one cause"):
+    for said in (
+        "Every case of it has come to something.",
+        "2 confirmed",
+        "JE-1",
+        "JE-2",
+        "after 3 failures of one cause",
+    ):
         assert said in text, said
     assert f"R-{batch.number}" in page(mia, "/replays")
 

@@ -43,6 +43,17 @@ def test_every_icon_exists(look, rf):
     assert "<svg" in drawn("{% icon name %}", rf, name=look.icon)
 
 
+@pytest.mark.parametrize(("noun", "state"), sorted(words.SIDES))
+def test_a_side_state_is_drawn_within_the_picture(noun, state):
+    """“Reversed” leaves at the last station; to the right of it there is no room for a word."""
+    drawn = charts.road(noun, state)
+    width = int(re.search(r'width="(\d+)"', drawn)[1])
+    side, x = re.search(r'class="(beside|before)" x="(\d+)"', drawn).groups()
+    label = words.look(state, noun).label
+    reach = 7 * len(label)
+    assert int(x) >= reach if side == "before" else int(x) + reach <= width
+
+
 def test_sides_leave_from_their_own_road():
     for (noun, side), left_at in words.SIDES.items():
         assert left_at in words.ROADS[noun] and side not in words.ROADS[noun]
