@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 from pathlib import Path
 
 from q2c.local import places
@@ -37,18 +38,50 @@ def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
     return False
 
 
-def web_port(wanted: int | None, remembered: int | None, default: int = 8000) -> int:
+class Held:
+    """A port that no other start takes while it is held: its server comes to listen there a good while later."""
+
+    def __init__(self, port: int, mark: socket.socket | None) -> None:
+        self.port, self._mark = port, mark
+
+    def release(self) -> None:
+        if self._mark is not None:
+            self._mark.close()
+
+
+def hold(port: int) -> Held | None:
+    """None where something listens, or another start holds it.
+
+    By a name beside the port, as its server could not listen on a port that is bound. The kernel takes the name back
+    when its holder dies. Only Linux has such names; elsewhere two starts at once may still meet.
+    """
+    if not is_free(port):
+        return None
+    if sys.platform != "linux":
+        return Held(port, None)
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0q2c-port-{port}")
+    except OSError:
+        mark.close()
+        return None
+    return Held(port, mark)
+
+
+def web_port(wanted: int | None, remembered: int | None, default: int = 8000) -> Held:
     """The port asked for, or Stop; else the one of last time, else the first free one from `default` on."""
     if wanted is not None:
         if not 1 <= wanted <= 65535:
             raise Stop(f"{wanted} is no port", "Give one from 1 to 65535, such as: bin/demo --port 8080")
-        if not is_free(wanted):
+        if (held := hold(wanted)) is None:
             raise Stop(f"Port {wanted} is taken", f"Choose another: bin/demo --port {wanted + 1}, or none at all")
-        return wanted
+        return held
     for port in (remembered, *range(default, default + _TRIED_MAX)):
-        if port and is_free(port):
-            return port
-    return any_free()
+        if port and (held := hold(port)):
+            return held
+    while (held := hold(any_free())) is None:
+        pass
+    return held
 
 
 class Ports:

@@ -44,14 +44,15 @@ class Room:
         self.servers = Servers(where, logs, guard=self.guard, durable=durable)
         self.supervisor = Supervisor(self.guard, {}, logs, say)
         self.url = ""
+        self._web: ports.Held | None = None
 
     def start_servers(self, port: int | None = None) -> None:
         """PostgreSQL, Valkey and, without waiting for them, the sandboxes. `port` is the web's; None: what fits."""
-        chosen = ports.web_port(port, self.servers.ports.get("web"))
+        self._web = ports.web_port(port, self.servers.ports.get("web"))
         self.servers.start()
-        self.servers.ports.keep("web", chosen)
+        self.servers.ports.keep("web", self._web.port)
         self.servers.begin_sandboxes()
-        self.url = f"http://{ports.HOST}:{chosen}"
+        self.url = f"http://{ports.HOST}:{self._web.port}"
         # Counters of processes that are gone: those of this start begin at nothing.
         places.remove(self.where / "metrics")
         places.folder(self.where / "metrics")
@@ -125,6 +126,8 @@ class Room:
         killed = self.supervisor.stop()
         self.servers.stop()
         self.guard.close()
+        if self._web is not None:
+            self._web.release()
         return killed
 
 
