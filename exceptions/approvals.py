@@ -15,7 +15,7 @@ from exceptions.done import Done
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
 from q2c import clock, keys, states
-from q2c.reasons import Reason
+from q2c.reasons import APPROVALS, Reason
 
 CLOSE, REDATE, REOPEN = "close_without_fix", "redate", "reopen_period"
 # Where people ask and the answer is no, the reversal has come to its end.
@@ -44,10 +44,11 @@ class Decision(Done):
     rows: list[Approval] = field(default_factory=list)
 
 
-def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt.datetime, **data: Any) -> None:
-    """Ask for a decision on each case; asked already, it is not asked again.
+def ask(cases: Iterable[Case], action: str, why: str, requested_by: int | None, now: dt.datetime, **data: Any) -> None:
+    """Ask for a decision on each case, for the user with that key; asked already, it is not asked again.
 
     `action` empty: the case's reason. Then its findings are kept with the request, since those are what is granted.
+    `not_by` in the data: further users who may not decide, where nobody knows which of them asked.
     """
     rows = [
         {
@@ -61,8 +62,8 @@ def ask(cases: Iterable[Case], action: str, why: str, requested_by: Any, now: dt
             "reason": why or case.text,
             "amount_minor": case.amount_minor,
             "currency": case.currency,
-            "data": data if action else _granting(case),
-            "requested_by": requested_by.pk if requested_by is not None else None,
+            "data": data if action else _granting(case) | data,
+            "requested_by": requested_by,
             "requested_at": now,
             "decision": "",
         }
@@ -112,6 +113,21 @@ def granted(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any
     for step_id, data in found.values_list("case__step_id", "data"):
         signed.setdefault(step_id, []).extend(data.get("findings", ()))
     return signed
+
+
+def asked_before(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    """The findings that steps waited for a signature with, whatever became of the request, and that are in its case."""
+    if not step_ids:
+        return {}
+    reasons = {reason.value for reason in APPROVALS}
+    found: dict[uuid.UUID, list[dict[str, Any]]] = {}
+    requests = Approval.objects.filter(case__step_id__in=step_ids, action__in=reasons)
+    for step_id, data in requests.values_list("case__step_id", "data"):
+        found.setdefault(step_id, []).extend(data.get("findings", ()))
+    for step_id, context in Case.objects.filter(step_id__in=step_ids).values_list("step_id", "context"):
+        told = context.get("findings", ())
+        found.setdefault(step_id, []).extend(one for one in told if one["reason"] in reasons)
+    return found
 
 
 def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
@@ -243,6 +259,9 @@ def decidable(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
             asked.left[approval_id] = "there is no such request"
         elif row.requested_by_id == user.pk:
             asked.left[approval_id] = "nobody decides what they asked for"
+            own.append(row)
+        elif user.pk in row.data.get("not_by", ()):
+            asked.left[approval_id] = f"{row.data['sent_with']} asked, and whoever makes keys of that system may be it"
             own.append(row)
         elif not user.has_perm(RIGHTS.get(row.action, rights.APPROVE)):
             asked.left[approval_id] = f"the right {RIGHTS[row.action]} is missing"

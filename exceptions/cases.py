@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from exceptions import approvals, batches, calendars, failures, moves, problems, rights, rowsets, timeline, unblock
+from exceptions import approvals, batches, calendars, failures, moves, problems, rowsets, timeline, unblock
 from exceptions.failures import Failure
 from exceptions.models import Case, Policy
 from exceptions.models.case import ENDED, RESOLUTIONS, UNRESOLVED
@@ -54,9 +54,9 @@ def open_for(found: Iterable[Failure], actor: str) -> dict[uuid.UUID, uuid.UUID]
             for case in known.values()
         ]
         _strike(strikes, actor)
-        asked_by = {row["id"]: by_step[row["step_id"]].asked_by for row in rows}
-        asked_by |= {strike.case.id: strike.failure.asked_by for strike in strikes}
-        _ask_where_needed(asked_by, now, actor)
+        told = {row["id"]: by_step[row["step_id"]] for row in rows}
+        told |= {strike.case.id: strike.failure for strike in strikes}
+        _ask_where_needed(told, now, actor)
         unblock.blocked_again({f.blocker for f in by_step.values() if f.blocker})
         return {row["step_id"]: row["id"] for row in rows} | {step_id: case.id for step_id, case in known.items()}  # type: ignore[misc]
 
@@ -148,18 +148,22 @@ def _strike(strikes: Sequence[_Strike], actor: str) -> None:
     problems.settle({strike.case.problem_id for strike in strikes if not strike.same})
 
 
-def _ask_where_needed(asked_by: Mapping[uuid.UUID, str], now: dt.datetime, actor: str) -> None:
-    """What waits for a second person is asked of one, in the name of whoever wants it (case id → user name)."""
+def _ask_where_needed(told: Mapping[uuid.UUID, Failure], now: dt.datetime, actor: str) -> None:
+    """What waits for a second person is asked of one, in the name of whoever wants it. `told` is by case."""
     reasons = {reason.value for reason in APPROVALS}
     waiting = list(
-        Case.objects.filter(id__in=list(asked_by), reason__in=reasons, state__in=("open", "reopened")).order_by("id")
+        Case.objects.filter(id__in=list(told), reason__in=reasons, state__in=("open", "reopened")).order_by("id")
     )
     if not waiting:
         return
     states.move(Case, "ask_approval", [case.id for case in waiting])
-    people = {one.get_username(): one for one in rights.people_called(set(asked_by.values()) - {""})}
-    for name in sorted({asked_by[case.id] for case in waiting}):
-        approvals.ask([case for case in waiting if asked_by[case.id] == name], "", "", people.get(name), now)
+    by_asker: dict[tuple[Any, ...], list[Case]] = {}
+    for case in waiting:
+        failure = told[case.id]
+        by_asker.setdefault((failure.asked_by, failure.sent_with, failure.not_by), []).append(case)
+    for (person, sent_with, not_by), theirs in by_asker.items():
+        unknown = {"sent_with": sent_with, "not_by": list(not_by)} if sent_with or not_by else {}
+        approvals.ask(theirs, "", "", person, now, **unknown)
     timeline.record([(case.id, "approval_requested", case.text, {"action": case.reason}) for case in waiting], actor)
 
 

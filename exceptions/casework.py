@@ -192,7 +192,7 @@ def _ask(user: Any, case_ids: Sequence[uuid.UUID], what: tuple[str, str, str], w
     with _working(user, case_ids, words, (*TO_DO, "snoozed"), right, why) as (cases, result):
         moves.resume_clocks(cases)
         result.done = states.move(Case, "ask_approval", [case.id for case in cases], **moves.AWAKE)
-        approvals.ask(cases, action, why, user, clock.now(), **data)
+        approvals.ask(cases, action, why, user.pk, clock.now(), **data)
         told = {"action": action, **data}
         timeline.record([(case_id, "approval_requested", why, told) for case_id in result.done], rights.name_of(user))
     return result

@@ -19,8 +19,9 @@ class Failure:
     """A step that cannot go on by itself. `blocker` is (connection, object type, object key, condition).
 
     `text` is what the platform or the check said; left empty, the policy's sentence is said. `amount_minor` counts
-    in minor units of `currency`. `source` and `target` name platforms: salesforce → erp-us. `asked_by` is the user
-    name of whom a second person's word is asked for; empty where the flow asks.
+    in minor units of `currency`. `source` and `target` name platforms: salesforce → erp-us. `asked_by` is the
+    key of the user for whom a second person's word is asked; None where the flow asks, or where it is not known who
+    does: `sent_with` then names the API key, and `not_by` are users that it may be, who do not decide.
     """
 
     step_id: uuid.UUID
@@ -44,7 +45,9 @@ class Failure:
     connection: str = ""
     context: Mapping[str, Any] = dataclass_field(default_factory=dict)
     correlation_id: uuid.UUID | None = None
-    asked_by: str = ""
+    asked_by: int | None = None
+    sent_with: str = ""
+    not_by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-from django.contrib.auth import get_user_model
 
 from exceptions import timeline
 from exceptions.errors import Refused
@@ -16,12 +14,6 @@ REPLAY = "exceptions.replay_case"
 BULK = "exceptions.bulk_replay"
 CLOSE = "exceptions.close_case"
 APPROVE = "exceptions.approve_case"
-
-
-def people_called(names: Iterable[str]) -> list[Any]:
-    """The people with these user names."""
-    wanted = list(names)
-    return list(get_user_model().objects.filter(username__in=wanted)) if wanted else []
 
 
 def name_of(actor: Any) -> str:

@@ -6,9 +6,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Permission
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -114,12 +118,56 @@ class ApiKeyAdmin(MasterAdmin):
 
 
 admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+def _rights_of(user: Any) -> set[str]:
+    """Those that a person has been given, by a group or alone: also while the account is not active."""
+    given = Permission.objects.filter(Q(user=user) | Q(group__user=user)).distinct()
+    return _names(given)
+
+
+def _names(rights: Any) -> set[str]:
+    return {f"{label}.{name}" for label, name in rights.values_list("content_type__app_label", "codename")}
+
+
+def _beyond(giver: Any, rights: set[str]) -> str:
+    """What of these rights the giver lacks, in words; empty where nothing, or where they administer all."""
+    lacking = [] if giver.is_superuser else sorted(rights - giver.get_all_permissions())
+    more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+    return f"{', '.join(lacking[:3])}{more}"
+
+
+_ASK = "Ask an administrator (a superuser) to do it."
+
+
+class PersonForm(UserChangeForm):
+    """Groups are given and taken within one's own rights."""
+
+    giver: Any = None
+
+    def clean_groups(self) -> Any:
+        wanted = self.cleaned_data["groups"]
+        changed = set(wanted) ^ set(self.instance.groups.all())
+        wrong = [
+            f"{group.name} holds rights that you do not have ({lacking}). {_ASK}"
+            for group in sorted(changed, key=lambda each: each.name)
+            if (lacking := _beyond(self.giver, _names(group.permissions)))
+        ]
+        if wrong:
+            raise forms.ValidationError(wrong)
+        return wanted
 
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
-    """As Django has it, but nobody gives themselves, or anybody, more than an administrator has given them to give."""
+    """As Django has it, but nobody becomes, or makes anybody, more than they are themselves.
 
+    Who is no superuser gives and takes groups within their own rights alone, and neither names anew nor sets the
+    password of somebody who has more rights: whoever sets it can sign in with those. Nobody changes their own groups.
+    """
+
+    form = PersonForm
     list_display = ("username", "first_name", "last_name", "email", "is_staff", "is_active", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
 
@@ -137,4 +185,33 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
             found += ["is_superuser", "user_permissions"]
             if obj is not None and obj.pk == request.user.pk:
                 found += ["groups", "is_staff"]
+            elif obj is not None and _beyond(request.user, _rights_of(obj)):
+                found += ["username", "email"]
         return found
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.giver = request.user  # type: ignore[attr-defined]
+        return form
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        person = self.get_object(request, unquote(id))
+        if person is not None and (lacking := _beyond(request.user, _rights_of(person))):
+            raise PermissionDenied(
+                f"{person} holds rights that you do not have ({lacking}), so you do not set their password. {_ASK}"
+            )
+        return super().user_change_password(request, id, form_url)
+
+
+@admin.register(Group)
+class RoleAdmin(GroupAdmin):
+    """A group's rights are everybody's who is in it: only a superuser changes them."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)

@@ -34,7 +34,8 @@ def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
     single = kind in (parsing.STRUCTURED, parsing.JSON)
     correlation_id = request.correlation_id if single else None  # type: ignore[attr-defined]
     sender = Sender(
-        system=holder.system, actor=holder.get_username(), correlation_id=correlation_id, may=holder.has_perm
+        system=holder.system, actor=holder.get_username(), correlation_id=correlation_id, may=holder.has_perm,
+        api_key=holder.key.pk, person=holder.key.created_by_id,
     )  # fmt: skip
 
     def act() -> HttpResponse:

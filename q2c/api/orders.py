@@ -36,7 +36,8 @@ def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
         )  # fmt: skip
     body = parsing.body_of(request, parsing.EVENT_MAX)
     sender = Sender(
-        system=holder.system, actor=holder.get_username(), correlation_id=request.correlation_id  # type: ignore[attr-defined]
+        system=holder.system, actor=holder.get_username(), correlation_id=request.correlation_id,  # type: ignore[attr-defined]
+        api_key=holder.key.pk, person=holder.key.created_by_id,
     )  # fmt: skip
 
     def act() -> HttpResponse:

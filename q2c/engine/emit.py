@@ -23,7 +23,8 @@ from q2c.stages.verb import Fact, NewEvent, Part, Stage, Work
 class Incoming:
     """A validated fact about to be stored. `raw` is its payload byte for byte, `payload` the decoded dataclass.
 
-    `envelope` is what stood around the payload, which was cut out at character `data_at`.
+    `envelope` is what stood around the payload, which was cut out at character `data_at`. `api_key` brought it,
+    `sent_by` made that key or asked on a page: their primary keys.
     """
 
     type: str
@@ -37,6 +38,8 @@ class Incoming:
     payload: object
     envelope: str = ""
     data_at: int = 0
+    api_key: int | None = None
+    sent_by: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +53,13 @@ class Stored:
 
 _EVENTS = """
 INSERT INTO q2c_event (id, type, schema_version, source, source_id, correlation_id, causation_id, occurred_at,
-                       received_at, payload, payload_hash, envelope, data_at)
+                       received_at, payload, payload_hash, envelope, data_at, api_key_id, sent_by_id)
 SELECT u.id, u.type, u.version, u.source, u.source_id, u.correlation, u.causation, u.occurred,
-       %s::timestamptz, u.payload::json, u.hash, u.envelope, u.data_at
+       %s::timestamptz, u.payload::json, u.hash, u.envelope, u.data_at, u.api_key, u.sent_by
 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-            %s::text[], %s::bytea[], %s::text[], %s::int[])
-  AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash, envelope, data_at)
+            %s::text[], %s::bytea[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
+  AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash, envelope, data_at,
+       api_key, sent_by)
 -- Two senders of the same facts in another order would wait for each other for ever.
 ORDER BY u.source COLLATE "C", u.source_id COLLATE "C"
 ON CONFLICT (source, source_id) DO NOTHING RETURNING id
@@ -107,22 +111,12 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
                 hashes,
                 [item.envelope for item in batch],
                 [item.data_at for item in batch],
+                [item.api_key for item in batch],
+                [item.sent_by for item in batch],
             ],
         )
         new = {row[0] for row in found}
-        facts = [
-            Fact(
-                id=ids[i],
-                type=item.type,
-                source=item.source,
-                source_id=item.source_id,
-                correlation_id=item.correlation_id,
-                occurred_at=item.occurred_at,
-                payload=item.payload,
-            )
-            for i, item in enumerate(batch)
-            if ids[i] in new
-        ]
+        facts = [_fact(id_, item) for id_, item in zip(ids, batch, strict=True) if id_ in new]
         plan(facts)
         transaction.on_commit(partial(counts.stored, [fact.type for fact in facts]))
         results = [
@@ -131,6 +125,13 @@ def store(batch: Sequence[Incoming]) -> list[Stored]:
         if len(new) < len(batch):
             _mark_repeats(batch, hashes, new, results)
     return results
+
+
+def _fact(id_: uuid.UUID, item: Incoming) -> Fact:
+    return Fact(
+        id=id_, type=item.type, source=item.source, source_id=item.source_id, correlation_id=item.correlation_id,
+        occurred_at=item.occurred_at, payload=item.payload, api_key=item.api_key, sent_by=item.sent_by,
+    )  # fmt: skip
 
 
 def _mark_repeats(batch: Sequence[Incoming], hashes: list[bytes], new: set[uuid.UUID], results: list[Stored]) -> None:

@@ -42,13 +42,16 @@ class Item:
 class Sender:
     """Who sends. Events carry `system`, or something below it, as their source.
 
-    `may` says whether the sender has a right; None where it needs none, as our own connections.
+    `may` says whether the sender has a right; None where it needs none, as our own connections. `api_key` is the key
+    that it sends with, `person` who made that: their primary keys.
     """
 
     system: str
     actor: str
     correlation_id: uuid.UUID | None = None
     may: Callable[[str], bool] | None = None
+    api_key: int | None = None
+    person: int | None = None
 
 
 class _Enveloped(msgspec.Struct):
@@ -129,6 +132,8 @@ def _incoming(
         payload=payload,
         envelope=envelope,
         data_at=data_at,
+        api_key=sender.api_key,
+        sent_by=sender.person,
     )
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, astuple
 
 from exceptions.cases import Failure
 from q2c.models import Step
+from q2c.reasons import APPROVALS
+from q2c.stages import asking
 from q2c.stages.verb import Finding, Stage, Work
 
 
-def of(stage: Stage, work: Work) -> Failure:
+def of(stage: Stage, works: Sequence[Work]) -> list[Failure]:
+    """What waits for a second person's word tells whose wish it is, so that it is not theirs, too."""
+    people = asking.askers(work.fact for work in works if work.findings[0].reason in APPROVALS)
+    return [_of(stage, work, people.get(work.fact.id, asking.Asker(None, ""))) for work in works]
+
+
+def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
     """The first finding names the case; all of them stand in its context."""
     first, step = work.findings[0], work.step
     source, target = sides(stage, step)
@@ -35,7 +44,9 @@ def of(stage: Stage, work: Work) -> Failure:
         connection=step.connection,
         context={"findings": [described(finding) for finding in work.findings]},
         correlation_id=step.correlation_id,
-        asked_by=str(work.notes.get("asked_by", "")),
+        asked_by=asker.person,
+        sent_with="" if asker.person is not None else asker.name,
+        not_by=asker.not_by,
     )
 
 

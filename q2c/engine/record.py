@@ -247,7 +247,7 @@ def _row(work: Work) -> tuple[Any, ...]:
 def _tell_cases(stage: Stage, kept: list[Work], failed: list[Work]) -> None:
     """Open cases for what failed, resolve those of what is done, show what is being verified."""
     if failed:
-        cases.open_for([failures.of(stage, work) for work in failed], actor="q2c")
+        cases.open_for(failures.of(stage, failed), actor="q2c")
     proofs = {
         work.step.id: {**work.step.proof, "document": work.outcome.document, "reference": work.outcome.reference}
         for work in kept

@@ -17,7 +17,7 @@ from q2c.engine.emit import Incoming, Stored
 from q2c.models import Order, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
-from q2c.stages.reverse_journal import PERSON
+from q2c.stages.asking import PERSON
 
 CANCEL = "q2c.cancel_order"
 REVERSE = "ledger.reverse_journalentry"
@@ -92,7 +92,7 @@ def _store(type_: str, payload: Any, user: Any, correlation_id: uuid.UUID, token
             Incoming(
                 type=type_, version=EVENTS[type_].version, source=f"{PERSON}{user.get_username()}"[:200],
                 source_id=token or str(keys.new_id()), correlation_id=correlation_id, causation_id=None,
-                occurred_at=clock.now(), raw=msgspec.json.encode(payload), payload=payload,
+                occurred_at=clock.now(), raw=msgspec.json.encode(payload), payload=payload, sent_by=user.pk,
             )
         ]
     )  # fmt: skip

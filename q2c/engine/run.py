@@ -68,6 +68,8 @@ def fact_of(event: Event) -> Fact:
         correlation_id=event.correlation_id,
         occurred_at=event.occurred_at,
         payload=msgspec.json.decode(event.payload, type=EVENTS[event.type].payload),
+        api_key=event.api_key_id,
+        sent_by=event.sent_by_id,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 from q2c import keys
+from q2c.models.api_key import ApiKey
 from q2c.models.fields import RawJSONField
 from q2c.models.visible import VisibleQuerySet
 
@@ -13,6 +15,7 @@ class Event(models.Model):
     """One fact, byte for byte. (source, source_id) is its identity, payload_hash its content.
 
     What came in an envelope is kept without loss: `envelope` is what stood around the payload, `data_at` where.
+    `api_key` brought it, `sent_by` made that key or asked on a page; both are empty for what platforms of ours gave.
     """
 
     append_only = True
@@ -30,6 +33,14 @@ class Event(models.Model):
     payload_hash = models.BinaryField(max_length=32)
     envelope = models.TextField(blank=True, default="", db_default="")
     data_at = models.PositiveIntegerField(default=0, db_default=0)
+    # Neither indexed nor checked by the database: events come by the thousand, keys and people are never deleted.
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    sent_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False,
+        db_constraint=False,
+    )  # fmt: skip
 
     objects = VisibleQuerySet.as_manager()
 

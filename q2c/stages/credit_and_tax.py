@@ -77,7 +77,8 @@ def _taxed(order: OrderDocument, group: InvoiceGroup, data: World) -> tuple[tupl
 def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
-    """Append what credit and tax say to `found`; notes: taxes by currency, answered, and silent.
+    """Append what credit and tax say to `found`; notes: taxes by currency, answered, silent, and owed:
+    (payer, currency) → what it would owe.
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
     """
@@ -88,6 +89,9 @@ def ask(
             notes["silent"] = wanted.credit
             return answer
         answered.add(wanted.credit)
+        if isinstance(answer, CreditDecision):
+            would_owe = Money(answer.exposure_minor + answer.requested_minor, answer.currency)
+            notes.setdefault("owed", {})[(credit.name, answer.currency)] = would_owe.decimal()
         found.extend(_of_credit(wanted.credit, credit, answer))
     taxes: Counter[str] = Counter()
     for position, request in wanted.taxes:

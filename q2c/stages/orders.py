@@ -19,7 +19,7 @@ from q2c.models import Event, Order, OrderGroup, OrderLine
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import totals
 from q2c.stages.controls.world import World
-from q2c.stages.verb import Fact, Finding, Work
+from q2c.stages.verb import Fact, Finding, Measure, Work
 from q2c.stages.versions import Versions
 
 VERSIONS = Versions(stage="accept_order", noun="deal")
@@ -155,9 +155,56 @@ def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World]]) -> None:
     Order.objects.bulk_update([order for order, _, _ in accepted], ["payer_key"])
 
 
+def still_asked(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
+    """Per step, what was found, and what waited for a signature before.
+
+    A limit that was raised since frees no version of a deal: whoever raised it would have signed, alone.
+    """
+    found: dict[uuid.UUID, list[Finding]] = {work.step.id: list(work.notes.get("found", [])) for work in works}
+    again = [work.step.id for work in works if work.step.replays or work.step.state == "failed"]
+    before = signatures.asked_before(again)
+    for work in works:
+        findings = found[work.step.id]
+        there = {_about(finding) for finding in findings}
+        for told in before.get(work.step.id, ()):
+            finding = _finding(told)
+            if _about(finding) not in there and _is_still_over(finding, work):
+                findings.append(finding)
+                there.add(_about(finding))
+    return found
+
+
+def _about(finding: Finding) -> tuple[str, str, str]:
+    return str(finding.reason), finding.pointer, finding.measure.of if finding.measure else ""
+
+
+def _is_still_over(finding: Finding, work: Work) -> bool:
+    """A discount stays what it is; a credit is over the limit that was in force then, or was paid off since."""
+    if finding.reason != Reason.CREDIT_APPROVAL_REQUIRED or finding.measure is None:
+        return True
+    # A dry run does not ask the credit service, so it tells nothing about credit.
+    owed: Mapping[tuple[str, str], Decimal] | None = work.notes.get("owed")
+    if owed is None:
+        return False
+    now = owed.get((finding.measure.of, finding.measure.unit))
+    return now is None or now > Decimal(finding.measure.limit)
+
+
+def _finding(told: Mapping[str, Any]) -> Finding:
+    """As failures.described() kept it."""
+    measure = told.get("measure")
+    if measure:
+        rows = {name: tuple(tuple(row) for row in measure[name]) for name in ("amounts", "rates")}
+        measure = Measure(**(measure | rows))
+    return Finding(
+        reason=Reason(told["reason"]), text=told["text"], pointer=told.get("pointer", ""), seen=told.get("seen"),
+        remedy=told.get("remedy", ""), code=told.get("code", ""), measure=measure or None,
+    )  # fmt: skip
+
+
 def unsigned(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
     """Per step, what was found and nobody has signed. Another version of the deal is another step, signed for anew."""
-    found: dict[uuid.UUID, list[Finding]] = {work.step.id: work.notes.get("found", []) for work in works}
+    found = still_asked(works)
     asking = [step_id for step_id, findings in found.items() if any(f.reason in APPROVALS for f in findings)]
     signed = signatures.granted(asking)
     return {

@@ -17,15 +17,12 @@ from ledger import journal
 from ledger.models import JournalEntry
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.events import JournalFact, JournalReversalRequested
-from q2c.models import ApiKey, Step
+from q2c.models import Step
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import booking
+from q2c.stages import asking, booking
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
-
-# Source of what a person asked for on a page or by the API: followed by the user name.
-PERSON = "urn:q2c:person:"
 
 
 class ReverseJournal(Verb):
@@ -38,7 +35,7 @@ class ReverseJournal(Verb):
         """A reversal that could be made waits for a second person's word; one that could not is told at once."""
         found = _found(work.fact.payload.journal_id for work in works)
         signed = _signed(works)
-        people = requesters(works)
+        people = asking.askers(work.fact for work in works)
         for work in works:
             asked, entry = work.fact.payload, found.get(work.fact.payload.journal_id)
             if entry is None:
@@ -52,8 +49,7 @@ class ReverseJournal(Verb):
                 continue
             work.findings = [finding_of(one) for one in journal.reversible(entry.id, asked.effective_on)]
             if not work.findings and work.step.id not in signed:
-                work.notes["asked_by"] = people.get(work.step.id, "")
-                work.findings = [_to_sign(entry, asked, people.get(work.step.id) or work.fact.source)]
+                work.findings = [_to_sign(entry, asked, people[work.fact.id].name or work.fact.source)]
 
     def record(self, works: Sequence[Work]) -> None:
         found = _found(work.fact.payload.journal_id for work in works)
@@ -103,18 +99,6 @@ def _signed(works: Sequence[Work]) -> set[uuid.UUID]:
     granted = approvals.granted([work.step.id for work in works])
     wanted = str(Reason.REVERSAL_APPROVAL_REQUIRED)
     return {step_id for step_id, findings in granted.items() if any(one["reason"] == wanted for one in findings)}
-
-
-def requesters(works: Sequence[Work]) -> dict[uuid.UUID, str]:
-    """Step id → the user name of who asked: a person, or who made the key of the system that sent it."""
-    systems = {work.fact.source for work in works if not work.fact.source.startswith(PERSON)}
-    rows = ApiKey.objects.filter(system__in=systems, created_by__isnull=False).order_by("id")
-    makers = dict(rows.values_list("system", "created_by__username")) if systems else {}
-    found = {}
-    for work in works:
-        person, source = work.fact.source.removeprefix(PERSON), work.fact.source
-        found[work.step.id] = person if source.startswith(PERSON) else makers.get(source, "")
-    return found
 
 
 def _to_sign(entry: JournalEntry, asked: JournalReversalRequested, who: str) -> Finding:

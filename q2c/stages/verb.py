@@ -49,7 +49,10 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
-    """An event as a stage sees it; `payload` is the canonical dataclass."""
+    """An event as a stage sees it; `payload` is the canonical dataclass.
+
+    `api_key` brought it, `sent_by` made that key or asked on a page: their primary keys.
+    """
 
     id: uuid.UUID
     type: str
@@ -58,6 +61,8 @@ class Fact:
     correlation_id: uuid.UUID
     occurred_at: dt.datetime
     payload: Any
+    api_key: int | None = None
+    sent_by: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

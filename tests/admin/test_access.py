@@ -6,7 +6,7 @@ import json
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
 from q2c import keys
@@ -185,8 +185,54 @@ def _joined(user):
 
 
 def test_a_person_is_given_a_role(browser, django_user_model):
-    client = browser("Platform engineer")
     mia = django_user_model.objects.create_user("mia", password="a long enough word")
     url, role = address(get_user_model(), "change", mia.pk), Group.objects.get(name="Controller")
-    change(client, url, groups=[role.pk], is_staff="on")
+    change(browser(), url, groups=[role.pk], is_staff="on")
     assert list(mia.groups.all()) == [role]
+
+
+def test_roles_are_given_and_taken_within_one_s_own_rights(browser, django_user_model):
+    """A platform engineer makes auditors, and no controller: neither of a new person nor of an old one."""
+    client = browser("Platform engineer")
+    controller, auditor = (Group.objects.get(name=name) for name in ("Controller", "Auditor"))
+    mia = django_user_model.objects.create_user("mia", password="a long enough word")
+    url = address(get_user_model(), "change", mia.pk)
+    page = change(client, url, groups=[controller.pk])
+    (told,) = errors(page)["groups"]
+    assert "Controller holds rights that you do not have (" in told and "Ask an administrator" in told
+    assert not mia.groups.exists()
+    change(client, url, groups=[auditor.pk])
+    assert list(mia.groups.all()) == [auditor]
+    cleo = django_user_model.objects.create_user("cleo", password="a long enough word")
+    cleo.groups.set([controller])
+    page = change(client, address(get_user_model(), "change", cleo.pk), groups=[])
+    assert errors(page)["groups"] and list(cleo.groups.all()) == [controller]
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_nobody_sets_the_password_of_somebody_with_more_rights(browser, django_user_model, active):
+    """Nor names them anew. Whoever is not active has their rights again tomorrow."""
+    client = browser("Platform engineer")
+    cleo = django_user_model.objects.create_user("cleo", password="a long enough word", is_active=active)
+    cleo.groups.set([Group.objects.get(name="Controller")])
+    url, given = address(get_user_model(), "password_change", cleo.pk), "a word of my own choice"
+    page = client.post(url, {"password1": given, "password2": given, "usable_password": "true"})
+    assert page.status_code == 403
+    assert "Ask an administrator" in page.content.decode()
+    change(client, address(get_user_model(), "change", cleo.pk), username="mine", first_name="Cleo")
+    cleo.refresh_from_db()
+    assert (cleo.username, cleo.first_name, cleo.check_password(given)) == ("cleo", "Cleo", False)
+    mia = django_user_model.objects.create_user("mia", password="a long enough word")
+    client.post(address(get_user_model(), "password_change", mia.pk),
+                {"password1": given, "password2": given, "usable_password": "true"})  # fmt: skip
+    mia.refresh_from_db()
+    assert mia.check_password(given), "who has no more rights than oneself"
+
+
+def test_only_an_administrator_changes_what_a_role_may(browser, django_user_model):
+    client = browser("Platform engineer")
+    client.user.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))
+    role = client.user.groups.get()
+    before = role.permissions.count()
+    page = client.post(address(Group, "change", role.pk), {"name": role.name, "permissions": []})
+    assert (page.status_code, role.permissions.count()) == (403, before)

@@ -41,6 +41,8 @@ def test_the_command_shows_a_key_that_works() -> None:
         (("crm",), "a name of our own"),
         (("web shop",), "no name for a system"),
         (("webshop", "--scope", "q2c.fly"), "No such right: q2c.fly"),
+        (("webshop", "--for", "nobody"), "Nobody who works here is called nobody"),
+        (("webshop", "--scope", "ledger.reverse_journalentry"), "is for two people: say whose key it is"),
     ],
 )
 def test_what_makes_no_key(arguments: tuple[str, ...], says: str) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 
 from exceptions import approvals
 from exceptions.errors import Refused
@@ -21,7 +23,9 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c.contracts.events import JournalReversalRequested
 from q2c.engine import desk, replay, requests, run
 from q2c.models import ApiKey, Step
+from tests.api.conftest import Caller
 from tests.engine.makers import NOW, OCTOBER, issue, order, person, run_all, step
+from tests.intake.documents import event
 from tests.stages.conftest import emitted
 from tests.stages.test_invoices_and_journals import arrives
 
@@ -130,17 +134,71 @@ def test_one_person_s_word_reverses_nothing_and_nobody_signs_their_own(company: 
     assert told == [("cleo", "seen with billing")]
 
 
-def test_who_made_the_key_of_a_system_does_not_sign_what_the_system_asks_for(company: Any) -> None:
-    original, carla = posted(company), controller("carla")
-    ApiKey.make("back-office", ["q2c.add_event"], created_by=carla)
-    asked = JournalReversalRequested(journal_id=str(original.id), effective_on=TODAY, reason="billed in error")
-    arrives("JournalReversalRequested", asked, "r-1", "back-office")
+REVERSE = ["q2c.add_event", "ledger.reverse_journalentry"]
+
+
+def _sent(secret: str, entry: JournalEntry, source: str) -> Approval:
+    """A system asks by its key; returns what is then asked of a second person."""
+    data = {"journal_id": str(entry.id), "effective_on": TODAY.isoformat(), "reason": "billed in error"}
+    assert Caller(secret).post(
+        "/api/v1/events", event("r-1", data, type="JournalReversalRequested", source=source)
+    ).status_code == 202  # fmt: skip
     run.drain("reverse_journal")
-    request = Approval.objects.get()
+    return Approval.objects.get()
+
+
+def _her_key() -> str:
+    return ApiKey.make("back-office", REVERSE, created_by=controller("carla"))[1]
+
+
+def _her_key_and_a_later_one_of_another() -> str:
+    secret = _her_key()
+    ApiKey.make("back-office", REVERSE, created_by=controller("bob"))
+    return secret
+
+
+def _made_for_her() -> str:
+    controller("carla")
+    out, scopes = StringIO(), [word for scope in REVERSE for word in ("--scope", scope)]
+    call_command("make_api_key", "back-office", "--for", "carla", *scopes, stdout=out, stderr=StringIO())
+    return out.getvalue().strip()
+
+
+@pytest.mark.parametrize("key", [_her_key, _her_key_and_a_later_one_of_another, _made_for_her])
+@pytest.mark.parametrize("source", ["back-office", "back-office/x"])
+def test_whose_key_asked_does_not_sign(company: Any, key: Callable[[], str], source: str) -> None:
+    original, secret = posted(company), key()
+    request = _sent(secret, original, source)
+    carla = controller("carla")
     assert request.requested_by == carla
-    with pytest.raises(Refused):
+    assert request.reason.startswith("carla, by the key q2c_")
+    with pytest.raises(Refused, match="own request"):
         desk.approve(carla, [request.id])
     assert JournalEntry.objects.count() == 1
+    desk.approve(controller("cleo"), [request.id], "seen")
+    _work()
+    assert JournalEntry.objects.get(reverses=original).state == "posted"
+
+
+def test_nobody_who_makes_keys_of_a_system_signs_what_a_key_of_nobody_asked_for(company: Any) -> None:
+    original, carla = posted(company), controller("carla")
+    nobodys, secret = ApiKey.make("back-office", REVERSE)
+    ApiKey.make("back-office", ["q2c.view_event"], created_by=carla)
+    request = _sent(secret, original, "back-office/x")
+    assert (request.requested_by, request.data["sent_with"]) == (None, f"the key {nobodys.prefix}… of back-office")
+    with pytest.raises(Refused):
+        desk.approve(carla, [request.id])
+    assert desk.approve(controller("cleo"), [request.id], "seen").done == [request.id]
+
+
+def test_what_was_asked_before_events_knew_their_sender_is_not_signed_by_who_makes_the_keys(company: Any) -> None:
+    original, carla = posted(company), controller("carla")
+    ApiKey.make("back-office", REVERSE, created_by=carla)
+    asked = JournalReversalRequested(journal_id=str(original.id), effective_on=TODAY, reason="billed in error")
+    arrives("JournalReversalRequested", asked, "r-1", "back-office/x")
+    run.drain("reverse_journal")
+    with pytest.raises(Refused):
+        desk.approve(carla, [Approval.objects.get().id])
 
 
 @pytest.mark.parametrize("says_no", [True, False], ids=["refused", "taken back"])

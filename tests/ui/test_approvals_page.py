@@ -10,9 +10,12 @@ import pytest
 
 from exceptions.models import Approval
 from ledger.models import FxRate, LegalEntity
+from q2c.models import ApiKey
+from tests.api.conftest import Caller
 from tests.intake.documents import order as document
 from tests.stages.conftest import Desk, desk
-from tests.ui.people import of_role, read, signed_in
+from tests.stages.test_acceptance import discounted
+from tests.ui.people import of_role, page, read, signed_in
 
 __all__ = ["desk"]
 
@@ -108,3 +111,14 @@ def test_a_refusal_for_good_rejects_the_order(desk: Desk, carla: Any) -> None:
     assert "The order is rejected; the sales platform is told why." in text
     assert desk.order.state == "rejected"
     assert "Rejected" in read(signed_in(carla), "/approvals?view=decided")
+
+
+def test_a_key_of_nobody_is_named_and_its_makers_find_approve_locked(desk: Desk, carla: Any) -> None:
+    key, secret = ApiKey.make("webshop", ["q2c.add_order"])
+    ApiKey.make("webshop", ["q2c.add_order"], created_by=carla)
+    Caller(secret).post("/api/v1/orders", document(**discounted(30)), "application/json")
+    locked = page(signed_in(carla), "/approvals")
+    assert f"the key {key.prefix}… of webshop" in locked
+    assert "somebody else decides it" in locked and 'id="refuse-' not in locked
+    free = page(signed_in(of_role("cleo", "Controller")), "/approvals")
+    assert 'id="approve-' in free and "somebody else decides it" not in free

@@ -1,12 +1,14 @@
-"""manage.py make_api_key webshop [--scope q2c.add_event …] [--days 365]: a key for an upstream system, shown once."""
+"""manage.py make_api_key webshop [--for carla] [--scope q2c.add_event …] [--days 365]: a key, shown once."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from exceptions import approvals
 from q2c import clock
 from q2c.contracts.events import EVENTS
 from q2c.models import ApiKey
@@ -26,6 +28,9 @@ class Command(BaseCommand):
             action="append",
             help=f"a right; default: {', '.join(DEFAULT_SCOPES)}. Beside q2c.add_event these events need: {more}",
         )
+        parser.add_argument(
+            "--for", dest="person", help="the user name of whoever has the key: what it asks for, they do not approve"
+        )
         parser.add_argument("--days", type=int, help="it expires after so many days")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -35,11 +40,26 @@ class Command(BaseCommand):
         }
         if unknown := sorted(set(scopes) - known):
             raise CommandError(f"No such right: {', '.join(unknown)}")
+        person = self._person(options["person"], scopes)
         expires_at = clock.now() + clock.days(options["days"]) if options["days"] else None
         try:
-            key, secret = ApiKey.make(options["system"], scopes, expires_at=expires_at)
+            key, secret = ApiKey.make(options["system"], scopes, created_by=person, expires_at=expires_at)
         except ValueError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(secret)
         until = f", until {expires_at:%Y-%m-%d}" if expires_at else ""
         self.stderr.write(f"For {key.system}{until}. It is not shown again: store it now.")
+        if person is None:
+            self.stderr.write("It belongs to nobody, so it does no work on cases; --for says whose it is.")
+
+    def _person(self, name: str | None, scopes: list[str]) -> Any:
+        """Whose key it is. Without one, a reversal that it asks for could be signed by whoever holds it."""
+        if name is None:
+            signed = sorted(set(scopes) & set(approvals.RIGHTS.values()))
+            if signed:
+                raise CommandError(f"{', '.join(signed)} is for two people: say whose key it is, --for <user name>")
+            return None
+        person = get_user_model().objects.filter(username=name, is_active=True).first()
+        if person is None:
+            raise CommandError(f"Nobody who works here is called {name}: send a user name that is active")
+        return person

@@ -1,0 +1,78 @@
+"""Whose wish an event is: who sent it from a page, or who made the key that it came by. They do not sign it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+
+from q2c.models import ApiKey
+from q2c.stages.verb import Fact
+
+# Source of what a person asked for on a page: followed by the user name.
+PERSON = "urn:q2c:person:"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """`person` is a user's key, None where nobody is known: then `not_by` are those who may be it, and do not sign.
+
+    `name` goes before "asks to …"; empty where a platform of ours gave the event.
+    """
+
+    person: int | None
+    name: str
+    not_by: tuple[int, ...] = ()
+
+
+def askers(facts: Iterable[Fact]) -> dict[uuid.UUID, Asker]:
+    """By event: three statements at most, however many."""
+    facts = list(facts)
+    used = ApiKey.objects.in_bulk({fact.api_key for fact in facts if fact.api_key})
+    people = _people(facts)
+    makers = _makers({_system(fact) for fact in facts if _person(fact, people) is None})
+    found = {}
+    for fact in facts:
+        key, person = used.get(fact.api_key), _person(fact, people)
+        by_key = f"key {key.prefix}… of {key.system}" if key else ""
+        if person is not None:
+            name = f"{people[person]}, by the {by_key}," if by_key else people[person]
+            found[fact.id] = Asker(person, name)
+        else:
+            not_by = makers.get(_system(fact), ())
+            found[fact.id] = Asker(None, f"the {by_key}" if by_key else fact.source if not_by else "", not_by)
+    return found
+
+
+def _people(facts: Iterable[Fact]) -> dict[int, str]:
+    """User names of those that the events, or their sources, name."""
+    ids = {fact.sent_by for fact in facts if fact.sent_by}
+    # An event of before it was kept with it who sent it.
+    names = {fact.source.removeprefix(PERSON) for fact in facts if not fact.sent_by and fact.source.startswith(PERSON)}
+    users = get_user_model().objects
+    found = users.filter(pk__in=ids) | users.filter(username__in=names)
+    return dict(found.values_list("pk", "username")) if ids or names else {}
+
+
+def _person(fact: Fact, people: dict[int, str]) -> int | None:
+    if fact.sent_by in people:
+        return fact.sent_by
+    if not fact.source.startswith(PERSON):
+        return None
+    return next((pk for pk, name in people.items() if name == fact.source.removeprefix(PERSON)), None)
+
+
+def _system(fact: Fact) -> str:
+    """A key's events carry its system as their source, or something below it."""
+    return fact.source.partition("/")[0]
+
+
+def _makers(systems: set[str]) -> dict[str, tuple[int, ...]]:
+    """Everybody who made any key of a system."""
+    rows = ApiKey.objects.filter(system__in=systems, created_by__isnull=False) if systems else ApiKey.objects.none()
+    found: dict[str, set[int]] = {}
+    for system, maker in rows.values_list("system", "created_by"):
+        found.setdefault(system, set()).add(maker)
+    return {system: tuple(sorted(ids)) for system, ids in found.items()}
