@@ -25,7 +25,8 @@ from ledger.models import (
 )
 from q2c import clock
 from q2c.admin import resources
-from q2c.admin.master import ImportedAdmin, MasterAdmin, refusal
+from q2c.admin.guarded_rows import PostingRuleRows
+from q2c.admin.master import ImportedAdmin, refusal
 from q2c.admin.offers import announce
 from q2c.admin.reasons import ReasonForm, reason_field
 from q2c.models import Connection
@@ -166,7 +167,8 @@ class NewVersionForm(forms.Form):
 
 
 @admin.register(PostingRule)
-class PostingRuleAdmin(MasterAdmin):
+class PostingRuleAdmin(ImportedAdmin):
+    resource_classes = [PostingRuleRows]
     inlines = [PostingRuleLines]
     list_display = (
         "name", "version", "leg", "entity", "event_type", "product", "revenue_treatment", "kind", "currency", "used",

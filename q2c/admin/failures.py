@@ -9,11 +9,13 @@ from django.http import HttpRequest
 
 from exceptions.models import Holiday, Policy, Team
 from q2c.admin import resources
+from q2c.admin.guarded_rows import PolicyRows
 from q2c.admin.master import ImportedAdmin, MasterAdmin
 
 
 @admin.register(Policy)
-class PolicyAdmin(MasterAdmin):
+class PolicyAdmin(ImportedAdmin):
+    resource_classes = [PolicyRows]
     list_display = ("reason", "title", "owner_team", "severity", "service_level_h", "retry_attempts")
     list_filter = ("owner_team", "severity")
     list_select_related = ("owner_team",)
@@ -31,6 +33,9 @@ class PolicyAdmin(MasterAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request)
 
 
 @admin.register(Team)

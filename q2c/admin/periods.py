@@ -25,7 +25,8 @@ from exceptions.sentences import count
 from ledger import periods
 from ledger.models import FiscalPeriod
 from q2c import clock
-from q2c.admin.master import MasterAdmin
+from q2c.admin.guarded_rows import FiscalPeriodRows
+from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
@@ -69,7 +70,8 @@ def _action(verb: str) -> Any:
 
 
 @admin.register(FiscalPeriod)
-class FiscalPeriodAdmin(MasterAdmin):
+class FiscalPeriodAdmin(ImportedAdmin):
+    resource_classes = [FiscalPeriodRows]
     list_display = ("name", "entity", "subledger", "state_shown", "fiscal_year", "starts_on", "ends_on")
     list_filter = ("state", "entity", "subledger", "fiscal_year")
     list_select_related = ("entity",)

@@ -9,8 +9,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from exceptions.models import Offer
-from ledger.models import Account, DimensionRule, FxRate, LegalEntity
+from exceptions.models import Offer, Policy
+from ledger.models import Account, DimensionRule, FiscalPeriod, FxRate, LegalEntity, PostingRule
 from q2c.admin.master import ImportedAdmin
 from q2c.models import Customer, ItemMapping, Product
 from tests.admin.forms import said
@@ -200,3 +200,75 @@ def test_an_import_says_what_it_lets_through(browser, busy):
     offer = Offer.objects.filter(blocker_type="fx_rate", state="open").first()
     assert offer is not None, (said(done), list(Offer.objects.values()))
     assert any(offer.title.rstrip(".") in text for text in said(done)), said(done)
+
+
+def period_rows(state):
+    return f"entity,subledger,name,fiscal_year,starts_on,ends_on,state\nDE01,receivables,2027-01,2027,2027-01-01,2027-02-01,{state}\n"
+
+
+def test_a_year_of_periods_comes_from_a_file_and_their_state_does_not(browser, busy):
+    client = browser("Controller")
+    done = confirm(client, FiscalPeriod, preview(client, FiscalPeriod, period_rows("")))
+    assert "1 new" in said(done)[0]
+    assert FiscalPeriod.objects.get(entity__code="DE01", name="2027-01").state == "open"
+    for state in ("closed", "nonsense"):
+        page = preview(client, FiscalPeriod, period_rows(state))
+        (invalid,) = page.context["result"].invalid_rows
+        assert "ask to reopen" in " ".join(invalid.field_specific_errors["state"])
+
+
+def test_policies_are_changed_by_a_file_and_not_made(browser, busy):
+    client = browser("Controller")
+    rows = exported(client, Policy)
+    row = next(each for each in rows if each["reason"] == "period_closed") | {"service_level_h": "7"}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, row.keys())
+    writer.writeheader()
+    writer.writerow(row)
+    confirm(client, Policy, preview(client, Policy, text.getvalue()))
+    assert Policy.objects.get(reason="period_closed").service_level_h == 7
+    page = preview(client, Policy, text.getvalue().replace("period_closed", "bad_weather"))
+    assert "There is no reason bad_weather" in page.content.decode()
+
+
+RULE = "rule_set,name,version,leg,tax_code,effective_from,lines\n"
+LINES = '[{""position"": 90, ""measure"": ""tax"", ""side"": ""credit"", ""account_role"": ""tax_payable""}]'
+
+
+def test_rules_come_with_their_lines(browser, busy):
+    client = browser("Finance systems")
+    text = f'{RULE}primary,Cloud levy,1,tax,LEVY,2027-01-01,"{LINES}"\n'
+    confirm(client, PostingRule, preview(client, PostingRule, text))
+    rule = PostingRule.objects.get(name="Cloud levy")
+    line = rule.lines.get()
+    assert (line.side, line.account_role, line.grouping) == ("credit", "tax_payable", "line")
+    assert line.history.get().history_change_reason == "Price list 2027"
+    confirm(client, PostingRule, preview(client, PostingRule, text.replace("credit", "debit")))
+    assert rule.lines.get().side == "debit"
+    for there, wrong, words in (
+        ("tax_payable", "tax:{weather}", "No such placeholder"),
+        ('""measure"": ""tax"", ', "", "Missing in a line: measure"),
+        ("[{", "[[", "Not JSON"),
+    ):
+        (invalid,) = preview(client, PostingRule, text.replace(there, wrong)).context["result"].invalid_rows
+        assert words in " ".join(invalid.field_specific_errors["lines"])
+
+
+def test_a_rule_that_has_booked_is_ended_by_a_file_and_not_changed(browser, busy):
+    client = browser("Finance systems")
+    booked = next(r for r in exported(client, PostingRule) if PostingRule.objects.get(
+        rule_set=r["rule_set"], name=r["name"], version=r["version"]).used_at)  # fmt: skip
+
+    def sent(**changes):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, booked.keys())
+        writer.writeheader()
+        writer.writerow({**booked, **changes})
+        return preview(client, PostingRule, text.getvalue())
+
+    for name, value in (("lines", "[]"), ("kind", "usage")):
+        (invalid,) = sent(**{name: value}).context["result"].invalid_rows
+        assert "has booked entries and is frozen" in " ".join(invalid.field_specific_errors[name])
+    confirm(client, PostingRule, sent(effective_to="2030-01-01"))
+    ended = PostingRule.objects.get(rule_set=booked["rule_set"], name=booked["name"], version=booked["version"])
+    assert (str(ended.effective_to), ended.lines.exists()) == ("2030-01-01", True)
