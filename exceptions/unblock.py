@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from exceptions import batches, casework, moves, rights, rowsets, sentences, timeline
 from exceptions.errors import NotPossible
-from exceptions.models import Case, Offer, ReplayBatch
+from exceptions.models import Case, Offer, Problem, ReplayBatch
 from exceptions.models.case import REPLAYABLE
 from q2c import clock, keys, states
 
@@ -107,6 +107,16 @@ def ready(user: Any, cases: Iterable[Case]) -> set[uuid.UUID]:
     return {case.id for case in waiting if case.blocker in gone}
 
 
+def gone_now(user: Any, problems: Iterable[Problem]) -> set[uuid.UUID]:
+    """Those of these problems whose cause is gone, and which are offered for replay."""
+    named = {problem.id: _blocker(problem) for problem in problems if problem.blocker_type}
+    if not named:
+        return set()
+    wanted = {blocker[2] for blocker in named.values()}
+    gone = {_blocker(offer) for offer in Offer.objects.visible_to(user).filter(state="open", blocker_key__in=wanted)}
+    return {id_ for id_, blocker in named.items() if blocker in gone}
+
+
 def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
     rows = waiting_for(blocker).values("currency", "entity", "period")
     summed = rows.annotate(n=Count("id"), minor=Sum("amount_minor")).order_by("currency", "entity", "period")
@@ -186,8 +196,8 @@ def _open(user: Any, offer_id: uuid.UUID) -> Offer:
     return offer
 
 
-def _blocker(offer: Offer) -> sentences.Blocker:
-    return (offer.blocker_connection, offer.blocker_type, offer.blocker_key, offer.blocker_condition)
+def _blocker(of: Offer | Problem) -> sentences.Blocker:
+    return (of.blocker_connection, of.blocker_type, of.blocker_key, of.blocker_condition)
 
 
 def _by(user: Any) -> dict[str, dt.datetime | int]:

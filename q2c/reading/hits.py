@@ -58,7 +58,8 @@ def hits(user: Any, query: str) -> Hits:
         found.amount = f"{units:f}{currency}"
         chosen = _of_amount(units, currency)
         found.orders = _some(found, "orders", Order.objects.visible_to(user).filter(chosen).defer("document"))
-        found.invoices = _some(found, "invoices", Invoice.objects.visible_to(user).filter(chosen))
+        invoices = Invoice.objects.visible_to(user).select_related("order").defer("order__document")
+        found.invoices = _some(found, "invoices", invoices.filter(chosen))
     else:
         called = Customer.objects.visible_to(user).filter(customers.called(query)).order_by("name", "key")
         found.customers = _some(found, "customers", called)

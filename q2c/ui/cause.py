@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exceptions import problems
+from exceptions import problems, unblock
 from exceptions.models import Case, Problem
 from exceptions.models.case import REPLAYABLE
 from exceptions.policies import POLICIES
@@ -36,6 +36,8 @@ class Card:
     fix: Fix | None
     sums: list[Money]
     periods: list[str]
+    # Found gone, and offered for replay.
+    gone: bool = False
 
     @property
     def replayable(self) -> int:
@@ -148,12 +150,13 @@ def cards(user: Any, teams: Sequence[str] = (), *, by: str = "cases", limit: int
     """The open problems as cards: platforms that are down, then the largest."""
     found = problems.cards(user, teams=teams, by=by, limit=limit)
     known = by_name([p.blocker_connection or p.connection for p, _ in found])
-    return [card_of(problem, totals, known) for problem, totals in found][:limit]
+    gone = unblock.gone_now(user, [p for p, _ in found])
+    return [card_of(problem, totals, known, problem.id in gone) for problem, totals in found][:limit]
 
 
-def card_of(problem: Problem, totals: Totals, known: dict[str, Connection] | None = None) -> Card:
+def card_of(problem: Problem, totals: Totals, known: dict[str, Connection] | None = None, gone: bool = False) -> Card:
     waiting = problem.waiting.get("amounts", {}) if problem.kind == "connection" else totals.amounts
     sums = sorted((Money(minor, code) for code, minor in waiting.items()), key=lambda m: (-abs(m.minor), m.currency))
     months = [(entity, formats.period_text(period)) for entity, period in sorted(totals.periods)]
     names = [f"{entity} {month}" if entity and entity not in month else month for entity, month in months]
-    return Card(problem, totals, fix_of(problem, known), sums, names)
+    return Card(problem, totals, fix_of(problem, known), sums, names, gone)

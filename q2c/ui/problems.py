@@ -58,7 +58,8 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
     policy = Policy.objects.filter(reason=found.reason).first()
     cases = Case.objects.visible_to(request.user).filter(problem=found, state__in=UNRESOLVED)
     page = tabs.page(cases.select_related("owner_team", "assignee"), "all", size=ROWS)
-    card = cause.card_of(found, causes.totals([found.id])[found.id])
+    gone = found.id in unblock.gone_now(request.user, [found])
+    card = cause.card_of(found, causes.totals([found.id])[found.id], gone=gone)
     blocker = (found.blocker_connection, found.blocker_type, found.blocker_key, found.blocker_condition)
     context = {
         "crumbs": [parts.Crumb("Problems", reverse("problems")), parts.Crumb(f"P-{found.number}")],
