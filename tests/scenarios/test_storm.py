@@ -128,7 +128,7 @@ def test_three_times_out_of_order_from_two_at_once(
     log = tmp_path / "workers.log"
     with worker(*QUEUES, log=log, name="one"), worker(*QUEUES, log=log, name="two"):
         with ThreadPoolExecutor(SENDERS) as pool:
-            statuses = [s for part in pool.map(_send, (storm[0::SENDERS], storm[1::SENDERS])) for s in part]
+            statuses = [s for part in pool.map(sent, (storm[0::SENDERS], storm[1::SENDERS])) for s in part]
         assert Counter(statuses) == {"stored": len(outside), "duplicate": 2 * len(outside)}
         until(_quiet, 120, _unfinished)
     assert books() == in_order
@@ -137,7 +137,7 @@ def test_three_times_out_of_order_from_two_at_once(
     assert not Case.objects.exclude(state="resolved").exists()
 
 
-def _send(items: list[Item]) -> list[str]:
+def sent(items: list[Item]) -> list[str]:
     """One sender: small batches, as they come."""
     try:
         found: list[str] = []
