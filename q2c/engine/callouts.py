@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.signals import post_save
 
@@ -22,6 +23,8 @@ from q2c.engine.alone import alone
 from q2c.engine.sources import POLLED, READING, actor_of, answering, source_of
 from q2c.models import Callout, Connection
 from q2c.reasons import Reason
+
+log = logging.getLogger(__name__)
 
 CALLOUTS_AT_ONCE = 200
 AGAIN_MAX = 10_000
@@ -69,7 +72,13 @@ def fetch_called_out() -> int:
     for connection in answering():
         with alone(f"fetch:{connection.name}") as mine:
             if mine:
-                done += _fetch_of(connection)
+                try:
+                    done += _fetch_of(connection)
+                except (InterfaceError, OperationalError):
+                    raise
+                except Exception:
+                    # Its poll meets the same and tells a person; what was called out waits.
+                    log.exception("fetching broke", extra={"connection": connection.name})
     return done
 
 

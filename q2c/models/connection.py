@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from q2c.connectors import options
 from q2c.connectors.ports import ConnectionConfig
 from q2c.models.fields import SecretJSONField
 from q2c.models.visible import VisibleQuerySet
@@ -38,6 +40,13 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        # Another shape than an object is the form's to refuse, in its own words.
+        wrong = options.check(self.options) if isinstance(self.options, dict) else []
+        if wrong:
+            raise ValidationError({"options": [str(one) for one in wrong]})
 
     def config(self) -> ConnectionConfig:
         """What the connector is opened with; sandbox addresses are resolved here."""
@@ -74,8 +83,8 @@ class Breaker(models.Model):
 class PollCursor(models.Model):
     """How far a source has been read: everything changed before `reached` has been taken in.
 
-    `reached` is the source's own time, and only grows; `moved_at` is when it last grew, by our clock. `text` says why
-    the last poll did not come to its end.
+    `reached` is the source's own time, and only grows; `moved_at` is when it last grew, by our clock, and empty once a
+    poll has seen that nothing before it comes late any more. `text` says why the last poll did not come to its end.
     """
 
     connection = models.CharField(max_length=60, unique=True)

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Case, RawBody
-from q2c import clock
+from q2c import clock, keys
 from q2c.connectors import registry
 from q2c.engine import callouts, desk, poll
 from q2c.models import Breaker, Callout, Connection, Event, PollCursor, Step
@@ -183,6 +184,84 @@ def test_what_is_committed_late_is_found_in_the_overlap(org: Org) -> None:
     org.close("SO-LATE")
     assert org.poll(20) == 1
     assert PollCursor.objects.get().reached == reached, "the cursor never goes back"
+
+
+def test_an_outage_does_not_end_the_overlap(org: Org) -> None:
+    """9:00 the last change is read; 9:00 to 9:50 no poll succeeds; a deal stamped 8:59 was committed meanwhile."""
+    org.close("SO-1")
+    org.poll()
+    org.control.fault("unavailable")
+    assert org.poll(1000) == 0
+    org.control.calm()
+    org.control.clock((JAN - clock.seconds(60)).isoformat())
+    org.close("SO-LATE")
+    assert org.poll(3000) == 1
+    assert "SO-LATE" in numbers()
+
+
+def test_the_overlap_ends_once_a_poll_has_seen_it_late_enough(org: Org) -> None:
+    org.close("SO-1")
+    org.poll()
+    org.poll(600)
+    assert PollCursor.objects.get().moved_at is not None
+    org.poll(901)
+    assert PollCursor.objects.get().moved_at is None
+    org.close("SO-2")
+    assert org.poll(1000) == 1
+    assert PollCursor.objects.get().moved_at == JAN + clock.seconds(1000)
+
+
+@pytest.mark.parametrize(
+    ("options", "credentials", "told", "field"),
+    [
+        ({"poll_from": "yesterday"}, {}, "poll_from is 'yesterday'", "options.poll_from"),
+        ({"poll_overlap_s": "two minutes"}, {}, "poll_overlap_s is 'two minutes'", "options.poll_overlap_s"),
+        ({"poll_overlap_s": "nan"}, {}, "poll_overlap_s is 'nan'", "options.poll_overlap_s"),
+        ({}, {"private_key": "x", "username": None}, "KeyError: 'username'", ""),
+    ],
+)
+def test_a_connection_that_is_not_set_up_stops_no_other_and_is_somebodys(
+    org: Org, options: dict[str, Any], credentials: dict[str, Any], told: str, field: str
+) -> None:
+    """It sorts before the others."""
+    good = org.connection
+    laid = {name: text for name, text in {**good.credentials, **credentials}.items() if text is not None}
+    first = Connection.objects.create(
+        name="a-crm", title="Another", vendor="salesforce", service="crm", base_url="sandbox://salesforce",
+        credentials=laid, options={**good.options, **options},
+    )  # fmt: skip
+    Callout.remember("a-crm", ["006xx0000000001AAA"], keys.new_id())
+    org.close("SO-1")
+    with clock.at(JAN):
+        assert poll.poll_sources() == {"called_out": 0, "a-crm": 0, "crm": 1}
+        poll.poll_sources()
+    case = Case.objects.get(business_key="reading changes")
+    assert (case.source, case.state, case.field, told in case.text) == ("a-crm", "open", field, True)
+    first.options, first.credentials = good.options, good.credentials
+    first.save()
+    with clock.at(JAN + clock.seconds(40)):
+        poll.poll_sources()
+    case.refresh_from_db()
+    assert case.state == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"poll_from": "yesterday"}, "poll_from is 'yesterday': write an instant such as 2026-12-31T00:00:00Z"),
+        ({"poll_from": 20260101}, "poll_from is '20260101'"),
+        ({"poll_overlap_s": "two minutes"}, "poll_overlap_s is 'two minutes'"),
+        ({"poll_overlap_s": -1}, "poll_overlap_s is '-1'"),
+        ({"poll_overlap_s": True}, "poll_overlap_s is 'True'"),
+        ({"poll_overlap_s": 10**400}, "poll_overlap_s is '1000"),
+    ],
+)
+def test_options_are_refused_by_name(org: Org, options: dict[str, Any], told: str) -> None:
+    org.connection.options = options
+    with pytest.raises(ValidationError) as refused:
+        org.connection.full_clean()
+    (text,) = refused.value.message_dict["options"]
+    assert text.startswith(told)
 
 
 def test_the_cursor_stays_where_a_read_failed(org: Org) -> None:
