@@ -123,6 +123,9 @@ def test_a_period_that_closed_before_the_decision_is_told_and_nothing_is_decided
     assert Approval.objects.get().state == "requested" and not Redating.objects.exists()
     desk.refuse(cleo, [Approval.objects.get().id], "November is done too")
     assert Case.objects.get(id=late.id).state == "open"
+    text = page(signed_in(ann), f"/cases/{late.id}")
+    assert "Another date was refused by cleo" in text and "November is done too" in text
+    assert "Have the deal changed" not in text
     decisions.ask_to_redate(ann, late.id, dt.date(2026, 12, 1), "late")
     approve(cleo)
     run_all()
