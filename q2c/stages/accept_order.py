@@ -11,7 +11,7 @@ from q2c.contracts.documents import OrderDocument
 from q2c.contracts.events import OrderFact
 from q2c.models import Order
 from q2c.reasons import APPROVALS
-from q2c.stages import credit_and_tax, orders, platforms, totals
+from q2c.stages import credit_and_tax, customers, orders, platforms, totals
 from q2c.stages.controls import CONTROLS
 from q2c.stages.controls.world import World, world
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Verb, Work
@@ -39,7 +39,9 @@ class AcceptOrder(Verb):
         )
 
     def prepare(self, works: Sequence[Work]) -> None:
-        orders.keep_customers([work.fact for work in works])
+        facts = [work.fact for work in works]
+        selling = customers.sales_platforms(facts)
+        customers.maintain([fact for fact in facts if fact.source in selling])
         documents = [work.fact.payload for work in works]
         data = world(documents, clock.today())
         there = orders.existing([document.order_number for document in documents])
@@ -51,9 +53,12 @@ class AcceptOrder(Verb):
             elif order is not None and order.state not in ("received", "awaiting_approval"):
                 orders.check_unchanged(work, order)
             else:
-                work.request = credit_and_tax.questions(work.fact.payload, data, tax, credit)
-                work.notes["found"] = check(work.fact.payload, data)
-                work.notes["world"] = data
+                seen = data if work.fact.source in selling else customers.seen_with(work.fact.payload, data)
+                work.request = credit_and_tax.questions(work.fact.payload, seen, tax, credit)
+                work.notes["found"] = check(work.fact.payload, seen)
+                work.notes["world"] = seen
+                if known := seen.customers.get(work.fact.payload.customer):
+                    work.step.customer = known.name
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """Credit and tax, synchronously. A service that does not answer means waiting, never a silent pass."""
@@ -79,6 +84,7 @@ class AcceptOrder(Verb):
     def _accept(self, accepted: list[tuple[Order, Work]]) -> None:
         if not accepted:
             return
+        customers.keep_brought([work.fact for _, work in accepted])
         orders.write_rows([(order, work.fact.payload, work.notes["world"]) for order, work in accepted])
         states.move(Order, "accept", [order.id for order, _ in accepted], accepted_at=clock.now())
         for order, work in accepted:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from django.db import connection
 
 from exceptions import approvals as signatures
 from q2c import clock
@@ -52,35 +51,6 @@ def check_unchanged(work: Work, order: Order) -> None:
         seen=order.number,
         remedy="Take the change back in the sales platform, or close it as a new deal; cancel this order if it stands",
     )
-
-
-_CUSTOMERS = """
-INSERT INTO q2c_customer (key, name, parent_key, active, pays_for_itself, email, address, source, changed_at)
-SELECT DISTINCT ON (u.key) u.key, u.name, u.parent, u.active, u.pays, u.email, u.address::jsonb, u.source, u.at
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::bool[], %s::bool[], %s::text[], %s::text[], %s::text[],
-            %s::timestamptz[]) AS u(key, name, parent, active, pays, email, address, source, at)
-ORDER BY u.key, u.at DESC
-ON CONFLICT (key) DO UPDATE SET name = excluded.name, parent_key = excluded.parent_key, active = excluded.active,
-  pays_for_itself = excluded.pays_for_itself, email = excluded.email,
-  address = coalesce(excluded.address, q2c_customer.address), source = excluded.source, changed_at = excluded.changed_at
-WHERE q2c_customer.changed_at <= excluded.changed_at
-"""
-
-
-def keep_customers(facts: Sequence[Fact]) -> None:
-    """The accounts that came with the deals become customers; a person's later word stands."""
-    rows = [
-        (
-            party.key, party.name, party.parent or "", party.active, party.pays_for_itself, party.email,
-            msgspec.json.encode(party.billing_address).decode() if party.billing_address else None, fact.source[:60],
-            fact.occurred_at,
-        )
-        for fact in facts
-        for party in fact.payload.parties
-    ]  # fmt: skip
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.execute(_CUSTOMERS, [list(column) for column in zip(*rows, strict=True)])
 
 
 def keep(works: Sequence[Work]) -> dict[str, Order]:

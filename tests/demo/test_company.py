@@ -16,9 +16,9 @@ from q2c.connectors.salesforce.client import Salesforce
 from q2c.demo import catalogue, company, customers, deals, people
 from q2c.demo.platforms import Platforms
 from q2c.models import Product
-from q2c.stages import orders
 from q2c.stages.accept_order import check
 from q2c.stages.controls.world import world
+from q2c.stages.customers import maintain
 from q2c.stages.verb import Fact
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def test_every_deal_reads_back_from_the_sales_platform_and_passes_the_controls(p
     )
     read = list(Salesforce(config).changed_deals(dt.datetime(2025, 1, 1, tzinfo=dt.UTC)))
     assert [deal.document.order_number for deal in read if isinstance(deal, Deal)] == [deal.number for deal in drawn]
-    orders.keep_customers([_fact(deal) for deal in read])
+    maintain([_fact(deal) for deal in read])
     documents = [deal.document for deal in read]
     known = world(documents, SINCE)
     assert {d.order_number: [f.text for f in found] for d in documents if (found := check(d, known))} == {}

@@ -85,7 +85,9 @@ class World:
 def world(orders: Sequence[OrderDocument], on: dt.date) -> World:
     """Read what these orders name."""
     found = World(on=on)
-    found.customers = customers({key for o in orders for key in [o.customer, *(g.bill_to for g in o.groups)]})
+    named = {key for o in orders for key in [o.customer, *(g.bill_to for g in o.groups)]}
+    brought = {key for o in orders for party in o.parties for key in (party.key, party.parent) if key}
+    found.customers = customers(named | brought)
     codes = {line.product for o in orders for line in o.lines}
     found.products = {p.code: p for p in Product.objects.filter(code__in=codes)}
     found.entities = {e.code: e for e in LegalEntity.objects.select_related("parent")}
