@@ -271,3 +271,17 @@ def test_a_deal_that_is_still_being_checked_is_cancelled_after_that(desk: Desk) 
 def test_an_order_that_nobody_knows_cannot_be_cancelled(desk: Desk) -> None:
     cancel(number="SO-9")
     assert (the_cancel().state, desk.case.reason, desk.case.field) == ("failed", "record_missing", "/order_number")
+
+
+def test_what_is_given_away_needs_a_second_person(desk: Desk) -> None:
+    desk.comes(**seats(10, unit_price="0", amount_minor=0))
+    desk.works()
+    assert (desk.case.reason, desk.order.state) == ("discount_approval_required", "awaiting_approval")
+    assert desk.case.text == "Line 1 gives 100.00 % discount; 20 % need no approval"
+
+
+def test_nothing_is_no_quantity(desk: Desk) -> None:
+    desk.comes(**seats(10, quantity="0", amount_minor=0))
+    desk.works()
+    assert (desk.case.reason, desk.case.field) == ("price_mismatch", "/lines/0/quantity")
+    assert {finding["reason"] for finding in desk.case.context["findings"]} == {"price_mismatch"}

@@ -16,6 +16,7 @@ CONTROLS = (
     schedule.parts,
     schedule.phases,
     schedule.billing,
+    price.quantities,
     price.arithmetic,
     price.usage_terms,
     limits.discount,

@@ -19,14 +19,16 @@ def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
     for i, line in enumerate(order.lines):
         group = groups.get(line.group)
         entity = world.entity_of(group, order) if group else None
-        if entity is None or group is None or not line.discount_minor or line.kind == "usage":
+        if entity is None or group is None or line.kind == "usage":
             continue
         gross = list_minor(order, line, group.currency)
-        # Without a list price there is no percentage; the price control says what is wrong.
-        if not gross:
+        # What fits no price period has no percentage; the price control says what is wrong.
+        free = gross == 0 and not line.amount_minor and bool(Decimal(line.quantity))
+        if gross is None or not (line.discount_minor if gross else free):
             continue
         limit = world.discount_limit(entity.code)
-        share = Fraction(line.discount_minor) * 100 / gross
+        # What is free is given away whole, whatever its list price is.
+        share = Fraction(line.discount_minor) * 100 / gross if gross else Fraction(100)
         if share > Fraction(limit):
             percent = Decimal(share.numerator) / share.denominator
             yield Finding(

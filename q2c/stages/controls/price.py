@@ -49,6 +49,17 @@ def arithmetic(order: OrderDocument, world: World) -> Iterator[Finding]:
             yield _mismatch(i, line, what, "amount_minor", line.amount_minor)
 
 
+def quantities(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """What is sold for a fixed price is more than nothing."""
+    for i, line in enumerate(order.lines):
+        if line.kind == "usage":
+            continue
+        said = [("quantity", line.quantity), *((f"phases/{n}/quantity", p.quantity) for n, p in enumerate(line.phases))]
+        for field, quantity in said:
+            if not Decimal(quantity):
+                yield _mismatch(i, line, "its quantity is 0", field, quantity)
+
+
 def _shown(minor: Fraction, currency: str) -> str:
     if minor.denominator == 1:
         return str(money.Money(int(minor), currency))
