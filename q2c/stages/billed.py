@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from q2c import bulk
@@ -22,6 +24,42 @@ WHERE i.order_id = ANY(%s::uuid[]) AND l.kind <> 'usage' AND i.state <> 'voided'
 GROUP BY 1, 2, 3
 """
 
+# The periods billed, of what has one.
+_PERIODS = """
+SELECT i.order_id, i."group", l.product, l.kind, l.charge, l.service_starts_on, l.service_ends_on,
+       sign(l.net_minor)::int, i.number
+FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
+WHERE i.order_id = ANY(%s::uuid[]) AND l.kind <> 'one_time' AND l.net_minor <> 0 AND i.state <> 'voided'
+  AND l.service_starts_on < l.service_ends_on
+  AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """One invoice line's. `sign`: 1 bills it, -1 takes it back."""
+
+    order_id: UUID
+    group: str
+    product: str
+    kind: str
+    charge: str
+    starts_on: dt.date
+    ends_on: dt.date
+    sign: int
+    invoice: str
+
+    def meets(self, other: _Period) -> bool:
+        """Of one product, at one time. Usage of a day may be told later, so only the same period is the same."""
+        if (self.order_id, self.group, self.product, self.kind) != (
+            other.order_id, other.group, other.product, other.kind,
+        ):  # fmt: skip
+            return False
+        if self.kind == "usage":
+            return (self.starts_on, self.ends_on) == (other.starts_on, other.ends_on)
+        return self.starts_on < other.ends_on and other.starts_on < self.ends_on
+
+
 # Order id, group, product.
 Sold = tuple[UUID, str, str]
 
@@ -37,6 +75,7 @@ def tie(works: Sequence[Work]) -> None:
     lines: Counter[Sold] = Counter()
     for order_id, group, product, minor, count in bulk.execute(_SO_FAR, [list(orders)]):
         net[order_id, group, product], lines[order_id, group, product] = minor, count
+    periods = [_Period(*row) for row in bulk.execute(_PERIODS, [list(orders)])]
     sold = _sold(orders.values())
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
@@ -46,9 +85,46 @@ def tie(works: Sequence[Work]) -> None:
             for key in own_net
             for found in _beyond(invoice, order, key, sold[key], net[key] + own_net[key], lines[key] + own_lines[key])
         ]
+        own_periods = _periods_of(invoice, order)
+        work.findings += _twice(invoice, order, own_periods, periods)
         if not work.findings:
+            periods += own_periods.values()
             net.update(own_net)
             lines.update(own_lines)
+
+
+def _periods_of(invoice: InvoiceDocument, order: Order) -> dict[int, _Period]:
+    """By place in the document."""
+    return {
+        i: _Period(
+            order.id, invoice.group, line.product, line.kind, line.charge, line.service_starts_on, line.service_ends_on,
+            1 if line.net_minor > 0 else -1, invoice.invoice_number,
+        )
+        for i, line in enumerate(invoice.lines)
+        if line.kind != "one_time" and line.net_minor and line.service_starts_on and line.service_ends_on
+    }  # fmt: skip
+
+
+def _twice(invoice: InvoiceDocument, order: Order, own: dict[int, _Period], there: list[_Period]) -> list[Finding]:
+    """Of an order's line each day is billed once: with more invoice lines for it than it has lines, one is too many."""
+    found = []
+    for i, mine in own.items():
+        same = [one for one in there if one.meets(mine)]
+        double = next((one for one in same if one.sign > 0 and one.charge == mine.charge), None)
+        if mine.sign < 0 or double is None:
+            continue
+        billed = sum(one.sign for one in [*same, *(each for each in own.values() if each.meets(mine))])
+        lines = sum((s.group, s.product, s.kind) == (mine.group, mine.product, mine.kind) for s in order.lines.all())
+        if billed > lines:
+            text = f"{mine.product} from {mine.starts_on} until {mine.ends_on} is billed by {double.invoice} already"
+            found.append(
+                Finding(
+                    reason=Reason.INVOICE_DUPLICATE, pointer=f"/lines/{i}/service_starts_on", seen=mine.starts_on,
+                    text=f"Invoice {invoice.invoice_number}: {text}",
+                    remedy="Void or credit one of them in billing, then replay",
+                )
+            )  # fmt: skip
+    return found
 
 
 def _sold(orders: Iterable[Order]) -> Counter[Sold]:

@@ -116,32 +116,51 @@ def _part(invoice: InvoiceDocument, customer: str) -> Part:
 def _again(work: Work, double: Invoice) -> None:
     """The same invoice once more: done if it is equal, a finding if it is not."""
     invoice = work.fact.payload
-    if _said(invoice) == _recorded(double):
+    said, recorded = _said(invoice), _recorded(double)
+    # Each system has a reference of its own.
+    ours = work.fact.source != double.source
+    differing = [name for name in said if said[name] != recorded[name] and not (ours and name == "billing_reference")]
+    if not differing:
         work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
         return
+    what = ", ".join(name.replace("_", " ") for name in differing)
     work.reject(
         Reason.INVOICE_DUPLICATE,
-        f"Invoice {invoice.invoice_number} is recorded already, with another order, amount, currency, date or account",
+        f"Invoice {invoice.invoice_number} is recorded already, and comes again with another {what}",
         pointer="/invoice_number",
         seen=invoice.invoice_number,
         remedy="Compare both in billing; void the wrong one",
     )
 
 
-def _said(invoice: InvoiceDocument) -> tuple[object, ...]:
-    lines = sorted((line.product, line.net_minor, line.tax_minor) for line in invoice.lines)
-    return (
-        invoice.order_number, invoice.group, invoice.account, invoice.currency, invoice.issued_on,
-        invoice.total_minor, lines,
-    )  # fmt: skip
+_HEAD = (
+    "billing_reference", "account", "group", "currency", "issued_on", "due_on", "total_minor",
+)  # fmt: skip
+_LINE = (
+    "line", "product", "kind", "charge", "description", "quantity", "service_starts_on", "service_ends_on", "net_minor",
+    "tax_minor", "tax_code",
+)  # fmt: skip
 
 
-def _recorded(invoice: Invoice) -> tuple[object, ...]:
-    lines = sorted(invoice.lines.values_list("product", "net_minor", "tax_minor"))
-    return (
-        invoice.order.number, invoice.group, invoice.account, invoice.currency, invoice.issued_on,
-        invoice.total_minor, lines,
-    )  # fmt: skip
+def _said(invoice: InvoiceDocument) -> dict[str, object]:
+    """All that is kept of an invoice, by name; lines in their order."""
+    lines = sorted(invoice.lines, key=lambda line: line.line)
+    return {
+        "order": invoice.order_number,
+        "subscription": invoice.subscription,
+        **{name: getattr(invoice, name) for name in _HEAD},
+        **{f"line_{name}": [getattr(line, name) for line in lines] for name in _LINE},
+    }
+
+
+def _recorded(invoice: Invoice) -> dict[str, object]:
+    lines = list(invoice.lines.order_by("line"))
+    return {
+        "order": invoice.order.number,
+        "subscription": invoice.subscription_number,
+        **{name: getattr(invoice, name) for name in _HEAD},
+        **{f"line_{name}": [getattr(line, name) for line in lines] for name in _LINE},
+    }
 
 
 def _wait_for_order(work: Work) -> None:
