@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exceptions.models import Case
 from q2c import clock
-from q2c.models import Step
+from q2c.models import Step, Transition
 from q2c.models.step import OPEN
 from q2c.stages import STAGES
 
@@ -18,7 +18,8 @@ from q2c.stages import STAGES
 class Coming:
     """One thing that comes: `tone` bad (stopped), warn (being verified), busy (under way), quiet (on its day).
 
-    What waits for a second person (`approval`) is warn too.
+    What waits for a second person (`approval`) is warn too. A journal that was closed without fix (`given_up`) does
+    not come: it keeps its number, and says so.
     """
 
     what: str
@@ -28,6 +29,7 @@ class Coming:
     text: str
     case: Case | None
     approval: bool = False
+    given_up: bool = False
 
 
 def does(stage: str) -> str:
@@ -38,8 +40,27 @@ def does(stage: str) -> str:
 def next_of(steps: Iterable[Step], cases: Mapping[uuid.UUID, Case]) -> list[Coming]:
     """The open steps as sentences: what is stopped first, then what is under way, then what waits for its day."""
     rank = {"bad": 0, "warn": 1, "busy": 2, "quiet": 3}
-    found = [_coming(step, cases.get(step.id)) for step in steps if step.state in OPEN]
+    given = list(steps)
+    found = [_coming(step, cases.get(step.id)) for step in given if step.state in OPEN]
+    found += _given_up([step for step in given if step.stage == "post_journal" and step.state == "abandoned"], cases)
     return sorted(found, key=lambda one: (rank[one.tone], one.at or clock.now()))
+
+
+def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Coming]:
+    """Journals that will not be posted: who said so, when and why."""
+    if not steps:
+        return []
+    ended = {
+        move.record_id: move
+        for move in Transition.objects.filter(record_id__in=[step.id for step in steps], target="abandoned")
+    }
+    found = []
+    for step in steps:
+        move = ended.get(step.id)
+        who = f" by {move.actor} on {move.at:%-d %B %Y}: {move.why}" if move else ""
+        text = f"Closed without fix{who}. It will not be posted from here and keeps its number; this is final"
+        found.append(Coming(does(step.stage), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
+    return found
 
 
 def _coming(step: Step, case: Case | None) -> Coming:

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from ledger import periods
 from ledger.models import DimensionValue, FiscalPeriod, JournalEntry
 from q2c import clock, keys
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.engine import desk, emit, run
 from q2c.models import Event, Invoice, ItemMapping, Step
+from q2c.reading import coming
 from q2c.reasons import Reason
 from tests.engine.makers import NOW, OCTOBER, case, issue, order, person, run_all, step
 from tests.stages.conftest import emitted
@@ -118,6 +119,75 @@ def test_the_same_invoice_again_is_done_another_under_its_number_is_not(company:
     stuck = case("INV-1")
     assert (stuck.reason, stuck.field) == ("invoice_duplicate", "/invoice_number")
     assert Invoice.objects.count() == JournalEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("due on", {"due_on": OCTOBER + dt.timedelta(days=60)}),
+        ("line tax code", {"lines": (replace(LINES[0], tax_code="X9"), LINES[1])}),
+        ("line service starts on", {"lines": (replace(LINES[0], service_starts_on=OCTOBER), LINES[1])}),
+        ("line service ends on", {"lines": (replace(LINES[0], service_ends_on=OCTOBER), LINES[1])}),
+        ("line charge", {"lines": (replace(LINES[0], charge="Other"), LINES[1])}),
+        ("billing reference", {"billing_reference": "b-2"}),
+    ],
+)
+def test_what_changed_of_a_recorded_invoice_is_told(company: Any, what: str, changes: dict[str, Any]) -> None:
+    order()
+    record(SOUND)
+    record(replace(SOUND, **changes))
+    stuck = case("INV-1")
+    assert (stuck.reason, stuck.text) == (
+        "invoice_duplicate", f"Invoice INV-1 is recorded already, and comes again with another {what}",
+    )  # fmt: skip
+
+
+def _serves(number: str, first: int, until: int, net: int = 10_000, **changes: Any) -> InvoiceDocument:
+    """One line of PLATFORM from one day of October until another."""
+    line = replace(
+        LINES[1], line=1, net_minor=net, service_starts_on=OCTOBER.replace(day=first),
+        service_ends_on=OCTOBER.replace(day=until), **changes,
+    )  # fmt: skip
+    return replace(SOUND, invoice_number=number, billing_reference=number, lines=(line,), total_minor=net)
+
+
+@pytest.mark.parametrize(
+    ("second", "stuck"),
+    [
+        (_serves("INV-2", 1, 31), True),
+        (_serves("INV-2", 30, 31, 500), True),
+        (_serves("INV-2", 15, 20, 500, charge="Another"), False),
+        (_serves("INV-2", 31, 31), False),
+        (_serves("INV-2", 1, 31, -10_000), False),
+    ],
+    ids=["the same", "overlapping", "another charge", "no time", "a credit"],
+)
+def test_a_second_invoice_for_the_same_charge_and_period(company: Any, second: InvoiceDocument, stuck: bool) -> None:
+    order()
+    record(_serves("INV-1", 1, 31))
+    record(second)
+    assert Invoice.objects.count() == (1 if stuck else 2)
+    if stuck:
+        assert (case("INV-2").reason, case("INV-2").field) == ("invoice_duplicate", "/lines/0/service_starts_on")
+
+
+def test_what_was_credited_or_follows_may_be_billed(company: Any) -> None:
+    order()
+    for invoice in (_serves("INV-1", 1, 15), _serves("INV-2", 15, 31), _serves("CR-1", 1, 15, -10_000)):
+        record(invoice)
+    record(_serves("INV-3", 1, 15))
+    assert Invoice.objects.count() == 4 and not Case.objects.exists()
+
+
+def test_two_order_lines_of_one_product_are_billed_at_one_time(company: Any) -> None:
+    sold = order()
+    (line,) = sold.lines.all()
+    line.pk, line.line = None, 2
+    line.save(force_insert=True)
+    record(_serves("INV-1", 1, 31))
+    record(_serves("INV-2", 1, 31))
+    record(_serves("INV-3", 1, 31))
+    assert Invoice.objects.count() == 2 and case("INV-3").reason == "invoice_duplicate"
 
 
 def test_two_systems_tell_of_one_invoice(company: Any) -> None:
@@ -276,3 +346,15 @@ def test_posted_once_it_is_not_posted_again(company: Any) -> None:
     run_all()
     assert company["erp-de"].writes == 1
     assert set(Step.objects.filter(stage="post_journal").values_list("state", flat=True)) == {"done"}
+
+
+def test_a_journal_that_is_closed_without_fix_says_that_it_will_not_come(company: Any) -> None:
+    company["erp-de"].refuse_all = "no"
+    issue("INV-1", order())
+    run_all()
+    desk.close_without_fix(person("ann"), [case("INV-1").id], "Booked by hand", "other")
+    desk.approve(person("bob"), [Approval.objects.get().id], "Seen the voucher")
+    posting = step("INV-1", "post_journal")
+    (said,) = coming.next_of([posting], {})
+    assert said.given_up and said.text.startswith("Closed without fix by bob on 3 November 2026: ")
+    assert said.text.endswith("It will not be posted from here and keeps its number; this is final")
