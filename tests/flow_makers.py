@@ -216,7 +216,7 @@ def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int
     tax = net * 19 // 100 if tax_minor is None else tax_minor
     lines = [
         InvoiceLine(
-            line=1, product="PLATFORM", kind="recurring", charge="Platform, year 1", quantity="100",
+            line=1, product="PLATFORM", kind="recurring", charge=f"Platform, {number}", quantity="100",
             service_starts_on=day, service_ends_on=add_months(day, 12), net_minor=net, tax_minor=tax, tax_code="SW",
         )
     ]  # fmt: skip

@@ -84,7 +84,10 @@ class Versions:
             f"AND s.stage = %s::text AND s.state IN ('waiting', 'running', 'failed') ORDER BY s.id {lock}",
             [list(keys), self.stage],
         )
-        return [_Version(*row[:5], tuple(row[5:])) for row in rows]
+        return [
+            _Version(id_, state, event_id, occurred_at, seq, tuple(thing))
+            for id_, state, event_id, occurred_at, seq, *thing in rows
+        ]
 
 
 def _older(versions: Sequence[_Version]) -> list[tuple[_Version, _Version]]:
