@@ -144,8 +144,9 @@ class Year:
                 yield self._at(day, 6, 10)
 
     def _plan_day(self, day: dt.date) -> None:
-        if day.day == CLOSING_DAY:
-            month = (day.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+        month = (day.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+        # The month before the story began has no books in the ERP.
+        if day.day == CLOSING_DAY and month >= self.first_day.replace(day=1):
             self.agenda.plan(self._at(day, 17, 30), partial(self.repairs.close_month, month))
         if (day + dt.timedelta(days=1)).day == 1:
             self.agenda.plan(self._at(day, 21), self._report_usage)

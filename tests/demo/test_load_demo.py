@@ -16,7 +16,7 @@ from q2c import clock
 from q2c.connectors import registry
 from q2c.demo import lately
 from q2c.demo.platforms import Platforms
-from q2c.demo.year import Year
+from q2c.demo.year import CLOSING_DAY, Year
 from q2c.engine import wake
 from q2c.models import Invoice, Order, Step, Transition
 
@@ -55,11 +55,15 @@ def test_the_first_weeks_are_made_by_the_flow_and_put_right_by_people(monkeypatc
 
 
 def test_who_opens_the_queue_finds_a_working_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six weeks that end as the year does: of many causes and owners, most in time, some of this morning, some old."""
+    """Seven weeks that end as the year does: of many causes and owners, most in time, some of this morning, some old.
+
+    They begin within the first days of a month, when the month before would be closed.
+    """
     monkeypatch.setattr(wake, "send", None)
     monkeypatch.setattr(wake, "call", None)
     registry.close_all()
-    year = Year(ENDS_AT, say=lambda line: None, days=60)
+    year = Year(ENDS_AT, say=lambda line: None, days=50)
+    assert year.first_day.day < CLOSING_DAY
     year.found()
     year.live()
     with clock.at(ENDS_AT):
