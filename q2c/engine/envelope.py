@@ -22,6 +22,8 @@ from q2c.engine.emit import Incoming
 
 ITEM_MAX = 1024 * 1024
 NAME_MAX = 200
+# How far a sender's clock may be ahead of ours.
+AHEAD_S_MAX = 600.0
 _TYPE = re.compile(r"^([A-Za-z]{1,60})(?:\.v([0-9]{1,4}))?$")
 _SCHEMA = re.compile(r"(?:^|/)([A-Za-z]{1,60})\.v([0-9]{1,4})\.json$")
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$")
@@ -112,6 +114,9 @@ def _incoming(
     found += _attribute_faults(attributes)
     found += _source_faults(attributes, sender)
     occurred_at = _instant(attributes.get("time"), found)
+    # A platform that we read ourselves has the clock it has: its changes follow each other by it alone.
+    if sender.may is not None:
+        found += _ahead_faults(occurred_at)
     payload: Any = None
     if row is not None:
         wrong = explain.faults(row.name, document)
@@ -257,6 +262,17 @@ def _instant(value: Any, found: list[Fault]) -> dt.datetime:
         )  # fmt: skip
         return clock.now()
     return instant
+
+
+def _ahead_faults(instant: dt.datetime) -> list[Fault]:
+    """The newest version of an order counts: one from the future would silence all that follow."""
+    if instant <= clock.now() + clock.seconds(AHEAD_S_MAX):
+        return []
+    return [
+        Fault(code="time_ahead", pointer="/time", seen=instant.isoformat(),
+              detail=f"It lies ahead of our clock, {clock.now():%Y-%m-%dT%H:%M:%SZ}",
+              remedy="Send when it happened: set the sender's clock, or leave time out")
+    ]  # fmt: skip
 
 
 def _correlation_of(attributes: Mapping[str, Any]) -> uuid.UUID | None:

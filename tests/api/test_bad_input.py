@@ -90,6 +90,8 @@ BAD: dict[str, tuple[bytes, int, str, str]] = {
     "no time": (line(time="yesterday"), 422, "time", "/time"),
     "a time that is none": (line(time="2026-02-30T12:00:00Z"), 422, "time", "/time"),
     "the year one": (line(time="0001-01-01T00:00:00+14:00"), 422, "time", "/time"),
+    "a time to come": (line(time="2099-01-01T00:00:00Z"), 422, "time_ahead", "/time"),
+    "the last year": (line(time="9000-12-31T23:59:59Z"), 422, "time_ahead", "/time"),
     "data twice": (line(data_base64="e30="), 422, "data_twice", "/data_base64"),
     "no base64": (
         json.dumps({k: v for k, v in event(data_base64="§").items() if k != "data"}).encode(), 422, "not_base64",
