@@ -80,7 +80,7 @@ def _not_now(blocker: sentences.Blocker, now: dt.datetime) -> bool:
     return last is not None and not waiting_for(blocker).filter(last_failed_at__gt=last).exists()
 
 
-def _of(blocker: sentences.Blocker) -> QuerySet[Offer]:
+def _of(blocker: sentences.Blocker) -> Any:
     connection, kind, key, condition = blocker
     return Offer.objects.filter(
         blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition

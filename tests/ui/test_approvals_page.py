@@ -50,7 +50,7 @@ def test_every_finding_that_one_signature_grants_with_its_figures(desk: Desk, ca
     text = " ".join(read(signed_in(carla), "/approvals").split())
     for said in (
         "Discount needs approval: SO-1001",
-        "Acme Inc. One signature grants these 2:",
+        "Acme Inc: one signature grants these 2",
         "Line 1 gives 25.00 % discount; 20 % need no approval",
         "Line 2, P-SEATS25 %Limit20 %Over it by5 points",
         "List priceEUR 12,000.00",
