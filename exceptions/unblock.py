@@ -91,7 +91,8 @@ def found_gone(user: Any, case: Case) -> Offer | None:
     """The offer that says since when the cause of a case is gone; None where it stands, or nobody has noticed yet."""
     if case.blocker is None or case.state not in REPLAYABLE:
         return None
-    seen = _of(case.blocker).visible_to(user).filter(created_at__gte=case.last_failed_at)
+    offers = Offer.objects.visible_to(user) & _of(case.blocker)
+    seen = offers.filter(created_at__gte=case.last_failed_at)
     # Taken back means that it stands again, or that nothing waited any more.
     last = seen.order_by("-created_at", "-id").first()
     return last if last is not None and last.state != "withdrawn" else None
