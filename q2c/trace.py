@@ -12,10 +12,12 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from exceptions.models import Case
 from ledger.models import JournalEntry
@@ -120,14 +122,13 @@ def find(user: Any, query: str) -> Trace:
 
 
 def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:
-    asked: list[tuple[str, dict[str, Any]]]
-    case = _CASE_NUMBER.match(query)
-    try:
-        asked = [(_BY_UUID, {"id": uuid.UUID(query)})]
-    except ValueError:
-        escaped = re.sub(r"([\\%_])", r"\\\1", query)
-        asked = [(_CASE, {"number": int(case[1])})] if case else []
-        asked.append((_SEEDS, {"q": query, "versions": f"{escaped}:%"}))
+    escaped = re.sub(r"([\\%_])", r"\\\1", query)
+    asked: list[tuple[str, dict[str, Any]]] = [(_SEEDS, {"q": query, "versions": f"{escaped}:%"})]
+    if case := _CASE_NUMBER.match(query):
+        asked.insert(0, (_CASE, {"number": int(case[1])}))
+    # Ids of a platform may look like ours: both are asked.
+    with suppress(ValueError):
+        asked.insert(0, (_BY_UUID, {"id": uuid.UUID(query)}))
     seeds: list[tuple[str, uuid.UUID]] = []
     with connection.cursor() as cursor:
         for sql, values in asked:
@@ -141,7 +142,8 @@ def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:
 
 def _by_reference(query: str) -> list[tuple[str, uuid.UUID]]:
     """What a platform calls a record of ours."""
-    rows = list(CrossReference.objects.filter(reference=query)[:CANDIDATES_MAX])
+    named = Q(reference=query) | Q(kind="customer", our_key=query)
+    rows = list(CrossReference.objects.filter(named)[:CANDIDATES_MAX])
     return [
         (f"{row.kind} in {row.connection}", correlation_id)
         for row in rows

@@ -14,7 +14,7 @@ from ledger.models import JournalEntry
 from q2c import trace
 from q2c.engine import intake, run
 from q2c.engine.intake import Item, Sender
-from q2c.models import CrossReference, Event, Invoice, Order, Step, Subscription
+from q2c.models import CrossReference, Customer, Event, Invoice, Order, Step, Subscription
 from tests.engine.records import made
 from tests.intake.documents import event, invoice, order
 
@@ -44,6 +44,7 @@ def journey() -> dict[str, Any]:
         Order, number="SO-1001", event=closed, correlation_id=closed.correlation_id, source_id="006A:v1",
         payer_key="C-ACME", customer_key="C-ACME", customer_name="Acme Inc",
     )  # fmt: skip
+    made(Customer, key="C-ACME", name="Acme Inc")
     subscription = made(Subscription, order=row, number="S-1", reference="z-sub-1", account="C-ACME-USD")
     issued = taken(event("z-1:v1", invoice(), source="zuora", type="InvoiceIssued"), "zuora")
     bill = made(
@@ -126,3 +127,15 @@ def test_a_customer_has_orders_to_choose_from(journey: dict[str, Any], person: C
     user = person(*ALL)
     assert [o.number for o in trace.find(user, "C-ACME").candidates] == ["SO-1001"]
     assert [o.number for o in trace.find(user, "acme inc").candidates] == ["SO-1001"]
+
+
+def test_what_billing_calls_its_records_is_found_though_it_looks_like_ours(
+    journey: dict[str, Any], person: Callable[..., Any]
+) -> None:
+    """Billing's own ids are 32 hexadecimal digits, as a UUID of ours may be written."""
+    user, theirs = person(*ALL), "8a368c1e9012ab34019012ab34cd0001"
+    bill = journey["invoice"]
+    Invoice.objects.filter(id=bill.id).update(billing_reference=theirs)
+    assert bill.id in [each.id for each in trace.find(user, theirs).invoices]
+    # The account of a payer and a currency, by the number it has in billing.
+    assert [each.number for each in trace.find(user, "C-ACME-USD").orders] == ["SO-1001"]
