@@ -281,7 +281,7 @@ def test_what_is_given_away_needs_a_second_person(desk: Desk) -> None:
 
 
 def test_nothing_is_no_quantity(desk: Desk) -> None:
-    desk.comes(**seats(10, quantity="0", amount_minor=0))
+    desk.comes(**seats(0))
     desk.works()
     found = [(finding["reason"], finding["pointer"]) for finding in desk.case.context["findings"]]
     assert ("price_mismatch", "/lines/0/quantity") in found

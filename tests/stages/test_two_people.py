@@ -11,6 +11,7 @@ import pytest
 
 from exceptions.errors import Refused
 from exceptions.models import Approval
+from q2c import clock
 from q2c.engine import desk as cases
 from q2c.engine import replay
 from q2c.models import ApiKey, CommercialPolicy
@@ -30,7 +31,7 @@ SCOPES = ["q2c.add_event", "q2c.add_order"]
 def _sends(secret: str, path: str, **changes: Any) -> int:
     body = document(**changes)
     kind = "application/json" if path == "orders" else "application/cloudevents+json"
-    sent = body if path == "orders" else event("evt-1", body, source="webshop/eu")
+    sent = body if path == "orders" else event("evt-1", body, source="webshop/eu", time=clock.now().isoformat())
     return int(Caller(secret).post(f"/api/v1/{path}", sent, kind).status_code)
 
 
