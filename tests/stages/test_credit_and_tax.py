@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_deal_within_its_limit_is_taxed_group_by_group(services):
     assert (outcome, found, notes) == (
         Posted(reference=""),
         [],
-        {"taxes": {"USD": 2_400}, "answered": {"credit", "tax"}},
+        {"taxes": {"USD": 2_400}, "answered": {"credit", "tax"}, "owed": {("Globex", "USD"): Decimal(800)}},
     )
 
 
