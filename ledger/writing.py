@@ -113,7 +113,9 @@ _INSERT_ENTRIES = (
     f"INSERT INTO ledger_journalentry ({_NAMES}, state, document_number, posted_reference)"
     f" SELECT {_NAMES}, '{states.initial(JournalEntry)}', '', ''"
     f" FROM json_to_recordset(%s) AS r({', '.join(f'{n} {t}' for n, t in _COLUMNS.items())})"
-    " ON CONFLICT (event_id, entity_id, rule_set, generation) DO NOTHING RETURNING id"
+    # Without a target, so that every unique index is looked at before it is waited for: the key says the same as event,
+    # entity, rule set and generation, and two who insert one entry at once would lock up between the two indexes.
+    " ON CONFLICT DO NOTHING RETURNING id"
 )
 _COPY_LINES = (
     "COPY ledger_journalline (entry_id, line, account_id, amount_minor, functional_minor, group_minor, dimensions,"
