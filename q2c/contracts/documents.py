@@ -18,7 +18,12 @@ from q2c.money import EXPONENTS
 
 Key = Annotated[
     str,
-    Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$", description="1 to 64 characters, none of control"),
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$",
+        description="1 to 64 characters, none of control, no blank at either end",
+    ),
 ]
 Text = Annotated[str, Meta(max_length=400, pattern=r"^[^\x00]*$")]
 Word = Annotated[str, Meta(max_length=40, pattern=r"^[^\x00]*$")]

@@ -113,6 +113,13 @@ BAD: dict[str, tuple[bytes, int, str, str]] = {
     "a day that is an instant": (
         sent(changed("/closed_on", "2026-02-01T00:00:00Z")), 422, "format", "/data/closed_on",
     ),
+    "a number with a blank behind it": (
+        sent(changed("/order_number", "SO-1 ")), 422, "pattern", "/data/order_number",
+    ),
+    "a number with a line's end behind it": (
+        sent(changed("/order_number", "SO-1\n")), 422, "pattern", "/data/order_number",
+    ),
+    "a customer with a blank before it": (sent(changed("/customer", " C-1")), 422, "pattern", "/data/customer"),
     "no lines": (sent(changed("/lines", [])), 422, "min_items", "/data/lines"),
     "a misspelt member": (
         sent(changed("/lines/0/discont_minor", 5)), 422, "unknown_member", "/data/lines/0/discont_minor",
