@@ -70,6 +70,26 @@ class Source:
             business_key=key, **more,
         )  # fmt: skip
 
+    def _changed_back(
+        self, stage: str, items: Sequence[Item], numbers: Sequence[str], taken: Sequence[Taken]
+    ) -> list[Taken]:
+        """What became again what it was before has the id of that version; its return is a fact of its own."""
+        repeats = {
+            number: (item, one.event_id)
+            for item, number, one in zip(items, numbers, taken, strict=True)
+            if one.status == "duplicate"
+        }
+        back, newest = [], self._newest(stage, repeats)
+        for number, (item, event_id) in repeats.items():
+            attributes = dict(item.attributes or {})
+            at = dt.datetime.fromisoformat(attributes["time"])
+            newest_id, newest_at, source_id = newest.get(number, (event_id, at, ""))
+            # What came back stays so, however often it is read.
+            if newest_id != event_id and at > newest_at and not source_id.startswith(f"{attributes['id']}:"):
+                attributes["id"] += f":{at:%Y%m%dT%H%M%S}"
+                back.append(replace(item, attributes=attributes))
+        return intake.take(back, self.sender) if back else []
+
     def _newest(self, stage: str, keys_: Iterable[str]) -> dict[str, tuple[uuid.UUID, dt.datetime, str]]:
         """By business key: the event of the newest version that this platform gave, its time and its source's id."""
         versions = Step.objects.filter(stage=stage, business_key__in=list(keys_), event__source=self.name)
@@ -93,8 +113,9 @@ class Deals(Source):
     def take(self, deals: Sequence[Deal | BadDeal]) -> tuple[int, dt.datetime]:
         good = [deal for deal in deals if isinstance(deal, Deal)]
         bad = [deal for deal in deals if isinstance(deal, BadDeal)]
-        taken = intake.take([self._event(deal, f"{deal.source_id}:{deal.version}") for deal in good], self.sender)
-        taken += self._taken_back(good, taken)
+        items = [self._event(deal) for deal in good]
+        taken = intake.take(items, self.sender)
+        taken += self._changed_back("accept_order", items, [deal.document.order_number for deal in good], taken)
         self._came_right(taken, _DEAL_REASONS)
         kept = [
             self._bad(deal.raw, deal.source_id, deal.text, field=deal.field, context={"version": deal.version})
@@ -103,23 +124,8 @@ class Deals(Source):
         intake.keep_raw(kept, self.sender.actor)
         return sum(one.status == "stored" for one in taken), max(deal.changed_at for deal in deals)
 
-    def _event(self, deal: Deal, id_: str) -> Item:
-        return self._item("OrderReceived", id_, deal.document, deal.changed_at)
-
-    def _taken_back(self, deals: Sequence[Deal], taken: Sequence[Taken]) -> list[Taken]:
-        """A deal that became again what it was before has the id of that version; its return is a fact of its own."""
-        repeats = {
-            deal.document.order_number: (deal, one.event_id)
-            for deal, one in zip(deals, taken, strict=True)
-            if one.status == "duplicate"
-        }
-        newest = self._newest("accept_order", repeats)
-        back = [
-            self._event(deal, f"{deal.source_id}:{deal.version}:{deal.changed_at:%Y%m%dT%H%M%S}")
-            for number, (deal, event_id) in repeats.items()
-            if number in newest and newest[number][0] != event_id and deal.changed_at > newest[number][1]
-        ]
-        return intake.take(back, self.sender) if back else []
+    def _event(self, deal: Deal) -> Item:
+        return self._item("OrderReceived", f"{deal.source_id}:{deal.version}", deal.document, deal.changed_at)
 
     def fetch(self, references: Sequence[str]) -> list[Deal | BadDeal | Unavailable | Rejected | None]:
         def read(reference: str) -> Any:
@@ -185,29 +191,11 @@ class Invoices(Source):
         if not items:
             return 0
         taken = intake.take(items, self.sender)
-        taken += self._changed_back(items, numbers, taken)
+        taken += self._changed_back("record_invoice", items, numbers, taken)
         self._came_right(taken, _INVOICE_REASONS)
         again = {number: one.event_id for number, one in zip(numbers, taken, strict=False)}
         intake.resolve_raw(self.name, again, self.sender.actor, reasons=(Reason.INVOICE_MISMATCH,))
         return sum(one.status == "stored" for one in taken)
-
-    def _changed_back(self, items: Sequence[Item], numbers: Sequence[str], taken: Sequence[Taken]) -> list[Taken]:
-        """An invoice that became again what it was before has the id of that version; its return is a fact."""
-        repeats = {
-            number: (item, one.event_id)
-            for item, number, one in zip(items, numbers, taken, strict=True)
-            if one.status == "duplicate"
-        }
-        back, newest = [], self._newest("record_invoice", repeats)
-        for number, (item, event_id) in repeats.items():
-            attributes = dict(item.attributes or {})
-            at = dt.datetime.fromisoformat(attributes["time"])
-            newest_id, newest_at, source_id = newest.get(number, (event_id, at, ""))
-            # What came back stays so, however often it is fetched.
-            if newest_id != event_id and at > newest_at and not source_id.startswith(f"{attributes['id']}:"):
-                attributes["id"] += f":{at:%Y%m%dT%H%M%S}"
-                back.append(replace(item, attributes=attributes))
-        return intake.take(back, self.sender) if back else []
 
     def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person."""
