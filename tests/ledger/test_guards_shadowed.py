@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from tests.ledger.test_guards import DRAFT, GOOD, NEXT, REFUSED, application, fresh, lines, make_ready, ready
 
@@ -170,6 +171,21 @@ def test_every_function_of_ours_looks_past_temporary_tables(ready: dict[str, Any
         assert cursor.fetchall() == []
         cursor.execute("SELECT count(*) FROM pg_proc WHERE proname ~ '^(ledger|q2c|exceptions)_'")
         assert cursor.fetchone()[0] > 20
+
+
+def test_a_database_of_before_catches_up(ready: dict[str, Any], django_db_blocker: Any) -> None:
+    caught_up = import_module("q2c.migrations.0016_guards_caught_up").CAUGHT_UP
+    configured = "SELECT proconfig FROM pg_proc WHERE proname = 'ledger_refuse_rewrite'"
+    trigger = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'ledger_account_same'"
+    with django_db_blocker.unblock(), transaction.atomic(), connection.cursor() as cursor:
+        new = (cursor.execute(configured).fetchone(), cursor.execute(trigger).fetchone())
+        cursor.execute("ALTER FUNCTION ledger_refuse_rewrite() RESET search_path")
+        cursor.execute("CREATE OR REPLACE TRIGGER ledger_account_same BEFORE UPDATE OF id ON ledger_account"
+                       " FOR EACH ROW EXECUTE FUNCTION ledger_guard_account()")  # fmt: skip
+        cursor.execute(caught_up)
+        assert (cursor.execute(configured).fetchone(), cursor.execute(trigger).fetchone()) == new
+        assert "code" in new[1][0]
+        transaction.set_rollback(True)
 
 
 def test_the_application_makes_no_temporary_table(application: psycopg.Connection[Any]) -> None:
