@@ -205,7 +205,8 @@ def _lock_series(wanted: dict[tuple[int, int, str], str]) -> dict[tuple[int, int
             cursor.execute(
                 "INSERT INTO ledger_journalseries (entity_id, fiscal_year, journal, prefix, last_number)"
                 f" SELECT entity_id, fiscal_year, journal, prefix, 0 FROM {source}"
-                " ON CONFLICT (entity_id, fiscal_year, journal) DO NOTHING",
+                # Without a target: two who make it at once may meet at either of its unique indexes.
+                " ON CONFLICT DO NOTHING",
                 [document],
             )
             cursor.execute(locked, [document])
