@@ -31,12 +31,12 @@ KEPT = frozenset(
 
 # Of these, what tests change: a policy left generous would let a later test wait where it must fail.
 RESTORED = (Team, Policy, Holiday)
-_as_migrated: dict[type[Model], list[dict[str, Any]]] = {}
+_as_migrated: dict[type[Model], list[Any]] = {}
 
 
 def _restore() -> None:
     for model in RESTORED:
-        rows = list(model._default_manager.order_by("pk").values())
+        rows: list[Any] = list(model._default_manager.order_by("pk").values())
         if rows != _as_migrated.setdefault(model, rows):
             model._default_manager.exclude(pk__in=[row[model._meta.pk.attname] for row in _as_migrated[model]]).delete()
             for row in _as_migrated[model]:

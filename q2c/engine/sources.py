@@ -14,6 +14,8 @@ from django.core.cache import cache
 from django.db.models import Q
 
 from exceptions.failures import RawItem
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
 from q2c import clock, keys
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
@@ -206,6 +208,11 @@ class Invoices(Source):
         raw = {"reference": reference, "invoice_number": number, "changed_at": at, "text": refused.text}
         return self._bad(raw, reference, refused.text, reason=refused.reason, field=refused.field, code=refused.code)
 
+    def _is_told(self, bad: RawItem) -> bool:
+        """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
+        same = Case.objects.filter(source=self.name, business_key=bad.business_key[:80], raw_hash__isnull=False)
+        return same.filter(state__in=UNRESOLVED, text=bad.text).exists()
+
     def _taken_back(self, reference: str, refused: Rejected) -> RawItem | None:
         """Billing cancelled or reversed what is booked here; what was never recorded is nothing."""
         named = Q(billing_reference=reference) | Q(number=reference)
@@ -227,7 +234,8 @@ class Invoices(Source):
     def take_fetched(self, reference: str, found: Any) -> str:
         if isinstance(found, Rejected):
             bad = self._refused(reference, "", None, found)
-            intake.keep_raw([bad] if bad else [], self.sender.actor)
+            if bad is not None and not self._is_told(bad):
+                intake.keep_raw([bad], self.sender.actor)
             return found.text
         new = self._take([self._event(reference, found, clock.now())], [found.invoice_number])
         return "taken in" if new else "known already"

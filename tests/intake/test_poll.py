@@ -371,3 +371,28 @@ def test_an_invoice_that_cannot_be_read_does_not_hold_up_the_others(tenant: Tena
         assert Callout.objects.get().done_at is None
         assert callouts.fetch_called_out() == 1
     assert Event.objects.filter(type="InvoiceIssued").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_invoice_that_ties_to_no_order_keeps_its_one_case_until_it_does(tenant: Tenant) -> None:
+    """Its subscription was not ours until a person in billing said whose it is; no change of the invoice tells that."""
+    connection = platforms.zuora()
+    bill(tenant)
+    (made,) = tenant.control.records("subscription")
+    custom = made["body"]["custom"]
+    tenant.control.edit("subscription", made["id"], custom=custom | {"Q2C_Order__c": ""})
+    with clock.at(JAN):
+        assert poll.poll(connection) == 0
+    case = Case.objects.get()
+    assert (case.reason, case.state) == ("invoice_order_unknown", "open")
+    ann = person("ann")
+    with clock.at(JAN + clock.seconds(3600)):
+        for _ in range(2):
+            desk.read_again(ann, case.id)
+            assert callouts.fetch_called_out() == 1
+        assert Case.objects.get().state == "open", "the same case, whoever works on it"
+        tenant.control.edit("subscription", made["id"], custom=custom)
+        desk.read_again(ann, case.id)
+        assert callouts.fetch_called_out() == 1
+    case.refresh_from_db()
+    assert (case.state, Event.objects.filter(type="InvoiceIssued").count()) == ("resolved", 1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -20,8 +22,11 @@ from q2c.reasons import Reason
 PAGE_SIZE = 40
 QUERY_PAGE_SIZE = 50
 SUBSCRIPTIONS_KEPT = 5_000
-# What ties an invoice to an order is written when a subscription is made, and never changes.
-_TIES = ("Q2C_Order__c", "Q2C_Group__c", "Q2C_Entity__c", "invoiceOwnerAccountNumber", "accountNumber")
+# What ties an invoice to an order is written when a subscription is made, and changes only by a person's correction:
+# kept as long as a bill run's invoices follow one another, so that what was put right is read soon.
+KEPT_S = 30.0
+_OURS = ("Q2C_Order__c", "Q2C_Group__c", "Q2C_Entity__c")
+_TIES = (*_OURS, "invoiceOwnerAccountNumber", "accountNumber")
 
 
 class ReadRefused(Exception):
@@ -45,7 +50,7 @@ class Reader:
         self.session, self.config = session, config
         self.zone = str(config.options.get("zone") or "UTC")
         self._lock = threading.Lock()
-        self._subscriptions: dict[str, dict[str, Any]] = {}
+        self._subscriptions: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The body of a success. Raises Absent or ReadRefused."""
@@ -120,16 +125,19 @@ class Reader:
         return rows
 
     def _subscription(self, name: str) -> dict[str, Any]:
-        """What ties a subscription's invoices to an order; asked for once."""
+        """What ties a subscription's invoices to an order; asked for once, as long as it is whole."""
+        now = time.monotonic()
         with self._lock:
-            known = self._subscriptions.get(name)
-        if known is None:
-            found = self.get(f"/v1/subscriptions/{quote(name, safe='')}")
-            known = {"subscriptionNumber": name, **{field: found.get(field) for field in _TIES}}
+            read_at, known = self._subscriptions.get(name, (-math.inf, {}))
+        if now - read_at < KEPT_S:
+            return known
+        found = self.get(f"/v1/subscriptions/{quote(name, safe='')}")
+        known = {"subscriptionNumber": name, **{field: found.get(field) for field in _TIES}}
+        if all(known[field] for field in _OURS):
             with self._lock:
                 if len(self._subscriptions) >= SUBSCRIPTIONS_KEPT:
                     self._subscriptions.clear()
-                self._subscriptions[name] = known
+                self._subscriptions[name] = now, known
         return known
 
 
