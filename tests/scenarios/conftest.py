@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from q2c.demo.platforms import Platforms
 from q2c.demo.sales_desk import SalesDesk
 from q2c.engine import wake
 from q2c.models import Order
+from tests.scenarios.workers import WorkedFlow, working
 
 SINCE, UNTIL = dt.date(2025, 12, 1), dt.date(2027, 2, 28)
 
@@ -42,8 +44,8 @@ LEEDS = Account(
 class Story:
     """One company, its platforms, and the day on which the story stands."""
 
-    def __init__(self, platforms: Platforms, since: dt.date, until: dt.date) -> None:
-        self.platforms, self.flow = platforms, Flow(platforms)
+    def __init__(self, platforms: Platforms, since: dt.date, until: dt.date, flow: Flow | None = None) -> None:
+        self.platforms, self.flow = platforms, flow or Flow(platforms)
         company.found(since, until)
         catalogue.list_goods(since - dt.timedelta(days=365))
         people.hire(sign_in=False)
@@ -117,6 +119,21 @@ def story(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     with clock.at(dt.datetime(2025, 12, 1, 6, tzinfo=dt.UTC)):
         made = Story(platforms, SINCE, UNTIL)
     yield made
+    platforms.control("", "clock", {"now": None})
+    platforms.control("", "faults", method="DELETE")
+    registry.close_all()
+
+
+@pytest.fixture
+def worked(transactional_db: None, tmp_path: Path) -> Iterator[Story]:
+    """The same, and what is due is run by a Celery worker as in production, its clock set by the story's."""
+    registry.close_all()
+    platforms = Platforms()
+    flow = WorkedFlow(platforms, tmp_path / "clock")
+    with clock.at(dt.datetime(2025, 12, 1, 6, tzinfo=dt.UTC)):
+        made = Story(platforms, SINCE, UNTIL, flow)
+    with working(flow, tmp_path / "workers.log"):
+        yield made
     platforms.control("", "clock", {"now": None})
     platforms.control("", "faults", method="DELETE")
     registry.close_all()

@@ -23,9 +23,15 @@ from q2c.demo.deals import Deal, Line
 from q2c.models import Attempt, Event, Invoice, Step, Subscription
 from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, booked, entry, order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live]
 
 NUMBER = "SO-1001"
+
+
+@pytest.fixture
+def story(worked: Story) -> Story:
+    """What is due is run by a Celery worker."""
+    return worked
 
 
 @pytest.fixture

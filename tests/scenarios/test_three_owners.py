@@ -22,7 +22,13 @@ from q2c.engine import desk, watch
 from q2c.models import Invoice, Product, Step
 from tests.scenarios.conftest import HARBOR_DE, LEEDS, Story, entry, order, the_case
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live]
+
+
+@pytest.fixture
+def story(worked: Story) -> Story:
+    """What is due is run by a Celery worker."""
+    return worked
 
 
 def deal(number: str, customer: Any, *lines: Line, closed: str = "2026-03-09") -> Deal:

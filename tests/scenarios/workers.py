@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -14,10 +15,19 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
+from exceptions.models import ReplayBatch
+from exceptions.models.batch import UNDERWAY
 from q2c import clock
+from q2c.celery import QUEUES
+from q2c.demo.flow import Flow
+from q2c.demo.platforms import Platforms
+from q2c.engine import wake
 from q2c.local.processes import WORKERS
-from q2c.models import WorkerSeen
+from q2c.models import Breaker, Step, WorkerSeen
+from q2c.models.step import DUE, OPEN
+from tests.scenarios import clocked
 
 _WORKER = next(process for process in WORKERS if process.name == "posting").command
 
@@ -35,6 +45,8 @@ class Worker:
 
     def __init__(self, queues: tuple[str, ...], name: str, environment: dict[str, str], log: Path) -> None:
         command = _WORKER.replace("-Q posting -n posting@%h", f"-Q {','.join(queues)} -n {name}@%h").split()
+        if clocked.FILE in environment:
+            command[command.index("q2c.celery")] = clocked.__name__
         with log.open("ab") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command], cwd=settings.BASE_DIR, env=environment, stdout=file, stderr=file,
@@ -69,3 +81,50 @@ def environment() -> dict[str, str]:
         if key in found:
             found[key] = urlsplit(found[key])._replace(path=f"/{name}").geturl()
     return {**found, "PYTHONUNBUFFERED": "1"}
+
+
+class WorkedFlow(Flow):
+    """The flow of a story whose steps run in Celery workers; they read the story's clock from a file."""
+
+    def __init__(self, platforms: Platforms, told: Path) -> None:
+        super().__init__(platforms)
+        self._told = told
+
+    @contextmanager
+    def at(self, instant: dt.datetime, *, everywhere: bool = True) -> Iterator[None]:
+        self._tell(instant)
+        with super().at(instant, everywhere=everywhere):
+            yield
+
+    def _tell(self, instant: dt.datetime) -> None:
+        """In one step: a worker never reads half of it."""
+        new = self._told.with_suffix(".new")
+        new.write_text(instant.isoformat())
+        new.replace(self._told)
+
+    def _drain(self) -> int:
+        """Wait until the workers have nothing to do at this moment."""
+        self._tell(clock.now())
+        before = Step.objects.filter(state="done").count()
+        until(_quiet, 120, lambda: str(list(Step.objects.filter(state__in=OPEN).values("stage", "state", "text"))))
+        return Step.objects.filter(state="done").count() - before
+
+
+def _quiet() -> bool:
+    """Nothing runs and nothing that could run is due; wakes whom it waits for, as the beat does."""
+    open_ = Step.objects.filter(state__in=OPEN)
+    earlier = open_.filter(order_key=OuterRef("order_key"), seq__lt=OuterRef("seq")).exclude(order_key="")
+    paused = Breaker.objects.filter(opened_at__isnull=False).values("connection")
+    due = open_.filter(~Exists(earlier), state__in=DUE, next_at__lte=clock.now())
+    due = due.exclude(connection__in=paused).exclude(waiting_for__in=paused)
+    stages = set(due.values_list("stage", flat=True))
+    wake.now(stages)
+    replaying = ReplayBatch.objects.filter(state__in=UNDERWAY).exists()
+    return not (stages or replaying or open_.filter(state="running").exists())
+
+
+@contextmanager
+def working(flow: WorkedFlow, log: Path) -> Iterator[None]:
+    """One worker process for every queue, on the story's clock."""
+    with worker(*QUEUES, log=log, name="story", **{clocked.FILE: str(flow._told)}):
+        yield
