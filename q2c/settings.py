@@ -254,6 +254,8 @@ LEASE_S = number("Q2C_LEASE_S", 120)
 METRICS_TOKEN = env("Q2C_METRICS_TOKEN")
 # Where the processes of this machine keep their counters together; prometheus_client itself reads the variable, too.
 METRICS_DIR = env("PROMETHEUS_MULTIPROC_DIR")
+# What /healthz says it is: whoever started this process knows by it that nobody else answers on its port.
+INSTANCE = env("Q2C_INSTANCE")
 # A worker on a machine without a web process answers for its own counters there; 0: it does not.
 WORKER_METRICS_PORT = number("Q2C_WORKER_METRICS_PORT", 0)
 

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Room:
         self.guard = Guard(keep)
         self.servers = Servers(where, logs, guard=self.guard, durable=durable)
         self.supervisor = Supervisor(self.guard, {}, logs, say)
-        self.url = ""
+        self.url, self.instance = "", uuid.uuid4().hex
         self._web: ports.Held | None = None
 
     def start_servers(self, port: int | None = None) -> None:
@@ -63,6 +64,7 @@ class Room:
         return {
             **os.environ,
             "Q2C_PUBLIC_URL": self.url,
+            "Q2C_INSTANCE": self.instance,
             **self.servers.env,
             # load_demo leaves demo.json there: the users and what to try first.
             "Q2C_DEMO_FOLDER": str(self.where),
@@ -102,7 +104,8 @@ class Room:
         self.supervisor.start(WEB, **filled)
         for name, server in self.servers.own():
             self.supervisor.keep(name, server)
-        self._until(lambda: status(f"{self.url}/healthz") > 0, doing)
+        # Ours: another program may have taken the port since it was found free.
+        self._until(lambda: status(f"{self.url}/healthz", self.instance) > 0, doing)
         for process in others:
             self.supervisor.start(process, **filled)
         if others:

@@ -70,13 +70,14 @@ def until_healthy(url: str, child: children.Child | None, wait_s: float) -> bool
     return False
 
 
-def status(url: str) -> int:
-    """The HTTP status of a GET; 0 when nothing answers."""
+def status(url: str, instance: str = "") -> int:
+    """The HTTP status of a GET; 0 when nothing answers, or another than this instance."""
     # No proxy: the address is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=5) as answer:
-            return int(answer.status)
+            ours = not instance or answer.headers.get("X-Q2C-Instance") == instance
+            return int(answer.status) if ours else 0
     except urllib.error.HTTPError as error:
         return error.code
     except (OSError, ValueError):

@@ -25,7 +25,8 @@ View = Callable[[HttpRequest], HttpResponse]
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """This process answers. What it needs is asked by /readyz: a database that is away is no reason to end it."""
-    return HttpResponse("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", **({"X-Q2C-Instance": settings.INSTANCE} if settings.INSTANCE else {})}
+    return HttpResponse("ok\n", content_type="text/plain", headers=headers)
 
 
 @public

@@ -6,11 +6,14 @@ import contextlib
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from q2c.local import ports
+from q2c.local.sandboxes import status
 from q2c.local.stop import Stop
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that die with their holder")
@@ -59,3 +62,23 @@ def test_what_is_held_can_be_listened_on_by_its_server() -> None:
     with chosen() as port, socket.create_server((ports.HOST, port)):
         assert ports.answers(ports.HOST, port)
         assert ports.hold(port) is None
+
+
+class Somebody(BaseHTTPRequestHandler):
+    """Another program, well in its own way."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("X-Q2C-Instance", "theirs")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_answer_of_another_program_is_not_taken_for_ours() -> None:
+    with HTTPServer((ports.HOST, 0), Somebody) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://{ports.HOST}:{server.server_port}/healthz"
+        assert (status(url), status(url, "theirs"), status(url, "ours")) == (200, 200, 0)
+        server.shutdown()

@@ -30,6 +30,11 @@ def test_healthz_answers_without_asking_anybody(client, django_assert_num_querie
     assert "Set-Cookie" not in answer
 
 
+def test_healthz_says_which_instance_it_is(client, settings):
+    settings.INSTANCE = "one"
+    assert client.get("/healthz")["X-Q2C-Instance"] == "one"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_ready_when_everybody_has_been_seen(client):
     seen(*EVERYBODY)
