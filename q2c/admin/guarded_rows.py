@@ -1,4 +1,4 @@
-"""Rows of records that a file may not change at will: periods, posting rules, exception policies."""
+"""Rows of records that a file may not change at will: periods, posting rules, exception policies, connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from import_export import fields, widgets
 
 from exceptions.models import Policy, Team
 from ledger.models import FiscalPeriod, LegalEntity, PostingRule, PostingRuleLine
-from q2c.admin.resources import KeyWidget, Rows
+from q2c.admin.resources import KeyWidget, MappingWidget, Rows
+from q2c.models import Connection
 
 # Of a rule's line, as its column "lines" shows it.
 LINE = ("position", "measure", "side", "account_role", "dimensions", "grouping")
@@ -65,6 +66,22 @@ class PolicyRows(Rows):
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         if not Policy.objects.filter(reason=row.get("reason")).exists():
             raise ValidationError({"reason": f"There is no reason {row.get('reason')}: no file makes one"})
+
+
+class ConnectionRows(Rows):
+    """All of a connection but its secrets: those go in by its form alone, and never come out."""
+
+    options = fields.Field("options", "options", widget=MappingWidget({}))
+
+    class Meta(Rows.Meta):
+        model = Connection
+        exclude = ("id", "credentials")
+        import_id_fields = ("name",)
+
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        if "credentials" in (dataset.headers or []):
+            raise ValueError("Credentials never travel in a file: take the column out, and give them on the form")
+        super().before_import(dataset, **kwargs)
 
 
 class LinesWidget(widgets.Widget):

@@ -10,7 +10,8 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from q2c import keys
-from q2c.admin.master import MasterAdmin
+from q2c.admin.guarded_rows import ConnectionRows
+from q2c.admin.master import ImportedAdmin
 from q2c.admin.reasons import ReasonForm
 from q2c.connectors.http import calling
 from q2c.connectors.registry import CONNECTORS, open_connector
@@ -62,23 +63,14 @@ class ConnectionForm(ReasonForm):
 
     def clean(self) -> dict[str, Any] | None:
         found = super().clean() or {}
-        vendor = CONNECTORS.get(str(found.get("vendor")))
-        service = found.get("service")
-        if vendor and service and service not in vendor.services:
-            self.add_error("service", f"{vendor.title} serves {', '.join(vendor.services)}")
         if not isinstance(found.get("options", {}), dict):
             self.add_error("options", 'Write a JSON object such as {"api_version": "v61.0"}')
         return found
 
-    def clean_base_url(self) -> str:
-        address = str(self.cleaned_data["base_url"]).strip()
-        if not address.startswith(("https://", "http://127.0.0.1", "http://localhost", "sandbox://")):
-            raise forms.ValidationError("Credentials travel to this address: it must begin with https://")
-        return address.rstrip("/")
-
 
 @admin.register(Connection)
-class ConnectionAdmin(MasterAdmin):
+class ConnectionAdmin(ImportedAdmin):
+    resource_classes = [ConnectionRows]
     form = ConnectionForm
     list_display = ("name", "title", "vendor", "service", "base_url", "active")
     list_filter = ("service", "vendor", "active")

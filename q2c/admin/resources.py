@@ -144,6 +144,7 @@ class Rows(resources.ModelResource):
         "BooleanField": StrictBoolean,
         "DateField": StrictDate,
         "DecimalField": StrictNumber,
+        "FloatField": StrictNumber,
         "PositiveSmallIntegerField": StrictWhole,
     }
 

@@ -7,10 +7,12 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from q2c.connectors import options
+from q2c.connectors import options, registry
 from q2c.connectors.ports import ConnectionConfig
 from q2c.models.fields import SecretJSONField
 from q2c.models.visible import VisibleQuerySet
+
+_ADDRESSES = ("https://", "http://127.0.0.1", "http://localhost", "sandbox://")
 
 
 class Connection(models.Model):
@@ -43,10 +45,20 @@ class Connection(models.Model):
 
     def clean(self) -> None:
         super().clean()
+        self.base_url = self.base_url.strip().rstrip("/")
+        wrong: dict[str, list[str]] = {}
+        vendor = registry.CONNECTORS.get(self.vendor)
+        if vendor is None:
+            wrong["vendor"] = [f"There is no connector {self.vendor}: there are {', '.join(registry.CONNECTORS)}"]
+        elif self.service and self.service not in vendor.services:
+            wrong["service"] = [f"{vendor.title} serves {', '.join(vendor.services)}"]
+        if not self.base_url.startswith(_ADDRESSES):
+            wrong["base_url"] = ["Credentials travel to this address: it must begin with https://"]
         # Another shape than an object is the form's to refuse, in its own words.
-        wrong = options.check(self.options) if isinstance(self.options, dict) else []
+        if isinstance(self.options, dict) and (unfit := options.check(self.options)):
+            wrong["options"] = [str(one) for one in unfit]
         if wrong:
-            raise ValidationError({"options": [str(one) for one in wrong]})
+            raise ValidationError(wrong)
 
     def config(self) -> ConnectionConfig:
         """What the connector is opened with; sandbox addresses are resolved here."""

@@ -12,7 +12,7 @@ from django.urls import reverse
 from exceptions.models import Offer, Policy
 from ledger.models import Account, DimensionRule, FiscalPeriod, FxRate, LegalEntity, PostingRule
 from q2c.admin.master import ImportedAdmin
-from q2c.models import Customer, ItemMapping, Product
+from q2c.models import Connection, Customer, ItemMapping, Product
 from tests.admin.forms import said
 from tests.admin.test_pages import MODELS, admin
 from tests.engine import makers
@@ -87,6 +87,11 @@ BAD = [
     (FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,someday,1.1\n", 1, "on", "valid date"),
     (FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,03/04/2026,1.1\n", 1, "on", "2026-01-31"),
     (FxRate, 'from_currency,to_currency,kind,on,rate\nEUR,USD,spot,2026-03-04,"1,1"\n', 1, "rate", "a point"),
+    (Connection, "name,title,vendor,service,base_url\nx,X,acme,crm,https://x.example\n", 1, "vendor", "there are salesforce"),
+    (Connection, "name,title,vendor,service,base_url\nx,X,zuora,crm,https://x.example\n", 1, "service", "serves billing"),
+    (Connection, "name,title,vendor,service,base_url\nx,X,zuora,billing,http://x.example\n", 1, "base_url", "https://"),
+    (Connection, 'name,title,vendor,service,base_url,options\nx,X,zuora,billing,https://x.example,"{""poll_from"": ""Mars""}"\n',
+     1, "options", "write an instant"),
     (LegalEntity, "code,name,functional_currency,country,timezone\nFR01,France,EUR,FR,Mars\n", 1, "timezone",
      "not a time zone"),
 ]  # fmt: skip
@@ -272,3 +277,28 @@ def test_a_rule_that_has_booked_is_ended_by_a_file_and_not_changed(browser, busy
     confirm(client, PostingRule, sent(effective_to="2030-01-01"))
     ended = PostingRule.objects.get(rule_set=booked["rule_set"], name=booked["name"], version=booked["version"])
     assert (str(ended.effective_to), ended.lines.exists()) == ("2030-01-01", True)
+
+
+def test_a_connection_goes_out_and_comes_in_without_its_secrets(browser, busy):
+    ours = Connection.objects.create(
+        name="erp-fr", title="NetSuite", vendor="netsuite", service="journals", base_url="https://1.suitetalk.example",
+        credentials={"token_secret": "s3cr3t-of-the-erp"}, options={"subsidiaries": {"US01": "1"}},
+    )  # fmt: skip
+    client = browser()
+    (row,) = [row for row in exported(client, Connection) if row["name"] == "erp-fr"]
+    assert "credentials" not in row and "s3cr3t" not in str(row)
+    text = "name,title,vendor,service,base_url,time_limit_s,concurrency,settle_s,active\n"
+    text += "erp-fr,NetSuite,netsuite,journals,https://1.suitetalk.example/,7.5,4,30,0\n"
+    text += "erp-uk,NetSuite UK,netsuite,journals,https://2.suitetalk.example,10,4,30,1\n"
+    confirm(client, Connection, preview(client, Connection, text), reason="New account")
+    ours.refresh_from_db()
+    assert (ours.base_url, ours.time_limit_s, ours.active) == ("https://1.suitetalk.example", 7.5, False)
+    assert (ours.credentials, ours.options) == ({"token_secret": "s3cr3t-of-the-erp"}, {"subsidiaries": {"US01": "1"}})
+    assert ours.history.first().history_change_reason == "New account"
+    assert Connection.objects.get(name="erp-uk").credentials == {}
+
+
+def test_secrets_never_come_in_a_file(browser, busy):
+    page = preview(browser(), Connection, 'name,credentials\nerp-us,"{""token_secret"": ""x""}"\n')
+    assert "Credentials never travel in a file" in page.content.decode()
+    assert "confirm_form" not in page.context
