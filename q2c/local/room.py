@@ -106,10 +106,12 @@ class Room:
             self.supervisor.keep(name, server)
         # Ours: another program may have taken the port since it was found free.
         self._until(lambda: status(f"{self.url}/healthz", self.instance) > 0, doing)
+        began = time.monotonic()
         for process in others:
             self.supervisor.start(process, **filled)
         if others:
-            self._until(lambda: status(f"{self.url}/readyz") == 200, doing)
+            # Signs of life of these processes, not of a former start's.
+            self._until(lambda: status(f"{self.url}/readyz?within={int(time.monotonic() - began)}") == 200, doing)
 
     def _until(self, done: Callable[[], bool], doing: Callable[[str], None]) -> None:
         began = time.monotonic()

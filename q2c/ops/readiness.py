@@ -41,15 +41,15 @@ class Check:
     why: str = ""
 
 
-def checks() -> list[Check]:
-    """All of them, whatever the first ones say."""
+def checks(within_s: float = WORKER_AGE_S_MAX) -> list[Check]:
+    """All of them, whatever the first ones say. Signs of life older than `within_s` do not count."""
     found = [_tried("database", _database), _tried("tables", _tables), _tried("redis", _redis)]
     try:
         seen = _seen()
     except Exception:
         seen = None
-    found += [_alive(f"worker {queue}", queue, WORKER_AGE_S_MAX, seen) for queue in QUEUES]
-    found.append(_alive("sweeper", SIGN_OF_LIFE, SWEEPER_AGE_S_MAX, seen))
+    found += [_alive(f"worker {queue}", queue, min(within_s, WORKER_AGE_S_MAX), seen) for queue in QUEUES]
+    found.append(_alive("sweeper", SIGN_OF_LIFE, min(within_s, SWEEPER_AGE_S_MAX), seen))
     return found
 
 

@@ -71,6 +71,22 @@ def test_who_was_not_seen_is_named(client, who, ago_s, why):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_who_has_just_started_it_asks_for_signs_of_this_start(client):
+    with clock.at(dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)):
+        seen(*EVERYBODY, ago_s=13)
+        assert client.get("/readyz?within=14").status_code == 200
+        answer = client.get("/readyz?within=12")
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["sweeper"]["why"] == "last seen 13 s ago; 12 s is the limit"
+
+
+@pytest.mark.parametrize("given", ["-1", "1.5", "soon", "1e9"])
+def test_what_is_no_span_is_refused_by_name(client, given):
+    answer = client.get(f"/readyz?within={given}")
+    assert (answer.status_code, answer.json()["field"]) == (400, "within")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_sweep_is_a_sign_of_life(client):
     seen(*QUEUES)
     assert client.get("/readyz").status_code == 503
