@@ -334,6 +334,10 @@ def _curve(source: tuple[int, int], target: tuple[int, int]) -> str:
     return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
 
 
+# Letters of a note that fit into a box, the wide ones, too.
+NOTE_MAX = 27
+
+
 def _drawn(box: Box, x: int, y: int) -> SafeString:
     inner = format_html(
         '<g class="box tone-{tone}"><title>{label}: {whole}</title>'
@@ -347,7 +351,7 @@ def _drawn(box: Box, x: int, y: int) -> SafeString:
         ty=y + 24,
         ny=y + 43,
         label=box.label,
-        note=box.note if len(box.note) <= 30 else box.note[:29] + "…",
+        note=box.note if len(box.note) <= NOTE_MAX else box.note[: NOTE_MAX - 1] + "…",
         count=format_html('<text class="count" x="{}" y="{}">{}</text>', x + 164, y + 24, formats.number(box.count))
         if box.count
         else "",

@@ -37,6 +37,8 @@ def test_from_nothing_to_an_address_and_back(project: SmallProject) -> None:
     for words in ("Python packages", "PostgreSQL", "Valkey", "Tables", "loading --scale 3", "ada", "over the wire",
                   "1. Open the queue", "3. Close October"):  # fmt: skip
         assert words in printed
+    # A process just made bears its maker's command for a moment.
+    time.sleep(1)
     commands = " ".join(project.left().values())
     for name in ("q2c.wsgi", "sandboxes:app", "-Q intake", "-Q provisioning", "-Q posting", "-Q finance", "-Q outbound",
                  "celery beat", "valkey-server", "bin/postgres"):  # fmt: skip

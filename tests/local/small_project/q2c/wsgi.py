@@ -4,5 +4,5 @@ import os
 
 
 def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Q2C-Instance", os.environ["Q2C_INSTANCE"])])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Q2C-Instance", os.environ.get("Q2C_INSTANCE", ""))])
     return [b"well"]
