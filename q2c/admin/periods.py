@@ -30,6 +30,9 @@ from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
+from q2c.reading import close
+from q2c.ui import links
+from q2c.ui.parts import by_currency
 
 # verb → (what the button says, the right, states it may begin in, what it does, what it means)
 MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
@@ -48,6 +51,13 @@ MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
         "booked by itself. A period that is closed in the ERP has to be opened there as well.",
     ),
 }  # fmt: skip
+
+# Said where a close leaves something behind.
+LEFT = (
+    "Not all is done in these periods. Journals that have their number may still be posted, if the ERP takes them; "
+    "what waits as a case and has to be booked anew finds the period closed, until that is reopened or the document is "
+    "booked on a later day. Both need a second person."
+)
 
 
 class MoveForm(forms.Form):
@@ -135,10 +145,12 @@ class FiscalPeriodAdmin(ImportedAdmin):
         fits = [period for period in chosen if period.state in sources]
         context = {
             **self.admin_site.each_context(request), "title": f"{title} {count(len(fits), 'period')}", "form": form,
-            "opts": self.opts, "lead": meaning, "button": title, "items": [_told(period, verb) for period in chosen],
-            "back": back,
+            "opts": self.opts, "lead": meaning, "button": title, "back": back,
         }  # fmt: skip
-        return TemplateResponse(request, "admin/ask.html", context)
+        if act is None:
+            context["items"] = [_waiting(period) for period in chosen]
+            return TemplateResponse(request, "admin/ask.html", context)
+        return TemplateResponse(request, "admin/close_periods.html", context | _left_behind(request, chosen))
 
     def _chosen(self, request: HttpRequest) -> list[FiscalPeriod]:
         try:
@@ -159,8 +171,7 @@ class FiscalPeriodAdmin(ImportedAdmin):
             else:
                 self.log_change(request, period, f"asked to reopen: {why}")
                 said = '{} stays {} until a second person approves: <a href="{}">Approvals</a>'
-                state = period.state.replace("_", " ")
-                self.message_user(request, format_html(said, period.key, state, reverse("approvals")))
+                self.message_user(request, format_html(said, period.key, _spoken(period), reverse("approvals")))
 
     def _moved(self, request: HttpRequest, chosen: list[FiscalPeriod], act: Any, why: str) -> list[FiscalPeriod]:
         moved = []
@@ -169,22 +180,40 @@ class FiscalPeriodAdmin(ImportedAdmin):
                 act(period, by=name_of(request.user), why=why)
             except (TransitionNotAllowed, ConcurrentTransition):
                 period.refresh_from_db()
-                state = period.state.replace("_", " ")
-                self.message_user(request, f"{period.key} is {state}: it was left alone", messages.WARNING)
+                self.message_user(request, f"{period.key} is {_spoken(period)}: it was left alone", messages.WARNING)
             else:
                 moved.append(period)
-                self.log_change(request, period, f"{period.state.replace('_', ' ')}: {why}")
+                self.log_change(request, period, f"{_spoken(period)}: {why}")
         if moved:
-            state = moved[0].state.replace("_", " ")
-            self.message_user(request, f"{count(len(moved), 'period')} {'is' if len(moved) == 1 else 'are'} {state}")
+            verb = "is" if len(moved) == 1 else "are"
+            self.message_user(request, f"{count(len(moved), 'period')} {verb} {_spoken(moved[0])}")
         return moved
 
 
-def _told(period: FiscalPeriod, verb: str) -> str:
-    """One period of those chosen, with what waits for it when it is about to be reopened."""
-    said = f"{period.key}: {period.state.replace('_', ' ')}"
-    if verb != "reopen":
-        return said
-    blocker = ("", "fiscal_period", period.key, "period_closed")
-    waiting = unblock.waiting_for(blocker).count()
+def _waiting(period: FiscalPeriod) -> str:
+    """One period that is about to be reopened, with what waits for that."""
+    said = f"{period.key}: {_spoken(period)}"
+    waiting = unblock.waiting_for(("", "fiscal_period", period.key, "period_closed")).count()
     return f"{said}, {count(waiting, 'case')} waiting for it" if waiting else said
+
+
+def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, Any]:
+    """What is not done in the periods about to be closed, each with the way to it; nothing forbids the close."""
+    found = close.standing(request.user, chosen)
+    return {"standing": [_row(request, one) for one in found], "left": LEFT if any(o.anything for o in found) else ""}
+
+
+def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
+    entries = ""
+    if request.user.has_perm("ledger.view_journalentry"):
+        asked = {"period__id__exact": str(one.period.pk), "state__in": ",".join(close.NOT_POSTED)}
+        entries = links.to("admin:ledger_journalentry_changelist", **asked)
+    return {
+        "period": one.period, "state": _spoken(one.period), "cases": one.cases, "sums": by_currency(one.case_sums),
+        "reasons": one.reasons, "queue": links.to("queue", q=one.query), "not_posted": one.not_posted,
+        "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,
+    }  # fmt: skip
+
+
+def _spoken(period: FiscalPeriod) -> str:
+    return str(period.state).replace("_", " ")

@@ -1,4 +1,4 @@
-"""What blocks the close: unresolved cases by legal entity and period, from the counts the database keeps."""
+"""What blocks the close: unresolved cases by legal entity and period, and the journals of a period not posted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Count, Sum
+
 from exceptions import tallies
-from ledger.models import FiscalPeriod
+from ledger.models import FiscalPeriod, JournalEntry
+
+# Of a journal entry: not in the ERP yet, and meant to get there.
+NOT_POSTED = ("drafted", "ready", "posting", "blocked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,67 @@ def _period_states(entities: set[str], periods: set[str]) -> dict[tuple[str, str
     ):
         found.setdefault((entity, name), []).append((subledger, state))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is not done in one fiscal period. Sums as (minor units, currency), amounts only where there is a currency.
+
+    Cases know their entity and month, not the subledger: the periods of one month share them. `cases` is None where
+    the user may not see cases; `query` is what the queue is asked to show exactly these. `journals` are the period's
+    own, by state.
+    """
+
+    period: FiscalPeriod
+    cases: int | None
+    case_sums: list[tuple[int, str]]
+    reasons: list[tuple[str, int]]
+    query: str
+    journals: list[tuple[str, int]]
+    journal_sums: list[tuple[int, str]]
+
+    @property
+    def not_posted(self) -> int:
+        return sum(number for _, number in self.journals)
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.cases or self.journals)
+
+
+def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
+    """What a close of these periods would leave behind, in their order. Two statements, and one per entity and month.
+
+    `chosen` have their entity loaded.
+    """
+    months = dict.fromkeys((period.entity.code, period.name) for period in chosen)
+    cases = {(entity, name): tallies.blocking(user, entity, name) for entity, name in months}
+    may = user.has_perm("exceptions.view_case")
+    rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
+    summed = list(rows.values("period_id", "state", "currency").annotate(n=Count("id"), minor=Sum("total_minor")))
+    return [_left(period, cases[period.entity.code, period.name] if may else None, summed) for period in chosen]
+
+
+def _left(period: FiscalPeriod, cases: list[dict[str, Any]] | None, summed: list[dict[str, Any]]) -> Standing:
+    reasons: Counter[str] = Counter()
+    for row in cases or ():
+        reasons[row["reason"]] += row["cases"]
+    states: Counter[str] = Counter()
+    journal_sums: Counter[str] = Counter()
+    for row in summed:
+        if row["period_id"] == period.pk:
+            states[row["state"]] += row["n"]
+            journal_sums[row["currency"]] += row["minor"]
+    case_sums: Counter[str] = Counter()
+    for row in cases or ():
+        if row["currency"]:
+            case_sums[row["currency"]] += row["amount_minor"]
+    return Standing(
+        period=period,
+        cases=None if cases is None else sum(row["cases"] for row in cases),
+        case_sums=[(minor, currency) for currency, minor in sorted(case_sums.items())],
+        reasons=reasons.most_common(),
+        query=f"entity:{period.entity.code} period:{period.name}",
+        journals=[(state, states[state]) for state in NOT_POSTED if states[state]],
+        journal_sums=[(minor, currency) for currency, minor in sorted(journal_sums.items())],
+    )
