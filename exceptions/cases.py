@@ -251,3 +251,9 @@ def outcome_unknown(step_ids: Sequence[uuid.UUID], actor: str, text: str = "") -
         timeline.record([(case_id, "outcome_unknown", text, {}) for case_id in told], actor)
         batches.came_to("unknown", [{"step_id": step_id, "text": text} for step_id in told.values()])
     return list(told)
+
+
+def steps_closed_as(step_ids: Sequence[uuid.UUID], root_causes: Sequence[str]) -> set[uuid.UUID]:
+    """Those of the steps whose case was closed without fix for one of these causes."""
+    closed = Case.objects.filter(step_id__in=step_ids, state="closed_without_fix", root_cause__in=root_causes)
+    return {step_id for step_id in closed.values_list("step_id", flat=True) if step_id}

@@ -221,6 +221,15 @@ POLICIES: dict[R, Row] = {
         "Take the change back, or cancel and send an amended order.",
         "Checked again: it passes once the change is taken back. Closed without a fix, what was accepted stands.",
     ),
+    R.ORDER_NUMBER_TAKEN: Row(
+        "Order number of another system",
+        "{business_key} came from {source}, and another system has an order of that number.",
+        SALES, "high", 8, "order",
+        "Both orders: which system sent which, and whether they are one sale.",
+        "Have the sender give it a number of its own; one sale that two systems send is sent by one of them only.",
+        "Checked again: it passes only where the other order was accepted with the same content. "
+        "Closed without a fix, the other order stands.",
+    ),
     R.CUSTOMER_REFUSED: Row(
         "Customer refused by the platform", "{target} refused customer {customer}: {text}",
         BILLING, "high", 8, "customer",

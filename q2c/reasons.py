@@ -32,6 +32,7 @@ class Reason(enum.StrEnum):
     DISCOUNT_APPROVAL_REQUIRED = "discount_approval_required"
     TAX_REFUSED = "tax_refused"
     ORDER_CHANGED = "order_changed"
+    ORDER_NUMBER_TAKEN = "order_number_taken"
     # Billing
     CUSTOMER_REFUSED = "customer_refused"
     SUBSCRIPTION_REFUSED = "subscription_refused"

@@ -48,7 +48,10 @@ class AcceptOrder(Verb):
         tax, credit = platforms.serving("tax"), platforms.serving("credit")
         for work in orders.VERSIONS.leave_overtaken(works):
             order = there.get(work.fact.payload.order_number)
-            if order is not None and orders.is_older(work.fact, order):
+            anothers = order is not None and orders.is_anothers(work.fact, order)
+            if order is not None and anothers and order.accepted_at is None:
+                orders.refuse_number(work, order)
+            elif order is not None and not anothers and orders.is_older(work.fact, order):
                 work.outcome = Posted(reference="superseded", proof={"superseded_by": str(order.event_id)})
             elif order is not None and order.state not in ("received", "awaiting_approval"):
                 orders.check_unchanged(work, order)

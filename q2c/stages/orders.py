@@ -21,7 +21,24 @@ from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Finding, Measure, Work
 from q2c.stages.versions import Versions
 
-VERSIONS = Versions(stage="accept_order", noun="deal")
+# What another system sends under the same number is another order, and takes the place of none.
+VERSIONS = Versions(stage="accept_order", noun="deal", apart=("split_part(e.source, '/', 1)",))
+
+
+def is_anothers(fact: Fact, order: Order) -> bool:
+    """Whether another system sent the order. One system may have several sources, as in webshop/eu."""
+    return fact.source.partition("/")[0] != order.source.partition("/")[0]
+
+
+def refuse_number(work: Work, order: Order) -> None:
+    """Nobody changes an order that another system sent."""
+    work.reject(
+        Reason.ORDER_NUMBER_TAKEN,
+        f"Order {order.number} is there from {order.source}; {work.fact.source} sent another under the same number",
+        pointer="/order_number",
+        seen=order.number,
+        remedy="Send it under a number of its own",
+    )
 
 
 def is_older(fact: Fact, order: Order) -> bool:

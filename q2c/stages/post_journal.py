@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from exceptions import cases
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock, states
-from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Unavailable
+from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
+from q2c.contracts.documents import JournalDocument
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Invoice
 from q2c.reasons import Reason
 from q2c.stages import booking, sync_customer
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, OpenPort, Part, Said, Verb, Work
+
+# Root causes of a case closed without fix by which there never was such an invoice.
+_MISTAKES = ("duplicate", "test_data")
 
 
 class PostJournal(Verb):
@@ -45,8 +51,10 @@ class PostJournal(Verb):
         journal.mark_posting([work.notes["entry"].id for work in todo])
         views = journal.read([work.notes["entry"].id for work in todo])
         documents = dict(zip([view.id for view in views], booking.documents_of(views), strict=True))
+        earlier = _earlier([work.notes["entry"] for work in todo])
         for work in todo:
             work.request = documents[work.notes["entry"].id]
+            work.notes["earlier"] = earlier.get(work.notes["entry"].id, [])
 
     def ahead(self, open_port: OpenPort, works: Sequence[Work]) -> None:
         """The connector keeps the accounts, dimensions and periods that it finds good, for the seconds of a batch."""
@@ -56,6 +64,7 @@ class PostJournal(Verb):
         """What the ledger would refuse, or wrongly take, is caught before it is sent."""
         port = open_port(work.step.connection)
         (refused,) = port.check([work.request])
+        refused = refused or _held(port, work)
         return refused if refused is not None else port.post([work.request])[0]
 
     def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
@@ -84,6 +93,21 @@ class PostJournal(Verb):
     def failed(self, works: Sequence[Work]) -> None:
         journal.mark_blocked([work.notes["entry"].id for work in works if "entry" in work.notes])
 
+    def abandoned(self, works: Sequence[Work]) -> None:
+        """What was given up and is in no ledger makes room: a mirror entry for another one of the same journal, an
+        invoice that was a duplicate or a test for the true one. Any other stays, since people may book it by hand."""
+        unsent = [work for work in works if work.step.sent_at is None]
+        current = living(work.fact.payload.journal_id for work in unsent)
+        mistaken = cases.steps_closed_as([work.step.id for work in unsent], _MISTAKES)
+        given_up = {
+            entry.id: entry
+            for work in unsent
+            if (entry := current[work.fact.payload.journal_id]).reverses_id or work.step.id in mistaken
+        }
+        gone = set(journal.supersede(list(given_up)))
+        sales = [e.event_id for e in given_up.values() if e.id in gone and e.event_type == "InvoiceIssued"]
+        states.move(Invoice, "void", list(Invoice.objects.filter(event__in=sales).values_list("id", flat=True)))
+
     def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
         """As a replay would: looked up first. What is there is not sent again, whatever would refuse it now."""
         port = open_port(works[0].step.connection)
@@ -91,12 +115,43 @@ class PostJournal(Verb):
         absent = [i for i, found in enumerate(answers) if isinstance(found, NotFound)]
         refused = port.check([works[i].request for i in absent], whole=True) if absent else []
         for i, answer in zip(absent, refused, strict=True):
-            answers[i] = answer
+            answers[i] = answer or _held(port, works[i])
         return answers
 
     def preview(self, work: Work) -> dict[str, Any]:
         entry = work.notes.get("entry")
         return {"entry": journal.read([entry.id])[0]} if entry else {}
+
+
+def _earlier(entries: Sequence[JournalEntry]) -> dict[uuid.UUID, list[JournalDocument]]:
+    """By entry that is derived anew: what it was before, as that was or would have been sent."""
+    again = {(e.event_id, e.entity_id, e.rule_set): e.id for e in entries if e.generation > 1}
+    if not again:
+        return {}
+    before = JournalEntry.objects.filter(event_id__in=[key[0] for key in again], state="superseded")
+    owners = {entry.id: again.get((entry.event_id, entry.entity_id, entry.rule_set)) for entry in before}
+    views = journal.read(list(owners))
+    found: dict[uuid.UUID, list[JournalDocument]] = {}
+    for view, document in zip(views, booking.documents_of(views), strict=True):
+        if owner := owners[view.id]:
+            found.setdefault(owner, []).append(document)
+    return found
+
+
+def _held(port: Any, work: Work) -> Rejected | Unavailable | None:
+    """A ledger may say no and keep it all the same: what an entry was before it was derived anew is looked for, too."""
+    earlier = work.notes["earlier"]
+    for document, found in zip(earlier, port.find(earlier) if earlier else [], strict=True):
+        if isinstance(found, NotFound):
+            continue
+        if isinstance(found, Unavailable):
+            return found
+        there = found.document if isinstance(found, Posted) else found.text
+        text = (
+            f"{work.step.connection} holds {document.number}, which it had refused, as {there}: reverse it there first"
+        )
+        return Rejected(reason=Reason.CONTENT_DIFFERS, text=text)
+    return None
 
 
 def _await_customers(works: Sequence[Work]) -> None:

@@ -28,6 +28,7 @@ class Book:
     closed: set[str] = field(default_factory=set)
     missing: set[tuple[str, str]] = field(default_factory=set)
     refuse_all: str = ""
+    keeps_what_it_refuses: bool = False
     lose_answers: bool = False
     down: bool = False
     slow_s: float = 0.0
@@ -91,6 +92,9 @@ class PaperLedger:
         if self.book.down:
             return Unavailable(text="no answer")
         if self.book.refuse_all:
+            if self.book.keeps_what_it_refuses:
+                self.book.documents[journal.key] = journal
+                self.book.numbers[journal.key] = f"JE-{len(self.book.documents)}"
             return Rejected(reason=Reason.JOURNAL_REFUSED, code="NO", text=self.book.refuse_all)
         time.sleep(self.book.slow_s)
         with self.book.lock:

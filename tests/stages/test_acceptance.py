@@ -14,8 +14,10 @@ from django.db import transaction
 from exceptions.models import Approval, Case, Problem
 from q2c import clock
 from q2c.engine import breaker, gates, run, wake
+from q2c.engine import desk as cases
 from q2c.models import Attempt, Breaker, Connection, Customer, Event, Order, OrderGroup, OrderLine, Step
 from q2c.stages.controls.world import customers
+from tests.engine.makers import person
 from tests.intake.documents import order as document
 from tests.stages.conftest import Desk, tell
 
@@ -216,6 +218,41 @@ def test_a_deal_that_changes_after_acceptance_needs_a_person_the_same_again_does
     assert "accepted here" in desk.case.text
     assert (desk.order.state, desk.order.total_minor) == ("accepted", 1_250_000)
     assert desk.emitted() == ["OrderAccepted"]
+
+
+def test_an_order_of_another_system_under_the_same_number_takes_the_place_of_none(desk: Desk) -> None:
+    """The discount is moved into the price, by a system whose deal it is not: who must sign, still must."""
+    desk.comes("v1", **discounted(25))
+    desk.works()
+    assert desk.order.state == "awaiting_approval"
+    with desk.waits(10):
+        tell("OrderReceived", "w1", "rogue", document(**seats(10, unit_price="75", amount_minor=900_000)))
+        desk.works()
+    mine = Step.objects.get(event__source="webshop")
+    assert (mine.state, desk.order.state, desk.order.source, desk.asked().state) == (
+        "failed", "awaiting_approval", "webshop", "requested",
+    )  # fmt: skip
+    cases.approve(person("bea"), [desk.asked().id], "strategic account")
+    with desk.waits(20):
+        desk.works()
+    assert (desk.order.state, desk.order.source) == ("accepted", "webshop")
+    other = Case.objects.get(source="rogue")
+    assert (other.reason, other.state) == ("order_changed", "open")
+
+
+def test_a_number_that_another_system_has_is_told(desk: Desk) -> None:
+    """Also where the other order came to nothing."""
+    desk.comes("v1", closed_on="2020-01-01")
+    desk.works()
+    cases.close_without_fix(person("ann"), [desk.case.id], "a test", "test_data")
+    cases.approve(person("bea"), [desk.asked().id], "agreed")
+    with desk.waits(10):
+        tell("OrderReceived", "w1", "crm", document())
+        desk.works()
+    told = Case.objects.get(source="crm")
+    assert (told.reason, told.field) == ("order_number_taken", "/order_number")
+    assert "is there from webshop; crm sent another under the same number" in told.text
+    assert desk.order.source == "webshop"
 
 
 # Cancelled before there is anything to undo ---------------------------------------------------------------------------

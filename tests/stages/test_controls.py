@@ -243,7 +243,7 @@ ROWS = (
 # Told by the services, not by master data: test_acceptance.py and test_credit_and_tax.py.
 OF_SERVICES = {R.CREDIT_REFUSED, R.CREDIT_APPROVAL_REQUIRED, R.TAX_REFUSED}
 # Told of a deal that was accepted before: test_acceptance.py.
-OF_VERSIONS = {R.ORDER_CHANGED}
+OF_VERSIONS = {R.ORDER_CHANGED, R.ORDER_NUMBER_TAKEN}
 OF_ORDERS = {row.reason for row in ROWS}
 
 
@@ -335,7 +335,7 @@ def test_two_groups_of_one_name_are_told_and_break_nothing() -> None:
 
 def test_each_reason_of_the_controls_has_a_row_a_policy_and_a_fix() -> None:
     names = [*Reason]
-    block = names[names.index(R.CUSTOMER_UNKNOWN) : names.index(R.ORDER_CHANGED) + 1]
+    block = names[names.index(R.CUSTOMER_UNKNOWN) : names.index(R.ORDER_NUMBER_TAKEN) + 1]
     assert set(block) == OF_ORDERS | OF_SERVICES | OF_VERSIONS
     for reason in block:
         policy = POLICIES[reason]

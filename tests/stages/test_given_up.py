@@ -1,0 +1,111 @@
+"""Journals that are given up, and what may take their place. DE01 sold ORD-1 to Acme in October 2026; it is 3 November."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from exceptions.models import Approval, Case
+from ledger.models import JournalEntry
+from q2c import clock
+from q2c.engine import desk
+from q2c.models import Invoice, Step
+from tests.engine.makers import NOW, case, issue, order, person, run_all
+from tests.stages.test_invoices_and_journals import _remap
+from tests.stages.test_reversals import _reverse, posted
+
+pytestmark = pytest.mark.django_db
+
+
+def give_up(stuck: Case, root_cause: str) -> None:
+    """Ann asks that the case be closed without fix, Bea approves."""
+    desk.close_without_fix(person("ann"), [stuck.id], "nobody needs it", root_cause)
+    asked = Approval.objects.get(state="requested", case=stuck)
+    desk.approve(person("bea"), [asked.id], "agreed")
+    assert Case.objects.get(id=stuck.id).state == "closed_without_fix"
+
+
+def test_a_mirror_that_was_given_up_makes_room_for_another(company: Any) -> None:
+    """Its cost centre is switched off in the ledger; the reversal is asked for again once it is back."""
+    original = posted(company)
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    _reverse(original)
+    first = JournalEntry.objects.get(reverses=original)
+    stuck = Case.objects.get(stage="post_journal")
+    assert (first.state, stuck.reason) == ("blocked", "dimension_inactive")
+    give_up(stuck, "platform_setup")
+    assert JournalEntry.objects.get(id=first.id).state == "superseded"
+    assert JournalEntry.objects.get(id=original.id).state == "posted"
+    company["erp-de"].inactive.clear()
+    _reverse(original, name="r-2")
+    second = JournalEntry.objects.exclude(state="superseded").get(reverses=original)
+    assert (second.state, JournalEntry.objects.get(id=original.id).state) == ("posted", "reversed")
+    assert company["erp-de"].writes == 2
+    assert sum(line.amount_minor for line in second.lines.all()) == 0
+
+
+@pytest.mark.parametrize(("root_cause", "invoice", "entry"), [
+    ("duplicate", "voided", "superseded"), ("test_data", "voided", "superseded"), ("other", "recorded", "blocked"),
+])  # fmt: skip
+def test_an_invoice_that_never_was_one_is_voided_with_its_journal(
+    company: Any, root_cause: str, invoice: str, entry: str
+) -> None:
+    """Any other stands in the books: people may book it by hand, and nothing may take its place unseen."""
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    issue("INV-1", order())
+    run_all()
+    give_up(case("INV-1"), root_cause)
+    assert (Invoice.objects.get().state, JournalEntry.objects.get().state) == (invoice, entry)
+
+
+def test_the_true_invoice_takes_the_place_of_a_duplicate_that_was_given_up(company: Any) -> None:
+    of = order()
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    issue("INV-1", of)
+    run_all()
+    give_up(case("INV-1"), "duplicate")
+    company["erp-de"].inactive.clear()
+    issue("INV-2", of)
+    run_all()
+    assert Invoice.objects.get(number="INV-2").state == "posted"
+    assert company["erp-de"].writes == 1
+
+
+def test_what_the_ledger_may_hold_stays_as_it_is(company: Any) -> None:
+    company["erp-de"].lose_answers = True
+    issue("INV-1", order())
+    run_all()
+    company["erp-de"].down = True
+    Step.objects.filter(stage="post_journal").update(attempts=99)
+    with clock.at(NOW + dt.timedelta(minutes=2)):
+        run_all()
+    stuck = case("INV-1")
+    assert Step.objects.get(id=stuck.step_id).sent_at is not None
+    give_up(stuck, "duplicate")
+    assert (Invoice.objects.get().state, JournalEntry.objects.get().state) == ("recorded", "blocked")
+
+
+def test_a_ledger_that_says_no_and_keeps_it_gets_no_second_document(company: Any) -> None:
+    """As one whose own script breaks after it has saved. The mapping is changed meanwhile: another key would be sent."""
+    book = company["erp-de"]
+    book.refuse_all, book.keeps_what_it_refuses = "Error in script", True
+    issue("INV-1", order())
+    run_all()
+    assert case("INV-1").reason == "journal_refused"
+    book.refuse_all, book.keeps_what_it_refuses = "", False
+    _remap("CC-420")
+    ann = person("ann")
+    desk.replay_one(ann, case("INV-1").id)
+    run_all()
+    stuck = case("INV-1")
+    assert (stuck.state, stuck.reason) == ("open", "content_differs")
+    assert "which it had refused, as JE-1" in stuck.text
+    assert (len(book.documents), book.writes) == (1, 0)
+    # Reversed or deleted there, the new one is sent.
+    book.documents.clear()
+    book.numbers.clear()
+    desk.replay_one(ann, stuck.id)
+    run_all()
+    assert JournalEntry.objects.get(state="posted").document_number == "JE-1"
