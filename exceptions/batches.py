@@ -257,3 +257,12 @@ def progress(batch: ReplayBatch) -> Progress:
             result.amounts.setdefault(outcome, {})[row["currency"]] = row["minor"]
     result.done = sum(result.items.get(outcome, 0) for outcome in ("confirmed", "failed_again"))
     return result
+
+
+def counts(batch_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, int]]:
+    """How many items came to each outcome, for each of these batches: one statement."""
+    found: dict[uuid.UUID, dict[str, int]] = {id_: {} for id_ in batch_ids}
+    rows = ReplayItem.objects.filter(batch__in=batch_ids).values_list("batch_id", "outcome").annotate(n=Count("id"))
+    for batch_id, outcome, n in rows.order_by():
+        found[batch_id][outcome] = n
+    return found

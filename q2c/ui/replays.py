@@ -21,6 +21,7 @@ from q2c.money import Money
 from q2c.reading import followed
 from q2c.ui import lists, parts, story
 from q2c.ui.acting import answering, back, whole
+from q2c.ui.formats import number
 from q2c.ui.frame import tell
 from q2c.ui.rights import right
 
@@ -36,7 +37,21 @@ def replays(request: HttpRequest) -> HttpResponse:
     """The latest first."""
     seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by")
     page = lists.page_of(request, seen, {"created": "created_at"}, "-created", rows=ROWS)
-    return render(request, "replays/replays.html", {"page": page})
+    counts = batches.counts([batch.id for batch in page])
+    rows = [(batch, worth(batch), became(batch, counts[batch.id]), counts[batch.id]) for batch in page]
+    return render(request, "replays/replays.html", {"page": page, "rows": rows})
+
+
+def worth(batch: ReplayBatch) -> list[Money]:
+    """What it was about, by currency."""
+    return [Money(minor, code) for code, minor in sorted(batch.totals.items())]
+
+
+def became(batch: ReplayBatch, counts: Mapping[str, int]) -> str:
+    """Its state as a person would say it: finished is no success where something failed."""
+    if batch.state != "finished" or not counts.get("failed_again"):
+        return batch.state
+    return "partly_failed" if counts.get("confirmed") else "failed"
 
 
 def _batch(request: HttpRequest, batch_id: uuid.UUID) -> ReplayBatch:
@@ -55,7 +70,8 @@ def replay(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
         "crumbs": [parts.Crumb("Replays", reverse("replays")), parts.Crumb(f"R-{batch.number}")],
         **_listed(request, batch),
         "impact": _impact(batch) if batch.state == "dry_run" else [],
-        "send_label": f"Send {batch.size:,}",
+        "send_label": f"Send {number(batch.size)}" if batch.size > 1 else "Send it",
+        "send_right": "exceptions.bulk_replay" if batch.size > 1 else "exceptions.replay_case",
         "canary": batch.canary or (CANARY if batch.size > 10 else 0),
         "stop_after": batch.stop_after or (STOP_AFTER if batch.size > 10 else 0),
         **standing(request.user, batch),
@@ -94,8 +110,11 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
     after = followed.counts(user, batch.id) if now.items.get("confirmed") else followed.Counts()
     return {
         "batch": batch,
-        "sums": [Money(minor, code) for code, minor in sorted(batch.totals.items())],
+        "sums": worth(batch),
+        "became": became(batch, now.items),
         "looked": looked,
+        # Nothing would go through: sending it wants a second thought.
+        "hopeless": looked["fails"] > 0 and not looked["passes"] and not looked["unseen"],
         "counts": now.items,
         "on_its_way": sent,
         "after": after,
@@ -105,8 +124,8 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
             # What was left out, at first or since, has nothing to come to.
             label=f"R-{batch.number}", total=sum(now.items.values()) - now.items.get("skipped", 0),
             done=now.items.get("confirmed", 0), failed=now.items.get("failed_again", 0), unknown=unknown,
-            state=batch.state if not moving else "running", url="",
-            note=f"{sent:,} sent, not confirmed yet" if sent else "",
+            state=became(batch, now.items) if not moving else "running", url="",
+            note=f"{number(sent)} sent, not confirmed yet" if sent else "",
         ),
     }  # fmt: skip
 

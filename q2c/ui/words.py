@@ -93,6 +93,8 @@ _COMMON = {
 _OF_NOUN = {
     ("step", "accepted"): Look("With the platform", "busy", "hourglass"),
     ("offer", "open"): Look("Offered", "busy", "info"),
+    ("batch", "partly_failed"): Look("Some failed", "bad", "octagon-alert"),
+    ("replay", "partly_failed"): Look("Some failed", "bad", "octagon-alert"),
     ("period", "open"): Look("Open", "good", "circle-dot"),
     ("period", "closed"): Look("Closed", "bad", "lock"),
     ("period", "reopened"): Look("Reopened", "warn", "rotate-ccw"),

@@ -1,0 +1,99 @@
+"""The list of replays says what became of each, and a replay's page keeps up with what is sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from exceptions.models import Case, ReplayBatch
+from q2c.engine import desk
+from tests.engine.makers import case, issue, order, run_all
+from tests.ui.people import boss, page, read
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stopped(company: Any) -> Case:
+    """A journal whose cost centre is inactive in the ERP."""
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    issue("INV-1", order())
+    run_all()
+    return case("INV-1")
+
+
+def row(text: str, number: int) -> str:
+    """One replay's row of the list."""
+    return next(part for part in text.split("<tr data-row>") if f"R-{number}<" in part)
+
+
+def test_each_replay_says_its_worth_and_what_became_of_it(client: Any, company: Any, stopped: Case) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    again = desk.replay_one(rosa, stopped.id)
+    run_all()
+    company["erp-de"].inactive.clear()
+    through = desk.replay_one(rosa, stopped.id)
+    run_all()
+    text = page(client, "/replays")
+    failed = row(text, again.number)
+    assert "tone-bad" in failed and "1 failed" in failed and "Finished" not in failed and "tone-good" not in failed
+    good = row(text, through.number)
+    assert "Finished" in good and "1 confirmed" in good and "tone-bad" not in good
+    assert stopped.currency in read(client, "/replays") and 'class="money"' in good
+    # The page of it says the same.
+    text = page(client, f"/replays/{again.id}")
+    assert "Every case that was sent failed again" in text and "Finished" not in text
+
+
+def test_statements_of_the_list_do_not_grow_with_its_rows(
+    client: Any, company: Any, stopped: Case, django_assert_num_queries: Any
+) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    desk.plan(rosa, [stopped.id])
+    page(client, "/replays")
+    with CaptureQueriesContext(connection) as few:
+        page(client, "/replays")
+    for _ in range(5):
+        desk.plan(rosa, [stopped.id])
+    with django_assert_num_queries(len(few)):
+        page(client, "/replays")
+
+
+def test_heading_and_buttons_keep_up_while_it_runs(client: Any, company: Any, stopped: Case) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    company["erp-de"].inactive.clear()
+    batch = desk.replay_one(rosa, stopped.id)
+    live = page(client, f"/replays/{batch.id}/progress")
+    assert 'id="stands" hx-swap-oob="true"' in live and "Cancel the rest" in live
+    run_all()
+    live = page(client, f"/replays/{batch.id}/progress")
+    assert "Cancel the rest" not in live, "nothing is left to cancel"
+    assert re.search(r'id="stands" hx-swap-oob="true"><span class="badge tone-good">', live)
+    assert 'id="lead" hx-swap-oob="true"' in live and 'id="doing"' in live
+
+
+def test_what_would_all_fail_is_sent_only_after_a_question(client: Any, company: Any, stopped: Case) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    issue("INV-2", order("ORD-2"))
+    run_all()
+    batch = desk.plan(rosa, [stopped.id, case("INV-2").id])
+    text = page(client, f"/replays/{batch.id}")
+    assert 'class="button primary" type="submit" data-key="y"' not in text
+    assert 'data-dialog="send-anyway"' in text and "All 2 of them would fail again" in text
+    client.post(f"/replays/{batch.id}/send", {"canary": "1", "stop_after": "1"})
+    batch.refresh_from_db(fields=["canary"])
+    assert batch.canary == 1
+    company["erp-de"].inactive.clear()
+    run_all()
+    batch = desk.plan(rosa, [case("INV-2").id])
+    text = page(client, f"/replays/{batch.id}")
+    assert "send-anyway" not in text and 'class="button primary" type="submit" data-key="y"' in text
+    assert ReplayBatch.objects.count() == 2
