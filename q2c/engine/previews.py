@@ -11,12 +11,18 @@ from q2c.engine.replay import DryRun
 
 
 def shown(run: DryRun) -> dict[str, Any]:
-    """{passes, findings, checks: [{name, ok, text}], journal or None, other}: minor units, ISO 8601 dates."""
+    """{passes, sure, findings, checks: [{name, ok, text}], journal or None, other}: minor units, ISO 8601 dates.
+
+    Not `sure` is what a platform that was asked did not answer to.
+    """
     entry, checks = _entry(run.preview)
-    rest = {name: value for name, value in run.preview.items() if name not in ("entry", "journal", "findings")}
+    rest = {name: value for name, value in run.preview.items() if name not in ("entry", "journal")}
+    if not run.would_pass:
+        rest.pop("would", None)
     return {
         "stage": run.stage,
         "passes": run.would_pass,
+        "sure": run.platform != "silent",
         "findings": run.findings,
         "checks": [*checks, *_platform(run)],
         "journal": journal(entry) if entry is not None else None,

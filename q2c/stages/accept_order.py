@@ -14,7 +14,7 @@ from q2c.reasons import APPROVALS
 from q2c.stages import credit_and_tax, customers, orders, platforms, totals
 from q2c.stages.controls import CONTROLS
 from q2c.stages.controls.world import World, world
-from q2c.stages.verb import Fact, Finding, OpenPort, Part, Verb, Work
+from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 
 
 class AcceptOrder(Verb):
@@ -132,7 +132,19 @@ class AcceptOrder(Verb):
 
     def preview(self, work: Work) -> dict[str, Any]:
         work.notes["found"] = orders.unsigned([work])[work.step.id]
-        return {"findings": [finding.text for finding in work.notes.get("found", [])], "would": "accept the order"}
+        return {"would": "accept the order"} if "world" in work.notes else {}
+
+    def asks(self, work: Work) -> str:
+        wanted = work.request
+        return " and ".join(name for name in (wanted.credit, wanted.tax) if name)
+
+    def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
+        """Credit and tax are asked as a replay would ask them; neither keeps anything of it."""
+        answers = credit_and_tax.ask_all(open_port, works)
+        unsigned = orders.unsigned(works)
+        for work in works:
+            work.notes["found"] = unsigned[work.step.id]
+        return [None if isinstance(answer, Posted) else answer for answer in answers]
 
 
 def check(order: OrderDocument, data: World) -> list[Finding]:

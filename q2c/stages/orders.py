@@ -169,7 +169,7 @@ def _is_still_over(finding: Finding, work: Work) -> bool:
     """A discount stays what it is; a credit is over the limit that was in force then, or was paid off since."""
     if finding.reason != Reason.CREDIT_APPROVAL_REQUIRED or finding.measure is None:
         return True
-    # A dry run does not ask the credit service, so it tells nothing about credit.
+    # Before the credit service is asked, there is nothing to tell about credit.
     owed: Mapping[tuple[str, str], Decimal] | None = work.notes.get("owed")
     if owed is None:
         return False
