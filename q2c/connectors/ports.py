@@ -119,9 +119,11 @@ class Subscriptions(Customers, Protocol):
 
     def is_activated(self, subscription: str, phase: int, on: dt.date, key: str) -> Lookup: ...
 
-    def cancel(self, subscription: str, on: dt.date, key: str) -> Outcome: ...
+    def cancel(self, subscription: str, on: dt.date, key: str) -> Outcome:
+        """Of a subscription that is not there: Rejected(RECORD_MISSING), and nothing else is told so."""
 
-    def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup: ...
+    def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
+        """NotFound when it is there and goes on; Rejected(RECORD_MISSING) when it is not there at all."""
 
 
 # The field of a Rejected that tells a draft, or a cancelled one, from an invoice that cannot be read.

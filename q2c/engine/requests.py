@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -27,7 +28,8 @@ REASON_MAX = 400
 def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, token: str = "") -> Stored:
     """Ask that an order be undone. Raises Refused without the right, NotPossible where there is nothing to undo.
 
-    The same `token` again is the same request: two presses of one button ask once.
+    A request that failed gives its place to this one. The same `token` again is the same request: two presses of one
+    button ask once.
     """
     _require(user, CANCEL, "cancel an order")
     said = _reason(reason)
@@ -35,7 +37,8 @@ def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, to
         current = Order.objects.select_for_update().get(id=order.id)
         if current.state not in OPEN_ORDERS:
             raise NotPossible(f"Order {order.number} is {current.state}; there is nothing left to cancel")
-        _not_asked_yet("cancel_order", order.number, f"Order {order.number} is being cancelled already", token)
+        under_way = f"Order {order.number} is being cancelled already"
+        _not_asked_yet("cancel_order", order.number, under_way, token, set(OPEN) - {"failed"})
         payload = OrderCancelRequested(order_number=order.number, effective_on=effective_on, reason=said)
         return _store("OrderCancelRequested", payload, user, order.correlation_id, token)
 
@@ -77,9 +80,9 @@ def _reason(text: str) -> str:
     return said
 
 
-def _not_asked_yet(stage: str, business_key: str, text: str, token: str) -> None:
+def _not_asked_yet(stage: str, business_key: str, text: str, token: str, states_: Iterable[str] = OPEN) -> None:
     """Whoever presses again with the same token is told what the first press was told."""
-    rows = Step.objects.filter(stage=stage, business_key=business_key, state__in=OPEN)
+    rows = Step.objects.filter(stage=stage, business_key=business_key, state__in=states_)
     if token:
         rows = rows.exclude(event__source_id=token)
     if rows.exists():

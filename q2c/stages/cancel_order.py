@@ -1,27 +1,48 @@
 """cancel_order: undoes provision_billing. What is provisioned is cancelled in billing, then the order here.
 
-A day still to come is waited for: what begins before it begins, what would begin on it or later does not.
+A day still to come is waited for: what begins before it begins, what would begin on it or later does not. No
+subscription is cancelled before the day on which it starts. What may be in billing although its step was given up is
+looked up there, and cancelled like the others where it is.
+
+A newer request takes the place of those for the same order that failed.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from exceptions import cases
 from ledger.models import LegalEntity
 from q2c import clock, states
-from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Unavailable
+from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
 from q2c.contracts.events import OrderCancelRequested, OrderFact
-from q2c.models import Order, Step, Subscription
+from q2c.models import Connection, Order, Step, Subscription
 from q2c.reasons import Reason
 from q2c.stages import orders, platforms
 from q2c.stages.entity_time import midnight
+from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 # What may be leaving something behind while the order is cancelled: it is waited for.
 _UNDER_WAY = ("running", "accepted", "unknown")
+_SETTLING = ("name", "time_limit_s", "settle_s")
+_ENDED = ("cancelled", "expired")
 _GIVEN_UP = ("accept_order", "provision_billing", "activate_subscription")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ending:
+    """One subscription to cancel. `maybe`: its step was given up after something had left, so it need not be there."""
+
+    connection: str
+    number: str
+    on: dt.date
+    maybe: bool = False
 
 
 class CancelOrder(Verb):
@@ -34,6 +55,9 @@ class CancelOrder(Verb):
         billing = platforms.serving("billing")
         zones = dict(LegalEntity.objects.values_list("code", "timezone"))
         return [[_part(fact.payload, found.get(fact.payload.order_number), billing, zones)] for fact in facts]
+
+    def planned(self, facts: Sequence[Fact]) -> None:
+        _supersede(Step.objects.filter(business_key__in={fact.payload.order_number for fact in facts}))
 
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = [work.fact.payload.order_number for work in works]
@@ -54,17 +78,18 @@ class CancelOrder(Verb):
                     remedy="Correct the order number",
                 )  # fmt: skip
             else:
-                live = [s for s in order.subscriptions.all() if s.state not in ("cancelled", "expired")]
-                work.notes |= {"order": order, "live": live}
-                work.request = [(s.connection, s.number, work.fact.payload.effective_on) for s in live]
-                if not live:
+                work.request = _endings(order, work.fact.payload.effective_on)
+                if not work.request:
                     work.outcome = Posted(reference=order.number)
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """One subscription after the other; each is looked up before it is cancelled, so a replay goes on."""
         done: list[Posted] = []
-        for connection, number, on in work.request:
-            outcome: Outcome = open_port(connection).cancel(number, on, work.step.key)
+        for ending in work.request:
+            searched_at = clock.now()
+            outcome: Outcome = open_port(ending.connection).cancel(ending.number, ending.on, work.step.key)
+            if _is_not_there(ending, outcome):
+                outcome = _nothing_there(ending, searched_at)
             if not isinstance(outcome, Posted):
                 return outcome
             done.append(outcome)
@@ -73,8 +98,11 @@ class CancelOrder(Verb):
     def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
         done: list[Posted] = []
         nothing: NotFound | None = None
-        for connection, number, on in work.request:
-            found: Lookup = open_port(connection).is_cancelled(number, on, work.step.key)
+        for ending in work.request:
+            searched_at = clock.now()
+            found: Lookup = open_port(ending.connection).is_cancelled(ending.number, ending.on, work.step.key)
+            if _is_not_there(ending, found):
+                found = _nothing_there(ending, searched_at)
             if isinstance(found, Posted):
                 done.append(found)
             elif isinstance(found, NotFound):
@@ -88,13 +116,18 @@ class CancelOrder(Verb):
         begun = _under_way(list(locked))
         for work in works:
             order = locked[work.fact.payload.order_number]
-            if order.number in begun:
+            asked = {ending.number for ending in work.request}
+            more = [e.number for e in _endings(order, work.fact.payload.effective_on) if e.number not in asked]
+            if order.number in begun or more:
+                what = begun.get(order.number) or f"has come to {', '.join(more)}"
                 work.reject(
-                    Reason.PLATFORM_BUSY, f"Order {order.number} {begun[order.number]} meanwhile",
+                    Reason.PLATFORM_BUSY, f"Order {order.number} {what} meanwhile",
                     remedy="Replay: what was made by then is cancelled, too",
                 )  # fmt: skip
                 continue
-            states.move(Subscription, "cancel", [subscription.id for subscription in work.notes["live"]])
+            _supersede(Step.objects.filter(business_key=order.number).exclude(id=work.step.id))
+            live = order.subscriptions.exclude(state__in=_ENDED).values_list("id", flat=True)
+            states.move(Subscription, "cancel", list(live))
             if not states.move(Order, "cancel", [order.id]):
                 continue
             _give_up(order)
@@ -102,6 +135,13 @@ class CancelOrder(Verb):
                 "OrderCancelled",
                 OrderFact(order_id=str(order.id), order_number=order.number, reason=work.fact.payload.reason),
             )
+
+    def failed(self, works: Sequence[Work]) -> None:
+        """Whoever asks again must not wait for what failed: it gives its place up, and so do those before it."""
+        for work in works:
+            earlier = Step.objects.filter(business_key=work.step.business_key, seq__lt=work.step.seq)
+            _supersede(earlier)
+        Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
 
 
 def _part(asked: OrderCancelRequested, order: Order | None, billing: str, zones: Mapping[str, str]) -> Part:
@@ -125,9 +165,15 @@ def _under_way(numbers: Sequence[str]) -> dict[str, str]:
     """Order number → what is being made of it right now, or may have been."""
     rows = Step.objects.filter(stage__in=("accept_order", "provision_billing"), business_key__in=numbers)
     found: dict[str, str] = {}
-    for number, stage, state, sent_at in rows.values_list("business_key", "stage", "state", "sent_at"):
+    settle_s = {name: limit + settle for name, limit, settle in Connection.objects.values_list(*_SETTLING)}
+    columns = ("business_key", "stage", "state", "sent_at", "connection")
+    for number, stage, state, sent_at, connection in rows.values_list(*columns):
         if state == "failed" and sent_at is not None:
             found[number] = f"may be there by {stage}, which failed and waits for its case"
+        elif state == "abandoned" and sent_at is not None:
+            # Until then an empty search says nothing.
+            if clock.now() < sent_at + clock.seconds(settle_s.get(connection, 0)):
+                found.setdefault(number, f"may still come to {connection} by {stage}, which was given up")
         elif state in _UNDER_WAY or (state == "waiting" and sent_at is not None):
             found.setdefault(number, f"is in the middle of {stage}")
     return found
@@ -138,11 +184,55 @@ def _is_being_checked(number: str) -> bool:
     return Step.objects.filter(stage="accept_order", business_key=number, state="waiting").exists()
 
 
+def _endings(order: Order, effective_on: dt.date) -> list[_Ending]:
+    """What of an order is to be cancelled in billing: what stands there for all we know, and what may."""
+    subscriptions = list(order.subscriptions.all())
+    live = [
+        _Ending(connection=s.connection, number=s.number, on=max(effective_on, s.starts_on))
+        for s in subscriptions
+        if s.state not in _ENDED
+    ]
+    known = {s.group for s in subscriptions}
+    on = max(effective_on, order.starts_on)
+    return live + [
+        _Ending(connection=connection, number=subscription_number(order, group), on=on, maybe=True)
+        for group, connection in _left_there(order)
+        if group not in known
+    ]
+
+
+def _left_there(order: Order) -> Iterable[tuple[str, str]]:
+    """Groups whose step was given up although something of it had left for billing, with its connection."""
+    if order.state == "cancelled":
+        return ()
+    given_up = Step.objects.filter(
+        stage="provision_billing", business_key=order.number, state="abandoned", sent_at__isnull=False
+    )
+    return dict(given_up.order_by("seq").values_list("part", "connection")).items()
+
+
+def _is_not_there(ending: _Ending, said: Outcome | Lookup) -> bool:
+    return ending.maybe and isinstance(said, Rejected) and said.reason == Reason.RECORD_MISSING
+
+
+def _nothing_there(ending: _Ending, searched_at: dt.datetime) -> Posted:
+    proof = {"searched_at": searched_at.isoformat(), "not_there": ending.number}
+    return Posted(reference="", found=True, proof=proof)
+
+
+def _supersede(steps: QuerySet[Step]) -> None:
+    """Of these, the requests that failed are given up for a newer one."""
+    failed = steps.filter(stage="cancel_order", state="failed").order_by("id").values_list("id", flat=True)
+    text = "a newer request to cancel the order took its place"
+    moved: list[uuid.UUID] = states.move(Step, "abandon", list(failed), reason=Reason.SUPERSEDED, text=text)
+    cases.resolve_for({id_: {} for id_ in moved}, actor="q2c", resolution="superseded")
+
+
 def _all(done: Sequence[Posted]) -> Posted:
     """The cancellations together, under the documents that people see."""
     return Posted(
-        reference=", ".join(one.reference for one in done)[:200],
-        document=", ".join(one.document for one in done)[:200],
+        reference=", ".join(one.reference for one in done if one.reference)[:200],
+        document=", ".join(one.document for one in done if one.document)[:200],
         found=all(one.found for one in done),
         proof={"cancelled": [one.proof | {"document": one.document} for one in done]},
     )

@@ -15,8 +15,11 @@ from q2c.ui.rights import Denied
 Ask = Callable[[dt.date, str, str], object]
 
 
-def ask(request: HttpRequest, act: Ask, happened: str, then: str) -> bool:
-    """Read `effective_on`, `reason` and `token` of the form and act; tell how it went. Denied without the right."""
+def ask(request: HttpRequest, act: Ask, happened: str, then: Callable[[dt.date], str]) -> bool:
+    """Read `effective_on`, `reason` and `token` of the form and act; tell how it went. Denied without the right.
+
+    `then` says what follows from the day that was asked for.
+    """
     try:
         day = dt.date.fromisoformat(request.POST.get("effective_on", ""))
     except ValueError:
@@ -29,7 +32,7 @@ def ask(request: HttpRequest, act: Ask, happened: str, then: str) -> bool:
         return False
     except Refused as error:
         raise Denied(error.right) from error
-    tell(request, "busy", happened, then)
+    tell(request, "busy", happened, then(day))
     return True
 
 

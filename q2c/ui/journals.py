@@ -227,6 +227,6 @@ def reverse(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
             request,
             lambda day, reason, token: requests.reverse_journal(request.user, entry, day, reason, token),
             f"Reversal of {entry.number} is asked for.",
-            "A second person decides. Until then nothing is booked.",
+            lambda _day: "A second person decides. Until then nothing is booked.",
         )
     return redirect("journal", entry_id=entry.id)

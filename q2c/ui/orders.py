@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from q2c.engine import requests
 from q2c.models import Order
 from q2c.reading import order as whole_order
 from q2c.reading import orders
-from q2c.ui import asking, csv, links, story
+from q2c.ui import asking, csv, formats, links, story
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
@@ -82,7 +83,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "trace": links.to("trace", q=order.number),
         "cancel": links.to("order-cancel", order.id),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
-        "today": clock.today(),
+        "cancel_on": max(clock.today(), order.starts_on),
         "token": keys.new_id(),
     }
     return render(request, "order/page.html", context)
@@ -124,6 +125,13 @@ def cancel(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
             request,
             lambda day, reason, token: requests.cancel_order(request.user, order, day, reason, token),
             f"Cancellation of {order.number} is asked for.",
-            "Its subscriptions are cancelled in billing first, then the order.",
+            lambda day: _what_follows(order, day),
         )
     return redirect("order", order_id=order.id)
+
+
+def _what_follows(order: Order, day: dt.date) -> str:
+    said = "Its subscriptions are cancelled in billing first, then the order."
+    if day >= order.starts_on:
+        return said
+    return f"{said} They start on {formats.day_text(order.starts_on)}, so billing is told that day."

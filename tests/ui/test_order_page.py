@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from q2c import clock, keys
+from q2c.connectors.outcomes import Rejected
 from q2c.contracts.documents import InvoiceGroup
 from q2c.models import Event, Order, Step, Subscription
 from q2c.reading import controls
@@ -166,6 +167,25 @@ def test_two_presses_ask_once(client, order):
     assert "being cancelled already" in client.post(f"/orders/{order.id}/cancel", other, follow=True).content.decode()
     assert Event.objects.filter(type="OrderCancelRequested").count() == 1
     assert Step.objects.filter(stage="cancel_order").count() == 1
+
+
+def test_an_order_that_has_not_begun_is_cancelled_as_of_its_start(client, order):
+    """Billing ends nothing before its term: the dialog offers the first day, and says so where an earlier is chosen."""
+    Order.objects.filter(id=order.id).update(starts_on=dt.date(2026, 12, 1))
+    client.force_login(boss())
+    text = page(client, f"/orders/{order.id}")
+    assert 'name="effective_on" value="2026-12-01"' in text and "no day before they start" in text
+    text = client.post(f"/orders/{order.id}/cancel", form(text), follow=True).content.decode()
+    assert "so billing is told that day" in text
+
+
+def test_a_cancellation_that_failed_is_asked_for_again(client, order):
+    client.force_login(boss())
+    client.post(f"/orders/{order.id}/cancel", form(page(client, f"/orders/{order.id}")))
+    make.run("cancel_order", lambda work: Rejected(reason=Reason.SUBSCRIPTION_REFUSED, text="Not in its term"))
+    text = client.post(f"/orders/{order.id}/cancel", form(page(client, f"/orders/{order.id}")), follow=True)
+    assert "is asked for" in text.content.decode()
+    assert sorted(Step.objects.filter(stage="cancel_order").values_list("state", flat=True)) == ["abandoned", "waiting"]
 
 
 @pytest.mark.parametrize(

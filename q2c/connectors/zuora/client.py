@@ -254,15 +254,9 @@ class Zuora:
 
     def cancel(self, subscription: str, on: dt.date, key: str) -> Outcome:
         """An order that cancels, at once: the number of the order is made of the subscription's."""
-        known = self.is_cancelled(subscription, on, key)
+        known, found = self._cancelled(subscription, on)
         if not isinstance(known, NotFound):
             return known
-        try:
-            found = self.reader.get(f"/v1/subscriptions/{_quoted(subscription)}")
-        except Absent:
-            return Rejected(reason=Reason.RECORD_MISSING, text=f"Zuora has no subscription {subscription}")
-        except ReadRefused as refused:
-            return refused.outcome
         today = clock.today(str(self.config.options.get("zone") or "UTC"))
         body = orders.cancel_body(str(found["accountNumber"]), subscription, on, today, key)
         answer = self._write("POST", "/v1/orders", body, "cancel_order", Reason.SUBSCRIPTION_REFUSED)
@@ -274,19 +268,35 @@ class Zuora:
         return read_after_send(seen, f"{body['orderNumber']} is not readable yet")
 
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
+        return self._cancelled(subscription, on)[0]
+
+    def _cancelled(self, subscription: str, on: dt.date) -> tuple[Lookup, dict[str, Any]]:
+        """Whether it is, and the subscription as it reads where it is not."""
         searched_at = clock.now()
         number = numbers.cancel_number(subscription)
         try:
             order = self.reader.order(number)
         except Absent:
-            return NotFound(searched_at=searched_at)
+            return self._not_cancelled(subscription, searched_at)
         except ReadRefused as refused:
-            return refused.outcome
+            return refused.outcome, {}
         dates = orders.cancellation_dates(order, subscription)
         if dates != {on.isoformat()}:
-            return self._differs("order", number, [f"it cancels on {', '.join(sorted(dates)) or 'no day'}, not {on}"])
+            wrong = [f"it cancels on {', '.join(sorted(dates)) or 'no day'}, not {on}"]
+            return self._differs("order", number, wrong), {}
         proof = {"found_at": searched_at.isoformat(), "compared": {"date": on.isoformat()}}
-        return Posted(reference=subscription, document=number, found=True, proof=proof)
+        return Posted(reference=subscription, document=number, found=True, proof=proof), {}
+
+    def _not_cancelled(self, subscription: str, searched_at: dt.datetime) -> tuple[Lookup, dict[str, Any]]:
+        """What was never there is told apart from what was not cancelled yet."""
+        try:
+            found = self.reader.get(f"/v1/subscriptions/{_quoted(subscription)}")
+        except Absent:
+            text = f"Zuora has no subscription {subscription}"
+            return Rejected(reason=Reason.RECORD_MISSING, text=text), {}
+        except ReadRefused as refused:
+            return refused.outcome, {}
+        return NotFound(searched_at=searched_at), found
 
     # What stood in the way
 

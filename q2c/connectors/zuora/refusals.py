@@ -89,7 +89,7 @@ def outcome_of(answer: Answer, reasons: Reasons, reason: Reason, *, writes: bool
 
 def is_absent(answer: Answer, reasons: Reasons) -> bool:
     """The record asked for does not exist; a gateway without the address answers 404 without a code."""
-    return reasons.category == 40 or (answer.status == 404 and bool(reasons.code))
+    return reasons.category == 40 or (answer.status == 404 and reasons.code not in ("", "404"))
 
 
 def _reset_s(answer: Answer) -> float | None:

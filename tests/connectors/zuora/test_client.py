@@ -223,7 +223,9 @@ def test_a_cancelled_subscription_is_cancelled_once_and_its_advance_credited(ten
     assert client.cancel("S-SO-1001-DE", on, key(5)).found
     other = client.cancel("S-SO-1001-DE", dt.date(2026, 3, 1), key(5))
     assert isinstance(other, Rejected) and other.reason == Reason.CONTENT_DIFFERS
-    assert client.cancel("S-NOBODY", on, key(5)).reason == Reason.RECORD_MISSING
+    for ask in (client.cancel, client.is_cancelled):
+        missing = ask("S-NOBODY", on, key(5))
+        assert isinstance(missing, Rejected) and (missing.reason, missing.held) == (Reason.RECORD_MISSING, False)
     assert tenant.run("2026-12-31")["invoices"] == 1
     credit = client.invoice(list(client.changed_invoices(SINCE))[-1].reference)
     assert credit.issued_on == on and [line.net_minor for line in credit.lines] == [-50_000]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from q2c.connectors.http import Answer
 from q2c.connectors.outcomes import (
     NotFound,
     Posted,
@@ -19,6 +20,7 @@ from q2c.connectors.outcomes import (
     Unknown,
 )
 from q2c.connectors.zuora.client import Zuora
+from q2c.connectors.zuora.refusals import is_absent, reasons_of
 from q2c.reasons import Reason
 from tests.connectors.zuora.tenant import (
     Tenant,
@@ -37,6 +39,7 @@ SINCE = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 
 BUSY = pytest.param("too_many", Reason.PLATFORM_BUSY, 7, id="429 with Retry-After")
 DOWN = pytest.param("unavailable", Reason.PLATFORM_UNAVAILABLE, 5, id="503")
+MISSING = b'{"success": false, "reasons": [{"code": 50000040, "message": "Cannot find entity by key: S-9."}]}'
 BEFORE = pytest.param("drop_before", None, None, id="dropped before")
 
 
@@ -198,3 +201,10 @@ def test_the_connections_places_are_kept(tenant: Tenant) -> None:
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(lambda _: client.probe(), range(4))) == [None] * 4
     assert time.monotonic() - began >= 0.4
+
+
+def test_an_address_that_nobody_serves_says_nothing_about_a_record() -> None:
+    for body, absent in ((b"<h1>Not Found</h1>", False), (b'{"message": "no Route matched"}', False), (MISSING, True)):
+        answer = Answer(status=404, headers={}, body=body, elapsed_s=0)
+        reasons = reasons_of(answer)
+        assert reasons is not None and is_absent(answer, reasons) == absent, body

@@ -1,0 +1,60 @@
+"""When an order is cancelled, and which of several requests counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from exceptions.models import Case
+from q2c.models import Step, Subscription
+from tests.scenarios.conftest import HARBOR, Story, order
+from tests.stages.conftest import tell
+from tests.stages.test_provisioning import cancel, deal, seats, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_no_subscription_is_cancelled_before_it_starts(story: Story) -> None:
+    """Sold on 2 February to start in December, withdrawn at once: billing is told the first day of the term."""
+    with story.on("2026-02-02"):
+        story.close(deal("SO-1", {"US": HARBOR}, seats("US"), starts="2026-12-01"))
+        cancel(story, on="2026-02-02")
+    assert (order("SO-1").state, Subscription.objects.get().state) == ("cancelled", "cancelled")
+    (ended,) = story.platforms.records("zuora", "subscription")
+    assert ended["body"]["cancelledOn"] == "2026-12-01"
+    (proof,) = Step.objects.get(stage="cancel_order").proof["cancelled"]
+    assert proof["compared"] == {"date": "2026-12-01"}
+    assert not Case.objects.exists()
+
+
+def test_a_newer_request_takes_the_place_of_one_that_failed(story: Story) -> None:
+    with story.on("2026-02-02"):
+        story.close(deal("SO-1", {"US": HARBOR}, seats("US")))
+    with story.on("2026-03-05", "09:00"):
+        story.flow.work()
+        story.platforms.fault("zuora", "business_failure", "create_order", times=1)
+        cancel(story, on="2026-03-05")
+        assert (order("SO-1").state, states("cancel_order")) == ("active", {"failed": 1})
+    with story.on("2026-03-05", "10:00"):
+        cancel(story, on="2026-03-06")
+        # What is still to come does not keep the one that failed open beside it.
+        assert states("cancel_order") == {"abandoned": 1, "waiting": 1}
+        case = Case.objects.get()
+        assert (case.state, case.resolution) == ("resolved", "superseded")
+    with story.on("2026-03-06", "12:00"):
+        story.flow.work()
+    assert (order("SO-1").state, states("cancel_order")) == ("cancelled", {"abandoned": 1, "done": 1})
+    (ended,) = story.platforms.records("zuora", "subscription")
+    assert ended["body"]["cancelledOn"] == "2026-03-06"
+
+
+def test_a_request_that_was_there_already_goes_on_when_the_one_before_it_fails(story: Story) -> None:
+    with story.on("2026-02-02"):
+        story.close(deal("SO-1", {"US": HARBOR}, seats("US")))
+    with story.on("2026-03-05"):
+        story.flow.work()
+        story.platforms.fault("zuora", "business_failure", "create_order", times=1)
+        for name, on in (("c-1", "2026-03-04"), ("c-2", "2026-03-05")):
+            tell("OrderCancelRequested", name, "back-office", {"order_number": "SO-1", "effective_on": on})
+        story.flow.work()
+    assert (order("SO-1").state, states("cancel_order")) == ("cancelled", {"abandoned": 1, "done": 1})
+    assert Case.objects.get().resolution == "superseded"
