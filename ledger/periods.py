@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+from django.contrib.auth import get_user_model
+
 from ledger.facts import Finding
 from ledger.models import FiscalPeriod, LegalEntity
 from ledger.models.entity import fiscal_year
 from ledger.models.period import SUBLEDGERS
-from q2c import states
+from q2c import clock, states
 from q2c.reasons import Reason
 
 
@@ -19,21 +21,25 @@ class ReasonMissing(ValueError):
 
 def ensure_year(entity: LegalEntity, year: int) -> list[FiscalPeriod]:
     """The twelve months of a fiscal year in each subledger, open where they did not exist. Idempotent."""
-    FiscalPeriod.objects.bulk_create(
-        [
-            FiscalPeriod(
-                entity=entity,
-                subledger=subledger,
-                name=f"{start:%Y-%m}",
-                fiscal_year=year,
-                starts_on=start,
-                ends_on=end,
-            )
-            for start, end in _months(year, entity.fiscal_year_start_month)
-            for subledger in SUBLEDGERS
-        ],
-        ignore_conflicts=True,
-    )
+    there = set(FiscalPeriod.objects.filter(entity=entity).values_list("subledger", "name"))
+    wanted = [
+        FiscalPeriod(
+            entity=entity,
+            subledger=subledger,
+            name=f"{start:%Y-%m}",
+            fiscal_year=year,
+            starts_on=start,
+            ends_on=end,
+        )
+        for start, end in _months(year, entity.fiscal_year_start_month)
+        for subledger in SUBLEDGERS
+        if (subledger, f"{start:%Y-%m}") not in there
+    ]
+    FiscalPeriod.objects.bulk_create(wanted, ignore_conflicts=True)
+    # Those that somebody else made meanwhile have their history from them.
+    made = FiscalPeriod.objects.filter(pk__in=[period.pk for period in wanted])
+    why = f"Periods of fiscal year {year}"
+    FiscalPeriod.history.bulk_history_create(made, default_change_reason=why, default_date=clock.now())
     return list(FiscalPeriod.objects.filter(entity=entity, fiscal_year=year))
 
 
@@ -87,11 +93,18 @@ def reopen(period: FiscalPeriod, *, by: str, why: str) -> FiscalPeriod:
 
 
 def _move(period: FiscalPeriod, steps: list[str], by: str, why: str) -> FiscalPeriod:
+    person = get_user_model().objects.filter(username=by).first()
     with states.acting(by, why):
-        period._change_reason = why[:100]  # type: ignore[attr-defined]
-        for step in steps:
+        for step in steps[:-1]:
             getattr(period, step)()
-            period.save()
+            # One version for all steps of a move; each step has its transition row.
+            period.save_without_historical_record()  # type: ignore[attr-defined]
+        getattr(period, steps[-1])()
+        period._change_reason = (why if person else f"{why} (by {by})")[:100]  # type: ignore[attr-defined]
+        period._history_user = person  # type: ignore[attr-defined]
+        period.save()
+        # A later save of the same object is somebody else's.
+        del period._history_user  # type: ignore[attr-defined]
     return period
 
 

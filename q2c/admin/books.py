@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -191,6 +193,21 @@ class PostingRuleAdmin(ImportedAdmin):
         shown = [field.name for field in PostingRule._meta.fields if field.editable and field.name != "effective_to"]
         return tuple(name for name in shown if name != "id")
 
+    def changes_below(self, rows: Sequence[Any]) -> dict[Any, list[dict[str, str]]]:
+        """Its lines are saved after it, and before its next version is."""
+        found: dict[Any, list[dict[str, str]]] = {}
+        if not rows:
+            return found
+        lines = PostingRuleLine.history.filter(rule_id=rows[0].id).order_by("history_date", "history_id")
+        last: dict[int, Any] = {}
+        for line in lines:
+            before, last[line.id] = last.get(line.id), line
+            if told := _line_change(line, before):
+                owner = next((row for row in rows if row.history_date <= line.history_date), None)
+                if owner is not None:
+                    found.setdefault(owner.pk, []).append(told)
+        return found
+
     @admin.action(description="Make a new version", permissions=["add"])
     def new_version(self, request: HttpRequest, chosen: Any) -> HttpResponse | None:
         """The same rule again, to be changed, from a day on; the old version ends on that day."""
@@ -213,6 +230,20 @@ class PostingRuleAdmin(ImportedAdmin):
             "lead": f"{rule} ends where the new version begins.",
         }  # fmt: skip
         return TemplateResponse(request, "admin/ask.html", context)
+
+
+def _line_change(line: Any, before: Any) -> dict[str, str] | None:
+    """One version of a rule's line against the one before; None where it says the same."""
+    old, new = _line_said(before) if before is not None else "", "" if line.history_type == "-" else _line_said(line)
+    if old == new:
+        return None
+    return {"field": f"Line {line.position}", "old": old or "none", "new": new or "taken away"}
+
+
+def _line_said(line: Any) -> str:
+    given = f" {json.dumps(line.dimensions)}" if line.dimensions else ""
+    summed = ", summed per entry" if line.grouping == "entry" else ""
+    return f"{line.side} {line.measure} {line.account_role}{given}{summed}"
 
 
 def again(rule: PostingRule, on: dt.date, why: str) -> PostingRule:

@@ -18,9 +18,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV
-from simple_history.admin import SimpleHistoryAdmin
 
 from q2c import clock
+from q2c.admin.history import HistoryAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import ConfirmForm, FileForm, ReasonForm
 
@@ -49,7 +49,7 @@ class VisibleMixin:
         return found.visible_to(request.user) if hasattr(found, "visible_to") else found
 
 
-class MasterAdmin(VisibleMixin, SimpleHistoryAdmin):
+class MasterAdmin(VisibleMixin, HistoryAdmin):
     """One kind of record that people own. `choices`: text fields whose values are other records' keys."""
 
     form: Any = ReasonForm

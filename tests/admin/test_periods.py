@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import re
 
 import pytest
 from django.urls import reverse
 
-from exceptions.models import Case
-from ledger.models import FiscalPeriod, JournalEntry
+from exceptions.models import Case, Policy
+from ledger import periods
+from ledger.models import FiscalPeriod, JournalEntry, LegalEntity, PostingRule
+from q2c import clock
+from q2c.models import Connection, Transition
+from tests.admin.forms import change
 from tests.engine import makers
 
 pytestmark = pytest.mark.django_db
+# After all that tests were given to begin with.
+LATER = dt.datetime(2027, 6, 1, 9, tzinfo=dt.UTC)
 
 
 def period(entity="DE01", subledger="receivables", name="2026-10"):
@@ -81,3 +88,86 @@ def test_what_is_left_does_not_forbid_the_close(browser, unfinished):
     client.post(address, {"change_reason": "The rest goes to November"})
     assert period("US01").state == "closed"
     assert JournalEntry.objects.filter(period=october, state="blocked").count() == 1
+
+
+# History
+
+
+def history(client, record):
+    """The rows of a record's history page, newest first, as [what, changes, by, why]."""
+    meta = record._meta
+    page = client.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_history", args=[record.pk]))
+    body = re.search(r"<tbody>(.*?)</tbody>", page.content.decode(), re.S)[1]
+    rows = [re.findall(r"<td.*?>(.*?)</td>", row, re.S) for row in body.split("</tr>")[:-1]]
+    return [[" ".join(html.unescape(re.sub(r"<[^>]+>", " ", cell)).split()) for cell in row] for row in rows]
+
+
+def test_the_history_of_a_period_has_one_row_per_move_with_who_and_why(browser, company):
+    client, october = browser("Controller"), period()
+    for verb, why in (("soft-close", "Bills are in"), ("close", "October is done")):
+        client.post(
+            f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?ids={october.pk}", {"change_reason": why}
+        )
+    periods.reopen(october := period(), by="cleo", why="A late invoice")
+    periods.close(october, by="controller", why="Now it is")
+    assert history(client, october) == [
+        ["Changed", "State: open → closed", "controller", "Now it is"],
+        # Who is no user of ours is named with the reason.
+        ["Changed", "State: closed → open", "q2c no person", "A late invoice (by cleo)"],
+        ["Changed", "State: soft closed → closed", "controller", "October is done"],
+        ["Changed", "State: open → soft closed", "controller", "Bills are in"],
+        ["Added", "As it was made", "q2c no person", "Periods of fiscal year 2026"],
+    ]
+    moves = Transition.objects.filter(record_id=october.pk).order_by("id").values_list("source", "target")
+    assert list(moves)[-2:] == [("open", "soft_closed"), ("soft_closed", "closed")]
+
+
+def test_a_period_made_before_its_making_was_kept_tells_its_first_move(browser, company):
+    october = period()
+    FiscalPeriod.history.all().delete()
+    periods.close(october, by="cleo", why="Done")
+    assert history(browser(), october) == [["Changed", "State: open → closed", "q2c no person", "Done (by cleo)"]]
+
+
+def test_a_person_is_not_taken_for_who_changes_the_same_object_later(browser, company):
+    browser("Controller")
+    october = periods.close(period(), by="controller", why="Done")
+    october.name = "2026-1O"
+    october.save()
+    assert october.history.first().history_user is None
+
+
+def test_years_are_made_once_with_one_version_each(company):
+    entity = LegalEntity.objects.get(code="DE01")
+    for _ in range(2):
+        assert len(periods.ensure_year(entity, 2026)) == 36
+    assert FiscalPeriod.history.filter(entity=entity, fiscal_year=2026).count() == 36
+
+
+def test_the_history_of_a_rule_tells_what_became_of_its_lines(browser, busy):
+    client, rule = browser("Finance systems"), PostingRule.objects.filter(used_at=None).first()
+    line, was = rule.lines.first(), str(rule.lines.first())
+    index = list(rule.lines.values_list("pk", flat=True)).index(line.pk)
+    url = reverse("admin:ledger_postingrule_change", args=[rule.pk])
+    with clock.at(LATER):
+        change(client, url, **{f"lines-{index}-account_role": "bank"}, change_reason="Straight to the bank")
+    (what, changes, by, why), *_ = history(client, rule)
+    assert (what, by, why) == ("Changed", "finance-systems", "Straight to the bank")
+    assert changes.startswith(f"Line {line.position}: {was}") and "→" in changes and " bank" in changes
+
+
+def test_the_history_of_a_policy_and_of_a_connection(browser, busy):
+    client, policy, connection = browser(), Policy.objects.first(), Connection.objects.first()
+    before = policy.service_level_h
+    url = reverse("admin:exceptions_policy_change", args=[policy.pk])
+    with clock.at(LATER):
+        change(client, url, service_level_h=str(before + 1), change_reason="Slower")
+    changed = f"Service level h: {before} → {before + 1}"
+    assert history(client, policy)[0] == ["Changed", changed, "root", "Slower"]
+    Connection.objects.filter(pk=connection.pk).update(vendor="netsuite", base_url="https://1.suitetalk.example")
+    url = reverse("admin:q2c_connection_change", args=[connection.pk])
+    change(client, url, title="New name", change_reason="Renamed")
+    change(client, url, new_credentials='{"token_secret": "n3w-s3cret"}', change_reason="New secret")
+    (secret, renamed, *_) = history(client, connection)
+    assert secret == ["Changed", "Nothing that is kept here (not kept: credentials)", "root", "New secret"]
+    assert "Title: erp-de → New name" in renamed[1] or "Title: erp-us → New name" in renamed[1]
