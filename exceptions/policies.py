@@ -71,8 +71,9 @@ POLICIES: dict[R, Row] = {
         "Unreadable message", "A message from {source} could not be read and was kept as it came.",
         PLATFORM, "high", 8, "event",
         "The raw message beside the error: which line or field, and whether others of this source fail too.",
-        "Have the sender correct and send it again, or correct the message here where the meaning is beyond doubt.",
-        "The corrected message enters like a new one; the original stays on the case.",
+        "Have the sender correct it and send it again; what came from a platform can be read from it once more on the "
+        "case. Nobody edits a message here. One that is not needed is closed without a fix.",
+        "Sent again, it enters like any other and ends this case; the original stays on the case.",
     ),
     R.EVENT_CONFLICT: Row(
         "Same id, different content", "{source} sent {business_key} again under the same id with different content.",

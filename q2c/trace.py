@@ -105,6 +105,8 @@ UNION ALL SELECT 'journal', correlation_id FROM ledger_journalentry WHERE id = %
 UNION ALL SELECT 'case', correlation_id FROM exceptions_case WHERE id = %(id)s
 """
 _CASE = "SELECT 'case', correlation_id FROM exceptions_case WHERE number = %(number)s"
+# With or without the three characters that make it fit for software that minds no case.
+_SALESFORCE_ID = re.compile(r"^[0-9a-zA-Z]{15}(?:[A-Z0-5]{3})?$")
 _CASE_NUMBER = re.compile(r"^C-([0-9]{1,15})$", re.IGNORECASE)
 
 
@@ -114,11 +116,22 @@ def find(user: Any, query: str) -> Trace:
     found = Trace(query=query)
     if not query or not query.isprintable():
         return found
-    ids = dict.fromkeys(correlation_id for _, correlation_id in _seeds(found, query))
-    _gather(found, user, list(ids))
+    for spelled in spellings(query):
+        ids = dict.fromkeys(correlation_id for _, correlation_id in _seeds(found, spelled))
+        _gather(found, user, list(ids))
+        if found:
+            break
     if not found:
         found.candidates = _of_customer(user, query)
     return found
+
+
+def spellings(query: str) -> list[str]:
+    """As typed, then in capitals, as most numbers are given; each stays a look-up by an index.
+
+    An id of Salesforce tells two records apart by nothing but their letters' case: only as typed.
+    """
+    return list(dict.fromkeys([query] if _SALESFORCE_ID.match(query) else [query, query.upper()]))
 
 
 def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:

@@ -44,6 +44,6 @@ def _called(text: str) -> QuerySet[Any]:
     documents = billed.values_list(Concat(Value("invoice:"), "number", output_field=TextField()), flat=True)
     parts = [
         JournalEntry.objects.filter(condition).values("id")
-        for condition in (by_number, Q(document_number=text), Q(business_document__in=documents))
+        for condition in (by_number, Q(document_number__in=[text, text.upper()]), Q(business_document__in=documents))
     ]
     return parts[0].union(*parts[1:])

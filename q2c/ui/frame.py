@@ -60,7 +60,7 @@ KEYS = (
         "Move",
         (("j", "next row"), ("k", "previous row"), ("Enter", "open"), ("x", "select"), ("X", "select up to here")),
     ),
-    ("Act", (("c", "claim"), ("a", "assign"), ("y", "replay"), ("e", "edit"), ("h", "snooze"))),
+    ("Act", (("c", "claim"), ("a", "assign"), ("y", "replay"), ("h", "snooze"))),
     ("Find", (("/", "search"), ("f", "filter this list"), ("g", "then a letter: go to a page"), ("?", "this help"))),
 )
 

@@ -33,6 +33,11 @@ document.addEventListener("click", (event) => {
     open.close();
     return;
   }
+  // The dialogs of a selection share one form: required are the fields of the one that is sent, and no other's.
+  const pressed = event.target.closest("button[type=submit]");
+  for (const field of pressed?.form?.elements ?? []) {
+    if ("required" in field.dataset) field.required = field.closest("dialog") === pressed.closest("dialog");
+  }
   const copier = event.target.closest("[data-copy]");
   if (copier) {
     navigator.clipboard.writeText(copier.dataset.copy).then(() => {
@@ -47,6 +52,14 @@ document.addEventListener("click", (event) => {
   }
   const refused = event.target.closest("[aria-disabled=true]");
   if (refused) event.preventDefault();
+});
+
+// Blanks alone are no reason: said in the dialog, where what was typed stays.
+document.addEventListener("input", (event) => {
+  const field = event.target;
+  if (field.matches("textarea[required], textarea[data-required]")) {
+    field.setCustomValidity(field.value && !field.value.trim() ? "Blanks alone say nothing." : "");
+  }
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {

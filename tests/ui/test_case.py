@@ -169,6 +169,17 @@ def test_verbs_of_one_case(company: Any, mia: Any) -> None:
     assert "Write something" in act(mia, case, verb="comment", text=" ")
 
 
+def test_what_must_be_written_is_asked_for_in_its_dialog(company: Any, mia: Any) -> None:
+    case = refused(company)
+    text = page(mia, f"/cases/{case.id}")
+    for field in ("close-why", "comment-text"):
+        assert re.search(rf'<textarea id="{field}"[^>]* required>', text), field
+    # In the queue all dialogs share the form of the selection: required only while theirs is sent (frame.js).
+    text = page(mia, "/queue?tab=all")
+    for field in ("bulk-close-why", "bulk-comment-text"):
+        assert re.search(rf'<textarea id="{field}"[^>]* form="bulk" data-required>', text), field
+
+
 def test_disabled_buttons_say_why(company: Any, mia: Any) -> None:
     case = refused(company)
     eve = with_rights("eve", "view_case")

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from exceptions.models import Case
 from ledger.models import JournalEntry
-from q2c import clock
+from q2c import clock, trace
 from q2c.connectors.outcomes import Rejected
 from q2c.engine import desk
 from q2c.models import Customer, Invoice, Order, Step, Subscription
@@ -55,6 +55,17 @@ def test_any_identifier_leads_to_the_whole_journey(client, journey):
         assert "Order O-1" in text and "Invoice INV-2" in text and "O-2" not in text, name
         assert posted.document_number in text and "November is closed" in text, name
         assert f"/orders/{journey.id}" in text and f"/invoices/{Invoice.objects.get(number='INV-2').id}" in text
+
+
+def test_small_letters_find_what_is_written_in_capitals(client, journey):
+    client.force_login(boss())
+    posted = JournalEntry.objects.get(business_document="invoice:INV-1")
+    for name in ("o-1", "inv-1", posted.number.lower(), posted.document_number.lower()):
+        assert "Order O-1" in page(client, f"/trace?q={name}"), name
+    assert trace.spellings("je3000") == ["je3000", "JE3000"] and trace.spellings("JE3000") == ["JE3000"]
+    # Two ids of Salesforce may differ by nothing but the case of a letter.
+    for name in ("006ab00000cdefg", "006ab00000cdefgAAA"):
+        assert trace.spellings(name) == [name]
 
 
 def test_each_document_is_a_chapter_in_the_order_of_time(client, journey):
