@@ -16,6 +16,7 @@ from django.db.models import BooleanField, Expression, F, Func, Q, QuerySet, Val
 from exceptions.errors import QueryError
 from exceptions.models import Case
 from exceptions.models.case import ENDED, TO_DO, UNRESOLVED
+from q2c import clock
 
 COUNT_MAX = 1000
 
@@ -121,8 +122,8 @@ def _read(cursor: str) -> tuple[bool, tuple[dt.datetime, uuid.UUID]]:
     try:
         backward, instant, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         when = dt.datetime.fromisoformat(instant)
-        if when.tzinfo is None:
-            raise ValueError("naive")
+        if when.tzinfo is None or not clock.is_tellable(when):
+            raise ValueError("no instant of ours")
         return bool(backward), (when, uuid.UUID(key))
     except (ValueError, TypeError, AttributeError, binascii.Error, UnicodeError):
         raise QueryError("This page address is broken; start from the first page") from None

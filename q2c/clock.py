@@ -21,6 +21,11 @@ def today(zone: str = "UTC") -> dt.date:
     return now().astimezone(ZoneInfo(zone)).date()
 
 
+def is_tellable(day: dt.date) -> bool:
+    """Whether a day, or an instant, from outside is one: close to either end of time no zone and no sum holds it."""
+    return 1900 <= day.year <= 9000
+
+
 def is_moved() -> bool:
     """Whether now() differs from the machine's clock."""
     return _frozen is not None or _offset != dt.timedelta(0)

@@ -11,10 +11,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.db.models import ProtectedError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV
@@ -116,12 +117,25 @@ class MasterAdmin(VisibleMixin, HistoryAdmin):
         announce(request, _touched(request), since)
         return answer
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        self._be_id(self.model, object_id)
+        return super().history_view(request, object_id, extra_context)
+
+    def _be_id(self, model: type[models.Model], text: str) -> None:
+        """Raises Http404 for what no record of the model can have as its id."""
+        try:
+            model._meta.pk.to_python(unquote(text))
+        except ValidationError:
+            raise Http404(f"There is no {self.opts.verbose_name} {text[:60]}") from None
+
     def history_form_view(
         self, request: HttpRequest, object_id: str, version_id: str, extra_context: Any = None
     ) -> HttpResponse:
         """An old version is looked at, never put back: that would carry states with it, and asks no right to change."""
         if request.method not in {"GET", "HEAD"}:
             raise PermissionDenied("An old version is not put back: change the record, and say why.")
+        self._be_id(self.model, object_id)
+        self._be_id(self.model.history.model, version_id)
         return super().history_form_view(request, object_id, version_id, extra_context)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.views.decorators.csrf import csrf_exempt
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from q2c import clock
 from q2c.api.problems import Problem
 
 _PAGING = {"cursor", "limit", "format"}
@@ -72,9 +75,14 @@ def days(column: str) -> tuple[filters.DateFilter, filters.DateFilter]:
 def instants(column: str) -> tuple[filters.IsoDateTimeFilter, filters.IsoDateTimeFilter]:
     """Filters `…_from` and `…_before` on an instant."""
     return (
-        filters.IsoDateTimeFilter(column, "gte", help_text="This instant or later"),
-        filters.IsoDateTimeFilter(column, "lt", help_text="Before this instant"),
+        filters.IsoDateTimeFilter(column, "gte", help_text="This instant or later", validators=[_tellable]),
+        filters.IsoDateTimeFilter(column, "lt", help_text="Before this instant", validators=[_tellable]),
     )
+
+
+def _tellable(instant: dt.datetime) -> None:
+    if not clock.is_tellable(instant):
+        raise ValidationError("Send an instant of the years 1900 to 9000.", code="invalid")
 
 
 def by_method(**views: Any) -> Any:

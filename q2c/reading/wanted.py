@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from q2c import money
+from q2c import clock, money
 
 TEXT_MAX = 200
 
@@ -67,7 +67,7 @@ def _day(given: Mapping[str, str], name: str, wanted: Wanted) -> dt.date | None:
         wanted.wrong.append((name, f"“{text[:20]}” is no day; write it like 2026-10-31"))
         return None
     # A day beyond what an instant can hold would fail only in the database.
-    if not 1900 <= found.year <= 9000:
+    if not clock.is_tellable(found):
         wanted.wrong.append((name, f"{text} lies too far away"))
         return None
     return found

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from django.http import HttpRequest
 
 from exceptions.errors import NotPossible, Refused
+from q2c import clock
 from q2c.ui.frame import tell
 from q2c.ui.rights import Denied
 
@@ -22,6 +23,8 @@ def ask(request: HttpRequest, act: Ask, happened: str, then: Callable[[dt.date],
     """
     try:
         day = dt.date.fromisoformat(request.POST.get("effective_on", ""))
+        if not clock.is_tellable(day):
+            raise ValueError
     except ValueError:
         tell(request, "bad", "Nothing was asked for.", "The day is missing or no date; write it like 2026-10-31.")
         return False

@@ -12,7 +12,6 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
 from exceptions import casework, sentences
@@ -80,10 +79,9 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 
 def _redate(request: HttpRequest, case: Case) -> None:
     """Ask that a late document be booked in the first open period."""
-    try:
-        day = dt.date.fromisoformat(request.POST.get("effective_on", ""))
-    except ValueError:
-        raise NotPossible("The day is missing or no date; write it like 2026-12-01") from None
+    day = _instant(
+        request.POST.get("effective_on", ""), "The day is missing or no date; write it like 2026-12-01"
+    ).date()
     decisions.ask_to_redate(request.user, case.id, day, request.POST.get("reason", "").strip())
     tell(request, "busy", "Another date is asked for.", "A second person decides. Until then nothing is booked.")
 
@@ -105,8 +103,8 @@ def _look_again(request: HttpRequest, case: Case) -> None:
 
 def _chosen(request: HttpRequest) -> Sequence[uuid.UUID] | QuerySet[Case]:
     if request.POST.get("scope") == "filter":
-        as_of = parse_datetime(request.POST.get("as_of", ""))
-        if as_of is None or as_of.tzinfo is None:
+        as_of = _instant(request.POST.get("as_of", ""), "The list has no time; reload it and choose again")
+        if as_of.tzinfo is None:
             raise NotPossible("The list has no time; reload it and choose again")
         return desk.chosen(request.user, request.POST.get("query", ""), request.POST.get("tab", "open"), as_of)
     try:
@@ -176,10 +174,7 @@ def _until(request: HttpRequest) -> dt.datetime | None:
     """A number of hours, or a moment in the person's own zone; a moment goes before hours."""
     moment, hours = request.POST.get("until", "").strip(), request.POST.get("hours", "").strip()
     if moment:
-        try:
-            found = dt.datetime.fromisoformat(moment)
-        except ValueError:
-            raise NotPossible("Write the time like 2026-11-30T09:00") from None
+        found = _instant(moment, "Write the time like 2026-11-30T09:00")
         zone = ZoneInfo(request.preferences.zone)  # type: ignore[attr-defined]
         return found if found.tzinfo else found.replace(tzinfo=zone)
     if not hours:
@@ -187,6 +182,17 @@ def _until(request: HttpRequest) -> dt.datetime | None:
     if not hours.isascii() or not hours.isdigit() or not 0 < int(hours) <= 24 * 366:
         raise NotPossible("Snooze for at least an hour and at most a year")
     return clock.now() + dt.timedelta(hours=int(hours))
+
+
+def _instant(text: str, otherwise: str) -> dt.datetime:
+    """What a form sent as an instant. Raises NotPossible with `otherwise`."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise NotPossible(otherwise) from None
+    if not clock.is_tellable(found):
+        raise NotPossible(otherwise)
+    return found
 
 
 def _wake(request: HttpRequest, ids: list[uuid.UUID]) -> None:

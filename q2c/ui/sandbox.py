@@ -143,8 +143,12 @@ def change(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     if fields is None:
         raise Http404(f"{kind} cannot be edited in this sandbox.")
     back = _back(request, links.to("sandbox-records", vendor, kind))
+    key = request.POST.get("key", "").strip()
+    if not key:
+        tell(request, "bad", "Nothing was changed.", "The form names no record; reload the page and change it there.")
+        return HttpResponseRedirect(back)
     try:
-        record = switches.record(kind, request.POST.get("key", ""))
+        record = switches.record(kind, key)
         changed = sandbox_forms.changes(request.POST, record["body"], fields)
     except (Silent, sandbox_forms.Wrong) as error:
         if isinstance(error, Silent):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from q2c import clock
 from q2c.ui.sandbox_words import TOGGLES, Words, label
 
 # What a switch is given where a person gives nothing.
@@ -94,9 +95,10 @@ def clock_value(state: Mapping[str, Any]) -> str:
 def instant(text: str) -> str | None:
     """A datetime field's value as an instant in UTC; None where it is none."""
     try:
-        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC).isoformat()
+        found = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
     except ValueError:
         return None
+    return found.isoformat() if clock.is_tellable(found) else None
 
 
 # Records

@@ -43,6 +43,15 @@ def _request(client):
     return request
 
 
+@pytest.mark.parametrize("model", MODELS, ids=IDS)
+def test_an_id_that_is_none_is_not_found(browser, model):
+    """As Django's own pages have it: not there, or back to where one was, with a word about it."""
+    client = browser()
+    old = [f"{address(model, 'history', 'zz')}{version}/" for version in ("zz", "1")]
+    for url in (address(model, "change", "zz"), address(model, "history", "zz"), *old):
+        assert client.get(url).status_code in (302, 404), url
+
+
 def test_every_page_opens_with_data(browser, busy):
     client = browser()
     opened = set()

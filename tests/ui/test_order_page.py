@@ -195,6 +195,7 @@ def test_a_cancellation_that_failed_is_asked_for_again(client, order):
         ({"reason": "x" * 401}, "400 are kept"),
         ({"effective_on": "soon"}, "no date"),
         ({"effective_on": ""}, "no date"),
+        ({"effective_on": "0001-01-01"}, "no date"),
     ],
 )
 def test_a_form_that_lacks_something_asks_for_nothing(client, order, wrong, said):

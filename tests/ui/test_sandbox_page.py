@@ -185,6 +185,17 @@ def test_only_what_may_be_edited_is(client, engineer, credit, form, why):
     assert credit.records("customer") == before
 
 
+def test_a_form_without_a_record_or_without_values_breaks_nothing(client, engineer, netsuite):
+    """As a script sends it: no key; or every field of the record emptied."""
+    for kind, words in netsuite.state()["editable"].items():
+        address = f"/sandbox/netsuite/records/{kind}"
+        emptied = {f"field.{field}": "" for field in words["fields"]}
+        assert "names no record" in said(client, f"{address}/change", **emptied)
+        for record in netsuite.records(kind)[:1]:
+            assert said(client, f"{address}/change", key=record["id"], save="1", **emptied)
+        page(client, address)
+
+
 def test_records_page_by_page_and_by_what_they_hold(client, engineer, credit):
     many = [{"id": f"N-{i:03}", "currency": "USD", "soft_limit": "1", "hard_limit": "1"} for i in range(60)]
     credit.seed(customers=many)
