@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from exceptions.sentences import listed
 from ledger import journal
 from q2c import clock, states
 from q2c.connectors.outcomes import Blocker, Posted, Unavailable
@@ -123,16 +124,29 @@ def _again(work: Work, double: Invoice) -> None:
     if not differing:
         work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
         return
-    what = ", ".join(name.replace("_", " ") for name in differing)
+    what = listed([f"another {_NAMES.get(name, name.replace('_', ' '))}" for name in differing])
     work.reject(
         Reason.INVOICE_DUPLICATE,
-        f"Invoice {invoice.invoice_number} is recorded already, and comes again with another {what}",
+        f"Invoice {invoice.invoice_number} is recorded already, and comes again with {what}",
         pointer="/invoice_number",
         seen=invoice.invoice_number,
         remedy="Compare both in billing; void the wrong one",
     )
 
 
+# As people call the fields in which two versions of one invoice differ.
+_NAMES = {
+    "billing_reference": "number at its source",
+    "group": "invoice group",
+    "issued_on": "issue date",
+    "due_on": "due date",
+    "total_minor": "total",
+    "line_line": "line number",
+    "line_service_starts_on": "start of service on a line",
+    "line_service_ends_on": "end of service on a line",
+    "line_net_minor": "net amount on a line",
+    "line_tax_minor": "tax on a line",
+}
 _HEAD = (
     "billing_reference", "account", "group", "currency", "issued_on", "due_on", "total_minor",
 )  # fmt: skip

@@ -17,12 +17,13 @@ from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
 from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
 from ledger import journal
 from ledger.models import JournalEntry
+from q2c import clock
 from q2c.engine import decisions, desk, previews
 from q2c.models import Step
 from q2c.models.step import OPEN
 from q2c.reading import followed
 from q2c.reading.coming import does
-from q2c.ui import case_views, cause, parts, story
+from q2c.ui import case_views, cause, ending, parts, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
 from q2c.ui.replays import journal_of
@@ -50,6 +51,9 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "policy": Policy.objects.filter(reason=found.reason).first(),
         "fix": cause.fix_of(found),
         "late": decisions.redatable(found) if found.state in (*TO_DO, "snoozed") else None,
+        "today": clock.today(),
+        "ended": ending.told(found),
+        "redated": ending.redated(found, step),
         "blocker": sentences.thing(found.blocker) if found.blocker else "",
         "condition": sentences.condition(found.blocker_condition),
         "gone": gone,

@@ -124,12 +124,12 @@ def test_the_same_invoice_again_is_done_another_under_its_number_is_not(company:
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
-        ("due on", {"due_on": OCTOBER + dt.timedelta(days=60)}),
+        ("due date", {"due_on": OCTOBER + dt.timedelta(days=60)}),
         ("line tax code", {"lines": (replace(LINES[0], tax_code="X9"), LINES[1])}),
-        ("line service starts on", {"lines": (replace(LINES[0], service_starts_on=OCTOBER), LINES[1])}),
-        ("line service ends on", {"lines": (replace(LINES[0], service_ends_on=OCTOBER), LINES[1])}),
+        ("start of service on a line", {"lines": (replace(LINES[0], service_starts_on=OCTOBER), LINES[1])}),
+        ("end of service on a line", {"lines": (replace(LINES[0], service_ends_on=OCTOBER), LINES[1])}),
         ("line charge", {"lines": (replace(LINES[0], charge="Other"), LINES[1])}),
-        ("billing reference", {"billing_reference": "b-2"}),
+        ("number at its source", {"billing_reference": "b-2"}),
     ],
 )
 def test_what_changed_of_a_recorded_invoice_is_told(company: Any, what: str, changes: dict[str, Any]) -> None:

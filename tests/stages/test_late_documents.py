@@ -176,3 +176,27 @@ def test_the_case_offers_it_and_warns_of_the_cut_off(company: Any, late: Case) -
     for said in ("Re-date", "INV-1", "late", "It is booked on 2026-11-01 instead of 2026-10-05", "Accounts receivable"):
         assert said in text, said
     assert "The journal on that day" in text and "DE01 · Nov" in text.replace("\u00a0", " ")
+
+
+def test_its_case_tells_how_it_ended_and_both_periods(company: Any, late: Case) -> None:
+    ann, cleo = may("ann"), may("cleo")
+    client = signed_in(ann)
+    shut("2026-11")
+    text = page(client, f"/cases/{late.id}")
+    assert "A day that is still to come:" in text, "December begins after 3 November"
+    decisions.ask_to_redate(ann, late.id, dt.date(2026, 12, 1), "billed late, both months are audited")
+    approve(cleo)
+    run_all()
+    late.refresh_from_db(fields=["document"])
+    text = page(client, f"/cases/{late.id}").replace("\u00a0", " ")
+    assert "Oct 2026, re-dated to Dec 2026" in text
+    lead = text.split('<p class="sentence">')[1]
+    assert lead.startswith("Resolved by") and f"What had failed: {late.text}" in lead
+
+
+def test_a_case_closed_without_a_fix_names_both_people(company: Any, late: Case) -> None:
+    ann, cleo = may("ann"), may("cleo")
+    desk.close_without_fix(ann, [late.id], "Billed twice", "duplicate")
+    approve(cleo)
+    text = page(signed_in(ann), f"/cases/{late.id}")
+    assert "Closed without a fix: asked for by ann, approved by cleo. Billed twice" in text

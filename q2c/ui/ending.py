@@ -1,0 +1,74 @@
+"""How a case ended, in a sentence; and the period of what was re-dated, as it was and as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from exceptions.approvals import CLOSE
+from exceptions.models import Case
+from exceptions.models.case import ENDED
+from ledger.models import FiscalPeriod
+from ledger.models.redating import Redating
+from q2c.models import Step
+from q2c.reading.coming import does
+
+
+def told(found: Case) -> str:
+    """Resolved by a replay of mei: JE3000 in netsuite-eu. Empty where it has not ended."""
+    if found.state not in ENDED:
+        return ""
+    if found.resolution == "closed_without_fix":
+        return _closed(found)
+    if found.resolution == "superseded":
+        return "It ended without a replay: what it was about was overtaken or given up."
+    where = f" in {found.target}" if found.target else ""
+    came_to = f"document {found.document}{where}" if found.document else does(found.stage) if found.stage else ""
+    if found.resolution == "fixed_by_replay":
+        asked = found.events.filter(kind="replay_requested").order_by("-id").values_list("actor", flat=True).first()
+        how = f"Resolved by a replay{f' of {asked}' if asked else ''}"
+    else:
+        how = "Resolved by itself"
+    return f"{how}: {came_to}." if came_to else f"{how}."
+
+
+def _closed(found: Case) -> str:
+    asked = found.approvals.filter(action=CLOSE, state="approved").order_by("-decided_at")
+    last = asked.select_related("requested_by", "decided_by").first()
+    if last is not None and last.requested_by and last.decided_by:
+        return (
+            f"Closed without a fix: asked for by {_name(last.requested_by)}, approved by {_name(last.decided_by)}. "
+            f"{last.reason}"
+        )
+    event = found.events.filter(kind="closed_without_fix").order_by("-id").first()
+    by = f" by {event.actor}" if event is not None and event.actor else ""
+    return f"Closed without a fix{by}. {event.text if event is not None else ''}".strip()
+
+
+def _name(user: Any) -> str:
+    return str(user.get_full_name() or user.get_username())
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """The period of the document's own day, and the one in which it is booked by decision of two people."""
+
+    was: str
+    now: str
+
+
+def redated(found: Case, step: Step | None) -> Periods | None:
+    """What the latest decision about its date made of its period; None where there was none."""
+    if step is None or not found.period:
+        return None
+    events = [step.event_id, step.event.causation_id]
+    last = Redating.objects.filter(event_id__in=[id_ for id_ in events if id_]).order_by("-id").first()
+    if last is None:
+        return None
+    around = FiscalPeriod.objects.filter(entity=last.entity_id, subledger="receivables")
+
+    def name(day: Any) -> str:
+        held = around.filter(starts_on__lte=day, ends_on__gt=day).values_list("name", flat=True).first()
+        return held or f"{day:%Y-%m}"
+
+    return Periods(name(last.source_on), name(last.effective_on))
