@@ -23,6 +23,8 @@ from q2c.engine import submit
 from q2c.engine.intake import Sender
 from q2c.engine.submit import Answer
 from q2c.models import Order, OrderGroup, OrderLine, Subscription
+from q2c.reading import orders
+from q2c.stages import totals
 
 
 @by_key("q2c.add_order", "POST")
@@ -130,6 +132,7 @@ def _body(answer: Answer) -> dict[str, Any]:
         shown = {
             "id": order.id, "number": order.number, "state": order.state, "customer": order.customer_key,
             "contract_entity": order.contract_entity, "currency": order.currency, "total_minor": order.total_minor,
+            "amounts": totals.told(order),
             "tax_estimate_minor": order.tax_estimate_minor,
         }  # fmt: skip
     return {"status": answer.status, **_ids(answer), "order": shown,
@@ -168,16 +171,32 @@ class SubscriptionSerializer(serializers.ModelSerializer):
         )
 
 
+class AmountSerializer(serializers.Serializer):
+    """What is sold in one currency, and what it counts for in that of the contract; null: no rate, so not counted."""
+
+    currency = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    worth_minor = serializers.IntegerField(allow_null=True)
+    rate = serializers.CharField(allow_null=True)
+    rate_on = serializers.DateField(allow_null=True)
+
+
 class OrderSerializer(serializers.ModelSerializer):
-    """Amounts are minor units of `currency`."""
+    """Amounts are minor units of `currency`; `amounts` says per currency what `total_minor` is made of."""
+
+    amounts = serializers.SerializerMethodField()
 
     class Meta:
         model = Order
         fields = (
             "id", "number", "state", "source", "source_id", "event", "correlation_id", "customer_key",
-            "customer_name", "payer_key", "contract_entity", "currency", "total_minor", "tax_estimate_minor",
+            "customer_name", "payer_key", "contract_entity", "currency", "total_minor", "amounts", "tax_estimate_minor",
             "closed_on", "starts_on", "term_months", "received_at", "accepted_at",
         )  # fmt: skip
+
+    @extend_schema_field(AmountSerializer(many=True))
+    def get_amounts(self, order: Order) -> Any:
+        return totals.told(order)
 
 
 class OrderDetailSerializer(OrderSerializer):
@@ -202,9 +221,12 @@ class OrderFilters(filters.FilterSet):
     state = filters.CharFilter()
     customer = filters.CharFilter("customer_key")
     entity = filters.CharFilter("contract_entity")
-    currency = filters.CharFilter()
+    currency = filters.CharFilter(method="in_currency")
     correlation_id = filters.UUIDFilter()
     closed_from, closed_before = days("closed_on")
+
+    def in_currency(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return queryset.filter(orders.in_currency(value))
 
 
 class Orders(Records):

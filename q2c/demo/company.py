@@ -116,17 +116,24 @@ def pairs() -> list[tuple[str, str]]:
     return sorted(pair for pair in wanted if pair[0] != pair[1])
 
 
+def sold_pairs() -> list[tuple[str, str]]:
+    """Every currency that a deal may be sold or invoiced in, to every other: an order's total needs them."""
+    sold = sorted({currency for company in COMPANIES for currency in (company.currency, *company.currencies)})
+    return [(source, target) for source in sold for target in sold if source != target]
+
+
 def _rates(since: dt.date, until: dt.date) -> Iterator[FxRate]:
-    """Spot rates each Monday, from a week before the span on; closing and average rates of each month."""
+    """Spot rates each Monday, from a week before the span on; closing and average rates of each month for the books."""
     walk = random.Random(f"rates {since}")  # noqa: S311
     dollars = {code: Decimal(rate) for code, rate in DOLLARS.items()}
     day = since - dt.timedelta(days=since.weekday() + 7)
-    month: dict[tuple[str, str], list[Decimal]] = {}
+    booked, month = set(pairs()), dict[tuple[str, str], list[Decimal]]()
     while day <= until + dt.timedelta(days=7):
-        for source, target in pairs():
+        for source, target in sorted({*pairs(), *sold_pairs()}):
             rate = (dollars[source] / dollars[target]).quantize(Decimal("0.00000001"))
             yield FxRate(from_currency=source, to_currency=target, kind="spot", on=day, rate=rate)
-            month.setdefault((source, target), []).append(rate)
+            if (source, target) in booked:
+                month.setdefault((source, target), []).append(rate)
         after = day + dt.timedelta(days=7)
         if after.month != day.month:
             end = after.replace(day=1) - dt.timedelta(days=1)

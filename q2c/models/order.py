@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import JSONField, Q, Value
 from django_fsm import transition
 
 from q2c.models.event import Event
@@ -15,7 +16,11 @@ OPEN = ["received", "awaiting_approval", "accepted", "provisioning", "active"]
 
 
 class Order(StateRecord):
-    """`document` is the OrderDocument as accepted; lines and groups are its queryable rows."""
+    """`document` is the OrderDocument as accepted; lines and groups are its queryable rows.
+
+    `portions` is empty where all of `total_minor` is sold in `currency`. Else it holds each currency of its groups as
+    it was counted: {currency, amount_minor, worth_minor, rate, rate_on}; what had no rate is worth null, and left out.
+    """
 
     number = models.CharField(max_length=64, unique=True)
     state = StateField(default="received")
@@ -29,6 +34,7 @@ class Order(StateRecord):
     contract_entity = models.CharField(max_length=20)
     currency = models.CharField(max_length=3)
     total_minor = models.BigIntegerField()
+    portions = models.JSONField(default=list, db_default=Value([], JSONField()))
     tax_estimate_minor = models.BigIntegerField(null=True)
     controls = models.JSONField(default=dict)
     closed_on = models.DateField()
@@ -42,6 +48,13 @@ class Order(StateRecord):
     class Meta:
         indexes = [
             models.Index(fields=["total_minor", "id"], name="order_amount"),
+            models.Index(fields=["currency", "-received_at", "-id"], name="order_currency"),
+            GinIndex(
+                fields=["portions"],
+                opclasses=["jsonb_path_ops"],
+                condition=~Q(portions=[]),
+                name="order_other_currency",
+            ),
             models.Index(fields=["-received_at", "-id"], name="order_newest"),
             models.Index(fields=["correlation_id"], name="order_correlation"),
             # A deal's id, or its id and a colon and the version.

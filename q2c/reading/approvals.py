@@ -17,7 +17,6 @@ from exceptions.models import Approval, Policy, Team
 from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
-from q2c.contracts.documents import OrderDocument
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
@@ -80,19 +79,17 @@ class Request:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether the amount is a sum over currencies."""
-        return len(self.portions) > 1
+        """Whether the amount is a sum over currencies, or of another one."""
+        return bool(self.portions)
 
 
 def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     """A bounded number of statements, however many."""
     numbers = {a.case.business_key for a in approvals if a.case is not None and a.case.stage == "accept_order"}
     orders = {o.number: o for o in Order.objects.visible_to(user).filter(number__in=numbers)} if numbers else {}
-    documents = {number: msgspec.json.decode(o.document, type=OrderDocument) for number, o in orders.items()}
-    rows = [(document, totals.amounts_of(document)) for document in documents.values()]
     titles = dict(Policy.objects.values_list("reason", "title"))
     teams = dict(Team.objects.values_list("code", "name"))
-    portions = dict(zip(documents, totals.portioned(rows), strict=True))
+    portions = {number: totals.of(order) for number, order in orders.items()}
     reversing = _reversing(user, approvals)
     may = user.has_perm(rights.APPROVE)
     found = []

@@ -31,12 +31,17 @@ def found(user: Any, wanted: Wanted) -> QuerySet[Order]:
     if wanted.entity:
         rows = rows.filter(contract_entity=wanted.entity)
     if wanted.currency:
-        rows = rows.filter(currency=wanted.currency)
+        rows = rows.filter(in_currency(wanted.currency))
     if wanted.since:
         rows = rows.filter(received_at__gte=day_begins(wanted.since))
     if wanted.until:
         rows = rows.filter(received_at__lt=day_ends(wanted.until))
     return rows.filter(called(wanted.q)) if wanted.q else rows
+
+
+def in_currency(code: str) -> Q:
+    """Whose contract is in it, or any of whose groups is invoiced in it."""
+    return Q(currency=code) | (~Q(portions=[]) & Q(portions__contains=[{"currency": code}]))
 
 
 def called(text: str) -> Q:

@@ -74,9 +74,9 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
     """The order row of each deal: made as received, or brought to this version of the deal."""
     there = existing([work.fact.payload.order_number for work in works])
     fresh: dict[str, Order] = {}
-    worth = totals.worth([work.fact.payload for work in works])
+    portioned = totals.portioned([(work.fact.payload, totals.amounts_of(work.fact.payload)) for work in works])
     taxes = totals.converted([(work.fact.payload, work.notes.get("taxes", {})) for work in works])
-    for work, total_minor, tax_minor in zip(works, worth, taxes, strict=True):
+    for work, portions, tax_minor in zip(works, portioned, taxes, strict=True):
         document: OrderDocument = work.fact.payload
         order = there.get(document.order_number) or fresh.get(document.order_number)
         if order is None:
@@ -84,7 +84,7 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
         elif is_older(work.fact, order) or order.state not in ("received", "awaiting_approval"):
             continue
         _fill(order, work, document)
-        order.total_minor = total_minor
+        order.total_minor, order.portions = totals.sum_of(portions), totals.kept(document, portions)
         order.tax_estimate_minor = tax_minor if "taxes" in work.notes else None
     Order.objects.bulk_create(fresh.values())
     changed = [order for order in there.values() if order.state in ("received", "awaiting_approval")]
@@ -94,7 +94,7 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
 
 _FILLED = (
     "event", "correlation_id", "source", "source_id", "document", "customer_key", "customer_name", "contract_entity",
-    "currency", "total_minor", "tax_estimate_minor", "controls", "closed_on", "starts_on", "term_months",
+    "currency", "total_minor", "portions", "tax_estimate_minor", "controls", "closed_on", "starts_on", "term_months",
 )  # fmt: skip
 
 

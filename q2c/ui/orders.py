@@ -16,6 +16,7 @@ from q2c.engine import requests
 from q2c.models import Order
 from q2c.reading import order as whole_order
 from q2c.reading import orders
+from q2c.stages import totals
 from q2c.ui import asking, csv, formats, links, story
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
@@ -29,6 +30,7 @@ COLUMNS: Sequence[csv.Column] = (
     ("entity", lambda o: o.contract_entity),
     ("currency", lambda o: o.currency),
     ("amount", lambda o: csv.amount(o.total_minor, o.currency)),
+    ("amounts_by_currency", lambda o: "; ".join(_by_currency(o))),
     ("tax_estimate", lambda o: csv.amount(o.tax_estimate_minor, o.currency)),
     ("closed_on", lambda o: o.closed_on),
     ("starts_on", lambda o: o.starts_on),
@@ -41,8 +43,17 @@ COLUMNS: Sequence[csv.Column] = (
 )
 
 
+def _by_currency(order: Order) -> list[str]:
+    """316897.20 EUR, 97470.00 GBP; of what is not in the total: (no rate)."""
+    return [
+        f"{csv.amount(row['amount_minor'], row['currency'])} {row['currency']}"
+        f"{' (no rate)' if row['worth_minor'] is None else ''}"
+        for row in totals.told(order)
+    ]
+
+
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
-    return [{"order": one, "href": links.to("order", one.id)} for one in page]
+    return [{"order": one, "href": links.to("order", one.id), "portions": totals.of(one)} for one in page]
 
 
 LISTING = Listing(
@@ -71,6 +82,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     context = {
         "found": found,
         "order": order,
+        "portions": totals.of(order),
         "crumbs": [Crumb("Orders", links.to("orders")), Crumb(order.number)],
         "coming": story.coming(found.coming),
         "cases": story.cases(found.cases),

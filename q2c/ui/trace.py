@@ -15,6 +15,7 @@ from q2c.models import Event, Step
 from q2c.reading import hits as search
 from q2c.reading.coming import does
 from q2c.reading.hits import Hits
+from q2c.stages import totals
 from q2c.trace import Trace
 from q2c.ui import links, words
 from q2c.ui.parts import Entry
@@ -44,6 +45,7 @@ class Chapter:
     state: str = ""
     href: str = ""
     amount: tuple[int, str] | None = None
+    portions: list[totals.Portion] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
 
@@ -85,7 +87,9 @@ def _documents(found: Trace) -> list[dict[str, Any]]:
     """Every record of the journey in the order of the flow, with its number on the platform that holds it."""
     there = {(row.kind, row.our_key): row for row in found.references}
     rows: list[dict[str, Any]] = [
-        _document("order", o, o.number, (o.total_minor, o.currency), f"{o.source} {o.source_id}") for o in found.orders
+        _document("order", o, o.number, (o.total_minor, o.currency), f"{o.source} {o.source_id}")
+        | {"portions": totals.of(o)}
+        for o in found.orders
     ]
     rows += [_document("subscription", s, s.number, None, _at(s.connection, s.reference)) for s in found.subscriptions]
     rows += [
@@ -113,7 +117,7 @@ def _chapters(found: Trace) -> list[Chapter]:
     chapters = {
         order.number: Chapter(
             "order", f"Order {order.number}", order.state, links.to("order", order.id),
-            (order.total_minor, order.currency),
+            (order.total_minor, order.currency), totals.of(order),
         )
         for order in found.orders
     }  # fmt: skip

@@ -86,9 +86,12 @@ def test_products_have_every_revenue_treatment() -> None:
     assert held == {code for code, _ in Product.TREATMENTS}
 
 
-def test_each_day_has_a_rate_for_each_pair_that_books_need() -> None:
+def test_each_day_has_a_rate_for_each_pair_that_books_and_totals_need() -> None:
     company.found(SINCE, UNTIL)
-    for source, target in company.pairs():
+    sold = {currency for each in company.COMPANIES for currency in each.currencies}
+    of_contracts = {(source, target) for source in sold for target in sold if source != target}
+    assert set(deals.CURRENCIES.values()) == sold and len(of_contracts) == 20
+    for source, target in {*company.pairs(), *of_contracts}:
         for day in (SINCE, dt.date(2026, 3, 1), UNTIL):
             assert not isinstance(fx.rate(source, target, day), Finding), (source, target, day)
 
