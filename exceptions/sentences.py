@@ -105,6 +105,8 @@ def thing(blocker: Blocker) -> str:
     if kind == "fiscal_period" and key.count(":") == 2:
         entity, subledger, name = key.split(":")
         return f"{subledger} of {entity}, {month(name)}"
+    if kind == "connection" and key == connection:
+        return f"connection {key}"
     number, template = _KEYS.get(kind, (1, "{}"))
     parts = key.split(":", number - 1)
     said = template.format(*parts) if len(parts) == number else key

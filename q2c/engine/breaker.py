@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from exceptions import problems
 from q2c import clock
@@ -87,6 +87,11 @@ def waiting_for(name: str) -> dict[str, Any]:
     nouns = {STAGES[row["stage"]].noun for row in rows if row["stage"] in STAGES}
     noun = nouns.pop() if len(nouns) == 1 else "document"
     return {"noun": noun, "count": sum(row["n"] for row in rows), "amounts": amounts}
+
+
+def steps_waiting_for(user: Any, name: str) -> QuerySet[Step]:
+    """The steps that wait for a connection, as far as the person may see them; the newest first."""
+    return Step.objects.visible_to(user).filter(_of([name]), state__in=DUE).order_by("-seq")
 
 
 def _of(names: list[str]) -> Q:

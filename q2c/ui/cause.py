@@ -94,6 +94,9 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
             return _page("Find the order", "orders", record.business_key)
         return _page("Decide on it", "approvals", right="exceptions.approve_case")
     if kind == "order" or (not where and _is_of_the_deal(record)):
+        if kind != "order" and isinstance(record, Problem):
+            # Of several orders: each case leads to its own.
+            return None
         return _page("Find the order", "orders", key if kind == "order" else getattr(record, "business_key", ""))
     if record.reason in (Reason.CREDENTIALS_REFUSED, Reason.PLATFORM_BUSY):
         return _admin("q2c_connection", "Open the connection", {"q": where or record.connection}, "change")

@@ -15,14 +15,17 @@ from exceptions import sentences, tabs, unblock
 from exceptions.models import Case, Policy, Problem
 from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.models.problem import ProblemAmount
-from q2c.engine import desk
+from q2c.engine import breaker, desk
 from q2c.money import Money
-from q2c.ui import cause, parts
+from q2c.reading.coming import does
+from q2c.ui import cause, links, parts
 from q2c.ui.acting import answering
 from q2c.ui.frame import tell
 from q2c.ui.rights import right
 
 ROWS = 25
+# Of what waits for a platform that is down.
+WAITING = 50
 
 
 @require_safe
@@ -66,12 +69,15 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
         "problem": found,
         "card": card,
         "policy": policy,
+        # Platforms end their sentences as they like; ours goes on after it.
+        "said": str(found.waiting.get("text") or "").rstrip(" ."),
         "blocker": sentences.thing(blocker) if found.blocker_type else "",
         "condition": found.blocker_condition,
         "page": page,
         "ready": unblock.ready(request.user, page.rows),
         "tab": tabs.TABS["all"],
         "blocked": _blocked(found.id),
+        **_waiting(request.user, found),
         "facts": parts.facts(
             ("Cases open", card.totals.cases),
             ("Owner", found.owner_team.name),
@@ -81,6 +87,18 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
         ),
     }
     return render(request, "problems/problem.html", context)
+
+
+def _waiting(user: Any, found: Problem) -> dict[str, Any]:
+    """What waits for a platform that is down: {waiting, waiting_count}, the newest of them."""
+    if found.kind != "connection" or found.state != "open":
+        return {"waiting": [], "waiting_count": 0}
+    steps = breaker.steps_waiting_for(user, found.connection)
+    rows = [
+        {"step": step, "does": does(step.stage), "href": links.to("trace", q=step.business_key)}
+        for step in steps[:WAITING]
+    ]
+    return {"waiting": rows, "waiting_count": len(rows) if len(rows) < WAITING else steps.count()}
 
 
 def _blocked(problem_id: uuid.UUID) -> list[dict[str, Any]]:

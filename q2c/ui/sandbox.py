@@ -20,7 +20,7 @@ from q2c.models import Connection
 from q2c.ui import links, sandbox_forms
 from q2c.ui.frame import tell
 from q2c.ui.parts import Crumb, Tab
-from q2c.ui.rights import View, right
+from q2c.ui.rights import View, holders, right, words
 from q2c.ui.sandbox_words import TOGGLES, kind_words, label
 
 ROWS = 25
@@ -73,6 +73,8 @@ def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
         "anything": bool(sandbox_forms.in_force(state)),
         "clock": sandbox_forms.clock_value(state),
     }
+    if not request.user.has_perm(_SWITCH):
+        context["breaks"] = {"words": words(_SWITCH), "holders": holders(_SWITCH)}
     return render(request, "sandbox/switches.html", {**_frame(request, state, ""), **context})
 
 

@@ -268,7 +268,14 @@ def test_a_platform_that_is_down_is_one_problem_with_what_waits(company: Any, mi
     text = words(page(mia, "/problems"))
     assert "erp-us is down since 10:00 UTC, 6 journals wait" in text
     [problem] = Problem.objects.all()
-    assert "erp-us does not answer: no answer." in words(page(mia, f"/problems/{problem.id}"))
+    text = words(page(mia, f"/problems/{problem.id}"))
+    assert "erp-us does not answer: no answer. Its steps" in text
+    assert "connection erp-us in erp-us" not in text and "connection erp-us" in text
+    # What waits is named, the newest first.
+    waiting = [text.index(f"US-{number} ") for number in reversed(range(6))]
+    assert waiting == sorted(waiting) and text.count("Acme GmbH") == 6
+    Problem.objects.update(waiting={**problem.waiting, "text": "Closed for maintenance."})
+    assert "Closed for maintenance. Its steps" in words(page(mia, f"/problems/{problem.id}"))
 
 
 def test_four_eyes_on_the_approvals_page(company: Any, mia: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exceptions.models import Case
+from exceptions.models import Case, Problem
 from exceptions.policies import POLICIES, TEAMS
 from q2c.demo.people import PEOPLE
 from q2c.models import Connection
@@ -151,3 +151,10 @@ def test_a_locked_button_names_the_right_and_who_has_it(company: Any) -> None:
     mia.is_staff = True
     mia.save()
     assert 'href="/admin/q2c/taxnexus/?q=US"' in page(signed_in(mia), f"/cases/{case.id}")
+
+
+def test_a_cause_of_several_orders_leads_to_none_of_them(platforms: None) -> None:
+    assert cause.fix_of(Problem(reason=R.PRICE_MISMATCH)) is None
+    one = Problem(reason=R.INVOICE_ORDER_UNKNOWN, blocker_type="order", blocker_key="ORD-9")
+    found = cause.fix_of(one)
+    assert found is not None and found.href == "/orders?q=ORD-9"
