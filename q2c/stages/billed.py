@@ -1,4 +1,4 @@
-"""What invoices may bill of an order: together no more than it sold, and no more back than they billed."""
+"""What invoices may bill of an order: together no more than it sold, and no more back than they billed, in its term."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
+
 from q2c import bulk
 from q2c.contracts.documents import InvoiceDocument
-from q2c.models import Order
+from q2c.contracts.events import OrderCancelRequested
+from q2c.models import Order, Step
 from q2c.money import Money
 from q2c.reasons import Reason
+from q2c.stages.controls.calendar import add_months
 from q2c.stages.verb import Finding, Work
 
 # Usage has no amount in the order. An invoice whose journal was reversed counts for nothing: billing bills it anew.
@@ -62,6 +66,51 @@ class _Period:
 
 # Order id, group, product.
 Sold = tuple[UUID, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An order that was cancelled: as of when, and the day on which that was done."""
+
+    on: dt.date
+    done_on: dt.date
+
+
+def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
+    """Of those that are cancelled."""
+    numbers = {order.number: order.id for order in orders if order.state == "cancelled"}
+    if not numbers:
+        return {}
+    done = Step.objects.filter(stage="cancel_order", state="done", business_key__in=numbers).order_by("seq")
+    return {
+        numbers[number]: Ended(msgspec.json.decode(payload, type=OrderCancelRequested).effective_on, at.date())
+        for number, payload, at in done.values_list("business_key", "event__payload", "finished_at")
+        if at is not None
+    }
+
+
+def out_of_term(invoice: InvoiceDocument, order: Order, cancelled: Ended | None) -> list[Finding]:
+    """What is billed for days that the order does not cover. A credit may be for any."""
+    until = add_months(order.starts_on, order.term_months)
+    found = []
+    for i, line in enumerate(invoice.lines):
+        starts, ends = line.service_starts_on, line.service_ends_on
+        if line.net_minor <= 0 or starts is None or ends is None:
+            continue
+        why = ""
+        if starts < order.starts_on or ends > max(until, starts):
+            why = f"order {order.number} runs from {order.starts_on} until {until}"
+        elif cancelled and starts >= cancelled.on and invoice.issued_on >= cancelled.done_on:
+            why = f"order {order.number} was cancelled as of {cancelled.on}"
+        if why:
+            found.append(
+                Finding(
+                    reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{i}/service_starts_on", seen=starts,
+                    text=f"Invoice {invoice.invoice_number} bills {line.product} from {starts} until {ends}, but {why}",
+                    remedy="Void or credit it in billing, or have the order that covers these days sent, then replay",
+                )
+            )  # fmt: skip
+    return found
 
 
 def tie(works: Sequence[Work]) -> None:

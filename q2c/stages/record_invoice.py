@@ -49,6 +49,7 @@ class RecordInvoice(Verb):
             ).select_related("order")
         }
         data = booking.catalogue(work.fact.payload for work in works)
+        cancelled = billed.ended(found.values())
         for work in works:
             invoice, order = work.fact.payload, found.get(work.fact.payload.order_number)
             double = there.get((invoice.legal_entity, invoice.invoice_number))
@@ -58,7 +59,7 @@ class RecordInvoice(Verb):
                 _wait_for_order(work)
             else:
                 work.notes["order"] = order
-                work.findings = check(invoice, order)
+                work.findings = check(invoice, order) + billed.out_of_term(invoice, order, cancelled.get(order.id))
                 work.request = booking.fact_of(work.fact.id, work.fact.correlation_id, invoice, order, data)
 
     def record(self, works: Sequence[Work]) -> None:
@@ -219,12 +220,13 @@ def check(invoice: InvoiceDocument, order: Order) -> list[Finding]:
     if invoice.subscription and not _bills(invoice.subscription, order, group.key):
         differs("subscription", invoice.subscription, subscription_number(order, group.key))
     lines = [line for line in order.lines.all() if line.group == group.key]
-    sold, metered = {line.product for line in lines}, {line.product for line in lines if line.kind == "usage"}
+    sold, kinds = {line.product for line in lines}, {(line.product, line.kind) for line in lines}
     for i, line in enumerate(invoice.lines):
         if line.product not in sold:
             differs(f"lines/{i}/product", line.product, f"one of {', '.join(sorted(sold))}")
-        elif line.kind == "usage" and line.product not in metered:
-            differs(f"lines/{i}/kind", line.kind, "no usage")
+        elif (line.product, line.kind) not in kinds:
+            made = " or ".join(sorted(kind for product, kind in kinds if product == line.product))
+            differs(f"lines/{i}/kind", line.kind, made)
         if line.tax_minor * line.net_minor < 0 or abs(line.tax_minor) * 2 > abs(line.net_minor):
             differs(f"lines/{i}/tax_minor", line.tax_minor, f"a part of {line.net_minor}, at most half of it")
     total = sum(line.net_minor + line.tax_minor for line in invoice.lines)

@@ -57,7 +57,7 @@ def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme Gmb
     made = Order.objects.create(
         number=number, event=event, source="salesforce", source_id=number, document="{}", customer_key="ACME",
         customer_name=customer, payer_key="ACME", contract_entity=entity, currency=currency, total_minor=120_000,
-        closed_on=OCTOBER, starts_on=OCTOBER, term_months=12, received_at=clock.now(),
+        closed_on=OCTOBER, starts_on=OCTOBER.replace(day=1), term_months=12, received_at=clock.now(),
     )  # fmt: skip
     OrderGroup.objects.create(
         order=made, key="G1", region="EMEA", entity=entity, bill_to="ACME", currency=currency, total_minor=120_000
