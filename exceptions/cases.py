@@ -185,7 +185,10 @@ def resolve_for(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resol
     if not concerned:
         return []
     with transaction.atomic():
-        return _resolve(moves.held(id__in=concerned, state__in=UNRESOLVED), proofs, actor, resolution)
+        ended = _resolve(moves.held(id__in=concerned, state__in=UNRESOLVED), proofs, actor, resolution)
+        if ended:
+            unblock.withdraw_spent_of(proofs)
+        return ended
 
 
 def resolve_cases(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str) -> list[uuid.UUID]:

@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from exceptions import batches, casework, moves, rights, rowsets, sentences, timeline
 from exceptions.errors import NotPossible
-from exceptions.models import Case, Offer, Problem, ReplayBatch
+from exceptions.models import Case, Offer, Problem, ReplayBatch, ReplayItem
 from exceptions.models.case import REPLAYABLE
 from q2c import clock, keys, states
 
@@ -25,6 +25,8 @@ _ONE_OPEN = (
 
 # How long a person's "not now" holds.
 NOT_NOW = dt.timedelta(hours=24)
+# How long the dry run of a taken offer holds its cases: whoever looks at it has not sent them yet.
+LOOKING = dt.timedelta(minutes=15)
 
 
 def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
@@ -37,6 +39,18 @@ def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
         blocker_condition=condition,
         state__in=REPLAYABLE,
     )
+
+
+def offered_for(blocker: sentences.Blocker) -> QuerySet[Case]:
+    """Those that wait and that no replay holds: none is offered a second time."""
+    return waiting_for(blocker).filter(~Exists(_held()))
+
+
+def _held() -> QuerySet[ReplayItem]:
+    """The items of an OuterRef case that are about to be sent: of a replay under way, or of an offer's dry run."""
+    looking = Q(batch__state="dry_run", batch__offers__isnull=False, batch__created_at__gt=clock.now() - LOOKING)
+    under_way = Q(batch__state__in=("queued", "running"))
+    return ReplayItem.objects.filter(under_way | looking, case=OuterRef("id"), outcome="queued")
 
 
 def blocker_gone(
@@ -119,7 +133,7 @@ def gone_now(user: Any, problems: Iterable[Problem]) -> set[uuid.UUID]:
 
 
 def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
-    rows = waiting_for(blocker).values("currency", "entity", "period")
+    rows = offered_for(blocker).values("currency", "entity", "period")
     summed = rows.annotate(n=Count("id"), minor=Sum("amount_minor")).order_by("currency", "entity", "period")
     return [
         {"currency": row["currency"], "entity": row["entity"], "period": row["period"], "cases": row["n"],
@@ -129,7 +143,7 @@ def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
 
 
 def _tell(blocker: sentences.Blocker, offer_id: uuid.UUID, actor: str) -> None:
-    ids = waiting_for(blocker).values_list("id", flat=True)
+    ids = offered_for(blocker).values_list("id", flat=True)
     timeline.record([(i, "offered", sentences.again(blocker), {"offer": str(offer_id)}) for i in ids], actor)
 
 
@@ -147,16 +161,34 @@ def withdraw(blockers: Iterable[sentences.Blocker]) -> None:
         states.move(Offer, "withdraw", list(Offer.objects.filter(chosen, state="open").values_list("id", flat=True)))
 
 
-def withdraw_spent() -> list[uuid.UUID]:
+def withdraw_spent_of(step_ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
+    """As withdraw_spent(), of what these steps waited for: in the transaction that sends or ends the last of them."""
+    offers = Offer.objects.filter(state="open")
+    if not offers.exists():
+        return []
+    cases = Case.objects.filter(step_id__in=list(step_ids)).exclude(blocker_type="").order_by()
+    blockers = cases.values_list("blocker_connection", "blocker_type", "blocker_key", "blocker_condition").distinct()
+    chosen = Q(pk__in=[])
+    for connection, kind, key, condition in blockers:
+        chosen |= Q(blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition)
+    return withdraw_spent(offers.filter(chosen))
+
+
+def withdraw_spent(offers: QuerySet[Offer] | None = None) -> list[uuid.UUID]:
     """Take back open offers for which nothing waits any more, whoever replayed it and why. Returns their ids."""
     waiting = Case.objects.filter(
+        ~Exists(_held()),
         blocker_type=OuterRef("blocker_type"),
         blocker_key=OuterRef("blocker_key"),
         blocker_connection=OuterRef("blocker_connection"),
         blocker_condition=OuterRef("blocker_condition"),
         state__in=REPLAYABLE,
     )
-    spent = Offer.objects.filter(~Exists(waiting), state="open").values_list("id", flat=True)
+    spent = (
+        (Offer.objects.all() if offers is None else offers)
+        .filter(~Exists(waiting), state="open")
+        .values_list("id", flat=True)
+    )
     return states.move(Offer, "withdraw", list(spent))
 
 
@@ -166,7 +198,7 @@ def take(user: Any, offer_id: uuid.UUID, *, canary: int = 0, stop_after: int = 0
     with transaction.atomic():
         offer = _open(user, offer_id)
         batch = batches.create(
-            user, waiting_for(_blocker(offer)), title=_headline(offer), why=sentences.again(_blocker(offer)),
+            user, offered_for(_blocker(offer)), title=_headline(offer), why=sentences.again(_blocker(offer)),
             canary=canary, stop_after=stop_after,
         )  # fmt: skip
         states.move(Offer, "take", [offer_id], **_by(user), batch_id=batch.id)

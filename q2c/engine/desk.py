@@ -181,6 +181,7 @@ def advance(batch_id: uuid.UUID, limit: int = CHUNK) -> int:
         steps = batches.advance(batch_id, room, actor=actor)
         moved = set(replay.replay(steps, actor, batch.why or f"R-{batch.number}"))
         _already([step_id for step_id in steps if step_id not in moved], actor)
+        unblock.withdraw_spent_of(steps)
     return len(steps)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from exceptions import batches, cases, casework, sweep, unblock
+from exceptions import batches, cases, casework, moves, sweep, unblock
 from exceptions.errors import NotPossible, Refused
-from exceptions.models import Case, Offer, ReplayBatch, ReplayItem
+from exceptions.models import Case, CaseEvent, Offer, ReplayBatch, ReplayItem
 from q2c import clock, keys
 from tests.exceptions.conftest import NOW, again, failure, fresh, opened
 
@@ -178,15 +178,70 @@ def test_taken_once_as_a_dry_run(person: Any) -> None:
 
 
 def test_an_offer_goes_when_nothing_waits_for_it_any_more() -> None:
-    """Somebody replayed its cases from the queue; the offer beside them is spent."""
+    """The last of its cases has ended; the offer goes with it, and the sweeper finds nothing left to do."""
     case = opened()
     assert case.blocker_key
     offer = unblock.blocker_gone(case.blocker_connection, case.blocker_type, case.blocker_key, case.blocker_condition)
     assert offer is not None
     assert sweep.sweep()["offers"] == 0
     cases.resolve_for({case.step_id: {"document": "4711"}}, "engine")
+    assert fresh(offer).state == "withdrawn"
+    assert sweep.sweep()["offers"] == 0
+
+
+def test_the_sweeper_takes_back_what_is_spent_by_another_way(person: Any) -> None:
+    case = opened()
+    assert case.blocker is not None
+    offer = unblock.blocker_gone(*case.blocker)
+    moves.start_replay([case], "ann", "by hand")
     assert sweep.sweep()["offers"] == 1
     assert fresh(offer).state == "withdrawn"
+
+
+def told(case: Case) -> int:
+    return CaseEvent.objects.filter(case=case, kind="offered").count()
+
+
+def test_what_was_taken_is_not_offered_again_while_somebody_looks_at_it_or_it_is_on_its_way(person: Any) -> None:
+    ann, chosen = person("ann"), many(3)
+    offer = unblock.blocker_gone(*BLOCKER)
+    assert offer is not None
+    batch = unblock.take(ann, offer.id, canary=1)
+    assert unblock.blocker_gone(*BLOCKER) is None
+    batches.queue(ann, batch.id)
+    with transaction.atomic():
+        batches.advance(batch.id)
+    assert [fresh(case).state for case in chosen] == ["replaying", "open", "open"]
+    assert unblock.blocker_gone(*BLOCKER) is None, "the rest goes once the first is through"
+    # One that failed meanwhile is in no replay.
+    opened(business_key="INV-LATE")
+    late = unblock.blocker_gone(*BLOCKER)
+    assert late is not None and late.cases == 1 and [told(case) for case in chosen] == [1, 1, 1]
+
+
+def test_a_dry_run_that_nobody_sends_is_offered_again(person: Any) -> None:
+    ann = person("ann")
+    many(1)
+    for given_up in ("cancelled", "left"):
+        offer = unblock.blocker_gone(*BLOCKER)
+        assert offer is not None, given_up
+        batch = unblock.take(ann, offer.id)
+        assert unblock.blocker_gone(*BLOCKER) is None
+        if given_up == "cancelled":
+            batches.cancel(ann, batch.id)
+    with clock.at(NOW + unblock.LOOKING):
+        anew = unblock.blocker_gone(*BLOCKER)
+        assert anew is not None and anew.state == "open"
+
+
+def test_an_open_offer_ends_where_its_last_case_is_sent(person: Any) -> None:
+    ann, chosen = person("ann"), many(2)
+    offer = unblock.blocker_gone(*BLOCKER)
+    for case, state in zip(chosen, ("open", "withdrawn"), strict=True):
+        batch = sent(ann, [case])
+        with transaction.atomic():
+            unblock.withdraw_spent_of(batches.advance(batch.id))
+        assert fresh(offer).state == state
 
 
 def test_not_now_holds_for_a_day_or_until_another_case_fails_for_it(person: Any) -> None:
