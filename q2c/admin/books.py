@@ -93,7 +93,7 @@ class LegalEntityAdmin(ImportedAdmin):
 @admin.register(Account)
 class AccountAdmin(ImportedAdmin):
     resource_classes = [resources.AccountRows]
-    list_display = ("code", "name", "type", "role", "entity", "is_active", "effective_from", "effective_to")
+    list_display = ("code", "name", "type", "role", "entity", "is_active", "effective_from", "holds_until")
     list_filter = ("type", "is_active", "monetary", "entity")
     list_select_related = ("entity",)
     search_fields = ("code", "name", "role")
@@ -110,7 +110,7 @@ class DimensionAdmin(ImportedAdmin):
 @admin.register(DimensionValue)
 class DimensionValueAdmin(ImportedAdmin):
     resource_classes = [resources.DimensionValueRows]
-    list_display = ("code", "name", "dimension", "entity", "is_active", "effective_from", "effective_to")
+    list_display = ("code", "name", "dimension", "entity", "is_active", "effective_from", "holds_until")
     list_filter = ("dimension", "is_active", "entity")
     list_select_related = ("dimension", "entity")
     search_fields = ("code", "name")
@@ -120,7 +120,7 @@ class DimensionValueAdmin(ImportedAdmin):
 @admin.register(DimensionRule)
 class DimensionRuleAdmin(ImportedAdmin):
     resource_classes = [resources.DimensionRuleRows]
-    list_display = ("__str__", "dimension", "requirement", "default_value", "effective_from", "effective_to")
+    list_display = ("__str__", "dimension", "requirement", "default_value", "effective_from", "holds_until")
     list_filter = ("dimension", "requirement", "account_type")
     list_select_related = ("dimension", "account")
     search_fields = ("account__code", "account__name", "default_value")
@@ -174,7 +174,7 @@ class PostingRuleAdmin(ImportedAdmin):
     inlines = [PostingRuleLines]
     list_display = (
         "name", "version", "leg", "entity", "event_type", "product", "revenue_treatment", "kind", "currency", "used",
-        "effective_from", "effective_to",
+        "effective_from", "holds_until",
     )  # fmt: skip
     list_filter = ("rule_set", "leg", "event_type", "revenue_treatment", "entity")
     list_select_related = ("entity",)

@@ -6,11 +6,12 @@ that a change brings forth.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
@@ -21,6 +22,7 @@ from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV
 
 from q2c import clock
+from q2c.admin import import_errors
 from q2c.admin.history import HistoryAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import ConfirmForm, FileForm, ReasonForm
@@ -81,7 +83,15 @@ class MasterAdmin(VisibleMixin, HistoryAdmin):
     def formfield_for_dbfield(self, db_field: models.Field[Any, Any], request: Any, **kwargs: Any) -> Any:
         if db_field.name in self.choices:
             return _chosen(db_field, self.choices[db_field.name]())
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name in import_errors.COLUMN_HELP and found is not None:
+            found.help_text = import_errors.COLUMN_HELP[db_field.name]
+        return found
+
+    @admin.display(description="Last day", ordering="effective_to")
+    def holds_until(self, record: Any) -> dt.date | None:
+        """The stored day no longer counts."""
+        return record.effective_to - dt.timedelta(days=1) if record.effective_to else None
 
     # What is saved
 
@@ -170,6 +180,11 @@ class ImportedAdmin(ImportExportMixin, MasterAdmin):
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         return self.has_view_or_change_permission(request)
+
+    def get_import_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        (rows,) = self.get_import_resource_classes(kwargs.get("request"))
+        columns = [field.column_name for field in rows().get_user_visible_fields()]
+        return {**super().get_import_context_data(**kwargs), "column_help": import_errors.help_of(self.model, columns)}
 
     def get_export_queryset(self, request: HttpRequest) -> Any:
         found = super().get_export_queryset(request)

@@ -5,6 +5,7 @@ Their state is never typed.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
@@ -82,7 +83,7 @@ def _action(verb: str) -> Any:
 @admin.register(FiscalPeriod)
 class FiscalPeriodAdmin(ImportedAdmin):
     resource_classes = [FiscalPeriodRows]
-    list_display = ("name", "entity", "subledger", "state_shown", "fiscal_year", "starts_on", "ends_on")
+    list_display = ("name", "entity", "subledger", "state_shown", "fiscal_year", "starts_on", "last_day")
     list_filter = ("state", "entity", "subledger", "fiscal_year")
     list_select_related = ("entity",)
     search_fields = ("name", "entity__code")
@@ -95,6 +96,18 @@ class FiscalPeriodAdmin(ImportedAdmin):
     @admin.display(description="State", ordering="state")
     def state_shown(self, period: FiscalPeriod) -> str:
         return format_html('<span class="state {}">{}</span>', period.state, period.state.replace("_", " "))
+
+    @admin.display(description="Last day", ordering="ends_on")
+    def last_day(self, period: FiscalPeriod) -> dt.date:
+        return period.ends_on - dt.timedelta(days=1)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "starts_on":
+            found.label = "First day"
+        if db_field.name == "ends_on":
+            found.label = "First day after it"
+        return found
 
     def has_soft_close_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ledger.close_period")

@@ -18,6 +18,7 @@ from import_export.widgets import ForeignKeyWidget
 
 from exceptions.models import Holiday, Team
 from ledger.models import Account, Dimension, DimensionRule, DimensionValue, FxRate, LegalEntity
+from q2c.admin import import_errors
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
 
 
@@ -162,6 +163,10 @@ class Rows(resources.ModelResource):
             raise ValueError(f"Unknown columns: {', '.join(unknown)}. There are {', '.join(sorted(known))}")
         if missing := [name for name in self._meta.import_id_fields if name not in given]:
             raise ValueError(f"Missing columns: {', '.join(missing)}. They say which record a row is")
+
+    def after_import(self, dataset: Any, result: Any, **kwargs: Any) -> None:
+        result.wrong = import_errors.wrong(result, dataset.headers or [], self._meta.model)
+        super().after_import(dataset, result, **kwargs)
 
     def get_instance(self, instance_loader: Any, row: Any) -> Any:
         """The record of a row. What is wrong with its key is an error of that field, not of the whole row."""

@@ -53,7 +53,7 @@ class ItemMappings(admin.TabularInline):  # type: ignore[type-arg]
     extra = 0
     can_delete = False
     show_change_link = True
-    fields = readonly_fields = ("connection", "item", "dimensions", "effective_from", "effective_to")
+    fields = readonly_fields = ("connection", "item", "dimensions", "effective_from", "holds_until")
 
     def has_add_permission(self, request: Any, obj: Any = None) -> bool:
         return False
@@ -88,7 +88,7 @@ class ItemMappingAdmin(ImportedAdmin):
     form = ItemMappingForm
     resource_classes = [resources.ItemMappingRows]
     choices = {"connection": journal_connections}
-    list_display = ("product", "connection", "item", "effective_from", "effective_to")
+    list_display = ("product", "connection", "item", "effective_from", "holds_until")
     list_filter = ("connection",)
     list_select_related = ("product",)
     search_fields = ("product__code", "product__name", "item")
@@ -141,7 +141,7 @@ def _dimensions(text: str) -> dict[str, Any]:
 class TaxNexusAdmin(ImportedAdmin):
     resource_classes = [resources.TaxNexusRows]
     choices = {"entity": entities}
-    list_display = ("entity", "country", "region", "registration", "effective_from", "effective_to")
+    list_display = ("entity", "country", "region", "registration", "effective_from", "holds_until")
     list_filter = ("entity", "country")
     search_fields = ("entity", "country", "region", "registration")
     ordering = ("entity", "country", "region")

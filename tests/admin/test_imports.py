@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -105,6 +107,31 @@ def test_a_bad_row_is_named_with_its_field_and_the_remedy(browser, busy, model, 
     assert invalid.number == row
     assert words in " ".join(invalid.field_specific_errors[field])
     assert words in page.content.decode()
+
+
+def test_mistakes_stand_as_text_with_row_column_and_remedy(browser, busy):
+    text = (
+        "entity,subledger,name,fiscal_year,starts_on,ends_on\nDE01,receivable,2029-01,2029,2029-01-01,2029-02-01\n"
+        "DE01,general,2029-01,2029,2029-01-01,2029-02-01\nDE01,revenue,2029-01,x,01/02/2029,2029-02-01\n"
+    )
+    page = preview(browser(), FiscalPeriod, text).content.decode()
+    assert "3 mistakes in 2 rows" in page and "validation-error" not in page
+    table = page[page.index('class="cards import-wrong"') :]
+    rows = [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", row)).split()) for row in table.split("</tr>")[1:4]]
+    assert rows == [
+        "Row 1 subledger receivable Value 'receivable' is not a valid choice. One of: receivables, revenue, general",
+        "Row 3 fiscal_year x 'x' is not a whole number",
+        "Row 3 starts_on 01/02/2029 '01/02/2029' is not a valid date: write it like 2026-01-31",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [(FiscalPeriod, "no longer counts: 2026-12-01 for a period whose last day is 2026-11-30"),
+     (ItemMapping, "2026-12-01 for one that last holds on 2026-11-30"), (Product, "One of: one_time, recurring, usage")],
+)  # fmt: skip
+def test_the_import_says_what_its_columns_mean(browser, busy, model, words):
+    assert words in browser().get(address(model, "import")).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from exceptions.models import Case, Policy
 from ledger import periods
-from ledger.models import FiscalPeriod, JournalEntry, LegalEntity, PostingRule
+from ledger.models import Account, FiscalPeriod, JournalEntry, LegalEntity, PostingRule
 from q2c import clock
 from q2c.models import Connection, Transition
 from tests.admin.forms import change
@@ -34,7 +34,7 @@ def asked(client, verb, *periods):
 
 def text(page):
     """The words of a page's table, without its tags."""
-    table = re.search(r'<table class="standing">.*?</table>', page, re.S)
+    table = re.search(r'<table class="standing cards">.*?</table>', page, re.S)
     return " ".join(re.sub(r"<[^>]+>", " ", table[0]).replace("\xa0", " ").split())
 
 
@@ -88,6 +88,17 @@ def test_what_is_left_does_not_forbid_the_close(browser, unfinished):
     client.post(address, {"change_reason": "The rest goes to November"})
     assert period("US01").state == "closed"
     assert JournalEntry.objects.filter(period=october, state="blocked").count() == 1
+
+
+def test_the_list_shows_the_last_day_that_counts_and_the_form_says_which_day_it_takes(browser, company):
+    client, october = browser("Controller"), period()
+    page = client.get(f"{reverse('admin:ledger_fiscalperiod_changelist')}?q=DE01+2026-10").content.decode()
+    assert "Last day" in page and "Oct. 31, 2026" in page and "Nov. 1, 2026" not in page
+    form = client.get(reverse("admin:ledger_fiscalperiod_change", args=[october.pk])).content.decode()
+    assert "First day after it" in form and "no longer counts: 2026-12-01 for a period" in form
+    Account.objects.filter(code="4000").update(effective_to="2027-01-01")
+    page = client.get(f"{reverse('admin:ledger_account_changelist')}?q=4000").content.decode()
+    assert "Dec. 31, 2026" in page
 
 
 # History

@@ -1,0 +1,62 @@
+"""What is wrong with the rows of a file, and what its columns mean, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+
+# What a person who types one of these columns, into a form or a file, has to know.
+COLUMN_HELP = {
+    "effective_from": "The first day on which it holds",
+    "effective_to": "The first day on which it no longer holds: 2026-12-01 for one that last holds on 2026-11-30; "
+    "empty: no end",
+    "ends_on": "The first day that no longer counts: 2026-12-01 for a period whose last day is 2026-11-30",
+    "dimensions": 'Codes and values that go onto its journal lines, such as {"cost_center": "CC-410"}; {} for none',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One mistake of a file. `row` counts without the heading; `column` is empty where it is the row as a whole."""
+
+    row: int
+    column: str
+    given: str
+    what: str
+    remedy: str
+
+
+def wrong(result: Any, headers: Sequence[str], model: Any) -> list[Wrong]:
+    """Each mistake of the rows that do not fit, in the order of the file."""
+    found = []
+    for row in result.invalid_rows:
+        given = dict(zip(headers, row.values, strict=False))
+        for column, texts in row.field_specific_errors.items():
+            written = "" if given.get(column) is None else str(given[column])
+            found += [Wrong(row.number, column, written, text, _remedy(model, column, text)) for text in texts]
+        found += [Wrong(row.number, "", "", text, "") for text in row.non_field_specific_errors]
+    return found
+
+
+def help_of(model: Any, columns: Sequence[str]) -> list[tuple[str, str]]:
+    """What is to be known of columns, where anything is: (column, help)."""
+    return [(column, text) for column in columns if (text := _help(model, column))]
+
+
+def _remedy(model: Any, column: str, text: str) -> str:
+    """Beyond what the mistake says itself, as those do that have a colon."""
+    return "" if ":" in text else _help(model, column)
+
+
+def _help(model: Any, column: str) -> str:
+    try:
+        field = model._meta.get_field(column)
+    except FieldDoesNotExist:
+        return ""
+    if getattr(field, "choices", None) and field.name != "state":
+        return f"One of: {', '.join(str(key) for key, _ in field.choices)}"
+    known = COLUMN_HELP.get(column, "") if field.get_internal_type() in {"DateField", "JSONField"} else ""
+    return known or str(getattr(field, "help_text", ""))
