@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from functools import partial
 from typing import Any
 
-from celery import Task
 from celery.signals import worker_ready
+from django.conf import settings
+from kombu import Connection
+from kombu.pools import producers
 
 from exceptions import sweep as case_sweeper
 from q2c import clock
@@ -115,12 +118,23 @@ def seen(queue: str) -> None:
 
 
 def _send(stage: str) -> None:
-    task: Task[Any, Any] = run_stage
-    task.apply_async(args=[stage], queue=STAGES[stage].queue)
+    _publish(run_stage.name, STAGES[stage].queue, stage)
 
 
 def _call(name: str) -> None:
-    app.send_task(f"q2c.tasks.{name}", queue="outbound")
+    _publish(f"q2c.tasks.{name}", HOUSEKEEPING)
+
+
+def _publish(task: str, queue: str, *args: str) -> None:
+    """Once, and not for long: a person's request may wait for it."""
+    with producers[_waker()].acquire(block=True, timeout=settings.REDIS_LIMIT_S) as producer:
+        app.send_task(task, args=args, queue=queue, producer=producer, retry=False)
+
+
+@functools.cache
+def _waker() -> Connection:
+    limits = {"socket_timeout": settings.REDIS_LIMIT_S, "socket_connect_timeout": settings.REDIS_LIMIT_S}
+    return app.connection_for_write(transport_options={**limits, "max_retries": 0})
 
 
 wake.send = _send

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from django.core.cache import cache
@@ -14,6 +15,9 @@ log = logging.getLogger(__name__)
 send: Callable[[str], None] | None = None
 # The same for work that belongs to no stage. Takes a task's name, without its module.
 call: Callable[[str], None] | None = None
+# How long this process wakes nobody after a wake-up was lost; the sweeper comes every three seconds.
+QUIET_S = 3.0
+_quiet_until = 0.0
 
 
 def after_commit(stages: Iterable[str]) -> None:
@@ -25,16 +29,29 @@ def after_commit(stages: Iterable[str]) -> None:
 def now(stages: Iterable[str]) -> None:
     """Wake at once; a wake-up that nobody has answered yet is not repeated within two seconds.
 
-    A Redis that does not answer costs nothing but time: the sweeper finds the steps.
+    A Redis that does not answer costs a second at most: the sweeper finds the steps.
     """
     if send is None:
         return
     for stage in stages:
+        if is_quiet():
+            return
         try:
             if cache.add(f"q2c:awake:{stage}", 1, timeout=2):
                 send(stage)
         except Exception:
-            log.warning("wake-up lost, the sweeper will find the work", extra={"stage": stage}, exc_info=True)
+            _lost({"stage": stage})
+
+
+def is_quiet() -> bool:
+    """Whether Redis did not answer a moment ago: whoever waits for us does not wait for it a second time."""
+    return time.monotonic() < _quiet_until
+
+
+def _lost(about: dict[str, str]) -> None:
+    global _quiet_until
+    _quiet_until = time.monotonic() + QUIET_S
+    log.warning("wake-up lost, the sweeper will find the work", extra=about, exc_info=True)
 
 
 def task_after_commit(name: str) -> None:
@@ -43,12 +60,12 @@ def task_after_commit(name: str) -> None:
 
 
 def _task(name: str) -> None:
-    if call is None:
+    if call is None or is_quiet():
         return
     try:
         call(name)
     except Exception:
-        log.warning("wake-up lost, the sweeper will find the work", extra={"task": name}, exc_info=True)
+        _lost({"task": name})
 
 
 def answered(stage: str) -> None:

@@ -36,9 +36,15 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("bin/demo", description="Starts the control room on this machine.")
     parser.add_argument("--port", type=int, help="the web port; without it 8000, or the next free one")
     parser.add_argument("--fresh", action="store_true", help="removes the data of the last start and loads them anew")
-    parser.add_argument("--scale", type=int, metavar="N", help="N times the example data")
+    parser.add_argument("--scale", type=_times, metavar="N", help="N times the example data; a whole number from 1")
     parser.add_argument("--no-load", action="store_true", help="starts without example data")
     return parser.parse_args(arguments)
+
+
+def _times(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 6 or int(text) < 1:
+        raise Stop(f"--scale {text} is no number of times", "Give a whole number from 1, such as --scale 2")
+    return int(text)
 
 
 def _already_runs(note: dict[str, Any]) -> Stop | None:

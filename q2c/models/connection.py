@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -47,6 +48,8 @@ class Connection(models.Model):
         super().clean()
         self.base_url = self.base_url.strip().rstrip("/")
         wrong: dict[str, list[str]] = {}
+        if taken := self._is_taken():
+            wrong["name"] = [taken]
         vendor = registry.CONNECTORS.get(self.vendor)
         if vendor is None:
             wrong["vendor"] = [f"There is no connector {self.vendor}: there are {', '.join(registry.CONNECTORS)}"]
@@ -59,6 +62,16 @@ class Connection(models.Model):
             wrong["options"] = [str(one) for one in unfit]
         if wrong:
             raise ValidationError(wrong)
+
+    def _is_taken(self) -> str:
+        """Why it may not be called so: what it says and what a system says with its API key could not be told apart."""
+        if Connection.objects.filter(pk=self.pk, name=self.name).exists():
+            return ""
+        if self.name == "q2c":
+            return "q2c is the name of our own events; choose another"
+        if apps.get_model("q2c", "ApiKey").objects.filter(system=self.name).exists():
+            return f"{self.name} is a system with an API key, whose events carry that name; choose another"
+        return ""
 
     def config(self) -> ConnectionConfig:
         """What the connector is opened with; sandbox addresses are resolved here."""

@@ -6,6 +6,7 @@ import datetime as dt
 from io import StringIO
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from q2c import clock, keys, tasks
@@ -32,6 +33,21 @@ def test_the_command_shows_a_key_that_works() -> None:
     with clock.at(clock.now() + clock.days(31)):
         answer = Caller(secret).post("/api/v1/events", event())
         assert (answer.status_code, answer.json()["detail"]) == (401, "This API key has expired")
+
+
+def test_no_connection_is_called_what_a_system_with_a_key_is_called() -> None:
+    """The reverse of what a key is refused for: their events would be taken for one another's."""
+    made("webshop")
+    rest = {"title": "Shop", "vendor": "zuora", "service": "billing", "base_url": "https://rest.zuora.com"}
+    for name in ("webshop", "q2c"):
+        with pytest.raises(ValidationError) as refused:
+            Connection(name=name, **rest).full_clean()
+        assert set(refused.value.message_dict) == {"name"} and "choose another" in str(refused.value)
+    kept = Connection.objects.create(name="billing", **rest)
+    kept.full_clean()
+    # One that is called so already can still be changed otherwise.
+    Connection.objects.filter(pk=kept.pk).update(name="webshop")
+    Connection.objects.get(pk=kept.pk).full_clean()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 
 from q2c.local import accounts, places
+from q2c.local import demo as command
+from q2c.local.stop import Stop
 from tests.local.conftest import SmallProject, needs_python_for_all, needs_root, system_python
 
 READY = "Ctrl-C stops it"
@@ -252,3 +254,11 @@ def test_queues_are_those_of_celery() -> None:
 
     text = (places.ROOT / "q2c" / "celery.py").read_text()
     assert f"QUEUES = ({', '.join(json.dumps(queue) for queue in QUEUES)})" in text
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5"])
+def test_a_scale_is_a_whole_number_from_one(given: str) -> None:
+    with pytest.raises(Stop) as stop:
+        command._options([f"--scale={given}"])
+    assert given in str(stop.value) and "a whole number from 1" in str(stop.value)
+    assert command._options(["--scale", "2"]).scale == 2
