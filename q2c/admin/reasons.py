@@ -32,7 +32,11 @@ class ReasonForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "change_reason" in self.fields:
-            self.fields["change_reason"].required = self.instance._state.adding is False
+            asked = self.fields["change_reason"]
+            asked.required = self.instance._state.adding is False
+            if not asked.required:
+                asked.label = "Reason (optional)"
+                asked.help_text = f"Why it is added; left empty, the history says “{ADDED}”. Later changes need one"
 
     def clean(self) -> dict[str, Any] | None:
         found = super().clean()

@@ -8,9 +8,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
+from ledger.models import Dimension
 from q2c.admin import items, resources
 from q2c.admin.books import entities, journal_connections
+from q2c.admin.import_errors import COLUMN_HELP
 from q2c.admin.master import ImportedAdmin
 from q2c.admin.reasons import ReasonForm
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
@@ -73,6 +77,15 @@ class ProductAdmin(ImportedAdmin):
 
 
 class ItemMappingForm(ReasonForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "item" in self.fields:
+            self.fields["item"].help_text = "What the ledger calls it; asked there as you save"
+        if "dimensions" in self.fields:
+            codes = ", ".join(Dimension.objects.order_by("code").values_list("code", flat=True)) or "none yet"
+            example = COLUMN_HELP["dimensions"]
+            self.fields["dimensions"].help_text = f"{example}. There are: {codes}. Values stand under Dimension values"
+
     # What the ledger said; set for one request.
     answer: items.Answer | None = None
 
@@ -94,6 +107,31 @@ class ItemMappingAdmin(ImportedAdmin):
     search_fields = ("product__code", "product__name", "item")
     autocomplete_fields = ("product",)
     ordering = ("product__code", "connection", "effective_from")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A case links here with the product's code, which it knows it by."""
+        initial = super().get_changeform_initial_data(request)
+        if "product" in initial:
+            product = Product.objects.visible_to(request.user).filter(code=initial["product"]).first()
+            initial["product"] = product.pk if product else None
+        return initial
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        asked = request.GET
+        if request.method == "GET" and asked.get("product") and asked.get("connection"):
+            self._tell_of_others(request, asked["product"], asked["connection"])
+        return super().add_view(request, *args, **kwargs)
+
+    def _tell_of_others(self, request: HttpRequest, code: str, connection: str) -> None:
+        """Of one product in one ledger: to let an item hold on another day may be the better change."""
+        there = ItemMapping.objects.visible_to(request.user).filter(product__code=code, connection=connection)
+        for mapping in there.order_by("effective_from"):
+            days = f"from {mapping.effective_from:%Y-%m-%d}"
+            if last := self.holds_until(mapping):
+                days += f" to {last:%Y-%m-%d}"
+            said = '{} is item {} there {}. <a href="{}">Change its days</a> instead, if that is meant.'
+            address = reverse("admin:q2c_itemmapping_change", args=[mapping.pk])
+            messages.info(request, format_html(said, mapping, mapping.item, days, address))
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The ledger is asked before the transaction of the form begins."""

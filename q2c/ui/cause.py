@@ -66,7 +66,6 @@ _OURS: dict[str, tuple[str, str, str]] = {
     "fx_rate": ("ledger_fxrate", "the exchange rates", "add"),
     "customer": ("q2c_customer", "the customer", "change"),
     "product": ("q2c_product", "the product", "change"),
-    "item_mapping": ("q2c_itemmapping", "the item mappings", "add"),
     "tax_nexus": ("q2c_taxnexus", "the tax nexus", "add"),
 }
 # What their list in the admin is asked for, where it is not the whole key.
@@ -100,7 +99,9 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
         return _page("Find the order", "orders", key if kind == "order" else getattr(record, "business_key", ""))
     if record.reason in (Reason.CREDENTIALS_REFUSED, Reason.PLATFORM_BUSY):
         return _admin("q2c_connection", "Open the connection", {"q": where or record.connection}, "change")
-    if kind in _OURS and (not where or kind == "item_mapping"):
+    if kind == "item_mapping":
+        return _new_mapping(record)
+    if kind in _OURS and not where:
         page, label, verb = _OURS[kind]
         if kind == "fiscal_period" and "closed" in record.blocker_condition:
             return _admin(page, f"Open {label}", _SOUGHT[kind](key), "ledger.reopen_period")
@@ -118,6 +119,16 @@ def _is_of_the_deal(record: Any) -> bool:
 def _page(label: str, name: str, sought: str = "", right: str = "") -> Fix | None:
     address = links.to(name, q=sought)
     return Fix(label, address, right) if address else None
+
+
+def _new_mapping(record: Any) -> Fix | None:
+    """The form that makes it, with what is known of it; the form tells what the product has there already."""
+    known = {"product": record.blocker_key, "connection": record.blocker_connection}
+    # Given by the database, so only of what is stored.
+    if isinstance(record, Case) and isinstance(record.number, int):
+        known["change_reason"] = f"Case {record.number}: no item for {record.business_key}"[:100]
+    address = links.to("admin:q2c_itemmapping_add", **known)
+    return Fix("Add the item mapping", address, "q2c.add_itemmapping", staff=True) if address else None
 
 
 def _admin(page: str, label: str, sought: dict[str, str], right: str) -> Fix | None:

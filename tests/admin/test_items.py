@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
 from django.urls import reverse
 
+from exceptions.models import Case
 from ledger.models import Account, Dimension, DimensionRule
 from q2c.models import ItemMapping, Product
+from q2c.ui import cause
 from tests.admin.forms import change, errors, said
 from tests.admin.test_imports import confirm, preview
 
@@ -87,3 +90,48 @@ def test_an_import_is_asked_for_all_its_rows(browser, busy):
     )
     page = preview(client, ItemMapping, text.replace("CC-410", "CC-999").replace("P-7", "P-8"))
     assert "has no value CC-999" in page.content.decode()
+
+
+def test_a_case_leads_to_the_form_filled_with_what_it_knows(browser, busy):
+    case = Case(
+        number=4711, reason="item_mapping_missing", blocker_type="item_mapping", blocker_key="PLATFORM",
+        blocker_connection="erp-us", blocker_condition="missing", business_key="ORD-7",
+    )  # fmt: skip
+    ItemMapping.objects.filter(connection="erp-us").delete()
+    client, fix = browser("Finance systems"), cause.fix_of(case)
+    page = client.get(fix.href)
+    filled = {field.name: field.value() for field in page.context["adminform"].form}
+    assert filled["product"] == Product.objects.get(code="PLATFORM").pk
+    assert (filled["connection"], filled["change_reason"]) == ("erp-us", "Case 4711: no item for ORD-7")
+    assert not said(page)
+    change(client, fix.href, item="P-9", effective_from="2026-01-01")
+    made = ItemMapping.objects.get(connection="erp-us")
+    assert (made.item, made.history.get().history_change_reason) == ("P-9", "Case 4711: no item for ORD-7")
+
+
+def test_the_form_tells_of_an_item_that_holds_on_other_days(browser, busy):
+    ItemMapping.objects.filter(connection="erp-us").update(effective_to="2026-07-01")
+    mapping = ItemMapping.objects.get(connection="erp-us")
+    (told,) = said(browser("Finance systems").get(f"{ADD}?product=PLATFORM&connection=erp-us"))
+    assert "PLATFORM in erp-us is item P-1 there from 2026-01-01 to 2026-06-30" in told
+    assert reverse("admin:q2c_itemmapping_change", args=[mapping.pk]) in told
+
+
+@pytest.mark.parametrize("product", ["NOBODY", "1", "%00"])
+def test_a_product_that_is_none_leaves_the_field_empty(browser, busy, product):
+    page = browser().get(f"{ADD}?product={product}&connection=erp-us")
+    assert page.status_code in (200, 400)
+    if page.status_code == 200:
+        assert page.context["adminform"].form["product"].value() is None
+
+
+def test_the_form_says_how_dimensions_are_written_and_what_the_history_keeps(browser, busy):
+    client = browser("Finance systems")
+    page = html.unescape(client.get(ADD).content.decode())
+    assert '{"cost_center": "CC-410"}' in page and "There are: cost_center" in page
+    assert "Reason (optional)" in page and "the history says “Added”" in page
+    mapping = ItemMapping.objects.first()
+    assert (
+        "Reason (optional)"
+        not in client.get(reverse("admin:q2c_itemmapping_change", args=[mapping.pk])).content.decode()
+    )
