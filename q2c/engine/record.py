@@ -204,7 +204,18 @@ def _settle_unknown(work: Work, text: str, open_gates: gates.Gates, budgets: ret
 def note_search(work: Work, nothing: NotFound) -> None:
     """Keep when it was searched for and not found: part of the proof that nothing is doubled."""
     searches = work.step.proof.setdefault("searches", [])
-    searches.append({"at": nothing.searched_at.isoformat(), "found": None})
+    told = {"at": nothing.searched_at.isoformat(), "found": None}
+    # Whoever decides whether to send tells of it, and so does whoever records what it came to.
+    if told not in searches:
+        searches.append(told)
+
+
+def _found(work: Work, posted: Posted) -> None:
+    """Keep that it was found there: after something of ours had left, or before anything had."""
+    work.step.proof.pop("found", None)
+    if posted.found and work.step.connection and work.step.sent_at is not None:
+        never_sent = "first_send" in work.notes and "called" not in work.notes
+        work.step.proof["found"] = "before" if never_sent else "after"
 
 
 def _finding(refused: Rejected) -> Finding:
@@ -234,6 +245,7 @@ def _row(work: Work) -> tuple[Any, ...]:
         target, reason, text = states.edge(Step, "finish")[1], "", ""
         reference, document, finished = work.outcome.reference, work.outcome.document, moment
         step.proof.update(work.outcome.proof)
+        _found(work, work.outcome)
     else:
         target, reason, text = notes["target"], notes.get("reason", ""), notes.get("text", "")
     notes["target"] = target

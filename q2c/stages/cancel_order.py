@@ -234,7 +234,7 @@ def _all(done: Sequence[Posted]) -> Posted:
         reference=", ".join(one.reference for one in done if one.reference)[:200],
         document=", ".join(one.document for one in done if one.document)[:200],
         found=all(one.found for one in done),
-        proof={"cancelled": [one.proof | {"document": one.document} for one in done]},
+        proof={"cancelled": [one.proof | {"document": one.document, "found": one.found} for one in done]},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -99,16 +100,33 @@ def _facts(found: Case, step: Step | None) -> list[tuple[str, Any]]:
 def _proof(found: Case, step: Step | None) -> list[dict[str, Any]]:
     """That nothing is there twice: searched when, found what, posted when, read back, as which document."""
     kept = (step.proof if step is not None else None) or found.proof
-    lines: list[dict[str, Any]] = []
-    for search in kept.get("searches", []):
-        there = f"found {search['found']}" if search.get("found") else "nothing was there"
-        lines.append({"what": "Searched", "at": _instant(search.get("at")), "text": there, "icon": "search"})
-    if kept.get("posted_at"):
-        lines.append({"what": "Posted", "at": _instant(kept["posted_at"]), "text": "", "icon": "send"})
-    if kept.get("found_at"):
-        told = "date, amounts and dimensions are ours" if kept.get("compared") else "it is there"
-        lines.append({"what": "Read back", "at": _instant(kept["found_at"]), "text": told, "icon": "circle-check"})
-    return lines
+    lines = [_line("Searched", at, "nothing was there", "search") for at in story.searched(kept)]
+    # Where the time of posting is known, that says more.
+    if step is not None and step.sent_at and not kept.get("posted_at") and kept.get("found") != "before":
+        lines.append(_line("Sent", step.sent_at.isoformat(), f"under the key {step.key}", "send"))
+    for part in (kept, *kept.get("cancelled", ())):
+        lines += _came_to(part)
+    return sorted(lines, key=lambda line: str(line["at"] or "9"))
+
+
+def _came_to(part: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is known of one document: posted when and read back, or found there."""
+    document = f"{part['document']}, " if part.get("document") else ""
+    if part.get("posted_at"):
+        yield _line("Posted", part["posted_at"], document.rstrip(", "), "send")
+    if part.get("not_there"):
+        yield _line("Searched", part.get("searched_at"), f"{part['not_there']} is not there", "search")
+    if part.get("found_at"):
+        same = "date, amounts and dimensions are ours" if part.get("compared") else "it is there"
+        if not part.get("found"):
+            yield _line("Read back", part["found_at"], document + same, "circle-check")
+        else:
+            before = "it was there before" if part["found"] == "before" else "it had been taken"
+            yield _line("Found there", part["found_at"], f"{document}{before}; {same}", "circle-check")
+
+
+def _line(what: str, at: Any, text: str, icon: str) -> dict[str, Any]:
+    return {"what": what, "at": _instant(at), "text": text, "icon": icon}
 
 
 def _instant(text: Any) -> dt.datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from exceptions.models import Case
@@ -116,15 +116,28 @@ def _opened(case: Case) -> Entry:
     )
 
 
+_FOUND = {
+    "after": "Found there by its key: it had been taken",
+    "before": "Found there by its key: it was there before anything was sent",
+}
+
+
+def searched(kept: Mapping[str, Any]) -> list[str]:
+    """When nothing was found, each instant once."""
+    return list(dict.fromkeys(s["at"] for s in kept.get("searches", ()) if isinstance(s, dict) and s.get("at")))
+
+
 def proof(step: Step) -> list[dict[str, Any]]:
     """What proves that nothing is doubled, in order: searched and not found, sent, found, posted, compared."""
-    told = [{"at": _instant(s.get("at")), "text": "Searched by its key: none found", "icon": "search"}
-            for s in step.proof.get("searches", ()) if isinstance(s, dict)]  # fmt: skip
-    if step.sent_at:
+    told = [
+        {"at": _instant(at), "text": "Searched by its key: none found", "icon": "search"} for at in searched(step.proof)
+    ]
+    found = step.proof.get("found", "")
+    if step.sent_at and found != "before":
         told.append({"at": step.sent_at, "text": f"Sent under the key {step.key}", "icon": "send"})
     for name, text, icon in (
         ("searched_at", "Searched by its key", "search"),
-        ("found_at", "Found there by its key", "search"),
+        ("found_at", _FOUND.get(found, "Read back by its key"), "search"),
         ("posted_at", f"Posted{f' as document {step.document}' if step.document else ''}", "circle-check"),
         ("read_back_at", "Read back", "eye"),
     ):

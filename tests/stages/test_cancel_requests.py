@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from exceptions.models import Case
+from q2c.engine import replay
 from q2c.models import Step, Subscription
-from tests.scenarios.conftest import HARBOR, Story, order
+from q2c.ui.case import _proof as proof
+from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, order
 from tests.stages.conftest import tell
 from tests.stages.test_provisioning import cancel, deal, seats, states
 
@@ -45,6 +47,24 @@ def test_a_newer_request_takes_the_place_of_one_that_failed(story: Story) -> Non
     assert (order("SO-1").state, states("cancel_order")) == ("cancelled", {"abandoned": 1, "done": 1})
     (ended,) = story.platforms.records("zuora", "subscription")
     assert ended["body"]["cancelledOn"] == "2026-03-06"
+
+
+def test_the_case_tells_of_each_subscription_whether_it_was_cancelled_now_or_before(story: Story) -> None:
+    with story.on("2026-02-02"):
+        story.close(deal("SO-1", {"US": HARBOR, "DE": HARBOR_DE}, seats("US"), seats("DE")))
+    with story.on("2026-03-05", "09:00"):
+        story.flow.work()
+        # The first goes through, the second is refused, until somebody has looked into it.
+        story.platforms.fault("zuora", "business_failure", "create_order", times=1)
+        cancel(story, on="2026-03-05")
+    with story.on("2026-03-05", "10:00"):
+        replay.replay([Case.objects.get().step_id], "ann")
+        story.flow.work()
+    told = proof(Case.objects.get(), Step.objects.get(stage="cancel_order"))
+    said = [(line["what"], line["text"].partition(",")[0].partition(" ")[0]) for line in told]
+    assert sorted(said) == sorted(set(said)), "nothing is told twice"
+    assert [what for what, text in said if text.startswith("X-SO-1-")].count("Posted") >= 1
+    assert {text for what, text in said if what in ("Read back", "Found there")} == {"X-SO-1-DE", "X-SO-1-US"}
 
 
 def test_a_request_that_was_there_already_goes_on_when_the_one_before_it_fails(story: Story) -> None:

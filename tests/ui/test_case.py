@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from exceptions import casework
 from exceptions.models import Approval, Case, Problem, ReplayBatch
 from exceptions.raw import RawItem, open_raw
-from q2c import keys
+from q2c import clock, keys
 from q2c.engine import desk, run, sweep
 from tests.engine.makers import case as case_of
 from tests.engine.makers import issue, order, run_all, step
@@ -121,6 +121,15 @@ def test_an_unknown_outcome_is_shown_as_being_verified(company: Any, mia: Any) -
     text = page(mia, f"/cases/{case.id}")
     assert "Outcome unknown" in text or "Being verified" in text
     assert "The answer of erp-de was lost." in text
+    with clock.at(clock.now() + clock.days(1)):
+        run_all()
+    proof = words(page(mia, f"/cases/{case.id}").split("Proof of no duplicate")[1].split("</section>")[0])
+    # Searched before it was sent, sent, and found there: in that order, each once.
+    assert re.fullmatch(
+        r".*Searched .*nothing was there.* Sent .*under the key.* Found there .*it had been taken.* Document JE-1.*",
+        proof,
+    ), proof
+    assert proof.count("nothing was there") == proof.count("Found there") == 1 and "Read back" not in proof
 
 
 @pytest.mark.parametrize("view", ["timeline", "documents", "payload", "attempts", "history", "no such view"])

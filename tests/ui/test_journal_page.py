@@ -79,7 +79,24 @@ def test_a_lost_answer_shows_when_it_was_searched_for(client):
             lambda work: Posted(reference="9", document="4711", proof={"posted_at": "2026-11-03T10:05:00+00:00"}),
         )
     text = page(client, f"/journals/{lost.id}")
-    assert "none found" in text and "document 4711" in text
+    assert text.count("none found") == 1 and "document 4711" in text
+
+
+@pytest.mark.parametrize(("lost", "said"), [(True, "it had been taken"), (False, "before anything was sent")])
+def test_what_was_found_there_says_whether_it_had_been_taken(client, lost, said):
+    make.company()
+    make.bill(make.through("O-1", "INV-1"), "INV-2")
+    make.run("record_invoice")
+    if lost:
+        make.run("post_journal", lambda work: Unknown(text="connection reset"))
+    with clock.at(NOW + dt.timedelta(minutes=5)):
+        there = {"found_at": "2026-11-03T10:05:00+00:00"}
+        make.run("post_journal", lambda work: Posted(reference="9", document="4711", found=True, proof=there))
+    client.force_login(boss())
+    entry = JournalEntry.objects.get(business_document="invoice:INV-2")
+    proof = read(client, f"/journals/{entry.id}").split("Proof that it is there once")[1]
+    assert f"Found there by its key: {'it was there ' if not lost else ''}{said}" in proof
+    assert ("Sent under the key" in proof) == lost
 
 
 def test_what_was_derived_anew_shows_the_difference(client):

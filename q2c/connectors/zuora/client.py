@@ -259,12 +259,14 @@ class Zuora:
             return known
         today = clock.today(str(self.config.options.get("zone") or "UTC"))
         body = orders.cancel_body(str(found["accountNumber"]), subscription, on, today, key)
+        posted_at = clock.now().isoformat()
         answer = self._write("POST", "/v1/orders", body, "cancel_order", Reason.SUBSCRIPTION_REFUSED)
         if not isinstance(answer, Answer | Taken):
             return answer
         seen = self.is_cancelled(subscription, on, key)
         if isinstance(seen, Posted) and isinstance(answer, Answer):
-            return Posted(reference=seen.reference, document=seen.document, proof=seen.proof)
+            proof = {"posted_at": posted_at, **seen.proof}
+            return Posted(reference=seen.reference, document=seen.document, proof=proof)
         return read_after_send(seen, f"{body['orderNumber']} is not readable yet")
 
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
