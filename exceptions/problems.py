@@ -19,6 +19,7 @@ from exceptions import rowsets, sentences
 from exceptions.failures import Failure, RawItem, fingerprint
 from exceptions.models import Policy, Problem
 from exceptions.models.case import UNRESOLVED
+from exceptions.models.policy import SEVERITIES
 from exceptions.routing import policies_for
 from q2c import clock, keys, states
 from q2c.reasons import Reason
@@ -117,20 +118,24 @@ FROM exceptions_problemamount WHERE problem_id = ANY(%s) GROUP BY 1, 2, 3, 4, 5
 """
 _OLDEST = """
 SELECT p.id, (SELECT c.due_at FROM exceptions_case c
-              WHERE c.problem_id = p.id AND c.state IN ({unresolved}) ORDER BY c.due_at, c.id LIMIT 1)
+              WHERE c.problem_id = p.id AND c.state IN ({states}) ORDER BY c.due_at, c.id LIMIT 1)
 FROM unnest(%s::uuid[]) AS p(id)
 """
 
 
-def totals(problem_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Totals]:
-    """Totals of each problem, from the counts the database keeps: two statements, whatever the number of cases."""
+def totals(problem_ids: Sequence[uuid.UUID], counted: Sequence[str] = UNRESOLVED) -> dict[uuid.UUID, Totals]:
+    """Totals of each problem over its cases in the states `counted`, from the counts the database keeps.
+
+    Two statements, whatever the number of cases; `by_state` has every state.
+    """
     result = {problem_id: Totals() for problem_id in problem_ids}
-    unresolved = ", ".join(f"'{state}'" for state in UNRESOLVED)
+    states_ = _listed(counted)
     with connection.cursor() as cursor:
         cursor.execute(_SUMS, [list(result)])
         for problem_id, state, entity, period, currency, cases, minor, first_at, last_at in cursor.fetchall():
-            _add(result[problem_id], (state, entity, period, currency), int(cases), int(minor), first_at, last_at)
-        cursor.execute(_OLDEST.format(unresolved=unresolved), [list(result)])
+            place = (state, entity, period, currency)
+            _add(result[problem_id], place, int(cases), int(minor), (first_at, last_at), state in counted)
+        cursor.execute(_OLDEST.format(states=states_), [list(result)])
         for problem_id, due_at in cursor.fetchall():
             result[problem_id].oldest_due_at = due_at
     return result
@@ -141,16 +146,17 @@ def _add(
     place: tuple[str, str, str, str],
     cases: int,
     minor: int,
-    first_at: dt.datetime | None,
-    last_at: dt.datetime | None,
+    seen: tuple[dt.datetime | None, dt.datetime | None],
+    counts: bool,
 ) -> None:
     state, entity, period, currency = place
+    first_at, last_at = seen
     one.first_at = min(filter(None, (one.first_at, first_at)), default=None)
     one.last_at = max(filter(None, (one.last_at, last_at)), default=None)
     if not cases:
         return
     one.by_state[state] = one.by_state.get(state, 0) + cases
-    if state not in UNRESOLVED:
+    if not counts:
         return
     one.cases += cases
     if currency and minor:
@@ -163,13 +169,28 @@ def _add(
 
 _BIGGEST = """
 SELECT problem_id, sum(cases) AS n, max(last_at) AS seen FROM exceptions_problemamount
-WHERE state IN ({unresolved}) AND problem_id IN ({visible}) GROUP BY 1 HAVING sum(cases) > 0
-ORDER BY {order} DESC, problem_id LIMIT {limit}
+WHERE state IN ({states}) AND problem_id IN ({visible}) GROUP BY 1 HAVING sum(cases) > 0
+ORDER BY {order}, problem_id LIMIT {limit}
 """
+# Severity, then what is past its service level. Few problems stand open at a time, however many cases they hold.
+_SEVERITY = (
+    "(SELECT array_position(ARRAY[{severities}], p.severity::text) FROM exceptions_problem p"
+    " WHERE p.id = exceptions_problemamount.problem_id)"
+)
+_LATE = (
+    "(SELECT c.due_at < %s FROM exceptions_case c"
+    " WHERE c.problem_id = exceptions_problemamount.problem_id AND c.state IN ({states})"
+    " ORDER BY c.due_at LIMIT 1) DESC NULLS LAST"
+)
 
 
-def cards(user: Any, *, teams: Sequence[str] = (), by: str = "cases", limit: int = 50) -> list[tuple[Problem, Totals]]:
-    """Open problems with what they block: platforms that are down first, then by `cases` or `last_seen`."""
+def cards(
+    user: Any, *, teams: Sequence[str] = (), by: str = "cases", limit: int = 50, counted: Sequence[str] = UNRESOLVED
+) -> list[tuple[Problem, Totals]]:
+    """Open problems with what they block: platforms that are down first, then by `cases`, `last_seen` or `urgency`.
+
+    Urgency is the severity, then what is late, then cases. Cases count in the states `counted`.
+    """
     visible = Problem.objects.visible_to(user).filter(state="open")
     if teams:
         visible = visible.filter(owner_team__in=teams)
@@ -179,14 +200,21 @@ def cards(user: Any, *, teams: Sequence[str] = (), by: str = "cases", limit: int
     except EmptyResultSet:
         # Nothing is visible to this person.
         return []
-    unresolved = ", ".join(f"'{state}'" for state in UNRESOLVED)
-    order = {"cases": "n", "last_seen": "seen"}[by]
+    states_ = _listed(counted)
+    urgency = (_SEVERITY.format(severities=_listed(SEVERITIES)), _LATE.format(states=states_), "n DESC")
+    order = {"cases": "n DESC", "last_seen": "seen DESC", "urgency": ", ".join(urgency)}[by]
+    params = (*params, clock.now()) if by == "urgency" else params
     with connection.cursor() as cursor:
-        cursor.execute(_BIGGEST.format(unresolved=unresolved, visible=ids, order=order, limit=int(limit)), params)
+        cursor.execute(_BIGGEST.format(states=states_, visible=ids, order=order, limit=int(limit)), params)
         chosen = [row[0] for row in cursor.fetchall()]
     rows = Problem.objects.select_related("owner_team").in_bulk([*chosen, *(problem.id for problem in down)])
-    sums = totals(chosen)
+    sums = totals(chosen, counted)
     return [(problem, Totals()) for problem in down] + [(rows[i], sums[i]) for i in chosen if i in rows]
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Our own words, as SQL lists them."""
+    return ", ".join(f"'{word}'" for word in words)
 
 
 def connection_down(

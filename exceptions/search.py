@@ -1,7 +1,8 @@
 """The query bar of the queue: `reason:period_closed entity:DE amount:>10000 is:unassigned customer:"acme" words`.
 
 Terms are joined by and; several values of one key by or (`entity:DE,US`); a minus in front negates. Words without a key
-look for order, invoice and document numbers, customers and platform codes. KEYS is the table of what can be asked.
+look for order, invoice and document numbers, customers, platform codes and the key of what stands in the way. KEYS is
+the table of what can be asked.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ ROOT_CAUSES = (
 
 def _haystack() -> Any:
     parts: list[Any] = []
-    for column in ("business_key", "customer", "customer_key", "document", "code"):
+    for column in ("business_key", "customer", "customer_key", "document", "code", "blocker_key"):
         parts += [F(column), Value(" ")]
     return Lower(Concat(*parts, output_field=models.TextField()))
 

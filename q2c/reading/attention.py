@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+from django.db.models import QuerySet
 
 from exceptions import problems, tallies
 from exceptions.models import Approval, Case, Offer, Problem
 from exceptions.models.case import TO_DO
-from q2c import clock
+from exceptions.models.policy import SEVERITIES
+from ledger import fx
+from ledger.models import LegalEntity
+from q2c import clock, money
 
 # Past this nobody counts on: the number is shown as 1,000+.
 LATE_MAX = 1000
+# Of so many causes, the gravest by severity and lateness, those with the most money are shown.
+CAUSES_MAX = 60
+# An urgent case that is due so soon stands among those that are due first, whatever else is late.
+SOON = dt.timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +55,60 @@ class Attention:
 
 
 def now(user: Any, cards: int = 6, cases: int = 6) -> Attention:
-    """Cards by size, the cases that are due first; half a dozen statements, whatever the number of cases."""
+    """Cards by severity, lateness and money; cases that are due first. A dozen statements, however many there are."""
     visible = Case.objects.visible_to(user).filter(state__in=TO_DO)
     late = visible.filter(due_at__lt=clock.now()).order_by()
+    found = problems.cards(user, by="urgency", limit=max(cards, CAUSES_MAX), counted=TO_DO)
     count = late.values("id")[: LATE_MAX + 1].count()
     return Attention(
         to_do=sum(tallies.counts(user, "state", state__in=TO_DO).values()),
         late=min(count, LATE_MAX),
         more_late=count > LATE_MAX,
-        latest=list(
-            visible.order_by("due_at", "id")
-            .select_related("owner_team", "assignee")
-            .defer("context", "proof", "haystack")[:cases]
-        ),
+        latest=_due_first(user, visible, cases),
         asked=Approval.objects.visible_to(user).filter(state="requested").count(),
         offered=Offer.objects.visible_to(user).filter(state="open").count(),
-        cards=[_card(problem, totals) for problem, totals in problems.cards(user, limit=cards)[:cards]],
+        cards=_gravest([_card(problem, totals) for problem, totals in found])[:cards],
     )
+
+
+def _due_first(user: Any, visible: QuerySet[Case], most: int) -> list[Case]:
+    """Those that are due first; an urgent one that is late or due soon is never left out for one of less weight."""
+    rows = visible.order_by("due_at", "id").select_related("owner_team", "assignee")
+    rows = rows.defer("context", "proof", "haystack")
+    urgent: list[Case] = []
+    if tallies.counts(user, "severity", state__in=TO_DO, severity="urgent"):
+        urgent = list(rows.filter(severity="urgent", due_at__lt=clock.now() + SOON)[:most])
+    others = rows.exclude(id__in=[case.id for case in urgent])[: most - len(urgent)]
+    return sorted([*urgent, *others], key=lambda case: (case.due_at, case.id))
+
+
+def _gravest(cards: Sequence[Card]) -> list[Card]:
+    """By severity, then what is late, then money, compared in the group's currency."""
+    now, target = clock.now(), _group_currency()
+    worth = _rates(target, {code for card in cards for _, code in card.sums})
+    return sorted(
+        cards,
+        key=lambda card: (
+            card.problem.kind != "connection",
+            SEVERITIES.index(card.problem.severity),
+            card.totals.oldest_due_at is None or card.totals.oldest_due_at >= now,
+            -sum(abs(money.converted(minor, code, target, worth[code])) for minor, code in card.sums if code in worth),
+            -card.cases,
+        ),
+    )
+
+
+def _group_currency() -> str:
+    found = LegalEntity.objects.filter(parent=None).order_by("id").values_list("functional_currency", flat=True).first()
+    return found or "USD"
+
+
+def _rates(target: str, codes: set[str]) -> dict[str, Decimal]:
+    """Today's, to compare by; what has none does not count."""
+    today = clock.today()
+    found = fx.load([(code, target) for code in sorted(codes)], (today, today + dt.timedelta(days=1)))
+    rates = {source: rate for (source, _), those in found.items() if (rate := those.on(today)) is not None}
+    return rates | {target: Decimal(1)}
 
 
 def _card(problem: Problem, totals: problems.Totals) -> Card:

@@ -44,7 +44,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         wrong = error
     first = tab in ("open", "team") and not query and not request.GET.get("after") and not request.GET.get("before")
     context = {
-        "tabs": _tabs(user, tab, query, total),
+        "tabs": _tabs(user, tab, query, total, wrong is None),
         "tab": tabs.TABS[tab],
         "page": page,
         "ready": unblock.ready(user, page.rows),
@@ -81,10 +81,10 @@ def _own_teams(user: Any) -> list[str]:
     return list(user.teams.values_list("code", flat=True))
 
 
-def _tabs(user: Any, current: str, query: str, total: tuple[int, bool]) -> list[parts.Tab]:
-    """Each with its count where that is cheap: with a filter only the current one is counted."""
+def _tabs(user: Any, current: str, query: str, total: tuple[int, bool], understood: bool) -> list[parts.Tab]:
+    """Each with its count where that is cheap: with a filter the current one, and all where it finds nothing there."""
     counts: dict[str, int | None] = {}
-    if not query:
+    if not query or not understood:
         by_state = tallies.counts(user, "state")
         counts = {
             "open": sum(by_state.get(state, 0) for state in TO_DO),
@@ -92,6 +92,10 @@ def _tabs(user: Any, current: str, query: str, total: tuple[int, bool]) -> list[
             "mine": tabs.capped_count(tabs.of_tab("mine", user))[0],
             **{state: by_state.get(state, 0) for state in ("snoozed", "awaiting_approval", "replaying")},
         }
+    elif not total[0]:
+        wanted = search.parse(query, user)
+        counted = {name: tabs.capped_count(tabs.of_tab(name, user).filter(wanted)) for name in SHOWN if name != current}
+        counts = {current: 0, **{name: number for name, (number, more) in counted.items() if not more}}
     elif not total[1]:
         counts = {current: total[0]}
     return [

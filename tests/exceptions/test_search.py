@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from exceptions import casework, search, tabs
 from exceptions.errors import QueryError
@@ -51,6 +52,9 @@ def ann(person: Any) -> Any:
         ('customer:"hafen & söhne"', "INV-100"),
         ("söhne", "INV-100"),
         ("inv-2", "INV-200"),
+        ("CC-410", "INV-200"),
+        ("cc-4", "INV-200"),
+        ("-CC-410 inv", "INV-100 INV-300"),
         ("key:INV-", "INV-100 INV-200 INV-300"),
         ("is:unassigned", "INV-200 INV-300 ORD-1"),
         ("assignee:me", "INV-100"),
@@ -77,6 +81,12 @@ def ann(person: Any) -> Any:
 def test_what_is_found(ann: Any, query: str, found: str) -> None:
     keys = search.search(ann, query).order_by("business_key").values_list("business_key", flat=True)
     assert " ".join(keys) == found
+
+
+def test_words_are_looked_up_by_index(ann: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "case_haystack" in search.search(ann, "CC-410").order_by().explain()
 
 
 @pytest.mark.parametrize(

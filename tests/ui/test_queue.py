@@ -7,6 +7,7 @@ import datetime as dt
 import io
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.db import connection
@@ -273,6 +274,9 @@ def test_an_offer_is_taken_from_the_queue_as_a_dry_run_or_left(mia: Any) -> None
     assert answer.redirect_chain[0][0] == f"/replays/{batch.id}"
     assert "Nothing is sent yet." in answer.content.decode()
     assert Offer.objects.get().state == "taken"
+    # Its cases are offered to nobody else while the dry run is looked at.
+    assert unblock.blocker_gone(*BLOCKER) is None and "can be replayed" not in page(mia, "/queue")
+    signed_in(mia).post(f"/replays/{batch.id}/cancel")
     again = unblock.blocker_gone(*BLOCKER)
     assert again is not None
     signed_in(mia).post(f"/offers/{again.id}/dismiss")
@@ -293,3 +297,19 @@ def test_the_file_has_every_row_and_no_formula(mia: Any) -> None:
     [odd] = [row for row in rows if row["amount"] == "-12.50"]
     assert odd["customer"] == '\'=HYPERLINK("http://evil")' and odd["business key"] == "'+49"
     assert rows[0]["currency"] == "EUR" and rows[0]["blocker"] == "erp-de period 2026-10 closed"
+
+
+def test_where_a_filter_finds_nothing_the_other_tabs_say_what_it_finds_there(mia: Any) -> None:
+    case, _ = opened(business_key="INV-SLEEPS"), many(2)
+    casework.snooze(mia, [case.id], until=NOW + dt.timedelta(days=1))
+    assert counts(mia, "/queue?tab=open&q=INV-SLEEPS") == {
+        "open": 0, "team": 0, "mine": 0, "snoozed": 1, "awaiting_approval": 0, "replaying": 0, "resolved": 0,
+    }  # fmt: skip
+    # What is not understood filters nothing.
+    assert counts(mia, "/queue?tab=open&q=reason:nonsense") == counts(mia, "/queue")
+    assert counts(mia, "/queue")["open"] == 2
+
+
+def counts(user: Any, address: str) -> dict[str, Any]:
+    shown = signed_in(user).get(address).context["tabs"]
+    return {parse_qs(tab.href[1:])["tab"][0]: tab.count for tab in shown}
