@@ -16,7 +16,7 @@ from q2c import roles
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`shown`: told at the end of the load, so that a visitor can sign in as them."""
+    """`shown`: told at the end of the load, so that a visitor can sign in as them; `note`: what for."""
 
     name: str
     first: str
@@ -24,6 +24,7 @@ class Person:
     role: str
     team: str = ""
     shown: bool = True
+    note: str = ""
 
 
 PEOPLE = (
@@ -34,7 +35,7 @@ PEOPLE = (
     Person("arthur", "Arthur", "Lindqvist", "Auditor"),
     Person("pat", "Pat", "Novak", "Platform engineer", PLATFORM),
     # Second pairs of eyes, and second pairs of hands.
-    Person("dmitri", "Dmitri", "Hale", "Controller", CONTROL, shown=False),
+    Person("dmitri", "Dmitri", "Hale", "Controller", CONTROL, note="for second signatures"),
     Person("nora", "Nora", "Adeyemi", "Finance systems", SYSTEMS, shown=False),
     Person("tom", "Tom", "Keller", "Sales ops", SALES, shown=False),
     Person("ines", "Inês", "Duarte", "Billing ops", BILLING, shown=False),
@@ -47,7 +48,7 @@ ZONES = {
 
 
 def hire(*, sign_in: bool = True) -> list[dict[str, str]]:
-    """Users with their groups and teams. Returns who may be shown: {"name", "role", "password"}.
+    """Users with their groups and teams. Returns who may be shown: {"name", "role", "password"}, role with note.
 
     `sign_in` False: nobody gets a password, which takes a good part of a second each.
     """
@@ -67,7 +68,8 @@ def hire(*, sign_in: bool = True) -> list[dict[str, str]]:
         if person.team:
             Team.objects.get(code=person.team).members.add(user)
         if password:
-            shown.append({"name": person.name, "role": person.role, "password": password})
+            role = ", ".join(filter(None, (person.role, person.note)))
+            shown.append({"name": person.name, "role": role, "password": password})
     for code, zone in ZONES.items():
         team = Team.objects.get(code=code)
         team.zone = zone

@@ -24,10 +24,11 @@ TRY = (
     "Sign in as mei, open the queue, and find the journals that wait for cost centre CC-200. Switch it on among "
     "NetSuite's departments in Sandbox switches, as its users would; the cases are offered for replay, and come back "
     "with document numbers.",
-    "The credit service is down, and orders wait for it: switch its fault off in Sandbox switches, and watch them go "
-    "on. Or let NetSuite do create_journal and drop the connection before you replay something.",
+    "The credit service is down from the start, and orders wait for it: if it still is, switch its fault off in "
+    "Sandbox switches, and watch them go on. Or let NetSuite do create_journal and drop the connection before you "
+    "replay something.",
     "Put any identifier into Trace and follow one deal from the opportunity to the posted journal. As carla, sign what "
-    "waits for a second person.",
+    "waits for a second person; what she asks for herself, like reopening a period, dmitri signs.",
 )
 
 
@@ -75,7 +76,7 @@ class Command(BaseCommand):
         """For bin/demo to tell; without its folder, the passwords are printed here."""
         if not (folder := os.environ.get("Q2C_DEMO_FOLDER")):
             for row in shown:
-                self._say(f"{row['name']:<10}{row['role']:<20}{row['password']}")
+                self._say(f"{row['name']:<10}{row['role']:<36}{row['password']}")
             return
         file = Path(folder) / "demo.json"
         file.touch(mode=0o600)
