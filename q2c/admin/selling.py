@@ -58,6 +58,7 @@ class ItemMappings(admin.TabularInline):  # type: ignore[type-arg]
     can_delete = False
     show_change_link = True
     fields = readonly_fields = ("connection", "item", "dimensions", "effective_from", "holds_until")
+    holds_until = ImportedAdmin.holds_until
 
     def has_add_permission(self, request: Any, obj: Any = None) -> bool:
         return False
