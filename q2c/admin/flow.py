@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -127,9 +128,24 @@ def said(minor: int | None, currency: str) -> str:
     return f"{currency} {money.Money(minor, currency).decimal():,f}"
 
 
+def priced(price: Decimal | None, currency: str) -> str:
+    """EUR 12.00, EUR 0.0025: the currency's decimals, and more where the price has them."""
+    if price is None or currency not in money.EXPONENTS:
+        return "–"
+    spare = -int(price.normalize().as_tuple().exponent)
+    return f"{currency} {price:,.{max(money.EXPONENTS[currency], spare)}f}"
+
+
 def shown(model: type[models.Model], name: str) -> Any:
     """A column, or in place of an amount in minor units a function that writes it as money."""
     currency_of = CURRENCIES.get((model, name)) or CURRENCIES.get((model, ""))
+    if currency_of is not None and name == "unit_price":
+
+        @admin.display(description="Unit price", ordering=name)
+        def price(record: Any) -> str:
+            return priced(record.unit_price, currency_of(record))
+
+        return price
     if currency_of is None or not name.endswith("_minor"):
         return name
 

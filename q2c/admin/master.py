@@ -52,7 +52,16 @@ class VisibleMixin:
         return found.visible_to(request.user) if hasattr(found, "visible_to") else found
 
 
-class MasterAdmin(VisibleMixin, HistoryAdmin):
+class LastDayMixin:
+    """Of what holds from one day to another."""
+
+    @admin.display(description="Last day", ordering="effective_to")
+    def holds_until(self, record: Any) -> dt.date | None:
+        """The stored day no longer counts."""
+        return record.effective_to - dt.timedelta(days=1) if record.effective_to else None
+
+
+class MasterAdmin(LastDayMixin, VisibleMixin, HistoryAdmin):
     """One kind of record that people own. `choices`: text fields whose values are other records' keys."""
 
     form: Any = ReasonForm
@@ -87,11 +96,6 @@ class MasterAdmin(VisibleMixin, HistoryAdmin):
         if db_field.name in import_errors.COLUMN_HELP and found is not None:
             found.help_text = import_errors.COLUMN_HELP[db_field.name]
         return found
-
-    @admin.display(description="Last day", ordering="effective_to")
-    def holds_until(self, record: Any) -> dt.date | None:
-        """The stored day no longer counts."""
-        return record.effective_to - dt.timedelta(days=1) if record.effective_to else None
 
     # What is saved
 

@@ -15,7 +15,7 @@ from ledger.models import Dimension
 from q2c.admin import items, resources
 from q2c.admin.books import entities, journal_connections
 from q2c.admin.import_errors import COLUMN_HELP
-from q2c.admin.master import ImportedAdmin
+from q2c.admin.master import ImportedAdmin, LastDayMixin
 from q2c.admin.reasons import ReasonForm
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
 
@@ -50,7 +50,7 @@ class CustomerAdmin(ImportedAdmin):
     readonly_fields = ("changed_at",)
 
 
-class ItemMappings(admin.TabularInline):  # type: ignore[type-arg]
+class ItemMappings(LastDayMixin, admin.TabularInline):  # type: ignore[type-arg]
     """A product's items, to be read; changed under Item mappings, with a reason of their own."""
 
     model = ItemMapping

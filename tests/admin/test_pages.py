@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib import admin
@@ -11,8 +12,8 @@ from django.urls import reverse
 
 from exceptions.models import Case
 from q2c import roles
-from q2c.admin.flow import TABLES
-from q2c.models import ApiKey, Connection, Order, Transition
+from q2c.admin.flow import TABLES, priced
+from q2c.models import ApiKey, Connection, Order, OrderLine, Transition
 from q2c.ui.admin_site import GROUPS
 from tests.admin.conftest import SECRET
 
@@ -183,3 +184,20 @@ def test_everything_is_called_as_people_call_it():
     assert {"replays", "API keys", "policies", "journal series", "tax nexus", "legal entities"} <= plurals
     odd = [name for name in plurals if re.search(r"(ch|sh|x|[^aeiou]y|ss)s$", name) or name.startswith("api ")]
     assert odd == []
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "words"),
+    [("12.00000000", "EUR", "EUR 12.00"), ("1250", "USD", "USD 1,250.00"), ("0.00250000", "USD", "USD 0.0025"),
+     ("167200.00000000", "JPY", "JPY 167,200"), ("0.5", "JPY", "JPY 0.5"), ("100", "KWD", "KWD 100.000"),
+     ("0", "EUR", "EUR 0.00"), ("1", "", "–"), (None, "EUR", "–")],
+)  # fmt: skip
+def test_unit_prices_have_the_decimals_of_their_currency(price, currency, words):
+    assert priced(None if price is None else Decimal(price), currency) == words
+
+
+def test_an_order_shows_its_unit_prices_with_their_currency(browser, busy):
+    line = OrderLine.objects.first()
+    page = browser().get(address(Order, "change", line.order.pk)).content.decode()
+    assert priced(line.unit_price, line.order.groups.get(key=line.group).currency) in page
+    assert f">{line.unit_price}<" not in page
