@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -164,20 +164,20 @@ def _compared(value: str, key: str, at: int, example: str) -> list[tuple[str, st
 
 
 def amount(value: str, user: Any, at: int) -> Q:
-    """In units of each case's own currency: amount:>10000 finds EUR 10,000.01 and JPY 10,001; EUR may be appended."""
+    """In units of each case's own currency: amount:>10000 finds EUR 10,000.01 and JPY 10,001; EUR may be appended.
+
+    Numbers are read as people of either habit write them: 100.000,00 and 100,000.00.
+    """
     found = re.fullmatch(r"(.*\d)([A-Za-z]{3})", value)
     given, code = (found[1], found[2].upper()) if found else (value, "")
     if code and code not in money.EXPONENTS:
         raise QueryError(f"{code} is no ISO 4217 currency", at)
     bounds = []
     for lookup, operand in _compared(given, "amount", at, "amount:>10000"):
-        try:
-            units = Decimal(operand.replace("_", "").replace("'", ""))
-        except InvalidOperation:
-            raise QueryError(f"amount:{value} is no amount; write amount:>10000 or amount:100..200.50", at) from None
-        if not units.is_finite() or abs(units) > 10**15:
-            raise QueryError(f"amount:{value} is out of range", at)
-        bounds.append((lookup, units))
+        read = money.typed(operand.replace("_", ""))
+        if read is None or read[1]:
+            raise QueryError(f"amount:{value} is no amount; write amount:>10000 or amount:100..200.50", at)
+        bounds.append((lookup, read[0]))
     if code:
         return Q(currency=code) & _within(bounds, money.exponent(code))
     others = {e: [c for c, x in money.EXPONENTS.items() if x == e] for e in set(money.EXPONENTS.values()) - {2}}

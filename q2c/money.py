@@ -6,6 +6,7 @@ accepted only where it is exact in the currency's own decimals.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -70,7 +71,7 @@ class Money:
         return Decimal(self.minor).scaleb(-exponent(self.currency))
 
     def __str__(self) -> str:
-        return f"{self.decimal():,f} {self.currency}"
+        return f"{self.currency} {self.decimal():,f}"
 
     def __bool__(self) -> bool:
         return self.minor != 0
@@ -166,3 +167,39 @@ def total(amounts: Iterable[Money], currency: str) -> Money:
     for amount in amounts:
         result = result + amount
     return result
+
+
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
+_DIGITS = re.compile(r"[-\u2212]?[0-9][0-9.,'\u2019 \u00a0\u202f]*")
+
+
+def typed(text: str) -> tuple[Decimal, str] | None:
+    """1,234.50 EUR, EUR 1.234,50, €1234.5, 1 234: (units, currency or nothing); None where it is no amount.
+
+    The last of two kinds of separator is the decimal one; so is one that stands once, unless it sets thousands apart:
+    1.234 is a thousand and more, 1234.567 and 0.125 are not.
+    """
+    currency = ""
+    rest = text.strip()
+    for sign, code in _SIGNS.items():
+        if rest.startswith(sign) or rest.endswith(sign):
+            rest, currency = rest.strip(sign).strip(), code
+    if not currency and (coded := re.fullmatch(r"([A-Za-z]{3})\s*(.+)|(.+?)\s*([A-Za-z]{3})", rest)):
+        code = (coded[1] or coded[4]).upper()
+        if code not in EXPONENTS:
+            return None
+        rest, currency = (coded[2] or coded[3]).strip(), code
+    if not _DIGITS.fullmatch(rest) or len(rest) > 24:
+        return None
+    digits = re.sub(r"['\u2019 \u00a0\u202f]", "", rest).replace("\u2212", "-")
+    last = max(digits.rfind("."), digits.rfind(","))
+    if last >= 0:
+        both = "." in digits and "," in digits
+        once = digits.count(digits[last]) == 1
+        head = digits[:last].lstrip("-")
+        groups = len(digits) - last - 1 == 3 and len(head) <= 3 and head != "0"
+        decimal = once and (both or not groups)
+        whole, part = (digits[:last], digits[last + 1 :]) if decimal else (digits, "")
+        digits = re.sub(r"[.,]", "", whole) + (f".{part}" if part else "")
+    units = Decimal(digits)
+    return (units, currency) if abs(units) < 10**15 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from q2c.reading import steps, tallies
@@ -15,12 +15,16 @@ from q2c.stages import STAGES
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One station: its noun, the states it shows in order, which of them are not through yet."""
+    """One station: its noun, the states it shows in order, which of them are not through yet.
+
+    `apart` says of what fails there that it is none of the records counted: an invoice that was not recorded.
+    """
 
     label: str
     noun: str
     states: tuple[str, ...]
     under_way: tuple[str, ...]
+    apart: str = ""
 
 
 LEGS = (
@@ -41,6 +45,7 @@ LEGS = (
         "invoice",
         ("issued", "recorded", "posted", "partly_paid", "paid", "voided", "credited"),
         ("issued", "recorded"),
+        "came and not recorded",
     ),
     Leg(
         "Journals",
@@ -62,17 +67,19 @@ class Station:
     failed: int
     oldest: dt.datetime | None
     trend: list[int]
+    # What failed, where it is none of those counted.
+    apart: list[tuple[int, str]] = field(default_factory=list)
 
 
 def stations(user: Any, standing: Sequence[Standing] | None = None) -> list[Station]:
     """The legs whose records the user may see. Cash appears with the first money that came in. Three statements."""
     counted = tallies.counts(user)
     found = steps.standing(user) if standing is None else standing
-    shown = [_station(leg, counted[leg.noun], _at(leg, found)) for leg in LEGS if leg.noun in counted]
+    shown = [_station(user, leg, counted[leg.noun], _at(leg, found)) for leg in LEGS if leg.noun in counted]
     invoices = counted.get("invoice")
     if invoices and any(invoices.by_state.get(state) for state in _PAID):
         leg = Leg("Cash", "invoice", _PAID, ("partly_paid",))
-        shown.append(_station(leg, Count(invoices.by_state, invoices.sums), ()))
+        shown.append(_station(user, leg, Count(invoices.by_state, invoices.sums), ()))
     return shown
 
 
@@ -81,11 +88,12 @@ def _at(leg: Leg, standing: Sequence[Standing]) -> list[Standing]:
     return [one for one in standing if one.stage in STAGES and STAGES[one.stage].station == leg.noun]
 
 
-def _station(leg: Leg, count: Count, standing: Sequence[Standing]) -> Station:
+def _station(user: Any, leg: Leg, count: Count, standing: Sequence[Standing]) -> Station:
     return Station(
         leg=leg,
         counts=[(state, count.by_state[state]) for state in leg.states if count.by_state.get(state)],
         sums=count.sums_of(leg.under_way),
+        apart=steps.stopped_worth(user, {one.stage for one in standing}) if leg.apart and standing else [],
         failed=sum(one.steps for one in standing if one.state == "failed"),
         oldest=steps.oldest(standing),
         trend=list(count.by_day.values()) if any(count.by_day.values()) else [],

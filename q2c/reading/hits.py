@@ -19,9 +19,7 @@ from q2c.models import Customer, Invoice, Order
 from q2c.reading import customers
 
 MOST = 20
-_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 _NUMBER = re.compile(r"(?P<letter>[RP])-(?P<number>[0-9]{1,15})", re.IGNORECASE)
-_DIGITS = re.compile(r"[-\u2212]?[0-9][0-9.,'\u2019 \u00a0\u202f]*")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,7 +51,7 @@ def hits(user: Any, query: str) -> Hits:
         else:
             found.problem = Problem.objects.visible_to(user).filter(number=number).first()
         return found
-    if wanted := amount(query):
+    if wanted := money.typed(query):
         units, currency = wanted
         found.amount = f"{units:f}{currency}"
         chosen = _of_amount(units, currency)
@@ -71,35 +69,6 @@ def _some(found: Hits, noun: str, rows: Any) -> list[Any]:
     if len(rows) > MOST:
         found.more.add(noun)
     return rows[:MOST]
-
-
-def amount(text: str) -> tuple[Decimal, str] | None:
-    """1,234.50 EUR, EUR 1.234,50, €1234.5, 1 234: (units, currency or nothing); None where it is no amount.
-
-    The last of two kinds of separator is the decimal one; one that stands once before other than three digits, too.
-    """
-    currency = ""
-    rest = text.strip()
-    for sign, code in _SIGNS.items():
-        if rest.startswith(sign) or rest.endswith(sign):
-            rest, currency = rest.strip(sign).strip(), code
-    if not currency and (coded := re.fullmatch(r"([A-Za-z]{3})\s*(.+)|(.+?)\s*([A-Za-z]{3})", rest)):
-        code = (coded[1] or coded[4]).upper()
-        if code not in money.EXPONENTS:
-            return None
-        rest, currency = (coded[2] or coded[3]).strip(), code
-    if not _DIGITS.fullmatch(rest) or len(rest) > 24:
-        return None
-    digits = re.sub(r"['\u2019 \u00a0\u202f]", "", rest).replace("\u2212", "-")
-    last = max(digits.rfind("."), digits.rfind(","))
-    if last >= 0:
-        both = "." in digits and "," in digits
-        once = digits.count(digits[last]) == 1
-        decimal = once and (both or len(digits) - last - 1 != 3)
-        whole, part = (digits[:last], digits[last + 1 :]) if decimal else (digits, "")
-        digits = re.sub(r"[.,]", "", whole) + (f".{part}" if part else "")
-    units = Decimal(digits)
-    return (units, currency) if abs(units) < 10**15 else None
 
 
 def _of_amount(units: Decimal, currency: str) -> Q:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.models import Sum
 
 from q2c import clock
+from q2c.models import Step
 from q2c.models.step import DUE
 from q2c.stages import STAGES
 
@@ -53,6 +55,15 @@ def standing(user: Any) -> list[Standing]:
     with connection.cursor() as cursor:
         cursor.execute(_SOON, {"now": moment, "soon": moment + clock.seconds(SOON_S), "stages": list(STAGES)})
         return [Standing(*row) for row in cursor.fetchall()]
+
+
+def stopped_worth(user: Any, stages: Iterable[str]) -> list[tuple[int, str]]:
+    """What the failed steps of these stages are about: (minor units, currency), one of each currency."""
+    if not _may_see(user):
+        return []
+    found = Step.objects.filter(state="failed", stage__in=list(stages), amount_minor__isnull=False).exclude(currency="")
+    rows = found.order_by().values("currency").annotate(minor=Sum("amount_minor"))
+    return [(int(row["minor"]), row["currency"]) for row in rows]
 
 
 def later(user: Any) -> dict[str, int]:

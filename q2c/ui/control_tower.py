@@ -83,6 +83,8 @@ def _stage(one: flow.Station) -> Stage:
         noun=one.leg.noun,
         note=_note(one),
         trouble=one.failed,
+        trouble_as=one.leg.apart or "failed",
+        trouble_worth=by_currency(one.apart),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +31,13 @@ def number(value: int | Decimal, decimals: int | None = None) -> str:
 def rate(value: Decimal) -> str:
     """An exchange rate in the reader's format, with every digit that was used."""
     return str(format_decimal(value, format="#,##0.00#######", locale=preferences.current().locale))
+
+
+def price(value: Decimal | str, currency: str) -> str:
+    """The price of one, with the currency's decimals at least and all that it has beyond them."""
+    fixed = EXPONENTS.get(currency, 2)
+    pattern = "#,##0" + ("." if fixed < 8 else "") + "0" * fixed + "#" * (8 - fixed)
+    return str(format_decimal(Decimal(value), format=pattern, locale=preferences.current().locale))
 
 
 def amount_of(value: Any, currency: str = "") -> tuple[int, str] | None:
@@ -113,6 +121,23 @@ def day_text(day: dt.date, *, near: bool = False) -> str:
 
 def _noon(day: dt.date) -> dt.datetime:
     return dt.datetime(day.year, day.month, day.day, 12, tzinfo=dt.UTC)
+
+
+_WRITTEN = re.compile(r"(?<![\w-])(\d{4}-\d{2}-\d{2})(?: (\d{2}:\d{2}) UTC)?(?![\w-])")
+
+
+def dates(text: str) -> str:
+    """A sentence that was kept with its days and instants in ISO form, as the reader writes and lives them."""
+
+    def written(found: re.Match[str]) -> str:
+        try:
+            if found[2]:
+                return instant_text(dt.datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00"))
+            return day_text(dt.date.fromisoformat(found[1]))
+        except ValueError:
+            return found[0]
+
+    return _WRITTEN.sub(written, text)
 
 
 def period_text(period: Any) -> str:

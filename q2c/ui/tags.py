@@ -56,6 +56,18 @@ def rate(value: Decimal) -> str:
     return formats.rate(value)
 
 
+@register.filter
+def price(value: Any, currency: str) -> str:
+    """{{ phase.unit_price|price:group.currency }}: 19.50; the currency's decimals at least."""
+    return formats.price(value, currency)
+
+
+@register.filter
+def dates(text: Any) -> str:
+    """{{ entry.text|dates }}: days and instants that a kept sentence holds in ISO form, in the reader's."""
+    return formats.dates(str(text or ""))
+
+
 @register.simple_tag
 def when(instant: Any, style: str = "short") -> SafeString:
     """{% when case.opened_at %}; style: short, day, time, full, age. UTC on hover."""

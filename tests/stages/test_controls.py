@@ -202,11 +202,11 @@ ROWS = (
          "/lines/3/billing/alignment": "calendar_month", "/lines/2/billing/alignment": "calendar_month"}),
     # What it costs
     Row("amount a cent off", R.PRICE_MISMATCH, "/lines/1/amount_minor", 1_250_001, {"/lines/1/amount_minor": 1_250_001},
-        text="Line 2 (IMPLEMENTATION): its amount is 12,500.01 USD, its prices make 12,500.00 USD"),
+        text="Line 2 (IMPLEMENTATION): its amount is USD 12,500.01, its prices make USD 12,500.00"),
     Row("discount forgotten", R.PRICE_MISMATCH, "/lines/0/amount_minor", 14_000_000, {"/lines/0/discount_minor": 0}),
     Row("price finer than the currency", R.PRICE_MISMATCH, "/lines/1/amount_minor", 1_250_000,
         {"/lines/1/unit_price": "12500.001"},
-        text="Line 2 (IMPLEMENTATION): its amount is 12,500.00 USD, its prices make 12,500.001000 USD, "
+        text="Line 2 (IMPLEMENTATION): its amount is USD 12,500.00, its prices make USD 12,500.001000, "
         "which is no whole minor unit"),
     Row("phases of no whole months", R.PRICE_MISMATCH, _PHASES, "2026-02-01 – 2027-02-01, 2027-02-01 – 2028-01-20",
         {f"{_PHASES}/1/ends_on": "2028-01-20", "/lines/0/billing/alignment": "calendar_month"}),
@@ -235,7 +235,7 @@ ROWS = (
     Row("discount over the limit", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "20.01 %",
         {"/lines/1/discount_minor": 250_125, "/lines/1/amount_minor": 999_875},
         text="Line 2 gives 20.01 % discount; 20 % need no approval"),
-    Row("discount over the entity's own limit", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/3/discount_minor", "10.00 %",
+    Row("discount over the entity's own limit", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/3/discount_minor", "10 %",
         {"/lines/3/discount_minor": 172_800, "/lines/3/amount_minor": 1_555_200},
         lambda world: world.discount_limits.update(DE=Decimal(9))),
 )  # fmt: skip

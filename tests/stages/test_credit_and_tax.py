@@ -85,14 +85,14 @@ def test_the_groups_of_one_payer_count_together(services):
     document = order([group("a"), group("b", bill_to="C-1-EU")], [line(1, "a", 50_000), line(2, "b", 50_000)])
     _, found, _ = ask(document)
     assert [finding.reason for finding in found] == [Reason.CREDIT_APPROVAL_REQUIRED]
-    assert found[0].text == "Globex would owe 1,400.00 USD, more than its soft credit limit of 1,000.00 USD"
+    assert found[0].text == "Globex would owe USD 1,400.00, more than its soft credit limit of USD 1,000.00"
 
 
 def test_and_so_do_its_groups_in_other_currencies(services):
     """EUR 480.00 are USD 600.00: with them the deal is USD 1.00 over what is left."""
     document = order([group("a"), group("b", currency="EUR")], [line(1, "a", 100), line(2, "b", 48_000)])
     _, found, _ = ask(document)
-    assert found[0].text == "Globex would owe 1,001.00 USD, more than its soft credit limit of 1,000.00 USD"
+    assert found[0].text == "Globex would owe USD 1,001.00, more than its soft credit limit of USD 1,000.00"
     document = order([group("b", currency="EUR")], [line(2, "b", 48_000)])
     assert ask(document)[1] == []
 

@@ -173,7 +173,13 @@ def test_the_case_offers_it_and_warns_of_the_cut_off(company: Any, late: Case) -
     answer = client.post(f"/cases/{late.id}/act", form, follow=True).content.decode()
     assert "Another date is asked for." in answer and 'data-dialog="redate"' not in answer
     text = page(signed_in(cleo), "/approvals")
-    for said in ("Re-date", "INV-1", "late", "It is booked on 2026-11-01 instead of 2026-10-05", "Accounts receivable"):
+    for said in (
+        "Re-date",
+        "INV-1",
+        "late",
+        "It is booked on Nov 1, 2026 instead of Oct 5, 2026",
+        "Accounts receivable",
+    ):
         assert said in text, said
     assert "The journal on that day" in text and "DE01 · Nov" in text.replace("\u00a0", " ")
 

@@ -96,7 +96,7 @@ def test_a_credit_that_grew_since_it_was_signed_is_asked_for_anew(desk: Desk) ->
     owes(desk, "10000.00")
     desk.works()
     second = desk.asked()
-    assert (second.id != first.id, second.data["findings"][0]["seen"]) == (True, "34,000.00 USD")
+    assert (second.id != first.id, second.data["findings"][0]["seen"]) == (True, "USD 34,000.00")
     assert desk.order.state == "awaiting_approval"
     cases.approve(bea, [second.id], "34,000, too")
     owes(desk, "9000.00")
@@ -169,4 +169,4 @@ def test_a_signature_holds_for_one_version_of_the_deal(desk: Desk) -> None:
         desk.works()
         assert desk.order.state == "awaiting_approval"
         assert desk.asked().case.step_id == desk.step.id
-        assert [f["seen"] for f in desk.case.context["findings"]] == ["60.00 %"]
+        assert [f["seen"] for f in desk.case.context["findings"]] == ["60 %"]

@@ -14,7 +14,7 @@ from ledger import periods
 from ledger.models import FiscalPeriod
 from q2c import clock
 from q2c.connectors.outcomes import Blocker, Rejected
-from q2c.models import Breaker, Order, Tally, tally
+from q2c.models import Breaker, Order, OrderGroup, Step, Tally, tally
 from q2c.reading import close, flow, tallies
 from q2c.reasons import Reason
 from q2c.ui import control_tower
@@ -66,6 +66,17 @@ def test_each_leg_tells_its_states_what_is_under_way_and_what_failed(monday):
     assert stations["Journals"].sums == [(6_212_000, "EUR")] and stations["Journals"].trend[-1] == 3
     assert stations["Journals"].oldest == NOW
     assert "Cash" not in stations
+
+
+def test_an_invoice_that_was_not_recorded_is_told_apart_with_its_money(client, monday):
+    make.bill(Order.objects.get(number="O-1"), "INV-9")
+    OrderGroup.objects.filter(order__number="O-1").update(entity="US01")
+    make.run("record_invoice")
+    failed = Step.objects.filter(stage="record_invoice", state="failed")
+    client.force_login(boss())
+    tile = page(client, "/").split('class="stage-name">Invoices')[1].split("</li>\n")[0].split("Journals")[0]
+    assert failed.count() == 1 and "1 came and not recorded" in tile
+    assert f"{failed[0].amount_minor / 100_000:.1f}k" in tile and failed[0].currency in tile
 
 
 def test_the_page_says_what_needs_a_person_and_by_when(client, monday):

@@ -111,3 +111,23 @@ def test_every_language_of_the_settings_has_its_formats(settings):
     for code, _ in settings.LANGUAGES:
         with reader(code):
             assert formats.number(1234)
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "text"),
+    [("19.5", "USD", "19.50"), ("38.00000000", "EUR", "38.00"), ("38", "JPY", "38"), ("0.00125", "EUR", "0.00125")],
+)
+def test_a_price_has_the_decimals_of_its_currency_and_what_it_has_beyond(value, currency, text):
+    with reader():
+        assert formats.price(value, currency) == text
+    with reader("de"):
+        assert formats.price(value, currency) == text.replace(".", ",")
+
+
+def test_days_and_instants_of_a_kept_sentence_are_the_readers():
+    with clock.at(NOON), reader("de", "Europe/Berlin"):
+        assert formats.dates("booked on 2026-12-01, not INV-2026-12-01 or 2026-13-01") == (
+            "booked on 01.12.2026, not INV-2026-12-01 or 2026-13-01"
+        )
+        told = formats.dates("until 2026-11-26 21:35 UTC: bank holiday")
+    assert "22:35: bank holiday" in told and "UTC" not in told

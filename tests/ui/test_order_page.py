@@ -41,7 +41,7 @@ def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
     client.force_login(boss())
     text = read(client, f"/orders/{order.id}")
     for said in (
-        "Order O-1", "Acme GmbH", "149,000.00", "Platform, per seat", "100 × 40 a month", "200 × 40 a month",
+        "Order O-1", "Acme GmbH", "149,000.00", "Platform, per seat", "100 × 40.00 a month", "200 × 40.00 a month",
         "Implementation", "api_calls, 10000 included", "up to 100000", "beyond", "Ratable monthly", "Meridian DE01",
         "Subscription S-O-1-emea", "Phase 2", "INV-1", "DE01-26-S0000001", "Price arithmetic, exact",
     ):  # fmt: skip

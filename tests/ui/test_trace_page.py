@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 
 from exceptions.models import Case
 from ledger.models import JournalEntry
-from q2c import clock, trace
+from q2c import clock, money, trace
 from q2c.connectors.outcomes import Rejected
 from q2c.engine import desk
 from q2c.models import Customer, Invoice, Order, Step, Subscription
-from q2c.reading import customers, hits
+from q2c.reading import customers
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import boss, page, person
@@ -150,7 +150,7 @@ def test_numbers_of_replays_and_problems_lead_to_their_pages(client, journey):
     ],
 )  # fmt: skip
 def test_what_is_read_as_an_amount(written, read):
-    assert hits.amount(written) == (read and (Decimal(read[0]), read[1]))
+    assert money.typed(written) == (read and (Decimal(read[0]), read[1]))
 
 
 def test_the_name_and_the_amount_are_looked_up_by_an_index():

@@ -34,8 +34,8 @@ def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
             yield Finding(
                 reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
                 pointer=f"/lines/{i}/discount_minor",
-                seen=f"{percent:.2f} %",
-                text=f"Line {line.line} gives {percent:.2f} % discount; {limit.normalize():f} % need no approval",
+                seen=f"{_short(percent)} %",
+                text=f"Line {line.line} gives {_short(percent)} % discount; {limit.normalize():f} % need no approval",
                 remedy="A second person approves the discount",
                 measure=Measure(
                     of=f"Line {line.line}, {line.product}",
@@ -50,3 +50,8 @@ def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
                     note=f"The limit is that of {entity.code}.",
                 ),
             )
+
+
+def _short(percent: Decimal) -> str:
+    """25, 20.01: at most two decimals, and none that says nothing."""
+    return f"{percent:.2f}".rstrip("0").rstrip(".")

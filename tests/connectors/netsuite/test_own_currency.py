@@ -65,8 +65,8 @@ def test_a_line_that_is_kept_in_another_amount_of_the_own_currency_is_told(accou
     document = foreign("told", [10_033, -3_351, -6_682], own=[7325, -2447, -4878])
     (outcome,) = netsuite.post([document])
     assert isinstance(outcome, Rejected) and outcome.reason == Reason.CONTENT_DIFFERS and outcome.held
-    assert "line 1100 10033 is 73.26 EUR in the subsidiary's books instead of 73.25 EUR" in outcome.text
-    assert "line 4000 -6682 is -48.79 EUR in the subsidiary's books instead of -48.78 EUR" in outcome.text
+    assert "line 1100 10033 is EUR 73.26 in the subsidiary's books instead of EUR 73.25" in outcome.text
+    assert "line 4000 -6682 is EUR -48.79 in the subsidiary's books instead of EUR -48.78" in outcome.text
     assert "-3351" not in outcome.text
     # An account that puts the cent elsewhere says so in its options.
     tolerant = books.connect(functional_tolerance_minor=1)
