@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from q2c import money
 
@@ -14,6 +15,7 @@ _MONTHS = {
          "December"), 1,
     )
 }  # fmt: skip
+_AMOUNT = re.compile(r"\b([A-Z]{3}) (\d+(?:\.\d+)?)$")
 _FIELD = re.compile(r"\{(\w+)\}")
 
 # Object types as people say them; others are said with blanks for underscores.
@@ -125,7 +127,10 @@ def month(name: str) -> str:
 def condition(name: str) -> str:
     """inactive; under its limit: what stands in the way, as an attribute of the thing."""
     known = _CONDITIONS.get(name)
-    return known[0] if known else name.replace("_", " ")
+    if known:
+        return known[0]
+    # "under USD 263060.00", as the credit service is asked again.
+    return _AMOUNT.sub(lambda found: f"{found[1]} {Decimal(found[2]):,f}", name.replace("_", " "))
 
 
 def again(blocker: Blocker) -> str:
