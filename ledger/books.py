@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db import models
 
 from ledger import fx
-from ledger.facts import Fact
+from ledger.facts import Fact, Finding
 from ledger.models import (
     Account,
     DimensionRule,
@@ -199,10 +199,14 @@ class Books:
         return rows[0] if rows else None
 
     def rate(self, source: str, target: str, day: dt.date) -> Decimal | None:
-        """Units of `target` for one of `source`: the latest on or before the day; None when there is none."""
+        """Units of `target` for one of `source`: the latest on or before the day; None: there is none, or too old."""
         if source == target:
             return Decimal(1)
         return self.rates.get((source, target), fx.Rates()).on(day)
+
+    def rate_missing(self, source: str, target: str, day: dt.date) -> Finding:
+        """What rate() being None is told as."""
+        return fx.missing(source, target, day, latest=self.rates.get((source, target), fx.Rates()).latest(day))
 
 
 def _rows(found: models.QuerySet[Any], row: Any) -> Iterator[Any]:

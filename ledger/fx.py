@@ -1,4 +1,4 @@
-"""Exchange rates: the latest on or before a day."""
+"""Exchange rates: the latest on or before a day, if it is not too old."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from django.db import connection
 from ledger.facts import Finding
 from q2c.reasons import Reason
 
+# A rate of an earlier day holds for so many days: a month, and some to load the next. After that it is missing.
+DAYS_MAX = 35
+
 
 @dataclass
 class Rates:
@@ -22,14 +25,21 @@ class Rates:
     rates: list[Decimal] = field(default_factory=list)
 
     def on(self, day: dt.date) -> Decimal | None:
-        """The latest on or before the day."""
+        """The latest on or before the day, of the DAYS_MAX days before it."""
         found = self.dated(day)
         return found[1] if found else None
 
     def dated(self, day: dt.date) -> tuple[dt.date, Decimal] | None:
-        """The latest on or before the day, with its own day."""
+        """As on(), with its own day."""
+        latest = self.latest(day)
+        if latest is None or (day - latest).days > DAYS_MAX:
+            return None
+        return latest, self.rates[bisect_right(self.days, day) - 1]
+
+    def latest(self, day: dt.date) -> dt.date | None:
+        """The day of the latest on or before the day, however old."""
         index = bisect_right(self.days, day)
-        return (self.days[index - 1], self.rates[index - 1]) if index else None
+        return self.days[index - 1] if index else None
 
 
 def load(
@@ -64,11 +74,17 @@ def load(
     return found
 
 
-def missing(source: str, target: str, day: dt.date, kind: str = "spot") -> Finding:
-    """There is no rate for the pair on or before the day. No rate is ever turned round."""
+def missing(source: str, target: str, day: dt.date, kind: str = "spot", latest: dt.date | None = None) -> Finding:
+    """There is no rate for the pair on or before the day, or its `latest` is too old. No rate is ever turned round."""
+    text = f"No {kind} rate from {source} to {target} on or before {day}"
+    if latest is not None:
+        text = (
+            f"No {kind} rate from {source} to {target} for {day}: the latest is of {latest}, and one holds for"
+            f" {DAYS_MAX} days. Load the rate of {day}, or of a day shortly before it"
+        )
     return Finding(
         Reason.FX_RATE_MISSING,
-        f"No {kind} rate from {source} to {target} on or before {day}",
+        text,
         "fx_rate",
         f"{source}:{target}",
         "currency",
@@ -79,5 +95,6 @@ def rate(source: str, target: str, on: dt.date, kind: str = "spot") -> Decimal |
     """Units of `target` for one unit of `source` on a day."""
     if source == target:
         return Decimal(1)
-    found = load([(source, target)], (on, on + dt.timedelta(days=1)), kind)[source, target].on(on)
-    return missing(source, target, on, kind) if found is None else found
+    rates = load([(source, target)], (on, on + dt.timedelta(days=1)), kind)[source, target]
+    found = rates.on(on)
+    return missing(source, target, on, kind, rates.latest(on)) if found is None else found

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from ledger import fx, redated
+from ledger import redated
 from ledger.amounts import balanced
 from ledger.books import Books, Entity, PeriodRow
 from ledger.derivation import Desk, Posting, at_line
@@ -82,7 +82,7 @@ def header_findings(
     rates, day = [], fact.dated_on or fact.effective_on
     for target in (entity.currency, entity.group_currency):
         rate = books.rate(fact.currency, target, day)
-        if rate is None and (missing := fx.missing(fact.currency, target, day)) not in findings:
+        if rate is None and (missing := books.rate_missing(fact.currency, target, day)) not in findings:
             findings.append(missing)
         rates.append(rate or one)
     return entity, period, (rates[0], rates[1]), findings

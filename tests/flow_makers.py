@@ -80,7 +80,12 @@ def company(years: tuple[int, ...] = (2026, 2027)) -> dict[str, LegalEntity]:
         )  # fmt: skip
     chart.install(*found.values(), years=years)
     for pair, rate in {("EUR", "USD"): "1.10", ("JPY", "USD"): "0.0067", ("USD", "JPY"): "149"}.items():
-        FxRate.objects.create(from_currency=pair[0], to_currency=pair[1], on=dt.date(2025, 1, 1), rate=Decimal(rate))
+        FxRate.objects.bulk_create(
+            FxRate(
+                from_currency=pair[0], to_currency=pair[1], on=add_months(dt.date(2025, 1, 1), n), rate=Decimal(rate)
+            )
+            for n in range(60)
+        )
     for name, title, vendor, service in CONNECTIONS:
         Connection.objects.create(
             name=name, title=title, vendor=vendor, service=service, base_url=f"sandbox://{vendor}"

@@ -227,7 +227,7 @@ def test_an_import_says_what_it_lets_through(browser, busy):
     periods.reopen(period, by="cleo", why="late")
     makers.run_all()
     client = browser("Controller")
-    page = preview(client, FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,2026-01-01,1.10\n")
+    page = preview(client, FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,2026-10-01,1.10\n")
     done = confirm(client, FxRate, page)
     offer = Offer.objects.filter(blocker_type="fx_rate", state="open").first()
     assert offer is not None, (said(done), list(Offer.objects.values()))

@@ -43,6 +43,14 @@ def entities() -> dict[str, LegalEntity]:
     chart.install(*found.values(), years=(2026,))
     for source, target, day, rate in RATES:
         FxRate.objects.create(from_currency=source, to_currency=target, on=day, rate=Decimal(rate))
+    # A rate holds for a month and some days: the last of each pair is there anew each month.
+    last = {(source, target): (dt.date.fromisoformat(day), rate) for source, target, day, rate in sorted(RATES)}
+    FxRate.objects.bulk_create(
+        FxRate(from_currency=source, to_currency=target, on=dt.date(year, month, 2), rate=Decimal(rate))
+        for (source, target), (day, rate) in last.items()
+        for year, month in ((year, month) for year in (2026, 2027) for month in range(1, 13))
+        if dt.date(year, month, 2) > day
+    )
     return found
 
 

@@ -104,7 +104,9 @@ RATES = [
     ("on its day", dt.date(2026, 3, 1), "1.10"),
     ("until the next", dt.date(2026, 3, 14), "1.10"),
     ("the next", dt.date(2026, 3, 15), "1.12"),
-    ("long after", dt.date(2026, 12, 31), "1.12"),
+    ("the last day it holds", dt.date(2026, 4, 19), "1.12"),
+    ("a day too late", dt.date(2026, 4, 20), None),
+    ("long after", dt.date(2026, 12, 31), None),
 ]
 
 
@@ -125,6 +127,16 @@ def test_the_latest_rate_on_or_before_the_day(db: None, _: str, day: dt.date, ex
     spread = fx.load([("CHF", "USD"), ("USD", "CHF")], (dt.date(2026, 1, 1), dt.date(2027, 1, 1)))
     assert spread["CHF", "USD"].on(day) == (Decimal(expected) if expected else None)
     assert spread["USD", "CHF"].on(day) is None
+
+
+def test_a_rate_that_is_too_old_is_missing_and_the_text_names_its_day_and_the_remedy(db: None) -> None:
+    FxRate.objects.create(from_currency="CHF", to_currency="USD", on="2025-01-01", rate=Decimal("1.10"))
+    found = fx.rate("CHF", "USD", dt.date(2027, 11, 2))
+    assert isinstance(found, Finding) and found.reason == Reason.FX_RATE_MISSING
+    assert found.text == (
+        "No spot rate from CHF to USD for 2027-11-02: the latest is of 2025-01-01, and one holds for 35 days. "
+        "Load the rate of 2027-11-02, or of a day shortly before it"
+    )
 
 
 def test_one_currency_needs_no_rate(db: None) -> None:
