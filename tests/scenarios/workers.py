@@ -19,7 +19,9 @@ from django.db.models import Exists, OuterRef
 
 from exceptions.models import ReplayBatch
 from exceptions.models.batch import UNDERWAY
-from q2c import clock
+
+# tasks: imported, it is what wakes workers.
+from q2c import clock, tasks  # noqa: F401
 from q2c.celery import QUEUES
 from q2c.demo.flow import Flow
 from q2c.demo.platforms import Platforms
