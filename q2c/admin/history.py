@@ -29,7 +29,8 @@ class HistoryAdmin(SimpleHistoryAdmin):
         rows = list(historical_records)
         below = self.changes_below(rows)
         unkept = self._unkept()
-        for row, before in zip(rows, [*rows[1:], None], strict=True):
+        for i, row in enumerate(rows):
+            before = rows[i + 1] if i + 1 < len(rows) else None
             typed = getattr(row, "history_delta_changes", [])
             row.history_delta_changes = [*self._unedited(row, before), *typed, *below.get(row.pk, [])]
             row.unkept = unkept
