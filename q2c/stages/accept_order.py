@@ -135,8 +135,9 @@ class AcceptOrder(Verb):
         return {"would": "accept the order"} if "world" in work.notes else {}
 
     def asks(self, work: Work) -> str:
+        """Once asked: the one that was silent."""
         wanted = work.request
-        return " and ".join(name for name in (wanted.credit, wanted.tax) if name)
+        return work.notes.get("silent") or " and ".join(name for name in (wanted.credit, wanted.tax) if name)
 
     def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
         """Credit and tax are asked as a replay would ask them; neither keeps anything of it."""
