@@ -53,7 +53,7 @@ class AcceptOrder(Verb):
                 orders.refuse_number(work, order)
             elif order is not None and not anothers and orders.is_older(work.fact, order):
                 work.outcome = Posted(reference="superseded", proof={"superseded_by": str(order.event_id)})
-            elif order is not None and order.state not in ("received", "awaiting_approval"):
+            elif order is not None and order.state not in orders.UNDECIDED:
                 orders.check_unchanged(work, order)
             else:
                 seen = data if work.fact.source in selling else customers.seen_with(work.fact.payload, data)
@@ -103,7 +103,7 @@ class AcceptOrder(Verb):
         kept = orders.keep([work for work in works if "found" in work.notes or work.outcome is None])
         for work in works:
             order = kept.get(work.fact.payload.order_number)
-            if order is None:
+            if order is None or orders.is_anothers(work.fact, order):
                 continue
             needs_only_approval = all(finding.reason in APPROVALS for finding in work.findings)
             if needs_only_approval and order.state == "received":

@@ -21,6 +21,8 @@ from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Finding, Measure, Work
 from q2c.stages.versions import Versions
 
+# An order that still takes another version of its deal.
+UNDECIDED = ("received", "awaiting_approval")
 # What another system sends under the same number is another order, and takes the place of none.
 VERSIONS = Versions(stage="accept_order", noun="deal", apart=("split_part(e.source, '/', 1)",))
 
@@ -81,13 +83,13 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
         order = there.get(document.order_number) or fresh.get(document.order_number)
         if order is None:
             order = fresh[document.order_number] = Order(number=document.order_number, received_at=clock.now())
-        elif is_older(work.fact, order) or order.state not in ("received", "awaiting_approval"):
+        elif is_anothers(work.fact, order) or is_older(work.fact, order) or order.state not in UNDECIDED:
             continue
         _fill(order, work, document)
         order.total_minor, order.portions = totals.sum_of(portions), totals.kept(document, portions)
         order.tax_estimate_minor = tax_minor if "taxes" in work.notes else None
     Order.objects.bulk_create(fresh.values())
-    changed = [order for order in there.values() if order.state in ("received", "awaiting_approval")]
+    changed = [order for order in there.values() if order.state in UNDECIDED]
     Order.objects.bulk_update(changed, [*_FILLED])
     return there | fresh
 

@@ -5,6 +5,7 @@ Acme may owe 20,000 softly and 50,000 at most; discounts up to 20 % need nobody.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.core.cache import cache
 from django.db import transaction
 
 from exceptions.models import Approval, Case, Problem
-from q2c import clock
+from q2c import clock, states
 from q2c.engine import breaker, gates, run, wake
 from q2c.engine import desk as cases
 from q2c.models import Attempt, Breaker, Connection, Customer, Event, Order, OrderGroup, OrderLine, Step
@@ -238,6 +239,19 @@ def test_an_order_of_another_system_under_the_same_number_takes_the_place_of_non
     assert (desk.order.state, desk.order.source) == ("accepted", "webshop")
     other = Case.objects.get(source="rogue")
     assert (other.reason, other.state) == ("order_changed", "open")
+
+
+def test_what_is_refused_for_its_number_leaves_the_order_of_the_other_system_as_it_is(desk: Desk) -> None:
+    """Also where nothing holds it back any more: its step was given up, the order still waits for its signature."""
+    desk.comes("v1", **discounted(25))
+    desk.works()
+    states.move(Step, "abandon", [desk.step.id])
+    with desk.waits(10):
+        tell("OrderReceived", "w1", "rogue", document(**seats(10, unit_price="75", amount_minor=900_000)))
+        desk.works()
+    assert Case.objects.get(source="rogue").reason == "order_number_taken"
+    line = json.loads(desk.order.document)["lines"][0]
+    assert (desk.order.source, desk.order.state, line["discount_minor"]) == ("webshop", "awaiting_approval", 300_000)
 
 
 def test_a_number_that_another_system_has_is_told(desk: Desk) -> None:
