@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import pytest
 
 from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
-from q2c import clock
 from q2c.engine import desk
 from q2c.models import Invoice, Step
-from tests.engine.makers import NOW, case, issue, order, person, run_all
-from tests.stages.test_invoices_and_journals import _remap
+from tests.engine.makers import case, issue, order, person, run_all
+from tests.stages.test_invoices_and_journals import _remap, lost_for_good
 from tests.stages.test_reversals import _reverse, posted
 
 pytestmark = pytest.mark.django_db
@@ -74,13 +72,7 @@ def test_the_true_invoice_takes_the_place_of_a_duplicate_that_was_given_up(compa
 
 
 def test_what_the_ledger_may_hold_stays_as_it_is(company: Any) -> None:
-    company["erp-de"].lose_answers = True
-    issue("INV-1", order())
-    run_all()
-    company["erp-de"].down = True
-    Step.objects.filter(stage="post_journal").update(attempts=99)
-    with clock.at(NOW + dt.timedelta(minutes=2)):
-        run_all()
+    lost_for_good(company)
     stuck = case("INV-1")
     assert Step.objects.get(id=stuck.step_id).sent_at is not None
     give_up(stuck, "duplicate")

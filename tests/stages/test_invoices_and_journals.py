@@ -316,8 +316,8 @@ def test_a_blocked_journal_is_derived_anew_once_its_cause_is_mended_here(company
     assert (posted["journal_id"], posted["document_number"]) == (str(new.id), "JE-1")
 
 
-def test_a_journal_whose_answer_was_lost_is_looked_for_as_it_was_whatever_has_changed_since(company: Any) -> None:
-    """It may be in the ledger: derived anew it would be there twice."""
+def lost_for_good(company: Any) -> None:
+    """INV-1 is sent, its answer is lost, and the ledger is down until nobody looks any more."""
     company["erp-de"].lose_answers = True
     issue("INV-1", order())
     run_all()
@@ -325,7 +325,12 @@ def test_a_journal_whose_answer_was_lost_is_looked_for_as_it_was_whatever_has_ch
     Step.objects.filter(stage="post_journal").update(attempts=99)
     with clock.at(NOW + dt.timedelta(minutes=2)):
         run_all()
-        assert case("INV-1").reason == "platform_unavailable"
+    assert case("INV-1").reason == "platform_unavailable"
+
+
+def test_a_journal_whose_answer_was_lost_is_looked_for_as_it_was_whatever_has_changed_since(company: Any) -> None:
+    """It may be in the ledger: derived anew it would be there twice."""
+    lost_for_good(company)
     company["erp-de"].down = company["erp-de"].lose_answers = False
     _remap("CC-420")
     with clock.at(NOW + dt.timedelta(minutes=10)):
