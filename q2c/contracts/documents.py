@@ -303,7 +303,10 @@ class TaxEstimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreditRequest:
-    """May this customer be sold this much more? `further` are (currency, minor units) of the same deal."""
+    """May this customer be sold this much more? `further` are (currency, minor units) of the same deal.
+
+    `committed` are (currency, minor units) of deals of theirs that were accepted and are not billed yet.
+    """
 
     customer: str
     name: str
@@ -311,12 +314,14 @@ class CreditRequest:
     currency: str
     amount_minor: int
     further: tuple[tuple[str, int], ...] = ()
+    committed: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreditDecision:
-    """In the currency asked in; `requested_minor` is the whole deal. Over `hard_limit_minor` nobody can approve.
+    """In the currency asked in. Over `hard_limit_minor` nobody can approve.
 
+    `requested_minor` is the whole deal, `committed_minor` what the request told as committed.
     `kept_in` is the currency in which the service keeps the limits; `rates` are those it converted by: (from, to, units
     of `to` for one of `from`, day). Both are empty where it does not say.
     """
@@ -327,6 +332,11 @@ class CreditDecision:
     soft_limit_minor: int
     hard_limit_minor: int
     currency: str
+    committed_minor: int = 0
     provider_reference: str = ""
     kept_in: str = ""
     rates: tuple[tuple[str, str, str, str], ...] = ()
+
+    @property
+    def would_owe_minor(self) -> int:
+        return self.exposure_minor + self.committed_minor + self.requested_minor

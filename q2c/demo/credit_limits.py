@@ -5,6 +5,7 @@ Except for those deals that are to meet a limit: their payer's limits lie below 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -28,22 +29,27 @@ class CreditLimits:
 
     def __init__(self, accounts: Sequence[Account], deals: Sequence[Deal]) -> None:
         self.accounts = {account.key: account for account in accounts}
-        self._owed: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
+        self._owed: dict[str, list[tuple[dt.date, str, Decimal]]] = defaultdict(list)
         self._narrow: dict[str, int] = {}
         for deal in deals:
             for payer, amount in self._amounts(deal).items():
-                self._owed[payer].append((deal.number, amount))
+                self._owed[payer].append((deal.closed_on, deal.number, amount))
 
     def meets(self, deal: Deal, verdict: str) -> bool:
-        """Narrow the limits of the one who pays so that this deal, and no other of theirs, gets the verdict."""
+        """Narrow the limits of the one who pays so that this deal, and no other of theirs, gets the verdict.
+
+        It is their last: until they are billed, earlier ones count with it, and it would count with later ones.
+        """
         amounts = self._amounts(deal)
         if len(amounts) != 1 or (payer := next(iter(amounts))) in self._narrow:
             return False
-        amount = amounts[payer]
-        most = max((each for number, each in self._owed[payer] if number != deal.number), default=Decimal(0))
+        amount, others = amounts[payer], [one for one in self._owed[payer] if one[1] != deal.number]
+        if any(closed_on >= deal.closed_on for closed_on, *_ in others):
+            return False
+        earlier = sum((each for *_, each in others), Decimal(0))
         for rung in reversed(range(len(_LADDER))):
             soft, hard = self._step(payer, rung)
-            if most <= soft and (soft < amount <= hard if verdict == REFER else hard < amount):
+            if earlier <= soft and (soft < amount <= hard - earlier if verdict == REFER else hard < amount):
                 self._narrow[payer] = rung
                 return True
         return False
@@ -75,7 +81,8 @@ class CreditLimits:
         return Decimal(soft * unit), Decimal(hard * unit)
 
     def _wide(self, key: str) -> int:
-        most = max((amount for _, amount in self._owed[key]), default=Decimal(0))
+        # As if nothing were billed before the year is over.
+        most = sum((amount for *_, amount in self._owed[key]), Decimal(0))
         fits = (rung for rung in range(_WIDE, len(_LADDER)) if self._step(key, rung)[0] >= most)
         return next(fits, len(_LADDER) - 1)
 

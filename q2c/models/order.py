@@ -117,6 +117,8 @@ class OrderGroup(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["order", "key"], name="one_group_per_key")]
+        # What a paying account has bought: asked with each deal of theirs.
+        indexes = [models.Index(fields=["bill_to"], name="order_group_payer")]
 
 
 class OrderLine(models.Model):

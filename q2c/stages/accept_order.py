@@ -11,7 +11,7 @@ from q2c.contracts.documents import OrderDocument
 from q2c.contracts.events import OrderFact
 from q2c.models import Order
 from q2c.reasons import APPROVALS
-from q2c.stages import credit_and_tax, customers, orders, platforms, totals
+from q2c.stages import commitments, credit_and_tax, customers, orders, platforms, totals
 from q2c.stages.controls import CONTROLS
 from q2c.stages.controls.world import World, world
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
@@ -62,6 +62,7 @@ class AcceptOrder(Verb):
                 work.notes["world"] = seen
                 if known := seen.customers.get(work.fact.payload.customer):
                     work.step.customer = known.name
+        commitments.tell(works)
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """Credit and tax, synchronously. A service that does not answer means waiting, never a silent pass."""
@@ -74,8 +75,9 @@ class AcceptOrder(Verb):
         fresh = [work for work in works if "found" in work.notes]
         kept = orders.keep(fresh)
         accepted: list[tuple[Order, Work]] = []
-        unsigned = orders.unsigned(fresh)
-        for work in fresh:
+        firm = commitments.ask_again_where_changed(fresh)
+        unsigned = orders.unsigned(firm)
+        for work in firm:
             order = kept[work.fact.payload.order_number]
             work.notes["order"] = order
             # What needs repair comes before what needs a signature.

@@ -93,7 +93,7 @@ def ask(
             return answer
         answered.add(wanted.credit)
         if isinstance(answer, CreditDecision):
-            would_owe = Money(answer.exposure_minor + answer.requested_minor, answer.currency)
+            would_owe = Money(answer.would_owe_minor, answer.currency)
             notes.setdefault("owed", {})[(credit.name, answer.currency)] = would_owe.decimal()
         found.extend(_of_credit(wanted.credit, credit, answer))
     taxes: Counter[str] = Counter()
@@ -165,7 +165,7 @@ def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision |
         return []
     refused = answer.decision == "decline"
     limit_minor = answer.hard_limit_minor if refused else answer.soft_limit_minor
-    would_owe = Money(answer.exposure_minor + answer.requested_minor, answer.currency)
+    would_owe = Money(answer.would_owe_minor, answer.currency)
     return [
         Finding(
             reason=Reason.CREDIT_REFUSED if refused else Reason.CREDIT_APPROVAL_REQUIRED,
@@ -186,14 +186,15 @@ def _measured(request: CreditRequest, answer: CreditDecision, limit_minor: int) 
     currency = answer.currency
     asked: list[tuple[str, int, str]] = [("This deal", request.amount_minor, currency)]
     asked += [("and of this deal", minor, other) for other, minor in request.further]
+    unbilled = [("Accepted, not billed yet", answer.committed_minor, currency)] if request.committed else []
     whole = [("The deal as converted", answer.requested_minor, currency)] if request.further else []
     return Measure(
         of=request.name,
-        value=f"{Money(answer.exposure_minor + answer.requested_minor, currency).decimal():f}",
+        value=f"{Money(answer.would_owe_minor, currency).decimal():f}",
         limit=f"{Money(limit_minor, currency).decimal():f}",
         unit=currency,
         amounts=(
-            ("Owed before", answer.exposure_minor, currency), *asked, *whole,
+            ("Owed before", answer.exposure_minor, currency), *unbilled, *asked, *whole,
             ("Soft limit", answer.soft_limit_minor, currency), ("Hard limit", answer.hard_limit_minor, currency),
         ),
         rates=answer.rates,
@@ -205,7 +206,7 @@ def _measured(request: CreditRequest, answer: CreditDecision, limit_minor: int) 
 
 def _limit(connection: str, request: CreditRequest, answer: CreditDecision) -> Blocker:
     """The amount is part of the condition: a limit that was raised may still be too low for this deal."""
-    amount = Money(answer.requested_minor, answer.currency).decimal()
+    amount = Money(answer.committed_minor + answer.requested_minor, answer.currency).decimal()
     return Blocker(
         connection=connection, object_type="credit_limit", object_key=request.customer,
         condition=f"under {answer.currency} {amount:f}",

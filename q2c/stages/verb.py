@@ -108,6 +108,11 @@ class Work:
     def reject(self, reason: Reason, text: str, **more: Any) -> None:
         self.findings.append(Finding(reason=reason, text=text, **more))
 
+    def again(self, text: str) -> None:
+        """Said by record: what was answered holds no more. The step waits, and runs again at once."""
+        self.outcome = None
+        self.notes.update(target="waiting", text=text)
+
     def emit(self, type_: str, payload: Any, name: str = "") -> None:
         self.emitted.append(NewEvent(type=type_, payload=payload, name=name))
 

@@ -42,6 +42,8 @@ class CreditService:
         }
         if request.further:
             body["further_amounts"] = [_amount(currency, minor) for currency, minor in request.further]
+        if request.committed:
+            body["committed_amounts"] = [_amount(currency, minor) for currency, minor in request.committed]
         # Today's answer is wanted, not an earlier one kept under the same key.
         headers = {"Idempotency-Key": str(keys.new_id())}
         answer = self._send("POST", "/v1/credit-checks", operation="check", headers=headers, body=body)
@@ -90,8 +92,10 @@ class CreditService:
             return Unavailable(text=f"The credit service answered in {found.get('currency')}, not {request.currency}")
         if found["decision"] == "decline" and found.get("on_hold") is True:
             return self._rejected("on_hold", f"{request.name} is on credit hold", request.customer)
+        # A service that passes over what is committed already would let a deal through in slices.
+        names = ("requested", "exposure", "soft_limit", "hard_limit", *(["committed"] if request.committed else []))
         try:
-            minor = {name: _minor(found, name) for name in ("requested", "exposure", "soft_limit", "hard_limit")}
+            minor = {name: _minor(found, name) for name in names}
         except MoneyError as error:
             return Unavailable(text=f"The credit service answered with something unreadable: {error}")
         return CreditDecision(
@@ -101,6 +105,7 @@ class CreditService:
             soft_limit_minor=minor["soft_limit"],
             hard_limit_minor=minor["hard_limit"],
             currency=request.currency,
+            committed_minor=minor.get("committed", 0),
             provider_reference=str(found.get("id") or ""),
             kept_in=_currency(found.get("kept_in")),
             rates=_rates(found.get("rates")),

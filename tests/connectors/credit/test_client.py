@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -48,6 +51,46 @@ def test_amounts_in_several_currencies_are_one_question(credit):
     refused = connect().check_credit(replace(asked(1), further=(("GBP", 1),)))
     assert isinstance(refused, Rejected)
     assert (refused.code, refused.field) == ("currency_unknown", "/further_amounts/0/currency")
+
+
+def test_what_is_committed_already_counts(credit):
+    """400.00 owed and 500.00 committed of 1,000.00: 100.00 are left."""
+    request = replace(asked(10_000), committed=(("USD", 40_000), ("EUR", 8_000)))
+    found = connect().check_credit(request)
+    assert (found.decision, found.committed_minor, found.would_owe_minor) == ("approve", 50_000, 100_000)
+    found = connect().check_credit(replace(request, amount_minor=10_001))
+    assert (found.decision, found.would_owe_minor) == ("refer", 100_001)
+    refused = connect().check_credit(replace(request, committed=(("USD", 1), ("GBP", 1))))
+    assert (refused.code, refused.field) == ("currency_unknown", "/committed_amounts/1/currency")
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """Approves, and says nothing of what is committed already."""
+
+    def do_POST(self):
+        answer = {
+            "id": "CC-1", "decision": "approve", "currency": "USD", "requested": "1.00", "exposure": "0.00",
+            "soft_limit": "1000.00", "hard_limit": "1000.00",
+        }  # fmt: skip
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def test_a_service_that_passes_over_commitments_approves_nothing(credit):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        client = connect(base_url=f"http://127.0.0.1:{server.server_port}")
+        assert client.check_credit(asked(100)).decision == "approve"
+        found = client.check_credit(replace(asked(100), committed=(("USD", 1),)))
+        server.shutdown()
+    assert isinstance(found, Unavailable)
+    assert "committed" in found.text
 
 
 def test_a_raised_limit_counts_from_the_next_question(credit):

@@ -12,6 +12,11 @@ from q2c.connectors.sandbox_kit import Answer, Request, Store
 from q2c.connectors.sandbox_kit.store import Duplicate
 from q2c.money import Money, MoneyError, exponent, round_half_up
 
+# Amounts of one shape, beside the one that is asked for first.
+LISTS = ("further_amounts", "committed_amounts")
+# Where it stands in the question, and the amount.
+Placed = tuple[str, Money]
+
 
 def admit(request: Request, store: Store) -> None:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -30,9 +35,9 @@ def check(request: Request, store: Store) -> Answer:
     key, digest = request.headers.get("idempotency-key", "").strip('"'), keys.fingerprint(request.body).hex()
     if key and (earlier := store.by_external("check", key, hidden=True)):
         return _again(earlier.body, digest)
-    amounts = _amounts(body)
+    amounts, committed = _amounts(body)
     customer = _customer(store, str(body["customer"]["id"]))
-    answer = _decided(store, customer, amounts)
+    answer = _decided(store, customer, amounts, committed)
     number = store.next("check", 100_001)
     answer = {"id": f"CC-{number}", "as_of": store.now().isoformat(), **answer}
     try:
@@ -69,11 +74,11 @@ def _body(request: Request) -> dict[str, Any]:
         raise refusal(400, "malformed", "The body is not an object.")
     _texts(found.get("customer"), ("id",), "/customer")
     _texts(found.get("amount"), ("currency", "value"), "/amount")
-    further = found.setdefault("further_amounts", [])
-    if not isinstance(further, list):
-        raise refusal(422, "field_missing", "further_amounts must be a list.", "/further_amounts")
-    for position, amount in enumerate(further):
-        _texts(amount, ("currency", "value"), f"/further_amounts/{position}")
+    for name in LISTS:
+        if not isinstance(found.setdefault(name, []), list):
+            raise refusal(422, "field_missing", f"{name} must be a list.", f"/{name}")
+        for position, amount in enumerate(found[name]):
+            _texts(amount, ("currency", "value"), f"/{name}/{position}")
     return found
 
 
@@ -83,17 +88,19 @@ def _texts(held: Any, names: tuple[str, ...], where: str) -> None:
             raise refusal(422, "field_missing", f"{where[1:]}/{name} must be a text.", f"{where}/{name}")
 
 
-def _amounts(body: dict[str, Any]) -> list[tuple[str, Money]]:
-    """(where it stands, amount); the first one's currency is the answer's."""
-    places = [("/amount", body["amount"])]
-    places += [(f"/further_amounts/{position}", amount) for position, amount in enumerate(body["further_amounts"])]
-    found = []
-    for where, amount in places:
-        try:
-            found.append((where, Money.of(amount["value"], amount["currency"])))
-        except MoneyError as error:
-            raise refusal(422, "amount_invalid", str(error), where) from None
-    return found
+def _amounts(body: dict[str, Any]) -> tuple[list[Placed], list[Placed]]:
+    """What is asked for, and what is committed already; the first one's currency is the answer's."""
+    further, committed = (
+        [(f"/{name}/{position}", amount) for position, amount in enumerate(body[name])] for name in LISTS
+    )
+    return [_read(*each) for each in [("/amount", body["amount"]), *further]], [_read(*each) for each in committed]
+
+
+def _read(where: str, amount: dict[str, str]) -> Placed:
+    try:
+        return where, Money.of(amount["value"], amount["currency"])
+    except MoneyError as error:
+        raise refusal(422, "amount_invalid", str(error), where) from None
 
 
 def _customer(store: Store, id_: str) -> dict[str, Any]:
@@ -106,24 +113,28 @@ def _customer(store: Store, id_: str) -> dict[str, Any]:
     return {"id": id_, "exposure": "0", "on_hold": False, **default}
 
 
-def _decided(store: Store, customer: dict[str, Any], amounts: list[tuple[str, Money]]) -> dict[str, Any]:
+def _decided(store: Store, customer: dict[str, Any], amounts: list[Placed], committed: list[Placed]) -> dict[str, Any]:
     """Everything in the currency of the first amount, since only then can it be compared."""
     currency = amounts[0][1].currency
     soft, hard, exposure = (
         _in(store, Decimal(str(customer[name])), (customer["currency"], "/customer/id"), currency)
         for name in ("soft_limit", "hard_limit", "exposure")
     )
-    asked = sum(_in(store, each.decimal(), (each.currency, f"{where}/currency"), currency) for where, each in amounts)
-    reached = exposure + asked
+    asked, promised = (
+        sum(_in(store, each.decimal(), (each.currency, f"{where}/currency"), currency) for where, each in many)
+        for many in (amounts, committed)
+    )
+    reached = exposure + promised + asked
     on_hold = customer.get("on_hold") in (True, "true", "True", "1", 1)
     decision = "decline" if on_hold or reached > hard else "approve" if reached <= soft else "refer"
     shown = {name: _text(minor, currency) for name, minor in (
-        ("requested", asked), ("exposure", exposure), ("soft_limit", soft), ("hard_limit", hard),
-        ("available", max(0, hard - exposure)),
+        ("requested", asked), ("committed", promised), ("exposure", exposure), ("soft_limit", soft),
+        ("hard_limit", hard), ("available", max(0, hard - exposure - promised)),
     )}  # fmt: skip
+    converted = {customer["currency"], *(each.currency for _, each in amounts + committed)} - {currency}
     return {
         "decision": decision, "currency": currency, "on_hold": on_hold, **shown, "kept_in": customer["currency"],
-        "rates": _rates(store, {customer["currency"], *(each.currency for _, each in amounts)} - {currency}, currency),
+        "rates": _rates(store, converted, currency),
     }  # fmt: skip
 
 
