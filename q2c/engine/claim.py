@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -14,23 +13,32 @@ from q2c.models import Breaker, Step
 
 _SOURCES, _TARGET = states.edge(Step, "claim")
 
-# Held: an earlier step of the same order key is still open.
-_CLAIM = """
-WITH due AS (
-  SELECT s.id, s.state FROM q2c_step s
-  WHERE s.stage = %s AND s.state = ANY(%s) AND s.next_at <= %s AND s.connection <> ALL(%s)
-    AND s.waiting_for <> ALL(%s) {only}
-    AND (s.order_key = '' OR NOT EXISTS (
-      SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.seq < s.seq
-        AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed') AND e.order_key <> ''))
-  ORDER BY s.next_at, s.seq LIMIT %s FOR UPDATE OF s SKIP LOCKED)
+# Not held: of its order key nothing is earlier and open, or in the middle of something. An earlier step whose record
+# committed late finds a later one at work, and waits for it. What was sent already is looked up whatever comes first.
+FREE = """
+(s.order_key = '' OR s.state <> 'waiting' OR NOT EXISTS (
+  SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.order_key <> '' AND e.id <> s.id
+    AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')
+    AND (e.seq < s.seq OR e.state IN ('running', 'accepted', 'unknown'))))
+"""
+_DUE = f"""
+SELECT s.id, s.order_key FROM q2c_step s
+WHERE s.stage = %s::text AND s.state = ANY(%s::text[]) AND s.next_at <= %s::timestamptz
+  AND s.connection <> ALL(%s::text[]) AND s.waiting_for <> ALL(%s::text[])
+  AND (%s::uuid[] IS NULL OR s.id = ANY(%s::uuid[])) AND {FREE}
+ORDER BY s.next_at, s.seq LIMIT %s::int FOR UPDATE OF s SKIP LOCKED
+"""
+# Two who claim steps of one order key at the same moment do not see each other's: they take turns.
+_TAKE_TURNS = """
+SELECT pg_advisory_xact_lock(hashtextextended(k, 0)) FROM unnest(%s::text[]) AS k ORDER BY hashtextextended(k, 0)
+"""
+_CLAIM = f"""
 UPDATE q2c_step s
 SET state = %s, lease = %s, lease_until = %s,
-    phase = CASE due.state WHEN 'accepted' THEN 'poll' WHEN 'unknown' THEN 'look_up' ELSE 'send' END
-FROM due WHERE s.id = due.id
+    phase = CASE s.state WHEN 'accepted' THEN 'poll' WHEN 'unknown' THEN 'look_up' ELSE 'send' END
+WHERE s.id = ANY(%s) AND {FREE}
 RETURNING s.*
 """
-
 
 # In one order, as everybody who locks several steps: nobody waits in a circle.
 _RELOCK = "SELECT id, lease FROM q2c_step WHERE id = ANY(%s::uuid[]) AND state = 'running' ORDER BY id FOR UPDATE"
@@ -38,22 +46,27 @@ _RELOCK = "SELECT id, lease FROM q2c_step WHERE id = ANY(%s::uuid[]) AND state =
 
 def claim(stage: str, limit: int | None = None) -> list[Step]:
     """Up to `limit` due steps, now running under one lease; held steps, and those that a paused one stops, wait."""
-    return _claimed(_CLAIM.format(only=""), stage, [], limit or settings.BATCH_SIZE)
+    return _claimed(stage, None, limit or settings.BATCH_SIZE)
 
 
 def claim_these(stage: str, step_ids: Sequence[uuid.UUID]) -> list[Step]:
     """Those of these steps that are due and not held: for a caller that waits for their answer."""
-    return _claimed(_CLAIM.format(only="AND s.id = ANY(%s)"), stage, [list(step_ids)], len(step_ids))
+    return _claimed(stage, list(step_ids), len(step_ids))
 
 
-def _claimed(sql: str, stage: str, only: list[Any], limit: int) -> list[Step]:
+def _claimed(stage: str, only: list[uuid.UUID] | None, limit: int) -> list[Step]:
     moment = clock.now()
     paused = list(Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True))
     lease_until = moment + clock.seconds(settings.LEASE_S)
     with transaction.atomic():
         states.say("q2c", "")
-        values = [stage, _SOURCES, moment, paused, paused, *only, limit, _TARGET, keys.new_id(), lease_until]
-        steps = list(Step.objects.raw(sql, values))
+        due = bulk.execute(_DUE, [stage, _SOURCES, moment, paused, paused, only, only, limit])
+        if not due:
+            return []
+        if order_keys := {order_key for _, order_key in due if order_key}:
+            bulk.execute(_TAKE_TURNS, [list(order_keys)])
+        ids = [id_ for id_, _ in due]
+        steps = list(Step.objects.raw(_CLAIM, [_TARGET, keys.new_id(), lease_until, ids]))
     return sorted(steps, key=lambda step: step.seq)
 
 

@@ -18,8 +18,8 @@ class Step(StateRecord):
     """What one stage does about one event, for one part of it (a connection, an entity, a phase).
 
     `key` is what the platform stores of it; `seq` orders the steps of one `order_key`: a step is held while an
-    earlier one is not done. `sent_at` is set before the first byte leaves, so a lost worker's step is known to be
-    unknown. `proof` tells what was searched, found and posted, and when.
+    earlier one is not done, or another one is in the middle. `sent_at` is set before the first byte leaves, so a lost
+    worker's step is known to be unknown. `proof` tells what was searched, found and posted, and when.
     """
 
     why_column = "text"

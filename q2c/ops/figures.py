@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from exceptions.models.case import UNRESOLVED
 from q2c import clock, keys
+from q2c.engine.claim import FREE
 from q2c.models.step import DUE, OPEN
 from q2c.ops import readiness
 
@@ -63,13 +64,11 @@ def steps() -> Iterator[GaugeMetricFamily]:
     yield _gauge("steps_open", "Steps not yet done, by stage and state", ["stage", "state"], rows)
 
 
-_OLDEST = """
+_OLDEST = f"""
 SELECT stage, min(next_at) FROM q2c_step s WHERE state = ANY(%s) AND next_at <= %s
   AND NOT EXISTS (SELECT 1 FROM q2c_breaker b
     WHERE b.opened_at IS NOT NULL AND b.connection IN (s.connection, s.waiting_for))
-  AND (order_key = '' OR NOT EXISTS (
-    SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.seq < s.seq AND e.order_key <> ''
-      AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')))
+  AND {FREE}
 GROUP BY 1 ORDER BY 1
 """
 

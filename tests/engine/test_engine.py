@@ -261,28 +261,6 @@ def test_a_verb_that_breaks_on_a_failure_does_not_hide_it(verb: Scripted, monkey
     assert Case.objects.get().reason == "internal_error"
 
 
-def test_successors_are_held(verb: Scripted) -> None:
-    verb.order_keys = {"1": "invoice:7", "2": "invoice:7", "3": ""}
-    first, second, third = arrive("1", "2", "3")
-    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
-    work()
-    assert [fresh(s).state for s in (first, second, third)] == ["failed", "waiting", "done"]
-    replay.replay([first.id], "ann")
-    work()
-    assert [fresh(s).state for s in (first, second)] == ["done", "done"]
-    assert verb.calls.index(("call", "2")) > verb.calls.index(("call", "1"))
-
-
-def test_what_is_given_up_holds_nobody(verb: Scripted) -> None:
-    verb.order_keys = {"1": "invoice:7", "2": "invoice:7"}
-    first, second = arrive("1", "2")
-    verb.says["1"] = [Rejected(reason=Reason.PERIOD_CLOSED, text="closed")]
-    work()
-    replay.abandon([first.id], "ann", "written off")
-    work()
-    assert [fresh(s).state for s in (first, second)] == ["abandoned", "done"]
-
-
 def test_a_dead_platform_pauses_its_steps_without_burning_tries(verb: Scripted) -> None:
     steps = arrive(*map(str, range(8)))
     for step in steps:
