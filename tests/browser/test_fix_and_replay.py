@@ -4,6 +4,8 @@ there, offered, dry-run, replayed, and comes back with its document number.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from django.contrib.auth import get_user_model
 
 from exceptions.models import Case
 from q2c import clock
+from q2c.celery import app
 from q2c.demo.company import ERP
 from q2c.demo.deals import Deal, Line
 from q2c.models import Invoice, Step
@@ -23,20 +26,33 @@ PASSWORD = "eleven lazy herons"
 LOOKS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 
-def blocked_journal(room: Room) -> Case:
+def sooner(task: str, done: Callable[[], object]) -> None:
+    """Waits for what a task of the schedule brings, and has it run before beat would."""
+    row, asked = app.conf.beat_schedule[task], [0.0]
+
+    def nudged() -> object:
+        if time.monotonic() - asked[0] > 2:
+            asked[0] = time.monotonic()
+            app.send_task(row["task"], **row["options"])
+        return done()
+
+    until(nudged, 120)
+
+
+def blocked_journal(room: Room, number: str) -> Case:
     """Leeds Railways buys two days of training; the ERP's period of today is closed."""
     story, day = room.story, clock.today()
-    period = f"{day:%b %Y}"
-    story.platforms.change(ERP, "accountingPeriod", period, closed=True)
+    story.platforms.change(ERP, "accountingPeriod", f"{day:%b %Y}", closed=True)
     deal = Deal(
-        number="SO-6001", customer=LEEDS, closed_on=day, starts_on=day, months=12, contract_entity="UK", currency="GBP",
+        number=number, customer=LEEDS, closed_on=day, starts_on=day, months=12, contract_entity="UK", currency="GBP",
         groups={"UK": LEEDS}, lines=[Line(product="TRAINING", group="UK", quantity=2)],
     )  # fmt: skip
     story.sales.close([deal])
-    until(lambda: Step.objects.filter(stage="activate_subscription", state="done").exists(), 120)
+    sooner("poll-sources", Step.objects.filter(stage="activate_subscription", state="done", business_key=number).exists)
     story.platforms.control("zuora", "bill-run", {"until": day.isoformat()})
-    until(lambda: Case.objects.filter(reason="period_closed").exists(), 120)
-    return Case.objects.get(reason="period_closed")
+    stuck = Case.objects.filter(reason="period_closed", state="open")
+    sooner("poll-sources", stuck.exists)
+    return stuck.get()
 
 
 def person(browser: Any, room: Room, name: str, **more: Any) -> Person:
@@ -49,52 +65,65 @@ def person(browser: Any, room: Room, name: str, **more: Any) -> Person:
 
 
 def test_a_failed_journal_is_found_put_right_and_replayed(room: Room, browser: Any) -> None:
-    case = blocked_journal(room)
-    mei = person(browser, room, "mei")
-    page = mei.page
+    """At both widths, light and dark; then every page is looked at."""
+    for place, (width, scheme) in enumerate(LOOKS, 1):
+        case = blocked_journal(room, f"SO-600{place}")
+        mei = person(browser, room, "mei", width=width, scheme=scheme)
+        found_and_read(mei, case)
+        opened_in_the_sandbox(mei)
+        replayed_from_the_offer(mei, case)
+        case.refresh_from_db(fields=["document"])
+        assert len(room.story.documents()) == place
+        confirmed(mei, case, f"SO-600{place}")
+        assert mei.complaints == []
+        mei.context.close()
+    every_page(room, browser, blocked_journal(room, "SO-6009"))
 
-    # The control tower says that something waits; the customer's name finds it.
+
+def found_and_read(mei: Person, case: Case) -> None:
+    """The control tower says that something waits; the customer's name finds it."""
+    page = mei.page
     mei.goes("/")
     assert "needs a person" in mei.text() or "need a person" in mei.text()
     mei.keeps("control tower with a blocked journal")
-    page.goto(f"{room.url}/queue?q=Leeds")
+    mei.goes("/queue?q=Leeds")
     assert "Leeds Railways" in mei.text()
     mei.keeps("queue by customer")
     page.click(f"a[data-open][href='/cases/{case.id}']")
     said = mei.text()
-    assert ("closed" in said and "£3,600.00" in said) or "3,600.00" in said
-    assert case.text in said
+    assert "closed" in said and "3,600.00" in said and case.text in said
     mei.keeps("case of a closed period")
-
     # What a replay would book, with the period still closed.
     page.get_by_role("link", name="Dry run: what a replay would book today").click()
     page.wait_for_selector("#dry-run >> text=/would fail|closed/i")
     mei.keeps("dry run while closed")
 
-    opened_in_the_sandbox(mei)
 
-    # The room notices by itself and offers.
-    until(lambda: _offered(mei), 90)
+def replayed_from_the_offer(mei: Person, case: Case) -> None:
+    """The room notices by itself and offers."""
+    page = mei.page
+    sooner("watch-blockers", lambda: _offered(mei))
     mei.keeps("offer")
     page.get_by_role("button", name="Look at the dry run").click()
     page.wait_for_selector("text=Would pass")
     assert "Nothing has been sent" in mei.text()
     mei.keeps("dry run of the offer")
     page.get_by_role("button", name="Send it").click()
-    until(lambda: Case.objects.get(id=case.id).state == "resolved", 60)
-    invoice = Invoice.objects.get()
-    case = Case.objects.get(id=case.id)
-    assert (invoice.state, len(room.story.documents())) == ("posted", 1)
-    page.wait_for_selector(f"text={case.document}")
-    mei.keeps("replay confirmed")
+    until(Case.objects.filter(id=case.id, state="resolved").exists, 60)
 
+
+def confirmed(mei: Person, case: Case, order: str) -> None:
+    """Its document number is told where it was sent, on its case and in its trace."""
+    invoice = Invoice.objects.get(order__number=order)
+    assert invoice.state == "posted"
+    mei.page.wait_for_selector(f"text={case.document}")
+    mei.keeps("replay confirmed")
     mei.goes(f"/cases/{case.id}")
     assert case.document in mei.text()
     mei.keeps("case resolved")
     mei.goes(f"/trace?q={invoice.number}")
-    assert "SO-6001" in mei.text() and case.document in mei.text()
+    assert order in mei.text() and case.document in mei.text()
     mei.keeps("trace from deal to document")
-    assert mei.complaints == []
 
 
 def opened_in_the_sandbox(who: Person) -> None:
@@ -111,10 +140,9 @@ def _offered(who: Person) -> bool:
     return "Look at the dry run" in who.text()
 
 
-def test_every_page_in_both_lights_and_widths(room: Room, browser: Any) -> None:
+def every_page(room: Room, browser: Any, case: Case) -> None:
     """With data, as each page is met; pictures are kept. Reading and signing in work without script."""
-    case = blocked_journal(room)
-    invoice = Invoice.objects.get()
+    invoice = Invoice.objects.get(order__number="SO-6009")
     paths = [
         "/", "/queue", "/problems", f"/problems/{case.problem_id}", f"/cases/{case.id}", "/orders",
         f"/orders/{invoice.order_id}", "/invoices", f"/invoices/{invoice.id}", "/journals", "/process", "/trace",
