@@ -9,7 +9,14 @@ import pytest
 from q2c import clock
 from q2c.connectors import registry
 from q2c.engine import wake
-from tests.engine import makers, paper
+from tests.engine import makers, paper, scripted
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[scripted.Scripted]:
+    """The scripted stage, on its morning."""
+    with clock.at(scripted.NOW):
+        yield scripted.install(monkeypatch)
 
 
 @pytest.fixture

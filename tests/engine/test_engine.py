@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from exceptions.models import Case, Policy
-from q2c import clock, states
+from q2c import states
 from q2c.connectors import calls
 from q2c.connectors.outcomes import Accepted, Blocker, NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.engine import record, replay, retry, run
 from q2c.models import Attempt, Breaker, Step, Transition
 from q2c.reasons import TRANSIENT, Reason
-from tests.engine import scripted
 from tests.engine.scripted import NOW, Scripted, arrive, fresh, path, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # The connection's time limit and settle time: from then on a search that finds nothing proves it.
 SETTLED_S = 40
-
-
-@pytest.fixture
-def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    with clock.at(NOW):
-        yield scripted.install(monkeypatch)
 
 
 def test_done_at_once(verb: Scripted) -> None:

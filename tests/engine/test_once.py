@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from q2c import clock, keys
+from q2c import keys
 from q2c.connectors.outcomes import Accepted, Posted, Rejected, Unknown
 from q2c.engine import emit, replay, run, sweep
 from q2c.engine.claim import claim
@@ -18,12 +17,6 @@ from tests.engine import scripted
 from tests.engine.scripted import NOW, Scripted, arrive, fresh, in_own_connection, later, path, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    with clock.at(NOW):
-        yield scripted.install(monkeypatch)
 
 
 def test_a_lost_worker_that_had_not_sent(verb: Scripted) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,16 +13,9 @@ from q2c.connectors.outcomes import Accepted, Posted, Rejected, Unknown
 from q2c.engine import claim, replay, run
 from q2c.models import Step
 from q2c.reasons import Reason
-from tests.engine import scripted
 from tests.engine.scripted import NOW, Scripted, arrive, fresh, in_own_connection, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    with clock.at(NOW):
-        yield scripted.install(monkeypatch)
 
 
 def test_successors_are_held(verb: Scripted) -> None:
