@@ -19,6 +19,8 @@ from q2c.models.order import OrderGroup, OrderLine
 _numbers = itertools.count(1)
 # Of each line, in minor units: a year of invoices and more.
 _SOLD = 10_000_000
+# What an order sells and each of its invoices bills: product, kind, net of one invoice before it varies.
+GOODS = (("PLATFORM", "recurring", 120_000), ("ANALYTICS", "recurring", 50_000), ("IMPLEMENTATION", "one_time", 90_000))
 
 
 def found() -> None:
@@ -55,11 +57,11 @@ def _orders(numbers: list[str]) -> None:
     )
     OrderLine.objects.bulk_create(
         OrderLine(
-            order=order, line=number, group="us", product=product, kind="recurring", quantity=1, unit_price=1,
+            order=order, line=number, group="us", product=product, kind=kind, quantity=1, unit_price=1,
             price_period="once", amount_minor=_SOLD, revenue_treatment="ratable_daily",
         )
         for order in orders
-        for number, product in enumerate(("PLATFORM", "ANALYTICS", "IMPLEMENTATION"), 1)
+        for number, (product, kind, _) in enumerate(GOODS, 1)
     )  # fmt: skip
     states.move(Order, "accept", [order.id for order in orders], accepted_at=clock.now())
 
@@ -92,10 +94,7 @@ def _invoice(number: int, order: str) -> InvoiceDocument:
             line=position, product=product, kind=kind, net_minor=net + number % 97, tax_minor=(net + number % 97) // 20,
             tax_code="SW056000", service_starts_on=today, service_ends_on=today + dt.timedelta(days=30),
         )
-        for position, (product, kind, net) in enumerate(
-            (("PLATFORM", "recurring", 120_000), ("ANALYTICS", "recurring", 50_000), ("IMPLEMENTATION", "one_time", 90_000)),
-            1,
-        )
+        for position, (product, kind, net) in enumerate(GOODS, 1)
     )  # fmt: skip
     return InvoiceDocument(
         invoice_number=f"INV-{number:08}-{run}", billing_reference=f"b{number}-{run}", account="C-1-USD",
