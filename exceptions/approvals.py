@@ -216,13 +216,15 @@ def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> De
     """Take back one's own request. What was nothing but that request ends; its `closed_steps` are to be abandoned."""
     asked = Done()
     found = {row.id: row for row in Approval.objects.visible_to(user).filter(id__in=approval_ids)}
+    case_ids = [row.case_id for row in found.values() if row.case_id]
+    rights.require(user, rights.WORK, "take back a request", case_ids)
     for approval_id in approval_ids:
         if approval_id in found and found[approval_id].requested_by_id == user.pk:
             asked.done.append(approval_id)
         else:
             asked.left[approval_id] = "only who asked can take it back"
     if not asked.done:
-        rights.refuse(user, "only who asked can take it back", [row.case_id for row in found.values() if row.case_id])
+        rights.refuse(user, "only who asked can take it back", case_ids)
     decision = Decision(left=asked.left)
     with states.acting(rights.name_of(user), text):
         rows = _turn_down(user, "withdraw", text, asked, decision)

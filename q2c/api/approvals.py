@@ -49,7 +49,7 @@ class Approvals(Records):
     model = Approval
     serializer_class = ApprovalSerializer
     filterset_class = ApprovalFilters
-    rights = {"approve": rights.APPROVE, "refuse": rights.APPROVE}
+    rights = {"approve": rights.APPROVE, "refuse": rights.APPROVE, "withdraw": rights.WORK}
 
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.select_related("requested_by", "decided_by")
@@ -73,7 +73,7 @@ class Approvals(Records):
     def withdraw(self, request: Any, pk: str) -> Response:
         """Take back what the same person asked for."""
         asked, why = self.get_object(), _why(request)
-        return self._decided(asked, desk.withdraw(person_of(request.user), [asked.id], why))
+        return self._decided(asked, desk.withdraw(person_of(request.user, rights.WORK), [asked.id], why))
 
     def _decided(self, asked: Approval, decision: Decision) -> Response:
         for why in decision.left.values():

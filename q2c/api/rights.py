@@ -1,4 +1,7 @@
-"""Every address of the API carries its right; one without is closed to everybody."""
+"""Every address of the API carries its right; one without is closed to everybody.
+
+So is one that writes and carries a right to view: what may be read is not changed by that.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from q2c.api.authentication import holder_of, unknown
 from q2c.api.problems import Problem, guarded
+from q2c.ui.rights import only_reads
 
 SIGNED_IN = "signed in"
 View = Callable[..., HttpResponse]
@@ -26,7 +30,7 @@ class HasRight(BasePermission):
         right = right_of(view, getattr(view, "action", None))
         if right == SIGNED_IN:
             return True
-        if not right:
+        if not right or (request.method not in SAFE_METHODS and only_reads(right)):
             return False
         if not request.user.has_perm(right):
             raise lacking(right)

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import approvals as asked
-from exceptions import unblock
+from exceptions import rights, unblock
 from exceptions.approvals import Decision
 from exceptions.errors import NotPossible
 from exceptions.models import Approval
@@ -91,7 +91,7 @@ def _waiting(approval: Approval) -> dict[str, Any] | None:
 
 
 @require_POST
-@right("exceptions.view_case")
+@right("exceptions.view_case", verbs={"approve": rights.APPROVE, "refuse": rights.APPROVE, "withdraw": rights.WORK})
 @answering
 def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     """approve, refuse (then: owner or reject) or withdraw; nobody decides what they asked for."""

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from exceptions import casework, sentences
+from exceptions import approvals, casework, rights, sentences
 from exceptions.done import Done
 from exceptions.errors import NotPossible
 from exceptions.models import Case
@@ -26,12 +26,20 @@ from q2c.ui.acting import answering, back, case_of, told
 from q2c.ui.frame import tell
 from q2c.ui.rights import require, right
 
+# What each verb asks for, over many cases and on the page of one.
+MANY_VERBS = {
+    "replay": rights.REPLAY, "claim": rights.WORK, "release": rights.WORK, "assign": rights.WORK,
+    "comment": rights.WORK, "snooze": rights.WORK, "wake": rights.WORK, "close": rights.CLOSE,
+}  # fmt: skip
+ONE_VERBS = MANY_VERBS | {
+    "redate": approvals.RIGHTS[approvals.REDATE], "look": rights.WORK, "read_again": rights.REPLAY,
+}  # fmt: skip
 # More than these are replayed by the thousand, but not claimed or snoozed.
 MANY = 5000
 
 
 @require_POST
-@right("exceptions.view_case")
+@right("exceptions.view_case", verbs=MANY_VERBS)
 @answering
 def many(request: HttpRequest) -> HttpResponse:
     """A verb over the chosen rows, or over all that the filter matched when the list was shown."""
@@ -50,7 +58,7 @@ def many(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@right("exceptions.view_case")
+@right("exceptions.view_case", verbs=ONE_VERBS)
 @answering
 def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     """A verb on one case, from its own page."""
@@ -88,7 +96,7 @@ def _redate(request: HttpRequest, case: Case) -> None:
 
 def _look_again(request: HttpRequest, case: Case) -> None:
     """Ask now whether what blocks a case is still there, instead of waiting for the next round."""
-    require(request.user, "exceptions.work_case")
+    require(request.user, rights.WORK)
     if case.blocker is None:
         raise NotPossible("Nothing with a name is in the way")
     stands = watch.look_again(case.blocker, name_of(request.user))

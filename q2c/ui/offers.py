@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from exceptions import rights
 from exceptions.models import Offer
 from q2c.engine import desk
 from q2c.ui.acting import answering, back
@@ -25,7 +26,7 @@ def offers(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@right("exceptions.view_case")
+@right(rights.REPLAY)
 @answering
 def take(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
     batch = desk.take_offer(request.user, offer_id)
@@ -34,7 +35,7 @@ def take(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-@right("exceptions.view_case")
+@right(rights.WORK)
 @answering
 def dismiss(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
     desk.dismiss_offer(request.user, offer_id)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import problems as causes
-from exceptions import sentences, tabs, unblock
+from exceptions import rights, sentences, tabs, unblock
 from exceptions.models import Case, Policy, Problem
 from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.models.problem import ProblemAmount
@@ -120,7 +120,7 @@ def _blocked(problem_id: uuid.UUID) -> list[dict[str, Any]]:
 
 
 @require_POST
-@right("exceptions.view_problem")
+@right(rights.REPLAY)
 @answering
 def replay(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
     """A dry run of everything that this cause holds up and that could be sent again."""

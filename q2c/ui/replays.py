@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from exceptions import batches
+from exceptions import batches, rights
 from exceptions.models import ReplayBatch
 from q2c.engine import desk
 from q2c.models import Step
@@ -181,7 +181,7 @@ def progress(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-@right("exceptions.view_case")
+@right(rights.REPLAY)
 @answering
 def send(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The person has seen the dry run and wants it."""
@@ -198,7 +198,7 @@ def send(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-@right("exceptions.view_case")
+@right(rights.REPLAY)
 @answering
 def cancel(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
     _batch(request, batch_id)

@@ -1,14 +1,18 @@
 """Who may open what. Every view carries its right, so a test can walk every address.
 
 @right("exceptions.view_case")   one right, or 403 naming it and who can give it
+@right("exceptions.view_case", verbs={"claim": "exceptions.work_case"})
+                                 where one address does several things: the right that each verb asks for itself
 @signed_in                       any person
 @public                          anybody: sign-in, health
+
+What a right to view opens can be read, and nothing else: without verbs it is 405 to a form.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +21,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -32,8 +36,20 @@ class Denied(PermissionDenied):
         super().__init__(f"needs the right {right}")
 
 
-def right(name: str) -> Callable[[View], View]:
-    """Only with the right `name` (app_label.codename); anonymous people are sent to sign-in."""
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+def only_reads(name: str) -> bool:
+    """Whether a right (app_label.codename) is one to view."""
+    return name.partition(".")[2].startswith("view_")
+
+
+def right(name: str, verbs: Mapping[str, str] | None = None) -> Callable[[View], View]:
+    """Only with the right `name` (app_label.codename); anonymous people are sent to sign-in.
+
+    `verbs`: {verb: right} of a form that carries several. They are asked where the verb is carried out, so that what
+    is refused stands on the timeline of its cases; a test holds each of them to it.
+    """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -42,12 +58,15 @@ def right(name: str) -> Callable[[View], View]:
                 return to_sign_in(request)
             if not request.user.has_perm(name):
                 return refused(request, name)
+            if request.method not in READING and not verbs and only_reads(name):
+                return HttpResponseNotAllowed(READING)
             try:
                 return view(request, *args, **kwargs)
             except Denied as denied:
                 return refused(request, denied.right)
 
         guarded.right = name  # type: ignore[attr-defined]
+        guarded.verbs = dict(verbs or {})  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -91,6 +91,16 @@ def test_a_period_is_reopened_by_two(carla: Signed, cleo: Signed) -> None:
     assert FiscalPeriod.objects.get(id=october.id).state == "open"
 
 
+def test_a_key_that_only_reads_does_not_take_her_request_back(carla: Signed) -> None:
+    october = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.close(october, by="ceo", why="done")
+    asked = carla.post(f"periods/{october.id}/reopen", 202, why="one invoice is late")
+    reader = Caller(ApiKey.make("board", ["exceptions.view_case"], created_by=carla.user)[1])
+    answer = reader.post(f"/api/v1/approvals/{asked['id']}/withdraw", {}, "application/json")
+    assert (answer.status_code, answer.json()["right"]) == (403, "exceptions.work_case")
+    assert Approval.objects.get().state == "requested"
+
+
 def test_a_late_document_is_booked_on_another_day_by_two(carla: Signed, cleo: Signed) -> None:
     periods.close(
         FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10"), by="x", why="y"

@@ -67,6 +67,24 @@ def test_each_has_a_right_that_exists(method: str, path: str, view: Any, right: 
 
 
 @pytest.mark.parametrize(("method", "path", "view", "right"), ADDRESSES, ids=NAMES)
+def test_none_that_writes_rests_on_a_right_to_view(method: str, path: str, view: Any, right: str) -> None:
+    if method not in ("get", "head"):
+        assert not right.partition(".")[2].startswith("view_"), f"{method} {path} asks for {right}"
+
+
+@pytest.mark.parametrize(("method", "path", "view", "right"), ADDRESSES, ids=NAMES)
+def test_a_key_that_may_see_everything_writes_nothing(method: str, path: str, view: Any, right: str) -> None:
+    if method in ("get", "head") or "." not in right:
+        pytest.skip("reads, or is signed")
+    views = Permission.objects.filter(codename__startswith="view_")
+    scopes = [f"{label}.{name}" for label, name in views.values_list("content_type__app_label", "codename")]
+    maker = get_user_model().objects.create_superuser("root")
+    caller = Caller(ApiKey.make("reader", scopes, created_by=maker)[1])
+    answer = call(caller.client, method, path, headers=caller.headers)
+    assert (answer.status_code, answer.json()["right"]) == (403, right)
+
+
+@pytest.mark.parametrize(("method", "path", "view", "right"), ADDRESSES, ids=NAMES)
 def test_closed_to_strangers(method: str, path: str, view: Any, right: str) -> None:
     answer = call(Client(), method, path)
     if right == "public":
@@ -113,6 +131,17 @@ def test_a_view_without_a_right_is_closed_to_everybody() -> None:
 
     request = type("Request", (), {"user": get_user_model().objects.create_superuser("root")})()
     assert HasRight().has_permission(request, Forgotten()) is False
+
+
+def test_a_view_that_writes_by_a_right_to_view_is_closed_to_everybody() -> None:
+    from q2c.api.rights import HasRight
+
+    class Careless:
+        right = "exceptions.view_case"
+
+    root = get_user_model().objects.create_superuser("root")
+    asked = {verb: type("Request", (), {"user": root, "method": verb})() for verb in ("GET", "POST", "DELETE")}
+    assert [HasRight().has_permission(request, Careless()) for request in asked.values()] == [True, False, False]
 
 
 ASKS = {
