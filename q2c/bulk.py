@@ -6,7 +6,7 @@ storing them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -22,3 +22,15 @@ def execute(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement.replace("%s", "%b"), parameters, prepare=False)
         return cursor.fetchall() if cursor.description else []
+
+
+_TURNS = """
+SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS name
+ORDER BY hashtextextended(name, 0)
+"""
+
+
+def take_turns(names: Iterable[str]) -> None:
+    """Whoever names the same thing waits until this transaction ends; taken in one order, nobody waits in a circle."""
+    if wanted := sorted(set(names)):
+        execute(_TURNS, [wanted])

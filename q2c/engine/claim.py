@@ -28,10 +28,6 @@ WHERE s.stage = %s::text AND s.state = ANY(%s::text[]) AND s.next_at <= %s::time
   AND (%s::uuid[] IS NULL OR s.id = ANY(%s::uuid[])) AND {FREE}
 ORDER BY s.next_at, s.seq LIMIT %s::int FOR UPDATE OF s SKIP LOCKED
 """
-# Two who claim steps of one order key at the same moment do not see each other's: they take turns.
-_TAKE_TURNS = """
-SELECT pg_advisory_xact_lock(hashtextextended(k, 0)) FROM unnest(%s::text[]) AS k ORDER BY hashtextextended(k, 0)
-"""
 _CLAIM = f"""
 UPDATE q2c_step s
 SET state = %s, lease = %s, lease_until = %s,
@@ -63,8 +59,8 @@ def _claimed(stage: str, only: list[uuid.UUID] | None, limit: int) -> list[Step]
         due = bulk.execute(_DUE, [stage, _SOURCES, moment, paused, paused, only, only, limit])
         if not due:
             return []
-        if order_keys := {order_key for _, order_key in due if order_key}:
-            bulk.execute(_TAKE_TURNS, [list(order_keys)])
+        # Two who claim steps of one order key at the same moment do not see each other's.
+        bulk.take_turns(order_key for _, order_key in due if order_key)
         ids = [id_ for id_, _ in due]
         steps = list(Step.objects.raw(_CLAIM, [_TARGET, keys.new_id(), lease_until, ids]))
     return sorted(steps, key=lambda step: step.seq)

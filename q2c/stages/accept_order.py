@@ -21,16 +21,19 @@ class AcceptOrder(Verb):
     """Collects all findings, ours and the services', before it decides."""
 
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
-        worth = totals.worth([fact.payload for fact in facts])
-        return [[self._part(fact.payload, minor)] for fact, minor in zip(facts, worth, strict=True)]
+        worth, deals = totals.worth([fact.payload for fact in facts]), orders.Deals()
+        return [[self._part(fact, minor, deals)] for fact, minor in zip(facts, worth, strict=True)]
 
     def planned(self, facts: Sequence[Fact]) -> None:
         orders.VERSIONS.supersede_older(fact.payload.order_number for fact in facts)
 
-    def _part(self, order: OrderDocument, worth_minor: int) -> Part:
+    def _part(self, fact: Fact, worth_minor: int, deals: orders.Deals) -> Part:
+        order: OrderDocument = fact.payload
+        system, deal = deals.of(fact)
         name = next((party.name for party in order.parties if party.key == order.customer), order.customer)
         return Part(
-            order_key=f"order:{order.order_number}",
+            # Versions of one deal; another one under the same number is told so at once.
+            order_key=f"deal:{order.order_number}:{system}:{deal}"[:160],
             business_key=order.order_number,
             customer=name,
             amount_minor=worth_minor,
@@ -45,11 +48,12 @@ class AcceptOrder(Verb):
         documents = [work.fact.payload for work in works]
         data = world(documents, clock.today())
         there = orders.existing([document.order_number for document in documents])
-        tax, credit = platforms.serving("tax"), platforms.serving("credit")
+        tax, credit, deals = platforms.serving("tax"), platforms.serving("credit"), orders.Deals()
         for work in orders.VERSIONS.leave_overtaken(works):
             order = there.get(work.fact.payload.order_number)
-            anothers = order is not None and orders.is_anothers(work.fact, order)
-            if order is not None and anothers and order.accepted_at is None:
+            anothers = order is not None and deals.is_anothers(work.fact, order)
+            # Two systems may tell of one order that was accepted; two deals of one system are never one.
+            if order is not None and anothers and (order.accepted_at is None or order.source == work.fact.source):
                 orders.refuse_number(work, order)
             elif order is not None and not anothers and orders.is_older(work.fact, order):
                 work.outcome = Posted(reference="superseded", proof={"superseded_by": str(order.event_id)})
@@ -73,7 +77,11 @@ class AcceptOrder(Verb):
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if "found" in work.notes]
-        kept = orders.keep(fresh)
+        kept, deals = orders.keep(fresh), orders.Deals()
+        for work in fresh:
+            if deals.is_anothers(work.fact, order := kept[work.fact.payload.order_number]):
+                orders.refuse_number(work, order)
+        fresh = [work for work in fresh if not work.findings]
         accepted: list[tuple[Order, Work]] = []
         firm = commitments.ask_again_where_changed(fresh)
         unsigned = orders.unsigned(firm)
@@ -103,9 +111,10 @@ class AcceptOrder(Verb):
                 # A service was given up on: whoever looks into that hears at once what else is wrong.
                 work.findings += [finding for finding in work.notes.get("found", []) if finding not in work.findings]
         kept = orders.keep([work for work in works if "found" in work.notes or work.outcome is None])
+        deals = orders.Deals()
         for work in works:
             order = kept.get(work.fact.payload.order_number)
-            if order is None or orders.is_anothers(work.fact, order):
+            if order is None or deals.is_anothers(work.fact, order):
                 continue
             needs_only_approval = all(finding.reason in APPROVALS for finding in work.findings)
             if needs_only_approval and order.state == "received":

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from exceptions import cases
 from ledger.models import LegalEntity
@@ -32,7 +32,7 @@ from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 _UNDER_WAY = ("running", "accepted", "unknown")
 _SETTLING = ("name", "time_limit_s", "settle_s")
 _ENDED = ("cancelled", "expired")
-_GIVEN_UP = ("accept_order", "provision_billing", "activate_subscription")
+_MADE = ("provision_billing", "activate_subscription")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +62,7 @@ class CancelOrder(Verb):
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = [work.fact.payload.order_number for work in works]
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("subscriptions")}
-        under_way = _under_way(numbers)
+        under_way = _under_way(numbers, found)
         for work in works:
             number = work.fact.payload.order_number
             order = found.get(number)
@@ -113,7 +113,7 @@ class CancelOrder(Verb):
 
     def record(self, works: Sequence[Work]) -> None:
         locked = orders.existing([work.fact.payload.order_number for work in works])
-        begun = _under_way(list(locked))
+        begun = _under_way(list(locked), locked)
         for work in works:
             order = locked[work.fact.payload.order_number]
             asked = {ending.number for ending in work.request}
@@ -161,9 +161,10 @@ def _part(asked: OrderCancelRequested, order: Order | None, billing: str, zones:
     )  # fmt: skip
 
 
-def _under_way(numbers: Sequence[str]) -> dict[str, str]:
+def _under_way(numbers: Sequence[str], there: Mapping[str, Order]) -> dict[str, str]:
     """Order number → what is being made of it right now, or may have been."""
-    rows = Step.objects.filter(stage__in=("accept_order", "provision_billing"), business_key__in=numbers)
+    wanted = Q(id__in=_checks(numbers, there)) | Q(stage="provision_billing", business_key__in=numbers)
+    rows = Step.objects.filter(wanted)
     found: dict[str, str] = {}
     settle_s = {name: limit + settle for name, limit, settle in Connection.objects.values_list(*_SETTLING)}
     columns = ("business_key", "stage", "state", "sent_at", "connection")
@@ -177,6 +178,18 @@ def _under_way(numbers: Sequence[str]) -> dict[str, str]:
         elif state in _UNDER_WAY or (state == "waiting" and sent_at is not None):
             found.setdefault(number, f"is in the middle of {stage}")
     return found
+
+
+def _checks(numbers: Sequence[str], there: Mapping[str, Order]) -> list[uuid.UUID]:
+    """The steps that check these orders; of an order that is there, not those of other deals under its number."""
+    deals = orders.Deals()
+    rows = Step.objects.filter(stage="accept_order", business_key__in=numbers).exclude(state="done")
+    told = rows.values_list("id", "business_key", "event__source", "event__source_id")
+    return [
+        id_
+        for id_, number, source, source_id in told
+        if number not in there or deals.named(source, source_id) == deals.of(there[number])
+    ]
 
 
 def _is_being_checked(number: str) -> bool:
@@ -240,8 +253,7 @@ def _all(done: Sequence[Posted]) -> Posted:
 
 def _give_up(order: Order) -> None:
     """What has not begun does not begin any more, and nobody is asked about it."""
-    waiting = Step.objects.filter(
-        stage__in=_GIVEN_UP, business_key=order.number, state__in=["waiting", "failed"]
-    ).values_list("id", flat=True)
+    mine = Q(id__in=_checks([order.number], {order.number: order})) | Q(stage__in=_MADE, business_key=order.number)
+    waiting = Step.objects.filter(mine, state__in=["waiting", "failed"]).values_list("id", flat=True)
     given_up: list[uuid.UUID] = states.move(Step, "abandon", list(waiting), text="the order was cancelled")
     cases.resolve_for({id_: {} for id_ in given_up}, actor="q2c", resolution="superseded")

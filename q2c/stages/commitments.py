@@ -15,10 +15,6 @@ from q2c.contracts.documents import CreditRequest
 from q2c.reasons import Reason
 from q2c.stages.verb import Work
 
-_TAKE_TURNS = """
-SELECT pg_advisory_xact_lock(hashtextextended('credit of ' || payer, 0))
-FROM unnest(%s::text[]) AS payer ORDER BY hashtextextended('credit of ' || payer, 0)
-"""
 # Usage has no amount in the order. An invoice whose journal was reversed counts for nothing: billing bills it anew.
 _UNBILLED = """
 SELECT payer, currency, sum(minor)::bigint
@@ -64,7 +60,7 @@ def ask_again_where_changed(works: Sequence[Work]) -> list[Work]:
     counts for those after it, as it is about to be accepted.
     """
     payers = sorted({credit.customer for work in works for credit in work.request.credits})
-    bulk.execute(_TAKE_TURNS, [payers])
+    bulk.take_turns(f"credit of {payer}" for payer in payers)
     now, firm = unbilled(payers), []
     for work in works:
         if (payer := _changed(work, now)) is not None:

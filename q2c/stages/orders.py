@@ -14,7 +14,7 @@ from exceptions import approvals as signatures
 from q2c import clock
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
-from q2c.models import Event, Order, OrderGroup, OrderLine
+from q2c.models import Connection, Event, Order, OrderGroup, OrderLine
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import totals
 from q2c.stages.controls.world import World
@@ -23,20 +23,46 @@ from q2c.stages.versions import Versions
 
 # An order that still takes another version of its deal.
 UNDECIDED = ("received", "awaiting_approval")
-# What another system sends under the same number is another order, and takes the place of none.
-VERSIONS = Versions(stage="accept_order", noun="deal", apart=("split_part(e.source, '/', 1)",))
+# What another system sends under the same number is another order, and takes the place of none; nor does another deal
+# of one sales platform, whose ids tell them apart.
+VERSIONS = Versions(
+    stage="accept_order",
+    noun="deal",
+    apart=(
+        "split_part(e.source, '/', 1)",
+        "CASE WHEN EXISTS (SELECT FROM q2c_connection c WHERE c.service = 'crm' AND c.name = e.source) "
+        "THEN split_part(e.source_id, ':', 1) ELSE '' END",
+    ),
+)
 
 
-def is_anothers(fact: Fact, order: Order) -> bool:
-    """Whether another system sent the order. One system may have several sources, as in webshop/eu."""
-    return fact.source.partition("/")[0] != order.source.partition("/")[0]
+class Deals:
+    """Which deal something came from: (system, id). One system may have several sources, as in webshop/eu.
+
+    Only a sales platform's events tell the id of their deal; elsewhere an order number is one deal.
+    """
+
+    def __init__(self) -> None:
+        self._selling = set(Connection.objects.filter(service="crm").values_list("name", flat=True))
+
+    def of(self, told: Fact | Order) -> tuple[str, str]:
+        return self.named(told.source, told.source_id)
+
+    def named(self, source: str, source_id: str) -> tuple[str, str]:
+        return source.partition("/")[0], source_id.partition(":")[0] if source in self._selling else ""
+
+    def is_anothers(self, fact: Fact, order: Order) -> bool:
+        return self.of(fact) != self.of(order)
 
 
 def refuse_number(work: Work, order: Order) -> None:
-    """Nobody changes an order that another system sent."""
+    """Nobody changes an order that another deal made."""
+    there, here = order.source, work.fact.source
+    if there == here:
+        there, here = (f"deal {each.source_id.partition(':')[0]} of {each.source}" for each in (order, work.fact))
     work.reject(
         Reason.ORDER_NUMBER_TAKEN,
-        f"Order {order.number} is there from {order.source}; {work.fact.source} sent another under the same number",
+        f"Order {order.number} is there from {there}; {here} sent another under the same number",
         pointer="/order_number",
         seen=order.number,
         remedy="Send it under a number of its own",
@@ -73,8 +99,8 @@ def check_unchanged(work: Work, order: Order) -> None:
 
 
 def keep(works: Sequence[Work]) -> dict[str, Order]:
-    """The order row of each deal: made as received, or brought to this version of the deal."""
-    there = existing([work.fact.payload.order_number for work in works])
+    """Orders by number: made as received, or brought to this version of the deal. May be another deal's."""
+    there, deals = existing([work.fact.payload.order_number for work in works]), Deals()
     fresh: dict[str, Order] = {}
     portioned = totals.portioned([(work.fact.payload, totals.amounts_of(work.fact.payload)) for work in works])
     taxes = totals.converted([(work.fact.payload, work.notes.get("taxes", {})) for work in works])
@@ -83,15 +109,16 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
         order = there.get(document.order_number) or fresh.get(document.order_number)
         if order is None:
             order = fresh[document.order_number] = Order(number=document.order_number, received_at=clock.now())
-        elif is_anothers(work.fact, order) or is_older(work.fact, order) or order.state not in UNDECIDED:
+        elif deals.is_anothers(work.fact, order) or is_older(work.fact, order) or order.state not in UNDECIDED:
             continue
         _fill(order, work, document)
         order.total_minor, order.portions = totals.sum_of(portions), totals.kept(document, portions)
         order.tax_estimate_minor = tax_minor if "taxes" in work.notes else None
-    Order.objects.bulk_create(fresh.values())
+    # Another deal may make an order of this number at the same moment: whoever commits first has it.
+    Order.objects.bulk_create([fresh[number] for number in sorted(fresh)], ignore_conflicts=True)
     changed = [order for order in there.values() if order.state in UNDECIDED]
     Order.objects.bulk_update(changed, [*_FILLED])
-    return there | fresh
+    return there | (existing(list(fresh)) if fresh else {})
 
 
 _FILLED = (

@@ -203,7 +203,7 @@ def _part(fact: JournalFact, entry: JournalEntry, customer: str) -> Part:
     return Part(
         part=entry.entity.erp_connection,
         connection=entry.entity.erp_connection,
-        order_key=f"posting:{entry.business_document}" if entry.business_document else "",
+        order_key=f"posting:{entry.entity.code}:{entry.business_document}"[:160] if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or fact.number,
         customer=customer,
         amount_minor=fact.amount_minor,

@@ -7,7 +7,7 @@ from typing import Any
 
 from exceptions.sentences import listed
 from ledger import journal
-from q2c import clock, states
+from q2c import bulk, clock, states
 from q2c.connectors.outcomes import Blocker, Posted, Unavailable
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
@@ -32,7 +32,7 @@ class RecordInvoice(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         numbers = {fact.payload.order_number for fact in facts}
         names = dict(Order.objects.filter(number__in=numbers).values_list("number", "customer_name"))
-        return [[_part(fact.payload, names.get(fact.payload.order_number, ""))] for fact in facts]
+        return [[_part(fact, names.get(fact.payload.order_number, ""))] for fact in facts]
 
     def planned(self, facts: Sequence[Fact]) -> None:
         VERSIONS.supersede_older(fact.payload.invoice_number for fact in facts)
@@ -41,18 +41,12 @@ class RecordInvoice(Verb):
         works = VERSIONS.leave_overtaken(works)
         numbers = {work.fact.payload.order_number for work in works}
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")}
-        # Whatever system says so: an entity issues a number once.
-        there = {
-            (i.entity, i.number): i
-            for i in Invoice.objects.filter(
-                number__in={work.fact.payload.invoice_number for work in works}
-            ).select_related("order")
-        }
+        there = _recorded_already(works)
         data = booking.catalogue(work.fact.payload for work in works)
         cancelled = billed.ended(found.values())
         for work in works:
             invoice, order = work.fact.payload, found.get(work.fact.payload.order_number)
-            double = there.get((invoice.legal_entity, invoice.invoice_number))
+            double = there.get(_identity(work))
             if double is not None:
                 _again(work, double)
             elif order is None or order.accepted_at is None:
@@ -64,6 +58,12 @@ class RecordInvoice(Verb):
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if work.request is not None]
+        bulk.take_turns(f"invoice {'/'.join(_identity(work))}" for work in fresh)
+        there = _recorded_already(fresh)
+        for work in fresh:
+            if double := there.get(_identity(work)):
+                _again(work, double)
+        fresh = [work for work in fresh if _identity(work) not in there]
         billed.tie(fresh)
         fresh = [work for work in fresh if not work.findings]
         results = journal.post_ready([work.request for work in fresh])
@@ -103,9 +103,24 @@ class RecordInvoice(Verb):
         return booking.check_ahead(open_port, works, "The invoice would be recorded, but its journal stopped")
 
 
-def _part(invoice: InvoiceDocument, customer: str) -> Part:
+def _identity(work: Work) -> tuple[str, str]:
+    """Whatever system says so: an entity issues a number once."""
+    return work.fact.payload.legal_entity, work.fact.payload.invoice_number
+
+
+def _recorded_already(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:
+    numbers = {work.fact.payload.invoice_number for work in works}
+    found = Invoice.objects.filter(number__in=numbers).select_related("order")
+    return {(invoice.entity, invoice.number): invoice for invoice in found}
+
+
+def _part(fact: Fact, customer: str) -> Part:
+    invoice: InvoiceDocument = fact.payload
     return Part(
-        order_key=f"document:invoice:{invoice.invoice_number}",
+        # Versions of one invoice; another one waits for none of them, and what was recorded first has the number.
+        order_key=":".join(
+            ("invoice", invoice.legal_entity, invoice.invoice_number, fact.source, invoice.billing_reference)
+        )[:160],
         business_key=invoice.invoice_number,
         customer=customer or invoice.account,
         amount_minor=invoice.total_minor,

@@ -133,7 +133,7 @@ def _part(asked: str, entry: JournalEntry | None, names: dict[uuid.UUID, str]) -
     if entry is None:
         return Part(business_key=asked)
     return Part(
-        order_key=f"posting:{entry.business_document}" if entry.business_document else "",
+        order_key=f"posting:{entry.entity.code}:{entry.business_document}"[:160] if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or str(entry),
         customer=names[entry.id],
         amount_minor=entry.total_minor,

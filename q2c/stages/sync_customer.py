@@ -10,6 +10,7 @@ from q2c.connectors.outcomes import Lookup, Outcome, Posted
 from q2c.contracts.documents import Address, CustomerDocument
 from q2c.contracts.events import CustomerSynced
 from q2c.models import CrossReference, Customer, Order, Step
+from q2c.models.step import OPEN
 from q2c.reasons import Reason
 from q2c.stages import orders, platforms
 from q2c.stages.controls.world import customers
@@ -17,7 +18,10 @@ from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 
 class SyncCustomer(Verb):
-    """One step per platform and account; the order key is the platform and the top of the hierarchy."""
+    """One step per platform and account; the order key is the platform and the top of the hierarchy.
+
+    One that failed holds what lies below it and nothing beside it: these share a key of their own.
+    """
 
     writes = True
 
@@ -27,20 +31,27 @@ class SyncCustomer(Verb):
         known = customers({g.bill_to for o in found.values() for g in o.groups.all()})
         billing = platforms.serving("billing")
         erps = dict(LegalEntity.objects.values_list("code", "erp_connection"))
-        return [self._parts(found[fact.payload.order_id], known, billing, erps) for fact in facts]
+        stuck = _stuck()
+        return [self._parts(found[fact.payload.order_id], known, billing, erps, stuck) for fact in facts]
 
-    def _parts(self, order: Order, known: dict[str, Customer], billing: str, erps: dict[str, str]) -> list[Part]:
+    def _parts(
+        self, order: Order, known: dict[str, Customer], billing: str, erps: dict[str, str], stuck: Collection[str]
+    ) -> list[Part]:
         parts: dict[str, Part] = {}
         for group in order.groups.all():
             for key in reversed(_lineage(group.bill_to, known)):
-                account = orders.account_key(key, group.currency)
+                above = _lineage(key, known)
+                accounts = [orders.account_key(one, group.currency) for one in above]
                 erp = erps.get(group.entity, "")
                 # Without a billing connection the step is made all the same, so that a person hears of it.
-                for connection, name in [(billing, account), *([(erp, key)] if erp else [])]:
+                for connection, names in [(billing, accounts), *([(erp, above)] if erp else [])]:
                     part = Part(
-                        part=_part_of(connection, name),
+                        part=_part_of(connection, names[0]),
                         connection=connection,
-                        order_key=f"customer:{connection}:{_lineage(group.bill_to, known)[-1]}",
+                        order_key=next(
+                            (held for name in reversed(names) if (held := _below(connection, name)) in stuck),
+                            f"customer:{connection}:{above[-1]}",
+                        ),
                         business_key=order.number,
                         customer=known[key].name if key in known else key,
                         entity=group.entity,
@@ -107,6 +118,41 @@ class SyncCustomer(Verb):
                     account=_account(work),
                 ),
             )
+
+    def failed(self, works: Sequence[Work]) -> None:
+        """Those that wait behind it and lie below it go on doing so; siblings do not."""
+        for work in works:
+            connection, account = work.step.connection, _account(work)
+            behind = Step.objects.filter(order_key=work.step.order_key, state="waiting", seq__gt=work.step.seq)
+            waiting = dict(behind.exclude(order_key="").values_list("id", "part"))
+            billing = connection == platforms.serving("billing")
+            known = customers(_customer_of(part, is_billing=billing) for part in waiting.values())
+            below = [id_ for id_, part in waiting.items() if account in _accounts_to_top(part, known, billing)]
+            Step.objects.filter(id__in=[work.step.id, *below]).update(order_key=_below(connection, account))
+
+
+def _below(connection: str, account: str) -> str:
+    return f"customers below:{connection}:{account}"[:160]
+
+
+def _stuck() -> set[str]:
+    """Order keys of what failed, and of what waits behind that."""
+    open_ = Step.objects.filter(stage="sync_customer", state__in=OPEN, order_key__startswith="customers below:")
+    return set(open_.values_list("order_key", flat=True))
+
+
+def _customer_of(part: str, *, is_billing: bool) -> str:
+    account = part.split("|", 1)[1]
+    return _customer_key(account) if is_billing else account
+
+
+def _accounts_to_top(part: str, known: dict[str, Customer], is_billing: bool) -> list[str]:
+    """The account of a part and all above it, as its platform names them."""
+    lineage = _lineage(_customer_of(part, is_billing=is_billing), known)
+    if not is_billing:
+        return lineage
+    currency = part.rpartition("-")[2]
+    return [orders.account_key(key, currency) for key in lineage]
 
 
 def under_way(wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

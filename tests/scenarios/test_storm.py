@@ -34,7 +34,8 @@ SENDERS = 2
 
 def deals() -> list[Deal]:
     """Six orders of three customers; one bills in two entities."""
-    day = clock.today()
+    # Begun in all of their entities, at whatever hour this runs.
+    day = clock.today("America/Los_Angeles")
 
     def deal(number: int, customer: Account, *lines: Line, groups: dict[str, Account] | None = None) -> Deal:
         region = customer.region

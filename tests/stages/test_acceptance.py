@@ -229,6 +229,8 @@ def test_an_order_of_another_system_under_the_same_number_takes_the_place_of_non
     with desk.waits(10):
         tell("OrderReceived", "w1", "rogue", document(**seats(10, unit_price="75", amount_minor=900_000)))
         desk.works()
+    # Told at once: whoever owns the other deal need not wait for this one's signature.
+    assert Case.objects.get(source="rogue").reason == "order_number_taken"
     mine = Step.objects.get(event__source="webshop")
     assert (mine.state, desk.order.state, desk.order.source, desk.asked().state) == (
         "failed", "awaiting_approval", "webshop", "requested",
@@ -238,7 +240,7 @@ def test_an_order_of_another_system_under_the_same_number_takes_the_place_of_non
         desk.works()
     assert (desk.order.state, desk.order.source) == ("accepted", "webshop")
     other = Case.objects.get(source="rogue")
-    assert (other.reason, other.state) == ("order_changed", "open")
+    assert (other.reason, other.state) == ("order_number_taken", "open")
 
 
 def test_what_is_refused_for_its_number_leaves_the_order_of_the_other_system_as_it_is(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from q2c import clock
 from q2c.connectors import registry
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import desk, run
+from q2c.engine.claim import claim_these
 from q2c.engine.sources import Invoices
 from q2c.models import Invoice, Step
 from tests.engine.makers import NOW, case, order, person
@@ -93,7 +94,35 @@ def test_what_is_no_version_of_it_supersedes_nothing(company: Any, other: Invoic
     works()
     comes(other, "other", 5, source)
     works()
-    assert (step("old").state, step("other").state) == ("failed", "waiting")
+    # Nor does it wait for what it is no version of.
+    assert (step("old").state, step("other").state) == ("failed", "done")
+
+
+def test_a_number_that_two_entities_use_is_two_invoices(company: Any) -> None:
+    order()
+    comes(WRONG, "german")
+    works()
+    comes(replace(SOUND, legal_entity="US01"), "american", 5, "other-billing")
+    works()
+    # Told at once what is wrong with it: the order is German.
+    assert (step("german").state, step("american").state) == ("failed", "failed")
+    assert Case.objects.filter(business_key="INV-1", state="open").count() == 2
+
+
+def test_two_systems_that_record_one_number_at_once(company: Any) -> None:
+    """Both were prepared before either was recorded."""
+    order()
+    comes(SOUND, "first")
+    comes(replace(SOUND, due_on=SOUND.due_on.replace(day=28)), "second", 5, "back-office")
+    with clock.at(NOW + dt.timedelta(minutes=10)):
+        stage, gates_, prepared = run.STAGES["record_invoice"], run.gates.Gates(), []
+        for name in ("first", "second"):
+            prepared.append(run.load(claim_these("record_invoice", [step(name).id])))
+            run.prepare(stage, prepared[-1], gates_)
+        for loaded in prepared:
+            run.record.record(stage, loaded, [], gates_)
+    assert (step("first").state, step("second").state) == ("done", "failed")
+    assert (Invoice.objects.count(), case("INV-1").reason) == (1, "invoice_duplicate")
 
 
 def test_an_older_version_that_comes_late_does_not_take_the_newer_ones_place(company: Any) -> None:
