@@ -33,7 +33,7 @@ FIX_KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """At most `attempts` tries by itself; pauses from `first_s`, doubling with jitter, up to `max_s`."""
+    """At most `attempts` failures in a row; pauses from `first_s`, doubling with jitter, up to `max_s`."""
 
     attempts: int = 0
     first_s: int = 0

@@ -14,7 +14,7 @@ class Policy(models.Model):
     """One row per Reason. `sentence` and `title` may name fields of a failure in braces: {entity} {business_key}.
 
     `service_level_h` counts business hours of the owner. The retry budget serves transient reasons: at most
-    `retry_attempts` tries, the first pause `retry_first_s`, no pause longer than `retry_max_s`.
+    `retry_attempts` failures in a row, the first pause `retry_first_s`, no pause longer than `retry_max_s`.
     """
 
     reason = models.CharField(max_length=40, primary_key=True)

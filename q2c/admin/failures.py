@@ -23,7 +23,7 @@ class PolicyAdmin(ImportedAdmin):
     readonly_fields = ("reason",)
     fieldsets = (
         (None, {"fields": ("reason", "title", "sentence", "owner_team", "severity", "service_level_h")}),
-        ("Tries before it fails", {"fields": ("retry_attempts", "retry_first_s", "retry_max_s")}),
+        ("Failures in a row before a person is asked", {"fields": ("retry_attempts", "retry_first_s", "retry_max_s")}),
         ("What the case tells its owner", {"fields": ("look", "fix", "replay", "fix_kind")}),
     )
 

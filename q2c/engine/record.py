@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 _MOVE = """
 UPDATE q2c_step s
-SET state = u.state, attempts = s.attempts + u.tried, next_at = u.next_at, lease = NULL, lease_until = NULL,
-    sent_at = u.sent_at, handle = u.handle, reason = u.reason, text = u.text, blocker = u.blocker::jsonb,
-    proof = u.proof::jsonb, reference = u.reference, document = u.document, finished_at = u.finished_at,
-    waiting_for = u.waiting_for
-FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],
-            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
-  AS u(id, state, tried, next_at, sent_at, handle, reason, text, blocker, proof, reference, document, finished_at,
-       waiting_for)
+SET state = u.state, attempts = s.attempts + u.tried, failures = u.failures::jsonb, next_at = u.next_at, lease = NULL,
+    lease_until = NULL, sent_at = u.sent_at, handle = u.handle, reason = u.reason, text = u.text,
+    blocker = u.blocker::jsonb, proof = u.proof::jsonb, reference = u.reference, document = u.document,
+    finished_at = u.finished_at, waiting_for = u.waiting_for
+FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+  AS u(id, state, tried, failures, next_at, sent_at, handle, reason, text, blocker, proof, reference, document,
+       finished_at, waiting_for)
 WHERE s.id = u.id AND s.state = 'running'
 """
 
@@ -113,7 +113,7 @@ def _give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], e
             return []
         work.findings.clear()
         work.emitted.clear()
-        work.notes.update(next_at=clock.now(), sent_at=work.step.sent_at, tried=1)
+        work.notes.update(next_at=clock.now(), sent_at=work.step.sent_at, tried=1, failures=work.step.failures)
         work.reject(Reason.INTERNAL_ERROR, apart.said(error), remedy="Tell the platform team, then replay")
         apart.tried(lambda: stage.verb.failed([work]))
         _move([work])
@@ -132,7 +132,7 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
     if "called" in notes and step.sent_at is not None and isinstance(work.outcome, Unknown):
         # A batch is marked before its first call leaves, and this one may be a second send: settling begins now.
         step.sent_at = clock.now()
-    notes.update(next_at=clock.now(), sent_at=step.sent_at, tried=1)
+    notes.update(next_at=clock.now(), sent_at=step.sent_at, tried=1, failures=step.failures)
     if work.findings:
         return
     match work.outcome:
@@ -143,7 +143,9 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
         case Accepted(handle=handle, poll_after_s=after_s):
             if "called" in notes:
                 step.proof["sent_once"] = "first_send" in notes
-            notes.update(target="accepted", handle=handle, next_at=retry.after(after_s))
+            still = step.phase == "poll"
+            notes.update(target="accepted", handle=handle, next_at=retry.after(after_s), tried=0 if still else 1)
+            notes["failures"] = retry.going_on(step.failures)
         case Rejected() as refused:
             if _is_surely_not_there(work, refused):
                 notes["sent_at"] = None
@@ -173,12 +175,13 @@ def _is_surely_not_there(work: Work, refused: Rejected) -> bool:
 def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -> None:
     """Surely not done: wait. A look-up or poll that finds nobody keeps its question open."""
     step = work.step
-    again = budgets.next_try(away.reason, step.attempts, away.retry_after_s)
+    again = budgets.next_try(away.reason, step.failures.get(away.reason, 0), away.retry_after_s)
     target = {"poll": "accepted", "look_up": "unknown"}.get(step.phase, "waiting")
     if again is None:
         work.reject(away.reason, away.text, remedy="Check the platform, then replay")
         return
     work.notes.update(target=target, next_at=again, text=away.text, reason=away.reason)
+    work.notes["failures"] = retry.once_more(step.failures, away.reason)
     if target == "waiting" and "first_send" in work.notes:
         work.notes["sent_at"] = None
 
@@ -192,7 +195,13 @@ def _settle_unknown(work: Work, text: str, open_gates: gates.Gates, budgets: ret
     if isinstance(work.outcome, NotFound) and clock.now() >= settled:
         work.notes.update(target="waiting", text="searched over the settle time, none found: sent again")
         return
-    again = budgets.next_try(Reason.OUTCOME_UNKNOWN, work.step.attempts, None)
+    lost = work.step.failures.get(Reason.OUTCOME_UNKNOWN, 0)
+    if isinstance(work.outcome, NotFound):
+        # An answer, and no failure: the settle time bounds how often it is looked up.
+        again: dt.datetime | None = budgets.pause(Reason.OUTCOME_UNKNOWN, work.step.attempts)
+    else:
+        again = budgets.next_try(Reason.OUTCOME_UNKNOWN, lost, None)
+        work.notes["failures"] = retry.once_more(work.step.failures, Reason.OUTCOME_UNKNOWN)
     if again is None:
         work.reject(Reason.OUTCOME_UNKNOWN, text, remedy="Look the key up in the platform, then replay")
         return
@@ -250,9 +259,9 @@ def _row(work: Work) -> tuple[Any, ...]:
         target, reason, text = notes["target"], notes.get("reason", ""), notes.get("text", "")
     notes["target"] = target
     return (
-        step.id, target, notes["tried"], notes["next_at"], notes["sent_at"], notes.get("handle", step.handle), reason,
-        text, blocker, json.dumps(step.proof, default=str), reference, document, finished,
-        work.waiting_for if target == "waiting" else "",
+        step.id, target, notes["tried"], json.dumps(notes["failures"]), notes["next_at"], notes["sent_at"],
+        notes.get("handle", step.handle), reason, text, blocker, json.dumps(step.proof, default=str), reference,
+        document, finished, work.waiting_for if target == "waiting" else "",
     )  # fmt: skip
 
 

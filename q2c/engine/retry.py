@@ -17,7 +17,7 @@ _random = secrets.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most `attempts` tries; the n-th delay is drawn from 0 … min(first × 2ⁿ, most) seconds."""
+    """At most `attempts` failures in a row; the n-th delay is drawn from 0 … min(first × 2ⁿ, most) seconds."""
 
     attempts: int
     first_s: float
@@ -43,17 +43,21 @@ class Budgets:
         """Permanent reasons have none: they fail at once."""
         return self._by_reason.get(reason, NONE) if reason in TRANSIENT else NONE
 
-    def next_try(self, reason: Reason, attempts: int, retry_after_s: float | None) -> dt.datetime | None:
-        """When to try again after `attempts` tries; None when the budget is spent.
+    def next_try(self, reason: Reason, failures: int, retry_after_s: float | None) -> dt.datetime | None:
+        """When to try again after `failures` earlier ones of this kind in a row; None when the budget is spent.
 
         What the platform asks for counts up to the policy's longest pause: the budget ends in a foreseeable time.
         """
         budget = self.of(reason)
-        if attempts >= budget.attempts:
+        if failures >= budget.attempts:
             return None
         if retry_after_s is None:
-            return after(delay_s(budget, attempts))
+            return after(delay_s(budget, failures))
         return after(min(budget.most_s, retry_after_s))
+
+    def pause(self, reason: Reason, tries: int) -> dt.datetime:
+        """When to ask again after an answer that decides nothing yet; it uses nothing of the budget."""
+        return after(delay_s(self.of(reason), tries))
 
 
 def after(wait_s: float) -> dt.datetime:
@@ -61,6 +65,19 @@ def after(wait_s: float) -> dt.datetime:
     return clock.now() + clock.seconds(LONGEST_S if math.isnan(wait_s) else max(SHORTEST_S, min(wait_s, LONGEST_S)))
 
 
-def delay_s(budget: Budget, attempts: int) -> float:
+def delay_s(budget: Budget, failures: int) -> float:
     """Full jitter: desynchronises workers that failed together."""
-    return _random.uniform(0, min(budget.first_s * 2 ** min(attempts, 20), budget.most_s))
+    return _random.uniform(0, min(budget.first_s * 2 ** min(failures, 20), budget.most_s))
+
+
+def once_more(failures: dict[str, int], reason: Reason) -> dict[str, int]:
+    """Each kind is counted by itself, and no other kind takes it back: turning ways of failing come to an end, too."""
+    return {**failures, reason: failures.get(reason, 0) + 1}
+
+
+def going_on(failures: dict[str, int]) -> dict[str, int]:
+    """What is left of them once a platform works on it: an answer that was lost stays lost.
+
+    Else a job that ends without a trace would be sent anew for ever.
+    """
+    return {reason: count for reason, count in failures.items() if reason == Reason.OUTCOME_UNKNOWN}

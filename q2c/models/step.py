@@ -31,7 +31,10 @@ class Step(StateRecord):
     key = models.CharField(max_length=20)
     state = StateField(default="waiting")
     phase = models.CharField(max_length=8, default="send")
+    # For people: how often it was tried since its last replay. That a job was asked about and goes on is no try.
     attempts = models.PositiveIntegerField(default=0)
+    # By transient reason, how often in a row: what a policy's budget allows. Progress takes it back.
+    failures = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     replays = models.PositiveIntegerField(default=0)
     seq = models.BigIntegerField(db_default=models.Func(models.Value("q2c_step_seq"), function="nextval"))
     order_key = models.CharField(max_length=160, blank=True)

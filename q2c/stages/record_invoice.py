@@ -196,8 +196,9 @@ def _recorded(invoice: Invoice) -> dict[str, object]:
 def _wait_for_order(work: Work) -> None:
     number = work.fact.payload.order_number
     text = f"Order {number} is not known, or not accepted yet"
-    if work.step.attempts < _TRIES_FOR_ORDER:
-        work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=2.0**work.step.attempts)
+    waited = work.step.failures.get(Reason.PLATFORM_BUSY, 0)
+    if waited < _TRIES_FOR_ORDER:
+        work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=2.0**waited)
         return
     work.reject(
         Reason.INVOICE_ORDER_UNKNOWN,

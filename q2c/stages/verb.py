@@ -109,9 +109,12 @@ class Work:
         self.findings.append(Finding(reason=reason, text=text, **more))
 
     def again(self, text: str) -> None:
-        """Said by record: what was answered holds no more. The step waits, and runs again at once."""
+        """Said by record: what was answered holds no more. The step waits, and runs again at once.
+
+        The platforms did answer: what failed before counts no more.
+        """
         self.outcome = None
-        self.notes.update(target="waiting", text=text)
+        self.notes.update(target="waiting", text=text, failures={})
 
     def emit(self, type_: str, payload: Any, name: str = "") -> None:
         self.emitted.append(NewEvent(type=type_, payload=payload, name=name))

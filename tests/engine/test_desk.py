@@ -216,7 +216,7 @@ def test_the_erp_had_it_all_along(company: Any) -> None:
     assert unknown.state == "unknown"
     # The budget for looking it up is spent while the ledger is down; a person is asked.
     company["erp-de"].down, company["erp-de"].lose_answers = True, False
-    Step.objects.filter(pk=unknown.pk).update(attempts=99)
+    Step.objects.filter(pk=unknown.pk).update(failures={"platform_unavailable": 99})
     with clock.at(NOW + dt.timedelta(minutes=2)):
         run_all()
         stuck = case("INV-1")

@@ -12,7 +12,7 @@ from q2c import states
 from q2c.connectors import calls
 from q2c.connectors.outcomes import Accepted, Blocker, NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.engine import record, replay, retry, run
-from q2c.models import Attempt, Breaker, Step, Transition
+from q2c.models import Attempt, Breaker, Connection, Step, Transition
 from q2c.reasons import TRANSIENT, Reason
 from tests.engine.scripted import NOW, Scripted, arrive, fresh, path, work
 
@@ -169,6 +169,83 @@ def test_a_platform_that_works_on_it_is_polled(verb: Scripted) -> None:
     work(6)
     assert fresh(step).state == "done"
     assert verb.names() == ["call", "poll", "poll"]
+
+
+def test_asking_about_a_job_uses_nothing_of_the_budget(verb: Scripted) -> None:
+    """A job of a minute, asked about each second, then one 503: it is asked about again."""
+    (step,) = arrive("1")
+    going_on = Accepted(handle="job-7", poll_after_s=1)
+    verb.says["1"] = [Unavailable(text="503"), going_on]
+    verb.polls["1"] = [*[going_on] * 30, Unavailable(text="503"), going_on, Unavailable(text="503")]
+    work()
+    for _ in range(34):
+        work((fresh(step).next_at - NOW).total_seconds())
+        assert fresh(step).state == "accepted"
+    step = fresh(step)
+    assert step.failures == {"platform_unavailable": 1}, "what went on in between took the earlier ones back"
+    assert step.attempts == 4, "for people: sent twice, twice nobody answered"
+    work((step.next_at - NOW).total_seconds())
+    assert (fresh(step).state, fresh(step).reference) == ("done", "job-7")
+
+
+def test_a_job_that_nobody_answers_for_uses_the_budget_up(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Accepted(handle="job-7", poll_after_s=1)]
+    verb.polls["1"] = [Unavailable(text="503")] * 100
+    work()
+    while fresh(step).state == "accepted":
+        Breaker.objects.all().delete()
+        work((fresh(step).next_at - NOW).total_seconds())
+    assert (fresh(step).state, fresh(step).reason) == ("failed", "platform_unavailable")
+    assert verb.names().count("poll") == retry.Budgets().of(Reason.PLATFORM_UNAVAILABLE).attempts + 1
+
+
+def test_each_kind_of_failure_is_counted_by_itself(verb: Scripted) -> None:
+    """Turned away as often as the policy allows, then once not answered: that is the first of its kind."""
+    (step,) = arrive("1")
+    busy, silent = Unavailable(text="429", reason=Reason.PLATFORM_BUSY, retry_after_s=1), Unavailable(text="503")
+    allowed = retry.Budgets().of(Reason.PLATFORM_BUSY).attempts
+    verb.says["1"] = [*[busy] * allowed, silent, busy]
+    for tries in range(allowed + 1):
+        work(tries * 2)
+    assert fresh(step).state == "waiting"
+    assert fresh(step).failures == {"platform_busy": allowed, "platform_unavailable": 1}
+    work(3600)
+    assert (fresh(step).state, fresh(step).reason) == ("failed", "platform_busy"), "another kind takes nothing back"
+    replay.replay([step.id], "ann")
+    assert (fresh(step).failures, fresh(step).attempts) == ({}, 0)
+
+
+def test_looking_up_uses_nothing_of_the_budget(verb: Scripted) -> None:
+    """A settle time of two hours: it is searched for to its end, whatever the budget of lost answers."""
+    Connection.objects.update(settle_s=7200)
+    (step,) = arrive("1")
+    verb.says["1"] = [Unknown(text="the connection dropped")]
+    work()
+    while (at := (fresh(step).next_at - NOW).total_seconds()) < 7210:
+        work(at)
+        assert fresh(step).state == "unknown"
+    searches = verb.names().count("look_up")
+    assert searches > retry.Budgets().of(Reason.OUTCOME_UNKNOWN).attempts
+    assert fresh(step).failures == {"outcome_unknown": 1}
+    work(at)
+    assert fresh(step).state == "done"
+
+
+@pytest.mark.parametrize("accepted_between", [False, True])
+def test_an_answer_that_is_lost_each_time_comes_to_a_person(verb: Scripted, accepted_between: bool) -> None:
+    """Sent, lost, searched for, sent again …: searches do not count, lost answers do, whatever went on between."""
+    (step,) = arrive("1")
+    lost = Unknown(text="the connection dropped")
+    verb.says["1"] = [Accepted(handle="job-7")] * 100 if accepted_between else [lost] * 100
+    verb.polls["1"] = [lost] * 100
+    for _ in range(500):
+        Breaker.objects.all().delete()
+        work((fresh(step).next_at - NOW).total_seconds())
+        if fresh(step).state == "failed":
+            break
+    assert (fresh(step).state, fresh(step).reason) == ("failed", "outcome_unknown")
+    assert verb.names().count("call") == retry.Budgets().of(Reason.OUTCOME_UNKNOWN).attempts + 1
 
 
 def test_a_connector_that_breaks_leaves_the_outcome_open(verb: Scripted) -> None:

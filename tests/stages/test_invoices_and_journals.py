@@ -322,7 +322,7 @@ def lost_for_good(company: Any) -> None:
     issue("INV-1", order())
     run_all()
     company["erp-de"].down = True
-    Step.objects.filter(stage="post_journal").update(attempts=99)
+    Step.objects.filter(stage="post_journal").update(failures={"platform_unavailable": 99})
     with clock.at(NOW + dt.timedelta(minutes=2)):
         run_all()
     assert case("INV-1").reason == "platform_unavailable"

@@ -130,7 +130,7 @@ def lost(story: Story) -> uuid.UUID:
     run.run_stage("provision_billing", limit=1)
     step = Step.objects.get(stage="provision_billing", state="unknown")
     moved = Step.objects.filter(id=step.id)
-    moved.update(attempts=10_000, next_at=clock.now())
+    moved.update(failures={"platform_unavailable": 10_000}, next_at=clock.now())
     story.platforms.fault("zuora", "drop_before", "read_order", times=1)
     run.run_stage("provision_billing", limit=1)
     step = moved.get()
