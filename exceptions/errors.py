@@ -15,10 +15,15 @@ class Refused(PermissionDenied):
 
 
 class NotPossible(ValueError):
-    """The record is not in a state, or the request not in a shape, in which this can be done."""
+    """The record is not in a state, or the request not in a shape, in which this can be done.
 
-    def __init__(self, text: str) -> None:
+    `field` is the member of the request that is wrong, where it is one; `remedy` what would be right.
+    """
+
+    def __init__(self, text: str, field: str = "", remedy: str = "") -> None:
         self.text = text
+        self.field = field
+        self.remedy = remedy
         super().__init__(text)
 
 

@@ -337,6 +337,14 @@ POLICIES: dict[R, Row] = {
         "Correct what it names, in the ERP or in master data here.",
         _JOURNAL_AGAIN,
     ),
+    R.REVERSAL_REFUSED: Row(
+        "Journal cannot be reversed so", "The journal of {business_key} cannot be reversed as asked for: {text}.",
+        CONTROL, "normal", 8, "journal",
+        "The journal, its own day, and what has become of it since the reversal was asked for.",
+        "Close this without a fix and ask again on the page of the journal, where its reversal is still wanted, on a "
+        "day that takes corrections.",
+        "The request is read again as it was made: that helps only where the journal has changed.",
+    ),
     R.REVERSAL_APPROVAL_REQUIRED: Row(
         "Reversal needs approval", "The reversal of the journal of {business_key} waits for a second person.",
         CONTROL, "normal", 8, "approval",

@@ -152,12 +152,12 @@ def _in_the_way(books: Books, fact: Fact, original: JournalEntry) -> list[Findin
             f"A reversal on {fact.effective_on} would come before entry {original.number} itself, which is of "
             f"{original.effective_on}"
         )
-        findings.append(Finding(Reason.JOURNAL_REFUSED, text, field="effective_on"))
+        findings.append(Finding(Reason.REVERSAL_REFUSED, text, field="effective_on"))
     mirror = JournalEntry.objects.filter(reverses=original).exclude(state="superseded").first()
     if mirror or original.state != "posted":
         why = f"has the mirror {mirror.number}" if mirror else f"is {original.state}, not posted"
         text = f"Entry {original.number} cannot be reversed: it {why}"
-        findings.append(Finding(Reason.JOURNAL_REFUSED, text, "journal_entry", original.number or "", "entry_id"))
+        findings.append(Finding(Reason.REVERSAL_REFUSED, text, "journal_entry", original.number or "", "entry_id"))
     return findings
 
 

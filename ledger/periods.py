@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 
 from ledger.facts import Finding
 from ledger.models import FiscalPeriod, LegalEntity
@@ -72,6 +73,12 @@ def first_open(entity: LegalEntity, subledger: str, day: dt.date) -> FiscalPerio
     """The first open period that ends after a day: where an approved decision may move a late fact."""
     found = FiscalPeriod.objects.filter(entity=entity, subledger=subledger, ends_on__gt=day, state="open")
     return found.order_by("starts_on").first()
+
+
+def taking_corrections(entity: LegalEntity, subledger: str, day: dt.date) -> QuerySet[FiscalPeriod]:
+    """The periods from a day on into which a reversal may still be booked, the first of them first."""
+    found = FiscalPeriod.objects.filter(entity=entity, subledger=subledger, ends_on__gt=day)
+    return found.filter(state__in=("open", "soft_closed")).order_by("starts_on")
 
 
 def soft_close(period: FiscalPeriod, *, by: str, why: str = "") -> FiscalPeriod:

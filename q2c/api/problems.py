@@ -126,6 +126,9 @@ def _problem_of(error: Exception) -> Problem:
             return Problem(400, faults[0].code, faults[0].detail, faults=faults)
         case QueryError(text=text, choices=choices):
             return Problem(400, "query", text, remedy=", ".join(choices))
+        case NotPossible(text=text, field=field, remedy=remedy) if field:
+            fault = Fault(code="not_possible", pointer=f"/{field}", detail=text, remedy=remedy)
+            return Problem(422, "not_possible", text, remedy=remedy, faults=[fault])
         case NotPossible(text=text):
             return Problem(409, "not_possible", text)
         case Http404() | drf.NotFound():

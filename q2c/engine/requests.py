@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from exceptions.errors import NotPossible, Refused
+from ledger import journal, periods
 from ledger.models import JournalEntry
 from q2c import clock, keys, states
 from q2c.contracts.events import EVENTS, JournalReversalRequested, OrderCancelRequested
@@ -23,6 +24,7 @@ from q2c.stages.asking import PERSON
 CANCEL = "q2c.cancel_order"
 REVERSE = "ledger.reverse_journalentry"
 REASON_MAX = 400
+MONTHS_NAMED = 6
 
 
 def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, token: str = "") -> Stored:
@@ -46,7 +48,7 @@ def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, to
 def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reason: str, token: str = "") -> Stored:
     """Ask for the mirror of a posted journal; a second person decides. Raises like cancel_order.
 
-    Whether its period is open is the stage's to say.
+    A day on which it could not be booked is refused at once; what changes until it is signed, the stage says.
     """
     _require(user, REVERSE, "reverse a journal")
     said = _reason(reason)
@@ -57,8 +59,23 @@ def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reaso
         if current.mirrors.exclude(state="superseded").exists():
             raise NotPossible(f"Journal {entry.number} has its mirror entry already")
         _not_asked_yet("reverse_journal", _named(entry), f"The reversal of {entry.number} is under way", token)
+        _bookable(entry, effective_on)
         payload = JournalReversalRequested(journal_id=str(entry.id), effective_on=effective_on, reason=said)
         return _store("JournalReversalRequested", payload, user, entry.correlation_id, token)
+
+
+def _bookable(entry: JournalEntry, effective_on: dt.date) -> None:
+    """Raises NotPossible naming the months that take corrections, where this day takes none."""
+    findings = journal.reversible(entry.id, effective_on)
+    if not findings:
+        return
+    months = periods.taking_corrections(entry.entity, entry.subledger, entry.effective_on)
+    named = ", ".join(months.values_list("name", flat=True)[:MONTHS_NAMED])
+    raise NotPossible(
+        ". ".join(finding.text for finding in findings),
+        field="effective_on",
+        remedy=f"These months take corrections: {named}" if named else "No month takes corrections from its day on",
+    )
 
 
 def _named(entry: JournalEntry) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from django.db.models import Q
 
 from exceptions.models import Case
-from ledger import journal, redating, rules
+from ledger import journal, periods, redating, rules
 from ledger.journal import Difference, EntryView
 from ledger.models import FiscalPeriod, JournalEntry, Redating
 from q2c.contracts.events import JournalFact, JournalReversalRequested
@@ -88,12 +88,7 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         cases=cases,
         moves=list(Transition.objects.filter(record_id=entry.id).order_by("id")),
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}),
-        open_periods=list(
-            FiscalPeriod.objects.filter(
-                entity=entry.entity, subledger=entry.subledger, state__in=("open", "soft_closed"),
-                ends_on__gt=entry.effective_on,
-            ).order_by("starts_on")[:24]
-        ),
+        open_periods=list(periods.taking_corrections(entry.entity, entry.subledger, entry.effective_on)[:24]),
     )  # fmt: skip
 
 

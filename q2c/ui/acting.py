@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -22,19 +24,41 @@ View = Callable[..., HttpResponse]
 
 
 def answering(view: View) -> View:
-    """What a verb refuses is told: a missing right by its page, anything else where the person came from."""
+    """What a verb refuses is told: a missing right by its page, anything else where the person came from.
+
+    A dialog that asked for it ({% dialog … here=True %}) is told inside, and stays open.
+    """
 
     @functools.wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            return view(request, *args, **kwargs)
+            return onwards(request, view(request, *args, **kwargs))
         except Refused as error:
             return refused(request, error.right, "" if error.right else f"{error.text[:1].upper()}{error.text[1:]}.")
         except (NotPossible, QueryError) as error:
+            if in_dialog(request):
+                return refusal(request, f"{error.text}.")
             tell(request, "bad", "Not done.", f"{error.text}.")
             return HttpResponseRedirect(back(request))
 
     return answered
+
+
+def in_dialog(request: HttpRequest) -> bool:
+    """Whether a dialog sent this that can show a refusal."""
+    return request.method == "POST" and request.headers.get("HX-Request") == "true"
+
+
+def refusal(request: HttpRequest, text: str) -> HttpResponse:
+    """Why not, for the dialog that asked."""
+    return render(request, "parts/refusal.html", {"text": text}, status=422)
+
+
+def onwards(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
+    """To the page that follows, also for a dialog: the browser goes there itself."""
+    if in_dialog(request) and isinstance(response, HttpResponseRedirect):
+        return HttpResponse(status=204, headers={"HX-Redirect": response.url})
+    return response  # type: ignore[return-value]
 
 
 def back(request: HttpRequest, otherwise: str = "queue") -> str:

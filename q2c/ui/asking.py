@@ -6,37 +6,47 @@ import datetime as dt
 import uuid
 from collections.abc import Callable
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from exceptions.errors import NotPossible, Refused
 from q2c import clock
+from q2c.ui import acting, formats
 from q2c.ui.frame import tell
 from q2c.ui.rights import Denied
 
 Ask = Callable[[dt.date, str, str], object]
 
 
-def ask(request: HttpRequest, act: Ask, happened: str, then: Callable[[dt.date], str]) -> bool:
-    """Read `effective_on`, `reason` and `token` of the form and act; tell how it went. Denied without the right.
+def ask(request: HttpRequest, act: Ask, page: str, happened: str, then: Callable[[dt.date], str]) -> HttpResponse:
+    """Read `effective_on`, `reason` and `token` of the form and act; to `page`, where it is told how it went.
 
-    `then` says what follows from the day that was asked for.
+    A refusal is said in the dialog that asked. Denied without the right. `then` says what follows from the day that
+    was asked for.
     """
     try:
-        day = dt.date.fromisoformat(request.POST.get("effective_on", ""))
-        if not clock.is_tellable(day):
-            raise ValueError
-    except ValueError:
-        tell(request, "bad", "Nothing was asked for.", "The day is missing or no date; write it like 2026-10-31.")
-        return False
-    try:
+        day = _day(request.POST.get("effective_on", ""))
         act(day, request.POST.get("reason", ""), _token(request.POST.get("token", "")))
     except NotPossible as error:
-        tell(request, "bad", "Nothing was asked for.", f"{error.text}.")
-        return False
+        why = formats.dates(". ".join(filter(None, (error.text, error.remedy)))) + "."
+        if acting.in_dialog(request):
+            return acting.refusal(request, why)
+        tell(request, "bad", "Nothing was asked for.", why)
+        return redirect(page)
     except Refused as error:
         raise Denied(error.right) from error
     tell(request, "busy", happened, then(day))
-    return True
+    return acting.onwards(request, redirect(page))
+
+
+def _day(text: str) -> dt.date:
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or not clock.is_tellable(day):
+        raise NotPossible("The day is missing or no date; write it like 2026-10-31")
+    return day
 
 
 def _token(text: str) -> str:

@@ -222,11 +222,12 @@ def reverse(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
     entry = JournalEntry.objects.visible_to(request.user).filter(id=entry_id).first()
     if entry is None:
         raise Http404
-    if request.method == "POST":
-        asking.ask(
-            request,
-            lambda day, reason, token: requests.reverse_journal(request.user, entry, day, reason, token),
-            f"Reversal of {entry.number} is asked for.",
-            lambda _day: "A second person decides. Until then nothing is booked.",
-        )
-    return redirect("journal", entry_id=entry.id)
+    if request.method != "POST":
+        return redirect("journal", entry_id=entry.id)
+    return asking.ask(
+        request,
+        lambda day, reason, token: requests.reverse_journal(request.user, entry, day, reason, token),
+        links.to("journal", entry.id),
+        f"Reversal of {entry.number} is asked for.",
+        lambda _day: "A second person decides. Until then nothing is booked.",
+    )

@@ -132,14 +132,15 @@ def cancel(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     order = Order.objects.visible_to(request.user).filter(id=order_id).first()
     if order is None:
         raise Http404
-    if request.method == "POST":
-        asking.ask(
-            request,
-            lambda day, reason, token: requests.cancel_order(request.user, order, day, reason, token),
-            f"Cancellation of {order.number} is asked for.",
-            lambda day: _what_follows(order, day),
-        )
-    return redirect("order", order_id=order.id)
+    if request.method != "POST":
+        return redirect("order", order_id=order.id)
+    return asking.ask(
+        request,
+        lambda day, reason, token: requests.cancel_order(request.user, order, day, reason, token),
+        links.to("order", order.id),
+        f"Cancellation of {order.number} is asked for.",
+        lambda day: _what_follows(order, day),
+    )
 
 
 def _what_follows(order: Order, day: dt.date) -> str:

@@ -13,7 +13,7 @@ from exceptions.models import Approval, Case
 from ledger import periods
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.engine import run
-from q2c.models import ApiKey
+from q2c.models import ApiKey, Event
 from tests.api.conftest import Caller
 from tests.engine.conftest import books, company
 from tests.engine.makers import issue, order, person, run_all
@@ -56,6 +56,9 @@ def test_a_reversal_is_asked_for_by_one_and_approved_by_another(carla: Signed, c
     run_all()
     entry = JournalEntry.objects.get()
     carla.post(f"journals/{entry.id}/reverse", 400, effective_on="2026-11-03")
+    before = carla.post(f"journals/{entry.id}/reverse", 422, effective_on="2026-09-03", reason="billed twice")
+    assert before["errors"][0]["pointer"] == "/effective_on" and "2026-11" in before["remedy"]
+    assert not Event.objects.filter(type="JournalReversalRequested").exists()
     carla.post(f"journals/{entry.id}/reverse", 202, effective_on="2026-11-03", reason="billed twice")
     run.drain("reverse_journal")
     carla.post(f"journals/{entry.id}/reverse", 409, effective_on="2026-11-03", reason="billed twice")

@@ -256,7 +256,7 @@ def test_what_cannot_be_reversed_says_why(entities: dict[str, LegalEntity]) -> N
     original = posted(invoice())
     journal.reverse(original.entry_id, NOVEMBER, keys.new_id(), "x")
     refused = journal.reverse(original.entry_id, NOVEMBER, keys.new_id(), "x")
-    assert [f.reason for f in refused.findings] == [Reason.JOURNAL_REFUSED]
+    assert [f.reason for f in refused.findings] == [Reason.REVERSAL_REFUSED]
     refused = journal.reverse(original.entry_id, dt.date(2027, 1, 5), keys.new_id(), "x")
     assert Reason.PERIOD_MISSING in {f.reason for f in refused.findings}
 

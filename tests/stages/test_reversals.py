@@ -92,7 +92,7 @@ def test_a_request_that_failed_holds_no_mirror_back(company: Any) -> None:
     original = posted(company)
     _reverse(original, OCTOBER - dt.timedelta(days=1))
     stuck = Case.objects.get(stage="reverse_journal")
-    assert (stuck.reason, stuck.field) == ("journal_refused", "/effective_on")
+    assert (stuck.reason, stuck.field) == ("reversal_refused", "/effective_on")
     assert "would come before entry" in stuck.text
     _reverse(original, name="r-2")
     assert JournalEntry.objects.get(reverses=original).state == "posted"
@@ -259,7 +259,7 @@ def _in_a_closed_period(company: Any) -> JournalEntry:
 @pytest.mark.parametrize(
     ("story", "on", "reason"),
     [
-        (_before_it_was_booked, OCTOBER - dt.timedelta(days=1), "journal_refused"),
+        (_before_it_was_booked, OCTOBER - dt.timedelta(days=1), "reversal_refused"),
         (_in_a_closed_period, OCTOBER, "period_closed"),
     ],
     ids=["before it was booked", "in a closed period"],

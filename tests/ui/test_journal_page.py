@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from exceptions.models import Approval
-from ledger.models import JournalEntry
+from ledger import periods
+from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock, keys
 from q2c.connectors.outcomes import NotFound, Posted, Rejected, Unknown
 from q2c.engine import desk
@@ -166,6 +167,35 @@ def test_a_reversal_goes_through_the_engine_and_both_entries_tell_of_each_other(
     assert "No rule derives this entry" in page(client, f"/journals/{mirror.id}/explain")
     again = client.post(f"/journals/{entry.id}/reverse", form(page(client, f"/journals/{mirror.id}")), follow=True)
     assert "only a posted one is reversed" in again.content.decode()
+    assert Event.objects.filter(type="JournalReversalRequested").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        ("2026-10-05", "Period 2026-10 of DE01 (receivables) is closed"),
+        ("2026-10-25", "would come before entry DE01-26-S0000001 itself"),
+        ("2031-01-05", "DE01 has no receivables period for"),
+    ],
+)
+def test_a_day_that_takes_no_reversal_is_refused_in_the_dialog_and_nothing_is_kept(client, entry, on, said):
+    if on == "2026-10-05":
+        october = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+        periods.close(october, by="carla", why="October is done")
+    client.force_login(boss())
+    sent = form(page(client, f"/journals/{entry.id}"), effective_on=on)
+    answer = client.post(f"/journals/{entry.id}/reverse", sent, headers={"HX-Request": "true"})
+    text = answer.content.decode()
+    assert answer.status_code == 422 and said in text and "These months take corrections: 2026-1" in text
+    assert "2026-11" in text and "<html" not in text
+    followed = client.post(f"/journals/{entry.id}/reverse", sent, follow=True).content.decode()
+    assert "Nothing was asked for." in followed and "These months take corrections" in followed
+    assert not Event.objects.filter(type="JournalReversalRequested").exists()
+    # The same form with a day that takes corrections goes through, and the browser goes to the journal itself.
+    answer = client.post(
+        f"/journals/{entry.id}/reverse", sent | {"effective_on": "2026-11-20"}, headers={"HX-Request": "true"}
+    )
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, f"/journals/{entry.id}")
     assert Event.objects.filter(type="JournalReversalRequested").count() == 1
 
 
