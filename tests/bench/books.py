@@ -66,19 +66,23 @@ def _orders(numbers: list[str]) -> None:
     states.move(Order, "accept", [order.id for order in orders], accepted_at=clock.now())
 
 
-def invoices(count: int) -> list[uuid.UUID]:
-    """`count` issued invoices, taken in: what record_invoice finds waiting. Three lines and tax each, a year an order."""
+def documents(count: int) -> list[InvoiceDocument]:
+    """`count` invoices of accepted orders, not sent yet. Three lines and tax each, a year an order."""
     run = keys.new_secret("b")[-8:]
     orders = [f"O-{run}-{n:06}" for n in range((count + 11) // 12)]
     _orders(orders)
-    documents = [_invoice(next(_numbers), orders[i // 12]) for i in range(count)]
+    return [_invoice(next(_numbers), orders[i // 12], month=i % 12) for i in range(count)]
+
+
+def invoices(count: int) -> list[uuid.UUID]:
+    """`count` issued invoices, taken in: what record_invoice finds waiting."""
     batch = [
         Incoming(
             type="InvoiceIssued", version=1, source="bench", source_id=document.invoice_number,
             correlation_id=keys.new_id(), causation_id=None, occurred_at=clock.now(),
             raw=msgspec.json.encode(document), payload=document,
         )
-        for document in documents
+        for document in documents(count)
     ]  # fmt: skip
     stored: list[Any] = []
     for begin in range(0, count, 500):
@@ -86,13 +90,15 @@ def invoices(count: int) -> list[uuid.UUID]:
     return [one.id for one in stored]
 
 
-def _invoice(number: int, order: str) -> InvoiceDocument:
+def _invoice(number: int, order: str, month: int) -> InvoiceDocument:
+    """The order's `month`th, in advance: no period is billed twice."""
     today = clock.today()
+    starts_on = today + dt.timedelta(days=30 * month)
     run = keys.new_secret("b")[-8:]
     lines = tuple(
         InvoiceLine(
             line=position, product=product, kind=kind, net_minor=net + number % 97, tax_minor=(net + number % 97) // 20,
-            tax_code="SW056000", service_starts_on=today, service_ends_on=today + dt.timedelta(days=30),
+            tax_code="SW056000", service_starts_on=starts_on, service_ends_on=starts_on + dt.timedelta(days=30),
         )
         for position, (product, kind, net) in enumerate(GOODS, 1)
     )  # fmt: skip

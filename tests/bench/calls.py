@@ -12,33 +12,35 @@ from contextlib import ExitStack, contextmanager
 
 from q2c import clock
 from q2c.models import Step
-from tests.bench import posting, raw
+from tests.bench import celery_app, posting, raw
 from tests.bench.measure import Comparison
+from tests.bench.sizes import Sizes
 
 PROCESSES, SLOTS_EACH = 2, 32
-STEPS = {0: 3_000, 50: 3_000}
+DONE_S_MAX = 120
+LATENCY_MS = 50
 
 
 @contextmanager
-def comparisons(size: int) -> Iterator[list[Comparison]]:
+def comparisons(sizes: Sizes) -> Iterator[list[Comparison]]:
     with ExitStack() as stack:
-        fast, slow = (stack.enter_context(stub(latency_ms)) for latency_ms in (0, 50))
-        ours_fast = stack.enter_context(Engine(fast, 0))
-        ours_slow = stack.enter_context(Engine(slow, 50))
-        celery = stack.enter_context(TaskPerRow(fast))
+        fast, slow = (stack.enter_context(stub(latency_ms)) for latency_ms in (0, LATENCY_MS))
+        ours_fast = stack.enter_context(Engine(fast, sizes.steps))
+        ours_slow = stack.enter_context(Engine(slow, sizes.steps))
+        celery = stack.enter_context(TaskPerRow(fast, sizes.tasks))
         slots = PROCESSES * SLOTS_EACH
         yield [
             Comparison("external steps, stub at 0 ms", "steps/s", ours_fast.run, celery.run,
                        "a Celery task a row, prefork 2, same stub", 8),
-            Comparison("external steps, stub at 50 ms", "steps/s", ours_slow.run, lambda: ideal(slots),
+            Comparison(f"external steps, stub at {LATENCY_MS} ms", "steps/s", ours_slow.run, lambda: ideal(slots),
                        f"{slots} slots ÷ latency", 0.65),
         ]  # fmt: skip
 
 
 def ideal(slots: int) -> int:
-    """What so many slots could do at best in a second."""
-    time.sleep(1)
-    return int(slots / 0.050)
+    """What so many slots could do at best, waiting all the time."""
+    time.sleep(LATENCY_MS / 1000)
+    return slots
 
 
 @contextmanager
@@ -60,8 +62,8 @@ def stub(latency_ms: int) -> Iterator[str]:
 class Engine:
     """Worker processes that drain the stage when told."""
 
-    def __init__(self, url: str, latency_ms: int) -> None:
-        self.url, self.count = url, STEPS[latency_ms]
+    def __init__(self, url: str, count: int) -> None:
+        self.url, self.count = url, count
 
     def __enter__(self) -> Engine:
         posting.install(self.url, SLOTS_EACH)
@@ -73,7 +75,6 @@ class Engine:
         for process in self.processes:
             assert process.stdout is not None
             process.stdout.readline()
-        self.stock = 0
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,16 +100,19 @@ class Engine:
 
 
 class TaskPerRow:
-    def __init__(self, url: str) -> None:
-        self.url, self.count = url, 1_000
+    """The rows and their messages are there before the clock runs; then the worker is told to take from the queue."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self.url, self.count = url, count
 
     def __enter__(self) -> TaskPerRow:
         with raw.connect() as owner:
             owner.execute("DROP TABLE IF EXISTS bench_task")
             owner.execute("CREATE TABLE bench_task (id bigint PRIMARY KEY, state text, reference text)")
         command = [sys.executable, "-m", "celery", "-A", "tests.bench.celery_app", "worker", "-c", "2", "-P", "prefork",
-                   "--without-gossip", "--without-mingle", "-l", "ERROR"]  # fmt: skip
+                   "-Q", celery_app.IDLE, "--without-gossip", "--without-mingle", "-l", "ERROR"]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+        self._tell("ping")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,14 +121,25 @@ class TaskPerRow:
         with raw.connect() as owner:
             owner.execute("DROP TABLE IF EXISTS bench_task")
 
-    def run(self) -> int:
-        from tests.bench.celery_app import post
+    def _tell(self, command: str, **arguments: str) -> None:
+        """Returns when the worker has done it."""
+        for _ in range(60):
+            if celery_app.app.control.broadcast(command, arguments=arguments, reply=True, limit=1, timeout=1):
+                return
+        raise RuntimeError(f"the Celery worker does not answer to {command}")
 
+    def run(self) -> tuple[int, float]:
         with raw.connect() as owner:
             owner.execute("TRUNCATE bench_task")
             owner.execute("INSERT INTO bench_task SELECT n, 'waiting', '' FROM generate_series(1, %s) n", [self.count])
             for row in range(1, self.count + 1):
-                post.delay(row, self.url)
-            while owner.execute("SELECT count(*) FROM bench_task WHERE state <> 'done'").fetchone() != (0,):
+                celery_app.post.apply_async((row, self.url), queue=celery_app.QUEUE)
+            began = time.perf_counter()
+            self._tell("add_consumer", queue=celery_app.QUEUE)
+            while owner.execute("SELECT FROM bench_task WHERE state <> 'done' LIMIT 1").fetchone() is not None:
+                if time.perf_counter() - began > DONE_S_MAX:
+                    raise RuntimeError(f"the Celery worker did not finish {self.count} tasks in {DONE_S_MAX} s")
                 time.sleep(0.01)
-        return self.count
+            took_s = time.perf_counter() - began
+            self._tell("cancel_consumer", queue=celery_app.QUEUE)
+        return self.count, took_s

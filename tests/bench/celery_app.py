@@ -8,6 +8,8 @@ import psycopg
 import requests
 from celery import Celery
 
+# The worker begins with an empty queue, and takes from the other one when it is told.
+IDLE, QUEUE = "bench-idle", "bench-rows"
 app = Celery("bench", broker=os.environ["REDIS_URL"].rsplit("/", 1)[0] + "/5")
 app.conf.task_ignore_result = True
 app.conf.worker_prefetch_multiplier = 4

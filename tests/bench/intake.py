@@ -1,54 +1,61 @@
-"""Orders over HTTP, in batches and singly, beside raw inserts of the same rows and beside DRF serializers."""
+"""Orders over HTTP, in batches and singly, beside raw inserts of the same rows and beside DRF serializers.
+
+Bodies and rows are made, connections opened and used, before the clock runs, on either side.
+"""
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
-from urllib.parse import urlsplit
-
-import psycopg
 
 from q2c import clock, keys
 from q2c.models import ApiKey
 from tests.bench import raw
-from tests.bench.measure import Comparison
+from tests.bench.clients import Clients
+from tests.bench.measure import Comparison, Side
+from tests.bench.sizes import Sizes
 
-LINES, BATCHES, CLIENTS = 500, 8, 2
-SINGLES, SINGLE_CLIENTS = 800, 8
+BATCH_CLIENTS, SINGLE_CLIENTS = 2, 8
+# DRF is measured on a part of the work: all of it would take minutes.
+DRF_SHARE = 4
 _numbers = itertools.count(1)
 
 
 @contextmanager
-def comparisons(size: int) -> Iterator[list[Comparison]]:
+def comparisons(sizes: Sizes) -> Iterator[list[Comparison]]:
     _, secret = ApiKey.make("bench", ["q2c.add_event"])
-    ours = Client(os.environ["Q2C_BENCH_URL"], "/api/v1/events", {"Authorization": f"Bearer {secret}"})
-    with raw.copy_of("q2c_event") as names, drf() as url:
-        theirs = Client(url, "/events", {})
-        table = names["q2c_event"]
-        batch = ours.batches
-        single = ours.singles
+    ours = (os.environ["Q2C_BENCH_URL"], "/api/v1/events", {"Authorization": f"Bearer {secret}"})
+    with ExitStack() as stack:
+        table = stack.enter_context(raw.copy_of("q2c_event"))["q2c_event"]
+        theirs = (stack.enter_context(drf()), "/events", {})
+        crew = stack.enter_context(raw.Crew(SINGLE_CLIENTS))
+
+        def inserting(statement: str, lines: int, times: int, connections: int) -> Side:
+            return lambda: _inserted(crew, statement.format(table=table), lines, times, connections)
+
+        batches, singles = "intake over HTTP, NDJSON batches of 500", "intake over HTTP, single, 8 clients"
+        our_batches = _sending(Clients(*ours, BATCH_CLIENTS), _ndjson, sizes.lines, sizes.requests)
+        our_singles = _sending(Clients(*ours, SINGLE_CLIENTS), _cloudevent, 1, sizes.singles)
         yield [
-            Comparison("intake over HTTP, NDJSON batches of 500", "events/s", lambda: batch("application/x-ndjson"),
-                       lambda: raw.in_threads(CLIENTS, lambda c, n: _raw_batches(c, table)),
-                       f"unnest with ON CONFLICT, same columns, {CLIENTS} connections", 0.60),
-            Comparison("intake over HTTP, NDJSON batches of 500", "events/s", lambda: batch("application/x-ndjson"),
-                       lambda: theirs.batches("application/json", BATCHES // 4), "DRF serializers and bulk_create", 20),
-            Comparison("intake over HTTP, single, 8 clients", "events/s", lambda: single(SINGLES),
-                       lambda: raw.in_threads(SINGLE_CLIENTS, lambda c, n: _raw_singles(c, table)),
-                       "psycopg single insert, 8 connections", 0.30),
-            Comparison("intake over HTTP, single, 8 clients", "events/s", lambda: single(SINGLES),
-                       lambda: theirs.singles(SINGLES // 4), "DRF nested serializers", 5),
+            Comparison(batches, "events/s", our_batches, inserting(raw.EVENTS, sizes.lines, sizes.requests, BATCH_CLIENTS),
+                       f"unnest with ON CONFLICT, same columns, {BATCH_CLIENTS} connections", 0.60),
+            Comparison(batches, "events/s", our_batches,
+                       _sending(Clients(*theirs, BATCH_CLIENTS), _json, sizes.lines, sizes.requests // DRF_SHARE),
+                       "DRF serializers and bulk_create", 20),
+            Comparison(singles, "events/s", our_singles, inserting(raw.EVENT, 1, sizes.singles, SINGLE_CLIENTS),
+                       f"psycopg single insert, {SINGLE_CLIENTS} connections", 0.30),
+            Comparison(singles, "events/s", our_singles,
+                       _sending(Clients(*theirs, SINGLE_CLIENTS), _json_one, 1, sizes.singles // DRF_SHARE),
+                       "DRF nested serializers", 5),
         ]  # fmt: skip
 
 
@@ -75,47 +82,55 @@ def envelope() -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Client:
-    """Sends bodies made beforehand over as many kept-open connections as there are clients."""
+# A body of so many events, with its media type.
+Body = Callable[[int], tuple[bytes, str]]
 
-    def __init__(self, url: str, path: str, headers: dict[str, str]) -> None:
-        self.host, self.path, self.headers = urlsplit(url).netloc, path, headers
 
-    def batches(self, kind: str, count: int = BATCHES) -> tuple[int, float]:
-        def body() -> bytes:
-            items = [envelope() for _ in range(LINES)]
-            if kind == "application/json":
-                return json.dumps(items).encode()
-            return b"\n".join(json.dumps(item).encode() for item in items)
+def _ndjson(count: int) -> tuple[bytes, str]:
+    return b"\n".join(json.dumps(envelope()).encode() for _ in range(count)), "application/x-ndjson"
 
-        return self._send([body() for _ in range(count)], kind, CLIENTS, LINES)
 
-    def singles(self, count: int) -> tuple[int, float]:
-        kind = "application/cloudevents+json" if self.headers else "application/json"
-        return self._send([json.dumps(envelope()).encode() for _ in range(count)], kind, SINGLE_CLIENTS, 1)
+def _cloudevent(_: int) -> tuple[bytes, str]:
+    return json.dumps(envelope()).encode(), "application/cloudevents+json"
 
-    def _send(self, bodies: list[bytes], kind: str, clients: int, each: int) -> tuple[int, float]:
-        failed: list[str] = []
 
-        def run(mine: list[bytes]) -> None:
-            connection = http.client.HTTPConnection(self.host, timeout=60)
-            for body in mine:
-                connection.request("POST", self.path, body, {"Content-Type": kind, **self.headers})
-                answer = connection.getresponse()
-                said = answer.read()
-                if answer.status != 202:
-                    failed.append(f"{answer.status} {said[:300]!r}")
-            connection.close()
+def _json(count: int) -> tuple[bytes, str]:
+    return json.dumps([envelope() for _ in range(count)]).encode(), "application/json"
 
-        threads = [threading.Thread(target=run, args=[bodies[n::clients]]) for n in range(clients)]
-        began = time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        took_s = time.perf_counter() - began
-        assert not failed, failed[0]
-        return len(bodies) * each, took_s
+
+def _json_one(_: int) -> tuple[bytes, str]:
+    return json.dumps(envelope()).encode(), "application/json"
+
+
+def _sending(clients: Clients, body: Body, lines: int, requests: int) -> Side:
+    def run() -> tuple[int, float]:
+        made = [body(lines) for _ in range(requests)]
+        return lines * requests, clients.send([bytes_ for bytes_, _ in made], made[0][1])
+
+    return run
+
+
+def _inserted(crew: raw.Crew, sql: str, lines: int, times: int, connections: int) -> tuple[int, float]:
+    batches = [[_row() for _ in range(lines)] for _ in range(times)]
+    # A single row as values, more of them as arrays.
+    made = [_one(*batch) if lines == 1 else [list(column) for column in zip(*batch, strict=True)] for batch in batches]
+    written, took_s = crew.run([(sql, parameters) for parameters in made], connections)
+    assert written == lines * times, f"{written} of {lines * times} inserted"
+    return written, took_s
+
+
+_Row = tuple[uuid.UUID, str, str, bytes]
+
+
+def _row() -> _Row:
+    document = envelope()
+    payload = json.dumps(document["data"])
+    return keys.new_id(), str(document["id"]), payload, keys.fingerprint(payload.encode())
+
+
+def _one(row: _Row) -> list[Any]:
+    id_, source_id, payload, hash_ = row
+    return [id_, source_id, id_, payload, hash_]
 
 
 @contextmanager
@@ -128,7 +143,7 @@ def drf() -> Iterator[str]:
                "--workers", "2", "--threads", "8", "--worker-class", "gthread", "--no-control-socket"]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200):
+        for _ in range(400):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -137,28 +152,3 @@ def drf() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
-
-
-def _rows(count: int) -> list[tuple[uuid.UUID, str, str, bytes]]:
-    found = []
-    for _ in range(count):
-        document = envelope()
-        payload = json.dumps(document["data"])
-        found.append((keys.new_id(), str(document["id"]), payload, keys.fingerprint(payload.encode())))
-    return found
-
-
-def _insert(c: psycopg.Connection[Any], table: str, rows: list[tuple[uuid.UUID, str, str, bytes]]) -> None:
-    c.execute(raw.EVENTS.format(table=table), [list(column) for column in zip(*rows, strict=True)], binary=True)
-
-
-def _raw_batches(c: psycopg.Connection[Any], table: str) -> int:
-    for _ in range(BATCHES // CLIENTS):
-        _insert(c, table, _rows(LINES))
-    return LINES * BATCHES // CLIENTS
-
-
-def _raw_singles(c: psycopg.Connection[Any], table: str) -> int:
-    for row in _rows(SINGLES // SINGLE_CLIENTS):
-        _insert(c, table, [row])
-    return SINGLES // SINGLE_CLIENTS

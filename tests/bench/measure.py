@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ class Figure:
     comparison: Comparison
     ours: list[float] = field(default_factory=list)
     baseline: list[float] = field(default_factory=list)
+    # How much each side did in one run.
+    ours_did: int = 0
+    baseline_did: int = 0
 
     @property
     def ratio(self) -> float:
@@ -58,30 +61,28 @@ class Figure:
         c = self.comparison
         return {
             "name": c.name, "against": c.against, "unit": c.unit, "ours": self.ours, "baseline": self.baseline,
-            "ratio": self.ratio, "target": c.target, "at_most": c.slower_by, "met": self.met,
+            "ours_did": self.ours_did, "baseline_did": self.baseline_did, "ratio": self.ratio, "target": c.target, "at_most": c.slower_by, "met": self.met,
         }  # fmt: skip
 
 
-def run(comparisons: list[Comparison], rounds: int, say: Callable[[str], None]) -> list[Figure]:
+def run(comparisons: list[Comparison], rounds: int, say: Callable[[str], None]) -> Iterator[Figure]:
     """Each side once to warm up, then in turns; the side that begins changes with each round."""
-    figures = []
     for comparison in comparisons:
         say(f"  {comparison.name} against {comparison.against} …")
         figure = Figure(comparison)
-        _rate(comparison.ours), _rate(comparison.baseline)
+        figure.ours_did, figure.baseline_did = _timed(comparison.ours)[0], _timed(comparison.baseline)[0]
         for number in range(rounds):
             sides = [(comparison.ours, figure.ours), (comparison.baseline, figure.baseline)]
             for side, into in sides if number % 2 == 0 else reversed(sides):
-                into.append(_rate(side))
-        figures.append(figure)
-    return figures
+                count, took_s = _timed(side)
+                into.append(count / took_s)
+        yield figure
 
 
-def _rate(side: Side) -> float:
+def _timed(side: Side) -> tuple[int, float]:
     began = time.perf_counter()
     done = side()
-    count, took_s = done if isinstance(done, tuple) else (done, time.perf_counter() - began)
-    return count / took_s
+    return done if isinstance(done, tuple) else (done, time.perf_counter() - began)
 
 
 def _spread(rates: list[float]) -> str:
@@ -118,6 +119,10 @@ def machine() -> dict[str, str]:
     }
 
 
-def write(path: Path, figures: list[Figure], versions: dict[str, str]) -> None:
-    document = {"machine": {**machine(), **versions}, "figures": [figure.as_dict() for figure in figures]}
+def write(path: Path, figures: list[Figure], versions: dict[str, str], failed: dict[str, str]) -> None:
+    document = {
+        "machine": {**machine(), **versions},
+        "figures": [figure.as_dict() for figure in figures],
+        "failed": failed,
+    }
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -16,7 +16,7 @@ from q2c.models import Connection
 from q2c.stages import STAGES
 from q2c.stages.verb import Fact, OpenPort, Part, Stage, Verb, Work
 
-NAME = "bench_post"
+NAME, CONNECTION = "bench_post", "bench-stub"
 BODY = b'{"journal": "' + b"x" * 600 + b'"}'
 
 
@@ -24,10 +24,10 @@ class Post(Verb):
     writes = True
 
     def __init__(self, url: str, slots: int) -> None:
-        self.http = Http(ConnectionConfig(name="bench", vendor="bench", base_url=url, concurrency=slots))
+        self.http = Http(ConnectionConfig(name=CONNECTION, vendor="bench", base_url=url, concurrency=slots))
 
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
-        return [[Part(connection="bench", business_key=fact.payload.number)] for fact in facts]
+        return [[Part(connection=CONNECTION, business_key=fact.payload.number)] for fact in facts]
 
     def prepare(self, works: Sequence[Work]) -> None:
         for work in works:
@@ -49,7 +49,7 @@ def install(url: str, slots: int) -> None:
     STAGES[NAME] = stage
     emit.BY_EVENT["JournalPosted"] = [stage]
     Connection.objects.update_or_create(
-        name="bench", defaults={"vendor": "bench", "service": "journals", "base_url": url, "title": "Bench"}
+        name=CONNECTION, defaults={"vendor": "bench", "service": "journals", "base_url": url, "title": "Bench"}
     )
 
 

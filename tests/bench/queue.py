@@ -19,19 +19,18 @@ from django.test import Client
 from exceptions.models import Case
 from tests.bench import large
 from tests.bench.measure import Comparison
-
-PAGES = 15
+from tests.bench.sizes import Sizes
 
 
 @contextmanager
-def comparisons(size: int) -> Iterator[list[Comparison]]:
-    large.fill(size)
+def comparisons(sizes: Sizes) -> Iterator[list[Comparison]]:
+    large.fill(sizes.rows)
     settings.ALLOWED_HOSTS = ["*"]
-    page, admin = Page(large.USER), Page(_admin())
+    page, admin = Page(large.USER, sizes.pages), Page(_admin(), 1)
     resolved = "/queue?tab=resolved"
     filtered = f"/queue?{urlencode({'tab': 'resolved', 'q': 'reason:period_closed entity:DE amount:>10000'})}"
     deepest = f"{resolved}&after={_cursor_near_the_end()}"
-    at = f"at {size:,} cases"
+    at = f"at {sizes.rows:,} cases"
     yield [
         Comparison(f"queue page {at}: resolved", "pages/s", lambda: page.get(resolved), page.in_memory(resolved),
                    "rendering the same rows already in memory", 1.75, slower_by=True),
@@ -40,7 +39,7 @@ def comparisons(size: int) -> Iterator[list[Comparison]]:
         Comparison(f"queue page {at}: deepest", "pages/s", lambda: page.get(deepest), lambda: page.get(resolved),
                    "its first page", 1.2, slower_by=True),
         Comparison(f"queue page {at}", "pages/s", lambda: page.get(resolved),
-                   lambda: admin.get("/admin/exceptions/case/", 1), "Django admin changelist of cases", 20),
+                   lambda: admin.get("/admin/exceptions/case/"), "Django admin changelist of cases", 20),
     ]  # fmt: skip
 
 
@@ -63,16 +62,17 @@ def _cursor_near_the_end() -> str:
 
 
 class Page:
-    def __init__(self, username: str) -> None:
+    def __init__(self, username: str, times: int) -> None:
+        self.times = times
         self.client = Client()
         user = get_user_model().objects.get(username=username)
         self.client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
-    def get(self, address: str, times: int = PAGES) -> int:
-        for _ in range(times):
+    def get(self, address: str) -> int:
+        for _ in range(self.times):
             answer = self.client.get(address)
             assert answer.status_code == 200, (address, answer.status_code)
-        return times
+        return self.times
 
     def in_memory(self, address: str) -> Callable[[], int]:
         """The page's own template over the rows it has shown, with nothing left to ask the database."""
@@ -87,8 +87,8 @@ class Page:
         template = loader.get_template("queue/queue.html")
 
         def render() -> int:
-            for _ in range(PAGES):
+            for _ in range(self.times):
                 template.render(dict(context), request)
-            return PAGES
+            return self.times
 
         return render
