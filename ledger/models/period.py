@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django_fsm import ConcurrentTransitionMixin, transition
 from simple_history.models import HistoricalRecords
@@ -15,6 +18,9 @@ SUBLEDGERS = ("receivables", "revenue", "general")
 
 class FiscalPeriod(ConcurrentTransitionMixin, StateRecord):
     """From `starts_on` until before `ends_on`. Periods of one entity and subledger never overlap.
+
+    A period that is not open keeps its name and days (the database holds it to that), and can be opened by two people
+    alone: a second period of its month would be open by one.
 
     open: everything is booked. soft_closed: only corrections (mirror entries) are. closed: nothing is.
     """
@@ -46,6 +52,35 @@ class FiscalPeriod(ConcurrentTransitionMixin, StateRecord):
     def key(self) -> str:
         """What findings and blockers name it by: US01:general:2026-10."""
         return f"{self.entity.code}:{self.subledger}:{self.name}"
+
+    def clean(self) -> None:
+        """Two periods of one name, or on one day, are named to whoever adds the second."""
+        super().clean()
+        if self.entity_id is None or not self.subledger:
+            return
+        beside = FiscalPeriod.objects.filter(entity=self.entity_id, subledger=self.subledger).exclude(pk=self.pk)
+        beside = beside.select_related("entity")
+        wrong: dict[str, str] = {}
+        if same := beside.filter(name=self.name).first():
+            wrong["name"] = f"There is {same.told} already. {same.remedy}"
+        if self.starts_on and self.ends_on:
+            days = beside.filter(starts_on__lt=self.ends_on, ends_on__gt=self.starts_on)
+            if other := days.order_by("starts_on").first():
+                wrong["starts_on"] = f"{other.told} holds on some of these days. {other.remedy}"
+        if wrong:
+            raise ValidationError(wrong)
+
+    @property
+    def told(self) -> str:
+        """US01:general:2026-10 (2026-10-01 to 2026-10-31, closed)"""
+        last = self.ends_on - dt.timedelta(days=1)
+        return f"{self.key} ({self.starts_on} to {last}, {self.state.replace('_', ' ')})"
+
+    @property
+    def remedy(self) -> str:
+        if self.state == "open":
+            return "Change that one, or choose what it does not hold"
+        return "Ask to reopen that one: a second person approves it"
 
     @transition("state", source="open", target="soft_closed")
     def soft_close(self) -> None:

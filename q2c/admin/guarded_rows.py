@@ -46,6 +46,12 @@ class FiscalPeriodRows(Rows):
         if given != instance.state:
             said = f"A file cannot make it {given}: it is {instance.state}. Close it, or ask to reopen it, by its page"
             raise ValidationError({"state": said})
+        there = FiscalPeriod.objects.filter(pk=instance.pk).first()
+        if there is not None and there.state != "open":
+            kept = ("fiscal_year", "starts_on", "ends_on")
+            said = f"{there.key} is {there.state.replace('_', ' ')}, so its days stay: ask to reopen it first"
+            if changed := [name for name in kept if getattr(there, name) != getattr(instance, name)]:
+                raise ValidationError(dict.fromkeys(changed, said))
         super().before_save_instance(instance, row, **kwargs)
 
     def skip_row(self, instance: Any, original: Any, row: Any, import_validation_errors: Any = None) -> bool:

@@ -117,6 +117,10 @@ class FiscalPeriodAdmin(ImportedAdmin):
     def has_reopen_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ledger.reopen_period")
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What is not open is moved, by its buttons, and not edited; the database refuses it as well."""
+        return (obj is None or obj.state == "open") and super().has_change_permission(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The database keeps every record that has a state."""
         return False
@@ -128,6 +132,7 @@ class FiscalPeriodAdmin(ImportedAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         period = context.get("original")
         if period is not None:
+            context["kept"] = "" if period.state == "open" else _spoken(period)
             context["moves"] = [
                 {"title": title, "href": f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?ids={period.pk}"}
                 for verb, (title, right, sources, _, _) in MOVES.items()

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from exceptions.models import Approval, Case, Offer, Policy
+from ledger import periods
 from ledger.models import Account, FiscalPeriod, JournalEntry, LegalEntity, PostingRule
 from q2c.admin import books
 from q2c.models import Customer, ItemMapping, Product, TaxNexus, Transition
@@ -103,6 +104,7 @@ def test_what_is_wrong_is_said_at_its_field(browser, busy, find, changes, field,
 
 def test_what_only_the_database_refuses_becomes_an_error_of_the_form(browser, busy):
     period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.reopen(period, by="cleo", why="late")
     page = change(browser(), address(period), ends_on="2026-10-31", change_reason="Short month")
     assert page.status_code == 200
     assert "holds entries: its entity, subledger and days stay" in errors(page)["__all__"][0]
@@ -116,7 +118,11 @@ def test_overlapping_periods_are_refused_in_words(browser, busy):
     old = FiscalPeriod.objects.filter(entity__code="US01", subledger="general").first()
     fields = {"entity": old.entity_id, "subledger": "general", "name": "2026-XX", "fiscal_year": 2026}
     page = change(browser(), address(old, "add"), **fields, starts_on="2026-03-05", ends_on="2026-03-08")
-    assert "holds on some of these days" in errors(page)["__all__"][0]
+    assert (
+        f"{FiscalPeriod.objects.get(entity=old.entity, subledger='general', name='2026-03').key} (2026-03-01 to "
+        in (errors(page)["starts_on"][0])
+    )
+    assert "open) holds on some of these days. Change that one" in errors(page)["starts_on"][0]
 
 
 def test_an_account_that_was_booked_on_stays(browser, busy):
@@ -267,9 +273,13 @@ def test_the_right_is_asked_for_each_move(browser, busy):
 
 
 def test_a_state_is_never_typed(browser, busy):
-    page = change(browser(), address(october()), state="open", change_reason="I want it open")
-    assert page.status_code == 200
+    client = browser()
+    assert client.post(address(october()), {"state": "open", "change_reason": "I want it open"}).status_code == 403
     assert october().state == "closed"
+    november = FiscalPeriod.objects.get(entity=october().entity, subledger="receivables", name="2026-11")
+    page = change(client, address(november), state="closed", change_reason="I want it closed")
+    november.refresh_from_db()
+    assert (page.status_code, november.state) == (200, "open")
 
 
 def test_the_next_fiscal_year_is_made_at_once(browser, busy):

@@ -14,7 +14,8 @@ from ledger import periods
 from ledger.models import Account, FiscalPeriod, JournalEntry, LegalEntity, PostingRule
 from q2c import clock
 from q2c.models import Connection, Transition
-from tests.admin.forms import change
+from tests.admin.forms import change, errors
+from tests.admin.test_imports import preview
 from tests.engine import makers
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +102,52 @@ def test_the_list_shows_the_last_day_that_counts_and_the_form_says_which_day_it_
     assert "Dec. 31, 2026" in page
 
 
+# One person alone opens nothing
+
+
+def test_a_closed_month_without_entries_is_not_renamed_away_and_added_anew_open(browser, company):
+    client, october = browser("Controller"), period(subledger="general")
+    periods.close(october, by="cleo", why="October is done")
+    assert not JournalEntry.objects.filter(period=october).exists()
+    url = reverse("admin:ledger_fiscalperiod_change", args=[october.pk])
+    page = client.get(url).content.decode()
+    assert "until two people have reopened it" in page and 'name="name"' not in page and "Ask to reopen" in page
+    fields = {
+        "entity": october.entity_id, "subledger": "general", "name": "1999-01", "fiscal_year": 1999,
+        "starts_on": "1999-01-01", "ends_on": "1999-02-01", "change_reason": "out of the way",
+    }  # fmt: skip
+    assert client.post(url, fields).status_code == 403
+    again = fields | {"name": "2026-10", "fiscal_year": 2026, "starts_on": "2026-10-01", "ends_on": "2026-11-01"}
+    added = client.post(reverse("admin:ledger_fiscalperiod_add"), again)
+    told = "DE01:general:2026-10 (2026-10-01 to 2026-10-31, closed)"
+    remedy = "Ask to reopen that one: a second person approves it"
+    assert errors(added) == {
+        "name": [f"There is {told} already. {remedy}"],
+        "starts_on": [f"{told} holds on some of these days. {remedy}"],
+    }
+    added = client.post(reverse("admin:ledger_fiscalperiod_add"), again | {"name": "2026-10b"})
+    assert list(errors(added)) == ["starts_on"]
+    assert (
+        client.post(reverse("admin:ledger_fiscalperiod_delete", args=[october.pk]), {"post": "yes"}).status_code == 403
+    )
+    assert list(FiscalPeriod.objects.filter(name__in=("2026-10", "1999-01"), subledger="general", entity=october.entity)
+                .values_list("pk", "state")) == [(october.pk, "closed")]  # fmt: skip
+
+
+def test_nor_are_its_days_moved_by_a_file(browser, company):
+    client, october = browser("Controller"), period(subledger="general")
+    periods.soft_close(october, by="cleo", why="October is nearly done")
+    head = "entity,subledger,name,fiscal_year,starts_on,ends_on"
+    page = preview(client, FiscalPeriod, f"{head}\nDE01,general,2026-10,2026,2026-10-01,2026-10-02\n")
+    (invalid,) = page.context["result"].invalid_rows
+    assert "is soft closed, so its days stay: ask to reopen" in " ".join(invalid.field_specific_errors["ends_on"])
+    page = preview(client, FiscalPeriod, f"{head}\nDE01,general,2026-10b,2026,2026-10-02,2026-11-01\n")
+    (invalid,) = page.context["result"].invalid_rows
+    assert "holds on some of these days" in " ".join(invalid.field_specific_errors["starts_on"])
+    same = preview(client, FiscalPeriod, f"{head}\nDE01,general,2026-10,2026,2026-10-01,2026-11-01\n")
+    assert not same.context["result"].invalid_rows
+
+
 # History
 
 
@@ -143,7 +190,6 @@ def test_a_period_made_before_its_making_was_kept_tells_its_first_move(browser, 
 def test_a_person_is_not_taken_for_who_changes_the_same_object_later(browser, company):
     browser("Controller")
     october = periods.close(period(), by="controller", why="Done")
-    october.name = "2026-1O"
     october.save()
     assert october.history.first().history_user is None
 

@@ -76,6 +76,13 @@ def make_ready(number: str) -> str:
 GOOD = lines((100, 100, 100), (-100, -100, -100))
 NEXT = "US01-26-S0000002"
 
+# February holds no entries.
+EMPTY = " WHERE id = %(other_period)s"
+CLOSE = (
+    f"UPDATE ledger_fiscalperiod SET state = 'soft_closed'{EMPTY};"
+    f"UPDATE ledger_fiscalperiod SET state = 'closed'{EMPTY};"
+    "UPDATE ledger_fiscalperiod "
+)
 REFUSED = {
     "its memo is edited": ("UPDATE ledger_journalentry SET memo = 'x' WHERE id = %(id)s", "journal_frozen"),
     "its date is edited": ("UPDATE ledger_journalentry SET effective_on = '2026-11-01'", "journal_frozen"),
@@ -198,6 +205,29 @@ REFUSED = {
     "the period is moved": (
         "UPDATE ledger_fiscalperiod SET ends_on = ends_on - 20 WHERE id = %(period)s",
         "period_booked",
+    ),
+    "a closed period without entries is renamed": (CLOSE + "SET name = '1999-01'" + EMPTY, "period_not_open"),
+    "a closed period without entries is moved": (
+        CLOSE + "SET starts_on = '1999-01-01', ends_on = '1999-02-01'" + EMPTY,
+        "period_not_open",
+    ),
+    "a closed period goes to another subledger": (CLOSE + "SET subledger = 'revenue'" + EMPTY, "period_not_open"),
+    "a closed period goes to another year": (CLOSE + "SET fiscal_year = 1999" + EMPTY, "period_not_open"),
+    "a closed period is deleted": (
+        CLOSE.removesuffix("UPDATE ledger_fiscalperiod ") + "DELETE FROM ledger_fiscalperiod" + EMPTY,
+        "append_only",
+    ),
+    "a period beside a closed one": (
+        CLOSE
+        + "SET state = state"
+        + EMPTY
+        + """;
+        INSERT INTO ledger_fiscalperiod (id, correlation_id, entity_id, subledger, name, fiscal_year, starts_on,
+            ends_on, state)
+        SELECT %(new)s, correlation_id, entity_id, subledger, 'again', fiscal_year, starts_on, ends_on, 'open'
+        FROM ledger_fiscalperiod"""
+        + EMPTY,
+        "period_no_overlap",
     ),
 }
 
