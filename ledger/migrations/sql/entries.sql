@@ -140,6 +140,25 @@ BEGIN
     PERFORM ledger_refuse(format('entry %s is frozen: correct it by a mirror entry', bad.id), 'journal_frozen');
   END IF;
 
+  -- The ERP's document comes with posted, what came instead with superseded.
+  SELECT n.id, n.state INTO bad FROM new_rows n JOIN old_rows o USING (id)
+    WHERE (n.state <> 'posted' AND (n.posted_reference, n.document_number, n.posted_at)
+                                   IS DISTINCT FROM (o.posted_reference, o.document_number, o.posted_at))
+      OR (n.state = 'posted' AND o.state <> 'posted' AND (n.posted_reference = '' OR n.posted_at IS NULL))
+      OR (n.state <> 'superseded' AND n.superseded_by_id IS DISTINCT FROM o.superseded_by_id);
+  IF FOUND THEN
+    PERFORM ledger_refuse(format('entry %s is %s: what became of it does not fit', bad.id, bad.state), 'journal_moves');
+  END IF;
+  ids := ARRAY(SELECT n.id FROM new_rows n JOIN old_rows o USING (id)
+               WHERE n.state = 'reversed' AND o.state <> 'reversed');
+  IF cardinality(ids) > 0 THEN
+    SELECT i.id INTO bad FROM unnest(ids) AS i(id) WHERE NOT EXISTS (
+      SELECT FROM ledger_journalentry m WHERE m.reverses_id = i.id AND m.state = 'posted');
+    IF FOUND THEN
+      PERFORM ledger_refuse(format('entry %s has no mirror entry that is posted', bad.id), 'journal_moves');
+    END IF;
+  END IF;
+
   ids := ARRAY(SELECT n.id FROM new_rows n JOIN old_rows o USING (id) WHERE o.state = 'drafted' AND n.state = 'ready');
   IF cardinality(ids) = 0 THEN
     RETURN NULL;
