@@ -15,7 +15,7 @@ GUARD = _ENTRIES[_BEGINS : _ENTRIES.index("END $$;", _BEGINS) + len("END $$;")]
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0003_redatings")]
+    dependencies = [("ledger", "0004_closed_periods")]
 
     operations = [
         migrations.RunSQL(GUARD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"), migrations.RunSQL.noop)
