@@ -21,7 +21,8 @@ class Effective(models.Model):
 
     def clean(self) -> None:
         super().clean()
-        if self.effective_to is not None and self.effective_to < self.effective_from:
+        # Where it does not begin, that is what is told.
+        if self.effective_from and self.effective_to is not None and self.effective_to < self.effective_from:
             raise ValidationError({"effective_to": "The end lies before the beginning"})
 
     def in_effect(self, day: dt.date) -> bool:

@@ -65,11 +65,16 @@ class LegalEntity(models.Model):
         return self.code
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.number_code = self.number_code or "".join(filter(str.isalnum, self.code))[:4]
+        self._number()
         super().save(*args, **kwargs)
+
+    def _number(self) -> None:
+        self.number_code = self.number_code or "".join(filter(str.isalnum, self.code))[:4]
 
     def clean(self) -> None:
         super().clean()
+        # Constraints are looked at after this, and before it is saved.
+        self._number()
         wrong: dict[str, str] = {}
         if self.functional_currency not in money.EXPONENTS:
             wrong["functional_currency"] = f"{self.functional_currency} is not an ISO 4217 currency code in use"

@@ -28,9 +28,10 @@ from ledger.models import (
 from q2c import clock
 from q2c.admin import resources
 from q2c.admin.guarded_rows import PostingRuleRows
-from q2c.admin.master import ImportedAdmin, refusal
+from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import ReasonForm, reason_field
+from q2c.admin.refusals import refusal
 from q2c.models import Connection
 
 

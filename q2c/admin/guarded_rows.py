@@ -29,10 +29,7 @@ class FiscalPeriodRows(Rows):
         exclude = ("id", "correlation_id")
         import_id_fields = ("entity", "subledger", "name")
 
-    def validate_instance(
-        self, instance: Any, import_validation_errors: Any = None, validate_unique: bool = True
-    ) -> None:
-        errors = dict(import_validation_errors or {})
+    def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:
         try:
             # Cleaning would set the state, which only a transition may.
             instance.full_clean(exclude={*errors, "state"}, validate_unique=validate_unique)
@@ -72,6 +69,7 @@ class PolicyRows(Rows):
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         if not Policy.objects.filter(reason=row.get("reason")).exists():
             raise ValidationError({"reason": f"There is no reason {row.get('reason')}: no file makes one"})
+        super().before_import_row(row, **kwargs)
 
 
 class ConnectionRows(Rows):

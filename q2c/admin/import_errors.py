@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
+from django.db import DatabaseError
+from django.db.models import ProtectedError
+
+from q2c.admin.refusals import refusal
 
 # What a person who types one of these columns, into a form or a file, has to know.
 COLUMN_HELP = {
@@ -29,16 +33,22 @@ class Wrong:
     remedy: str
 
 
-def wrong(result: Any, headers: Sequence[str], model: Any) -> list[Wrong]:
+def wrong(result: Any, model: Any) -> list[Wrong]:
     """Each mistake of the rows that do not fit, in the order of the file."""
     found = []
     for row in result.invalid_rows:
-        given = dict(zip(headers, row.values, strict=False))
+        given = dict(zip(result.diff_headers, row.values, strict=False))
         for column, texts in row.field_specific_errors.items():
             written = "" if given.get(column) is None else str(given[column])
             found += [Wrong(row.number, column, written, text, _remedy(model, column, text)) for text in texts]
         found += [Wrong(row.number, "", "", text, "") for text in row.non_field_specific_errors]
-    return found
+    for row in result.error_rows:
+        found += [Wrong(row.number, "", "", _raised(each.error), "") for each in row.errors]
+    return sorted(found, key=lambda one: one.row)
+
+
+def _raised(error: Exception) -> str:
+    return refusal(error) if isinstance(error, DatabaseError | ProtectedError) else str(error)
 
 
 def help_of(model: Any, columns: Sequence[str]) -> list[tuple[str, str]]:

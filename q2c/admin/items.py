@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from q2c.engine.gates import Gates, NoSuchConnection, no_transaction
 
 # Dimensions that a line has by its product and its group, whatever the mapping says.
 FROM_THE_LINE = {"product_line", "region"}
+# Warnings of one import that are told one by one.
+TOLD_MAX = 20
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,22 @@ def ask(connection: str, wanted: Iterable[tuple[str, str]]) -> Answer:
 def named(item: str, dimensions: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What one mapping asks a ledger for."""
     return [("item", item), *((code, str(value)) for code, value in dimensions.items())]
+
+
+def dimensions(text: str) -> dict[str, Any]:
+    """Of what was typed as JSON; none of what is wrong, which is told elsewhere."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def refused(item: str, answer: Answer) -> str:
+    """Why a mapping to this item is not taken; empty where it is."""
+    if answer.of("item", item) != "missing":
+        return ""
+    return f"The ledger has no item {item}: create it there first, or correct the name"
 
 
 def doubts(connection: str, item: str, dimensions: Mapping[str, Any], answer: Answer) -> list[str]:

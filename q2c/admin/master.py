@@ -7,7 +7,6 @@ that a change brings forth.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -18,6 +17,8 @@ from django.db import IntegrityError, models
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV
 
@@ -26,22 +27,8 @@ from q2c.admin import import_errors
 from q2c.admin.history import HistoryAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import ConfirmForm, FileForm, ReasonForm
-
-# What an exclusion constraint answers with: two records hold on the same day.
-_EXCLUDED = "23P01"
-Choices = Callable[[], list[tuple[str, str]]]
-
-
-def refusal(error: Exception) -> str:
-    """What the database said, for a person: our triggers write sentences, constraints have names."""
-    if isinstance(error, ProtectedError):
-        used_by = sorted({str(record._meta.verbose_name) for record in error.protected_objects})
-        return f"It is in use by: {', '.join(used_by)}. End it instead of deleting it"
-    told = getattr(error.__cause__, "diag", None)
-    message = (told and told.message_primary) or str(error)
-    if getattr(error.__cause__, "sqlstate", "") == _EXCLUDED:
-        return "Another record holds on some of these days: end one before the other begins"
-    return f"The database refuses this: {message}"
+from q2c.admin.refusals import refusal
+from q2c.admin.resources import Choices
 
 
 class VisibleMixin:
@@ -190,6 +177,9 @@ class ImportedAdmin(ImportExportMixin, MasterAdmin):
         columns = [field.column_name for field in rows().get_user_visible_fields()]
         return {**super().get_import_context_data(**kwargs), "column_help": import_errors.help_of(self.model, columns)}
 
+    def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
+        return {"choices": self.choices}
+
     def get_export_queryset(self, request: HttpRequest) -> Any:
         found = super().get_export_queryset(request)
         return found.visible_to(request.user) if hasattr(found, "visible_to") else found
@@ -204,14 +194,25 @@ class ImportedAdmin(ImportExportMixin, MasterAdmin):
         return super().process_dataset(dataset, form, request, **kwargs)
 
     def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
-        """All rows or none: what was fine in the preview may not be any more."""
+        """All rows or none: what was fine in the preview may not be any more. Then it says which, and why."""
         if result.has_errors() or result.has_validation_errors():
-            messages.error(request, "Nothing was imported: some rows no longer fit. Preview the file again")
-            return redirect("..")
+            messages.error(request, "Nothing was imported: see below what no longer fits")
+            return self._not_imported(result, request)
         answer = super().process_result(result, request)
         changed = [row.instance for row in result if row.import_type in {"new", "update"}]
+        for doubt in getattr(result, "doubts", ()):
+            messages.warning(request, f"{doubt}.")
         announce(request, changed, request.q2c_since)  # type: ignore[attr-defined]
         return answer
+
+    def _not_imported(self, result: Any, request: HttpRequest) -> HttpResponse:
+        """The mistakes, and the way back to where a file is chosen."""
+        context = {
+            **self.get_import_context_data(request=request), **self.admin_site.each_context(request),
+            "title": "Import", "result": result, "opts": self.opts,
+            "again": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_import"),
+        }  # fmt: skip
+        return TemplateResponse(request, self.import_template_name, context)
 
 
 def _touched(request: HttpRequest) -> list[Any]:

@@ -7,9 +7,16 @@ from typing import Any
 from django import forms
 from import_export.forms import ConfirmImportForm, ImportForm
 
+from q2c.admin.refusals import plain
+
 # The length of simple-history's column.
 REASON_MAX = 100
 ADDED = "Added"
+
+SAVE_AS = (
+    "save the file in UTF-8 and choose it again. In Excel: File, Save As, CSV UTF-8 (Comma delimited); in LibreOffice: "
+    "Save As, Text CSV, Edit filter settings, character set Unicode (UTF-8)"
+)
 
 
 def reason_field(*, required: bool) -> forms.CharField:
@@ -44,6 +51,9 @@ class ReasonForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(self.refusal)
         return found
 
+    def _update_errors(self, errors: Any) -> None:
+        super()._update_errors(plain(errors, self._meta.model))  # type: ignore[misc]
+
     def reason(self) -> str:
         return str(self.cleaned_data.get("change_reason") or ADDED)
 
@@ -55,6 +65,14 @@ class FileForm(ImportForm):
         given = self.cleaned_data["import_file"]
         if any(b"\0" in chunk for chunk in given.chunks()):
             raise forms.ValidationError("The file holds a nul character: take it out, or save the file as CSV in UTF-8")
+        given.seek(0)
+        for number, line in enumerate(given, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                shown = line.decode(errors="replace").strip()[:60]
+                raise forms.ValidationError(f"Line {number} is not in UTF-8 ({shown}): {SAVE_AS}") from None
+        given.seek(0)
         return given
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,8 +19,11 @@ from import_export.widgets import ForeignKeyWidget
 
 from exceptions.models import Holiday, Team
 from ledger.models import Account, Dimension, DimensionRule, DimensionValue, FxRate, LegalEntity
-from q2c.admin import import_errors
+from q2c.admin import import_errors, import_preview, items, refusals
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
+
+# What a column offers: (key, what it is called).
+Choices = Callable[[], list[tuple[str, str]]]
 
 
 class KeyWidget(ForeignKeyWidget):
@@ -155,18 +159,45 @@ class Rows(resources.ModelResource):
         report_skipped = True
         use_transactions = True
 
+    def __init__(self, choices: Mapping[str, Choices] | None = None, **kwargs: Any) -> None:
+        """`choices`: text columns whose values are other records' keys, as on the form."""
+        super().__init__(**kwargs)
+        self._choices, self._keys = choices or {}, dict[str, list[str]]()
+        self._rows: dict[Any, int] = {}
+
+    @classmethod
+    def get_diff_class(cls) -> Any:
+        return import_preview.Cells
+
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         """A misspelt column would be ignored silently, and a missing one would empty the record's key."""
         known = {field.column_name for field in self.get_import_fields()}
         given = set(dataset.headers or [])
+        if len(given) == 1 and ";" in str(*given):
+            raise ValueError("There are semicolons between its columns: save the file as CSV with commas")
         if unknown := sorted(str(name) for name in given - known):
             raise ValueError(f"Unknown columns: {', '.join(unknown)}. There are {', '.join(sorted(known))}")
         if missing := [name for name in self._meta.import_id_fields if name not in given]:
             raise ValueError(f"Missing columns: {', '.join(missing)}. They say which record a row is")
+        self._keys = {name: [key for key, _ in offered()] for name, offered in self._choices.items()}
+        self._rows.clear()
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        """Of two rows of one record the second would silently win."""
+        try:
+            key = tuple(self.fields[name].clean(row) for name in self._meta.import_id_fields)
+        except ValueError:
+            return
+        there = self._rows.setdefault(key, kwargs["row_number"])
+        if there != kwargs["row_number"]:
+            raise ValidationError(f"It is the same record as row {there}: keep one of the two")
 
     def after_import(self, dataset: Any, result: Any, **kwargs: Any) -> None:
-        result.wrong = import_errors.wrong(result, dataset.headers or [], self._meta.model)
-        super().after_import(dataset, result, **kwargs)
+        """Without what the library does here: it would set the sequence of the ids, which they come from already, and
+        which is not the application's to set."""
+        result.wrong = import_errors.wrong(result, self._meta.model)
+        import_preview.lay_out(result, self._meta.import_id_fields)
+        result.wrong_rows = len({one.row for one in result.wrong})
 
     def get_instance(self, instance_loader: Any, row: Any) -> Any:
         """The record of a row. What is wrong with its key is an error of that field, not of the whole row."""
@@ -179,6 +210,30 @@ class Rows(resources.ModelResource):
         if wrong:
             raise ValidationError(wrong)
         return super().get_instance(instance_loader, row)
+
+    def validate_instance(
+        self, instance: Any, import_validation_errors: Any = None, validate_unique: bool = True
+    ) -> None:
+        try:
+            self.checked(instance, dict(import_validation_errors or {}), validate_unique)
+        except ValidationError as error:
+            raise refusals.plain(error, self._meta.model) from None
+
+    def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:
+        """Raises ValidationError for what was wrong already, `errors`, and for what does not fit the record."""
+        super().validate_instance(instance, self._unknown(instance) | errors, validate_unique)
+
+    def _unknown(self, instance: Any) -> dict[str, Any]:
+        """Keys that no record has. One that is stored can stay, as on the form."""
+        found = {}
+        for name, keys in self._keys.items():
+            value = getattr(instance, name)
+            if not value or value in keys or type(instance).objects.filter(pk=instance.pk, **{name: value}).exists():
+                continue
+            title = instance._meta.get_field(name).verbose_name
+            said = f"There is no {title} {value}; there are: {', '.join(keys) or 'none yet'}"
+            found[name] = ValidationError(said)
+        return found
 
     def before_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
         instance._change_reason = kwargs.get("change_reason") or "Imported"
@@ -250,6 +305,25 @@ class CustomerRows(Rows):
         exclude = ("id", "changed_at")
         import_id_fields = ("key",)
 
+    def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:
+        if wrong := above(instance.key, instance.parent_key):
+            errors.setdefault("parent_key", ValidationError(wrong))
+        super().checked(instance, errors, validate_unique)
+
+
+def above(key: str, parent: str) -> str:
+    """What is wrong with a customer's parent: it has to be known, and none that stands below this one."""
+    seen = {key}
+    while parent:
+        if parent in seen:
+            return f"{key} would stand above itself: name another parent"
+        seen.add(parent)
+        further = Customer.objects.filter(key=parent).values_list("parent_key", flat=True).first()
+        if further is None:
+            return f"There is no customer {parent}: add it first, or leave this empty"
+        parent = further
+    return ""
+
 
 class ProductRows(Rows):
     class Meta(Rows.Meta):
@@ -266,6 +340,39 @@ class ItemMappingRows(Rows):
         model = ItemMapping
         exclude = ("id",)
         import_id_fields = ("product", "connection", "effective_from")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._answers: dict[str, items.Answer] = {}
+        # What is to be known of rows that are taken all the same, in the order of the file.
+        self._doubts: dict[str, None] = {}
+
+    def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Each ledger is asked once, for all rows, before the transaction begins."""
+        wanted: dict[str, list[tuple[str, str]]] = {}
+        for cells in dataset:
+            row = dict(zip(dataset.headers, (str(cell or "").strip() for cell in cells), strict=False))
+            if row.get("connection") and row.get("item"):
+                named = items.named(row["item"], items.dimensions(row.get("dimensions", "")))
+                wanted.setdefault(row["connection"], []).extend(named)
+        offered = self._choices.get("connection", list)()
+        self._answers = {name: items.ask(name, wanted[name]) for name in sorted(wanted) if name in dict(offered)}
+        self._doubts.clear()
+        result = super().import_data(dataset, *args, **kwargs)
+        result.doubts = list(self._doubts)[: items.TOLD_MAX]
+        return result
+
+    def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:
+        answer = self._answers.get(instance.connection)
+        if answer is not None and (wrong := items.refused(instance.item, answer)):
+            errors.setdefault("item", ValidationError(wrong))
+        super().checked(instance, errors, validate_unique)
+
+    def after_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
+        if answer := self._answers.get(instance.connection):
+            said = items.doubts(instance.connection, instance.item, instance.dimensions, answer)
+            self._doubts.update(dict.fromkeys(said))
+        super().after_save_instance(instance, row, **kwargs)
 
 
 class TaxNexusRows(Rows):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import forms
@@ -19,24 +18,13 @@ from q2c.admin.master import ImportedAdmin, LastDayMixin
 from q2c.admin.reasons import ReasonForm
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
 
-# Warnings of one import that are told one by one.
-TOLD_MAX = 20
-
 
 class CustomerForm(ReasonForm):
     def clean_parent_key(self) -> str:
-        """A known customer, and none that stands below this one."""
-        parent, own = self.cleaned_data["parent_key"], self.cleaned_data.get("key") or self.instance.key
-        seen = {own}
-        while parent:
-            if parent in seen:
-                raise forms.ValidationError(f"{own} would stand above itself: name another parent")
-            seen.add(parent)
-            above = Customer.objects.filter(key=parent).values_list("parent_key", flat=True).first()
-            if above is None:
-                raise forms.ValidationError(f"There is no customer {parent}: add it first, or leave this empty")
-            parent = above
-        return str(self.cleaned_data["parent_key"])
+        parent, own = str(self.cleaned_data["parent_key"]), self.cleaned_data.get("key") or self.instance.key
+        if wrong := resources.above(own, parent):
+            raise forms.ValidationError(wrong)
+        return parent
 
 
 @admin.register(Customer)
@@ -92,8 +80,8 @@ class ItemMappingForm(ReasonForm):
 
     def clean_item(self) -> str:
         item = str(self.cleaned_data["item"]).strip()
-        if self.answer is not None and self.answer.of("item", item) == "missing":
-            raise forms.ValidationError(f"The ledger has no item {item}: create it there first, or correct the name")
+        if self.answer is not None and (wrong := items.refused(item, self.answer)):
+            raise forms.ValidationError(wrong)
         return item
 
 
@@ -138,7 +126,7 @@ class ItemMappingAdmin(ImportedAdmin):
         """The ledger is asked before the transaction of the form begins."""
         post = request.POST
         if request.method == "POST" and post.get("connection") and post.get("item"):
-            wanted = items.named(post["item"].strip(), _dimensions(post.get("dimensions", "")))
+            wanted = items.named(post["item"].strip(), items.dimensions(post.get("dimensions", "")))
             request.q2c_answer = items.ask(post["connection"], wanted)  # type: ignore[attr-defined]
         return super().changeform_view(request, *args, **kwargs)
 
@@ -152,28 +140,6 @@ class ItemMappingAdmin(ImportedAdmin):
         answer = getattr(request, "q2c_answer", None)
         for doubt in items.doubts(obj.connection, obj.item, obj.dimensions, answer) if answer is not None else ():
             messages.warning(request, f"{doubt}.")
-
-    def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
-        """Once the rows are in, each ledger is asked for all of them together."""
-        found = super().process_result(result, request)
-        rows = [row.instance for row in result if row.import_type in {"new", "update"} and row.instance is not None]
-        for name in sorted({row.connection for row in rows}):
-            mine = [row for row in rows if row.connection == name]
-            answer = items.ask(name, [each for row in mine for each in items.named(row.item, row.dimensions)])
-            told = dict.fromkeys(
-                doubt for row in mine for doubt in items.doubts(name, row.item, row.dimensions, answer)
-            )
-            for doubt in list(told)[:TOLD_MAX]:
-                messages.warning(request, f"{doubt}.")
-        return found
-
-
-def _dimensions(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 @admin.register(TaxNexus)

@@ -144,6 +144,9 @@ class Postgres:
         yield f"CREATE ROLE q2c LOGIN PASSWORD '{self.passwords['application']}'"
         yield f"CREATE ROLE sandbox LOGIN PASSWORD '{self.passwords['sandbox']}'"
         yield "GRANT pg_monitor, pg_signal_backend TO q2c_owner"
+        if not self.durable:
+            # Tests have their transaction as the owner, and let what they ask of pages and API run as the application.
+            yield "GRANT q2c TO q2c_owner"
         # Extensions that only a superuser may create.
         for extension in EXTENSIONS:
             if self._has(f"share/**/extension/{extension}.control"):

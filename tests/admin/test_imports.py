@@ -140,7 +140,9 @@ def test_the_import_says_what_its_columns_mean(browser, busy, model, words):
         ("code,name,colour\nP,N,red\n", "Unknown columns: colour"),
         ("name,kind\nN,usage\n", "Missing columns: code"),
         ("", "No valid data"),
-        (b"\xff\xfe\x01", "while trying to read file"),
+        ("code;name\nP;N\n", "save the file as CSV with commas"),
+        ("code,name\nP-1,N\nP-2,Müller\n".encode("latin-1"), "Line 3 is not in UTF-8 (P-2,M"),
+        ("code,name\nP-2,Müller\n".encode("latin-1"), "CSV UTF-8 (Comma delimited)"),
         ("code,name\nP,N\n".encode("utf-16"), "save the file as CSV in UTF-8"),
     ],
 )
@@ -171,6 +173,7 @@ def test_what_stopped_fitting_between_preview_and_confirmation_imports_nothing(b
     other.delete()
     done = confirm(client, ItemMapping, page)
     assert "Nothing was imported" in said(done)[0]
+    assert "There is no product OTHER" in done.content.decode()
     assert not ItemMapping.objects.filter(item="P-2").exists()
 
 

@@ -77,19 +77,54 @@ def test_dimensions_that_accounts_require_are_missed(browser, busy):
     assert "It gives no cost_center, which some accounts require: their journals become cases." in text
 
 
-def test_an_import_is_asked_for_all_its_rows(browser, busy):
-    client = browser()
+def row(**given):
+    fields = {"connection": "erp-us", "item": "P-7", "effective_from": "2027-01-01", "center": "CC-410"} | given
+    cells = f"PLATFORM,{fields['connection']},{fields['item']},{fields['effective_from']}"
+    return f'{cells},"{{""cost_center"": ""{fields["center"]}""}}"\n'
+
+
+HEAD = "product,connection,item,effective_from,dimensions\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "column", "words"),
+    [({"item": "P-9"}, "item", "The ledger has no item P-9: create it there first, or correct the name"),
+     ({"connection": "nosuch"}, "connection", "There is no connection nosuch; there are: erp-de, erp-us"),
+     ({"connection": "crm"}, "connection", "There is no connection crm; there are: erp-de, erp-us"),
+     ({"center": "CC-999"}, "dimensions", "has no value CC-999")],
+)  # fmt: skip
+def test_a_file_is_refused_what_the_form_is_refused(browser, busy, given, column, words):
+    busy["erp-us"].missing.add(("item", "P-9"))
+    page = preview(browser("Finance systems"), ItemMapping, HEAD + row(effective_from="2028-01-01") + row(**given))
+    assert "confirm_form" not in page.context
+    (one,) = page.context["result"].wrong
+    assert (one.row, one.column) == (2, column)
+    assert words in one.what
+
+
+def test_an_import_is_asked_for_all_its_rows_before_and_as_it_is_confirmed(browser, busy):
+    client = browser("Finance systems")
+    busy["erp-us"].inactive |= {("item", "P-7"), ("item", "P-8")}
+    text = HEAD + row() + row(item="P-8", effective_from="2028-01-01")
+    page = preview(client, ItemMapping, text)
+    doubts = [f"erp-us has item {name}, but inactive: journals that carry it become cases" for name in ("P-7", "P-8")]
+    assert page.context["result"].doubts == doubts
+    assert all(doubt in page.content.decode() for doubt in doubts)
+    done = said(confirm(client, ItemMapping, page))
+    assert "2 new" in done[0]
+    assert done[-2:] == [f"{doubt}." for doubt in doubts]
+
+
+def test_what_a_ledger_has_no_more_as_it_is_confirmed_is_told_alone(browser, busy):
+    """Nothing in: no warnings of what is in."""
+    client = browser("Finance systems")
+    busy["erp-us"].inactive.add(("item", "P-8"))
+    page = preview(client, ItemMapping, HEAD + row() + row(item="P-8", effective_from="2028-01-01"))
     busy["erp-us"].missing.add(("item", "P-7"))
-    text = (
-        "product,connection,item,effective_from,dimensions\n"
-        'PLATFORM,erp-us,P-7,2027-01-01,"{""cost_center"": ""CC-410""}"\n'
-    )
-    done = confirm(client, ItemMapping, preview(client, ItemMapping, text))
-    assert any("erp-us has no item P-7: journals that carry it become cases." in text for text in said(done)), said(
-        done
-    )
-    page = preview(client, ItemMapping, text.replace("CC-410", "CC-999").replace("P-7", "P-8"))
-    assert "has no value CC-999" in page.content.decode()
+    done = confirm(client, ItemMapping, page)
+    assert said(done) == ["Nothing was imported: see below what no longer fits"]
+    assert "The ledger has no item P-7" in done.content.decode()
+    assert not ItemMapping.objects.filter(item="P-8").exists()
 
 
 def test_a_case_leads_to_the_form_filled_with_what_it_knows(browser, busy):
