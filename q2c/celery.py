@@ -45,6 +45,11 @@ app.conf.beat_schedule = {
         "options": {"queue": HOUSEKEEPING, "expires": 20},
     },
     "forget": {"task": "q2c.tasks.forget", "schedule": 3600.0, "options": {"queue": HOUSEKEEPING, "expires": 3600}},
+    "complete-orders": {
+        "task": "q2c.tasks.complete_orders",
+        "schedule": 3600.0,
+        "options": {"queue": HOUSEKEEPING, "expires": 3600},
+    },
     "fold": {"task": "q2c.tasks.fold", "schedule": 30.0, "options": {"queue": HOUSEKEEPING, "expires": 30}},
     "heartbeat": {"task": "q2c.tasks.heartbeat", "schedule": 10.0, "options": {"queue": HOUSEKEEPING, "expires": 10}},
 }

@@ -18,7 +18,7 @@ from q2c.celery import HOUSEKEEPING, QUEUES, app
 from q2c.engine import beside, callouts, desk, poll, run, wake, watch
 from q2c.engine import sweep as sweeper
 from q2c.models import Callout, IdempotencyRecord, WorkerSeen, tally
-from q2c.stages import STAGES
+from q2c.stages import STAGES, completed
 
 # A worker gives its place to other stages of its queue after so many batches, and wakes itself again.
 BATCHES_A_TURN = 20
@@ -91,6 +91,12 @@ def fetch_called_out() -> int:
 def forget() -> int:
     """What was only kept for a while: answers to repeated requests, callouts that came to an end."""
     return IdempotencyRecord.forget() + Callout.forget()
+
+
+@app.task(name="q2c.tasks.complete_orders")
+def complete_orders() -> int:
+    """Orders whose term is over and of which all is billed."""
+    return completed.complete()
 
 
 @app.task(name="q2c.tasks.watch_blockers")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from q2c import bulk
+from q2c import bulk, clock
 from q2c.contracts.documents import CreditRequest
 from q2c.reasons import Reason
 from q2c.stages.verb import Work
@@ -27,6 +27,7 @@ FROM (
     ), 0)) AS minor
     FROM q2c_ordergroup g JOIN q2c_order o ON o.id = g.order_id
     WHERE g.bill_to = ANY(%s::text[]) AND o.state IN ('accepted', 'provisioning', 'active')
+      AND (o.starts_on + make_interval(months => o.term_months))::date > %s::date
 ) AS unbilled
 WHERE minor > 0 GROUP BY payer, currency
 """
@@ -37,8 +38,8 @@ Owing = Counter[tuple[str, str]]
 
 
 def unbilled(payers: Iterable[str]) -> Owing:
-    """Of accepted orders that are neither completed nor cancelled, before tax."""
-    rows = bulk.execute(_UNBILLED, [sorted(set(payers))])
+    """Of accepted orders that are not cancelled and whose term is not over, before tax."""
+    rows = bulk.execute(_UNBILLED, [sorted(set(payers)), clock.today()])
     return Counter({(payer, currency): minor for payer, currency, minor in rows})
 
 

@@ -1,0 +1,46 @@
+"""What time alone does to orders: one whose term is over and of which all is billed is completed.
+
+No event says so: the last invoice of a term usually comes at its beginning.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+
+from q2c import bulk, clock, states
+from q2c.models import Order, Subscription
+
+# Each invoice line was rounded once, by one minor unit at most. Usage has no amount in the order.
+_OVER = """
+SELECT o.id FROM q2c_order o
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(l.amount_minor), 0) AS minor FROM q2c_orderline l WHERE l.order_id = o.id AND l.kind <> 'usage'
+) sold
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(l.net_minor), 0) AS minor, count(*) AS lines
+    FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
+    WHERE i.order_id = o.id AND l.kind <> 'usage' AND i.state <> 'voided'
+      AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
+) billed
+WHERE o.state = 'active' AND (o.starts_on + make_interval(months => o.term_months))::date <= %s::date
+  AND billed.minor >= sold.minor - billed.lines
+ORDER BY o.id LIMIT %s::int
+"""
+BATCH = 500
+
+
+def complete() -> int:
+    """Complete the orders that are over in every zone, and expire their subscriptions. Returns how many."""
+    yesterday, done = clock.today() - dt.timedelta(days=1), 0
+    while True:
+        with transaction.atomic():
+            states.say("q2c", "its term is over and all of it is billed")
+            ids = [id_ for (id_,) in bulk.execute(_OVER, [yesterday, BATCH])]
+            moved = states.move(Order, "complete", ids)
+            live = Subscription.objects.filter(order_id__in=moved, state="active").values_list("id", flat=True)
+            states.move(Subscription, "expire", list(live))
+        done += len(moved)
+        if len(ids) < BATCH or not moved:
+            return done

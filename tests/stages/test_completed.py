@@ -1,0 +1,74 @@
+"""An order is completed once its term is over and all of it is billed; until then it stays active."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from ledger.models import JournalEntry
+from q2c import clock, states
+from q2c.models import Invoice, Order, Subscription, Transition
+from q2c.stages import commitments, completed
+from q2c.stages.controls.calendar import add_months
+from tests import flow_makers as flow
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sold(books: Any) -> Order:
+    """Two years of the platform and its set-up; the fee and a third of the platform are billed."""
+    flow.company()
+    return flow.through("O-1", "INV-1")
+
+
+def bills_the_rest(order: Order) -> None:
+    """In two invoices, each rounded down by a cent."""
+    platform = next(line.amount_minor for line in order.lines.all() if line.product == "PLATFORM")
+    left = platform - platform // 3 - 1
+    for number, net in (("INV-2", left // 2), ("INV-3", left - left // 2)):
+        flow.bill(order, number, net, issued_on=add_months(order.starts_on, 12 if number == "INV-3" else 6))
+    flow.run("record_invoice")
+    assert Invoice.objects.count() == 3
+
+
+def after(order: Order, days: int) -> Any:
+    over = dt.datetime.combine(add_months(order.starts_on, order.term_months), dt.time(12), dt.UTC)
+    return clock.at(over + dt.timedelta(days=days))
+
+
+def test_an_order_that_is_over_and_billed_is_completed(sold: Order) -> None:
+    bills_the_rest(sold)
+    with after(sold, 0):
+        assert completed.complete() == 0, "somewhere its last day still runs"
+    with after(sold, 1):
+        assert (completed.complete(), completed.complete()) == (1, 0)
+    assert Order.objects.get().state == "completed"
+    assert set(Subscription.objects.values_list("state", flat=True)) == {"expired"}
+    told = Transition.objects.get(record_id=sold.id, target="completed")
+    assert (told.actor, told.why) == ("q2c", "its term is over and all of it is billed")
+
+
+def test_what_is_not_billed_keeps_it_active(sold: Order) -> None:
+    with after(sold, 30):
+        assert completed.complete() == 0
+        # Nobody is going to be billed for it by itself any more, so it counts for no credit either.
+        assert commitments.unbilled([sold.groups.get().bill_to]) == {}
+
+
+def test_an_invoice_that_was_taken_back_is_not_billed(sold: Order) -> None:
+    bills_the_rest(sold)
+    entry = JournalEntry.objects.get(business_document="invoice:INV-2")
+    with after(sold, 5):
+        states.move(Invoice, "void", [Invoice.objects.get(number="INV-2").id])
+        assert completed.complete() == 0
+    assert entry.state == "ready"
+
+
+def test_a_cancelled_order_stays_cancelled(sold: Order) -> None:
+    bills_the_rest(sold)
+    states.move(Order, "cancel", [sold.id])
+    with after(sold, 5):
+        assert completed.complete() == 0
