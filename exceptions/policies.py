@@ -21,7 +21,7 @@ TEAMS = {
     PLATFORM: "Platform",
 }
 
-# What the fix button opens: a record of ours, or `connection` for the place in the platform itself.
+# What is put right. With `order` the fix button opens the order; else the blocker says where it leads.
 FIX_KINDS = frozenset(
     {
         "event", "order", "customer", "product", "item_mapping", "entity", "tax_nexus", "approval", "invoice",

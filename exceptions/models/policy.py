@@ -29,7 +29,9 @@ class Policy(models.Model):
     look = models.TextField(help_text="What to look at")
     fix = models.TextField(help_text="What to put right, and where")
     replay = models.TextField(help_text="What happens on replay")
-    fix_kind = models.CharField(max_length=40, help_text="What kind of record the fix button opens")
+    fix_kind = models.CharField(
+        max_length=40, help_text="What is put right; with order the fix button opens the order, else what is in the way"
+    )
     history = HistoricalRecords()
 
     class Meta:

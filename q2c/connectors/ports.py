@@ -140,8 +140,11 @@ class InvoiceSource(Connector, Protocol):
         """
 
 
-class Journals(Connector, Protocol):
-    """A general ledger. `batch_max` journals per call; each has its own outcome, in order."""
+class Journals(Customers, Protocol):
+    """A general ledger, with the customers that its journals name.
+
+    `batch_max` journals per call; each has its own outcome, in order.
+    """
 
     batch_max: int
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from q2c.connectors import registry
+from q2c.connectors import ports, registry
 from q2c.connectors.pushes import PushRefused
 from q2c.connectors.registry import CONNECTORS
 from q2c.connectors.sandbox_kit import Sandbox
@@ -45,6 +45,28 @@ def test_a_row_finds_a_folder_with_a_connector_a_sandbox_and_a_page(vendor: str)
     sandbox = import_module(f"q2c.connectors.{vendor}.sandbox").sandbox
     assert isinstance(sandbox, Sandbox) and sandbox.vendor == vendor
     assert (ROOT / "docs" / "connectors" / f"{vendor}.md").is_file(), "write what is read, written and needed"
+
+
+PORTS: dict[str, tuple[type, ...]] = {
+    "crm": (ports.DealSource,), "billing": (ports.Subscriptions, ports.InvoiceSource), "journals": (ports.Journals,),
+    "tax": (ports.Tax,), "credit": (ports.Credit,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("vendor", CONNECTORS)
+def test_a_connector_has_all_that_its_services_ask_for(vendor: str) -> None:
+    """The stages call it by these names; what is missing would be noticed by the first deal."""
+    module, name = CONNECTORS[vendor].connector.split(":")
+    connector = getattr(import_module(module), name)
+    wanted = {
+        method
+        for service in CONNECTORS[vendor].services
+        for port in PORTS[service]
+        for method in dir(port)
+        if not method.startswith("_") and callable(getattr(port, method))
+    }
+    assert "probe" in wanted
+    assert not {method for method in wanted if not callable(getattr(connector, method, None))}
 
 
 def test_every_folder_has_a_row() -> None:

@@ -52,7 +52,7 @@ def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
 def test_the_controls_name_reasons_an_order_can_fail_by():
     named = {reason for _, reasons in controls.CONTROLS for reason in reasons}
     members = list(Reason)
-    of_orders = members[members.index(Reason.CUSTOMER_UNKNOWN) : members.index(Reason.ORDER_CHANGED)]
+    of_orders = members[members.index(Reason.CUSTOMER_UNKNOWN) : members.index(Reason.CUSTOMER_REFUSED)]
     # One that is not named stands under its policy's title.
     assert named <= set(of_orders)
 

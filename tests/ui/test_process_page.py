@@ -64,7 +64,7 @@ def test_the_command_writes_between_its_markers_only(tmp_path, settings):
         call_command("process_table", check=True)
     call_command("process_table")
     text = doc.read_text()
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "\nold\n" not in text
     assert all(f"| `{name}` |" in text for name in STAGES)
     call_command("process_table", check=True)
     doc.write_text("no markers")
