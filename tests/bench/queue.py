@@ -13,8 +13,11 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import prefetch_related_objects
 from django.template import loader
 from django.test import Client
+from django.test.utils import CaptureQueriesContext, setup_test_environment, teardown_test_environment
 
 from exceptions.models import Case
 from tests.bench import large
@@ -76,8 +79,6 @@ class Page:
 
     def in_memory(self, address: str) -> Callable[[], int]:
         """The page's own template over the rows it has shown, with nothing left to ask the database."""
-        from django.test.utils import setup_test_environment, teardown_test_environment
-
         setup_test_environment()
         try:
             answer = self.client.get(address)
@@ -85,6 +86,10 @@ class Page:
             teardown_test_environment()
         context, request = answer.context[0].flatten(), answer.wsgi_request
         template = loader.get_template("queue/queue.html")
+        prefetch_related_objects([request.user], "groups")
+        with CaptureQueriesContext(connection) as asked:
+            template.render(dict(context), request)
+        assert not asked.captured_queries, asked.captured_queries
 
         def render() -> int:
             for _ in range(self.times):
