@@ -94,7 +94,7 @@ def queue(user: Any, batch_id: uuid.UUID) -> ReplayBatch:
     """The person has seen it and wants it. Raises Refused or NotPossible."""
     batch = ReplayBatch.objects.get(id=batch_id)
     rights.require(user, rights.BULK if batch.size > 1 else rights.REPLAY, "send this replay")
-    return _move(user, batch_id, "queue", queued_at=clock.now())
+    return _move(user, batch_id, "queue", queued_at=clock.now(), sent_by_id=user.pk)
 
 
 def cancel(user: Any, batch_id: uuid.UUID, why: str = "") -> ReplayBatch:

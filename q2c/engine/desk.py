@@ -171,13 +171,15 @@ def _until(ends: dt.datetime, act: Callable[[uuid.UUID], int], batch_id: uuid.UU
 def advance(batch_id: uuid.UUID, limit: int = CHUNK) -> int:
     """Put the next items of one replay back to work. Returns how many went; 0: wait, or it has ended."""
     with transaction.atomic():
-        batch = ReplayBatch.objects.select_for_update(of=("self",)).select_related("created_by").get(id=batch_id)
+        held = ReplayBatch.objects.select_for_update(of=("self",)).select_related("created_by", "sent_by")
+        batch = held.get(id=batch_id)
         if batch.state not in ("queued", "running"):
             return 0
         room = min(limit, _room(batch))
         coming = batch.items.filter(outcome="queued").order_by("ordinal").values_list("step_id", flat=True)
         _hold(step_id for step_id in coming[:room] if step_id)
-        actor = rights.name_of(batch.created_by)
+        # Replays from before the sender was kept have their planner alone.
+        actor = rights.name_of(batch.sent_by or batch.created_by)
         steps = batches.advance(batch_id, room, actor=actor)
         moved = set(replay.replay(steps, actor, batch.why or f"R-{batch.number}"))
         _already([step_id for step_id in steps if step_id not in moved], actor)

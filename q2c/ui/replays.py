@@ -35,7 +35,7 @@ OUTCOMES = ("queued", "sent", "unknown", "confirmed", "failed_again", "skipped")
 @right("exceptions.view_case")
 def replays(request: HttpRequest) -> HttpResponse:
     """The latest first."""
-    seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by")
+    seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by", "sent_by")
     page = lists.page_of(request, seen, {"created": "created_at"}, "-created", rows=ROWS)
     counts = batches.counts([batch.id for batch in page])
     rows = [(batch, worth(batch), became(batch, counts[batch.id]), counts[batch.id]) for batch in page]
@@ -55,7 +55,7 @@ def became(batch: ReplayBatch, counts: Mapping[str, int]) -> str:
 
 
 def _batch(request: HttpRequest, batch_id: uuid.UUID) -> ReplayBatch:
-    seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by")
+    seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by", "sent_by")
     found: ReplayBatch | None = seen.filter(id=batch_id).first()
     if found is None:
         raise Http404

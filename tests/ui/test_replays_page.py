@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from exceptions.models import Case, ReplayBatch
 from q2c.engine import desk
+from q2c.models import Transition
 from tests.engine.makers import case, issue, order, run_all
-from tests.ui.people import boss, page, read
+from tests.ui.people import boss, of_role, page, read, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -97,3 +98,26 @@ def test_what_would_all_fail_is_sent_only_after_a_question(client: Any, company:
     text = page(client, f"/replays/{batch.id}")
     assert "send-anyway" not in text and 'class="button primary" type="submit" data-key="y"' in text
     assert ReplayBatch.objects.count() == 2
+
+
+def test_who_sends_it_is_who_moves_it_and_who_planned_it_is_kept(company: Any, stopped: Case) -> None:
+    mei = of_role("mei", "Finance systems", first_name="Mei", last_name="Lin")
+    carla = of_role("carla", "Controller", first_name="Carla", last_name="Weiss")
+    batch = desk.plan(mei, [stopped.id], why="the cost centre is back")
+    company["erp-de"].inactive.clear()
+    assert signed_in(carla).post(f"/replays/{batch.id}/send").status_code == 302
+    run_all()
+    batch.refresh_from_db()
+    assert (batch.created_by, batch.sent_by) == (mei, carla)
+    # The step, the case and the replay itself.
+    moves = Transition.objects.filter(record_id=stopped.step_id, source="failed")
+    assert list(moves.values_list("target", "actor")) == [("waiting", "carla")]
+    assert set(Transition.objects.filter(record_id=batch.id, target__in=("queued", "running")).values_list(
+        "actor", flat=True)) == {"carla"}  # fmt: skip
+    sent = stopped.events.exclude(actor="q2c").filter(kind="replay_requested")
+    assert list(sent.values_list("actor", flat=True)) == ["carla"]
+    shown = signed_in(carla).get(f"/api/v1/cases/{stopped.id}").json()
+    assert [one["actor"] for one in shown["events"] if one["kind"] == "replay_requested"] == ["carla"]
+    text = read(signed_in(carla), f"/replays/{batch.id}")
+    assert "Planned byMei Lin" in text and "Sent byCarla Weiss" in text
+    assert "Carla Weissplanned by Mei Lin" in read(signed_in(carla), "/replays")
