@@ -73,7 +73,10 @@ class PolicyRows(Rows):
 
 
 class ConnectionRows(Rows):
-    """All of a connection but its secrets: those go in by its form alone, and never come out."""
+    """All of a connection but its secrets: those go in by its form alone, and never come out.
+
+    So a file gives a new address only to what has none stored.
+    """
 
     options = fields.Field("options", "options", widget=MappingWidget({}))
 

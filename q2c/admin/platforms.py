@@ -58,13 +58,21 @@ class ConnectionForm(ReasonForm):
             # Help is shown as HTML, where the column's own <vendor> would vanish.
             self.fields["base_url"].help_text = "https://…, or sandbox:// and the vendor in the demo"
             stored = ", ".join(sorted(self.instance.credentials or {})) or "nothing"
-            told = f"Never shown. Stored now: {stored}. A JSON object is laid over that: a name with null is taken away"
+            told = (
+                f"Never shown. Stored now: {stored}. A JSON object is laid over that: a name with null is taken away. "
+            )
+            told += "With a new address all of them are given anew: what is stored is not sent there"
             self.fields["new_credentials"].help_text = told
 
     def clean(self) -> dict[str, Any] | None:
         found = super().clean() or {}
         if not isinstance(found.get("options", {}), dict):
             self.add_error("options", 'Write a JSON object such as {"api_version": "v61.0"}')
+        # Laid over what is stored before the record is looked at as a whole: a new address wants all of them anew.
+        given = found.get("new_credentials") or {}
+        merged = {**(self.instance.credentials or {}), **given}
+        self.instance.credentials = {name: value for name, value in merged.items() if value is not None}
+        self.instance.given_anew = frozenset(given)
         return found
 
 
@@ -93,12 +101,6 @@ class ConnectionAdmin(ImportedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Steps, cases and cross-references name a connection; under another name they would be nobody's.
         return ("name",) if obj else ()
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        given = form.cleaned_data.get("new_credentials") or {}
-        merged = {**(obj.credentials or {}), **given}
-        obj.credentials = {name: value for name, value in merged.items() if value is not None}
-        super().save_model(request, obj, form, change)
 
     @admin.action(description="Try the connection", permissions=["change"])
     def probe(self, request: HttpRequest, chosen: Any) -> None:

@@ -37,6 +37,7 @@ from requests.structures import CaseInsensitiveDict
 
 from q2c import clock, keys
 from q2c.connectors import calls, redaction
+from q2c.connectors.addresses import origin
 from q2c.connectors.calls import Attempt, calling, correlation_id, in_context, recording
 from q2c.connectors.ports import ConnectionConfig
 
@@ -229,7 +230,7 @@ class Http:
     def __init__(self, config: ConnectionConfig) -> None:
         self.config = config
         self.base_url = config.base_url.rstrip("/")
-        self._origins = {_origin(self.base_url)}
+        self._origins = {origin(self.base_url)}
         self._places = threading.BoundedSemaphore(max(1, config.concurrency))
         self._session = _session(max(1, config.concurrency))
 
@@ -238,7 +239,7 @@ class Http:
 
     def trust(self, address: str) -> None:
         """Allows calls to the origin of `address` too, such as the instance that a token endpoint names."""
-        self._origins.add(_origin(address))
+        self._origins.add(origin(address))
 
     def url(self, path: str, query: Mapping[str, Any] | None = None) -> str:
         """The address of a path below the base address; an absolute address stays as it is."""
@@ -288,8 +289,8 @@ class Http:
     def _prepared(
         self, method: str, url: str, headers: dict[str, str], body: Any, files: Any, auth: Any
     ) -> requests.PreparedRequest:
-        if _origin(url) not in self._origins:
-            raise NotSent(f"{self.config.name}: {_origin(url) or redaction.url(url)!r} is not one of its addresses")
+        if origin(url) not in self._origins:
+            raise NotSent(f"{self.config.name}: {origin(url) or redaction.url(url)!r} is not one of its addresses")
         try:
             data = body.encode() if isinstance(body, str) else body
             return self._session.prepare_request(
@@ -379,15 +380,6 @@ def _trace() -> dict[str, str]:
     if len(trace) == 32 and all(c in "0123456789abcdef" for c in trace):
         found["traceparent"] = f"00-{trace}-{keys.new_id().hex[16:]}-01"
     return found
-
-
-def _origin(address: str) -> str:
-    try:
-        parts = urlsplit(address)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return ""
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""
 
 
 def _cause(error: BaseException) -> str:

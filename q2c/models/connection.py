@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from q2c.connectors import options, registry
+from q2c.connectors import addresses, options, registry
 from q2c.connectors.ports import ConnectionConfig
 from q2c.models.fields import SecretJSONField
 from q2c.models.visible import VisibleQuerySet
-
-_ADDRESSES = ("https://", "http://127.0.0.1", "http://localhost", "sandbox://")
 
 
 class Connection(models.Model):
@@ -38,6 +38,9 @@ class Connection(models.Model):
 
     objects = VisibleQuerySet.as_manager()
 
+    # Names of the credentials that are given anew with this save, whether or not they read as before.
+    given_anew: frozenset[str] = frozenset()
+
     class Meta:
         permissions = [("use_sandbox", "Can change records in a sandbox as a user of that platform would")]
 
@@ -55,13 +58,45 @@ class Connection(models.Model):
             wrong["vendor"] = [f"There is no connector {self.vendor}: there are {', '.join(registry.CONNECTORS)}"]
         elif self.service and self.service not in vendor.services:
             wrong["service"] = [f"{vendor.title} serves {', '.join(vendor.services)}"]
-        if not self.base_url.startswith(_ADDRESSES):
-            wrong["base_url"] = ["Credentials travel to this address: it must begin with https://"]
+        for field, text in self._wrong_addresses():
+            wrong.setdefault(field, []).append(text)
         # Another shape than an object is the form's to refuse, in its own words.
         if isinstance(self.options, dict) and (unfit := options.check(self.options)):
             wrong["options"] = [str(one) for one in unfit]
         if wrong:
             raise ValidationError(wrong)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """No way of saving it carries stored credentials to a new address."""
+        if kept := self._carried():
+            raise ValidationError({"base_url": _carried_text(kept)})
+        super().save(*args, **kwargs)
+
+    def _wrong_addresses(self) -> list[tuple[str, str]]:
+        """(field, text) of each address that credentials are not sent to, or not those that are stored."""
+        found = []
+        for name, address in addresses.named(self.base_url, self.options).items():
+            if text := addresses.wrong_with(address):
+                found.append(
+                    ("base_url", text) if name == "base_url" else ("options", f"{name} is {address!r}: {text}")
+                )
+        if not found and (kept := self._carried()):
+            found.append(("base_url", _carried_text(kept)))
+        return found
+
+    def _carried(self) -> list[str]:
+        """Names of stored credentials that would go to an address which they were not given for."""
+        if not self.credentials:
+            return []
+        there = Connection.objects.filter(pk=self.pk).only("base_url", "options", "credentials").first()
+        if there is None or not self._origins() - there._origins():
+            return []
+        stored = there.credentials or {}
+        return sorted(name for name in set(stored) & set(self.credentials) - self.given_anew
+                      if stored[name] == self.credentials[name])  # fmt: skip
+
+    def _origins(self) -> set[str]:
+        return {addresses.origin(address) for address in addresses.named(self.base_url, self.options).values()}
 
     def _is_taken(self) -> str:
         """Why it may not be called so: what it says and what a system says with its API key could not be told apart."""
@@ -88,6 +123,13 @@ class Connection(models.Model):
             concurrency=self.concurrency,
             settle_s=self.settle_s,
         )
+
+
+def _carried_text(names: list[str]) -> str:
+    return (
+        f"What is stored was given for another address and is not sent to this one. Give the credentials anew in the "
+        f"same save, on the form: {', '.join(names)}; a name with null is taken away"
+    )
 
 
 class Breaker(models.Model):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import threading
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from q2c import keys
 from q2c.models import ApiKey, Connection
 from tests.admin.conftest import SECRET
 from tests.admin.forms import change, errors, posted, said
+from tests.admin.test_imports import preview
 from tests.connectors.control import Control, sandbox_url
 from tests.connectors.salesforce import orgs
 
@@ -73,6 +77,97 @@ def test_what_was_typed_wrongly_is_not_shown_back(browser, crm, typed):
 def test_what_cannot_work_is_refused(browser, crm, changes, field, words):
     page = change(browser(), address(Connection, "change", crm.pk), **changes, change_reason="x")
     assert words in " ".join(errors(page)[field])
+
+
+@pytest.mark.parametrize(
+    ("address_", "words"),
+    [
+        ("http://127.0.0.1.attacker.example", "https://"),
+        ("http://localhost.attacker.example:80", "https://"),
+        ("http://127.0.0.1@attacker.example", "no name and no password"),
+        ("https://127.0.0.1:x@attacker.example", "no name and no password"),
+        ("http://127.0.0.1\\.attacker.example", "no address"),
+        ("http://127.0.0.1:99999", "no address"),
+        ("https://", "no address"),
+        ("https:///path", "no address"),
+        ("javascript://x", "https://"),
+    ],
+)
+def test_an_address_is_read_by_its_parts(browser, crm, address_, words):
+    page = change(browser(), address(Connection, "change", crm.pk), base_url=address_, change_reason="x")
+    assert words in " ".join(errors(page)["base_url"])
+    page = change(browser("Platform engineer"), address(Connection, "change", crm.pk),
+                  options=json.dumps({"login_url": address_}), change_reason="x")  # fmt: skip
+    assert words in " ".join(errors(page)["options"])
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    """Whatever is sent to it is kept."""
+
+    heard: list[str] = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.heard.append(f"{self.headers} {body}")
+        self.send_response(401)
+        self.end_headers()
+
+    do_GET = do_POST
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def listener():
+    Listener.heard.clear()
+    with http.server.HTTPServer(("127.0.0.1", 0), Listener) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_what_is_stored_is_never_sent_to_a_new_address(browser, crm, listener):
+    mei, engineer = browser("Finance systems"), browser("Platform engineer")
+    url = address(Connection, "change", crm.pk)
+    probe = {"action": "probe", "_selected_action": [crm.pk]}
+    for moved in ({"base_url": listener}, {"options": json.dumps({"login_url": listener})}):
+        page = change(mei, url, **moved, change_reason="Moved")
+        (told,) = errors(page)["base_url"]
+        assert "Give the credentials anew in the same save" in told and "consumer_key, consumer_secret;" in told
+        # Some of them are not all of them.
+        page = change(mei, url, **moved, new_credentials='{"consumer_key": "mine"}', change_reason="Moved")
+        assert "on the form: consumer_secret;" in errors(page)["base_url"][0]
+        mei.post(address(Connection, "changelist"), probe)
+        text = f"name,title,vendor,service,base_url,options\ncrm,Sales,salesforce,crm,{moved.get('base_url', crm.base_url)},"
+        text += '"' + moved.get("options", "{}").replace('"', '""') + '"\n'
+        (invalid,) = preview(engineer, Connection, text).context["result"].invalid_rows
+        assert "Give the credentials anew" in " ".join(invalid.field_specific_errors["base_url"])
+    crm.refresh_from_db()
+    crm.base_url = listener
+    with pytest.raises(ValidationError, match="Give the credentials anew"):
+        crm.save()
+    assert Listener.heard == []
+    anew = json.dumps({"consumer_key": "another-key", "consumer_secret": None})
+    page = change(mei, url, base_url=listener, new_credentials=anew, change_reason="Moved")
+    assert len(said(page)) == 1
+    mei.post(address(Connection, "changelist"), probe)
+    heard = " ".join(Listener.heard)
+    assert "another-key" in heard and SECRET not in heard and "key-secret" not in heard
+    crm.refresh_from_db()
+    assert crm.credentials == {"consumer_key": "another-key"}
+
+
+def test_the_same_given_anew_go_along_and_another_path_is_no_other_address(browser, crm):
+    mei, url = browser("Finance systems"), address(Connection, "change", crm.pk)
+    assert len(said(change(mei, url, base_url=f"{crm.base_url}/eu", change_reason="Another path"))) == 1
+    same = json.dumps({"consumer_key": "key-secret", "consumer_secret": SECRET})
+    page = change(mei, url, base_url="https://sales.example", new_credentials=same, change_reason="Moved")
+    assert len(said(page)) == 1
+    crm.refresh_from_db()
+    assert (crm.base_url, crm.credentials["consumer_secret"]) == ("https://sales.example", SECRET)
 
 
 def test_a_connection_keeps_its_name(browser, crm):
