@@ -170,12 +170,14 @@ def _ask_where_needed(told: Mapping[uuid.UUID, Failure], now: dt.datetime, actor
 _CONCERNED = "SELECT id FROM exceptions_case WHERE step_id = ANY(%s::uuid[]) AND state = ANY(%s::text[])"
 
 
-def resolve_for(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str = "") -> list[uuid.UUID]:
+def resolve_for(
+    proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str = "", why: str = ""
+) -> list[uuid.UUID]:
     """The steps are done: their unresolved cases, if any, end. Returns the ids of the cases that ended.
 
     `proofs` by step id: what was searched, found and posted, and when; its `document` is the number that people see.
     Without a resolution a replaying case is fixed_by_replay and any other resolved_by_itself. Cheap where nothing
-    is unresolved: one look-up.
+    is unresolved: one look-up. `why` is told on the timeline, and kept with the move.
     """
     if not proofs:
         return []
@@ -185,7 +187,7 @@ def resolve_for(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resol
     if not concerned:
         return []
     with transaction.atomic():
-        ended = _resolve(moves.held(id__in=concerned, state__in=UNRESOLVED), proofs, actor, resolution)
+        ended = _resolve(moves.held(id__in=concerned, state__in=UNRESOLVED), proofs, actor, resolution, why)
         if ended:
             unblock.withdraw_spent_of(proofs)
         return ended
@@ -199,13 +201,17 @@ def resolve_cases(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, res
 
 
 def _resolve(
-    cases: Sequence[Case], proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, resolution: str
+    cases: Sequence[Case],
+    proofs: Mapping[uuid.UUID, Mapping[str, Any]],
+    actor: str,
+    resolution: str,
+    why: str = "",
 ) -> list[uuid.UUID]:
     if resolution and resolution not in RESOLUTIONS:
         raise ValueError(f"{resolution!r} is no way for a case to end; there are {', '.join(RESOLUTIONS)}")
     if not cases:
         return []
-    states.say(actor)
+    states.say(actor, why)
     rows, entries, by_way = [], [], dict[str, list[uuid.UUID]]()
     for case in cases:
         proof = rowsets.storable(dict(proofs[case.step_id or case.id]))
@@ -214,7 +220,8 @@ def _resolve(
         by_way.setdefault(way, []).append(case.id)
         rows.append(rowsets.fitted(Case, {"id": case.id, "proof": proof, "document": document}))
         confirmed = "replay_confirmed" if way == "fixed_by_replay" else "resolved"
-        entries.append((case.id, confirmed, f"Document {document}" if document else "", {"resolution": way}))
+        told = why or (f"Document {document}" if document else "")
+        entries.append((case.id, confirmed, told, {"resolution": way}))
     moves.resume_clocks(cases)
     rowsets.update(Case, rows)
     now = clock.now()

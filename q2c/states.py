@@ -122,6 +122,17 @@ def say(actor: str, why: str = "") -> None:
         )
 
 
+@contextmanager
+def on_behalf(actor: str, why: str = "") -> Iterator[None]:
+    """Within a transaction: moves that somebody else asked for. Afterwards it is who and why it was before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(current_setting('q2c.actor', true), ''), current_setting('q2c.why', true)")
+        before = cursor.fetchone()
+    say(actor, why)
+    yield
+    say(before[0], before[1] or "")
+
+
 # SELECT … INTO stops at the first row by itself. A LIMIT would make the planner join the transition tables by nested
 # loop: 18 ms for 500 rows instead of one, and quadratic.
 _GUARD = """

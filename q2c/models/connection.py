@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.conf import settings
@@ -91,9 +91,9 @@ class Connection(models.Model):
         there = Connection.objects.filter(pk=self.pk).only("base_url", "options", "credentials").first()
         if there is None or not self._origins() - there._origins():
             return []
-        stored = there.credentials or {}
-        return sorted(name for name in set(stored) & set(self.credentials) - self.given_anew
-                      if stored[name] == self.credentials[name])  # fmt: skip
+        # Decrypted to mappings by their field.
+        stored, ours = cast(dict[str, str], there.credentials or {}), cast(dict[str, str], self.credentials)
+        return sorted(name for name in set(stored) - self.given_anew if stored[name] == ours.get(name))
 
     def _origins(self) -> set[str]:
         return {addresses.origin(address) for address in addresses.named(self.base_url, self.options).values()}

@@ -19,12 +19,14 @@ PERSON = "urn:q2c:person:"
 class Asker:
     """`person` is a user's key, None where nobody is known: then `not_by` are those who may be it, and do not sign.
 
-    `name` goes before "asks to …"; empty where a platform of ours gave the event.
+    `name` goes before "asks to …"; empty where a platform of ours gave the event. `actor` is whose moves they are that
+    follow at once: a user name, else the system with the key, else q2c.
     """
 
     person: int | None
     name: str
     not_by: tuple[int, ...] = ()
+    actor: str = "q2c"
 
 
 def askers(facts: Iterable[Fact]) -> dict[uuid.UUID, Asker]:
@@ -39,10 +41,11 @@ def askers(facts: Iterable[Fact]) -> dict[uuid.UUID, Asker]:
         by_key = f"key {key.prefix}… of {key.system}" if key else ""
         if person is not None:
             name = f"{people[person]}, by the {by_key}," if by_key else people[person]
-            found[fact.id] = Asker(person, name)
+            found[fact.id] = Asker(person, name, actor=people[person])
         else:
             not_by = makers.get(_system(fact), ())
-            found[fact.id] = Asker(None, f"the {by_key}" if by_key else fact.source if not_by else "", not_by)
+            name = f"the {by_key}" if by_key else fact.source if not_by else ""
+            found[fact.id] = Asker(None, name, not_by, f"api:{key.system}" if key else "q2c")
     return found
 
 

@@ -23,7 +23,7 @@ from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected,
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.reasons import Reason
-from q2c.stages import orders, platforms
+from q2c.stages import asking, orders, platforms
 from q2c.stages.entity_time import midnight
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -57,7 +57,7 @@ class CancelOrder(Verb):
         return [[_part(fact.payload, found.get(fact.payload.order_number), billing, zones)] for fact in facts]
 
     def planned(self, facts: Sequence[Fact]) -> None:
-        _supersede(Step.objects.filter(business_key__in={fact.payload.order_number for fact in facts}))
+        _supersede(Step.objects.filter(business_key__in={fact.payload.order_number for fact in facts}), facts)
 
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = [work.fact.payload.order_number for work in works]
@@ -114,6 +114,7 @@ class CancelOrder(Verb):
     def record(self, works: Sequence[Work]) -> None:
         locked = orders.existing([work.fact.payload.order_number for work in works])
         begun = _under_way(list(locked), locked)
+        asked_by = asking.askers(work.fact for work in works)
         for work in works:
             order = locked[work.fact.payload.order_number]
             asked = {ending.number for ending in work.request}
@@ -125,12 +126,9 @@ class CancelOrder(Verb):
                     remedy="Replay: what was made by then is cancelled, too",
                 )  # fmt: skip
                 continue
-            _supersede(Step.objects.filter(business_key=order.number).exclude(id=work.step.id))
-            live = order.subscriptions.exclude(state__in=_ENDED).values_list("id", flat=True)
-            states.move(Subscription, "cancel", list(live))
-            if not states.move(Order, "cancel", [order.id]):
+            _supersede(Step.objects.filter(business_key=order.number).exclude(id=work.step.id), [work.fact])
+            if not _cancelled(order, asked_by[work.fact.id].actor, _why(work.fact, asked_by[work.fact.id])):
                 continue
-            _give_up(order)
             work.emit(
                 "OrderCancelled",
                 OrderFact(order_id=str(order.id), order_number=order.number, reason=work.fact.payload.reason),
@@ -140,7 +138,7 @@ class CancelOrder(Verb):
         """Whoever asks again must not wait for what failed: it gives its place up, and so do those before it."""
         for work in works:
             earlier = Step.objects.filter(business_key=work.step.business_key, seq__lt=work.step.seq)
-            _supersede(earlier)
+            _supersede(earlier, [work.fact])
         Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
 
 
@@ -233,12 +231,27 @@ def _nothing_there(ending: _Ending, searched_at: dt.datetime) -> Posted:
     return Posted(reference="", found=True, proof=proof)
 
 
-def _supersede(steps: QuerySet[Step]) -> None:
-    """Of these, the requests that failed are given up for a newer one."""
-    failed = steps.filter(stage="cancel_order", state="failed").order_by("id").values_list("id", flat=True)
-    text = "a newer request to cancel the order took its place"
-    moved: list[uuid.UUID] = states.move(Step, "abandon", list(failed), reason=Reason.SUPERSEDED, text=text)
-    cases.resolve_for({id_: {} for id_ in moved}, actor="q2c", resolution="superseded")
+def _why(fact: Fact, asker: asking.Asker) -> str:
+    """What the history and the timeline say: whose wish it was, in full where it came by a key, and the reason."""
+    whose = f"{asker.name.rstrip(',')} asked to cancel it" if asker.name else "it was asked to be cancelled"
+    return f"{whose}: {fact.payload.reason}" if fact.payload.reason else whose
+
+
+def _supersede(steps: QuerySet[Step], newer: Sequence[Fact]) -> None:
+    """Of these, the requests that failed are given up for a newer one, in the name of who asked for that."""
+    failed = steps.filter(stage="cancel_order", state="failed").order_by("id").values_list("business_key", "id")
+    by_order: dict[str, list[uuid.UUID]] = {}
+    for number, id_ in failed:
+        by_order.setdefault(number, []).append(id_)
+    if not by_order:
+        return
+    asked_by = asking.askers(newer)
+    for fact in {fact.payload.order_number: fact for fact in newer}.values():
+        text = "a newer request to cancel the order took its place"
+        asker, ids = asked_by[fact.id], by_order.get(fact.payload.order_number, [])
+        with states.on_behalf(asker.actor, _why(fact, asker)):
+            moved: list[uuid.UUID] = states.move(Step, "abandon", ids, reason=Reason.SUPERSEDED, text=text)
+            cases.resolve_for({i: {} for i in moved}, asker.actor, "superseded", why=_why(fact, asker))
 
 
 def _all(done: Sequence[Posted]) -> Posted:
@@ -251,9 +264,20 @@ def _all(done: Sequence[Posted]) -> Posted:
     )
 
 
-def _give_up(order: Order) -> None:
+def _cancelled(order: Order, actor: str, why: str) -> bool:
+    """The order ends with what was made of it, in the name of who asked for that; False where it has ended already."""
+    with states.on_behalf(actor, why):
+        live = order.subscriptions.exclude(state__in=_ENDED).values_list("id", flat=True)
+        states.move(Subscription, "cancel", list(live))
+        if not states.move(Order, "cancel", [order.id]):
+            return False
+        _give_up(order, actor, why)
+    return True
+
+
+def _give_up(order: Order, actor: str, why: str) -> None:
     """What has not begun does not begin any more, and nobody is asked about it."""
     mine = Q(id__in=_checks([order.number], {order.number: order})) | Q(stage__in=_MADE, business_key=order.number)
     waiting = Step.objects.filter(mine, state__in=["waiting", "failed"]).values_list("id", flat=True)
     given_up: list[uuid.UUID] = states.move(Step, "abandon", list(waiting), text="the order was cancelled")
-    cases.resolve_for({id_: {} for id_ in given_up}, actor="q2c", resolution="superseded")
+    cases.resolve_for({id_: {} for id_ in given_up}, actor, "superseded", why=why)
