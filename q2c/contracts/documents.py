@@ -109,7 +109,8 @@ class OrderLine:
     """One product sold in one invoice group.
 
     amount_minor = Σ over phases (quantity × unit price × price periods in the phase) − discount_minor, exact.
-    A line without phases is one phase over the whole term. A usage line has amount 0 and its tiers.
+    A line without phases is one phase over the whole term. A usage line has amount 0 and its tiers. list_price is what
+    the price list asks for one, per price period as unit_price: with it, what moved into the price is a discount too.
     """
 
     line: Annotated[int, Meta(ge=1, le=9999)]
@@ -118,6 +119,7 @@ class OrderLine:
     kind: LineKind
     quantity: Quantity = "1"
     unit_price: UnitPrice = "0"
+    list_price: UnitPrice | None = None
     price_period: Literal["once", "month", "year"] = "once"
     discount_minor: NotNegative = 0
     amount_minor: NotNegative

@@ -104,6 +104,7 @@ class Deal:
         discount = money.round_half_up(gross * line.discount_percent / 100)
         found |= {
             "UnitPrice": price,
+            "ListPrice": price,
             "Discount_Amount__c": str(money.Money(discount, currency).decimal()),
             "Contract_Amount__c": str(money.Money(int(gross) - discount, currency).decimal()),
         }

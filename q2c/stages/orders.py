@@ -82,9 +82,8 @@ def existing(numbers: Sequence[str]) -> dict[str, Order]:
 
 def check_unchanged(work: Work, order: Order) -> None:
     """A repeat of an accepted deal is done; a changed one needs a person."""
-    # Accounts change without their deals: what came with the deal about them is master data, not part of the order.
-    accepted = replace(msgspec.json.decode(order.document, type=OrderDocument), parties=())
-    if accepted == replace(work.fact.payload, parties=()):
+    accepted = msgspec.json.decode(order.document, type=OrderDocument)
+    if _as_sold(accepted) == _as_sold(work.fact.payload):
         work.outcome = Posted(reference=str(order.id), document=order.number, found=True)
         return
     work.reject(
@@ -96,6 +95,11 @@ def check_unchanged(work: Work, order: Order) -> None:
         seen=order.number,
         remedy="Take the change back in the sales platform, or close it as a new deal; cancel this order if it stands",
     )
+
+
+def _as_sold(document: OrderDocument) -> OrderDocument:
+    """Accounts and price lists change without their deals: what came along about them is no part of the order."""
+    return replace(document, parties=(), lines=tuple(replace(line, list_price=None) for line in document.lines))
 
 
 def keep(works: Sequence[Work]) -> dict[str, Order]:

@@ -227,6 +227,9 @@ def test_a_deal_that_changes_after_acceptance_needs_a_person_the_same_again_does
     with desk.waits(10):
         tell("OrderReceived", "again", "mirror", document())
         desk.works()
+        lines = [line | {"list_price": "999"} for line in document()["lines"]]
+        tell("OrderReceived", "with another price list", "webshop", document(lines=lines))
+        desk.works()
         assert (desk.step.state, desk.step.document) == ("done", "SO-1001")
         assert not Case.objects.exists()
         desk.comes("v2", **seats(99))

@@ -24,6 +24,7 @@ LINE = {
     "product": "ProductCode",
     "quantity": "Quantity",
     "unit_price": "UnitPrice",
+    "list_price": "ListPrice",
     "amount": "Contract_Amount__c",
     "one_time_amount": "TotalPrice",
     "discount": "Discount_Amount__c",

@@ -179,6 +179,7 @@ class _DealMapping:
             "kind": kind,
             "quantity": _number(line, self.fields, "quantity", "1"),
             "unit_price": _number(line, self.fields, "unit_price", "0"),
+            "list_price": _list_price(line, self.fields),
             "price_period": _label(_of(line, self.fields, "price_period") or ("once" if once else "month")),
             "discount_minor": self._minor(line, "discount", currency, default=0),
             "amount_minor": self._amount(line, kind, currency),
@@ -324,6 +325,12 @@ def digits(value: Decimal) -> str:
 def _number(line: Record, fields: Fields, part: str, default: str) -> str:
     value = _of(line, fields, part)
     return default if value is None else digits(_decimal(value, fields.line[part]))
+
+
+def _list_price(line: Record, fields: Fields) -> str | None:
+    """Empty, or 0 as of what has no price of its own, is no price to compare with."""
+    told = _number(line, fields, "list_price", "0")
+    return told if Decimal(told) else None
 
 
 def _json(line: Record, fields: Fields, part: str) -> Any:

@@ -103,6 +103,11 @@ def test_amounts_keep_the_decimals_of_their_currency():
     assert bad.field == "Contract_Amount__c"
 
 
+@pytest.mark.parametrize(("said", "told"), [(Decimal("250.0"), "250"), (Decimal("0.0"), None), (None, None)])
+def test_the_list_price_where_there_is_one(said, told):
+    assert mapped(opportunity(line(1, ListPrice=said))).document.lines[0].list_price == told
+
+
 def test_our_own_write_back_is_no_new_version():
     before = mapped(opportunity(line(1)))
     after = mapped(opportunity(line(1), SystemModstamp="2026-01-16T00:00:00.000+0000", Billing_Status__c="Active"))
