@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("exceptions", "0004_found_by_blocker")]
+    dependencies = [("exceptions", "0005_replays_have_a_sender")]
 
     operations = [
         migrations.AlterField(
