@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("exceptions", "0005_what_is_put_right"),
+        ("exceptions", "0004_found_by_blocker"),
     ]
 
     operations = [
