@@ -390,6 +390,14 @@ POLICIES: dict[R, Row] = {
         "The platform is searched again over its whole settle time before anything is sent.",
         Retry(10, 5, 300),
     ),
+    R.JOB_OVERDUE: Row(
+        "Job does not end", "{target} took {business_key} to work on it, and does not end it: {text}",
+        SYSTEMS, "high", 4, "connection",
+        "The job in the platform, under the handle that the text names, and what it waits for there.",
+        "Have it ended or cancelled there, or wait. If all take longer, raise the job limit of the connection.",
+        "The job is asked about first, for another time of its limit. Only where the platform knows of none any more "
+        "is our key searched for, and only if nothing is there is it sent again.",
+    ),
     R.RECORD_MISSING: Row(
         "Record missing in the platform", "{target} has no {blocker}, which {business_key} refers to.",
         SYSTEMS, "high", 8, "connection",

@@ -58,6 +58,7 @@ class Reason(enum.StrEnum):
     PLATFORM_BUSY = "platform_busy"
     CREDENTIALS_REFUSED = "credentials_refused"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    JOB_OVERDUE = "job_overdue"
     RECORD_MISSING = "record_missing"
     REQUEST_REFUSED = "request_refused"
     # Ours

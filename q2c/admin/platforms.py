@@ -88,7 +88,7 @@ class ConnectionAdmin(ImportedAdmin):
     fieldsets = (
         (None, {"fields": ("name", "title", "vendor", "service", "active")}),
         ("Address and access", {"fields": ("base_url", "new_credentials", "options")}),
-        ("Limits", {"fields": ("time_limit_s", "concurrency", "settle_s")}),
+        ("Limits", {"fields": ("time_limit_s", "concurrency", "settle_s", "job_limit_s")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -31,7 +31,8 @@ class ConnectionConfig:
     """How one platform is reached. Credentials come decrypted and never leave the process.
 
     `settle_s`: how long after a lost answer the platform may still commit; an empty search proves
-    absence only after it. `options` are the vendor's own (account id, subsidiary ids, custom field names).
+    absence only after it. `job_limit_s`: how long it may work on what it accepted. `options` are the vendor's own
+    (account id, subsidiary ids, custom field names).
     """
 
     name: str
@@ -42,6 +43,7 @@ class ConnectionConfig:
     time_limit_s: float = 10.0
     concurrency: int = 8
     settle_s: float = 30.0
+    job_limit_s: float = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ _SOURCES, _TARGET = states.edge(Step, "claim")
 
 # Not held: of its order key nothing is earlier and open, or in the middle of something. An earlier step whose record
 # committed late finds a later one at work, and waits for it. What was sent already is looked up whatever comes first.
-FREE = """
-(s.order_key = '' OR s.state <> 'waiting' OR NOT EXISTS (
-  SELECT 1 FROM q2c_step e WHERE e.order_key = s.order_key AND e.order_key <> '' AND e.id <> s.id
+IN_FRONT = """
+e.order_key = s.order_key AND e.order_key <> '' AND e.id <> s.id
     AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')
-    AND (e.seq < s.seq OR e.state IN ('running', 'accepted', 'unknown'))))
+    AND (e.seq < s.seq OR e.state IN ('running', 'accepted', 'unknown'))
 """
+FREE = f"(s.order_key = '' OR s.state <> 'waiting' OR NOT EXISTS (SELECT 1 FROM q2c_step e WHERE {IN_FRONT}))"
 _DUE = f"""
 SELECT s.id, s.order_key FROM q2c_step s
 WHERE s.stage = %s::text AND s.state = ANY(%s::text[]) AND s.next_at <= %s::timestamptz
@@ -28,10 +28,12 @@ WHERE s.stage = %s::text AND s.state = ANY(%s::text[]) AND s.next_at <= %s::time
   AND (%s::uuid[] IS NULL OR s.id = ANY(%s::uuid[])) AND {FREE}
 ORDER BY s.next_at, s.seq LIMIT %s::int FOR UPDATE OF s SKIP LOCKED
 """
+# A replay of what a platform accepted asks about the job first: an empty search tells nothing while that goes on.
 _CLAIM = f"""
 UPDATE q2c_step s
 SET state = %s, lease = %s, lease_until = %s,
-    phase = CASE s.state WHEN 'accepted' THEN 'poll' WHEN 'unknown' THEN 'look_up' ELSE 'send' END
+    phase = CASE WHEN s.state = 'accepted' THEN 'poll' WHEN s.state = 'unknown' THEN 'look_up'
+                 WHEN s.handle <> '' AND s.sent_at IS NOT NULL THEN 'poll' ELSE 'send' END
 WHERE s.id = ANY(%s) AND {FREE}
 RETURNING s.*
 """

@@ -49,6 +49,11 @@ class Gates:
         config = self.configs.get(name)
         return config.time_limit_s + config.settle_s if config else 0.0
 
+    def job_limit_s(self, name: str) -> float:
+        """Seconds that a platform may work on what it accepted."""
+        config = self.configs.get(name)
+        return config.job_limit_s if config else ConnectionConfig.job_limit_s
+
 
 class NoSuchConnection(LookupError):
     """No active connection has this name."""
@@ -72,7 +77,8 @@ def on_threads(works: list[Work], act: Callable[[Work], Any], lease: Lease) -> l
             return lease.holds(work.step.id)
 
         if not held():
-            return Unknown(text=OVER), []
+            # To ask about a job sends nothing.
+            return (Unavailable if work.step.phase == "poll" else Unknown)(text=OVER), []
         about = correlation.bound(work.fact.correlation_id, step=str(work.step.id))
         mine = http.calling(work.fact.correlation_id, step_id=work.step.id, while_=held)
         with about, mine, http.recording() as attempts:
@@ -106,6 +112,9 @@ def guarded(work: Work, act: Callable[[Work], Any]) -> Any:
     except Exception as error:
         log.exception("call failed", extra={"step": str(work.step.id), "stage": work.step.stage})
         text = f"{type(error).__name__}: {error}"
+        if work.step.phase == "poll":
+            # The job goes on, whatever our fault was: to send it anew would be a second one.
+            return Rejected(reason=Reason.INTERNAL_ERROR, text=text, held=True)
         if work.step.sent_at is not None:
             return Unknown(text=text)
         return Rejected(reason=Reason.INTERNAL_ERROR, text=text)

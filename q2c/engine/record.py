@@ -25,15 +25,19 @@ log = logging.getLogger(__name__)
 _MOVE = """
 UPDATE q2c_step s
 SET state = u.state, attempts = s.attempts + u.tried, failures = u.failures::jsonb, next_at = u.next_at, lease = NULL,
-    lease_until = NULL, sent_at = u.sent_at, handle = u.handle, reason = u.reason, text = u.text,
-    blocker = u.blocker::jsonb, proof = u.proof::jsonb, reference = u.reference, document = u.document,
+    lease_until = NULL, sent_at = u.sent_at, handle = u.handle, accepted_at = u.accepted_at, reason = u.reason,
+    text = u.text, blocker = u.blocker::jsonb, proof = u.proof::jsonb, reference = u.reference, document = u.document,
     finished_at = u.finished_at, waiting_for = u.waiting_for
 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
-            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+            %s::timestamptz[])
   AS u(id, state, tried, failures, next_at, sent_at, handle, reason, text, blocker, proof, reference, document,
-       finished_at, waiting_for)
+       finished_at, waiting_for, accepted_at)
 WHERE s.id = u.id AND s.state = 'running'
 """
+
+# States in which it is told since when a platform works on it.
+_AT_WORK = ("accepted", "failed")
 
 
 def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]]], open_gates: gates.Gates) -> None:
@@ -113,7 +117,9 @@ def _give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], e
             return []
         work.findings.clear()
         work.emitted.clear()
-        work.notes.update(next_at=clock.now(), sent_at=work.step.sent_at, tried=1, failures=work.step.failures)
+        work.notes.update(
+            next_at=clock.now(), sent_at=work.step.sent_at, tried=1, failures=work.step.failures, accepted_at=None
+        )
         work.reject(Reason.INTERNAL_ERROR, apart.said(error), remedy="Tell the platform team, then replay")
         apart.tried(lambda: stage.verb.failed([work]))
         _move([work])
@@ -132,7 +138,9 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
     if "called" in notes and step.sent_at is not None and isinstance(work.outcome, Unknown):
         # A batch is marked before its first call leaves, and this one may be a second send: settling begins now.
         step.sent_at = clock.now()
-    notes.update(next_at=clock.now(), sent_at=step.sent_at, tried=1, failures=step.failures)
+    notes.update(
+        next_at=clock.now(), sent_at=step.sent_at, tried=1, failures=step.failures, accepted_at=step.accepted_at
+    )
     if work.findings:
         return
     match work.outcome:
@@ -140,13 +148,11 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
             work.outcome = Posted(reference="")
         case Posted():
             pass
-        case Accepted(handle=handle, poll_after_s=after_s):
-            if "called" in notes:
-                step.proof["sent_once"] = "first_send" in notes
-            still = step.phase == "poll"
-            notes.update(target="accepted", handle=handle, next_at=retry.after(after_s), tried=0 if still else 1)
-            notes["failures"] = retry.going_on(step.failures)
+        case Accepted() as job:
+            _settle_accepted(work, job, open_gates)
         case Rejected() as refused:
+            if step.phase == "poll" and not refused.held:
+                notes["handle"] = ""
             if _is_surely_not_there(work, refused):
                 notes["sent_at"] = None
             work.findings.append(_finding(refused))
@@ -157,6 +163,22 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
         case NotFound() as nothing:
             note_search(work, nothing)
             _settle_unknown(work, "not found yet; the platform may still commit it", open_gates, budgets)
+
+
+def _settle_accepted(work: Work, job: Accepted, open_gates: gates.Gates) -> None:
+    """The platform works on it: ask again, until the time that the connection gives a job is over."""
+    step, notes, moment = work.step, work.notes, clock.now()
+    if "called" in notes:
+        step.proof["sent_once"] = "first_send" in notes
+    still = step.phase == "poll"
+    since = (step.accepted_at if still else None) or moment
+    until = since + clock.seconds(open_gates.job_limit_s(step.connection))
+    notes.update(handle=job.handle, accepted_at=since, failures=retry.going_on(step.failures))
+    if still and moment >= until:
+        text = f"It works on job {job.handle} since {since:%Y-%m-%d %H:%M} UTC and says that it goes on"
+        work.reject(Reason.JOB_OVERDUE, text, remedy="See to the job in the platform, then replay")
+        return
+    notes.update(target="accepted", next_at=min(retry.after(job.poll_after_s), until), tried=0 if still else 1)
 
 
 def _is_surely_not_there(work: Work, refused: Rejected) -> bool:
@@ -188,6 +210,9 @@ def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -
 
 def _settle_unknown(work: Work, text: str, open_gates: gates.Gates, budgets: retry.Budgets) -> None:
     """Look it up again until the platform's time for committing it is over; then it may be sent again."""
+    if work.step.phase == "poll":
+        # The platform cannot tell any more what became of the job.
+        work.notes["handle"] = ""
     if work.step.sent_at is None:
         work.notes.update(target="waiting", text=text, next_at=clock.now() + clock.seconds(1))
         return
@@ -262,6 +287,7 @@ def _row(work: Work) -> tuple[Any, ...]:
         step.id, target, notes["tried"], json.dumps(notes["failures"]), notes["next_at"], notes["sent_at"],
         notes.get("handle", step.handle), reason, text, blocker, json.dumps(step.proof, default=str), reference,
         document, finished, work.waiting_for if target == "waiting" else "",
+        notes["accepted_at"] if target in _AT_WORK else None,
     )  # fmt: skip
 
 

@@ -24,7 +24,8 @@ from q2c.stages.verb import Finding, Said, Work
 _SOURCES, _TARGET = states.edge(Step, "replay")
 
 _REPLAY = """
-UPDATE q2c_step SET state = %s, next_at = %s, attempts = 0, failures = '{}', replays = replays + 1
+UPDATE q2c_step SET state = %s, next_at = %s, attempts = 0, failures = '{}', accepted_at = NULL,
+    replays = replays + 1
 WHERE id = ANY(%s) AND state = ANY(%s) RETURNING id, stage
 """
 

@@ -19,10 +19,13 @@ REPLAYS_S = 2.0
 SIGN_OF_LIFE = "sweeper"
 
 # Sent and not heard of again: unknown; its last call may have left as late as its lease ended. Never sent: due again.
+# Who only asked about a job left nothing: it is asked about again.
 _EXPIRED = """
 UPDATE q2c_step s
-SET state = CASE WHEN s.sent_at IS NULL THEN %s ELSE %s END, lease = NULL, lease_until = NULL, next_at = %s,
-    sent_at = CASE WHEN s.sent_at IS NOT NULL THEN GREATEST(s.sent_at, s.lease_until) END, text = 'its worker was lost'
+SET state = CASE WHEN s.phase = 'poll' THEN %s WHEN s.sent_at IS NULL THEN %s ELSE %s END,
+    lease = NULL, lease_until = NULL, next_at = %s, text = 'its worker was lost',
+    sent_at = CASE WHEN s.phase = 'poll' THEN s.sent_at
+                   WHEN s.sent_at IS NOT NULL THEN GREATEST(s.sent_at, s.lease_until) END
 FROM (SELECT id FROM q2c_step WHERE state = 'running' AND lease_until < %s ORDER BY lease_until LIMIT 1000
       FOR UPDATE SKIP LOCKED) x
 WHERE s.id = x.id RETURNING s.stage
@@ -35,7 +38,7 @@ def sweep() -> dict[str, int]:
     with transaction.atomic():
         states.say("sweeper", "")
         with connection.cursor() as cursor:
-            targets = [states.edge(Step, "retry")[1], states.edge(Step, "lose")[1]]
+            targets = [states.edge(Step, verb)[1] for verb in ("hand_over", "retry", "lose")]
             cursor.execute(_EXPIRED, [*targets, moment, moment])
             lost = len(cursor.fetchall())
     closed = breaker.probe_due()

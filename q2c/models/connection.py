@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -32,6 +33,12 @@ class Connection(models.Model):
     concurrency = models.PositiveSmallIntegerField(default=8)
     settle_s = models.FloatField(
         default=30.0, help_text="How long after a lost answer the platform may still commit what it was sent"
+    )
+    job_limit_s = models.FloatField(
+        default=86_400.0,
+        db_default=86_400.0,
+        validators=[MinValueValidator(1.0)],
+        help_text="How long the platform may work on a job that it accepted before a person is asked",
     )
     active = models.BooleanField(default=True)
     history = HistoricalRecords(excluded_fields=["credentials"])
@@ -122,6 +129,7 @@ class Connection(models.Model):
             time_limit_s=self.time_limit_s,
             concurrency=self.concurrency,
             settle_s=self.settle_s,
+            job_limit_s=self.job_limit_s,
         )
 
 

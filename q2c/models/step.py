@@ -44,7 +44,9 @@ class Step(StateRecord):
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
+    # The job that a platform accepted, while it may still come to something there, and since when it is worked on.
     handle = models.CharField(max_length=200, blank=True)
+    accepted_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=40, blank=True)
     text = models.TextField(blank=True)
     blocker = models.JSONField(null=True)
