@@ -22,7 +22,7 @@ from django.db.models import Q
 from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Subscription
-from q2c.reading import customers
+from q2c.reading import customers, held
 
 # A sender that gives one trace id to thousands of facts gets the first of them.
 ROWS_MAX = 500
@@ -52,6 +52,7 @@ class Trace:
     events: list[Event] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     attempts: dict[uuid.UUID, int] = field(default_factory=dict)
+    fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
@@ -209,6 +210,7 @@ def _gather_around(found: Trace, user: Any) -> None:
     found.cases = _merged(cases.filter(step_id__in=steps), cases.filter(event_id__in=events))
     for step_id in Attempt.objects.visible_to(user).filter(step__in=steps).values_list("step", flat=True):
         found.attempts[step_id] = found.attempts.get(step_id, 0) + 1
+    found.fronts = held.in_front(user, found.steps)
     keys = {
         *(subscription.account for subscription in found.subscriptions),
         *(invoice.account for invoice in found.invoices),

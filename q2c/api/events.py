@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from django.db.models import QuerySet
+from django.db.models import Manager, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
@@ -25,6 +25,7 @@ from q2c.contracts import schema
 from q2c.engine import intake
 from q2c.engine.intake import Sender, Taken
 from q2c.models import Event, Step
+from q2c.reading import held
 
 
 @by_key("q2c.add_event", "POST")
@@ -102,14 +103,33 @@ def event_schema(request: HttpRequest, holder: KeyHolder, name: str) -> HttpResp
     raise Http404
 
 
+class _Steps(serializers.ListSerializer):
+    """What holds them is asked once for all."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        steps = list(data.all() if isinstance(data, Manager) else data)
+        self.child.fronts = held.in_front(self.context["request"].user, steps)  # type: ignore[union-attr]
+        return super().to_representation(steps)
+
+
 class StepSerializer(serializers.ModelSerializer):
     """What one stage did about the event, and where it stands."""
 
+    fronts: dict[Any, held.Front] = {}
+    waits_for = serializers.SerializerMethodField(
+        help_text="Of a step that is held: which other step it waits for, how that stands, and its case"
+    )
+
+    def get_waits_for(self, step: Step) -> str:
+        front = self.fronts.get(step.id)
+        return str(front) if front else ""
+
     class Meta:
         model = Step
+        list_serializer_class = _Steps
         fields = (
             "id", "stage", "part", "connection", "state", "attempts", "reason", "text", "reference", "document",
-            "next_at", "finished_at",
+            "next_at", "finished_at", "waits_for",
         )  # fmt: skip
 
 

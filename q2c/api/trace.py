@@ -59,4 +59,4 @@ class Trace(APIView):
             raise Problem(400, "query", "q is empty", remedy="Send an order number, an invoice number, any identifier")
         if "\x00" in query:
             raise Problem(400, "nul_character", "q holds a nul character", remedy="Leave it out")
-        return Response(TraceSerializer(trace.find(request.user, query)).data)
+        return Response(TraceSerializer(trace.find(request.user, query), context={"request": request}).data)

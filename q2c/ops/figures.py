@@ -21,6 +21,7 @@ from q2c import clock, keys
 from q2c.engine.claim import FREE
 from q2c.models.step import DUE, OPEN
 from q2c.ops import readiness
+from q2c.reading.held import HELD
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,15 @@ def oldest_due() -> Iterator[GaugeMetricFamily]:
     yield _gauge("step_oldest_due_seconds", "Age of the oldest step that a worker could take", ["stage"], rows)
 
 
+def oldest_held() -> Iterator[GaugeMetricFamily]:
+    """Held behind another step of its order key, which stopped or is in the middle; since it was due."""
+    moment = clock.now()
+    found = _rows(f"SELECT s.stage, min(s.next_at) {HELD} GROUP BY 1 ORDER BY 1", moment)
+    rows = [(stage, (moment - at).total_seconds()) for stage, at in found]
+    about = "How long the oldest step that waits behind another of its order key has been due"
+    yield _gauge("step_oldest_held_seconds", about, ["stage"], rows)
+
+
 def journals() -> Iterator[GaugeMetricFamily]:
     """The share that got through of those that were tried; absent while none was."""
     rows = _rows("SELECT state, count(*) FROM ledger_journalentry WHERE id >= %s GROUP BY 1 ORDER BY 1", _a_day_ago())
@@ -132,7 +142,7 @@ def signs_of_life() -> Iterator[GaugeMetricFamily]:
 
 
 FIGURES: tuple[Figure, ...] = (
-    records, steps, oldest_due, journals, cases, breakers, polls, signs_of_life,
+    records, steps, oldest_due, oldest_held, journals, cases, breakers, polls, signs_of_life,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from exceptions.models import Case
 from q2c import clock
 from q2c.models import Step, Transition
 from q2c.models.step import OPEN
+from q2c.reading.held import Front
 from q2c.stages import STAGES
 
 
@@ -19,7 +20,7 @@ class Coming:
     """One thing that comes: `tone` bad (stopped), warn (being verified), busy (under way), quiet (on its day).
 
     What waits for a second person (`approval`) is warn too. A journal that was closed without fix (`given_up`) does
-    not come: it keeps its number, and says so.
+    not come: it keeps its number, and says so. What is `held` waits for another step; the case is that one's.
     """
 
     what: str
@@ -29,6 +30,7 @@ class Coming:
     text: str
     case: Case | None
     approval: bool = False
+    held: bool = False
     given_up: bool = False
 
 
@@ -37,11 +39,13 @@ def does(stage: str) -> str:
     return STAGES[stage].does if stage in STAGES else stage.replace("_", " ")
 
 
-def next_of(steps: Iterable[Step], cases: Mapping[uuid.UUID, Case]) -> list[Coming]:
+def next_of(
+    steps: Iterable[Step], cases: Mapping[uuid.UUID, Case], fronts: Mapping[uuid.UUID, Front] | None = None
+) -> list[Coming]:
     """The open steps as sentences: what is stopped first, then what is under way, then what waits for its day."""
     rank = {"bad": 0, "warn": 1, "busy": 2, "quiet": 3}
     given = list(steps)
-    found = [_coming(step, cases.get(step.id)) for step in given if step.state in OPEN]
+    found = [_coming(step, cases.get(step.id), (fronts or {}).get(step.id)) for step in given if step.state in OPEN]
     found += _given_up([step for step in given if step.stage == "post_journal" and step.state == "abandoned"], cases)
     return sorted(found, key=lambda one: (rank[one.tone], one.at or clock.now()))
 
@@ -63,7 +67,7 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
     return found
 
 
-def _coming(step: Step, case: Case | None) -> Coming:
+def _coming(step: Step, case: Case | None, front: Front | None) -> Coming:
     what = does(step.stage)
     if step.part.startswith("phase-"):
         what = f"phase {step.part.removeprefix('phase-')} is activated"
@@ -73,6 +77,8 @@ def _coming(step: Step, case: Case | None) -> Coming:
         return Coming(what, step.connection, "bad", None, step.text, case)
     if step.state == "unknown":
         return Coming(what, step.connection, "warn", step.next_at, step.text, case)
+    if front is not None:
+        return Coming(what, step.connection, "busy", None, str(front), front.case or case, held=True)
     if step.state == "waiting" and step.next_at > clock.now() and not step.attempts:
         return Coming(what, step.connection, "quiet", step.next_at, "", case)
     return Coming(what, step.connection, "busy", None, step.text, case)

@@ -14,7 +14,7 @@ from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import coming, parties, reversals
+from q2c.reading import coming, held, parties, reversals
 
 ROWS_MAX = 100
 
@@ -50,6 +50,7 @@ class Whole:
     cases: list[Case] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
     coming: list[coming.Coming] = field(default_factory=list)
+    fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
 
 
 def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
@@ -70,6 +71,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         .defer("event__payload").order_by("seq")[:ROWS_MAX]
     )  # fmt: skip
     cases = _cases(user, invoice, steps)
+    fronts = held.in_front(user, steps)
     return Whole(
         invoice=invoice,
         order=order,
@@ -82,7 +84,8 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         steps=steps,
         cases=cases,
         moves=list(Transition.objects.filter(record_id=invoice.id).order_by("id")),
-        coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}),
+        coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
+        fronts=fronts,
     )
 
 

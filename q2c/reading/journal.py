@@ -16,7 +16,7 @@ from ledger.journal import Difference, EntryView
 from ledger.models import FiscalPeriod, JournalEntry, Redating
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
-from q2c.reading import coming, parties, reversals
+from q2c.reading import coming, held, parties, reversals
 from q2c.stages import booking
 
 ROWS_MAX = 100
@@ -54,6 +54,7 @@ class Whole:
     cases: list[Case] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
     coming: list[coming.Coming] = field(default_factory=list)
+    fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
     open_periods: list[FiscalPeriod] = field(default_factory=list)
 
 
@@ -74,6 +75,7 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
     number = entry.business_document.removeprefix("invoice:")
     seen = Invoice.objects.visible_to(user).filter(number=number, entity=entry.entity.code)
     of_invoice = seen.select_related("order").defer("order__document")
+    fronts = held.in_front(user, steps)
     return Whole(
         entry=entry,
         view=view,
@@ -87,8 +89,9 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         references=list(CrossReference.objects.visible_to(user).filter(kind="journal", our_key=str(entry.id))),
         cases=cases,
         moves=list(Transition.objects.filter(record_id=entry.id).order_by("id")),
-        coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}),
         open_periods=list(periods.taking_corrections(entry.entity, entry.subledger, entry.effective_on)[:24]),
+        coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
+        fronts=fronts,
     )  # fmt: skip
 
 

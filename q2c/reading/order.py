@@ -14,7 +14,7 @@ from exceptions.models import Approval, Case
 from ledger.models import JournalEntry, LegalEntity
 from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine, Phase
 from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import coming, controls, customers
+from q2c.reading import coming, controls, customers, held
 from q2c.stages.controls.calendar import phases_of, term_end
 
 ROWS_MAX = 200
@@ -60,6 +60,7 @@ class Whole:
     references: list[CrossReference] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
     coming: list[coming.Coming] = field(default_factory=list)
+    fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
 
 
 def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
@@ -86,6 +87,7 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
     invoices = list(Invoice.objects.visible_to(user).filter(order=order).order_by("-issued_on", "-id")[:ROWS_MAX])
     cases = _cases(user, order, steps, invoices)
     of_step = {case.step_id: case for case in cases if case.step_id}
+    fronts = held.in_front(user, steps)
     return Whole(
         order=order,
         document=document,
@@ -103,7 +105,8 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
         journals=_journals(user, invoices),
         references=_references(user, rows.values(), order),
         moves=list(Transition.objects.filter(record_id=order.id).order_by("id")),
-        coming=coming.next_of(steps, of_step),
+        coming=coming.next_of(steps, of_step, fronts),
+        fronts=fronts,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from q2c.reading import steps
+from q2c.reading import held, steps
 from q2c.stages import STAGES
 from q2c.stages.verb import Stage
 
@@ -14,23 +14,26 @@ HEAD = ("stage", "on event", "talks to", "emits", "key control", "owner", "queue
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stage, the stages whose events it waits for, its open steps by state, and how many wait for a later day."""
+    """One stage, the stages whose events it waits for, its open steps by state; how many wait for a later day, and how
+    many are due and held behind another step."""
 
     stage: Stage
     after: list[str]
     counts: dict[str, int]
     later: int
+    held: int
 
 
 def rows(user: Any) -> list[Row]:
-    """Every stage in the order of the table; counts only with the right to see steps. Two statements."""
-    standing, later = steps.standing(user), steps.later(user)
+    """Every stage in the order of the table; counts only with the right to see steps. Three statements."""
+    standing, later, behind = steps.standing(user), steps.later(user), held.by_stage(user)
     return [
         Row(
             stage,
             leads_to(stage),
             steps.by_state(one for one in standing if one.stage == stage.name),
             later.get(stage.name, 0),
+            behind.get(stage.name, 0),
         )
         for stage in STAGES.values()
     ]

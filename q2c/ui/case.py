@@ -21,8 +21,7 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk, previews
 from q2c.models import Step
-from q2c.models.step import OPEN
-from q2c.reading import followed
+from q2c.reading import followed, held
 from q2c.reading.coming import does
 from q2c.ui import case_views, cause, ending, parts, story
 from q2c.ui.acting import answering, case_of
@@ -43,7 +42,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
     view = request.GET.get("view", "timeline")
     view = view if view in case_views.VIEWS else "timeline"
-    behind = _behind(step)
+    behind = held.behind(step)
     gone = unblock.found_gone(request.user, found)
     context = {
         "crumbs": [parts.Crumb("Queue", reverse("queue")), parts.Crumb(found.shown)],
@@ -63,7 +62,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "facts": _facts(found, step),
         "others": _others(request.user, found),
         "behind": behind[:BEHIND],
-        "behind_count": len(behind),
+        "behind_count": behind.count(),
         "view": view,
         "tabs": [
             parts.Tab(label, f"?view={name}#more", current=name == view) for name, label in case_views.VIEWS.items()
@@ -150,14 +149,6 @@ def _others(user: Any, found: Case) -> int:
     return same.exclude(id=found.id).order_by().values("id")[:1000].count()
 
 
-def _behind(step: Step | None) -> list[Step]:
-    """The steps that are held until this one is done or given up."""
-    if step is None or not step.order_key or step.state not in OPEN:
-        return []
-    later = Step.objects.filter(order_key=step.order_key, seq__gt=step.seq, state__in=OPEN)
-    return list(later.order_by("seq")[:100])
-
-
 def _booked(step: Step | None) -> parts.JournalPreview | None:
     """The journal as it stands: the one to be posted, or the one its event became."""
     if step is None:
@@ -199,6 +190,7 @@ def replayed(user: Any, found: Case, step: Step | None) -> dict[str, Any]:
     after = [event for event in events if event.id >= started.id]
     moving = found.state == "replaying"
     state = _stands(found, step, after, moving)
+    front = held.in_front(user, [step]).get(step.id) if step is not None and state == "queued" else None
     journey = followed.of(user, [step])[step.id] if step is not None and state == "confirmed" else followed.Journey()
     return {
         "replay": {
@@ -206,7 +198,7 @@ def replayed(user: Any, found: Case, step: Step | None) -> dict[str, Any]:
             "since": started.at,
             "by": started.actor,
             "item": item if item is not None and item.batch.state != "dry_run" else None,
-            "said": _said(found, step, state),
+            "said": _said(found, step, state, front),
             "tone": _tone(state, journey),
             "tries": step.attempts if step is not None else 0,
         },
@@ -241,12 +233,12 @@ def _stands(found: Case, step: Step | None, after: list[CaseEvent], moving: bool
     return "verifying" if step.state == "unknown" else "sent"
 
 
-def _said(found: Case, step: Step | None, state: str) -> str:
+def _said(found: Case, step: Step | None, state: str, front: held.Front | None) -> str:
     """One sentence about where the replay is."""
     where = found.target or "the platform"
     waits = step.text if step is not None and step.state == "waiting" and step.attempts else ""
     return {
-        "queued": f"Waits to be sent{f': {waits}' if waits else ''}.",
+        "queued": f"{front}." if front else f"Waits to be sent{f': {waits}' if waits else ''}.",
         "sent": f"Sent to {where}; its answer is awaited.",
         "verifying": f"The answer of {where} was lost. It is being searched for there before anything is sent again.",
         "confirmed": f"Confirmed as {found.document} in {where}." if found.document else f"Done: {_done(found)}.",

@@ -89,7 +89,7 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "crumbs": [Crumb("Invoices", links.to("invoices")), Crumb(invoice.number)],
         "coming": story.coming(found.coming),
         "cases": story.cases(found.cases),
-        "steps": story.steps(found.steps),
+        "steps": story.steps(found.steps, found.fronts),
         "timeline": story.timeline("invoice", found.moves, found.steps, found.cases),
         "facts": facts(
             ("Customer", found.parties.customer),

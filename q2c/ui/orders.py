@@ -86,7 +86,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "crumbs": [Crumb("Orders", links.to("orders")), Crumb(order.number)],
         "coming": story.coming(found.coming),
         "cases": story.cases(found.cases),
-        "steps": story.steps(found.steps),
+        "steps": story.steps(found.steps, found.fronts),
         "timeline": story.timeline("order", found.moves, found.steps, found.cases),
         "facts": _facts(found),
         "subscriptions": [{"subscription": s, "phases": _phases(s)} for s in found.subscriptions],

@@ -48,6 +48,7 @@ def _shown(row: Row) -> dict[str, Any]:
         "stage": row.stage,
         "counts": list(row.counts.items()),
         "later": row.later,
+        "held": row.held,
         "failed": links.to("queue", q=f"stage:{row.stage.name}") if failed else "",
         "after": row.after,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from exceptions.sentences import count
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does
 from q2c.reading.followed import Journey
+from q2c.reading.held import Front
 from q2c.ui import links, there, words
 from q2c.ui.parts import Entry
 
@@ -56,14 +58,16 @@ def _linked(case: Case) -> dict[str, Any]:
     return {"case": case, "href": links.to("case", case.id)}
 
 
-def steps(found: Iterable[Step]) -> list[dict[str, Any]]:
-    """Rows of the table of steps."""
+def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict[str, Any]]:
+    """Rows of the table of steps; `fronts` is what those that are held wait for."""
     return [
         {
             "step": step,
             "does": words.plain(step.stage),
             "part": step.part.rpartition("|")[2] if step.part != step.connection else "",
             "at": step.finished_at or step.sent_at or step.created_at,
+            "front": fronts.get(step.id),
+            "front_href": links.to("case", front.case.id) if (front := fronts.get(step.id)) and front.case else "",
             "later": step.state == "waiting" and step.next_at > step.created_at and not step.attempts,
         }
         for step in found

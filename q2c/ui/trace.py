@@ -14,6 +14,7 @@ from q2c import trace
 from q2c.models import Event, Step
 from q2c.reading import hits as search
 from q2c.reading.coming import does
+from q2c.reading.held import Front
 from q2c.reading.hits import Hits
 from q2c.stages import totals
 from q2c.trace import Trace
@@ -158,7 +159,7 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
         if event.source != "q2c":
             yield about[event.id], _came(event)
     for step in found.steps:
-        yield step.business_key, _step(step, found.attempts.get(step.id, 0))
+        yield step.business_key, _step(step, found.attempts.get(step.id, 0), found.fronts.get(step.id))
     keys = {step.id: step.business_key for step in found.steps}
     for case in found.cases:
         key = keys.get(case.step_id, case.business_key) if case.step_id else case.business_key
@@ -193,9 +194,9 @@ def _spaced(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-def _step(step: Step, calls: int) -> Entry:
+def _step(step: Step, calls: int, front: Front | None) -> Entry:
     look = words.look(step.state, "step")
-    said = [step.text] if step.text and step.state != "done" else []
+    said = [str(front)] if front else [step.text] if step.text and step.state != "done" else []
     if step.document or step.reference:
         said.append(f"There it is {step.document or step.reference}")
     if calls:
@@ -209,4 +210,6 @@ def _step(step: Step, calls: int) -> Entry:
         text=". ".join(said),
         tone=look.tone,
         icon=look.icon,
+        href=links.to("case", front.case.id) if front and front.case else "",
+        link="Open its case" if front and front.case else "",
     )

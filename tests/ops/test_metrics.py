@@ -91,6 +91,9 @@ def test_held_and_paused_steps_do_not_look_as_if_workers_were_late(client):
         Breaker.objects.create(connection="erp-us", failures=7, opened_at=NOON)
         found = scraped(client)
     assert not any(key[0] == "q2c_step_oldest_due_seconds" for key in found)
+    assert {key[1:]: value for key, value in found.items() if key[0] == "q2c_step_oldest_held_seconds"} == {
+        ("provision_billing",): 3600
+    }, "a paused one waits for its platform, and for no step"
 
 
 def test_the_share_of_journals_that_the_ledger_took(client, monkeypatch):

@@ -163,6 +163,12 @@ def test_what_waits_behind_is_counted(company: Any, mia: Any) -> None:
     )  # fmt: skip
     text = words(page(mia, f"/cases/{case.id}"))
     assert "1 waits behind it" in text and "1 document waits behind this one" in text and "INV-1-R" in text
+    for n in range(120):
+        type(first).objects.create(
+            event=first.event, stage="reverse_journal", part=f"x{n}", key="Q2CX", order_key=first.order_key,
+            next_at=first.next_at, created_at=first.created_at, business_key=f"INV-1-R{n}",
+        )  # fmt: skip
+    assert "121 wait behind it" in words(page(mia, f"/cases/{case.id}")), "all of them"
 
 
 def test_verbs_of_one_case(company: Any, mia: Any) -> None:
