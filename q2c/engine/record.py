@@ -13,8 +13,9 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from exceptions import cases
 from q2c import bulk, clock, correlation, states
+from q2c.connectors import http
 from q2c.connectors.outcomes import Accepted, NotFound, Posted, Rejected, Unavailable, Unknown
-from q2c.engine import apart, breaker, counts, emit, failures, gates, retry, run, wake
+from q2c.engine import apart, breaker, counts, emit, failures, gates, lines, retry, run, wake
 from q2c.engine.claim import still_ours
 from q2c.models import Step
 from q2c.reasons import Reason
@@ -55,6 +56,7 @@ def record(stage: Stage, works: list[Work], attempts: list[tuple[Work, list[Any]
         log.exception("recording a batch failed, recording one by one", extra={"stage": stage.name})
         kept = _one_by_one(stage, before, attempts, open_gates)
     counts.recorded(stage, kept)
+    lines.recorded(stage, kept, attempts, http.machine_time_s() - open_gates.began_s)
     breaker.note(stage, kept)
     if any(work.notes.get("target") in ("waiting", "accepted", "unknown") for work in works):
         wake.now([stage.name])
