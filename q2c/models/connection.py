@@ -89,7 +89,17 @@ class Connection(models.Model):
                 )
         if not found and (kept := self._carried()):
             found.append(("base_url", _carried_text(kept)))
+        if not found and (open_ := self._unsettled()):
+            found.append(("base_url", _unsettled_text(open_)))
         return found
+
+    def _unsettled(self) -> int:
+        """How many steps were sent to the stored address, which this one leaves, and may be there."""
+        there = Connection.objects.filter(pk=self.pk).only("base_url", "options", "name").first()
+        if there is None or not self._origins() - there._origins():
+            return 0
+        steps = apps.get_model("q2c", "Step").objects.filter(connection=there.name, sent_at__isnull=False)
+        return int(steps.filter(state__in=("waiting", "running", "accepted", "unknown")).count())
 
     def _carried(self) -> list[str]:
         """Names of stored credentials that would go to an address which they were not given for."""
@@ -137,6 +147,14 @@ def _carried_text(names: list[str]) -> str:
     return (
         f"What is stored was given for another address and is not sent to this one. Give the credentials anew in the "
         f"same save, on the form: {', '.join(names)}; a name with null is taken away"
+    )
+
+
+def _unsettled_text(count: int) -> str:
+    return (
+        f"{count} step{'s were' if count > 1 else ' was'} sent to the address that is stored, and what became of "
+        f"{'them' if count > 1 else 'it'} is not known yet: another address would have no trace, and get "
+        f"{'them' if count > 1 else 'it'} a second time. Change it once they are done or failed"
     )
 
 
