@@ -167,7 +167,8 @@ _ONCE = {
 }  # fmt: skip
 _CORRELATION = {
     "name": "X-Correlation-Id", "in": "header", "schema": _UUID,
-    "description": "The id of the journey; else that of traceparent, else a new one. The answer carries it",
+    "description": "The id of the journey; else that of traceparent, else a new one. The answer carries it. "
+    "One that another system began is not joined: then the body names the new one",
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ class Incoming:
     """A validated fact about to be stored. `raw` is its payload byte for byte, `payload` the decoded dataclass.
 
     `envelope` is what stood around the payload, which was cut out at character `data_at`. `api_key` brought it,
-    `sent_by` made that key or asked on a page: their primary keys.
+    `sent_by` made that key or asked on a page: their primary keys. `called` is the journey as its sender named it.
     """
 
     type: str
@@ -40,6 +40,7 @@ class Incoming:
     data_at: int = 0
     api_key: int | None = None
     sent_by: int | None = None
+    called: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -125,12 +125,13 @@ def _incoming(
         found += [_below(fault, below) for fault in wrong]
     if found or row is None:
         raise Faulty(*found)
+    called = _correlation_of(attributes) or sender.correlation_id
     return Incoming(
         type=row.name,
         version=row.version,
         source=attributes["source"],
         source_id=attributes["id"],
-        correlation_id=_correlation_of(attributes) or sender.correlation_id or keys.new_id(),
+        correlation_id=called or keys.new_id(),
         causation_id=_uuid(attributes.get("causationid")),
         occurred_at=occurred_at,
         raw=raw,
@@ -139,6 +140,7 @@ def _incoming(
         data_at=data_at,
         api_key=sender.api_key,
         sent_by=sender.person,
+        called=called,
     )
 
 

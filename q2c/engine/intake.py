@@ -25,7 +25,7 @@ from exceptions.raw import open_raw
 from ledger.models import JournalEntry
 from q2c import bulk, keys, states
 from q2c.contracts.strict import Fault, Faulty
-from q2c.engine import emit, envelope
+from q2c.engine import emit, envelope, journeys
 from q2c.engine.emit import Incoming, Stored
 from q2c.engine.envelope import Item, Sender
 from q2c.models import Order
@@ -65,7 +65,7 @@ def take(items: Sequence[Item], sender: Sender) -> list[Taken]:
             read.append(envelope.read(item, sender))
         except Faulty as error:
             read.append(error.faults)
-    good = [one for one in read if isinstance(one, Incoming)]
+    good, sender = journeys.apart([one for one in read if isinstance(one, Incoming)], sender)
     return _again_after_deadlock(lambda: _take_or_each(items, read, _on_their_journey(good), sender))
 
 

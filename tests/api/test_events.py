@@ -175,3 +175,29 @@ def test_a_batch_that_is_no_array_is_kept_raw(caller: Caller) -> None:
     assert answer.status_code == 202
     assert answer.json()["results"][0]["status"] == "refused"
     assert bytes(RawBody.objects.get().body) == b'[{"id": 1},'
+
+
+def test_a_journey_of_another_system_is_not_joined(caller: Caller) -> None:
+    mine = caller.post("/api/v1/events", event("mine-1")).json()["correlation_id"]
+    # One's own goes on, below the source of the key, too.
+    further = event("mine-2", order(order_number="SO-2"), correlationid=mine, source="webshop/eu")
+    assert caller.post("/api/v1/events", further).json()["correlation_id"] == mine
+    rogue = Caller(ApiKey.make("rogue", ["q2c.add_event", "q2c.add_order"])[1])
+    theirs = [
+        event(f"r-{i}", order(order_number=f"SO-R{i}"), source="rogue") | ({"correlationid": mine} if i < 2 else {})
+        for i in range(3)
+    ]
+    single = rogue.post("/api/v1/events", theirs[0]).json()["correlation_id"]
+    by_header = rogue.post("/api/v1/events", theirs[2], **{"X-Correlation-Id": mine}).json()["correlation_id"]
+    among = rogue.post("/api/v1/events", [theirs[1]], "application/cloudevents-batch+json").json()
+    placed = rogue.post("/api/v1/orders", order(order_number="SO-R9"), "application/json", **{"X-Correlation-Id": mine})
+    ids = [single, by_header, among["results"][0]["correlation_id"], placed.json()["correlation_id"]]
+    assert mine not in ids and len(set(ids)) == 4
+    # What cannot be read neither.
+    rogue.post("/api/v1/events", event("r-bad", {"x": 1}, source="rogue"), **{"X-Correlation-Id": mine})
+    assert not Case.objects.filter(correlation_id=mine, source="rogue").exists()
+    assert Case.objects.filter(source="rogue", business_key="r-bad").exists()
+    of_mine = Event.objects.filter(correlation_id=mine).exclude(source="q2c")
+    assert set(of_mine.values_list("source", flat=True)) == {"webshop", "webshop/eu"}
+    # What they called it is kept as it came.
+    assert json.loads(Event.objects.get(source_id="r-0").as_sent)["correlationid"] == mine
