@@ -15,7 +15,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.db.models import ProtectedError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -138,6 +138,23 @@ class MasterAdmin(LastDayMixin, VisibleMixin, HistoryAdmin):
         self._be_id(self.model, object_id)
         self._be_id(self.model.history.model, version_id)
         return super().history_form_view(request, object_id, version_id, extra_context)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """An address may name a filter by its column; the filters beside the list know theirs by the longer name."""
+        if longer := self._as_filters_name_it(request.GET):
+            return redirect(f"{request.path}?{longer}")
+        return super().changelist_view(request, extra_context)
+
+    def _as_filters_name_it(self, asked: QueryDict) -> str:
+        """The query with the names of the filters; empty where it has them already."""
+        query = asked.copy()
+        for name in (name for name in self.list_filter if isinstance(name, str) and name in asked):
+            field = self.model._meta.get_field(name)
+            if field.is_relation:
+                query[f"{name}__{field.target_field.name}__exact"] = query.pop(name)[0]  # type: ignore[union-attr]
+            elif field.choices or field.get_internal_type() == "BooleanField":  # type: ignore[union-attr]
+                query[f"{name}__exact"] = query.pop(name)[0]
+        return query.urlencode() if query != asked else ""
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         try:

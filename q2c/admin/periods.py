@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -34,6 +34,7 @@ from q2c.engine import decisions
 from q2c.reading import close
 from q2c.ui import links
 from q2c.ui.parts import by_currency
+from q2c.ui.rights import require
 
 # verb → (what the button says, the right, states it may begin in, what it does, what it means)
 MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
@@ -90,8 +91,12 @@ class FiscalPeriodAdmin(ImportedAdmin):
     autocomplete_fields = ("entity",)
     readonly_fields = ("state_shown",)
     actions = [_action("soft-close"), _action("close"), _action("reopen")]
-    ordering = ("-starts_on", "entity", "subledger")
     change_form_template = "admin/period_form.html"
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """The month that runs comes first, then those before it; what is to come stands after them."""
+        ahead = models.Case(models.When(starts_on__gt=clock.today(), then=1), default=0)
+        return (ahead, "-starts_on", "entity", "subledger")
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, period: FiscalPeriod) -> str:
@@ -145,12 +150,15 @@ class FiscalPeriodAdmin(ImportedAdmin):
         if verb not in MOVES:
             raise Http404
         title, right, sources, act, meaning = MOVES[verb]
-        if not request.user.has_perm(right):
-            raise PermissionDenied(f"{title} a period needs the right {right}.")
+        require(request.user, right)
         chosen = self._chosen(request)
         # Parsed and written anew, so that nothing but a query comes of it.
         query = QueryDict(request.GET.get("list", "")).urlencode()
         back = f"{reverse('admin:ledger_fiscalperiod_changelist')}{f'?{query}' if query else ''}"
+        fits = [period for period in chosen if period.state in sources]
+        if not fits:
+            self._nothing(request, title, chosen)
+            return redirect(back)
         form = MoveForm(request.POST or None)
         if form.is_valid():
             since = clock.now()
@@ -160,7 +168,6 @@ class FiscalPeriodAdmin(ImportedAdmin):
             moved = self._moved(request, chosen, act, form.cleaned_data["change_reason"])
             announce(request, moved, since)
             return redirect(back)
-        fits = [period for period in chosen if period.state in sources]
         context = {
             **self.admin_site.each_context(request), "title": f"{title} {count(len(fits), 'period')}", "form": form,
             "opts": self.opts, "lead": meaning, "button": title, "back": back,
@@ -169,6 +176,12 @@ class FiscalPeriodAdmin(ImportedAdmin):
             context["items"] = [_waiting(period) for period in chosen]
             return TemplateResponse(request, "admin/ask.html", context)
         return TemplateResponse(request, "admin/close_periods.html", context | _left_behind(request, chosen))
+
+    def _nothing(self, request: HttpRequest, title: str, chosen: list[FiscalPeriod]) -> None:
+        """None of them is in a state that this begins in."""
+        told = ", ".join(f"{period.key} is {_spoken(period)}" for period in chosen[:5])
+        more = f", and {len(chosen) - 5} more" if len(chosen) > 5 else ""
+        self.message_user(request, f"There is nothing to {title.lower()}: {told}{more}", messages.WARNING)
 
     def _chosen(self, request: HttpRequest) -> list[FiscalPeriod]:
         try:

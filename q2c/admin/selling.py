@@ -6,17 +6,20 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
 from ledger.models import Dimension
+from q2c import clock
 from q2c.admin import items, resources
 from q2c.admin.books import entities, journal_connections
 from q2c.admin.import_errors import COLUMN_HELP
 from q2c.admin.master import ImportedAdmin, LastDayMixin
 from q2c.admin.reasons import ReasonForm
 from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
+from q2c.ui.formats import day_text
 
 
 class CustomerForm(ReasonForm):
@@ -90,12 +93,33 @@ class ItemMappingAdmin(ImportedAdmin):
     form = ItemMappingForm
     resource_classes = [resources.ItemMappingRows]
     choices = {"connection": journal_connections}
-    list_display = ("product", "connection", "item", "effective_from", "holds_until")
+    list_display = ("product", "connection", "item", "today", "effective_from", "holds_until")
     list_filter = ("connection",)
     list_select_related = ("product",)
     search_fields = ("product__code", "product__name", "item")
     autocomplete_fields = ("product",)
     ordering = ("product__code", "connection", "effective_from")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        day = clock.today()
+        later = ItemMapping.objects.filter(
+            Q(effective_to=None) | Q(effective_to__gt=day), effective_from__lte=day,
+            product=OuterRef("product"), connection=OuterRef("connection"),
+            effective_from__gt=OuterRef("effective_from"),
+        ).order_by("-effective_from")  # fmt: skip
+        return super().get_queryset(request).annotate(replaced_on=Subquery(later.values("effective_from")[:1]))
+
+    @admin.display(description="Today")
+    def today(self, mapping: ItemMapping) -> str:
+        """Of several that hold on a day, the one that began last is taken."""
+        day, replaced = clock.today(), mapping.replaced_on  # type: ignore[attr-defined]
+        if mapping.effective_from > day:
+            return "Not yet"
+        if mapping.effective_to is not None and mapping.effective_to <= day:
+            return "Ended"
+        if replaced is not None:
+            return format_html('Replaced <span class="under">from {}</span>', day_text(replaced))
+        return format_html('<span class="state open">{}</span>', "Holds")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A case links here with the product's code, which it knows it by."""

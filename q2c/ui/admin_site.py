@@ -32,6 +32,33 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+# Page of the admin → the verbs of the rights that it may lack, in the order in which they are asked.
+VERBS = {
+    "changelist": ("view",), "history": ("view",), "export": ("view",), "add": ("add",), "delete": ("delete",),
+    "change": ("view", "change"), "import": ("add", "change"), "process_import": ("add", "change"),
+}  # fmt: skip
+# Where no right is missing and the page is closed all the same.
+KEPT = "Nobody does this here: the flow makes these records, or they are kept as they are."
+
+
+def missing(request: HttpRequest) -> tuple[str, str]:
+    """(right, why) of a page of the admin that was refused without a word; both empty for other pages."""
+    match = request.resolver_match
+    if match is None or "admin" not in match.namespaces:
+        return "", ""
+    name = match.url_name or ""
+    for model in admin.site._registry:
+        app, noun = model._meta.app_label, model._meta.model_name
+        verbs = VERBS.get(name.removeprefix(f"{app}_{noun}_"), ())
+        for verb in verbs:
+            right = f"{app}.{verb}_{noun}"
+            if not request.user.has_perm(right):
+                return right, ""
+        if verbs:
+            return "", KEPT
+    return "", ""
+
+
 class Site(admin.AdminSite):
     site_header = "q2c"
     site_title = "q2c"

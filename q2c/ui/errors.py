@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from q2c.ui.admin_site import missing
 from q2c.ui.rights import Denied, refused
 
 
@@ -12,7 +13,9 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
     """403: names the missing right where it is known."""
     if isinstance(exception, Denied):
         return refused(request, exception.right)
-    return refused(request, why=str(exception or ""))
+    why = str(exception or "")
+    # Django's admin refuses without a word.
+    return refused(request, why=why) if why else refused(request, *missing(request))
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
