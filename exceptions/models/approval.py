@@ -35,6 +35,8 @@ class Approval(ConcurrentTransitionMixin, StateRecord):
     decided_at = models.DateTimeField(null=True)
     decision = models.TextField(blank=True)
 
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("case__source",)
     objects = OfCase.as_manager()
 
     class Meta:

@@ -104,6 +104,8 @@ class Case(ConcurrentTransitionMixin, StateRecord):
     # What a word without a key is looked for in.
     haystack = models.GeneratedField(expression=_haystack(), output_field=models.TextField(), db_persist=True)
 
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("source",)
     objects = VisibleQuerySet.as_manager()
 
     class Meta:

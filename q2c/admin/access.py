@@ -37,7 +37,10 @@ def scopes_of(user: Any) -> list[tuple[str, str]]:
 
 class ApiKeyForm(ReasonForm):
     scopes = forms.MultipleChoiceField(
-        widget=forms.CheckboxSelectMultiple, required=True, help_text="What the key may do; only rights of your own"
+        widget=forms.CheckboxSelectMultiple,
+        required=True,
+        help_text="What the key may do; only rights of your own. It reads what came from its own source; what every "
+        "system sent only with q2c.read_every_system",
     )
 
     def clean_system(self) -> str:

@@ -16,6 +16,7 @@ from rest_framework.authentication import BaseAuthentication
 from q2c import clock, keys
 from q2c.api.problems import Problem
 from q2c.models import ApiKey
+from q2c.models.api_key import READ_EVERY_SYSTEM
 
 # How exactly "last used" is known; more would be a write on each request.
 USED_EVERY_S = 60
@@ -34,6 +35,8 @@ class KeyHolder:
     def __init__(self, key: ApiKey) -> None:
         self.key, self.system = key, key.system
         self.scopes = frozenset(key.scopes)
+        # What it may see of records that come from systems is its own, unless everybody's was chosen on purpose.
+        self.reads_only = "" if READ_EVERY_SYSTEM in self.scopes else key.system
 
     def __str__(self) -> str:
         return self.get_username()

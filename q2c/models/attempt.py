@@ -29,6 +29,8 @@ class Attempt(models.Model):
     duration_ms = models.PositiveIntegerField()
     error = models.TextField(blank=True)
 
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("step__event__source",)
     objects = VisibleQuerySet.as_manager()
 
     class Meta:

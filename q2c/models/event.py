@@ -19,6 +19,8 @@ class Event(models.Model):
     """
 
     append_only = True
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("source",)
 
     id = models.UUIDField(primary_key=True, default=keys.new_id, editable=False)
     type = models.CharField(max_length=60)
@@ -45,6 +47,7 @@ class Event(models.Model):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
+        permissions = [("read_every_system", "Can read, with an API key, what every system sent, not its own alone")]
         constraints = [models.UniqueConstraint(fields=["source", "source_id"], name="event_identity")]
         indexes = [models.Index(fields=["correlation_id"], name="event_correlation")]
 

@@ -32,6 +32,8 @@ class Invoice(StateRecord):
     total_minor = models.BigIntegerField()
     recorded_at = models.DateTimeField()
 
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("source", "order__source")
     objects = VisibleQuerySet.as_manager()
 
     class Meta:

@@ -43,6 +43,8 @@ class Order(StateRecord):
     received_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
 
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("source",)
     objects = VisibleQuerySet.as_manager()
 
     class Meta:

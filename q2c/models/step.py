@@ -62,6 +62,8 @@ class Step(StateRecord):
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("event__source",)
     objects = VisibleQuerySet.as_manager()
 
     class Meta:

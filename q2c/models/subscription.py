@@ -24,6 +24,8 @@ class Subscription(StateRecord):
     ends_on = models.DateField()
     provisioned_at = models.DateTimeField()
 
+    # Where a row came from, for a key that reads its own alone (see visible.py).
+    came_from = ("order__source",)
     objects = VisibleQuerySet.as_manager()
 
     class Meta:

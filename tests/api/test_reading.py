@@ -15,7 +15,9 @@ from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.engine import intake, run
 from q2c.engine.intake import Item, Sender
+from q2c.management.commands.make_api_key import DEFAULT_SCOPES
 from q2c.models import ApiKey, Event, Invoice, Order, OrderGroup, OrderLine
+from q2c.models.api_key import READ_EVERY_SYSTEM
 from tests.api.conftest import Caller
 from tests.engine.records import made
 from tests.intake.documents import event, order
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.django_db
 READ = [
     "q2c.view_event", "q2c.view_step", "q2c.view_order", "q2c.view_invoice", "q2c.view_subscription",
     "ledger.view_journalentry", "exceptions.view_case", "q2c.view_crossreference", "q2c.view_attempt",
+    READ_EVERY_SYSTEM,
 ]  # fmt: skip
 
 
@@ -38,6 +41,42 @@ def taken(count: int = 1) -> list[Event]:
     ]
     results = intake.take(items, Sender(system="webshop", actor="test"))
     return [Event.objects.get(id=result.event_id) for result in results]
+
+
+def test_a_key_reads_what_its_own_system_sent_unless_everybodys_was_chosen() -> None:
+    """The web shop's own key, as the command makes it, and what another system has sold."""
+    shop, other = (Sender(system=system, actor="test") for system in ("webshop", "webshop2"))
+    bad = json.dumps(event("bad", {"x": 1}, source="webshop2")).encode()
+    theirs = [Item(body=json.dumps(event("t-1", order(order_number="SO-T"), source="webshop2")).encode())]
+    intake.take([*theirs, Item(body=bad)], other)
+    mine = [event("m-1", order(order_number="SO-M")), event("m-2", order(order_number="SO-N"), source="webshop/eu")]
+    intake.take([Item(body=json.dumps(one).encode()) for one in mine], shop)
+    run.drain("accept_order")
+    for row in Order.objects.all():
+        made(Invoice, number=f"INV-{row.number}", source="billing", order=row)
+    key = Caller(ApiKey.make("webshop", [*DEFAULT_SCOPES, "q2c.view_step", "exceptions.view_case"])[1])
+    every = Caller(ApiKey.make("board", [*DEFAULT_SCOPES, "exceptions.view_case", READ_EVERY_SYSTEM])[1])
+
+    def listed(caller: Caller, noun: str, column: str) -> set[str]:
+        return {one[column] for one in caller.get(f"/api/v1/{noun}").json()["results"]}
+
+    assert listed(key, "events", "source_id") == {"m-1", "m-2"}
+    assert listed(key, "orders", "number") == {"SO-M", "SO-N"}
+    assert listed(key, "invoices", "number") == {"INV-SO-M", "INV-SO-N"}
+    assert {case["source"] for case in key.get("/api/v1/cases").json()["results"]} == {"webshop", "webshop/eu"}
+    assert listed(every, "events", "source_id") >= {"m-1", "m-2", "t-1"}
+    assert listed(every, "orders", "number") == {"SO-M", "SO-N", "SO-T"}
+    assert listed(every, "invoices", "number") == {"INV-SO-M", "INV-SO-N", "INV-SO-T"}
+    assert {case["source"] for case in every.get("/api/v1/cases").json()["results"]} >= {"webshop", "webshop2"}
+    strange, own = Event.objects.get(source_id="t-1"), Event.objects.get(source_id="m-1")
+    for path, status in ((f"events/{strange.id}", 404), (f"events/{strange.id}/sent", 404), (f"events/{own.id}", 200),
+                         (f"orders/{Order.objects.get(number='SO-T').id}", 404)):  # fmt: skip
+        assert key.get(f"/api/v1/{path}").status_code == status, path
+        assert every.get(f"/api/v1/{path}").status_code == 200, path
+    trace = key.get("/api/v1/trace", q="SO-T").json()
+    assert not any(trace[part] for part in ("found_as", "correlation_ids", "events", "orders", "invoices", "cases"))
+    assert key.get("/api/v1/trace", q="SO-M").json()["orders"][0]["number"] == "SO-M"
+    assert every.get("/api/v1/trace", q="SO-T").json()["orders"][0]["number"] == "SO-T"
 
 
 def test_what_became_of_an_event(reader: Caller) -> None:
@@ -190,7 +229,7 @@ def test_a_key_works_cases_only_for_the_person_who_made_it(reader: Caller) -> No
     case = Case.objects.get()
     path = f"/api/v1/cases/{case.id}/replay"
     assert reader.post(path, {}, "application/json").status_code == 403
-    scopes = ["exceptions.view_case", "exceptions.replay_case"]
+    scopes = ["exceptions.view_case", "exceptions.replay_case", READ_EVERY_SYSTEM]
     nobodys = Caller(ApiKey.make("script", scopes)[1])
     assert nobodys.post(path, {}, "application/json").json()["type"] == "urn:q2c:problem:needs-a-person"
     user = person("view_case")

@@ -16,6 +16,7 @@ from q2c.contracts import schema
 from q2c.contracts.events import EVENTS
 from q2c.management.commands.make_api_key import DEFAULT_SCOPES
 from q2c.models import ApiKey, Event
+from q2c.models.api_key import READ_EVERY_SYSTEM
 from tests.api.conftest import Caller
 from tests.intake.documents import event, invoice, line
 
@@ -185,5 +186,6 @@ def test_each_right_that_an_event_names_is_one() -> None:
     named = {row.name: row.right for row in EVENTS.values() if row.right}
     assert named == {type_: right for type_, (right, _) in ASKS.items()}
     assert set(named.values()) <= known
+    assert READ_EVERY_SYSTEM not in DEFAULT_SCOPES and READ_EVERY_SYSTEM in known
     assert not set(named.values()) & set(DEFAULT_SCOPES), "a key made without a word about scopes can do none of it"
     assert {type_ for type_ in schema.inbound() if not EVENTS[type_].right} == {"OrderReceived"}, "checked by controls"

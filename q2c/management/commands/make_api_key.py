@@ -12,8 +12,10 @@ from exceptions import approvals
 from q2c import clock
 from q2c.contracts.events import EVENTS
 from q2c.models import ApiKey
+from q2c.models.api_key import READ_EVERY_SYSTEM
 
-# What an upstream system needs to send facts and follow what became of them.
+# What an upstream system needs to send facts and follow what became of them: of its own, as it does not hold
+# q2c.read_every_system.
 DEFAULT_SCOPES = ("q2c.add_event", "q2c.add_order", "q2c.view_event", "q2c.view_order", "q2c.view_invoice")
 
 
@@ -26,7 +28,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scope",
             action="append",
-            help=f"a right; default: {', '.join(DEFAULT_SCOPES)}. Beside q2c.add_event these events need: {more}",
+            help=f"a right; default: {', '.join(DEFAULT_SCOPES)}. It reads what came from its own source; what every "
+            f"system sent with {READ_EVERY_SYSTEM} beside them. Beside q2c.add_event these events need: {more}",
         )
         parser.add_argument(
             "--for", dest="person", help="the user name of whoever has the key: what it asks for, they do not approve"
