@@ -15,6 +15,7 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.contracts.events import JournalFact
 from q2c.models import Event, Step
+from q2c.reading import held
 from q2c.reading.steps import SOON_S
 
 # Generations of steps; the longest way, from the deal to the posted journal, has fewer.
@@ -26,13 +27,15 @@ _MOVING = ("running", "accepted", "unknown")
 class Followed:
     """One step that followed: good (done), busy (under way), warn (being verified), bad (stopped) or quiet (later).
 
-    `case` is what stopped it, `entry` the journal it posts; each only where the person may see it.
+    `case` is what stopped it, `entry` the journal it posts; each only where the person may see it. `front` is what it
+    waits for: behind one that stopped it is not under way.
     """
 
     step: Step
     tone: str
     case: Case | None
     entry: JournalEntry | None
+    front: held.Front | None = None
 
 
 @dataclass(slots=True)
@@ -77,10 +80,13 @@ def of(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, Journey]:
         return journeys
     cases = {case.step_id: case for case in _cases(user, found)}
     entries = _entries(user, found)
+    fronts = held.in_front(user, found)
     for step in sorted(found, key=lambda one: one.seq):
         case = cases.get(step.id)
         shown = case if step.state == "failed" else None
-        journeys[origin[step.id]].steps.append(Followed(step, tone_of(step), shown, entries.get(step.id)))
+        front = fronts.get(step.id)
+        tone = "quiet" if front and front.step and front.step.state == "failed" else tone_of(step)
+        journeys[origin[step.id]].steps.append(Followed(step, tone, shown, entries.get(step.id), front))
     return journeys
 
 

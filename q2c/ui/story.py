@@ -44,7 +44,8 @@ def followed(journey: Journey) -> list[dict[str, Any]]:
             "entry": one.entry,
             "href": links.to("journal", one.entry.id) if one.entry else "",
             "there": held.get(one.entry.id, "") if one.entry else "",
-            "case": _linked(one.case) if one.case else None,
+            "front": one.front,
+            "case": _linked(case) if (case := one.case or (one.front and one.front.case)) else None,
         }
         for one in journey.steps
     ]

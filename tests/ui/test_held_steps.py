@@ -6,11 +6,13 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 
 from exceptions.models import Case
 from q2c import clock
-from q2c.models import Invoice, Step
-from q2c.reading import held
+from q2c.models import Event, Invoice, Step
+from q2c.reading import followed, held
+from q2c.ui import story
 from tests.engine.makers import NOW, issue, order, run_all
 from tests.engine.records import made
 from tests.ui.people import boss, page, person
@@ -96,3 +98,18 @@ def test_who_may_not_see_steps_is_told_nothing_of_them(front: Step) -> None:
     step = behind(front)
     assert str(held.in_front(mia, [step])[step.id]) == "Waits for an earlier step"
     assert held.by_stage(mia) == {}
+
+
+def test_what_followed_from_a_replay_says_so_and_is_not_under_way(front: Step, rosa: Any) -> None:
+    """The journal that an invoice led to is held: its page does not wait for it as if something moved."""
+    recorded = Step.objects.get(stage="record_invoice", business_key="INV-1")
+    event = Event.objects.get(causation_id=recorded.event_id, id=front.event_id)
+    held_one = behind(front, event=event)
+    journey = followed.of(rosa, [recorded])[recorded.id]
+    tones = {one.step.id: (one.tone, bool(one.front)) for one in journey.steps}
+    assert tones == {front.id: ("bad", False), held_one.id: ("quiet", True)}
+    assert not journey.underway
+    rows = {row["step"].id: row for row in story.followed(journey)}
+    assert rows[held_one.id]["case"]["case"].step_id == front.id
+    text = render_to_string("parts/followed.html", {"followed": list(rows.values())})
+    assert ": held" in text and "Waits for an earlier step: post journal INV-1" in text
