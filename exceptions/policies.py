@@ -278,7 +278,8 @@ POLICIES: dict[R, Row] = {
         "Dimension missing", "{business_key} has no value for a dimension that {entity} requires: {blocker}.",
         SYSTEMS, "normal", 8, "dimension_value",
         "Which account requires which dimension, and where its value should have come from.",
-        "Set it on product, customer or rule; or relax the requirement if it is wrong.",
+        "Set it in the item mapping of the product, which gives its lines their dimensions; or relax the dimension "
+        "rule if it is wrong.",
         _JOURNAL_AGAIN,
     ),
     R.DIMENSION_INACTIVE: Row(

@@ -130,7 +130,7 @@ KEYS: dict[str, Key] = {
     "entity": Key("legal entity", values.exactly("entity"), values.seen("entity")),
     "period": Key("accounting period", values.exactly("period"), values.seen("period")),
     "currency": Key("currency of the amount", values.currency, values.seen("currency")),
-    "amount": Key("in units of its currency: >10000, <=50, 100..200", values.amount, takes_many=False),
+    "amount": Key("each in its own currency: >10000, 100..200; in one: >10000EUR", values.amount, takes_many=False),
     "severity": Key("urgent, high, normal or low", values.severity, values.severities),
     "owner": Key("team that owns it", values.owner, values.teams),
     "assignee": Key("person who has it, me or none", values.assignee, values.people),

@@ -171,9 +171,12 @@ class Desk:
 
 
 def at_line(finding: Finding, line: FactLine) -> Finding:
-    """The finding with its pointer into the fact."""
+    """The finding with its pointer into the fact, and the product whose line gives no value for a dimension."""
     path = f"lines/{line.line}/{finding.field}" if finding.field else f"lines/{line.line}"
-    return replace(finding, field=path)
+    if finding.object_type != "dimension_rule" or not line.product:
+        return replace(finding, field=path)
+    text = f"{finding.text}, and product {line.product} on line {line.line} gives none"
+    return replace(finding, field=path, text=text, product=line.product)
 
 
 def _no_rule(entity: Entity, fact: Fact, line: FactLine, leg: str) -> Finding:

@@ -78,7 +78,8 @@ class Finding:
     """Why a fact cannot be booked: the reason, the object in the way, and the part of the fact that meets it.
 
     (object_type, object_key) is what a case keeps as its blocker: ("fiscal_period", "US01:general:2026-10"),
-    ("cost_center", "CC-410"), ("account", "4000"). `field` points into the fact: `lines/2/dimensions/cost_center`.
+    ("cost_center", "CC-410"), ("account", "4000"). `field` points into the fact: `lines/2/dimensions/cost_center`;
+    `product` is that of its line.
     """
 
     reason: Reason
@@ -86,3 +87,4 @@ class Finding:
     object_type: str = ""
     object_key: str = ""
     field: str = ""
+    product: str = ""

@@ -213,7 +213,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "q2c API",
-    "DESCRIPTION": "Deals, usage, invoices and payments in; their journey, cases and journals out.",
+    "DESCRIPTION": "Deals and invoices in; their journey, cases and journals out.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -19,7 +19,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Subscription
 from q2c.reading import customers, held
@@ -58,6 +58,7 @@ class Trace:
     invoices: list[Invoice] = field(default_factory=list)
     journals: list[JournalEntry] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
     candidates: list[Order] = field(default_factory=list)
 
@@ -120,8 +121,13 @@ def find(user: Any, query: str) -> Trace:
     for spelled in spellings(query):
         ids = dict.fromkeys(correlation_id for _, correlation_id in _seeds(found, spelled))
         _gather(found, user, list(ids))
+        _gather_raw(found, user, spelled)
         if found:
             break
+    found.approvals = list(
+        Approval.objects.visible_to(user).filter(case__in=[case.id for case in found.cases])
+        .select_related("requested_by", "decided_by", "case").order_by("requested_at", "id")
+    ) if found.cases else []  # fmt: skip
     if not found:
         found.candidates = _of_customer(user, query)
     return found
@@ -219,6 +225,19 @@ def _gather_around(found: Trace, user: Any) -> None:
     found.references = list(
         CrossReference.objects.visible_to(user).filter(our_key__in=keys).order_by("id")[:ROWS_MAX] if keys else ()
     )
+
+
+def _gather_raw(found: Trace, user: Any, query: str) -> None:
+    """What came in and was kept raw has no step: found by the number of its case and by its id at its source."""
+    chosen = Q(business_key=query, step_id=None)
+    if case := _CASE_NUMBER.match(query):
+        chosen |= Q(number=int(case[1]))
+    raw = Case.objects.visible_to(user).defer("haystack").filter(chosen).order_by("id")[:CANDIDATES_MAX]
+    known = {case.pk for case in found.cases}
+    fresh = [case for case in raw if case.pk not in known]
+    found.cases += fresh
+    if any(case.step_id is None and case.business_key == query for case in fresh):
+        found.found_as = list(dict.fromkeys([*found.found_as, "id of a message"]))
 
 
 def _merged(*querysets: Any) -> list[Any]:

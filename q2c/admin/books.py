@@ -124,7 +124,7 @@ class DimensionRuleAdmin(ImportedAdmin):
     list_display = ("__str__", "dimension", "requirement", "default_value", "effective_from", "holds_until")
     list_filter = ("dimension", "requirement", "account_type")
     list_select_related = ("dimension", "account")
-    search_fields = ("account__code", "account__name", "default_value")
+    search_fields = ("account__code", "account__name", "dimension__code", "dimension__name", "default_value")
     autocomplete_fields = ("dimension", "account")
 
 

@@ -84,6 +84,12 @@ def _said(error: Any) -> str:
     kind = error.kind
     if kind.name == "enum" and len(kind.options) > LISTED_MAX:
         return f"{error.instance!r} is none of the {len(kind.options)} values that may stand here"
+    if kind.name == "pattern":
+        about = _about(error.schema_path)
+        wanted = (
+            f"is not of the form that is asked for: {about}" if about else "has a character that may not stand here"
+        )
+        return f"{short(error.instance)!r} {wanted}"
     message = str(error.message)
     return message if len(message) <= 200 else f"{message[:197]}…"
 

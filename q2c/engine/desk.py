@@ -27,6 +27,7 @@ from exceptions.done import Done
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case, Offer, ReplayBatch, ReplayItem
 from exceptions.models.batch import UNDERWAY
+from exceptions.models.case import REPLAYABLE
 from q2c import clock
 from q2c.engine import callouts, decisions, previews, replay, wake
 from q2c.engine.sources import POLLED
@@ -98,6 +99,8 @@ def send(user: Any, batch_id: uuid.UUID, *, canary: int | None = None, stop_afte
     rights.require(user, rights.BULK if size > 1 else rights.REPLAY, "send this replay")
     given = {"canary": canary, "stop_after": stop_after}
     with transaction.atomic():
+        if ReplayBatch.objects.filter(id=batch_id, state="dry_run").exists() and not left(batch_id):
+            raise NotPossible("Nothing is left to send: its cases have ended or are on their way since the dry run")
         ReplayBatch.objects.filter(id=batch_id, state="dry_run").update(
             **{name: value for name, value in given.items() if value is not None}
         )
@@ -106,6 +109,24 @@ def send(user: Any, batch_id: uuid.UUID, *, canary: int | None = None, stop_afte
         # The first of them go at once: whoever pressed sees them go.
         advance(batch_id)
     return ReplayBatch.objects.get(id=batch.id)
+
+
+def left(batch_id: uuid.UUID) -> int:
+    """How many cases of a dry run could still be sent; the others have ended since, or were sent otherwise."""
+    queued = ReplayItem.objects.filter(batch=batch_id, outcome="queued")
+    return queued.filter(case__state__in=REPLAYABLE).count()
+
+
+def anew(user: Any, batch_id: uuid.UUID) -> ReplayBatch:
+    """The dry run of what is left of another one, in its place. Raises Refused or NotPossible."""
+    with transaction.atomic():
+        old = ReplayBatch.objects.get(id=batch_id)
+        if old.state != "dry_run":
+            raise NotPossible(f"R-{old.number} is {old.state.replace('_', ' ')}; there is no dry run to make anew")
+        ids = list(old.items.filter(outcome="queued").order_by("ordinal").values_list("case_id", flat=True))
+        batch = plan(user, ids, title=old.title, why=old.why, canary=old.canary, stop_after=old.stop_after)
+        batches.cancel(user, batch_id, f"made anew as R-{batch.number}")
+    return batch
 
 
 def replay_one(user: Any, case_id: uuid.UUID, why: str = "") -> ReplayBatch:

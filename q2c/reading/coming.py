@@ -7,11 +7,13 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from exceptions import approvals
 from exceptions.models import Case
 from q2c import clock
 from q2c.models import Step, Transition
 from q2c.models.step import OPEN
 from q2c.reading.held import Front
+from q2c.reasons import APPROVALS
 from q2c.stages import STAGES
 
 
@@ -45,7 +47,13 @@ def next_of(
     """The open steps as sentences: what is stopped first, then what is under way, then what waits for its day."""
     rank = {"bad": 0, "warn": 1, "busy": 2, "quiet": 3}
     given = list(steps)
-    found = [_coming(step, cases.get(step.id), (fronts or {}).get(step.id)) for step in given if step.state in OPEN]
+    asked = [step.id for step in given if step.stage == "reverse_journal" and step.state in OPEN]
+    unsigned = set(asked) - set(approvals.granted(asked))
+    found = [
+        _coming(step, cases.get(step.id), (fronts or {}).get(step.id), step.id in unsigned)
+        for step in given
+        if step.state in OPEN
+    ]
     found += _given_up([step for step in given if step.stage == "post_journal" and step.state == "abandoned"], cases)
     return sorted(found, key=lambda one: (rank[one.tone], one.at or clock.now()))
 
@@ -67,10 +75,14 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
     return found
 
 
-def _coming(step: Step, case: Case | None, front: Front | None) -> Coming:
+def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool) -> Coming:
+    """`unsigned`: nothing of it is done before a second person says so, even where it has not been looked at yet."""
     what = does(step.stage)
     if step.part.startswith("phase-"):
         what = f"phase {step.part.removeprefix('phase-')} is activated"
+    if unsigned and front is None and (step.state != "failed" or (case is None and step.reason in APPROVALS)):
+        text = "A second person decides; nothing is booked until then"
+        return Coming(what, step.connection, "warn", None, text, case, approval=True)
     if step.state == "failed" and case is not None and case.state == "awaiting_approval":
         return Coming(what, step.connection, "warn", None, step.text, case, approval=True)
     if step.state == "failed":

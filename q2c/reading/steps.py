@@ -13,18 +13,23 @@ from django.db.models import Sum
 from q2c import clock
 from q2c.models import Step
 from q2c.models.step import DUE
+from q2c.reasons import APPROVALS
 from q2c.stages import STAGES
 
 # What waits for a later day (phases that have not begun) may be millions: it is counted apart, off the index alone.
 SOON_S = 3600
 _DUE = ", ".join(f"'{state}'" for state in DUE)
+# What waits for a second person's word has stopped, and has not failed.
+_ASKED = """reason = ANY(%(asked)s) AND EXISTS (
+    SELECT FROM exceptions_case c WHERE c.step_id = s.id AND c.state = 'awaiting_approval')"""
 _SOON = f"""
 SELECT stage, connection, state, count(*), count(*) FILTER (WHERE next_at <= %(now)s),
        min(created_at) FILTER (WHERE next_at <= %(now)s)
 FROM q2c_step WHERE state IN ({_DUE}) AND stage = ANY(%(stages)s) AND next_at <= %(soon)s GROUP BY 1, 2, 3
 UNION ALL
-SELECT stage, connection, state, count(*), count(*), min(created_at)
-FROM q2c_step WHERE state = 'failed' GROUP BY 1, 2, 3
+SELECT stage, connection, CASE WHEN {_ASKED} THEN 'awaiting_approval' ELSE state END, count(*), count(*),
+       min(created_at)
+FROM q2c_step s WHERE state = 'failed' GROUP BY 1, 2, 3
 UNION ALL
 SELECT stage, connection, state, count(*), count(*), min(created_at)
 FROM q2c_step WHERE state = 'running' GROUP BY 1, 2, 3
@@ -36,6 +41,7 @@ _LATER = f"SELECT stage, count(*) FROM q2c_step WHERE state IN ({_DUE}) AND next
 class Standing:
     """Open steps of one stage, connection and state, without what waits for a later day.
 
+    `state` is that of the steps, or awaiting_approval.
     `due` are those whose turn has come, or that stopped; the rest comes within the hour.
     """
 
@@ -53,8 +59,13 @@ def standing(user: Any) -> list[Standing]:
         return []
     moment = clock.now()
     with connection.cursor() as cursor:
-        cursor.execute(_SOON, {"now": moment, "soon": moment + clock.seconds(SOON_S), "stages": list(STAGES)})
+        cursor.execute(_SOON, _asked(moment))
         return [Standing(*row) for row in cursor.fetchall()]
+
+
+def _asked(moment: dt.datetime) -> dict[str, Any]:
+    soon, asked = moment + clock.seconds(SOON_S), [str(reason) for reason in APPROVALS]
+    return {"now": moment, "soon": soon, "stages": list(STAGES), "asked": asked}
 
 
 def stopped_worth(user: Any, stages: Iterable[str]) -> list[tuple[int, str]]:

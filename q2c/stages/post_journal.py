@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
 
 from exceptions import cases
 from ledger import journal
@@ -13,7 +15,7 @@ from q2c import clock, states
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
 from q2c.contracts.documents import JournalDocument
 from q2c.contracts.events import JournalFact
-from q2c.models import CrossReference, Invoice
+from q2c.models import CrossReference, Event, Invoice, Step
 from q2c.reasons import Reason
 from q2c.stages import booking, sync_customer
 from q2c.stages.record_invoice import finding_of
@@ -44,6 +46,8 @@ class PostJournal(Verb):
         for work in works:
             entry = fresh.get(work.fact.payload.journal_id) or current[work.fact.payload.journal_id]
             work.notes["entry"] = entry
+            # The ledger's external id: what an auditor finds it there by.
+            work.step.proof["key"] = entry.key
             if entry.state in ("posted", "reversed"):
                 work.outcome = Posted(reference=entry.posted_reference, document=entry.document_number, found=True)
         _await_customers([work for work in unsent if work.is_open])
@@ -176,6 +180,17 @@ def living(ids: Any) -> dict[str, JournalEntry]:
         newer = {entry.id: entry for entry in _entries(stale.values())}
         found |= {asked: newer[id_] for asked, id_ in stale.items()}
     return found
+
+
+def journals_of(steps: Iterable[Step]) -> dict[uuid.UUID, JournalEntry]:
+    """By post_journal step: the entry that it posts, or the one that superseded it."""
+    by_event = {step.event_id: step.id for step in steps}
+    asked = {
+        by_event[event_id]: msgspec.json.decode(payload, type=JournalFact).journal_id
+        for event_id, payload in Event.objects.filter(id__in=list(by_event)).values_list("id", "payload")
+    }
+    found = living(asked.values())
+    return {step_id: found[journal_id] for step_id, journal_id in asked.items() if journal_id in found}
 
 
 def _rederived(works: Sequence[Work], current: dict[str, JournalEntry]) -> dict[str, JournalEntry]:

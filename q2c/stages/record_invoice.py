@@ -266,7 +266,11 @@ def finding_of(found: Any) -> Finding:
         if found.object_type
         else None
     )
-    return Finding(reason=found.reason, text=found.text, pointer=f"/{found.field}", blocker=blocker)
+    more = {}
+    if found.product:
+        dimension = found.field.rpartition("/")[2]
+        more = {"seen": found.product, "remedy": f"Give it a {dimension} in the item mapping of {found.product}"}
+    return Finding(reason=found.reason, text=found.text, pointer=f"/{found.field}", blocker=blocker, **more)
 
 
 def _write(works: Sequence[Work]) -> None:

@@ -87,6 +87,9 @@ class SyncCustomer(Verb):
                 work.outcome = Posted(reference=found.reference, document=found.document, found=True)
             else:
                 work.request = _document(work, name, known, is_billing=work.step.connection == billing)
+                if work.step.connection != billing:
+                    # An ERP holds a customer under the customer's own key.
+                    work.step.proof["key"] = work.request.key
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         return open_port(work.step.connection).put_customer(work.request, work.step.key)

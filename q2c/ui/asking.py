@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from q2c.ui import acting, formats
 from q2c.ui.frame import tell
 from q2c.ui.rights import Denied
 
+_MONTH = re.compile(r"(?<![\w-])\d{4}-\d{2}(?![\w-])")
 Ask = Callable[[dt.date, str, str], object]
 
 
@@ -28,7 +30,7 @@ def ask(request: HttpRequest, act: Ask, page: str, happened: str, then: Callable
         day = _day(request.POST.get("effective_on", ""))
         act(day, request.POST.get("reason", ""), _token(request.POST.get("token", "")))
     except NotPossible as error:
-        why = formats.dates(". ".join(filter(None, (error.text, error.remedy)))) + "."
+        why = formats.dates(_MONTH.sub(_in_words, ". ".join(filter(None, (error.text, error.remedy))))) + "."
         if acting.in_dialog(request):
             return acting.refusal(request, why)
         tell(request, "bad", "Nothing was asked for.", why)
@@ -37,6 +39,10 @@ def ask(request: HttpRequest, act: Ask, page: str, happened: str, then: Callable
         raise Denied(error.right) from error
     tell(request, "busy", happened, then(day))
     return acting.onwards(request, redirect(page))
+
+
+def _in_words(month: re.Match[str]) -> str:
+    return formats.period_text(month[0])
 
 
 def _day(text: str) -> dt.date:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,9 +21,11 @@ from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk, previews
-from q2c.models import Step
+from q2c.models import Invoice, Order, Step
 from q2c.reading import followed, held
 from q2c.reading.coming import does
+from q2c.reading.keys_there import keys_there
+from q2c.reasons import Reason
 from q2c.ui import case_views, cause, ending, parts, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
@@ -40,10 +43,14 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
-    view = request.GET.get("view", "timeline")
+    first = (
+        "payload" if found.reason == Reason.EVENT_CONFLICT and request.user.has_perm("q2c.view_event") else "timeline"
+    )
+    view = request.GET.get("view", first)
     view = view if view in case_views.VIEWS else "timeline"
     behind = held.behind(step)
     gone = unblock.found_gone(request.user, found)
+    key = keys_there([step]).get(step.id, "") if step is not None else ""
     context = {
         "crumbs": [parts.Crumb("Queue", reverse("queue")), parts.Crumb(found.shown)],
         "case": found,
@@ -59,7 +66,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "gone": gone,
         "all_of_them": f"Dry run of all {gone.cases:,}" if gone else "",
         "again": sentences.again(found.blocker) if gone and found.blocker else "",
-        "facts": _facts(found, step),
+        "facts": _facts(found, key),
         "others": _others(request.user, found),
         "behind": behind[:BEHIND],
         "behind_count": behind.count(),
@@ -71,7 +78,8 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "actions": _may(found),
         "askable": desk.source_to_ask(found) is not None,
         "dry_run": None,
-        "proof": _proof(found, step),
+        "proof": _proof(found, step, key),
+        "key_there": key,
         "refused": _refused(found),
         **replayed(request.user, found, step),
         **choices(request.user),
@@ -80,10 +88,11 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         context["dry_run"] = looked_at(request, found)
     else:
         context["journal"] = _booked(step)
+        context["invoices"] = _invoices(request.user, step)
     return render(request, "cases/case.html", context)
 
 
-def _facts(found: Case, step: Step | None) -> list[tuple[str, Any]]:
+def _facts(found: Case, key: str) -> list[tuple[str, Any]]:
     return parts.facts(
         ("Business key", found.business_key),
         ("Customer", found.customer),
@@ -92,17 +101,17 @@ def _facts(found: Case, step: Step | None) -> list[tuple[str, Any]]:
         ("Way", f"{found.source or '–'} → {found.target or '–'}"),
         ("Platform's code", found.code),
         ("Field", found.field),
-        ("Key there", step.key if step is not None and step.connection else ""),
+        ("Key there", key),
     )
 
 
-def _proof(found: Case, step: Step | None) -> list[dict[str, Any]]:
+def _proof(found: Case, step: Step | None, key: str) -> list[dict[str, Any]]:
     """That nothing is there twice: searched when, found what, posted when, read back, as which document."""
     kept = (step.proof if step is not None else None) or found.proof
     lines = [_line("Searched", at, "nothing was there", "search") for at in story.searched(kept)]
     # Where the time of posting is known, that says more.
     if step is not None and step.sent_at and not kept.get("posted_at") and kept.get("found") != "before":
-        lines.append(_line("Sent", step.sent_at.isoformat(), f"under the key {step.key}", "send"))
+        lines.append(_line("Sent", step.sent_at.isoformat(), f"under the key {key}", "send"))
     for part in (kept, *kept.get("cancelled", ())):
         lines += _came_to(part)
     return sorted(lines, key=lambda line: str(line["at"] or "9"))
@@ -157,6 +166,16 @@ def _booked(step: Step | None) -> parts.JournalPreview | None:
     ids = list(entries.exclude(state="superseded").order_by("-generation").values_list("id", flat=True)[:1])
     read = journal.read(ids)
     return journal_of({"journal": previews.journal(read[0])}) if read else None
+
+
+def _invoices(user: Any, step: Step | None) -> dict[str, Any] | None:
+    """Of an order: it books nothing itself, its invoices do."""
+    if step is None or step.stage != "accept_order":
+        return None
+    order = Order.objects.visible_to(user).filter(event=step.event_id).first()
+    of_order = Invoice.objects.visible_to(user).filter(order=order) if order is not None else Invoice.objects.none()
+    states = list(of_order.order_by("state").values_list("state").annotate(n=Count("id")))
+    return {"states": states, "href": reverse("order", args=[order.id]) if order is not None and states else ""}
 
 
 def _may(found: Case) -> dict[str, str]:

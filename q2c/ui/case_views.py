@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db.models import Q
 
-from exceptions.models import Case
+from exceptions.models import Case, CaseEvent
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Transition
+from q2c.reasons import Reason
 from q2c.ui import parts, words
 from q2c.ui.acting import address_of
 from q2c.ui.payload import parsed
@@ -84,7 +85,8 @@ def _documents(case: Case, step: Step | None) -> dict[str, Any]:
     """Ours and theirs: rows of (kind, what it is called, state, address)."""
     key, event_id = case.business_key, case.event_id
     ours: list[dict[str, Any]] = []
-    orders = {order.id: order for order in Order.objects.filter(number=key)} if key else {}
+    named = Q(number=key) | Q(event=event_id) if event_id else Q(number=key)
+    orders = {order.id: order for order in Order.objects.filter(named)} if key else {}
     invoices = list(Invoice.objects.filter(Q(number=key) | Q(event=event_id)).select_related("order")) if key else []
     orders |= {invoice.order_id: invoice.order for invoice in invoices if invoice.order is not None}
     ours += [_row("order", order, order.number) for order in orders.values()]
@@ -105,7 +107,8 @@ def _row(noun: str, record: Any, name: str) -> dict[str, Any]:
 def _payload(case: Case, step: Step | None) -> dict[str, Any]:
     raw = getattr(case, "raw", None)
     if raw is not None:
-        return {"payload": bytes(raw.body), "title": f"As it came, {raw.content_type or 'of no type'}", "findings": []}
+        came = {"payload": bytes(raw.body), "title": f"As it came, {raw.content_type or 'of no type'}", "findings": []}
+        return came | _beside(case, bytes(raw.body))
     event = _event(case, step)
     document = parsed(event.payload) if event is not None else None
     return {
@@ -116,17 +119,79 @@ def _payload(case: Case, step: Step | None) -> dict[str, Any]:
     }
 
 
+def _beside(case: Case, body: bytes) -> dict[str, Any]:
+    """Of what came twice under one id: the one that was taken, and in what they differ."""
+    event = Event.objects.filter(id=case.event_id).first() if case.event_id else None
+    if event is None or case.reason != Reason.EVENT_CONFLICT:
+        return {}
+    was, now = parsed(event.as_sent), parsed(body)
+    both = isinstance(was, dict) and isinstance(now, dict)
+    return {
+        "event": event,
+        "taken": was,
+        "changes": parts.changes(_flat(was), _flat(now)) if both else [],
+        "records": _documents(case, None)["ours"],
+    }
+
+
+def _flat(document: Any, at: str = "") -> dict[str, str]:
+    """{"lines/0/quantity": "5"}"""
+    if isinstance(document, dict | list):
+        rows = document.items() if isinstance(document, dict) else enumerate(document)
+        return {path: leaf for key, value in rows for path, leaf in _flat(value, f"{at}/{key}".lstrip("/")).items()}
+    return {at: "" if document is None else str(document)}
+
+
 def _attempts(case: Case, step: Step | None) -> dict[str, Any]:
     rows = Attempt.objects.filter(step=step).order_by("-id")[:50] if step is not None else []
     return {"attempts": list(rows)}
 
 
 def _history(case: Case, step: Step | None) -> dict[str, Any]:
-    """Every move of the case and of its step, newest first."""
+    """Every move of the case and of its step, newest first, each with its own reason: whose words, or none."""
     ids = [case.id, *([step.id] if step is not None else [])]
     nouns = {"exceptions_case": "case", "q2c_step": "step"}
-    moves = Transition.objects.filter(record_id__in=ids).order_by("-id")[:MOST]
-    return {"moves": [{"noun": nouns.get(move.machine, move.machine), "move": move} for move in moves]}
+    moves = list(Transition.objects.filter(record_id__in=ids).order_by("-id")[:MOST])
+    events = list(case.events.filter(kind__in=set().union(*_TOLD_BY.values())).order_by("id")[: 2 * MOST])
+    told: set[tuple[str, int]] = set()
+    rows = [
+        {"noun": nouns.get(move.machine, move.machine), "move": move, "why": _why(move, events, told)}
+        for move in reversed(moves)
+    ]
+    return {"moves": rows[::-1]}
+
+
+# Which entry of the timeline tells why a case or its step came to a state; the entry is written with the move.
+_TOLD_BY: dict[str, set[str]] = {
+    "open": {"opened", "failed_again", "reopened", "cause_changed", "woken", "released", "approval_refused",
+             "approval_withdrawn"},
+    "failed": {"opened", "failed_again", "reopened", "cause_changed"},
+    "in_progress": {"claimed"},
+    "snoozed": {"snoozed"},
+    "awaiting_approval": {"approval_requested"},
+    "replaying": {"replay_requested", "approved"},
+    "waiting": {"replay_requested", "approved"},
+    "resolved": {"resolved", "replay_confirmed"},
+    "closed_without_fix": {"approved", "closed_without_fix"},
+    "abandoned": {"approved", "closed_without_fix"},
+}  # fmt: skip
+# Move and entry are written in one transaction.
+_TOGETHER_S = 2
+
+
+def _why(move: Transition, events: Sequence[CaseEvent], told: set[tuple[str, int]]) -> str:
+    """The words of the entry written with it. Without one, its own, where they are not the failure's that it keeps.
+
+    `told` are the entries that an earlier move of the same record has used.
+    """
+    kinds = _TOLD_BY.get(move.target, set()) if (move.target, move.source) != ("waiting", "") else set()
+    for event in events:
+        apart_s = abs((event.at - move.at).total_seconds())
+        if event.kind in kinds and apart_s <= _TOGETHER_S and (move.machine, event.pk) not in told:
+            told.add((move.machine, event.pk))
+            return " ".join(filter(None, (str(event.data.get("batch", "")), event.text)))
+    failures = {event.text for event in events if event.kind in _TOLD_BY["failed"]}
+    return "" if move.why in failures and move.target != "failed" else move.why
 
 
 _VIEWS: dict[str, tuple[Callable[[Case, Step | None], dict[str, Any]], str]] = {

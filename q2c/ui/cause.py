@@ -101,6 +101,12 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
         return _admin("q2c_connection", "Open the connection", {"q": where or record.connection}, "change")
     if kind == "item_mapping":
         return _new_mapping(record)
+    if kind == "dimension_rule" and isinstance(record, Case) and (product := _product(record)):
+        label = f"Open the item mapping of {product}"
+        return _admin("q2c_itemmapping", label, {"q": product}, "change")
+    if kind == "product" and record.reason == Reason.PRODUCT_UNKNOWN:
+        address = links.to("admin:q2c_product_add", code=key)
+        return Fix("Add the product", address, "q2c.add_product", staff=True) if address else None
     if kind in _OURS and not where:
         page, label, verb = _OURS[kind]
         if kind == "fiscal_period" and "closed" in record.blocker_condition:
@@ -109,6 +115,13 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
     if kind and not where:
         return _admin("ledger_dimensionvalue", f"Open {kind.replace('_', ' ')} {key}", {"q": key}, "change")
     return _theirs(where or record.connection, kind, key, connections)
+
+
+def _product(case: Case) -> str:
+    """The product whose line gives no value for a dimension; its item mapping gives all but two of them."""
+    findings = case.context.get("findings") or [{}]
+    given = case.field.rpartition("/")[2] not in ("product_line", "region")
+    return str(findings[0].get("seen") or "") if given else ""
 
 
 def _is_of_the_deal(record: Any) -> bool:

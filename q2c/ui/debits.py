@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from ledger.journal import EntryView
+from ledger.journal import EntryView, ViewLine
+from q2c.money import converted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,34 @@ def table(view: EntryView) -> dict[str, Any]:
         for line, sides in rows
     ]
     return {"view": view, "columns": columns, "rows": cells, "same": " and ".join(same)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A line that took what rounding left over, so that debits and credits balance: `off_minor` of its amount."""
+
+    line: ViewLine
+    title: str
+    currency: str
+    rate: Decimal
+    off_minor: int
+
+
+def rounded(view: EntryView) -> list[Rounded]:
+    """The lines whose functional or group amount is not what its rate alone makes of it."""
+    found = []
+    pairs = (
+        ("functional", view.functional_currency, view.functional_rate, "functional_minor"),
+        ("group", view.group_currency, view.group_rate, "group_minor"),
+    )
+    for title, currency, rate, name in pairs:
+        if currency == view.currency:
+            continue
+        for line in view.lines:
+            off = getattr(line, name) - converted(line.amount_minor, view.currency, currency, rate)
+            if off:
+                found.append(Rounded(line, title, currency, rate, off))
+    return found
 
 
 def _sides(minor: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
+from ledger import journal
 from ledger.models import JournalEntry, Redating
 from q2c import clock, keys
 from q2c.engine import requests
@@ -205,8 +206,10 @@ def explain(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
     entry = JournalEntry.objects.visible_to(request.user).filter(id=entry_id).select_related("entity").first()
     if entry is None:
         raise Http404
+    (view,) = journal.read([entry.id])
     context = {
         "entry": entry,
+        "rounded": debits.rounded(view),
         "explanation": whole_journal.explain(request.user, entry.id),
         "used": entry.rules_used.splitlines(),
         "crumbs": [

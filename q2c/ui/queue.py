@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +17,7 @@ from exceptions import search, tabs, tallies, unblock
 from exceptions.errors import QueryError
 from exceptions.models import Offer, Team
 from exceptions.models.case import ROOT_CAUSES, TO_DO
+from ledger.models import FiscalPeriod, LegalEntity
 from q2c import clock
 from q2c.ui import cause, parts, queue_csv
 from q2c.ui.rights import right
@@ -35,6 +38,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
     page, total = tabs.Page([]), (0, False)
     try:
         found = tabs.of_tab(tab, user).filter(search.parse(query, user))
+        _known(user, query)
         if request.GET.get("format") == "csv":
             return queue_csv.answer(found, tab)
         total = tabs.capped_count(found)
@@ -73,6 +77,7 @@ def choices(user: Any) -> dict[str, Any]:
         "teams": list(Team.objects.all()),
         "people": list(people[:200]),
         "root_causes": ROOT_CAUSES,
+        "now": clock.now(),
         "naps": ((4, "4 hours"), (24, "1 day"), (72, "3 days"), (168, "a week")),
     }
 
@@ -117,8 +122,39 @@ def _chips(query: str, tab: str) -> list[parts.Chip]:
     for term, end in zip(found, ends, strict=False):
         rest = f"{query[: term.at]} {query[end:]}".strip()
         label = f"{'not ' if term.negated else ''}{term.key or 'word'}"
+        if term.key == "amount" and not re.search(r"[A-Za-z]{3}$", term.value):
+            # 10,000 are few in yen and many in euros.
+            label += ", each in its own currency"
         chips.append(parts.Chip(label, term.value, f"?{urlencode({'tab': tab, 'q': rest})}"))
     return chips
+
+
+def _known(user: Any, query: str) -> None:
+    """Raises QueryError for an entity or a period that neither books nor cases have: no empty list for a slip."""
+    for term in search.terms(query):
+        if term.key not in _BOOKED:
+            continue
+        given = [term.value] if term.quoted else [part for part in term.value.split(",") if part]
+        names = set(_BOOKED[term.key]())
+        for value in given:
+            if value.upper() in names or value in names or value in (seen := tallies.counts(user, term.key)):
+                continue
+            there = sorted(names | (seen.keys() - {""}))
+            raise QueryError(
+                f"{term.key}:{value} is not known; {_example(term.key, there)}", term.at, tuple(there[:20])
+            )
+
+
+_BOOKED: dict[str, Callable[[], Iterable[str]]] = {
+    "entity": lambda: LegalEntity.objects.values_list("code", flat=True),
+    "period": lambda: FiscalPeriod.objects.order_by().values_list("name", flat=True).distinct(),
+}
+
+
+def _example(key: str, there: Sequence[str]) -> str:
+    if key == "period":
+        return f"write it like {clock.today():%Y-%m}"
+    return f"there are {', '.join(there[:20])}" if there else "there is none yet"
 
 
 def _near(wrong: QueryError | None, query: str) -> str:

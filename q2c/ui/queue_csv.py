@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
 from exceptions.models import Case
+from ledger.models import JournalEntry
 from q2c import clock
 from q2c.money import EXPONENTS, Money
 
@@ -18,6 +21,7 @@ HEAD = (
     "period", "source", "target", "blocker", "owner", "assignee", "opened at", "due at", "attempts", "resolved at",
     "resolution", "document",
 )  # fmt: skip
+CHUNK = 500
 # Spreadsheets run what begins like this as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -40,11 +44,24 @@ def answer(found: QuerySet[Case], name: str) -> StreamingHttpResponse:
 def _lines(rows: QuerySet[Case]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield "\ufeff" + str(writer.writerow(HEAD))
-    for case in rows.iterator(chunk_size=500):
-        yield str(writer.writerow([_safe(value) for value in _row(case)]))
+    all_of_it = rows.iterator(chunk_size=CHUNK)
+    while some := list(islice(all_of_it, CHUNK)):
+        documents = _documents(some)
+        for case in some:
+            yield str(writer.writerow([_safe(value) for value in _row(case, documents)]))
 
 
-def _row(case: Case) -> list[Any]:
+def _documents(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
+    """Event → the documents of what was booked from it: an invoice has none of its own, its journal has."""
+    events = {case.event_id for case in cases if case.event_id and case.resolved_at and not case.document}
+    found: dict[uuid.UUID | None, str] = {}
+    posted = JournalEntry.objects.filter(event_id__in=events, reverses=None).exclude(document_number="")
+    for event_id, number in posted.order_by("id").values_list("event_id", "document_number") if events else ():
+        found[event_id] = f"{found[event_id]}, {number}" if event_id in found else number
+    return found
+
+
+def _row(case: Case, documents: Mapping[uuid.UUID | None, str]) -> list[Any]:
     known = case.amount_minor is not None and case.currency in EXPONENTS
     amount = Money(case.amount_minor or 0, case.currency).decimal() if known else case.amount_minor
     return [
@@ -52,7 +69,8 @@ def _row(case: Case) -> list[Any]:
         case.currency, case.entity, case.period, case.source, case.target,
         " ".join(part for part in case.blocker or () if part), case.owner_team.name,
         case.assignee.get_username() if case.assignee else "", case.opened_at.isoformat(), case.due_at.isoformat(),
-        case.attempts, case.resolved_at.isoformat() if case.resolved_at else "", case.resolution, case.document,
+        case.attempts, case.resolved_at.isoformat() if case.resolved_at else "", case.resolution,
+        case.document or documents.get(case.event_id, ""),
     ]  # fmt: skip
 
 

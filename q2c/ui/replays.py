@@ -14,12 +14,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import batches, rights
+from exceptions.errors import NotPossible
 from exceptions.models import ReplayBatch
+from exceptions.models.case import REPLAYABLE
 from q2c.engine import desk
 from q2c.models import Step
 from q2c.money import Money
 from q2c.reading import followed
-from q2c.ui import lists, parts, story
+from q2c.reading.keys_there import keys_there
+from q2c.stages.post_journal import journals_of
+from q2c.ui import links, lists, parts, story
 from q2c.ui.acting import answering, back, whole
 from q2c.ui.formats import number
 from q2c.ui.frame import tell
@@ -69,6 +73,7 @@ def replay(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
     context = {
         "crumbs": [parts.Crumb("Replays", reverse("replays")), parts.Crumb(f"R-{batch.number}")],
         **_listed(request, batch),
+        "orders": batch.items.filter(case__stage="accept_order").exclude(outcome="skipped").exists(),
         "impact": _impact(batch) if batch.state == "dry_run" else [],
         "send_label": f"Send {number(batch.size)}" if batch.size > 1 else "Send it",
         "send_right": "exceptions.bulk_replay" if batch.size > 1 else "exceptions.replay_case",
@@ -84,28 +89,63 @@ def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
     outcome = request.GET.get("outcome", "")
     items = batch.items.select_related("case")
     if outcome == "would_fail":
-        items = items.filter(outcome="queued", preview__passes=False)
+        items = items.filter(outcome="queued", preview__passes=False, case__state__in=REPLAYABLE)
     elif outcome in OUTCOMES:
         items = items.filter(outcome=outcome)
     page = lists.page_of(request, items, {"ordinal": "ordinal"}, "ordinal", rows=ROWS)
     through = [item.step_id for item in page if item.outcome == "confirmed"]
-    journeys = followed.of(request.user, Step.objects.visible_to(request.user).filter(id__in=through))
+    steps = list(Step.objects.visible_to(request.user).filter(id__in=through))
+    journeys = followed.of(request.user, steps)
+    after = {step_id: story.followed(journey) for step_id, journey in journeys.items()}
+    documents = _documents(request.user, steps)
     rows = [
-        (item, journal_of(item.preview), story.followed(journeys[item.step_id]) if item.step_id in journeys else [])
+        (
+            item, journal_of(item.preview), after.get(item.step_id, []),
+            documents.get(item.step_id) or _of_what_followed(after.get(item.step_id, [])),
+        )
         for item in page
-    ]
+    ]  # fmt: skip
     return {"page": page, "rows": rows, "outcome": outcome, "query": request.GET.urlencode()}
+
+
+def _documents(user: Any, steps: list[Step]) -> dict[uuid.UUID, list[dict[str, str]]]:
+    """By step that has one: the document it wrote, the key it is held under, and the journal it belongs to."""
+    keys = keys_there(steps)
+    posted = [step for step in steps if step.stage == "post_journal"]
+    entries = journals_of(posted) if posted and user.has_perm("ledger.view_journalentry") else {}
+    return {
+        step.id: [
+            {
+                "number": step.document,
+                "key": keys.get(step.id, ""),
+                "href": links.to("journal", entries[step.id].id) if step.id in entries else "",
+            }
+        ]
+        for step in steps
+        if step.document
+    }
+
+
+def _of_what_followed(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What has no document of its own has those of what it led to: an invoice, that of its journal."""
+    return [
+        {"number": row["entry"].document_number, "key": row["entry"].key, "href": row["href"]}
+        for row in rows
+        if row["entry"] is not None and row["entry"].document_number
+    ]
 
 
 def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
     """How a replay stands: its dry run, its progress, what followed, its filters."""
     now = batches.progress(batch)
     unknown, sent = now.items.get("unknown", 0), now.items.get("sent", 0)
-    queued = batch.items.filter(outcome="queued")
+    # Cases of a dry run may end, or go out otherwise, while it waits.
+    queued = batch.items.filter(outcome="queued", case__state__in=REPLAYABLE)
     looked = queued.aggregate(
         passes=Count("id", filter=Q(preview__passes=True)), fails=Count("id", filter=Q(preview__passes=False)),
         unseen=Count("id", filter=Q(preview__isnull=True)),
     )  # fmt: skip
+    left = sum(looked.values())
     moving = batch.state in ("queued", "running") or (batch.state == "cancelled" and sent + unknown > 0)
     after = followed.counts(user, batch.id) if now.items.get("confirmed") else followed.Counts()
     return {
@@ -113,8 +153,10 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
         "sums": worth(batch),
         "became": became(batch, now.items),
         "looked": looked,
+        "left": left,
+        "gone": now.items.get("queued", 0) - left,
         # Nothing would go through: sending it wants a second thought.
-        "hopeless": looked["fails"] > 0 and not looked["passes"] and not looked["unseen"],
+        "hopeless": left > 0 and looked["fails"] > 0 and not looked["passes"] and not looked["unseen"],
         "counts": now.items,
         "on_its_way": sent,
         "after": after,
@@ -133,7 +175,7 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
 def _impact(batch: ReplayBatch) -> list[parts.JournalPreview]:
     """What all that would pass would book together: one set of debits and credits per currency and entity."""
     with connection.cursor() as cursor:
-        cursor.execute(_IMPACT, [batch.id])
+        cursor.execute(_IMPACT, [batch.id, list(REPLAYABLE)])
         rows = cursor.fetchall()
     found: dict[tuple[str, str], list[parts.JournalLine]] = {}
     for entity, currency, account, name, debit, credit in rows:
@@ -145,8 +187,9 @@ def _impact(batch: ReplayBatch) -> list[parts.JournalPreview]:
 _IMPACT = """
 SELECT i.preview->'journal'->>'entity', i.preview->'journal'->>'currency', l->>'account', l->>'name',
        sum((l->>'debit_minor')::bigint), sum((l->>'credit_minor')::bigint)
-FROM exceptions_replayitem i, jsonb_array_elements(i.preview->'journal'->'lines') l
-WHERE i.batch_id = %s AND i.outcome = 'queued' AND i.preview @> '{"passes": true}'
+FROM exceptions_replayitem i JOIN exceptions_case c ON c.id = i.case_id,
+  jsonb_array_elements(i.preview->'journal'->'lines') l
+WHERE i.batch_id = %s AND i.outcome = 'queued' AND i.preview @> '{"passes": true}' AND c.state = ANY(%s)
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
 """
 
@@ -184,17 +227,34 @@ def progress(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
 @right(rights.REPLAY)
 @answering
 def send(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """The person has seen the dry run and wants it."""
+    """The person has seen the dry run and wants it. Pressed twice, it is sent once, and both presses are told so."""
     _batch(request, batch_id)
-    batch = desk.send(
-        request.user,
-        batch_id,
-        canary=whole(request.POST.get("canary", ""), "How many go first"),
-        stop_after=whole(request.POST.get("stop_after", ""), "After how many failures it stops"),
-    )
+    given = {
+        "canary": whole(request.POST.get("canary", ""), "How many go first"),
+        "stop_after": whole(request.POST.get("stop_after", ""), "After how many failures it stops"),
+    }
+    try:
+        batch = desk.send(request.user, batch_id, **given)
+    except NotPossible:
+        batch = _batch(request, batch_id)
+        if batch.state not in ("queued", "running", "finished"):
+            raise
+        tell(request, "busy", f"R-{batch.number} is sent already.", "It goes once, however often it is asked for.")
+        return HttpResponseRedirect(reverse("replay", args=[batch_id]))
     then = "The rest follows once what goes first is confirmed." if batch.canary else ""
     tell(request, "busy", f"R-{batch.number} is on its way.", then)
     return HttpResponseRedirect(reverse("replay", args=[batch_id]))
+
+
+@require_POST
+@right(rights.REPLAY)
+@answering
+def anew(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """The same cases, as far as they could be sent now, on master data as it is now."""
+    _batch(request, batch_id)
+    batch = desk.anew(request.user, batch_id)
+    tell(request, "busy", "The dry run is made anew.", "Nothing is sent yet.")
+    return HttpResponseRedirect(reverse("replay", args=[batch.id]))
 
 
 @require_POST

@@ -13,6 +13,7 @@ from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does
 from q2c.reading.followed import Journey
 from q2c.reading.held import Front
+from q2c.reading.keys_there import keys_there
 from q2c.ui import links, there, words
 from q2c.ui.parts import Entry
 
@@ -61,9 +62,12 @@ def _linked(case: Case) -> dict[str, Any]:
 
 def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict[str, Any]]:
     """Rows of the table of steps; `fronts` is what those that are held wait for."""
+    found = list(found)
+    keys = keys_there(found)
     return [
         {
             "step": step,
+            "key": keys.get(step.id, step.key),
             "does": words.plain(step.stage),
             "part": step.part.rpartition("|")[2] if step.part != step.connection else "",
             "at": step.finished_at or step.sent_at or step.created_at,
@@ -134,12 +138,13 @@ def searched(kept: Mapping[str, Any]) -> list[str]:
 
 def proof(step: Step) -> list[dict[str, Any]]:
     """What proves that nothing is doubled, in order: searched and not found, sent, found, posted, compared."""
+    key = keys_there([step]).get(step.id, step.key)
     told = [
         {"at": _instant(at), "text": "Searched by its key: none found", "icon": "search"} for at in searched(step.proof)
     ]
     found = step.proof.get("found", "")
     if step.sent_at and found != "before":
-        told.append({"at": step.sent_at, "text": f"Sent under the key {step.key}", "icon": "send"})
+        told.append({"at": step.sent_at, "text": f"Sent under the key {key}", "icon": "send"})
     for name, text, icon in (
         ("searched_at", "Searched by its key", "search"),
         ("found_at", _FOUND.get(found, "Read back by its key"), "search"),

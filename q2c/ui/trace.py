@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
-from q2c import trace
+from exceptions.models import Approval
+from q2c import clock, trace
 from q2c.models import Event, Step
 from q2c.reading import hits as search
 from q2c.reading.coming import does
 from q2c.reading.held import Front
 from q2c.reading.hits import Hits
+from q2c.reading.keys_there import keys_there
+from q2c.reasons import APPROVALS
 from q2c.stages import totals
 from q2c.trace import Trace
 from q2c.ui import links, words
@@ -71,7 +74,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "in_queue": links.to("queue", tab="open", q=f"amount:{hits.amount}") if hits.amount else "",
         "candidates": [{"order": order, "href": links.to("trace", q=order.number)} for order in found.candidates],
         "begins": min((e.at for c in chapters for e in c.entries), default=None),
-        "ends": max((e.at for c in chapters for e in c.entries), default=None),
+        "ends": max((e.at for c in chapters for e in c.entries if e.at <= clock.now()), default=None),
         "failed": [{"case": case, "href": links.to("case", case.id)} for case in found.cases],
     }
     return render(request, "trace/page.html", context)
@@ -158,11 +161,14 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
     for event in found.events:
         if event.source != "q2c":
             yield about[event.id], _came(event)
+    keys = keys_there(found.steps)
+    asked = {case.step_id for case in found.cases if case.state == "awaiting_approval" and case.reason in APPROVALS}
     for step in found.steps:
-        yield step.business_key, _step(step, found.attempts.get(step.id, 0), found.fronts.get(step.id))
-    keys = {step.id: step.business_key for step in found.steps}
+        told = _step(step, found.attempts.get(step.id, 0), keys.get(step.id, ""), found.fronts.get(step.id))
+        yield step.business_key, _asking(told, step) if step.id in asked else told
+    named = {step.id: step.business_key for step in found.steps}
     for case in found.cases:
-        key = keys.get(case.step_id, case.business_key) if case.step_id else case.business_key
+        key = named.get(case.step_id, case.business_key) if case.step_id else case.business_key
         look = words.look(case.state, "case")
         yield (
             key,
@@ -171,6 +177,11 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
                 text=case.text, tone="bad", icon="octagon-alert", href=links.to("case", case.id), link="Open the case",
             ),
         )  # fmt: skip
+    for approval in found.approvals:
+        case = approval.case
+        key = (named.get(case.step_id, "") if case.step_id else "") or case.business_key if case is not None else ""
+        for told in _asked(approval):
+            yield key, told
     for entry in found.journals:
         number = entry.business_document.partition(":")[2]
         yield (
@@ -180,6 +191,32 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
                 text=entry.memo, tone="quiet", icon="book-open", href=links.to("journal", entry.id), link="Open it",
             ),
         )  # fmt: skip
+
+
+def _asking(entry: Entry, step: Step) -> Entry:
+    """What waits for a second person's word has not failed."""
+    return replace(entry, what=f"Waits for a second person: {does(step.stage)}", tone="warn", icon="user-check")
+
+
+def _asked(approval: Approval) -> Iterable[Entry]:
+    """That somebody, or the flow, asked for a second person's word; and what that was."""
+    what = words.plain(approval.action).lower()
+    href = links.to("case", approval.case_id) if approval.case_id else ""
+    yield Entry(
+        approval.requested_at, f"Approval asked for: {what}", actor=_name(approval.requested_by) or "the flow",
+        text=approval.reason, tone="warn", icon="user-check", href=href, link="Open the case",
+    )  # fmt: skip
+    if approval.decided_at is not None:
+        said = {"approved": ("Approved", "good", "circle-check"), "refused": ("Refused", "bad", "circle-x")}
+        label, tone, icon = said.get(approval.state, (words.plain(approval.state), "quiet", "undo-2"))
+        yield Entry(
+            approval.decided_at, f"{label}: {what}", actor=_name(approval.decided_by), text=approval.decision,
+            tone=tone, icon=icon,
+        )  # fmt: skip
+
+
+def _name(person: Any) -> str:
+    return person.get_full_name() or person.get_username() if person is not None else ""
 
 
 def _came(event: Event) -> Entry:
@@ -194,18 +231,21 @@ def _spaced(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-def _step(step: Step, calls: int, front: Front | None) -> Entry:
+def _step(step: Step, calls: int, key: str, front: Front | None) -> Entry:
     look = words.look(step.state, "step")
     said = [str(front)] if front else [step.text] if step.text and step.state != "done" else []
     if step.document or step.reference:
         said.append(f"There it is {step.document or step.reference}")
+    if key and step.sent_at is not None:
+        said.append(f"Under the key {key}")
     if calls:
         said.append(f"{calls} call{'s' if calls != 1 else ''}")
     where = f" in {step.connection}" if step.connection else ""
     ahead = step.state == "waiting" and not step.attempts
+    says = "Still to come" if ahead and step.next_at > clock.now() else _STEP_SAYS.get(step.state, look.label)
     return Entry(
         step.next_at if ahead else step.finished_at or step.sent_at or step.created_at,
-        f"{_STEP_SAYS.get(step.state, look.label)}: {does(step.stage)}{where}",
+        f"{says}: {does(step.stage)}{where}",
         actor=step.stage,
         text=". ".join(said),
         tone=look.tone,

@@ -65,6 +65,7 @@ _CASES = [
     path("replays/<uuid:batch_id>", replays.replay, name="replay"),
     path("replays/<uuid:batch_id>/progress", replays.progress, name="replay-progress"),
     path("replays/<uuid:batch_id>/send", replays.send, name="replay-send"),
+    path("replays/<uuid:batch_id>/anew", replays.anew, name="replay-anew"),
     path("replays/<uuid:batch_id>/cancel", replays.cancel, name="replay-cancel"),
     path("offers", offers.offers, name="offers"),
     path("offers/<uuid:offer_id>/take", offers.take, name="offer-take"),

@@ -94,6 +94,7 @@ _OF_NOUN = {
     ("step", "accepted"): Look("With the platform", "busy", "hourglass"),
     ("offer", "open"): Look("Offered", "busy", "info"),
     ("batch", "partly_failed"): Look("Some failed", "bad", "octagon-alert"),
+    ("replay", "failed_again"): Look("Failed again", "bad", "octagon-alert"),
     ("replay", "partly_failed"): Look("Some failed", "bad", "octagon-alert"),
     ("period", "open"): Look("Open", "good", "circle-dot"),
     ("period", "closed"): Look("Closed", "bad", "lock"),

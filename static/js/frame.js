@@ -63,7 +63,8 @@ document.addEventListener("input", (event) => {
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.successful) event.target.closest?.("dialog[open]")?.close();
+  // Not what was refused: why stands in the dialog, beside what was typed.
+  if (event.detail.successful && event.detail.xhr.status < 400) event.target.closest?.("dialog[open]")?.close();
 });
 
 document.addEventListener("htmx:responseError", (event) => {

@@ -212,6 +212,9 @@ def test_what_cannot_be_booked_has_a_name(entities: dict[str, LegalEntity], name
     assert result.outcome == "refused"
     found = {(f.reason, f.object_type, f.object_key, f.field) for f in result.findings}
     assert (reason, kind, key, field) in found, result.findings
+    for finding in result.findings:
+        if kind == "dimension_rule":
+            assert finding.product == "PLATFORM" and "product PLATFORM on line 1 gives none" in finding.text
     assert len(found) == len(result.findings)
 
 

@@ -68,6 +68,13 @@ def test_each_leg_tells_its_states_what_is_under_way_and_what_failed(monday):
     assert "Cash" not in stations
 
 
+def test_an_order_that_waits_for_a_second_person_has_not_failed(monday):
+    make.deal("O-5", discount_minor=9_000_000)
+    make.run("accept_order")
+    orders = next(one for one in flow.stations(boss()) if one.leg.label == "Orders")
+    assert dict(orders.counts)["awaiting_approval"] == 1 and orders.failed == 1, "that of O-4 alone"
+
+
 def test_an_invoice_that_was_not_recorded_is_told_apart_with_its_money(client, monday):
     make.bill(Order.objects.get(number="O-1"), "INV-9")
     OrderGroup.objects.filter(order__number="O-1").update(entity="US01")

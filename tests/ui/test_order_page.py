@@ -10,16 +10,18 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from exceptions.models import Approval, Case
 from q2c import clock, keys
 from q2c.connectors.outcomes import Rejected
 from q2c.contracts.documents import InvoiceGroup
+from q2c.engine import desk
 from q2c.models import Event, Order, Step, Subscription
 from q2c.reading import controls
 from q2c.reasons import Reason
 from q2c.stages import accept_order
 from q2c.stages.verb import Finding
 from tests import flow_makers as make
-from tests.ui.people import boss, page, person, read
+from tests.ui.people import boss, of_role, page, person, read
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
@@ -67,6 +69,22 @@ def test_a_failed_control_says_what_where_and_what_to_do(client):
     finding = text.split("Products are known")[1].split("</li>")[0]
     assert "NOPE" in finding and "/lines/0/product" in finding
     assert "stopped" in text.split("What comes next")[1].split("</section>")[0] and "Sales ops" in text
+
+
+def test_the_case_of_an_order_says_that_its_invoices_book(client):
+    make.company()
+    make.deal("O-4", discount_minor=9_000_000)
+    make.run("accept_order")
+    case, cleo = Case.objects.get(), of_role("cleo", "Controller")
+    client.force_login(boss())
+    assert "An order books nothing; its invoices will." in page(client, f"/cases/{case.id}")
+    assert desk.approve(cleo, [Approval.objects.get().id], "seen").done
+    for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
+        make.run(stage)
+    make.bill(Order.objects.get(number="O-4"), "INV-4")
+    make.run("record_invoice")
+    text = page(client, f"/cases/{case.id}")
+    assert "The order itself books nothing; its invoices do: 1 recorded." in text and "Nothing is booked" not in text
 
 
 def test_a_discount_over_the_limit_waits_for_a_second_person(client):

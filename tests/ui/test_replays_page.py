@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from exceptions.models import Case, ReplayBatch
 from q2c.engine import desk
 from q2c.models import Transition
+from tests import flow_makers as make
 from tests.engine.makers import case, issue, order, run_all
 from tests.ui.people import boss, of_role, page, read, signed_in
 
@@ -49,6 +51,67 @@ def test_each_replay_says_its_worth_and_what_became_of_it(client: Any, company: 
     # The page of it says the same.
     text = page(client, f"/replays/{again.id}")
     assert "Every case that was sent failed again" in text and "Finished" not in text
+
+
+def test_a_dry_run_whose_case_has_ended_has_nothing_left_to_send(client: Any, company: Any, stopped: Case) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    stale = desk.plan(rosa, [stopped.id])
+    text = page(client, f"/replays/{stale.id}")
+    assert "1 would fail again" in text and "Make the dry run anew" in text
+    # Its cost centre is back: the dry run is made anew, in place of the old one.
+    company["erp-de"].inactive.clear()
+    answer = client.post(f"/replays/{stale.id}/anew", follow=True)
+    fresh = ReplayBatch.objects.get(state="dry_run")
+    assert answer.redirect_chain[-1][0] == f"/replays/{fresh.id}" and "1 would go through" in answer.content.decode()
+    assert ReplayBatch.objects.get(id=stale.id).ended_because == f"made anew as R-{fresh.number}"
+    # Somebody else sends it meanwhile.
+    desk.replay_one(rosa, stopped.id)
+    run_all()
+    text = page(client, f"/replays/{fresh.id}")
+    assert "Nothing is left to send" in text and "would go through" not in text and "Nothing to send" in text
+    assert f"/replays/{fresh.id}/send" not in text
+    text = client.post(f"/replays/{fresh.id}/send", follow=True).content.decode()
+    assert "Not done." in text and "Nothing is left to send" in text
+    assert ReplayBatch.objects.get(id=fresh.id).state == "dry_run"
+    text = client.post(f"/replays/{fresh.id}/anew", follow=True).content.decode()
+    assert "None of these cases can be replayed now" in text
+
+
+def test_pressed_twice_it_is_sent_once_and_said_so(client: Any, company: Any, stopped: Case) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    company["erp-de"].inactive.clear()
+    batch = desk.plan(rosa, [stopped.id])
+    client.post(f"/replays/{batch.id}/send")
+    for _ in range(2):
+        text = client.post(f"/replays/{batch.id}/send", follow=True).content.decode()
+        assert f"R-{batch.number} is sent already." in text and "Not done." not in text
+        run_all()
+    assert company["erp-de"].writes == 1
+
+
+def test_an_order_that_passes_goes_on_and_the_page_says_so(client: Any) -> None:
+    make.company()
+    line = make.order_document("O-4").lines[0]
+    make.deal("O-4", lines=(dataclasses.replace(line, product="NOPE"),))
+    make.run("accept_order")
+    stuck = Case.objects.get()
+    rosa = boss()
+    client.force_login(rosa)
+    text = read(client, f"/cases/{stuck.id}")
+    assert "nothing is written to a platform" not in text
+    assert "If it passes, the order is accepted and goes on by itself" in text
+    batch = desk.plan(rosa, [stuck.id])
+    assert "accepted and go on to billing and the ledger" in read(client, f"/replays/{batch.id}")
+
+
+def test_debits_and_credits_have_their_words_where_columns_stack(client: Any, company: Any, stopped: Case) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    company["erp-de"].inactive.clear()
+    text = page(client, f"/replays/{desk.plan(rosa, [stopped.id]).id}")
+    assert 'data-label="Debit"' in text and 'data-label="Credits"' in text
 
 
 def test_statements_of_the_list_do_not_grow_with_its_rows(

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
+from exceptions.raw import RawItem, open_raw
 from ledger.models import JournalEntry
 from q2c import clock, money, trace
 from q2c.connectors.outcomes import Rejected
@@ -19,7 +20,7 @@ from q2c.models import Customer, Invoice, Order, Step, Subscription
 from q2c.reading import customers
 from q2c.reasons import Reason
 from tests import flow_makers as make
-from tests.ui.people import boss, page, person
+from tests.ui.people import boss, of_role, page, person
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
@@ -55,6 +56,51 @@ def test_any_identifier_leads_to_the_whole_journey(client, journey):
         assert "Order O-1" in text and "Invoice INV-2" in text and "O-2" not in text, name
         assert posted.document_number in text and "November is closed" in text, name
         assert f"/orders/{journey.id}" in text and f"/invoices/{Invoice.objects.get(number='INV-2').id}" in text
+
+
+def test_what_was_kept_raw_is_found_by_its_case_and_by_its_id_at_its_source(client):
+    """It has no step and no event, so nothing else leads to it."""
+    item = RawItem(body=b"{", source="shop", text="is no JSON", business_key="shop-WEB-20017")
+    (case_id,) = open_raw([item], "test")
+    case = Case.objects.get(id=case_id)
+    client.force_login(boss())
+    for name in (case.shown, case.shown.lower(), "shop-WEB-20017"):
+        text = page(client, f"/trace?q={name}")
+        assert f"Case {case.shown}" in text and "is no JSON" in text and f"/cases/{case.id}" in text, name
+    client.force_login(person("eve", "q2c.view_event"))
+    assert case.shown not in page(client, "/trace?q=shop-WEB-20017").split("</h1>")[1].split("Nothing has")[1]
+
+
+def test_approvals_stand_where_they_were_asked_for_and_given(client, journey):
+    case = Case.objects.get()
+    people = {name: of_role(name, "Controller", first_name=name.title()) for name in ("mia", "cleo")}
+    with clock.at(NOW + dt.timedelta(hours=1)):
+        desk.close_without_fix(people["mia"], [case.id], "nobody needs it", "other")
+        approval = Approval.objects.get()
+    with clock.at(NOW + dt.timedelta(hours=2)):
+        desk.refuse(people["cleo"], [approval.id], "it is needed")
+        client.force_login(boss())
+        text = page(client, "/trace?q=INV-2")
+    chapter = text.split("Invoice INV-2</a>")[-1]
+    assert "Approval asked for: close without fix" in chapter and "nobody needs it" in chapter
+    assert "Refused: close without fix" in chapter and "it is needed" in chapter and "Cleo" in chapter
+
+
+def test_a_day_that_is_still_to_come_is_told_as_such(client, journey):
+    """The second phase begins in a year: nothing of the journey has happened then."""
+    client.force_login(boss())
+    text = page(client, "/trace?q=O-1")
+    assert "Still to come: its phase is activated" in text and "Waits: its phase" not in text
+    assert "2027" not in text.split('class="sentence"')[1].split("</p>")[0]
+
+
+def test_what_waits_for_a_second_person_has_not_failed(client):
+    make.company()
+    make.deal("O-5", discount_minor=9_000_000)
+    make.run("accept_order")
+    client.force_login(boss())
+    text = page(client, "/trace?q=O-5")
+    assert "Waits for a second person: every control is checked" in text and "Failed: every control" not in text
 
 
 def test_small_letters_find_what_is_written_in_capitals(client, journey):
