@@ -43,11 +43,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
-    first = (
-        "payload" if found.reason == Reason.EVENT_CONFLICT and request.user.has_perm("q2c.view_event") else "timeline"
-    )
-    view = request.GET.get("view", first)
-    view = view if view in case_views.VIEWS else "timeline"
+    view = _view(request, found)
     behind = held.behind(step)
     gone = unblock.found_gone(request.user, found)
     key = keys_there([step]).get(step.id, "") if step is not None else ""
@@ -90,6 +86,13 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         context["journal"] = _booked(step)
         context["invoices"] = _invoices(request.user, step)
     return render(request, "cases/case.html", context)
+
+
+def _view(request: HttpRequest, found: Case) -> str:
+    """What is asked for; at first what happened, or the two versions of one id where these are the matter."""
+    conflict = found.reason == Reason.EVENT_CONFLICT and request.user.has_perm("q2c.view_event")
+    view = request.GET.get("view", "payload" if conflict else "timeline")
+    return view if view in case_views.VIEWS else "timeline"
 
 
 def _facts(found: Case, key: str) -> list[tuple[str, Any]]:

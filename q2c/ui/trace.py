@@ -178,8 +178,8 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
             ),
         )  # fmt: skip
     for approval in found.approvals:
-        case = approval.case
-        key = (named.get(case.step_id, "") if case.step_id else "") or case.business_key if case is not None else ""
+        about = approval.case
+        key = (named.get(about.step_id, "") if about.step_id else "") or about.business_key if about else ""
         for told in _asked(approval):
             yield key, told
     for entry in found.journals:
