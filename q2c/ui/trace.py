@@ -178,8 +178,10 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
             ),
         )  # fmt: skip
     for approval in found.approvals:
-        about = approval.case
-        key = (named.get(about.step_id, "") if about.step_id else "") or about.business_key if about else ""
+        asked_of = approval.case
+        key = asked_of.business_key if asked_of else ""
+        if asked_of and asked_of.step_id:
+            key = named.get(asked_of.step_id) or key
         for told in _asked(approval):
             yield key, told
     for entry in found.journals:
