@@ -18,8 +18,8 @@ from q2c.engine.envelope import Sender
 log = logging.getLogger(__name__)
 
 _FIRST = """
-SELECT DISTINCT ON (correlation_id) correlation_id, split_part(source, '/', 1) FROM q2c_event
-WHERE correlation_id = ANY(%s::uuid[]) ORDER BY correlation_id, received_at, id
+SELECT given.id, split_part(first.source, '/', 1) FROM unnest(%s::uuid[]) AS given(id)
+CROSS JOIN LATERAL (SELECT source FROM q2c_event WHERE correlation_id = given.id ORDER BY id LIMIT 1) AS first
 """
 
 

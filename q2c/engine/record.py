@@ -153,10 +153,11 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
         case Accepted() as job:
             _settle_accepted(work, job, open_gates)
         case Rejected() as refused:
-            if step.phase == "poll" and not refused.held:
+            if step.phase == "poll" and (not refused.held or refused.reason == Reason.CONTENT_DIFFERS):
+                # The job is over: a replay looks for what it made, and compares that with today's request.
                 notes["handle"] = ""
             if _is_surely_not_there(work, refused):
-                notes["sent_at"] = None
+                notes.update(sent_at=None, handle="")
             work.findings.append(_finding(refused))
         case Unavailable() as away:
             _settle_unavailable(work, away, budgets)

@@ -100,15 +100,18 @@ def _mark_sent(works: list[Work], open_gates: gates.Gates) -> None:
 
 def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> None:
     """The batch at once; when one member breaks it, one by one, so that only the broken one fails."""
+    before = [work.outcome for work in works]
     try:
         with transaction.atomic():
             act(works)
         return
     except Exception:
         log.exception("batch failed, running one by one")
-    for work in works:
+    for work, outcome in zip(works, before, strict=True):
         work.findings.clear()
         work.emitted.clear()
+        work.outcome = outcome
+        work.notes.pop("target", None)
         try:
             with transaction.atomic():
                 act([work])

@@ -99,7 +99,7 @@ class Connection(models.Model):
         if there is None or not self._origins() - there._origins():
             return 0
         steps = apps.get_model("q2c", "Step").objects.filter(connection=there.name, sent_at__isnull=False)
-        return int(steps.filter(state__in=("waiting", "running", "accepted", "unknown")).count())
+        return int(steps.filter(state__in=("waiting", "running", "accepted", "unknown", "failed")).count())
 
     def _carried(self) -> list[str]:
         """Names of stored credentials that would go to an address which they were not given for."""
@@ -154,7 +154,7 @@ def _unsettled_text(count: int) -> str:
     return (
         f"{count} step{'s were' if count > 1 else ' was'} sent to the address that is stored, and what became of "
         f"{'them' if count > 1 else 'it'} is not known yet: another address would have no trace, and get "
-        f"{'them' if count > 1 else 'it'} a second time. Change it once they are done or failed"
+        f"{'them' if count > 1 else 'it'} a second time. Change it once they are done, or their cases closed"
     )
 
 

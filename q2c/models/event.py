@@ -49,7 +49,7 @@ class Event(models.Model):
     class Meta:
         permissions = [("read_every_system", "Can read, with an API key, what every system sent, not its own alone")]
         constraints = [models.UniqueConstraint(fields=["source", "source_id"], name="event_identity")]
-        indexes = [models.Index(fields=["correlation_id"], name="event_correlation")]
+        indexes = [models.Index(fields=["correlation_id", "id"], name="event_journey")]
 
     def __str__(self) -> str:
         return f"{self.type} {self.source_id}"

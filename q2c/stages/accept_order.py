@@ -79,9 +79,13 @@ class AcceptOrder(Verb):
         fresh = [work for work in works if "found" in work.notes]
         kept, deals = orders.keep(fresh), orders.Deals()
         for work in fresh:
-            if deals.is_anothers(work.fact, order := kept[work.fact.payload.order_number]):
+            order = kept[work.fact.payload.order_number]
+            if deals.is_anothers(work.fact, order) and order.source == work.fact.source:
                 orders.refuse_number(work, order)
-        fresh = [work for work in fresh if not work.findings]
+            elif deals.is_anothers(work.fact, order):
+                # It may tell of the same order, which is seen once that one is decided.
+                work.again(f"Order {order.number} came from {order.source} at the same moment")
+        fresh = [work for work in fresh if not work.findings and work.outcome is not None]
         accepted: list[tuple[Order, Work]] = []
         firm = commitments.ask_again_where_changed(fresh)
         unsigned = orders.unsigned(firm)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -53,12 +54,12 @@ class _Period:
     sign: int
     invoice: str
 
+    @property
+    def sold(self) -> tuple[UUID, str, str, str]:
+        return self.order_id, self.group, self.product, self.kind
+
     def meets(self, other: _Period) -> bool:
-        """Of one product, at one time. Usage of a day may be told later, so only the same period is the same."""
-        if (self.order_id, self.group, self.product, self.kind) != (
-            other.order_id, other.group, other.product, other.kind,
-        ):  # fmt: skip
-            return False
+        """Of two of the same `sold`: at one time. Usage may be told later, so only the same period is the same."""
         if self.kind == "usage":
             return (self.starts_on, self.ends_on) == (other.starts_on, other.ends_on)
         return self.starts_on < other.ends_on and other.starts_on < self.ends_on
@@ -124,7 +125,10 @@ def tie(works: Sequence[Work]) -> None:
     lines: Counter[Sold] = Counter()
     for order_id, group, product, minor, count in bulk.execute(_SO_FAR, [list(orders)]):
         net[order_id, group, product], lines[order_id, group, product] = minor, count
-    periods = [_Period(*row) for row in bulk.execute(_PERIODS, [list(orders)])]
+    periods: defaultdict[Any, list[_Period]] = defaultdict(list)
+    for row in bulk.execute(_PERIODS, [list(orders)]):
+        period = _Period(*row)
+        periods[period.sold].append(period)
     sold = _sold(orders.values())
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
@@ -137,7 +141,8 @@ def tie(works: Sequence[Work]) -> None:
         own_periods = _periods_of(invoice, order)
         work.findings += _twice(invoice, order, own_periods, periods)
         if not work.findings:
-            periods += own_periods.values()
+            for period in own_periods.values():
+                periods[period.sold].append(period)
             net.update(own_net)
             lines.update(own_lines)
 
@@ -154,15 +159,18 @@ def _periods_of(invoice: InvoiceDocument, order: Order) -> dict[int, _Period]:
     }  # fmt: skip
 
 
-def _twice(invoice: InvoiceDocument, order: Order, own: dict[int, _Period], there: list[_Period]) -> list[Finding]:
+def _twice(
+    invoice: InvoiceDocument, order: Order, own: dict[int, _Period], there: Mapping[Any, list[_Period]]
+) -> list[Finding]:
     """Of an order's line each day is billed once: with more invoice lines for it than it has lines, one is too many."""
     found = []
     for i, mine in own.items():
-        same = [one for one in there if one.meets(mine)]
+        same = [one for one in there.get(mine.sold, ()) if one.meets(mine)]
         double = next((one for one in same if one.sign > 0 and one.charge == mine.charge), None)
         if mine.sign < 0 or double is None:
             continue
-        billed = sum(one.sign for one in [*same, *(each for each in own.values() if each.meets(mine))])
+        same += [one for one in own.values() if one.sold == mine.sold and one.meets(mine)]
+        billed = sum(one.sign for one in same)
         lines = sum((s.group, s.product, s.kind) == (mine.group, mine.product, mine.kind) for s in order.lines.all())
         if billed > lines:
             text = f"{mine.product} from {mine.starts_on} until {mine.ends_on} is billed by {double.invoice} already"

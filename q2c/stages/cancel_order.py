@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from exceptions import cases
 from ledger.models import LegalEntity
 from q2c import clock, states
-from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
+from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.reasons import Reason
@@ -30,6 +30,8 @@ from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 # What may be leaving something behind while the order is cancelled: it is waited for.
 _UNDER_WAY = ("running", "accepted", "unknown")
+# So long after it was sent, a job that billing does not know has ended.
+_FORGOTTEN = dt.timedelta(days=1)
 _SETTLING = ("name", "time_limit_s", "settle_s")
 _ENDED = ("cancelled", "expired")
 _MADE = ("provision_billing", "activate_subscription")
@@ -37,12 +39,18 @@ _MADE = ("provision_billing", "activate_subscription")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Ending:
-    """One subscription to cancel. `maybe`: its step was given up after something had left, so it need not be there."""
+    """One subscription to cancel. `maybe`: its step was given up after something had left, so it need not be there.
+
+    `job` is what billing may still make of it, asked about under that step's `key`.
+    """
 
     connection: str
     number: str
     on: dt.date
     maybe: bool = False
+    job: str = ""
+    key: str = ""
+    sent_at: dt.datetime | None = None
 
 
 class CancelOrder(Verb):
@@ -86,6 +94,8 @@ class CancelOrder(Verb):
         """One subscription after the other; each is looked up before it is cancelled, so a replay goes on."""
         done: list[Posted] = []
         for ending in work.request:
+            if going_on := _still_made(open_port, ending):
+                return going_on
             searched_at = clock.now()
             outcome: Outcome = open_port(ending.connection).cancel(ending.number, ending.on, work.step.key)
             if _is_not_there(ending, outcome):
@@ -99,6 +109,8 @@ class CancelOrder(Verb):
         done: list[Posted] = []
         nothing: NotFound | None = None
         for ending in work.request:
+            if going_on := _still_made(open_port, ending):
+                return going_on
             searched_at = clock.now()
             found: Lookup = open_port(ending.connection).is_cancelled(ending.number, ending.on, work.step.key)
             if _is_not_there(ending, found):
@@ -206,20 +218,42 @@ def _endings(order: Order, effective_on: dt.date) -> list[_Ending]:
     known = {s.group for s in subscriptions}
     on = max(effective_on, order.starts_on)
     return live + [
-        _Ending(connection=connection, number=subscription_number(order, group), on=on, maybe=True)
-        for group, connection in _left_there(order)
+        _Ending(
+            connection=step.connection,
+            number=subscription_number(order, group),
+            on=on,
+            maybe=True,
+            job=step.handle,
+            key=step.key,
+            sent_at=step.sent_at,
+        )
+        for group, step in _left_there(order)
         if group not in known
     ]
 
 
-def _left_there(order: Order) -> Iterable[tuple[str, str]]:
-    """Groups whose step was given up although something of it had left for billing, with its connection."""
+def _still_made(open_port: OpenPort, ending: _Ending) -> Unavailable | None:
+    """Billing still works on what was given up: until it has come to something, nothing there is no proof."""
+    if not ending.job:
+        return None
+    said = open_port(ending.connection).poll(ending.job, ending.key)
+    if isinstance(said, Posted) or (isinstance(said, Rejected) and not said.held):
+        return None
+    if isinstance(said, Unknown) and ending.sent_at and clock.now() > ending.sent_at + _FORGOTTEN:
+        # It does not know the job any more: what it made would be readable by now.
+        return None
+    text = f"{ending.connection} may still make {ending.number} by job {ending.job}; it is cancelled after that"
+    return Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
+
+
+def _left_there(order: Order) -> Iterable[tuple[str, Step]]:
+    """Groups whose step was given up although something of it had left for billing."""
     if order.state == "cancelled":
         return ()
     given_up = Step.objects.filter(
         stage="provision_billing", business_key=order.number, state="abandoned", sent_at__isnull=False
     )
-    return dict(given_up.order_by("seq").values_list("part", "connection")).items()
+    return {step.part: step for step in given_up.order_by("seq")}.items()
 
 
 def _is_not_there(ending: _Ending, said: Outcome | Lookup) -> bool:

@@ -1,4 +1,4 @@
-"""What paying accounts have bought and were not billed for yet: credit is asked about a deal on top of that.
+"""What paying accounts have bought and do not owe by the ledger yet: credit is asked about a deal on top of that.
 
 Two deals of one account that are decided at the same time would each pass without the other. Whoever decides takes the
 account's turn, and asks again where another deal was decided since the question.
@@ -22,7 +22,9 @@ FROM (
     SELECT g.bill_to AS payer, g.currency, greatest(0, g.total_minor - coalesce((
         SELECT sum(l.net_minor)
         FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
-        WHERE i.order_id = o.id AND i."group" = g.key AND l.kind <> 'usage' AND i.state <> 'voided'
+        WHERE i.order_id = o.id AND i."group" = g.key AND l.kind <> 'usage'
+          -- Until the ledger holds it, nobody else counts it as owed.
+          AND i.state NOT IN ('issued', 'recorded', 'voided')
           AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
     ), 0)) AS minor
     FROM q2c_ordergroup g JOIN q2c_order o ON o.id = g.order_id

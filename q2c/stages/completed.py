@@ -25,10 +25,13 @@ CROSS JOIN LATERAL (
       AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
 ) billed
 WHERE o.state = 'active' AND (o.starts_on + make_interval(months => o.term_months))::date <= %s::date
+  - CASE WHEN EXISTS (SELECT FROM q2c_orderline u WHERE u.order_id = o.id AND u.kind = 'usage') THEN %s::int ELSE 0 END
   AND billed.minor >= sold.minor - billed.lines
-ORDER BY o.id LIMIT %s::int
+ORDER BY o.id LIMIT %s::int FOR UPDATE OF o SKIP LOCKED
 """
 BATCH = 500
+# So long after the term its last usage is billed.
+USAGE_DAYS = 45
 
 
 def complete() -> int:
@@ -37,7 +40,7 @@ def complete() -> int:
     while True:
         with transaction.atomic():
             states.say("q2c", "its term is over and all of it is billed")
-            ids = [id_ for (id_,) in bulk.execute(_OVER, [yesterday, BATCH])]
+            ids = [id_ for (id_,) in bulk.execute(_OVER, [yesterday, USAGE_DAYS, BATCH])]
             moved = states.move(Order, "complete", ids)
             live = Subscription.objects.filter(order_id__in=moved, state="active").values_list("id", flat=True)
             states.move(Subscription, "expire", list(live))

@@ -63,7 +63,7 @@ class RecordInvoice(Verb):
         for work in fresh:
             if double := there.get(_identity(work)):
                 _again(work, double)
-        fresh = [work for work in fresh if _identity(work) not in there]
+        fresh = _one_of_each([work for work in fresh if _identity(work) not in there])
         billed.tie(fresh)
         fresh = [work for work in fresh if not work.findings]
         results = journal.post_ready([work.request for work in fresh])
@@ -106,6 +106,15 @@ class RecordInvoice(Verb):
 def _identity(work: Work) -> tuple[str, str]:
     """Whatever system says so: an entity issues a number once."""
     return work.fact.payload.legal_entity, work.fact.payload.invoice_number
+
+
+def _one_of_each(works: Sequence[Work]) -> list[Work]:
+    """The first of each number; the others wait to see what it comes to."""
+    first: dict[tuple[str, str], Work] = {}
+    for work in works:
+        if first.setdefault(_identity(work), work) is not work:
+            work.again(f"Invoice {work.fact.payload.invoice_number} is being recorded from another source")
+    return list(first.values())
 
 
 def _recorded_already(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:

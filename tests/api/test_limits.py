@@ -122,8 +122,11 @@ def test_a_nul_character_in_an_idempotency_key(caller: Caller) -> None:
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:q2c:problem:idempotency-key")
 
 
+SCOPES = ["q2c.add_order", "exceptions.view_case", "exceptions.work_case", "q2c.read_every_system"]
+
+
 def test_a_nul_character_in_an_order_and_in_a_comment(caller: Caller) -> None:
-    shop = Caller(ApiKey.make("shop", ["q2c.add_order", "exceptions.view_case", "exceptions.work_case"])[1])
+    shop = Caller(ApiKey.make("shop", SCOPES)[1])
     body = json.dumps(order(order_number="SO-\0")).encode()
     answer = shop.post(ORDERS, body, "application/json")
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/order_number")

@@ -131,3 +131,26 @@ def test_a_limit_below_a_second_is_refused(verb: Scripted) -> None:
     connection.job_limit_s = 0
     with pytest.raises(Exception, match="greater than or equal to 1"):
         connection.full_clean()
+
+
+def test_a_finished_job_that_made_something_else_is_looked_for_by_a_replay(verb: Scripted) -> None:
+    """The job's own word would be the same for ever; what stands there is compared with today's request."""
+    (step,) = arrive("1")
+    differs = Rejected(reason=Reason.CONTENT_DIFFERS, text="other content than was sent", held=True)
+    verb.says["1"], verb.polls["1"] = [Accepted(handle="job-7", poll_after_s=1800)], [differs] * 5
+    verb.finds["1"] = [Posted(reference="doc-1", document="J1", found=True)]
+    work()
+    work(1800)
+    assert (fresh(step).state, fresh(step).reason, fresh(step).handle) == ("failed", "content_differs", "")
+    replay.replay([step.id], "ann")
+    work(1900)
+    assert (fresh(step).state, verb.names()) == ("done", ["call", "poll", "look_up"])
+
+
+def test_a_number_that_was_taken_before_leaves_no_job_to_ask_about(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    verb.says["1"] = [Accepted(handle="job-7", poll_after_s=1800)]
+    verb.polls["1"] = [Rejected(reason=Reason.CONTENT_DIFFERS, text="was there", held=True, was_there=True)]
+    work()
+    work(1800)
+    assert (fresh(step).state, fresh(step).sent_at, fresh(step).handle) == ("failed", None, "")

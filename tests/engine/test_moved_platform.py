@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from q2c.connectors.outcomes import Posted, Unknown
+from q2c.connectors.outcomes import Accepted, Posted, Unknown
 from q2c.engine import run
 from q2c.models import Connection
 from tests.engine import scripted
@@ -38,3 +38,16 @@ def test_what_may_be_there_is_looked_for_there_first(verb: Scripted) -> None:
     work(40)
     assert fresh(step).state == "done"
     assert moved("https://elsewhere.example") == []
+
+
+def test_nor_while_something_that_failed_may_be_there(verb: Scripted) -> None:
+    """Its replay would ask the new address about a job of the old one, find nothing, and send."""
+    Connection.objects.update(job_limit_s=600)
+    (step,) = arrive("1")
+    going_on = Accepted(handle="job-7", poll_after_s=1800)
+    verb.says["1"], verb.polls["1"] = [going_on], [going_on]
+    work()
+    work(600)
+    assert (fresh(step).state, fresh(step).reason) == ("failed", "job_overdue")
+    (text,) = moved("https://elsewhere.example")
+    assert "their cases closed" in text

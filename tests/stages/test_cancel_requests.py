@@ -60,7 +60,7 @@ def test_the_case_tells_of_each_subscription_whether_it_was_cancelled_now_or_bef
     with story.on("2026-03-05", "10:00"):
         replay.replay([Case.objects.get().step_id], "ann")
         story.flow.work()
-    told = proof(Case.objects.get(), Step.objects.get(stage="cancel_order"))
+    told = proof(Case.objects.get(), Step.objects.get(stage="cancel_order"), "")
     said = [(line["what"], line["text"].partition(",")[0].partition(" ")[0]) for line in told]
     assert sorted(said) == sorted(set(said)), "nothing is told twice"
     assert [what for what, text in said if text.startswith("X-SO-1-")].count("Posted") >= 1

@@ -160,5 +160,7 @@ def test_what_is_billed_is_committed_no_more(books: Any) -> None:
     assert commitments.unbilled([group.bill_to]) == {key: order.total_minor}
     flow.bill(order, "INV-1")
     flow.run("record_invoice")
+    assert commitments.unbilled([group.bill_to]) == {key: order.total_minor}, "the ledger does not hold it yet"
+    flow.run("post_journal")
     net = order.invoices.get().net_minor
     assert commitments.unbilled([group.bill_to]) == {key: order.total_minor - net}

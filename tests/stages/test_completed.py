@@ -41,9 +41,9 @@ def after(order: Order, days: int) -> Any:
 
 def test_an_order_that_is_over_and_billed_is_completed(sold: Order) -> None:
     bills_the_rest(sold)
-    with after(sold, 0):
-        assert completed.complete() == 0, "somewhere its last day still runs"
-    with after(sold, 1):
+    with after(sold, completed.USAGE_DAYS):
+        assert completed.complete() == 0, "somewhere its last usage is still to be billed"
+    with after(sold, completed.USAGE_DAYS + 1):
         assert (completed.complete(), completed.complete()) == (1, 0)
     assert Order.objects.get().state == "completed"
     assert set(Subscription.objects.values_list("state", flat=True)) == {"expired"}
@@ -51,8 +51,17 @@ def test_an_order_that_is_over_and_billed_is_completed(sold: Order) -> None:
     assert (told.actor, told.why) == ("q2c", "its term is over and all of it is billed")
 
 
+def test_without_usage_the_end_of_the_term_is_the_end(sold: Order) -> None:
+    bills_the_rest(sold)
+    sold.lines.filter(kind="usage").delete()
+    with after(sold, 0):
+        assert completed.complete() == 0, "somewhere its last day still runs"
+    with after(sold, 1):
+        assert completed.complete() == 1
+
+
 def test_what_is_not_billed_keeps_it_active(sold: Order) -> None:
-    with after(sold, 30):
+    with after(sold, 90):
         assert completed.complete() == 0
         # Nobody is going to be billed for it by itself any more, so it counts for no credit either.
         assert commitments.unbilled([sold.groups.get().bill_to]) == {}
@@ -61,7 +70,7 @@ def test_what_is_not_billed_keeps_it_active(sold: Order) -> None:
 def test_an_invoice_that_was_taken_back_is_not_billed(sold: Order) -> None:
     bills_the_rest(sold)
     entry = JournalEntry.objects.get(business_document="invoice:INV-2")
-    with after(sold, 5):
+    with after(sold, 90):
         states.move(Invoice, "void", [Invoice.objects.get(number="INV-2").id])
         assert completed.complete() == 0
     assert entry.state == "ready"
@@ -70,5 +79,5 @@ def test_an_invoice_that_was_taken_back_is_not_billed(sold: Order) -> None:
 def test_a_cancelled_order_stays_cancelled(sold: Order) -> None:
     bills_the_rest(sold)
     states.move(Order, "cancel", [sold.id])
-    with after(sold, 5):
+    with after(sold, 90):
         assert completed.complete() == 0

@@ -109,6 +109,19 @@ def test_a_number_that_two_entities_use_is_two_invoices(company: Any) -> None:
     assert Case.objects.filter(business_key="INV-1", state="open").count() == 2
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one batch", "one after the other"])
+def test_one_invoice_that_two_systems_tell_of_is_recorded_once(company: Any, at_once: bool) -> None:
+    order()
+    comes(SOUND, "first")
+    if not at_once:
+        works()
+    comes(SOUND, "second", 5, "back-office")
+    works()
+    works()
+    assert (step("first").state, step("second").state, Invoice.objects.count()) == ("done", "done", 1)
+    assert not Case.objects.exists()
+
+
 def test_two_systems_that_record_one_number_at_once(company: Any) -> None:
     """Both were prepared before either was recorded."""
     order()

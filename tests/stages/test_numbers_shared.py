@@ -123,11 +123,22 @@ def test_two_that_come_at_the_same_moment_make_one_order(desk: Desk, apart: bool
         first, second = asked_for("shop"), asked_for("crm-of-the-north")
         for works in (first, second):
             record.record(STAGES["accept_order"], works, [], gates.Gates())
-    else:
-        run.drain("accept_order")
+        assert step("crm-of-the-north").state == "waiting"
+    run.drain("accept_order")
     assert orders() == [("shop", "accepted")]
-    assert (step("shop").state, step("crm-of-the-north").reason) == ("done", "order_number_taken")
+    assert (step("shop").state, step("crm-of-the-north").reason) == ("done", "order_changed")
     assert Order.objects.get().lines.count() == 2
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one batch", "one after the other"])
+def test_one_order_that_two_systems_tell_of_is_accepted_once(desk: Desk, at_once: bool) -> None:
+    tell("OrderReceived", "1", "shop", document())
+    if not at_once:
+        run.drain("accept_order")
+    tell("OrderReceived", "2", "mirror", document())
+    run.drain("accept_order")
+    assert (step("shop").state, step("mirror").state, orders()) == ("done", "done", [("shop", "accepted")])
+    assert not Case.objects.exists()
 
 
 def test_closing_the_other_case_frees_nothing(desk: Desk) -> None:
