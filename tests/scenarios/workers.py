@@ -15,9 +15,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef
 
-from exceptions.models import ReplayBatch
 from exceptions.models.batch import UNDERWAY
 
 # tasks: imported, it is what wakes workers.
@@ -26,8 +24,9 @@ from q2c.celery import QUEUES
 from q2c.demo.flow import Flow
 from q2c.demo.platforms import Platforms
 from q2c.engine import wake
+from q2c.engine.claim import FREE
 from q2c.local.processes import WORKERS
-from q2c.models import Breaker, Step, WorkerSeen
+from q2c.models import Step, WorkerSeen
 from q2c.models.step import DUE, OPEN
 from tests.scenarios import clocked
 
@@ -112,17 +111,25 @@ class WorkedFlow(Flow):
         return Step.objects.filter(state="done").count() - before
 
 
+# In one statement: asked one after the other, a step could be running where due ones are asked for, and have made the
+# next one due by the time running ones are.
+_AT_WORK = f"""
+SELECT (SELECT coalesce(array_agg(DISTINCT s.stage), '{{}}') FROM q2c_step s
+        WHERE s.state = ANY(%s) AND s.next_at <= %s AND {FREE}
+          AND NOT EXISTS (SELECT FROM q2c_breaker b
+                          WHERE b.opened_at IS NOT NULL AND b.connection IN (s.connection, s.waiting_for))),
+       EXISTS (SELECT FROM q2c_step WHERE state = 'running'),
+       EXISTS (SELECT FROM exceptions_replaybatch WHERE state = ANY(%s))
+"""
+
+
 def _quiet() -> bool:
     """Nothing runs and nothing that could run is due; wakes whom it waits for, as the beat does."""
-    open_ = Step.objects.filter(state__in=OPEN)
-    earlier = open_.filter(order_key=OuterRef("order_key"), seq__lt=OuterRef("seq")).exclude(order_key="")
-    paused = Breaker.objects.filter(opened_at__isnull=False).values("connection")
-    due = open_.filter(~Exists(earlier), state__in=DUE, next_at__lte=clock.now())
-    due = due.exclude(connection__in=paused).exclude(waiting_for__in=paused)
-    stages = set(due.values_list("stage", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_AT_WORK, [list(DUE), clock.now(), list(UNDERWAY)])
+        stages, running, replaying = cursor.fetchone()
     wake.now(stages)
-    replaying = ReplayBatch.objects.filter(state__in=UNDERWAY).exists()
-    return not (stages or replaying or open_.filter(state="running").exists())
+    return not (stages or running or replaying)
 
 
 @contextmanager
