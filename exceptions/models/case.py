@@ -14,8 +14,9 @@ from django_fsm import ConcurrentTransitionMixin, transition
 from exceptions.models.policy import SEVERITIES
 from exceptions.models.problem import Problem
 from exceptions.models.team import Team
-from exceptions.visible import OfCase, VisibleQuerySet
+from exceptions.visible import OfCase
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 # Needs a person, now.
 TO_DO = ("open", "in_progress", "reopened")

@@ -8,8 +8,9 @@ from django_fsm import transition
 
 from exceptions.models.policy import SEVERITIES
 from exceptions.models.team import Team
-from exceptions.visible import OfProblem, VisibleQuerySet
+from exceptions.visible import OfProblem
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 
 class Problem(StateRecord):

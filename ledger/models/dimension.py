@@ -9,7 +9,7 @@ from simple_history.models import HistoricalRecords
 from ledger.models.account import Account
 from ledger.models.effective import Effective, ends_after_start, overlaps
 from ledger.models.entity import LegalEntity
-from ledger.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class Dimension(models.Model):

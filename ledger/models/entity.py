@@ -11,8 +11,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from ledger.models.visible import VisibleQuerySet
 from q2c import money
+from q2c.visible import VisibleQuerySet
 
 
 def fiscal_year(day: dt.date, start_month: int) -> int:

@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from ledger.models.visible import VisibleQuerySet
 from q2c import money
+from q2c.visible import VisibleQuerySet
 
 
 class FxRate(models.Model):

@@ -10,8 +10,8 @@ from ledger.models.entity import LegalEntity
 from ledger.models.period import SUBLEDGERS, FiscalPeriod
 from ledger.models.posting_rule import PostingRuleLine
 from ledger.models.series import JOURNALS
-from ledger.models.visible import VisibleQuerySet
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 # What may still change on an entry that is no longer a draft; the database freezes everything else.
 MUTABLE = ("state", "document_number", "posted_reference", "posted_at", "superseded_by_id")

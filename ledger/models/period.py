@@ -10,8 +10,8 @@ from django_fsm import ConcurrentTransitionMixin, transition
 from simple_history.models import HistoricalRecords
 
 from ledger.models.entity import LegalEntity
-from ledger.models.visible import VisibleQuerySet
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 SUBLEDGERS = ("receivables", "revenue", "general")
 

@@ -19,7 +19,7 @@ from simple_history.models import HistoricalRecords
 
 from ledger.models.effective import Effective, ends_after_start, overlaps
 from ledger.models.entity import LegalEntity
-from ledger.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 # Most telling first: this is the order in which rules are compared.
 MATCH = ("entity", "product", "revenue_treatment", "kind", "tax_code", "currency", "event_type")

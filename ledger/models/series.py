@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from ledger.models.entity import LegalEntity
-from ledger.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 # journal → (its letter in numbers, what is booked in it)
 JOURNALS: dict[str, tuple[str, str]] = {

@@ -11,7 +11,7 @@ from simple_history.models import HistoricalRecords
 
 from q2c import clock, keys
 from q2c.models.connection import Connection
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 KEPT_DAYS = 7
 READ_EVERY_SYSTEM = "q2c.read_every_system"

@@ -6,7 +6,7 @@ import uuid
 
 from django.db import models
 
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class Attempt(models.Model):

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from q2c import clock, keys
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 KEPT_DAYS = 30
 _REMEMBER = """

@@ -14,7 +14,7 @@ from simple_history.models import HistoricalRecords
 from q2c.connectors import addresses, options, registry
 from q2c.connectors.ports import ConnectionConfig
 from q2c.models.fields import SecretJSONField
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class Connection(models.Model):

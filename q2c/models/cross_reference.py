@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class CrossReference(models.Model):

@@ -8,7 +8,7 @@ from django.db import models
 from simple_history.models import HistoricalRecords
 
 from q2c import clock
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class Customer(models.Model):

@@ -8,7 +8,7 @@ from django.db import models
 from q2c import keys
 from q2c.models.api_key import ApiKey
 from q2c.models.fields import RawJSONField
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class Event(models.Model):

@@ -8,8 +8,8 @@ from django_fsm import transition
 
 from q2c.models.event import Event
 from q2c.models.order import Order
-from q2c.models.visible import VisibleQuerySet
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 
 class Invoice(StateRecord):

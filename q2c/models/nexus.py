@@ -9,7 +9,7 @@ from django.db import models
 from simple_history.models import HistoricalRecords
 
 from q2c.models.effective import ends_after_it_begins
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class TaxNexus(models.Model):

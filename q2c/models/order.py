@@ -9,8 +9,8 @@ from django_fsm import transition
 
 from q2c.models.event import Event
 from q2c.models.fields import RawJSONField
-from q2c.models.visible import VisibleQuerySet
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 OPEN = ["received", "awaiting_approval", "accepted", "provisioning", "active"]
 

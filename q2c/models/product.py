@@ -10,7 +10,7 @@ from simple_history.models import HistoricalRecords
 
 from ledger.models import Dimension, DimensionValue
 from q2c.models.effective import ends_after_it_begins
-from q2c.models.visible import VisibleQuerySet
+from q2c.visible import VisibleQuerySet
 
 
 class Product(models.Model):

@@ -7,8 +7,8 @@ from django.db.models import Q
 from django_fsm import transition
 
 from q2c.models.event import Event
-from q2c.models.visible import VisibleQuerySet
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 OPEN = ("waiting", "running", "accepted", "unknown", "failed")
 DUE = ("waiting", "accepted", "unknown")

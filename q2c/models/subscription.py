@@ -6,8 +6,8 @@ from django.db import models
 from django_fsm import transition
 
 from q2c.models.order import Order
-from q2c.models.visible import VisibleQuerySet
 from q2c.states import StateField, StateRecord
+from q2c.visible import VisibleQuerySet
 
 
 class Subscription(StateRecord):

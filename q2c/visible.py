@@ -1,4 +1,4 @@
-"""The one place per noun through which its records reach pages and the API."""
+"""The one place through which records of every room reach pages and the API."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ def from_its_own(rows: Any, user: Any) -> Any:
 
 class VisibleQuerySet(models.QuerySet[Any]):
     """`Order.objects.visible_to(user)`: everything with the view right, nothing without; for the key of a system, what
-    it sent itself.
+    came of what it sent itself.
 
-    Rights per legal entity narrow it here, and only here.
+    `right` is another noun's where a record belongs to that. Rights per legal entity narrow it here, and only here.
     """
+
+    right = ""
 
     def visible_to(self, user: Any) -> Self:
         meta = self.model._meta
-        if user.is_active and user.has_perm(f"{meta.app_label}.view_{meta.model_name}"):
+        if user.is_active and user.has_perm(self.right or f"{meta.app_label}.view_{meta.model_name}"):
             return from_its_own(self, user)  # type: ignore[no-any-return]
         return self.none()
