@@ -11,8 +11,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from exceptions import search, tallies
 from exceptions.models import Case
 from ledger.models import JournalEntry
+from q2c.api.authentication import KeyHolder
 from q2c.engine import intake, run
 from q2c.engine.intake import Item, Sender
 from q2c.management.commands.make_api_key import DEFAULT_SCOPES
@@ -77,6 +79,37 @@ def test_a_key_reads_what_its_own_system_sent_unless_everybodys_was_chosen() -> 
     assert not any(trace[part] for part in ("found_as", "correlation_ids", "events", "orders", "invoices", "cases"))
     assert key.get("/api/v1/trace", q="SO-M").json()["orders"][0]["number"] == "SO-M"
     assert every.get("/api/v1/trace", q="SO-T").json()["orders"][0]["number"] == "SO-T"
+
+
+def _of_two_systems() -> None:
+    for system, amounts in (("webshop", ("DE", "2026-10", "EUR")), ("webshop2", ("JP", "2026-09", "JPY"))):
+        for row in ("in the books", "by itself"):
+            entity, period, currency = amounts
+            made(Case, source=system, reason="period_closed", entity=entity, period=period, currency=currency,
+                 amount_minor=700, business_key=f"{system} {row}", connection=f"erp-{entity}",
+                 document=f"D-{entity}")  # fmt: skip
+
+
+def test_a_wrong_filter_tells_a_key_nothing_of_another_system() -> None:
+    _of_two_systems()
+    scopes = ["exceptions.view_case"]
+    key, secret = ApiKey.make("webshop", scopes)
+    caller = Caller(secret)
+    for asked in search.KEYS:
+        for wrong in ("nope", "JP", "JPY"):
+            answer = caller.get("/api/v1/cases", q=f"{asked}:{wrong}").json()
+            told = json.dumps(answer).replace(f"{asked}:{wrong}", "")
+            assert not answer.get("results"), asked
+            assert not any(theirs in told for theirs in ("webshop2", "erp-JP", "2026-09", "D-JP", '"JP"')), told
+    holder, board = KeyHolder(key), KeyHolder(ApiKey.make("board", [*scopes, READ_EVERY_SYSTEM])[0])
+    for dimension, own, other in (("entity", "DE", "JP"), ("period", "2026-10", "2026-09"), ("currency", "EUR", "JPY")):
+        offered = [one.insert for one in search.complete(f"{dimension}:", len(dimension) + 1, holder)]
+        assert offered == [own]
+        assert tallies.counts(holder, dimension) == {own: 2}
+        assert tallies.counts(board, dimension) == {own: 2, other: 2}
+    stopped = [(row["entity"], row["cases"], row["amount_minor"]) for row in tallies.blocking(holder)]
+    assert stopped == [("DE", 2, 1400)]
+    assert {row["entity"] for row in tallies.blocking(board)} == {"DE", "JP"}
 
 
 def test_what_became_of_an_event(reader: Caller) -> None:
