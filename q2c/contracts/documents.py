@@ -1,18 +1,17 @@
 """Canonical documents: what a deal, an invoice and a journal are to q2c, whatever platform they come from.
 
-Frozen dataclasses. Amounts are minor units (`…_minor`, int) beside a currency code; quantities, unit prices and
-rates are decimals written as strings, since a unit price may be finer than the currency; days are ISO dates;
-an `…_on` end is the first day that no longer counts.
+Immutable. Amounts are minor units (`…_minor`, int) beside a currency code; quantities, unit prices and rates are
+decimals written as strings, since a unit price may be finer than the currency; days are ISO dates; an `…_on` end is the
+first day that no longer counts. They are Structs: read in less than half the time of dataclasses.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from q2c.money import EXPONENTS
 
@@ -48,8 +47,7 @@ Treatment = Literal["point_in_time", "ratable_daily", "ratable_monthly", "usage_
 TierModel = Literal["graduated", "volume"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     country: Country
     region: Text = ""
     city: Text = ""
@@ -57,8 +55,7 @@ class Address:
     line1: Text = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Party:
+class Party(Struct, frozen=True, kw_only=True):
     """A customer account as the sales platform knows it. `parent` is another party's key."""
 
     key: Key
@@ -70,8 +67,7 @@ class Party:
     email: Annotated[str, Meta(max_length=254, pattern=r"^[^\x00]*$")] = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PriceTier:
+class PriceTier(Struct, frozen=True, kw_only=True):
     """Up to and with `up_to` units (None: no end), each at `unit_price`, plus `flat_fee` once."""
 
     up_to: Quantity | None = None
@@ -79,8 +75,7 @@ class PriceTier:
     flat_fee: UnitPrice = "0"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Phase:
+class Phase(Struct, frozen=True, kw_only=True):
     """From `starts_on` until before `ends_on`, `quantity` units at `unit_price` per price period."""
 
     starts_on: dt.date
@@ -89,23 +84,20 @@ class Phase:
     unit_price: UnitPrice
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Billing:
+class Billing(Struct, frozen=True, kw_only=True):
     frequency: Frequency
     alignment: Alignment = "term_start"
     timing: Literal["in_advance", "in_arrears"] = "in_advance"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UsageTerms:
+class UsageTerms(Struct, frozen=True, kw_only=True):
     meter: Text = ""
     included_quantity: Quantity = "0"
     model: TierModel = "graduated"
     tiers: tuple[PriceTier, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderLine:
+class OrderLine(Struct, frozen=True, kw_only=True):
     """One product sold in one invoice group.
 
     amount_minor = Σ over phases (quantity × unit price × price periods in the phase) − discount_minor, exact.
@@ -130,8 +122,7 @@ class OrderLine:
     description: Text = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InvoiceGroup:
+class InvoiceGroup(Struct, frozen=True, kw_only=True):
     """What is invoiced together: one region, one legal entity, one bill-to, one currency."""
 
     key: Key
@@ -142,8 +133,7 @@ class InvoiceGroup:
     currency: Currency
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderDocument:
+class OrderDocument(Struct, frozen=True, kw_only=True):
     """A closed deal, complete enough to be billed and booked. OrderReceived carries it."""
 
     order_number: Key
@@ -160,8 +150,7 @@ class OrderDocument:
     description: Text = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InvoiceLine:
+class InvoiceLine(Struct, frozen=True, kw_only=True):
     line: Annotated[int, Meta(ge=1, le=9999)]
     product: Key
     kind: LineKind
@@ -175,8 +164,7 @@ class InvoiceLine:
     tax_code: Word = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InvoiceDocument:
+class InvoiceDocument(Struct, frozen=True, kw_only=True):
     """An invoice as the billing platform issued it. InvoiceIssued carries it.
 
     total_minor = Σ net + Σ tax. `order_number` and `group` tie it to the order it bills.
@@ -196,8 +184,7 @@ class InvoiceDocument:
     total_minor: Minor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JournalLine:
+class JournalLine(Struct, frozen=True, kw_only=True):
     """amount_minor > 0 is a debit, < 0 a credit; dimensions map dimension code → value code.
 
     `functional_minor` is what the entity's own books make of it, in the journal's functional currency.
@@ -212,8 +199,7 @@ class JournalLine:
     memo: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JournalDocument:
+class JournalDocument(Struct, frozen=True, kw_only=True):
     """A balanced journal as it is sent to a general ledger. `key` finds it there for ever."""
 
     key: str
@@ -228,8 +214,7 @@ class JournalDocument:
     functional_currency: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubscriptionCharge:
+class SubscriptionCharge(Struct, frozen=True, kw_only=True):
     """One product of a subscription over one phase, as billing is to bill it."""
 
     line: int
@@ -247,8 +232,7 @@ class SubscriptionCharge:
     description: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubscriptionDocument:
+class SubscriptionDocument(Struct, frozen=True, kw_only=True):
     """One invoice group of an accepted order, as it is provisioned in billing."""
 
     key: str
@@ -265,8 +249,7 @@ class SubscriptionDocument:
     payment_term_days: int = 30
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CustomerDocument:
+class CustomerDocument(Struct, frozen=True, kw_only=True):
     """A customer as it is created in billing or in an ERP. `parent` is the parent's key there."""
 
     key: str
@@ -280,8 +263,7 @@ class CustomerDocument:
     payment_term_days: int = 30
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaxRequest:
+class TaxRequest(Struct, frozen=True, kw_only=True):
     """What a tax estimate is asked for: lines are (line number, tax code, item code, net minor units)."""
 
     code: str
@@ -294,8 +276,7 @@ class TaxRequest:
     lines: tuple[tuple[int, str, str, int], ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaxEstimate:
+class TaxEstimate(Struct, frozen=True, kw_only=True):
     """tax_minor by line number; `by_jurisdiction` tells a person why."""
 
     tax_minor: int
@@ -303,8 +284,7 @@ class TaxEstimate:
     by_jurisdiction: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreditRequest:
+class CreditRequest(Struct, frozen=True, kw_only=True):
     """May this customer be sold this much more? `further` are (currency, minor units) of the same deal.
 
     `committed` are (currency, minor units) of deals of theirs that were accepted and are not billed yet.
@@ -319,8 +299,7 @@ class CreditRequest:
     committed: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreditDecision:
+class CreditDecision(Struct, frozen=True, kw_only=True):
     """In the currency asked in. Over `hard_limit_minor` nobody can approve.
 
     `requested_minor` is the whole deal, `committed_minor` what the request told as committed.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from q2c.contracts.documents import InvoiceDocument, Key, Minor, OrderDocument, Text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderFact:
+class OrderFact(Struct, frozen=True, kw_only=True):
     """OrderAccepted, OrderRejected, OrderCancelled."""
 
     order_id: str
@@ -17,8 +18,7 @@ class OrderFact:
     reason: Text = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CustomerSynced:
+class CustomerSynced(Struct, frozen=True, kw_only=True):
     """`account` exists in the platform behind `connection`, for this order."""
 
     order_id: str
@@ -27,8 +27,7 @@ class CustomerSynced:
     account: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubscriptionFact:
+class SubscriptionFact(Struct, frozen=True, kw_only=True):
     """SubscriptionProvisioned, SubscriptionActivated: one invoice group of an order in billing."""
 
     order_id: str
@@ -38,8 +37,7 @@ class SubscriptionFact:
     phase: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderCancelRequested:
+class OrderCancelRequested(Struct, frozen=True, kw_only=True):
     """A person or the sales platform asks that an order be undone."""
 
     order_number: Key
@@ -47,8 +45,7 @@ class OrderCancelRequested:
     reason: Text = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InvoiceFact:
+class InvoiceFact(Struct, frozen=True, kw_only=True):
     """PaymentDue, RevenueScheduled: what follows from a recorded invoice."""
 
     invoice_id: str
@@ -59,8 +56,7 @@ class InvoiceFact:
     due_on: dt.date | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JournalFact:
+class JournalFact(Struct, frozen=True, kw_only=True):
     """JournalReady, JournalPosted, JournalReversed."""
 
     journal_id: str
@@ -72,8 +68,7 @@ class JournalFact:
     document_number: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JournalReversalRequested:
+class JournalReversalRequested(Struct, frozen=True, kw_only=True):
     journal_id: str
     effective_on: dt.date
     reason: Text

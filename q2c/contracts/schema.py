@@ -1,4 +1,4 @@
-"""JSON Schemas of the inbound events, exported from the dataclasses, and their compiled validators.
+"""JSON Schemas of the inbound events, exported from the contracts, and their compiled validators.
 
 q2c/contracts/schemas/<Event>.v<version>.json are what upstream systems build against. `manage.py export_schemas`
 writes them; a test fails where they differ from the code. A changed payload is a new version.

@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import msgspec
 
 DEPTH_MAX = 32
 # No number of a document has more digits; longer ones only cost time.
@@ -50,21 +52,58 @@ class _Mark:
 
 def decode(body: bytes) -> Any:
     """The document, decimals as Decimal. Raises Faulty."""
-    text = _text(body)
-    deep = body.count(b"[") + body.count(b"{") > DEPTH_MAX
+    document = _at_once(body)
+    return _slowly(body) if document is _Odd else document
+
+
+def _at_once(body: bytes) -> Any:
+    """What a compiled reader makes of a sound document; _Odd where only a closer look can tell.
+
+    That reader takes a member that is there twice without a word: then what it read has fewer colons.
+    """
+    if b"\\u" in body:
+        return _Odd
     try:
-        document = _QUICK.decode(text)
-    except _Odd:
-        raise Faulty(*_found(_CAREFUL.decode(text), "")) from None
+        document = _DECODER.decode(body)
+        colons = _ENCODER.encode(document).count(b":")
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, _Odd):
+        return _Odd
+    return document if colons == body.count(b":") and not (_may_be_deep(body) and _is_deep(document)) else _Odd
+
+
+def _may_be_deep(body: bytes) -> bool:
+    return body.count(b"[") + body.count(b"{") > DEPTH_MAX
+
+
+def _is_deep(value: Any, depth: int = 0) -> bool:
+    if depth > DEPTH_MAX:
+        return True
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_is_deep(each, depth + 1) for each in inner if isinstance(each, dict | list))
+
+
+def _slowly(body: bytes) -> Any:
+    """The same by readers that can say what is wrong, and where."""
+    text = _text(body)
+    try:
+        document, odd = _careful(text)
     except json.JSONDecodeError as error:
         raise Faulty(_syntax(error)) from None
     except RecursionError:
         raise Faulty(_too_deep("")) from None
     except ValueError:
         raise Faulty(Fault(code="number_too_long", detail="A number has thousands of digits")) from None
-    if (deep or b"\\u" in body) and (found := list(_found(document, ""))):
+    if (odd or _may_be_deep(body) or b"\\u" in body) and (found := list(_found(document, ""))):
         raise Faulty(*found)
     return document
+
+
+def _careful(text: str) -> tuple[Any, bool]:
+    """The document, and whether there are marks in it."""
+    try:
+        return _QUICK.decode(text), False
+    except _Odd:
+        return _CAREFUL.decode(text), True
 
 
 def _text(body: bytes) -> str:
@@ -144,10 +183,18 @@ def _quick_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _quick_number(digits: str) -> Decimal:
-    number = Decimal(digits)
-    if len(digits) > DIGITS_MAX or abs(number.adjusted()) > EXPONENT_MAX:
+    number = _in_range(digits)
+    if number is None:
         raise _Odd
     return number
+
+
+def _in_range(digits: str) -> Decimal | None:
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:  # its exponent is no number that decimal can hold
+        return None
+    return number if len(digits) <= DIGITS_MAX and abs(number.adjusted()) <= EXPONENT_MAX else None
 
 
 def _odd(_: str) -> Any:
@@ -165,17 +212,17 @@ def _careful_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _careful_number(digits: str) -> Decimal | _Mark:
-    number = Decimal(digits)
-    if len(digits) > DIGITS_MAX or abs(number.adjusted()) > EXPONENT_MAX:
-        return _Mark(
-            Fault(
-                code="number_out_of_range",
-                detail=f"{digits[:60]} is out of range",
-                remedy="Send amounts as whole minor units, quantities and prices as text",
-                seen=digits[:60],
-            )
+    number = _in_range(digits)
+    if number is not None:
+        return number
+    return _Mark(
+        Fault(
+            code="number_out_of_range",
+            detail=f"{digits[:60]} is out of range",
+            remedy="Send amounts as whole minor units, quantities and prices as text",
+            seen=digits[:60],
         )
-    return number
+    )
 
 
 def _careful_constant(name: str) -> _Mark:
@@ -190,3 +237,5 @@ _QUICK = json.JSONDecoder(object_pairs_hook=_quick_object, parse_float=_quick_nu
 _CAREFUL = json.JSONDecoder(
     object_pairs_hook=_careful_object, parse_float=_careful_number, parse_constant=_careful_constant
 )
+_DECODER = msgspec.json.Decoder(float_hook=_quick_number)
+_ENCODER = msgspec.json.Encoder()

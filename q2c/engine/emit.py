@@ -21,7 +21,7 @@ from q2c.stages.verb import Fact, NewEvent, Part, Stage, Work
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incoming:
-    """A validated fact about to be stored. `raw` is its payload byte for byte, `payload` the decoded dataclass.
+    """A validated fact about to be stored. `raw` is its payload byte for byte, `payload` the decoded document.
 
     `envelope` is what stood around the payload, which was cut out at character `data_at`. `api_key` brought it,
     `sent_by` made that key or asked on a page: their primary keys. `called` is the journey as its sender named it.

@@ -59,7 +59,7 @@ def load(steps: Sequence[Step]) -> list[Work]:
 
 
 def fact_of(event: Event) -> Fact:
-    """The event with its payload as the canonical dataclass."""
+    """The event with its payload as the canonical document."""
     return Fact(
         id=event.id,
         type=event.type,

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from q2c import bulk, clock
 from q2c.contracts.documents import CreditRequest
 from q2c.reasons import Reason
@@ -89,7 +91,7 @@ def _changed(work: Work, now: Owing) -> str | None:
 
 def _told(credit: CreditRequest, there: Owing) -> CreditRequest:
     mine = sorted((currency, minor) for (payer, currency), minor in there.items() if payer == credit.customer)
-    return replace(credit, committed=tuple(mine))
+    return structs.replace(credit, committed=tuple(mine))
 
 
 def _add(work: Work, there: Owing) -> None:

@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
-    """An event as a stage sees it; `payload` is the canonical dataclass.
+    """An event as a stage sees it; `payload` is the canonical document.
 
     `api_key` brought it, `sent_by` made that key or asked on a page: their primary keys.
     """

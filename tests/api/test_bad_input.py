@@ -60,6 +60,8 @@ BAD: dict[str, tuple[bytes, int, str, str]] = {
     "Infinity": (raw("-Infinity"), 400, "not_a_number", "/data/term_months"),
     "1e400": (raw("1e400"), 400, "number_out_of_range", "/data/term_months"),
     "a very small number": (raw("1e-999999999"), 400, "number_out_of_range", "/data/term_months"),
+    "an exponent of many digits": (raw("1e99999999999999999999"), 400, "number_out_of_range", "/data/term_months"),
+    "NaN, and more after it": (b"NaN, 1", 400, "not_json", ""),
     "thousands of digits": (raw("9" * 5000), 400, "number_too_long", ""),
     "duplicate keys": (raw('12, "currency": "EUR"'), 400, "duplicate_key", "/data/currency"),
     "a duplicate id": (line()[:-1] + b', "id": "other"}', 400, "duplicate_key", "/id"),

@@ -6,11 +6,11 @@ The first version below names an account that is not the order's.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from msgspec.structs import replace
 
 from exceptions.models import Case
 from q2c import clock

@@ -6,11 +6,11 @@ DE01 sold ORD-1 to Acme in October 2026; it is 3 November.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from exceptions.models import Approval, Case
 from ledger import periods

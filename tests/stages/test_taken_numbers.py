@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from exceptions.models import Approval, Case
 from q2c import clock

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import datetime as dt
 import importlib
 import io
 from decimal import Decimal
 
+import msgspec
 import pytest
 from django.db import connection
 
@@ -46,8 +46,8 @@ def sold():
 
 def two_currencies(number: str, currency: str) -> None:
     emea, apac = make.order_document(number), make.order_document(number, region="APAC")
-    fees = (emea.lines[1], dataclasses.replace(apac.lines[1], line=3, unit_price="600000", amount_minor=600_000))
-    groups = (*emea.groups, dataclasses.replace(apac.groups[0], bill_to=emea.customer))
+    fees = (emea.lines[1], msgspec.structs.replace(apac.lines[1], line=3, unit_price="600000", amount_minor=600_000))
+    groups = (*emea.groups, msgspec.structs.replace(apac.groups[0], bill_to=emea.customer))
     make.deal(number, currency=currency, groups=groups, lines=fees)
     make.run("accept_order")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import re
 
+import msgspec
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -62,7 +62,7 @@ def test_the_controls_name_reasons_an_order_can_fail_by():
 def test_a_failed_control_says_what_where_and_what_to_do(client):
     make.company()
     line = make.order_document("O-4").lines[0]
-    make.deal("O-4", lines=(dataclasses.replace(line, product="NOPE"),))
+    make.deal("O-4", lines=(msgspec.structs.replace(line, product="NOPE"),))
     make.run("accept_order")
     client.force_login(boss())
     text = page(client, f"/orders/{Order.objects.get().id}")
@@ -114,7 +114,7 @@ def test_what_a_control_finds_under_a_name_of_its_own_is_shown_by_its_policys_ti
 def test_names_from_outside_are_text_not_markup(client):
     make.company()
     group = InvoiceGroup(key="<b>", region="EMEA", bill_to="A-1", ship_to=make.Address(country="DE"), currency="EUR")
-    line = dataclasses.replace(
+    line = msgspec.structs.replace(
         make.order_document("O-6").lines[1], group="<b>", description="<script>alert(1)</script>"
     )
     make.deal("O-6", customer="<img src=x>", customer_key="A-1", groups=(group,), lines=(line,))

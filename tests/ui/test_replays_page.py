@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -94,7 +94,7 @@ def test_pressed_twice_it_is_sent_once_and_said_so(client: Any, company: Any, st
 def test_an_order_that_passes_goes_on_and_the_page_says_so(client: Any) -> None:
     make.company()
     line = make.order_document("O-4").lines[0]
-    make.deal("O-4", lines=(dataclasses.replace(line, product="NOPE"),))
+    make.deal("O-4", lines=(msgspec.structs.replace(line, product="NOPE"),))
     make.run("accept_order")
     stuck = Case.objects.get()
     rosa = boss()

@@ -1,4 +1,4 @@
-"""manage.py export_schemas [--check]: write the JSON Schemas of the inbound events from the dataclasses."""
+"""manage.py export_schemas [--check]: write the JSON Schemas of the inbound events from the contracts."""
 
 from __future__ import annotations
 

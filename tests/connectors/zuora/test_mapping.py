@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from q2c.connectors.zuora import invoices, numbers
 from q2c.connectors.zuora.invoices import Unmappable, instant, invoice_of, ties_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from q2c.connectors.netsuite.client import NetSuite
 from q2c.connectors.outcomes import Blocker, Lookup, Outcome, Rejected, Unavailable

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from q2c.connectors.outcomes import Lookup, Outcome, Rejected
 from q2c.connectors.ports import ConnectionConfig
