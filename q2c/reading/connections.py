@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
 from q2c.models import Breaker, Connection, PollCursor
-from q2c.reading import steps
+from q2c.reading import held, steps
 from q2c.reading.steps import Standing
 
 _LAST = """
@@ -32,7 +32,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One active platform. `state` up | down; `waiting` steps are due or on their way, `failed` need a person."""
+    """One active platform. `state` up | down; `waiting` steps are due or on their way, `failed` need a person.
+
+    `held` of those that wait are behind another step, whatever the platform does.
+    """
 
     connection: Connection
     state: str
@@ -42,15 +45,19 @@ class Health:
     waiting: int
     failed: int
     oldest: dt.datetime | None
+    held: int = 0
 
 
-def health(user: Any, standing: Sequence[Standing] | None = None) -> list[Health]:
-    """Every active platform that the user may see, those that are down first; four statements."""
+def health(
+    user: Any, standing: Sequence[Standing] | None = None, behind: Mapping[tuple[str, str], int] | None = None
+) -> list[Health]:
+    """Every active platform that the user may see, those that are down first; five statements."""
     seen = list(Connection.objects.visible_to(user).filter(active=True).defer("credentials").order_by("name"))
     if not seen:
         return []
     names = [one.name for one in seen]
     found = steps.standing(user) if standing is None else standing
+    waits = held.counts(user) if behind is None else behind
     breakers = {row.connection: row for row in Breaker.objects.filter(connection__in=names)}
     polled = {row.connection: row for row in PollCursor.objects.filter(connection__in=names)}
     with connection.cursor() as cursor:
@@ -70,6 +77,7 @@ def health(user: Any, standing: Sequence[Standing] | None = None) -> list[Health
                 waiting=sum(s.due for s in mine if s.state != "failed"),
                 failed=sum(s.steps for s in mine if s.state == "failed"),
                 oldest=steps.oldest(mine),
+                held=sum(number for (_, name), number in waits.items() if name == one.name),
             )
         )
     return sorted(rows, key=lambda row: (row.state != "down", row.connection.service, row.connection.name))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from q2c.reading import steps, tallies
+from q2c.reading import held, steps, tallies
 from q2c.reading.steps import Standing
 from q2c.reading.tallies import Count
 from q2c.stages import STAGES
@@ -59,7 +59,10 @@ _PAID = ("partly_paid", "paid")
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A leg with its figures. `sums` are of what is under way, as (minor units, currency); `failed` needs a person."""
+    """A leg with its figures. `sums` are of what is under way, as (minor units, currency); `failed` needs a person.
+
+    `held` steps are due and wait behind another one.
+    """
 
     leg: Leg
     counts: list[tuple[str, int]]
@@ -67,28 +70,36 @@ class Station:
     failed: int
     oldest: dt.datetime | None
     trend: list[int]
+    held: int = 0
     # What failed, where it is none of those counted.
     apart: list[tuple[int, str]] = field(default_factory=list)
 
 
-def stations(user: Any, standing: Sequence[Standing] | None = None) -> list[Station]:
-    """The legs whose records the user may see. Cash appears with the first money that came in. Three statements."""
+def stations(
+    user: Any, standing: Sequence[Standing] | None = None, behind: Mapping[tuple[str, str], int] | None = None
+) -> list[Station]:
+    """The legs whose records the user may see. Cash appears with the first money that came in. Four statements."""
     counted = tallies.counts(user)
     found = steps.standing(user) if standing is None else standing
-    shown = [_station(user, leg, counted[leg.noun], _at(leg, found)) for leg in LEGS if leg.noun in counted]
+    waits = held.by_stage(held.counts(user) if behind is None else behind)
+    shown = [_station(user, leg, counted[leg.noun], _at(leg, found), waits) for leg in LEGS if leg.noun in counted]
     invoices = counted.get("invoice")
     if invoices and any(invoices.by_state.get(state) for state in _PAID):
         leg = Leg("Cash", "invoice", _PAID, ("partly_paid",))
-        shown.append(_station(user, leg, Count(invoices.by_state, invoices.sums), ()))
+        shown.append(_station(user, leg, Count(invoices.by_state, invoices.sums), (), {}))
     return shown
 
 
 def _at(leg: Leg, standing: Sequence[Standing]) -> list[Standing]:
     """The open steps of the stages that stand behind a leg."""
-    return [one for one in standing if one.stage in STAGES and STAGES[one.stage].station == leg.noun]
+    return [one for one in standing if _stands(one.stage, leg)]
 
 
-def _station(user: Any, leg: Leg, count: Count, standing: Sequence[Standing]) -> Station:
+def _stands(stage: str, leg: Leg) -> bool:
+    return stage in STAGES and STAGES[stage].station == leg.noun
+
+
+def _station(user: Any, leg: Leg, count: Count, standing: Sequence[Standing], waits: Mapping[str, int]) -> Station:
     return Station(
         leg=leg,
         counts=[(state, count.by_state[state]) for state in leg.states if count.by_state.get(state)],
@@ -96,5 +107,6 @@ def _station(user: Any, leg: Leg, count: Count, standing: Sequence[Standing]) ->
         apart=steps.stopped_worth(user, {one.stage for one in standing}) if leg.apart and standing else [],
         failed=sum(one.steps for one in standing if one.state == "failed"),
         oldest=steps.oldest(standing),
+        held=sum(number for stage, number in waits.items() if _stands(stage, leg)),
         trend=list(count.by_day.values()) if any(count.by_day.values()) else [],
     )

@@ -40,10 +40,12 @@ class Followed:
 
 @dataclass(slots=True)
 class Counts:
-    """Over everything that followed from one replay."""
+    """Over everything that followed from one replay. `stuck` of what is held waits for something that stopped."""
 
     done: int = 0
     underway: int = 0
+    held: int = 0
+    stuck: int = 0
     stopped: int = 0
     later: int = 0
     documents: int = 0
@@ -85,9 +87,25 @@ def of(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, Journey]:
         case = cases.get(step.id)
         shown = case if step.state == "failed" else None
         front = fronts.get(step.id)
-        tone = "quiet" if front and front.step and front.step.state == "failed" else tone_of(step)
+        tone = _held_tone(front, step)
         journeys[origin[step.id]].steps.append(Followed(step, tone, shown, entries.get(step.id), front))
     return journeys
+
+
+def itself(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, Journey]:
+    """Step id → the step alone, of those that are held: what was sent again and waits for another one."""
+    found = list(steps)
+    fronts = held.in_front(user, found)
+    return {
+        step.id: Journey([Followed(step, _held_tone(fronts[step.id], step), None, None, fronts[step.id])])
+        for step in found
+        if step.id in fronts
+    }
+
+
+def _held_tone(front: held.Front | None, step: Step) -> str:
+    """Behind what has stopped it does not move."""
+    return "quiet" if front and front.step and front.step.state == "failed" else tone_of(step)
 
 
 def tone_of(step: Step) -> str:
@@ -147,22 +165,24 @@ def _entries(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, JournalEntry]:
     return living
 
 
-_COUNTS = """
-WITH RECURSIVE chain(id, event_id, key, correlation_id, state, attempts, next_at, document, depth) AS (
-  SELECT s.id, s.event_id, s.key, s.correlation_id, s.state, s.attempts, s.next_at, s.document, 0
+_COUNTS = f"""
+WITH RECURSIVE chain(id, event_id, key, correlation_id, state, attempts, next_at, document, order_key, seq, depth) AS (
+  SELECT s.id, s.event_id, s.key, s.correlation_id, s.state, s.attempts, s.next_at, s.document, s.order_key, s.seq, 0
   FROM exceptions_replayitem i JOIN q2c_step s ON s.id = i.step_id
   WHERE i.batch_id = %(batch)s AND i.outcome = 'confirmed'
   UNION
-  SELECT n.id, n.event_id, n.key, n.correlation_id, n.state, n.attempts, n.next_at, n.document, c.depth + 1
+  SELECT n.id, n.event_id, n.key, n.correlation_id, n.state, n.attempts, n.next_at, n.document, n.order_key, n.seq,
+         c.depth + 1
   FROM chain c
   JOIN q2c_event e ON e.correlation_id = c.correlation_id AND e.causation_id = c.event_id AND e.source = 'q2c'
     AND split_part(e.source_id, ':', 1) = c.key
   JOIN q2c_step n ON n.event_id = e.id
   WHERE c.depth < %(depth)s)
-SELECT CASE WHEN state IN ('done', 'abandoned') THEN 'done' WHEN state = 'failed' THEN 'stopped'
-            WHEN state = ANY(%(moving)s) OR attempts > 0 OR next_at <= %(soon)s THEN 'underway' ELSE 'later' END,
-       count(*), count(*) FILTER (WHERE document <> '')
-FROM chain WHERE depth > 0 GROUP BY 1
+SELECT CASE WHEN s.state IN ('done', 'abandoned') THEN 'done' WHEN s.state = 'failed' THEN 'stopped'
+            WHEN f.state IS NOT NULL THEN 'held'
+            WHEN s.state = ANY(%(moving)s) OR attempts > 0 OR next_at <= %(soon)s THEN 'underway' ELSE 'later' END,
+       count(*), count(*) FILTER (WHERE document <> ''), count(*) FILTER (WHERE f.state = 'failed')
+FROM chain s LEFT JOIN LATERAL {held.FRONT_STATE} f ON true WHERE depth > 0 GROUP BY 1
 """
 
 
@@ -171,10 +191,12 @@ def counts(user: Any, batch_id: uuid.UUID) -> Counts:
     found = Counts()
     if not (user.is_active and user.has_perm("q2c.view_step")):
         return found
-    soon = clock.now() + clock.seconds(SOON_S)
+    now = clock.now()
+    given: dict[str, Any] = {"batch": batch_id, "depth": DEPTH_MAX, "moving": list(_MOVING), "now": now}
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, {"batch": batch_id, "depth": DEPTH_MAX, "moving": list(_MOVING), "soon": soon})
-        for name, number, documents in cursor.fetchall():
+        cursor.execute(_COUNTS, given | {"soon": now + clock.seconds(SOON_S)})
+        for name, number, documents, stuck in cursor.fetchall():
             setattr(found, name, int(number))
             found.documents += int(documents)
+            found.stuck += int(stuck)
     return found

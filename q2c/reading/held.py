@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,15 @@ WHERE s.id = ANY(%s::uuid[]) AND s.state = 'waiting'
 # Only what would be at work by now, were it not for the one in front.
 _DUE = "FROM q2c_step s WHERE s.state = 'waiting' AND s.order_key <> '' AND s.next_at <= %s"
 HELD = f"{_DUE} AND EXISTS (SELECT 1 FROM q2c_step e WHERE {IN_FRONT})"
+_LISTED = f"SELECT s.id {HELD} ORDER BY s.next_at, s.seq LIMIT %s"
+# The state of what stands in front of s, where s is held.
+FRONT_STATE = f"""(SELECT e.state FROM q2c_step e WHERE s.state = 'waiting' AND s.next_at <= %(now)s AND {IN_FRONT}
+                   ORDER BY e.seq LIMIT 1)"""
+_SENT = f"""
+SELECT i.batch_id, count(f.state), count(*) FILTER (WHERE f.state = 'failed')
+FROM exceptions_replayitem i JOIN q2c_step s ON s.id = i.step_id JOIN LATERAL {FRONT_STATE} f ON true
+WHERE i.batch_id = ANY(%(batches)s::uuid[]) AND i.outcome = 'sent' GROUP BY 1
+"""
 
 _STANDS = {
     "waiting": "waits itself", "running": "is under way", "failed": "stopped",
@@ -78,10 +87,41 @@ def in_front(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, Front]:
     return {held: Front(seen.get(front), of_step.get(front), earlier) for held, front, earlier in rows}
 
 
-def by_stage(user: Any) -> dict[str, int]:
-    """Stage → how many of its steps are due and held."""
-    if not (user.is_active and user.has_perm("q2c.view_step")):
+def counts(user: Any) -> dict[tuple[str, str], int]:
+    """(stage, connection) → how many of its steps are due and held."""
+    if not _may_see(user):
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT s.stage, count(*) {HELD} GROUP BY 1", [clock.now()])
-        return dict(cursor.fetchall())
+        cursor.execute(f"SELECT s.stage, s.connection, count(*) {HELD} GROUP BY 1, 2", [clock.now()])
+        return {(stage, name): number for stage, name, number in cursor.fetchall()}
+
+
+def by_stage(counted: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """The same by stage alone."""
+    sums: dict[str, int] = {}
+    for (stage, _), number in counted.items():
+        sums[stage] = sums.get(stage, 0) + number
+    return sums
+
+
+def listed(user: Any, most: int) -> list[tuple[Step, Front]]:
+    """What is held, longest due first, each with what holds it."""
+    if not _may_see(user):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_LISTED, [clock.now(), most])
+        ids = [row[0] for row in cursor.fetchall()]
+    steps = list(Step.objects.visible_to(user).filter(id__in=ids).order_by("next_at", "seq")) if ids else []
+    fronts = in_front(user, steps)
+    return [(step, fronts[step.id]) for step in steps if step.id in fronts]
+
+
+def of_replays(batches: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+    """Replay → how many of what it sent is held, and how many of these behind what has stopped."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SENT, {"now": clock.now(), "batches": list(batches)})
+        return {batch: (number, stuck) for batch, number, stuck in cursor.fetchall() if number}
+
+
+def _may_see(user: Any) -> bool:
+    return bool(user.is_active and user.has_perm("q2c.view_step"))

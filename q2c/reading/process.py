@@ -26,7 +26,7 @@ class Row:
 
 def rows(user: Any) -> list[Row]:
     """Every stage in the order of the table; counts only with the right to see steps. Three statements."""
-    standing, later, behind = steps.standing(user), steps.later(user), held.by_stage(user)
+    standing, later, behind = steps.standing(user), steps.later(user), held.by_stage(held.counts(user))
     return [
         Row(
             stage,

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from q2c.reading import attention, close, connections, flow, steps
+from q2c.reading import attention, close, connections, flow, held, steps
 from q2c.ui import links
 from q2c.ui.parts import Stage, by_currency
 from q2c.ui.rights import right
@@ -43,11 +43,13 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def _live(user: Any) -> dict[str, Any]:
-    standing = steps.standing(user)
-    stations = flow.stations(user, standing)
+    standing, behind = steps.standing(user), held.counts(user)
+    stations = flow.stations(user, standing, behind)
     return {
         "stages": [_stage(one) for one in stations],
-        "connections": connections.health(user, standing),
+        "connections": connections.health(user, standing, behind),
+        "held": sum(behind.values()),
+        "process": links.to("process"),
         "anything": any(one.counts for one in stations) or bool(standing),
         "here": links.to("control-tower"),
     }
@@ -82,6 +84,7 @@ def _stage(one: flow.Station) -> Stage:
         trend=one.trend,
         noun=one.leg.noun,
         note=_note(one),
+        held=one.held,
         trouble=one.failed,
         trouble_as=one.leg.apart or "failed",
         trouble_worth=by_currency(one.apart),

@@ -42,8 +42,8 @@ class Chip:
 class Stage:
     """One station of the flow. `counts` are (state, how many), in the order of the flow; `amounts` what is under way.
 
-    `trouble` says how many need a person, `trouble_as` what they are; `trouble_worth` what they are about, where they
-    are none of those counted.
+    `held` steps wait behind another one. `trouble` says how many need a person, `trouble_as` what they are;
+    `trouble_worth` what they are about, where they are none of those counted.
     """
 
     label: str
@@ -54,6 +54,7 @@ class Stage:
     trend: Sequence[int] = ()
     noun: str = "step"
     note: str = ""
+    held: int = 0
     trouble: int = 0
     trouble_as: str = "failed"
     trouble_worth: Sequence[Any] = ()

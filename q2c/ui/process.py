@@ -7,7 +7,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from q2c.reading import process
+from q2c.models import Step
+from q2c.reading import held, process
+from q2c.reading.coming import does
 from q2c.reading.process import Row
 from q2c.ui import links
 from q2c.ui.charts import Box
@@ -17,12 +19,20 @@ from q2c.ui.rights import right
 _TONES = (("failed", "bad"), ("unknown", "warn"), ("running", "busy"), ("accepted", "busy"), ("waiting", "busy"))
 
 
+_HELD_SHOWN = 50
+
+
 @right("q2c.view_step")
 def show(request: HttpRequest) -> HttpResponse:
     rows = process.rows(request.user)
+    behind = sum(row.held for row in rows)
+    waiting = held.listed(request.user, _HELD_SHOWN) if behind else []
     context = {
         "boxes": [_box(row) for row in rows],
         "rows": [_shown(row) for row in rows],
+        "behind": behind,
+        "held": [_held(request.user, step, front) for step, front in waiting],
+        "held_more": max(0, behind - len(waiting)),
         "events": sorted({event for row in rows for event in (*row.stage.on, *row.stage.emits)}),
     }
     return render(request, "process/page.html", context)
@@ -40,6 +50,19 @@ def _box(row: Row) -> Box:
         count=sum(row.counts.values()),
         tone=tone,
     )
+
+
+def _held(user: Any, step: Step, front: held.Front) -> dict[str, Any]:
+    """A held step, where its journey can be seen, and the case that has to end first."""
+    return {
+        "step": step,
+        "what": does(step.stage)[:1].upper() + does(step.stage)[1:],
+        "journey": links.to("trace", q=step.business_key or str(step.correlation_id))
+        if user.has_perm("q2c.view_event")
+        else "",
+        "front": front,
+        "case": links.to("case", front.case.id) if front.case else "",
+    }
 
 
 def _shown(row: Row) -> dict[str, Any]:

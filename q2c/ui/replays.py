@@ -20,7 +20,7 @@ from exceptions.models.case import REPLAYABLE
 from q2c.engine import desk
 from q2c.models import Step
 from q2c.money import Money
-from q2c.reading import followed
+from q2c.reading import followed, held
 from q2c.reading.keys_there import keys_there
 from q2c.stages.post_journal import journals_of
 from q2c.ui import links, lists, parts, story
@@ -42,8 +42,18 @@ def replays(request: HttpRequest) -> HttpResponse:
     seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by", "sent_by")
     page = lists.page_of(request, seen, {"created": "created_at"}, "-created", rows=ROWS)
     counts = batches.counts([batch.id for batch in page])
-    rows = [(batch, worth(batch), became(batch, counts[batch.id]), counts[batch.id]) for batch in page]
+    waits = held.of_replays([batch.id for batch in page])
+    rows = [
+        (batch, worth(batch), became(batch, counts[batch.id]), _apart(counts[batch.id], waits.get(batch.id)))
+        for batch in page
+    ]
     return render(request, "replays/replays.html", {"page": page, "rows": rows})
+
+
+def _apart(counts: Mapping[str, int], waits: tuple[int, int] | None) -> dict[str, int]:
+    """Counts by outcome, with what was sent and is held behind another step told apart from what is on its way."""
+    behind, stuck = waits or (0, 0)
+    return {**counts, "on_its_way": counts.get("sent", 0) - behind, "held": behind, "stuck": stuck}
 
 
 def worth(batch: ReplayBatch) -> list[Money]:
@@ -93,9 +103,11 @@ def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
     elif outcome in OUTCOMES:
         items = items.filter(outcome=outcome)
     page = lists.page_of(request, items, {"ordinal": "ordinal"}, "ordinal", rows=ROWS)
-    through = [item.step_id for item in page if item.outcome == "confirmed"]
-    steps = list(Step.objects.visible_to(request.user).filter(id__in=through))
-    journeys = followed.of(request.user, steps)
+    seen = Step.objects.visible_to(request.user)
+    steps = list(seen.filter(id__in=[item.step_id for item in page if item.outcome == "confirmed"]))
+    sent = [item.step_id for item in page if item.outcome == "sent"]
+    waits = followed.itself(request.user, seen.filter(id__in=sent, state="waiting")) if sent else {}
+    journeys = waits | followed.of(request.user, steps)
     after = {step_id: story.followed(journey) for step_id, journey in journeys.items()}
     documents = _documents(request.user, steps)
     rows = [
@@ -139,6 +151,7 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
     """How a replay stands: its dry run, its progress, what followed, its filters."""
     now = batches.progress(batch)
     unknown, sent = now.items.get("unknown", 0), now.items.get("sent", 0)
+    apart = _apart(now.items, held.of_replays([batch.id]).get(batch.id))
     # Cases of a dry run may end, or go out otherwise, while it waits.
     queued = batch.items.filter(outcome="queued", case__state__in=REPLAYABLE)
     looked = queued.aggregate(
@@ -158,18 +171,26 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
         # Nothing would go through: sending it wants a second thought.
         "hopeless": left > 0 and looked["fails"] > 0 and not looked["passes"] and not looked["unseen"],
         "counts": now.items,
-        "on_its_way": sent,
+        "apart": apart,
         "after": after,
         # Through with its own steps it is watched on, until what followed stands still too.
-        "moving": moving or after.underway > 0,
+        "moving": moving or after.underway > 0 or after.held > after.stuck,
         "work": parts.Progress(
             # What was left out, at first or since, has nothing to come to.
             label=f"R-{batch.number}", total=sum(now.items.values()) - now.items.get("skipped", 0),
             done=now.items.get("confirmed", 0), failed=now.items.get("failed_again", 0), unknown=unknown,
             state=became(batch, now.items) if not moving else "running", url="",
-            note=f"{number(sent)} sent, not confirmed yet" if sent else "",
+            note=_note(apart),
         ),
     }  # fmt: skip
+
+
+def _note(apart: Mapping[str, int]) -> str:
+    """What is out and has come to nothing yet."""
+    said = [f"{number(apart['on_its_way'])} sent, not confirmed yet"] if apart["on_its_way"] else []
+    if apart["held"]:
+        said.append(f"{number(apart['held'])} held behind another step")
+    return ", ".join(said)
 
 
 def _impact(batch: ReplayBatch) -> list[parts.JournalPreview]:

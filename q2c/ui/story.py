@@ -39,7 +39,7 @@ def followed(journey: Journey) -> list[dict[str, Any]]:
     return [
         {
             "tone": one.tone,
-            "icon": "circle-check" if one.tone == "good" else _ICONS[one.tone],
+            "icon": "circle-check" if one.tone == "good" else "hourglass" if one.front else _ICONS[one.tone],
             "what": does(one.step.stage)[:1].upper() + does(one.step.stage)[1:],
             "step": one.step,
             "entry": one.entry,
