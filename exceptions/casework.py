@@ -123,9 +123,11 @@ def snooze(
 ) -> Done:
     """Out of the queue until a time, until the blocker goes away, or whichever comes first. The clock stands still."""
     if until is None and not until_blocker:
-        raise NotPossible("Say until when, or until the blocker is gone")
+        raise NotPossible("Say until when, or until the blocker is gone", "until", "Send until, or until_blocker: true")
     if until is not None and (until.tzinfo is None or until <= clock.now()):
-        raise NotPossible("That time has passed; choose a later one")
+        raise NotPossible(
+            "That time has passed; choose a later one", "until", f"Later than {clock.now():%Y-%m-%dT%H:%MZ}"
+        )
     with _working(user, case_ids, "snooze cases", TO_DO, why=why) as (cases, result):
         fit = [case for case in cases if until is not None or case.blocker_type]
         for case in cases:

@@ -18,7 +18,7 @@ from exceptions.done import Done
 from exceptions.models import Case, CaseEvent
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
-from q2c.api.records import Records, instants
+from q2c.api.records import Records, instants, tellable
 from q2c.engine import decisions, desk
 
 _QUERY = [
@@ -85,6 +85,13 @@ class RedateSerializer(serializers.Serializer):
     why = serializers.CharField(max_length=1000)
 
 
+class SnoozeSerializer(WhySerializer):
+    """Until an instant, until what blocks it is gone, or whichever comes first."""
+
+    until = serializers.DateTimeField(required=False, allow_null=True, default=None, validators=[tellable])
+    until_blocker = serializers.BooleanField(required=False, default=False)
+
+
 class ReplaySerializer(serializers.Serializer):
     """The replay that was sent; what became of it is on the case."""
 
@@ -117,6 +124,8 @@ class Cases(Records):
         "redate": "ledger.redate_journalentry",
         "claim": rights.WORK,
         "comment": rights.WORK,
+        "snooze": rights.WORK,
+        "wake": rights.WORK,
         "replay": rights.REPLAY,
     }
 
@@ -169,6 +178,23 @@ class Cases(Records):
         case, given = self.get_object(), CommentSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         _done(casework.comment(person_of(request.user, rights.WORK), [case.id], given.validated_data["text"]))
+        return self._answer(case)
+
+    @extend_schema(request=SnoozeSerializer, responses=CaseSerializer)
+    @action(detail=True, methods=["post"])
+    def snooze(self, request: Any, pk: str) -> Response:
+        """Out of the queue for a while; its service level stands still meanwhile."""
+        case, given = self.get_object(), SnoozeSerializer(data=request.data or {})
+        given.is_valid(raise_exception=True)
+        _done(casework.snooze(person_of(request.user, rights.WORK), [case.id], **given.validated_data))
+        return self._answer(case)
+
+    @extend_schema(request=None, responses=CaseSerializer)
+    @action(detail=True, methods=["post"])
+    def wake(self, request: Any, pk: str) -> Response:
+        """Back into the queue, before its time."""
+        case = self.get_object()
+        _done(casework.wake(person_of(request.user, rights.WORK), [case.id]))
         return self._answer(case)
 
     @extend_schema(request=WhySerializer, responses={202: ReplaySerializer})

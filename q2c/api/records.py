@@ -75,12 +75,12 @@ def days(column: str) -> tuple[filters.DateFilter, filters.DateFilter]:
 def instants(column: str) -> tuple[filters.IsoDateTimeFilter, filters.IsoDateTimeFilter]:
     """Filters `…_from` and `…_before` on an instant."""
     return (
-        filters.IsoDateTimeFilter(column, "gte", help_text="This instant or later", validators=[_tellable]),
-        filters.IsoDateTimeFilter(column, "lt", help_text="Before this instant", validators=[_tellable]),
+        filters.IsoDateTimeFilter(column, "gte", help_text="This instant or later", validators=[tellable]),
+        filters.IsoDateTimeFilter(column, "lt", help_text="Before this instant", validators=[tellable]),
     )
 
 
-def _tellable(instant: dt.datetime) -> None:
+def tellable(instant: dt.datetime) -> None:
     if not clock.is_tellable(instant):
         raise ValidationError("Send an instant of the years 1900 to 9000.", code="invalid")
 

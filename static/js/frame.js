@@ -54,6 +54,13 @@ document.addEventListener("click", (event) => {
   if (refused) event.preventDefault();
 });
 
+// A dialog of a selection asks by its button, so that what is refused is told inside it, once its fields are in order.
+document.addEventListener("submit", (event) => {
+  if (event.submitter?.getAttribute("hx-trigger") !== "send" || !window.htmx) return;
+  event.preventDefault();
+  window.htmx.trigger(event.submitter, "send");
+});
+
 // Blanks alone are no reason: said in the dialog, where what was typed stays.
 document.addEventListener("input", (event) => {
   const field = event.target;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.test import Client
 from exceptions import search, tallies
 from exceptions.models import Case
 from ledger.models import JournalEntry
+from q2c import clock
 from q2c.api.authentication import KeyHolder
 from q2c.engine import intake, run
 from q2c.engine.intake import Item, Sender
@@ -254,6 +256,35 @@ def test_people_work_cases_with_their_own_rights() -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(get_user_model().objects.get())
     assert strict.post(f"/api/v1/cases/{case.id}/claim").status_code == 403
+
+
+def test_a_case_is_snoozed_and_woken_and_never_into_the_past() -> None:
+    taken()
+    run.drain("accept_order")
+    case = Case.objects.get()
+    client = acting(person("view_case", "work_case"))
+    path = f"/api/v1/cases/{case.id}"
+    now = clock.now()
+    for given, detail in (
+        ({"until": (now - dt.timedelta(minutes=1)).isoformat()}, "That time has passed; choose a later one"),
+        ({}, "Say until when, or until the blocker is gone"),
+    ):
+        refused = client.post(f"{path}/snooze", given, content_type="application/json")
+        (fault,) = refused.json()["errors"]
+        assert (refused.status_code, fault["pointer"], fault["detail"]) == (422, "/until", detail)
+        assert fault["remedy"]
+    for wrong in ("soon", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+12:00", 7):
+        refused = client.post(f"{path}/snooze", {"until": wrong}, content_type="application/json")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/until"), wrong
+    assert Case.objects.get().state == "open"
+    later = {"until": (now + dt.timedelta(days=1)).isoformat(), "why": "sales is on holiday"}
+    assert client.post(f"{path}/snooze", later, content_type="application/json").json()["state"] == "snoozed"
+    assert Case.objects.get().snoozed_until == now + dt.timedelta(days=1)
+    assert "sales is on holiday" in Case.objects.get().events.get(kind="snoozed").text
+    again = client.post(f"{path}/snooze", later, content_type="application/json")
+    assert (again.status_code, again.json()["detail"]) == (409, f"{case.shown} is snoozed")
+    assert client.post(f"{path}/wake").json()["state"] == "open"
+    assert client.post(f"{path}/wake").status_code == 409
 
 
 def test_a_key_works_cases_only_for_the_person_who_made_it(reader: Caller) -> None:

@@ -126,6 +126,22 @@ def test_a_snooze_in_the_past_is_refused_in_its_dialog(company: Any, mia: Any) -
     assert case_of("INV-1").state == "snoozed"
 
 
+def test_of_a_selection_too(company: Any, mia: Any) -> None:
+    """The dialogs of a selection share its form; each answers inside itself, and the button asks."""
+    case = refused(company)
+    text = page(mia, "/queue")
+    for name in ("bulk-assign", "bulk-snooze", "bulk-comment", "bulk-close"):
+        dialog = text.split(f'id="{name}"')[1].split("</dialog>")[0]
+        assert f'id="{name}-refusal" role="alert"' in dialog and f'hx-target="#{name}-refusal"' in dialog
+        assert 'hx-post="/queue/act" hx-trigger="send"' in dialog
+    given = {"verb": "snooze", "scope": "chosen", "id": [str(case.id)], "back": "/queue?q=INV-1"}
+    answer = signed_in(mia).post("/queue/act", given | {"until": "2020-01-01T09:00"}, headers={"HX-Request": "true"})
+    assert answer.status_code == 422 and "That time has passed; choose a later one." in answer.content.decode()
+    answer = signed_in(mia).post("/queue/act", given | {"hours": "4"}, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, "/queue?q=INV-1")
+    assert case_of("INV-1").state == "snoozed"
+
+
 def test_who_had_begun_goes_on_when_it_wakes(company: Any, mia: Any) -> None:
     case = refused(company)
     casework.claim(mia, [case.id])
