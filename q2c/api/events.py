@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,7 @@ from q2c.engine import intake
 from q2c.engine.intake import Sender, Taken
 from q2c.models import Event, Step
 from q2c.reading import held
+from q2c.reading.days import days_of
 
 
 @by_key("q2c.add_event", "POST")
@@ -109,6 +111,7 @@ class _Steps(serializers.ListSerializer):
     def to_representation(self, data: Any) -> list[Any]:
         steps = list(data.all() if isinstance(data, Manager) else data)
         self.child.fronts = held.in_front(self.context["request"].user, steps)  # type: ignore[union-attr]
+        self.child.days = days_of(steps)  # type: ignore[union-attr]
         return super().to_representation(steps)
 
 
@@ -116,9 +119,17 @@ class StepSerializer(serializers.ModelSerializer):
     """What one stage did about the event, and where it stands."""
 
     fronts: dict[Any, held.Front] = {}
+    days: dict[Any, dt.date] = {}
     waits_for = serializers.SerializerMethodField(
         help_text="Of a step that is held: which other step it waits for, how that stands, and its case"
     )
+    due_on = serializers.SerializerMethodField(
+        help_text="Of a step that waits for a day: which day, in the calendar of its legal entity"
+    )
+
+    @extend_schema_field(serializers.DateField(allow_null=True))
+    def get_due_on(self, step: Step) -> dt.date | None:
+        return self.days.get(step.id)
 
     def get_waits_for(self, step: Step) -> str:
         front = self.fronts.get(step.id)
@@ -129,7 +140,7 @@ class StepSerializer(serializers.ModelSerializer):
         list_serializer_class = _Steps
         fields = (
             "id", "stage", "part", "connection", "state", "attempts", "reason", "text", "reference", "document",
-            "next_at", "finished_at", "waits_for",
+            "next_at", "due_on", "finished_at", "waits_for",
         )  # fmt: skip
 
 

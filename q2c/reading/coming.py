@@ -12,6 +12,7 @@ from exceptions.models import Case
 from q2c import clock
 from q2c.models import Step, Transition
 from q2c.models.step import OPEN
+from q2c.reading.days import days_of
 from q2c.reading.held import Front
 from q2c.reasons import APPROVALS
 from q2c.stages import STAGES
@@ -19,7 +20,7 @@ from q2c.stages import STAGES
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """One thing that comes: `tone` bad (stopped), warn (being verified), busy (under way), quiet (on its day).
+    """One thing that comes: `tone` bad (stopped), warn (being verified), busy (under way), quiet (on its `day`).
 
     What waits for a second person (`approval`) is warn too. A journal that was closed without fix (`given_up`) does
     not come: it keeps its number, and says so. What is `held` waits for another step; the case is that one's.
@@ -34,6 +35,7 @@ class Coming:
     approval: bool = False
     held: bool = False
     given_up: bool = False
+    day: dt.date | None = None
 
 
 def does(stage: str) -> str:
@@ -49,8 +51,9 @@ def next_of(
     given = list(steps)
     asked = [step.id for step in given if step.stage == "reverse_journal" and step.state in OPEN]
     unsigned = set(asked) - set(approvals.granted(asked))
+    days = days_of(given)
     found = [
-        _coming(step, cases.get(step.id), (fronts or {}).get(step.id), step.id in unsigned)
+        _coming(step, cases.get(step.id), (fronts or {}).get(step.id), step.id in unsigned, days.get(step.id))
         for step in given
         if step.state in OPEN
     ]
@@ -75,7 +78,7 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
     return found
 
 
-def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool) -> Coming:
+def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool, day: dt.date | None) -> Coming:
     """`unsigned`: nothing of it is done before a second person says so, even where it has not been looked at yet."""
     what = does(step.stage)
     if step.part.startswith("phase-"):
@@ -92,5 +95,5 @@ def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool) 
     if front is not None:
         return Coming(what, step.connection, "busy", None, str(front), front.case or case, held=True)
     if step.state == "waiting" and step.next_at > clock.now() and not step.attempts:
-        return Coming(what, step.connection, "quiet", step.next_at, "", case)
+        return Coming(what, step.connection, "quiet", step.next_at, "", case, day=day)
     return Coming(what, step.connection, "busy", None, step.text, case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from q2c import clock
 from q2c.contracts.events import JournalFact
 from q2c.models import Event, Step
 from q2c.reading import held
+from q2c.reading.days import days_of
 from q2c.reading.steps import SOON_S
 
 # Generations of steps; the longest way, from the deal to the posted journal, has fewer.
@@ -28,7 +30,7 @@ class Followed:
     """One step that followed: good (done), busy (under way), warn (being verified), bad (stopped) or quiet (later).
 
     `case` is what stopped it, `entry` the journal it posts; each only where the person may see it. `front` is what it
-    waits for: behind one that stopped it is not under way.
+    waits for: behind one that stopped it is not under way. `day` is the one it was planned for.
     """
 
     step: Step
@@ -36,6 +38,7 @@ class Followed:
     case: Case | None
     entry: JournalEntry | None
     front: held.Front | None = None
+    day: dt.date | None = None
 
 
 @dataclass(slots=True)
@@ -83,12 +86,13 @@ def of(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, Journey]:
     cases = {case.step_id: case for case in _cases(user, found)}
     entries = _entries(user, found)
     fronts = held.in_front(user, found)
+    days = days_of(found)
     for step in sorted(found, key=lambda one: one.seq):
         case = cases.get(step.id)
         shown = case if step.state == "failed" else None
         front = fronts.get(step.id)
-        tone = _held_tone(front, step)
-        journeys[origin[step.id]].steps.append(Followed(step, tone, shown, entries.get(step.id), front))
+        told = Followed(step, _held_tone(front, step), shown, entries.get(step.id), front, days.get(step.id))
+        journeys[origin[step.id]].steps.append(told)
     return journeys
 
 

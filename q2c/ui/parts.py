@@ -66,7 +66,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a timeline. `detail` is text that opens underneath; `payload` a document to look into."""
+    """One line of a timeline. `detail` is text that opens underneath; `payload` a document to look into.
+
+    `day` is shown instead of `at` where a calendar day is meant.
+    """
 
     at: dt.datetime
     what: str
@@ -78,6 +81,7 @@ class Entry:
     link: str = ""
     detail: str = ""
     payload: Any = None
+    day: dt.date | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from exceptions.models import Case
 from exceptions.sentences import count
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does
+from q2c.reading.days import days_of
 from q2c.reading.followed import Journey
 from q2c.reading.held import Front
 from q2c.reading.keys_there import keys_there
@@ -46,6 +47,7 @@ def followed(journey: Journey) -> list[dict[str, Any]]:
             "href": links.to("journal", one.entry.id) if one.entry else "",
             "there": held.get(one.entry.id, "") if one.entry else "",
             "front": one.front,
+            "day": one.day,
             "case": _linked(case) if (case := one.case or (one.front and one.front.case)) else None,
         }
         for one in journey.steps
@@ -63,7 +65,7 @@ def _linked(case: Case) -> dict[str, Any]:
 def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict[str, Any]]:
     """Rows of the table of steps; `fronts` is what those that are held wait for."""
     found = list(found)
-    keys = keys_there(found)
+    keys, days = keys_there(found), days_of(found)
     return [
         {
             "step": step,
@@ -73,7 +75,7 @@ def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict
             "at": step.finished_at or step.sent_at or step.created_at,
             "front": fronts.get(step.id),
             "front_href": links.to("case", front.case.id) if (front := fronts.get(step.id)) and front.case else "",
-            "later": step.state == "waiting" and step.next_at > step.created_at and not step.attempts,
+            "day": days.get(step.id),
         }
         for step in found
     ]

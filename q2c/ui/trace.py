@@ -15,6 +15,7 @@ from q2c import clock, trace
 from q2c.models import Event, Step
 from q2c.reading import hits as search
 from q2c.reading.coming import does
+from q2c.reading.days import days_of
 from q2c.reading.held import Front
 from q2c.reading.hits import Hits
 from q2c.reading.keys_there import keys_there
@@ -161,10 +162,11 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
     for event in found.events:
         if event.source != "q2c":
             yield about[event.id], _came(event)
-    keys = keys_there(found.steps)
+    keys, days = keys_there(found.steps), days_of(found.steps)
     asked = {case.step_id for case in found.cases if case.state == "awaiting_approval" and case.reason in APPROVALS}
     for step in found.steps:
         told = _step(step, found.attempts.get(step.id, 0), keys.get(step.id, ""), found.fronts.get(step.id))
+        told = replace(told, day=days.get(step.id) if step.next_at > clock.now() else None)
         yield step.business_key, _asking(told, step) if step.id in asked else told
     named = {step.id: step.business_key for step in found.steps}
     for case in found.cases:
