@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from exceptions.models import Approval, Case, Offer, Problem, ReplayBatch
 from ledger.models import JournalEntry, JournalLine, JournalSeries
 from q2c import money
+from q2c.admin.filters import NamedOnly
 from q2c.admin.master import VisibleMixin
 from q2c.models import (
     Attempt,
@@ -180,7 +181,7 @@ def _as_owner(inline: Any, request: HttpRequest, obj: Any = None) -> bool:
 
 
 # model → (columns, filters, what is searched, inlines)
-TABLES: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[Any, ...]]] = {
+TABLES: dict[type[models.Model], tuple[tuple[str, ...], tuple[Any, ...], tuple[str, ...], tuple[Any, ...]]] = {
     Event: (("received_at", "type", "source", "source_id", "correlation_id"), ("type", "source"), ("source_id",), ()),
     Step: (
         ("created_at", "stage", "state", "connection", "business_key", "amount", "entity", "reason", "document"),
@@ -208,7 +209,8 @@ TABLES: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tuple[s
     ),
     JournalEntry: (
         ("number", "state", "entity", "journal", "effective_on", "total", "memo", "document_number"),
-        ("state", "journal", "entity"), ("number", "document_number", "business_document", "key"),
+        ("state", "journal", "entity", ("period", NamedOnly)),
+        ("number", "document_number", "business_document", "key"),
         (lines(JournalLine),),
     ),
     JournalSeries: (

@@ -15,7 +15,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.db.models import ProtectedError
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -24,6 +24,7 @@ from import_export.formats.base_formats import CSV
 
 from q2c import clock
 from q2c.admin import import_errors
+from q2c.admin.filters import as_filters_name_it
 from q2c.admin.history import HistoryAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import ConfirmForm, FileForm, ReasonForm
@@ -37,6 +38,12 @@ class VisibleMixin:
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)  # type: ignore[misc]
         return found.visible_to(request.user) if hasattr(found, "visible_to") else found
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """An address may name a filter by its column; the filters beside the list know theirs by the longer name."""
+        if known := as_filters_name_it(self.model, self.list_filter, request.GET):  # type: ignore[attr-defined]
+            return redirect(f"{request.path}?{known}")
+        return super().changelist_view(request, extra_context)  # type: ignore[misc,no-any-return]
 
 
 class LastDayMixin:
@@ -138,23 +145,6 @@ class MasterAdmin(LastDayMixin, VisibleMixin, HistoryAdmin):
         self._be_id(self.model, object_id)
         self._be_id(self.model.history.model, version_id)
         return super().history_form_view(request, object_id, version_id, extra_context)
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """An address may name a filter by its column; the filters beside the list know theirs by the longer name."""
-        if longer := self._as_filters_name_it(request.GET):
-            return redirect(f"{request.path}?{longer}")
-        return super().changelist_view(request, extra_context)
-
-    def _as_filters_name_it(self, asked: QueryDict) -> str:
-        """The query with the names of the filters; empty where it has them already."""
-        query = asked.copy()
-        for name in (name for name in self.list_filter if isinstance(name, str) and name in asked):
-            field = self.model._meta.get_field(name)
-            if field.is_relation:
-                query[f"{name}__{field.target_field.name}__exact"] = query.pop(name)[0]  # type: ignore[union-attr]
-            elif field.choices or field.get_internal_type() == "BooleanField":  # type: ignore[union-attr]
-                query[f"{name}__exact"] = query.pop(name)[0]
-        return query.urlencode() if query != asked else ""
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         try:

@@ -237,7 +237,7 @@ def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, 
 def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
     entries = ""
     if request.user.has_perm("ledger.view_journalentry"):
-        asked = {"period__id__exact": str(one.period.pk), "state__in": ",".join(close.NOT_POSTED)}
+        asked = {"period__id__exact": str(one.period.pk), "state": close.NOT_POSTED}
         entries = links.to("admin:ledger_journalentry_changelist", **asked)
     return {
         "period": one.period, "state": _spoken(one.period), "cases": one.cases, "sums": by_currency(one.case_sums),

@@ -9,10 +9,10 @@ from django.urls import NoReverseMatch, reverse
 
 
 def to(view: str, *args: Any, **query: Any) -> str:
-    """to("order", order.id), to("queue", q="entity:DE"): empty values are left out of the query."""
+    """to("order", order.id), to("queue", q="entity:DE"): empty values are left out, several repeated."""
     try:
         address = reverse(view, args=args)
     except NoReverseMatch:
         return ""
-    given = urlencode({key: value for key, value in query.items() if value not in ("", None)})
+    given = urlencode({key: value for key, value in query.items() if value not in ("", None)}, doseq=True)
     return f"{address}?{given}" if given else address

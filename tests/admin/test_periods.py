@@ -72,6 +72,41 @@ def test_each_count_leads_to_exactly_its_records(browser, unfinished):
     assert Case.objects.get(business_key="INV-8").entity == "US01" and "INV-8" in shown and "INV-7" not in shown
     journals = client.get(re.search(r'href="([^"]*)">1 not posted<', page)[1])
     assert [entry.state for entry in journals.context["cl"].queryset] == ["blocked"]
+    shown = chosen(journals)
+    assert shown["period"] == [str(period("US01", "receivables"))] and shown["state"] == ["blocked"]
+
+
+def chosen(page):
+    """What each filter beside a list shows as chosen."""
+    found = page.context["cl"]
+    return {
+        spec.title: [one["display"] for one in spec.choices(found) if one["selected"]] for spec in found.filter_specs
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("ledger_journalentry_changelist", ("state__in=posted,blocked", "state", ["blocked", "posted"])),
+        ("ledger_journalentry_changelist", ("state=posted&state=blocked", "state", ["blocked", "posted"])),
+        ("ledger_journalentry_changelist", ("", "state", ["All"])),
+        ("q2c_step_changelist", ("state__in=failed", "state", ["failed"])),
+        ("ledger_fiscalperiod_changelist", ("state__in=open,closed&subledger=general", "state", ["open"])),
+        ("ledger_account_changelist", ("is_active=1&type__in=asset", "type", ["asset"])),
+    ],
+)
+def test_a_list_that_an_address_filters_shows_by_what(browser, unfinished, address, shown):
+    query, name, values = shown
+    page = browser().get(f"{reverse(f'admin:{address}')}?{query}", follow=True)
+    assert chosen(page)[name] == values
+    assert page.context["cl"].queryset.exists()
+
+
+def test_of_a_period_that_is_none_the_list_says_so(browser, unfinished):
+    address = reverse("admin:ledger_journalentry_changelist")
+    page = browser().get(f"{address}?period__id__exact=nonsense", follow=True)
+    assert page.status_code == 200 and page.redirect_chain[-1][0].endswith("?e=1")
+    assert "period" not in chosen(page)
 
 
 def test_a_period_in_which_all_is_done_says_so(browser, unfinished):
