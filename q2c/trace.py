@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Subscription
 from q2c.reading import customers, held
+from q2c.reading.accounts import Account, named, orders_of
 
 # A sender that gives one trace id to thousands of facts gets the first of them.
 ROWS_MAX = 500
@@ -44,7 +45,9 @@ class Entry:
 
 @dataclass(kw_only=True, slots=True)
 class Trace:
-    """`found_as` says what the identifier is; `candidates` are orders of the customers called so."""
+    """`found_as` says what the identifier is. One that names `accounts`, or part of a customer's name, has no journey
+    of its own: `candidates` are their orders.
+    """
 
     query: str
     found_as: list[str] = field(default_factory=list)
@@ -60,6 +63,7 @@ class Trace:
     cases: list[Case] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
     candidates: list[Order] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -122,14 +126,16 @@ def find(user: Any, query: str) -> Trace:
         ids = dict.fromkeys(correlation_id for _, correlation_id in _seeds(found, spelled))
         _gather(found, user, list(ids))
         _gather_raw(found, user, spelled)
-        if found:
+        found.accounts = [] if found else named(spelled)
+        if found or found.accounts:
             break
     found.approvals = list(
         Approval.objects.visible_to(user).filter(case__in=[case.id for case in found.cases])
         .select_related("requested_by", "decided_by", "case").order_by("requested_at", "id")
     ) if found.cases else []  # fmt: skip
     if not found:
-        found.candidates = _of_customer(user, query)
+        found.candidates = _of_customers(user, query, found.accounts)
+        found.found_as = list(dict.fromkeys(account.called for account in found.accounts if account.called))
     return found
 
 
@@ -162,23 +168,13 @@ def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:
 
 def _by_reference(query: str) -> list[tuple[str, uuid.UUID]]:
     """What a platform calls a record of ours."""
-    named = Q(reference=query) | Q(kind="customer", our_key=query)
-    rows = list(CrossReference.objects.filter(named)[:CANDIDATES_MAX])
+    rows = list(CrossReference.objects.filter(kind="journal", reference=query)[:CANDIDATES_MAX])
+    journeys = dict(
+        JournalEntry.objects.filter(id__in=[row.our_key for row in rows]).values_list("id", "correlation_id")
+    )
     return [
-        (f"{row.kind} in {row.connection}", correlation_id)
-        for row in rows
-        for correlation_id in _correlations_of(row.kind, row.our_key)
+        (f"journal in {row.connection}", journeys[key]) for row in rows if (key := uuid.UUID(row.our_key)) in journeys
     ]
-
-
-def _correlations_of(kind: str, key: str) -> Iterator[uuid.UUID]:
-    match kind:
-        case "customer":
-            # Billing keeps one account per payer and currency.
-            of_payer = Order.objects.filter(payer_key__in=[key, key.rpartition("-")[0]]).order_by("-id")
-            yield from of_payer.values_list("correlation_id", flat=True)[:CANDIDATES_MAX]
-        case "journal":
-            yield from JournalEntry.objects.filter(id=key).values_list("correlation_id", flat=True)
 
 
 def _gather(found: Trace, user: Any, ids: list[uuid.UUID]) -> None:
@@ -246,8 +242,10 @@ def _merged(*querysets: Any) -> list[Any]:
     return [rows[pk] for pk in sorted(rows)]
 
 
-def _of_customer(user: Any, query: str) -> list[Order]:
-    """The newest orders of the customers that the query names, by key or by part of the name."""
+def _of_customers(user: Any, query: str, accounts: Sequence[Account]) -> list[Order]:
+    """The newest orders of the accounts that the query names, else of the customers with it in their name."""
+    if accounts:
+        return orders_of(user, accounts)[:CANDIDATES_MAX]
     orders = Order.objects.visible_to(user).defer("document").order_by("-id")
     keys = {query, *customers.keys_called(query)}
     return list(orders.filter(customer_key__in=keys)[:CANDIDATES_MAX])

@@ -26,7 +26,9 @@ class ReferenceSerializer(serializers.ModelSerializer):
 
 
 class TraceSerializer(serializers.Serializer):
-    """Empty lists where the caller may not see a noun. `candidates` are orders of the customers that `q` names."""
+    """Empty lists where the caller may not see a noun. `candidates` are orders of the customers or the account that `q`
+    names: these have no one journey.
+    """
 
     query = serializers.CharField()
     found_as = serializers.ListField(child=serializers.CharField(), help_text="What the identifier is")

@@ -7,6 +7,7 @@ by the invoice that they book.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,8 @@ from django.db.models import Q
 from exceptions.models import Problem, ReplayBatch
 from q2c import money
 from q2c.models import Customer, Invoice, Order
-from q2c.reading import customers
+from q2c.reading import accounts, customers
+from q2c.reading.accounts import Account, Records
 
 MOST = 20
 _NUMBER = re.compile(r"(?P<letter>[RP])-(?P<number>[0-9]{1,15})", re.IGNORECASE)
@@ -32,14 +34,15 @@ class Hits:
     orders: list[Order] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     amount: str = ""
+    account: Records = field(default_factory=Records)
     more: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.replay or self.problem or self.customers or self.orders or self.invoices)
+        return bool(self.replay or self.problem or self.customers or self.orders or self.invoices or self.account)
 
 
-def hits(user: Any, query: str) -> Hits:
-    """What this person may see of it. A handful of look-ups, each by an index."""
+def hits(user: Any, query: str, named: Sequence[Account] = ()) -> Hits:
+    """What this person may see of it, and of the accounts it names. A handful of look-ups, each by an index."""
     query = query.strip()[:200]
     found = Hits()
     if not query or not query.isprintable():
@@ -51,6 +54,7 @@ def hits(user: Any, query: str) -> Hits:
         else:
             found.problem = Problem.objects.visible_to(user).filter(number=number).first()
         return found
+    found.account = accounts.records(user, named)
     if wanted := money.typed(query):
         units, currency = wanted
         found.amount = f"{units:f}{currency}"
@@ -58,8 +62,9 @@ def hits(user: Any, query: str) -> Hits:
         found.orders = _some(found, "orders", Order.objects.visible_to(user).filter(chosen).defer("document"))
         invoices = Invoice.objects.visible_to(user).select_related("order").defer("order__document")
         found.invoices = _some(found, "invoices", invoices.filter(chosen))
-    else:
-        called = Customer.objects.visible_to(user).filter(customers.called(query)).order_by("name", "key")
+    if named or not wanted:
+        chosen = Q(key__in=[account.payer for account in named]) if named else customers.called(query)
+        called = Customer.objects.visible_to(user).filter(chosen).order_by("name", "key")
         found.customers = _some(found, "customers", called)
     return found
 

@@ -58,7 +58,7 @@ class Chapter:
 def show(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").strip()
     found = trace.find(request.user, query)
-    hits = Hits() if found and not found.candidates else search.hits(request.user, query)
+    hits = Hits() if found and not found.candidates else search.hits(request.user, query, found.accounts)
     if hits.replay is not None or hits.problem is not None:
         return HttpResponseRedirect(
             links.to("replay", hits.replay.id) if hits.replay else links.to("problem", hits.problem.id)  # type: ignore[union-attr]
@@ -74,6 +74,8 @@ def show(request: HttpRequest) -> HttpResponse:
         "customers": [_customer(customer.key, customer.name) for customer in hits.customers],
         "in_queue": links.to("queue", tab="open", q=f"amount:{hits.amount}") if hits.amount else "",
         "candidates": [{"order": order, "href": links.to("trace", q=order.number)} for order in found.candidates],
+        "accounts": found.accounts,
+        "of_account": [{"case": case, "href": links.to("case", case.id)} for case in hits.account.cases],
         "begins": min((e.at for c in chapters for e in c.entries), default=None),
         "ends": max((e.at for c in chapters for e in c.entries if e.at <= clock.now()), default=None),
         "failed": [{"case": case, "href": links.to("case", case.id)} for case in found.cases],

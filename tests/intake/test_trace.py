@@ -14,7 +14,7 @@ from ledger.models import JournalEntry
 from q2c import trace
 from q2c.engine import intake, run
 from q2c.engine.intake import Item, Sender
-from q2c.models import CrossReference, Customer, Event, Invoice, Order, Step, Subscription
+from q2c.models import Connection, CrossReference, Customer, Event, Invoice, Order, OrderGroup, Step, Subscription
 from tests.engine.records import made
 from tests.intake.documents import event, invoice, order
 
@@ -75,7 +75,6 @@ ALL = ("view_event", "view_step", "view_order", "view_subscription", "view_invoi
         ("S-1", "subscription number"),
         ("z-sub-1", "subscription in billing"),
         ("4711", "journal in erp-us"),
-        ("z-acc-1", "customer in zuora"),
         ("{order.id}", "order"),
         ("{invoice.id}", "invoice"),
         ("{journal.id}", "journal"),
@@ -137,5 +136,21 @@ def test_what_billing_calls_its_records_is_found_though_it_looks_like_ours(
     bill = journey["invoice"]
     Invoice.objects.filter(id=bill.id).update(billing_reference=theirs)
     assert bill.id in [each.id for each in trace.find(user, theirs).invoices]
-    # The account of a payer and a currency, by the number it has in billing.
-    assert [each.number for each in trace.find(user, "C-ACME-USD").orders] == ["SO-1001"]
+
+
+@pytest.mark.parametrize(("query", "found_as"), [("C-ACME-USD", "customer in zuora"), ("z-acc-1", "customer in zuora"),
+                                                 ("c-acme-usd", "customer in zuora"), ("C-ACME", "")])  # fmt: skip
+def test_an_account_has_no_journey_of_its_own_but_orders_to_choose_from(
+    query: str, found_as: str, journey: dict[str, Any], person: Callable[..., Any]
+) -> None:
+    """Billing keeps one account per payer and currency; who asks by it is shown whatever is billed to it."""
+    made(Connection, name="zuora", vendor="zuora", service="billing")
+    made(OrderGroup, order=journey["order"], key="us", bill_to="C-ACME", currency="USD")
+    elsewhere = taken(event("006C:v1", order(order_number="SO-3"), source="salesforce"), "salesforce")
+    third = made(Order, number="SO-3", event=elsewhere, correlation_id=elsewhere.correlation_id, source_id="006C:v1",
+                 customer_key="C-CHILD")  # fmt: skip
+    made(OrderGroup, order=third, key="us", bill_to="C-ACME", currency="USD")
+    found = trace.find(person(*ALL), query)
+    assert [each.number for each in found.candidates] == ["SO-3", "SO-1001"] and not found.orders
+    assert found.found_as == ([found_as] if found_as else [])
+    assert not trace.find(person(), query)

@@ -17,7 +17,7 @@ from q2c import clock, money, trace
 from q2c.connectors.outcomes import Rejected
 from q2c.engine import desk
 from q2c.models import Customer, Invoice, Order, Step, Subscription
-from q2c.reading import customers
+from q2c.reading import accounts, customers
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import boss, of_role, page, person
@@ -240,3 +240,45 @@ def test_it_asks_as_often_for_a_long_journey_as_for_a_short_one(client, journey)
     with CaptureQueriesContext(connection) as more:
         page(client, "/trace?q=O-1")
     assert len(more) <= len(few) + 1 <= 26
+
+
+def test_an_account_leads_to_all_that_is_bought_by_it_billed_to_it_and_stuck_on_it(client):
+    """A child buys, its parent is billed in yen; another order of the parent is stuck before anything was settled."""
+    make.company()
+    address = make.Address(country="JP")
+    top = make.Party(key="A-10093", name="Marui Holding", pays_for_itself=True, billing_address=address)
+    child = make.Party(key="A-10094", name="Marui Tokyo", parent="A-10093", billing_address=address)
+    make.deal("O-1", region="APAC", customer_key="A-10094", parties=(top, child), customer="A-10094")
+    for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
+        make.run(stage)
+    make.bill(Order.objects.get(), "INV-1")
+    make.run("record_invoice")
+    make.run("post_journal", lambda work: Rejected(reason=Reason.PERIOD_CLOSED, text="November is closed"))
+    Customer.objects.filter(key="A-10093").update(active=False)
+    make.deal("O-2", region="APAC", customer_key="A-10094", parties=(), customer="A-10094")
+    make.run("accept_order")
+    make.through("O-3", "INV-3", customer="Other Ltd")
+    blocked = Case.objects.get(business_key="O-2")
+    assert (blocked.blocker_type, blocked.blocker_key) == ("customer", "A-10093")
+    client.force_login(boss())
+    for name in ("A-10093", "A-10093-JPY", "a-10093-jpy"):
+        text = page(client, f"/trace?q={name}")
+        said = text.split("<h2>Customers")[1]
+        assert "Marui Holding" in said and "/trace?q=O-1" in said and "/trace?q=O-2" in said, name
+        assert ">INV-1<" in said and f">{blocked.shown}<" in said and "November is closed" in said, name
+        assert "O-3" not in said and "INV-3" not in said, name
+    client.force_login(person("ann", "q2c.view_event", "q2c.view_order"))
+    text = page(client, "/trace?q=A-10093")
+    assert "/trace?q=O-1" in text and "INV-1" not in text and blocked.shown not in text
+
+
+def test_accounts_are_looked_up_by_their_indexes(journey):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        with CaptureQueriesContext(connection) as asked:
+            accounts.records(boss(), [accounts.Account("A-Acme GmbH"), accounts.Account("A-Acme GmbH", "EUR")])
+        for query in asked.captured_queries:
+            if query["sql"].startswith("SELECT") and ("q2c_order" in query["sql"] or "exceptions_case" in query["sql"]):
+                cursor.execute("EXPLAIN " + query["sql"])
+                plan = "\n".join(row[0] for row in cursor.fetchall())
+                assert "Seq Scan on q2c_" not in plan and "Seq Scan on exceptions_case" not in plan, plan
