@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.renderers import OpenApiJsonRenderer
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from q2c.api.rights import SIGNED_IN
 from q2c.ui.rights import signed_in
@@ -18,9 +18,12 @@ class Document(SpectacularAPIView):
     renderer_classes = [OpenApiJsonRenderer]
 
 
-class Pages(SpectacularSwaggerView):
+class Pages(SpectacularSwaggerSplitView):
+    """In the frame of the other pages; what draws them is a script of its own address, as their policy asks."""
+
     right = SIGNED_IN
     url_name = "api-document"
+    template_name = "api/docs.html"
 
 
 openapi = Document.as_view()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import Any
@@ -103,4 +104,18 @@ def test_the_pages_load_nothing_from_elsewhere() -> None:
     assert len(assets) >= 3
     for asset in assets:
         assert finders.find(asset), asset
-    assert "/api/v1/openapi.json" in text or "openapi.json" in text
+    assert {"css/api.css", "js/api.js"} <= set(assets)
+    assert "script-src 'self'" in page["Content-Security-Policy"], "as strict as everywhere"
+    script = client.get(html.unescape(re.findall(r'src="(/api/v1/docs[^"]*)"', text)[0]))
+    assert (script.status_code, script["Content-Type"]) == (200, "application/javascript")
+    assert "/api/v1/openapi.json" in script.content.decode().replace("\\u002D", "-")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "auto"])
+def test_the_pages_are_in_the_frame_with_the_theme_that_was_chosen(theme: str) -> None:
+    client = Client()
+    client.force_login(get_user_model().objects.create_user("ann"))
+    client.cookies["q2c_theme"] = theme
+    text = client.get("/api/v1/docs").content.decode()
+    assert f'data-theme="{theme}"' in text and "data-theme-switch" in text
+    assert 'aria-current="page"' in text, "the way to the other pages"
