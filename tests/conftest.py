@@ -19,6 +19,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from exceptions.models import Holiday, Policy, Team
 from q2c.connectors import registry
+from tests.application_role import as_application, as_owner
 
 # What migrate writes.
 KEPT = frozenset(
@@ -45,7 +46,7 @@ def _restore() -> None:
 
 def emptied() -> None:
     """Every table but those of KEPT, as the owner."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with as_owner(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL q2c.maintenance = 'on'")
         names = [name for name in connection.introspection.table_names(cursor) if name not in KEPT]
         asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)
@@ -100,6 +101,12 @@ def _wait_for_others(seconds: float = 20) -> None:
         while cursor.execute(others).fetchone()[0] and time.monotonic() < deadline:
             time.sleep(0.1)
     connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _application_role() -> Iterator[None]:
+    with as_application():
+        yield
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from ledger import periods
 from ledger.models import FiscalPeriod, FxRate
 from q2c import clock, roles
 from q2c.models import ApiKey, CommercialPolicy, CrossReference, Customer, PollCursor, TaxNexus
-from tests.application_role import ApplicationClient
 from tests.engine import makers
 from tests.engine.conftest import books, company
 
@@ -33,7 +32,7 @@ def browser(db: None) -> Callable[..., Client]:
             user.groups.set(roles.of(names))
         else:
             user = users.create_superuser("root", password="a long enough word")
-        client = ApplicationClient()
+        client = Client()
         client.force_login(user)
         client.user = user  # type: ignore[attr-defined]
         return client

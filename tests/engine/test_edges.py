@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, ProgrammingError, connection, models, transaction
 from django_fsm import ConcurrentTransition
 
 from q2c import keys, states
 from q2c.models import Transition
+from tests.application_role import as_owner
 from tests.engine.records import columns, made
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +63,7 @@ def standing(model: Any, state: str) -> Any:
     """A record put into a state past all triggers, as only the owner of the table can."""
     record = made(model)
     table = connection.ops.quote_name(model._meta.db_table)
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         # Foreign keys are checked now: a table with checks outstanding cannot be altered.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -165,5 +166,11 @@ def test_a_batch_with_one_illegal_move_moves_nothing() -> None:
 )
 def test_the_record_of_moves_is_append_only(statement: str) -> None:
     made(RECORDS["Offer"])
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(ProgrammingError, match="permission denied"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statement)
+    with as_owner(), pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        connection.cursor().execute(statement)

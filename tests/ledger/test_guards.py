@@ -17,6 +17,7 @@ from ledger.models import JournalEntry, LegalEntity
 from ledger.models.journal_entry import MUTABLE
 from ledger.writing import Header
 from q2c import keys
+from tests.application_role import as_owner
 from tests.ledger.conftest import Connect
 from tests.ledger.makers import invoice
 
@@ -276,6 +277,7 @@ def test_truncate_is_refused(application: psycopg.Connection[Any], table: str) -
 def test_truncate_is_refused_to_the_owner_too(ready: dict[str, Any], django_db_blocker: Any) -> None:
     with (
         django_db_blocker.unblock(),
+        as_owner(),
         pytest.raises(Exception, match=r"append-only|kept for ever"),
         connection.cursor() as cursor,
     ):

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
+from tests.application_role import as_owner
 from tests.ledger.test_guards import DRAFT, GOOD, NEXT, REFUSED, application, fresh, lines, make_ready, ready
 
 __all__ = ["application", "ready"]
@@ -105,7 +106,7 @@ SHADOWED = {
 def temporary(ready: dict[str, Any], django_db_blocker: Any) -> Iterator[None]:
     """The application role may make temporary tables, as on a server where the owner could not forbid it."""
     said = "TEMPORARY ON DATABASE {} {} {}".format
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    with django_db_blocker.unblock(), as_owner(), connection.cursor() as cursor:
         database = connection.ops.quote_name(connection.settings_dict["NAME"])
         cursor.execute("GRANT " + said(database, "TO", settings.DATABASE_APP_ROLE))
         yield
@@ -177,7 +178,7 @@ def test_a_database_of_before_catches_up(ready: dict[str, Any], django_db_blocke
     caught_up = import_module("q2c.migrations.0016_guards_caught_up").CAUGHT_UP
     configured = "SELECT proconfig FROM pg_proc WHERE proname = 'ledger_refuse_rewrite'"
     trigger = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'ledger_account_same'"
-    with django_db_blocker.unblock(), transaction.atomic(), connection.cursor() as cursor:
+    with django_db_blocker.unblock(), as_owner(), transaction.atomic(), connection.cursor() as cursor:
         new = (cursor.execute(configured).fetchone(), cursor.execute(trigger).fetchone())
         cursor.execute("ALTER FUNCTION ledger_refuse_rewrite() RESET search_path")
         cursor.execute("CREATE OR REPLACE TRIGGER ledger_account_same BEFORE UPDATE OF id ON ledger_account"
