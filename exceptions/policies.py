@@ -201,6 +201,14 @@ POLICIES: dict[R, Row] = {
         "A second person approves or refuses, with a reason. Refused, it goes to sales ops, who have the deal changed.",
         "Once approved, the order goes on with the approval on record; once refused, a replay asks again.",
     ),
+    R.LIST_PRICE_MISSING: Row(
+        "List price missing", "{business_key} sells at a price that the price list does not have: {text}",
+        CONTROL, "high", 4, "approval",
+        "Currency and price period of the line beside the prices that the product has; mostly a price book is new.",
+        "Have the list price added in master data, and what waits for it is offered; or a second person approves or "
+        "refuses the price as it is, with a reason. Refused, it goes to sales ops, who have the deal changed.",
+        "Checked again: where there is a list price by then, a discount over the limit is asked for by itself.",
+    ),
     R.DISCOUNT_APPROVAL_REQUIRED: Row(
         "Discount needs approval", "The discount on {business_key} for {customer} is over the limit.",
         CONTROL, "high", 4, "approval",

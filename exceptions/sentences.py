@@ -24,6 +24,7 @@ _OBJECTS = {
     "fiscal_period": "period",
     "fx_rate": "exchange rate",
     "item_mapping": "item mapping of",
+    "list_price": "list price",
     "credit_limit": "credit limit of",
     "credit_customer": "credit of",
     "tax_company": "tax company",
@@ -31,6 +32,7 @@ _OBJECTS = {
 # Keys that are made of several: how they are told, with what.
 _KEYS: dict[str, tuple[int, str]] = {
     "fx_rate": (2, "from {} to {}"),
+    "list_price": (3, "of {2} ({0}, {1})"),
     "tax_nexus": (2, "of {} in {}"),
     "account_role": (2, "{1} of {0}"),
     "dimension_rule": (2, "{1} on account {0}"),

@@ -29,6 +29,7 @@ class Reason(enum.StrEnum):
     USAGE_TERMS_INCOMPLETE = "usage_terms_incomplete"
     CREDIT_REFUSED = "credit_refused"
     CREDIT_APPROVAL_REQUIRED = "credit_approval_required"
+    LIST_PRICE_MISSING = "list_price_missing"
     DISCOUNT_APPROVAL_REQUIRED = "discount_approval_required"
     TAX_REFUSED = "tax_refused"
     ORDER_CHANGED = "order_changed"
@@ -71,5 +72,10 @@ TRANSIENT = frozenset({Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason
 
 # These wait for a second person, not for a repair.
 APPROVALS = frozenset(
-    {Reason.CREDIT_APPROVAL_REQUIRED, Reason.DISCOUNT_APPROVAL_REQUIRED, Reason.REVERSAL_APPROVAL_REQUIRED}
+    {
+        Reason.CREDIT_APPROVAL_REQUIRED,
+        Reason.DISCOUNT_APPROVAL_REQUIRED,
+        Reason.LIST_PRICE_MISSING,
+        Reason.REVERSAL_APPROVAL_REQUIRED,
+    }
 )

@@ -13,8 +13,9 @@ from django.contrib.auth.models import Group, Permission
 # What everybody who works here may read.
 _READ = (
     "q2c.view_event", "q2c.view_step", "q2c.view_attempt", "q2c.view_order", "q2c.view_invoice",
-    "q2c.view_subscription", "q2c.view_customer", "q2c.view_product", "q2c.view_itemmapping", "q2c.view_taxnexus",
-    "q2c.view_crossreference", "q2c.view_connection", "q2c.view_commercialpolicy", "ledger.view_journalentry",
+    "q2c.view_subscription", "q2c.view_customer", "q2c.view_product", "q2c.view_listprice", "q2c.view_itemmapping",
+    "q2c.view_taxnexus", "q2c.view_crossreference", "q2c.view_connection", "q2c.view_commercialpolicy",
+    "ledger.view_journalentry",
     "ledger.view_legalentity", "ledger.view_fiscalperiod", "ledger.view_account", "ledger.view_dimension",
     "ledger.view_dimensionvalue", "ledger.view_dimensionrule", "ledger.view_postingrule", "ledger.view_fxrate",
     "exceptions.view_case", "exceptions.view_problem", "exceptions.view_policy", "exceptions.view_team",
@@ -37,11 +38,11 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_READ, *_WORK, *_edit("q2c.customer", "q2c.product"), "q2c.cancel_order",
     ),
     "Billing ops": (
-        *_READ, *_BULK, *_edit("q2c.customer", "q2c.product", "q2c.itemmapping", "q2c.taxnexus"),
+        *_READ, *_BULK, *_edit("q2c.customer", "q2c.product", "q2c.listprice", "q2c.itemmapping", "q2c.taxnexus"),
         "q2c.cancel_order", "ledger.redate_journalentry",
     ),
     "Finance systems": (
-        *_READ, *_BULK, *_edit("q2c.product", "q2c.itemmapping", "ledger.account", "ledger.dimension",
+        *_READ, *_BULK, *_edit("q2c.product", "q2c.listprice", "q2c.itemmapping", "ledger.account", "ledger.dimension",
         "ledger.dimensionvalue", "ledger.dimensionrule", "ledger.postingrule", "ledger.fxrate"),
         "q2c.change_connection", "ledger.redate_journalentry",
     ),

@@ -10,7 +10,8 @@ from import_export import fields, widgets
 
 from exceptions.models import Policy, Team
 from ledger.models import FiscalPeriod, LegalEntity, PostingRule, PostingRuleLine
-from q2c.admin.resources import KeyWidget, MappingWidget, Rows
+from q2c.admin.columns import KeyWidget, MappingWidget
+from q2c.admin.resources import Rows
 from q2c.models import Connection
 
 # Of a rule's line, as its column "lines" shows it.

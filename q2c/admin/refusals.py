@@ -26,6 +26,12 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "rule_line_measure": ("measure", "There is no such measure: choose net, tax or gross"),
     "rule_line_side": ("side", "There is no such side: choose debit or credit"),
     "rule_line_grouping": ("grouping", "There is no such grouping: choose line or entry"),
+    "list_price_not_negative": ("unit_price", "A price is 0 or more: correct it"),
+    "list_price_period": ("price_period", "There is no such period: choose once, month or year"),
+    "one_list_price_at_a_time": (
+        "effective_from",
+        "Another list price holds on some of these days: end one before the other begins",
+    ),
     "account_dates": _ENDS,
     "dimension_value_dates": _ENDS,
     "dimension_rule_dates": _ENDS,

@@ -15,10 +15,11 @@ from ledger.models import Dimension
 from q2c import clock
 from q2c.admin import items, resources
 from q2c.admin.books import entities, journal_connections
+from q2c.admin.flow import priced
 from q2c.admin.import_errors import COLUMN_HELP
 from q2c.admin.master import ImportedAdmin, LastDayMixin
 from q2c.admin.reasons import ReasonForm
-from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
+from q2c.models import CommercialPolicy, Customer, ItemMapping, ListPrice, Product, TaxNexus
 from q2c.ui.formats import day_text
 
 
@@ -41,14 +42,12 @@ class CustomerAdmin(ImportedAdmin):
     readonly_fields = ("changed_at",)
 
 
-class ItemMappings(LastDayMixin, admin.TabularInline):  # type: ignore[type-arg]
-    """A product's items, to be read; changed under Item mappings, with a reason of their own."""
+class _ToBeRead(LastDayMixin, admin.TabularInline):  # type: ignore[type-arg]
+    """What a product has: changed on pages of its own, with a reason of its own."""
 
-    model = ItemMapping
     extra = 0
     can_delete = False
     show_change_link = True
-    fields = readonly_fields = ("connection", "item", "dimensions", "effective_from", "holds_until")
     holds_until = ImportedAdmin.holds_until
 
     def has_add_permission(self, request: Any, obj: Any = None) -> bool:
@@ -58,14 +57,55 @@ class ItemMappings(LastDayMixin, admin.TabularInline):  # type: ignore[type-arg]
         return False
 
 
+class ListPrices(_ToBeRead):
+    model = ListPrice
+    fields = readonly_fields = ("currency", "price_period", "price", "effective_from", "holds_until")
+    ordering = ("currency", "price_period", "-effective_from")
+
+    @admin.display(description="Unit price")
+    def price(self, row: ListPrice) -> str:
+        return priced(row.unit_price, row.currency)
+
+
+class ItemMappings(_ToBeRead):
+    model = ItemMapping
+    fields = readonly_fields = ("connection", "item", "dimensions", "effective_from", "holds_until")
+
+
 @admin.register(Product)
 class ProductAdmin(ImportedAdmin):
     resource_classes = [resources.ProductRows]
-    inlines = [ItemMappings]
+    inlines = [ListPrices, ItemMappings]
     list_display = ("code", "name", "kind", "revenue_treatment", "tax_code", "product_line", "meter", "active")
     list_filter = ("active", "kind", "revenue_treatment", "product_line")
     search_fields = ("code", "name", "tax_code", "meter")
     ordering = ("code",)
+
+
+@admin.register(ListPrice)
+class ListPriceAdmin(ImportedAdmin):
+    """What discounts are measured by, so no page of those who sell or who sign."""
+
+    resource_classes = [resources.ListPriceRows]
+    list_display = ("product", "currency", "price_period", "price", "today", "effective_from", "holds_until")
+    list_filter = ("price_period", "currency")
+    list_select_related = ("product",)
+    search_fields = ("product__code", "product__name", "currency")
+    autocomplete_fields = ("product",)
+    ordering = ("product__code", "currency", "price_period", "-effective_from")
+
+    @admin.display(description="Unit price", ordering="unit_price")
+    def price(self, row: ListPrice) -> str:
+        return priced(row.unit_price, row.currency)
+
+    @admin.display(description="Today")
+    def today(self, row: ListPrice) -> str:
+        day = clock.today()
+        if row.effective_from > day:
+            return "Not yet"
+        if row.effective_to is not None and row.effective_to <= day:
+            return "Ended"
+        return format_html('<span class="state open">{}</span>', "Holds")
 
 
 class ItemMappingForm(ReasonForm):

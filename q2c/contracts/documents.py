@@ -102,7 +102,8 @@ class OrderLine(Struct, frozen=True, kw_only=True):
 
     amount_minor = Σ over phases (quantity × unit price × price periods in the phase) − discount_minor, exact.
     A line without phases is one phase over the whole term. A usage line has amount 0 and its tiers. list_price is what
-    the price list asks for one, per price period as unit_price: with it, what moved into the price is a discount too.
+    its sender's price list asks for one, per price period as unit_price: with it, what moved into the price is a
+    discount too. It counts where master data has no list price of the product.
     """
 
     line: Annotated[int, Meta(ge=1, le=9999)]

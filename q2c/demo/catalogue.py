@@ -1,15 +1,19 @@
-"""What Tern Systems sells: a product for every way in which revenue is earned, its ERP items, and where tax is due."""
+"""What Tern Systems sells: a product for every way in which revenue is earned, its list prices and ERP items, and where
+tax is due.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from simple_history.utils import bulk_create_with_history
 
 from q2c import clock
 from q2c.demo.company import ERP
-from q2c.models import ItemMapping, Product, TaxNexus
+from q2c.models import ItemMapping, ListPrice, Product, TaxNexus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,9 +120,11 @@ NEXUS = (
 
 
 def list_goods(since: dt.date) -> None:
-    """Products, their items and the tax registrations, from a day on."""
+    """Products, their list prices and items, and the tax registrations, from a day on."""
     products = [product(good) for good in GOODS if good.code not in NOT_LISTED]
     made = bulk_create_with_history(products, Product, default_change_reason="price book", default_date=clock.now())
+    prices = [price for product in made for price in list_prices(product, since)]
+    bulk_create_with_history(prices, ListPrice, default_change_reason="price book", default_date=clock.now())
     mappings = [mapping(product, since) for product in made if product.code not in LAUNCHED_LATER]
     bulk_create_with_history(mappings, ItemMapping, default_change_reason="item master", default_date=clock.now())
     nexus = [
@@ -133,6 +139,15 @@ def product(good: Good) -> Product:
         code=good.code, name=good.name, kind=good.kind, product_line=good.product_line,
         revenue_treatment=good.treatment, tax_code=good.tax_code, meter=good.meter,
     )  # fmt: skip
+
+
+def list_prices(product: Product, since: dt.date) -> Iterator[ListPrice]:
+    """The product's prices in the price book, one per currency."""
+    period = "month" if product.kind == "recurring" else "once"
+    for currency, price in BY_CODE[product.code].prices.items():
+        yield ListPrice(
+            product=product, currency=currency, price_period=period, unit_price=Decimal(price), effective_from=since
+        )
 
 
 def mapping(product: Product, since: dt.date) -> ItemMapping:

@@ -131,9 +131,9 @@ class Deal:
 
     @staticmethod
     def _usage(line: Line, good: catalogue.Good, price: str) -> dict[str, Any]:
-        """A second tier at four fifths of the price, so that heavy users pay less."""
+        """A second tier at nine tenths of the price, so that heavy users pay less."""
         first = {"up_to": str(line.included), "unit_price": price}
-        second = {"unit_price": f"{(Decimal(price) * 4 / 5).normalize():f}"}
+        second = {"unit_price": f"{(Decimal(price) * 9 / 10).normalize():f}"}
         return {
             "meter": good.meter, "included_quantity": str(line.included), "model": "graduated",
             "tiers": [first, second],

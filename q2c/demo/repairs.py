@@ -73,11 +73,14 @@ class Repairs:
         self.office.flow.poll("salesforce")
 
     def know_product(self, cases: Sequence[Case]) -> None:
-        """With its item."""
+        """With its list prices and its item."""
         good = catalogue.BY_CODE[cases[0].blocker_key]
         product = catalogue.product(good)
         product._change_reason = "new in the price book"  # type: ignore[attr-defined]
         product.save()
+        for price in catalogue.list_prices(product, clock.today() - dt.timedelta(days=90)):
+            price._change_reason = "new in the price book"  # type: ignore[attr-defined]
+            price.save()
         self.map_item(cases)
 
     def know_customer(self, cases: Sequence[Case]) -> None:

@@ -196,6 +196,7 @@ _TOUCHES: dict[type[Any], Callable[[Any], list[tuple[str, str]]]] = {
     models.Customer: lambda customer: [("customer", "")],
     models.Product: lambda product: [("product", product.code), ("item_mapping", product.code)],
     models.ItemMapping: lambda mapping: [("item_mapping", mapping.product.code), ("dimension_rule", "")],
+    models.ListPrice: lambda price: [("list_price", f"{price.currency}:{price.price_period}:{price.product.code}")],
     models.TaxNexus: lambda nexus: [("tax_nexus", "")],
 }
 

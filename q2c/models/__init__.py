@@ -11,7 +11,7 @@ from q2c.models.invoice import Invoice, InvoiceLine
 from q2c.models.nexus import TaxNexus
 from q2c.models.order import Order, OrderGroup, OrderLine
 from q2c.models.policy import CommercialPolicy
-from q2c.models.product import ItemMapping, Product
+from q2c.models.product import ItemMapping, ListPrice, Product
 from q2c.models.step import Step
 from q2c.models.subscription import ChargeSegment, Subscription
 from q2c.models.tally import Tally
@@ -32,6 +32,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "ItemMapping",
+    "ListPrice",
     "Order",
     "OrderGroup",
     "OrderLine",

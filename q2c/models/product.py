@@ -1,14 +1,16 @@
-"""What is sold, and which item it is in each ledger."""
+"""What is sold, what the price list asks for it, and which item it is in each ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.contrib.postgres.constraints import ExclusionConstraint
 from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
 from ledger.models import Dimension, DimensionValue
+from q2c import money
 from q2c.models.effective import ends_after_it_begins
 from q2c.visible import VisibleQuerySet
 
@@ -36,6 +38,57 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
+
+
+class ListPrice(models.Model):
+    """What one unit costs in a currency per price period (usage: per unit used), effective-dated.
+
+    Deals are measured by it, on the day they closed. Of one product, currency and period there is one on any day.
+    """
+
+    PERIODS = [("once", "Once"), ("month", "Per month"), ("year", "Per year")]
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="list_prices")
+    currency = models.CharField(max_length=3)
+    price_period = models.CharField(
+        max_length=5, choices=PERIODS, help_text="What is not recurring is priced once; of usage, each unit used is"
+    )
+    # As unit prices of orders: whole units of the currency, and finer than its minor unit.
+    unit_price = models.DecimalField(max_digits=20, decimal_places=8)
+    effective_from = models.DateField()
+    effective_to = models.DateField(null=True, blank=True)
+    history = HistoricalRecords()
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="one_list_price_at_a_time",
+                expressions=[
+                    ("product", "="),
+                    ("currency", "="),
+                    ("price_period", "="),
+                    (models.Func("effective_from", "effective_to", function="daterange"), "&&"),
+                ],
+            ),
+            models.CheckConstraint(condition=models.Q(unit_price__gte=0), name="list_price_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(price_period__in=("once", "month", "year")), name="list_price_period"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product.code} in {self.currency} ({self.price_period})"
+
+    def clean(self) -> None:
+        super().clean()
+        ends_after_it_begins(self.effective_from, self.effective_to)
+        if self.currency not in money.EXPONENTS:
+            raise ValidationError({"currency": f"{self.currency} is not an ISO 4217 currency code in use"})
+        kind = self.product.kind if self.product_id else "recurring"
+        if kind != "recurring" and self.price_period in ("month", "year"):
+            raise ValidationError({"price_period": f"{self.product.code} is not recurring: its price is due once"})
 
 
 class ItemMapping(models.Model):

@@ -199,7 +199,12 @@ def _about(finding: Finding) -> tuple[str, str, str]:
 
 
 def _is_still_over(finding: Finding, work: Work) -> bool:
-    """A discount stays what it is; a credit is over the limit that was in force then, or was paid off since."""
+    """A discount stays what it is; a credit is over the limit that was in force then, or was paid off since.
+
+    Where the price list has a price by now, the discount is measured by it.
+    """
+    if finding.reason == Reason.LIST_PRICE_MISSING:
+        return False
     if finding.reason != Reason.CREDIT_APPROVAL_REQUIRED or finding.measure is None:
         return True
     # Before the credit service is asked, there is nothing to tell about credit.

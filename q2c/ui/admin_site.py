@@ -19,7 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ledger.DimensionRule", "ledger.PostingRule", "ledger.FxRate",
     ),
     "Customers and products": (
-        "q2c.Customer", "q2c.Product", "q2c.ItemMapping", "q2c.TaxNexus", "q2c.CommercialPolicy",
+        "q2c.Customer", "q2c.Product", "q2c.ListPrice", "q2c.ItemMapping", "q2c.TaxNexus", "q2c.CommercialPolicy",
     ),
     "Platforms": ("q2c.Connection", "q2c.PollCursor", "q2c.Breaker", "q2c.CrossReference"),
     "Failures": ("exceptions.Policy", "exceptions.Team", "exceptions.Holiday"),

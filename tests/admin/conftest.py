@@ -13,7 +13,7 @@ from exceptions.models import Holiday, Team
 from ledger import periods
 from ledger.models import FiscalPeriod, FxRate
 from q2c import clock, roles
-from q2c.models import ApiKey, CommercialPolicy, CrossReference, Customer, PollCursor, TaxNexus
+from q2c.models import ApiKey, CommercialPolicy, CrossReference, Customer, ListPrice, PollCursor, Product, TaxNexus
 from tests.engine import makers
 from tests.engine.conftest import books, company
 
@@ -52,6 +52,10 @@ def busy(company: Any) -> Iterator[Any]:
     makers.run_all()
     Customer.objects.get_or_create(key="C-1", defaults={"name": "Acme Group"})
     TaxNexus.objects.create(entity="DE01", country="DE", effective_from="2026-01-01")
+    ListPrice.objects.create(
+        product=Product.objects.get(code="PLATFORM"), currency="EUR", price_period="month", unit_price="0.0020",
+        effective_from="2026-01-01",
+    )  # fmt: skip
     CommercialPolicy.objects.get_or_create(entity="")
     FxRate.objects.get_or_create(from_currency="EUR", to_currency="USD", on="2026-11-01", defaults={"rate": "1.1"})
     holiday = Holiday.objects.create(day="2026-12-25", name="Christmas", team=Team.objects.first())

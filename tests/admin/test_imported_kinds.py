@@ -16,7 +16,7 @@ from ledger.models import (
     LegalEntity,
     PostingRule,
 )
-from q2c.models import CommercialPolicy, Connection, Customer, ItemMapping, Product, TaxNexus
+from q2c.models import CommercialPolicy, Connection, Customer, ItemMapping, ListPrice, Product, TaxNexus
 from tests.admin.forms import change, errors, said
 from tests.admin.test_imports import IMPORTED, confirm, preview
 
@@ -63,6 +63,11 @@ KINDS = {
     Product: (
         "code,name,kind,revenue_treatment", "SETUP-9,Set-up,one_time,point_in_time", "SETUP-9,Onboarding,one_time,point_in_time",
         "X,,one_time,point_in_time", "name", "Name is missing: fill it in",
+    ),
+    ListPrice: (
+        "product,currency,price_period,unit_price,effective_from", "PLATFORM,EUR,month,44.00,2026-01-01",
+        "PLATFORM,EUR,month,46.5,2026-01-01", "PLATFORM,EUR,month,48,2027-01-01", "effective_from",
+        "Another list price holds on some of these days: end one before the other begins",
     ),
     ItemMapping: (
         "product,connection,item,effective_from", "PLATFORM,erp-us,PLATFORM,2020-01-01", "PLATFORM,erp-us,SETUP,2020-01-01",

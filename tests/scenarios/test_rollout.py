@@ -82,8 +82,8 @@ def test_a_rollout_from_closed_won_to_posted_journals(story: Story, rollout: Dea
         story.use(f"S-{NUMBER}-US", "A-1-USD", "api_calls", 260_000, "2026-01-31")
     with story.on("2026-02-01"):
         (number,) = story.bill()
-    # 160,000 over: 100,000 × 0.0020 + 60,000 × 0.0016 = 296.00; 7.25 % = 21.46.
-    assert booked(number) == {"1100": 31_746, "4030": -29_600, "2200": -2_146}
+    # 160,000 over: 100,000 × 0.0020 + 60,000 × 0.0018 = 308.00; 7.25 % = 22.33.
+    assert booked(number) == {"1100": 33_033, "4030": -30_800, "2200": -2_233}
 
     with story.on("2027-01-01"):
         numbers = story.bill()

@@ -15,7 +15,7 @@ import msgspec
 from ledger.models import LegalEntity
 from q2c.contracts.documents import OrderDocument
 from q2c.demo import catalogue, company
-from q2c.models import Customer, ItemMapping, Product, TaxNexus
+from q2c.models import Customer, ItemMapping, ListPrice, Product, TaxNexus
 from q2c.stages.controls.world import World
 
 TODAY = dt.date(2026, 1, 15)
@@ -123,6 +123,26 @@ def world(on: dt.date = TODAY) -> World:
         found.nexus.setdefault(entity, []).append(row)
     found.discount_limits = {"": Decimal(20), "JP": Decimal(15)}
     return found
+
+
+def priced(found: World, since: dt.date = SINCE, until: dt.date | None = None, *products: str) -> World:
+    """The same with the price list of the demo company, or of these products only."""
+    for code in products or catalogue.BY_CODE:
+        rows = list(catalogue.list_prices(found.products[code], since))
+        for row in rows:
+            row.effective_to = until
+        found.list_prices[code] = rows
+    return found
+
+
+def price(
+    found: World, product: str, currency: str, unit_price: str, since: dt.date = SINCE, until: dt.date | None = None
+) -> ListPrice:
+    """One line of a price list, of a product that is priced once."""
+    return ListPrice(
+        product=found.products[product], currency=currency, price_period="once", unit_price=Decimal(unit_price),
+        effective_from=since, effective_to=until,
+    )  # fmt: skip
 
 
 def item(product: Product, since: dt.date, until: dt.date | None = None) -> ItemMapping:

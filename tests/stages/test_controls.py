@@ -81,6 +81,15 @@ def _registered(entity: str, country: str, region: str, since: str, until: str =
     return change
 
 
+def _priced(since: dt.date = tern.SINCE, until: dt.date | None = None, *products: str) -> Callable[[World], None]:
+    """The price list: Implementation is 12,500 once, Analytics 18 euros a month, API calls 0.0020 each."""
+    return lambda world: void(tern.priced(world, since, until, *products))
+
+
+def void(_: Any) -> None:
+    """Of what is called for what it does."""
+
+
 def _region_of_two(world: World) -> None:
     for code in ("UK", "JP"):
         world.entities[code].regions = [*world.entities[code].regions, "NORDICS"]
@@ -247,6 +256,47 @@ ROWS = (
     Row("discount over the entity's own limit", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/3/discount_minor", "10 %",
         {"/lines/3/discount_minor": 172_800, "/lines/3/amount_minor": 1_555_200},
         lambda world: world.discount_limits.update(DE=Decimal(9))),
+    # What the price list says counts, whatever the sender calls a list price.
+    Row("half the list price in the price", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "50 %",
+        {"/lines/1/unit_price": "6250", "/lines/1/amount_minor": 625_000}, _priced(),
+        text="Line 2 is sold 50 % below its list price; 20 % need no approval"),
+    Row("a list price of the sender's own", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "50 %",
+        {"/lines/1/list_price": "0.01", "/lines/1/unit_price": "6250", "/lines/1/amount_minor": 625_000}, _priced()),
+    Row("given away", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "100 %",
+        {"/lines/1/unit_price": "0", "/lines/1/amount_minor": 0}, _priced(),
+        text="Line 2 is sold 100 % below its list price; 20 % need no approval"),
+    Row("given away at the sender's list price of nothing", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor",
+        "100 %", {"/lines/1/list_price": "0", "/lines/1/unit_price": "0", "/lines/1/amount_minor": 0},
+        text="Line 2 gives 100 % discount; 20 % need no approval"),
+    Row("half the list price in one phase of two", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/0/discount_minor", "30 %",
+        _second(unit_price="24") | {"/lines/0/amount_minor": 10_080_000, "/lines/0/discount_minor": 0}, _priced()),
+    Row("a discount in price and discount", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "20.01 %",
+        {"/lines/1/unit_price": "11000", "/lines/1/discount_minor": 100_125, "/lines/1/amount_minor": 999_875}, _priced()),
+    Row("a price that rose on the day it closed", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "37.5 %",
+        data=lambda world: world.list_prices.update(IMPLEMENTATION=[
+            tern.price(world, "IMPLEMENTATION", "USD", "12500", until=tern.TODAY),
+            tern.price(world, "IMPLEMENTATION", "USD", "20000", since=tern.TODAY),
+        ])),
+    Row("usage for nothing", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/2/usage/tiers/1/unit_price", "100 %",
+        {"/lines/2/usage/tiers/1/unit_price": "0"}, _priced(),
+        text="Tier 2 of line 3 is sold 100 % below its list price; 20 % need no approval"),
+    Row("usage below the list price that its sender tells", R.DISCOUNT_APPROVAL_REQUIRED,
+        "/lines/2/usage/tiers/0/unit_price", "33.33 %", {"/lines/2/list_price": "0.003"},
+        text="Tier 1 of line 3 is sold 33.33 % below its list price; 20 % need no approval"),
+    Row("priced otherwise than the price list", R.LIST_PRICE_MISSING, "/lines/3/price_period", "EUR per year",
+        {"/lines/3/price_period": "year", "/lines/3/unit_price": "216"}, _priced(),
+        text="Line 4 sells ANALYTICS at a price of EUR per year; on 2026-01-15 its price list has CAD per month, "
+        "EUR per month, GBP per month, JPY per month, USD per month", blocker=("list_price", "EUR:year:ANALYTICS")),
+    Row("a currency that the price list does not have", R.LIST_PRICE_MISSING, "/lines/3/price_period", "CHF per month",
+        {"/groups/1/currency": "CHF"}, lambda world: (void(tern.priced(world)),
+        world.entities["DE"].allowed_currencies.append("CHF")), blocker=("list_price", "CHF:month:ANALYTICS")),
+    Row("a price list that has ended by then", R.LIST_PRICE_MISSING, "/lines/1/price_period", "USD once",
+        {"/lines/1/list_price": "12500"}, _priced(tern.SINCE, tern.TODAY, "IMPLEMENTATION"),
+        text="Line 2 sells IMPLEMENTATION at a price of USD once; on 2026-01-15 its price list has none"),
+    Row("a price list from later on", R.LIST_PRICE_MISSING, "/lines/1/price_period", "USD once",
+        data=_priced(dt.date(2026, 1, 16), None, "IMPLEMENTATION")),
+    Row("usage that the price list has in other currencies", R.LIST_PRICE_MISSING, "/lines/2/price_period", "USD once",
+        data=lambda world: world.list_prices.update({"API-CALLS": [tern.price(world, "API-CALLS", "EUR", "0.0018")]})),
 )  # fmt: skip
 
 # Told by the services, not by master data: test_acceptance.py and test_credit_and_tax.py.
@@ -307,6 +357,16 @@ def test_a_sound_deal_has_no_finding() -> None:
          "/lines/1/discount_minor": 0, "/lines/1/amount_minor": 1_000_000}, lambda world: None),
         ("a discount at the limit", {"/lines/1/discount_minor": 250_000, "/lines/1/amount_minor": 1_000_000},
          lambda world: None),
+        ("all at list price", {}, _priced()),
+        ("at list price, whatever its sender says that is", {"/lines/1/list_price": "99999"}, _priced()),
+        ("a discount at the limit, from the price list", {"/lines/1/unit_price": "10000",
+         "/lines/1/amount_minor": 1_000_000}, _priced()),
+        ("above its list price", {"/lines/1/unit_price": "15000", "/lines/1/amount_minor": 1_500_000}, _priced()),
+        ("what the price list gives away", {"/lines/1/unit_price": "0", "/lines/1/amount_minor": 0},
+         lambda world: world.list_prices.update(IMPLEMENTATION=[tern.price(world, "IMPLEMENTATION", "USD", "0")])),
+        ("the price of the day it closed", {}, lambda world: world.list_prices.update(IMPLEMENTATION=[
+            tern.price(world, "IMPLEMENTATION", "USD", "20000", until=tern.TODAY),
+            tern.price(world, "IMPLEMENTATION", "USD", "12500", since=tern.TODAY)])),
         ("a whole year between closing and start", {"/closed_on": "2025-01-31"}, lambda world: None),
         ("later phases of a line that begins later",
          {f"{_PHASES}/0/starts_on": "2026-08-01", "/lines/0/amount_minor": 11_120_000, "/lines/0/billing/frequency":

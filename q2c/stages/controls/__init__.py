@@ -19,6 +19,7 @@ CONTROLS = (
     price.quantities,
     price.arithmetic,
     price.usage_terms,
+    limits.list_price_known,
     limits.discount,
 )
 

@@ -3,64 +3,154 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 from msgspec.structs import replace
 
+from ledger.models import LegalEntity
+from q2c.connectors.outcomes import Blocker
 from q2c.contracts.documents import OrderDocument, OrderLine
 from q2c.reasons import Reason
 from q2c.stages.controls.price import list_minor
-from q2c.stages.controls.world import World
+from q2c.stages.controls.world import World, in_force, price_period
 from q2c.stages.verb import Finding, Measure
 
 
+def list_price_known(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """A product that the price list names has a price there for what its line sells, on the day the deal closed."""
+    currencies = {group.key: group.currency for group in order.groups}
+    for i, line in enumerate(order.lines):
+        rows, currency = world.list_prices.get(line.product), currencies.get(line.group)
+        if not rows or currency is None or world.list_price(line, currency, order.closed_on) is not None:
+            continue
+        wanted = _called(currency, price_period(line))
+        held = sorted({_called(row.currency, row.price_period) for row in rows if in_force(row, order.closed_on)})
+        yield Finding(
+            reason=Reason.LIST_PRICE_MISSING,
+            pointer=f"/lines/{i}/price_period",
+            seen=wanted,
+            text=f"Line {line.line} sells {line.product} at a price of {wanted}; on {order.closed_on} its price list "
+            f"has {', '.join(held) or 'none'}",
+            remedy="Add the list price in master data, or a second person approves the price as it is",
+            blocker=Blocker(
+                connection="",
+                object_type="list_price",
+                object_key=f"{currency}:{price_period(line)}:{line.product}",
+                condition="missing",
+            ),
+        )
+
+
+def _called(currency: str, period: str) -> str:
+    return f"{currency} once" if period == "once" else f"{currency} per {period}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What is given away: `share` in percent. `amounts` as a Measure has them."""
+
+    share: Fraction
+    of: str
+    # With a place for the percentage.
+    text: str
+    pointer: str
+    amounts: tuple[tuple[str, int, str], ...] = ()
+    note: str = ""
+
+
 def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
-    """What a line is sold below its list price stays within the policy of its entity."""
+    """What a line is sold below its list price stays within the policy of its entity.
+
+    The list price is the price list's. Where that does not name the product at all, it is what the sender says it is,
+    and where the sender says nothing either, only what it calls a discount is one.
+    """
     groups = {group.key: group for group in order.groups}
     for i, line in enumerate(order.lines):
         group = groups.get(line.group)
         entity = world.entity_of(group, order) if group else None
-        if entity is None or group is None or line.kind == "usage":
+        if entity is None or group is None:
             continue
-        gross = list_minor(order, line, group.currency)
-        # What fits no price period has no percentage; the price control says what is wrong.
-        if gross is None:
-            continue
-        off, what = Fraction(line.discount_minor), "gives {} % discount"
-        listed = list_minor(order, _at_list(line), group.currency)
-        if listed and (listed - line.amount_minor) * gross > off * listed:
-            gross, off, what = listed, listed - line.amount_minor, "is sold {} % below its list price"
-        # What is free is given away whole, whatever its list price is.
-        free = gross == 0 and not line.amount_minor and bool(Decimal(line.quantity))
-        share = off * 100 / gross if gross else Fraction(100 if free else 0)
-        limit = world.discount_limit(entity.code)
-        if share > Fraction(limit):
-            percent = Decimal(share.numerator) / share.denominator
-            yield Finding(
-                reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
-                pointer=f"/lines/{i}/discount_minor",
-                seen=f"{_short(percent)} %",
-                text=f"Line {line.line} {what.format(_short(percent))}; {limit.normalize():f} % need no approval",
-                remedy="A second person approves the discount",
-                measure=Measure(
-                    of=f"Line {line.line}, {line.product}",
-                    value=f"{percent:.4f}",
-                    limit=f"{limit.normalize():f}",
-                    unit="%",
-                    amounts=(
-                        ("List price", int(gross + Fraction(1, 2)), group.currency),
-                        ("Discount", int(off + Fraction(1, 2)), group.currency),
-                        ("Sold for", line.amount_minor, group.currency),
-                    ),
-                    note=f"The limit is that of {entity.code}.",
-                ),
-            )
+        at = _list_price(order, line, group.currency, world)
+        if line.kind == "usage":
+            given = list(_on_tiers(i, line, at, group.currency))
+        else:
+            given = list(_on_line(order, i, line, at, group.currency))
+        yield from (
+            _over(one, entity, world) for one in given if one.share > Fraction(world.discount_limit(entity.code))
+        )
 
 
-def _at_list(line: OrderLine) -> OrderLine:
-    """The line as the price list has it; where its sender tells none, it is worth nothing."""
-    at = line.list_price or "0"
+def _list_price(order: OrderDocument, line: OrderLine, currency: str, world: World) -> Decimal | None:
+    if world.list_prices.get(line.product):
+        return world.list_price(line, currency, order.closed_on)
+    # That a thing costs nothing is no word of who gives it away.
+    return Decimal(line.list_price or 0) or None
+
+
+def _on_line(order: OrderDocument, i: int, line: OrderLine, at: Decimal | None, currency: str) -> Iterator[_Given]:
+    gross = list_minor(order, line, currency)
+    # What fits no price period has no percentage; the price control says what is wrong.
+    if gross is None:
+        return
+    off, what = Fraction(line.discount_minor), "gives {} % discount"
+    listed = list_minor(order, _at(line, at), currency) if at is not None else None
+    if listed and (not gross or (listed - line.amount_minor) * gross > off * listed):
+        gross, off, what = listed, listed - line.amount_minor, "is sold {} % below its list price"
+    # What is free is given away whole, unless the price list says that it is.
+    free = gross == 0 and listed is None and not line.amount_minor and bool(Decimal(line.quantity))
+    yield _Given(
+        share=off * 100 / gross if gross else Fraction(100 if free else 0),
+        of=f"Line {line.line}, {line.product}",
+        text=f"Line {line.line} {what}",
+        pointer=f"/lines/{i}/discount_minor",
+        amounts=(
+            ("List price", int(gross + Fraction(1, 2)), currency),
+            ("Discount", int(off + Fraction(1, 2)), currency),
+            ("Sold for", line.amount_minor, currency),
+        ),
+    )
+
+
+def _on_tiers(i: int, line: OrderLine, at: Decimal | None, currency: str) -> Iterator[_Given]:
+    """Each tier by its price for one unit. Fees and what is included are no price of a unit, and count as nothing."""
+    if not at or line.usage is None:
+        return
+    for j, tier in enumerate(line.usage.tiers):
+        below = Fraction(at) - Fraction(tier.unit_price)
+        yield _Given(
+            share=below * 100 / Fraction(at),
+            of=f"Line {line.line}, {line.product}, tier {j + 1}",
+            text=f"Tier {j + 1} of line {line.line} is sold {{}} % below its list price",
+            pointer=f"/lines/{i}/usage/tiers/{j}/unit_price",
+            note=f"One unit is sold for {currency} {tier.unit_price}; its list price is {at.normalize():f}.",
+        )
+
+
+def _over(given: _Given, entity: LegalEntity, world: World) -> Finding:
+    limit = world.discount_limit(entity.code).normalize()
+    percent = Decimal(given.share.numerator) / given.share.denominator
+    return Finding(
+        reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
+        pointer=given.pointer,
+        seen=f"{_short(percent)} %",
+        text=f"{given.text.format(_short(percent))}; {limit:f} % need no approval",
+        remedy="A second person approves the discount",
+        measure=Measure(
+            of=given.of,
+            value=f"{percent:.4f}",
+            limit=f"{limit:f}",
+            unit="%",
+            amounts=given.amounts,
+            note=f"{given.note} The limit is that of {entity.code}.".strip(),
+        ),
+    )
+
+
+def _at(line: OrderLine, price: Decimal) -> OrderLine:
+    """The line as the price list has it."""
+    at = f"{price:f}"
     return replace(line, unit_price=at, phases=tuple(replace(phase, unit_price=at) for phase in line.phases))
 
 

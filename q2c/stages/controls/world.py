@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ledger.models import LegalEntity
-from q2c.contracts.documents import InvoiceGroup, OrderDocument
-from q2c.models import CommercialPolicy, Customer, ItemMapping, Product, TaxNexus
+from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine
+from q2c.models import CommercialPolicy, Customer, ItemMapping, ListPrice, Product, TaxNexus
 
 # A customer and all above it, however high; UNION ends a loop.
 _LINEAGE = """
@@ -29,6 +29,7 @@ class World:
     products: dict[str, Product] = field(default_factory=dict)
     entities: dict[str, LegalEntity] = field(default_factory=dict)
     mappings: dict[tuple[str, str], list[ItemMapping]] = field(default_factory=dict)
+    list_prices: dict[str, list[ListPrice]] = field(default_factory=dict)
     nexus: dict[str, list[TaxNexus]] = field(default_factory=dict)
     discount_limits: dict[str, Decimal] = field(default_factory=dict)
 
@@ -56,6 +57,13 @@ class World:
     def is_mapped(self, product: str, connection: str, on: dt.date) -> bool:
         """Whether a product is an item of a ledger on a day."""
         return any(in_force(row, on) for row in self.mappings.get((product, connection), ()))
+
+    def list_price(self, line: OrderLine, currency: str, on: dt.date) -> Decimal | None:
+        """What the price list asks for one, per price period of the line; None where it has none on the day."""
+        period = price_period(line)
+        rows = self.list_prices.get(line.product, ())
+        fit = (row for row in rows if (row.currency, row.price_period) == (currency, period) and in_force(row, on))
+        return next((row.unit_price for row in fit), None)
 
     def has_nexus(self, entity: str, country: str, region: str, on: dt.date) -> bool:
         """Whether an entity is registered for tax in a country, or in a region of it, on a day."""
@@ -93,13 +101,20 @@ def world(orders: Sequence[OrderDocument], on: dt.date) -> World:
     found.entities = {e.code: e for e in LegalEntity.objects.select_related("parent")}
     for mapping in ItemMapping.objects.filter(product__code__in=codes).select_related("product"):
         found.mappings.setdefault((mapping.product.code, mapping.connection), []).append(mapping)
+    for price in ListPrice.objects.filter(product__code__in=codes).select_related("product"):
+        found.list_prices.setdefault(price.product.code, []).append(price)
     for nexus in TaxNexus.objects.filter(country__in={g.ship_to.country for o in orders for g in o.groups}):
         found.nexus.setdefault(nexus.entity, []).append(nexus)
     found.discount_limits = dict(CommercialPolicy.objects.values_list("entity", "discount_limit_percent"))
     return found
 
 
-def in_force(row: ItemMapping | TaxNexus, on: dt.date) -> bool:
+def price_period(line: OrderLine) -> str:
+    """As the price list has it: of usage, each unit used is priced."""
+    return "once" if line.kind == "usage" else line.price_period
+
+
+def in_force(row: ItemMapping | ListPrice | TaxNexus, on: dt.date) -> bool:
     """Effective-dated: from its first day until before its end."""
     return row.effective_from <= on and (row.effective_to is None or on < row.effective_to)
 
