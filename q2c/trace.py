@@ -97,6 +97,8 @@ UNION ALL SELECT 'document in the ERP', correlation_id FROM ledger_journalentry
 UNION ALL SELECT 'key in the ERP', correlation_id FROM ledger_journalentry WHERE key = %(q)s
 UNION ALL SELECT 'key of a request', correlation_id FROM q2c_step WHERE key = %(q)s AND sent_at IS NOT NULL
 UNION ALL SELECT 'number of a document', correlation_id FROM q2c_step WHERE business_key = %(q)s
+UNION ALL SELECT 'document in ' || connection, correlation_id FROM q2c_step
+  WHERE document = %(q)s AND document <> '' AND stage NOT IN ('post_journal', 'sync_customer')
 UNION ALL SELECT 'id of an event', e.correlation_id FROM sources s
   JOIN q2c_event e ON e.source = s.source AND e.source_id = %(q)s
 """
@@ -168,7 +170,8 @@ def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:
 
 def _by_reference(query: str) -> list[tuple[str, uuid.UUID]]:
     """What a platform calls a record of ours."""
-    rows = list(CrossReference.objects.filter(kind="journal", reference=query)[:CANDIDATES_MAX])
+    named = CrossReference.objects.filter(kind__in=["journal", "journal_number"], reference=query)
+    rows = list(named[:CANDIDATES_MAX])
     journeys = dict(
         JournalEntry.objects.filter(id__in=[row.our_key for row in rows]).values_list("id", "correlation_id")
     )

@@ -24,13 +24,15 @@ class Blocker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Posted:
-    """Done, and the platform says under which reference. `document` is what a person would look up there.
+    """Done, and the platform says under which reference. `document` is what a person would look up there, `also` a
+    second number that it goes by there.
 
     `found` tells that it had been there already; `proof` holds searched/found/posted instants and what was compared.
     """
 
     reference: str
     document: str = ""
+    also: str = ""
     found: bool = False
     proof: dict[str, Any] = field(default_factory=dict)
 

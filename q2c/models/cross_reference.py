@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from q2c.visible import VisibleQuerySet
 
 
 class CrossReference(models.Model):
-    """`kind` customer | subscription | invoice | journal; one row per record and platform."""
+    """`kind` customer | journal | journal_number (a ledger's second one); one row per record and platform."""
 
     connection = models.CharField(max_length=60)
     kind = models.CharField(max_length=20)
@@ -23,4 +24,8 @@ class CrossReference(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["connection", "kind", "our_key"], name="one_reference_per_platform")
         ]
-        indexes = [models.Index(fields=["reference"], name="their_reference")]
+        indexes = [
+            models.Index(fields=["reference"], name="their_reference"),
+            # By the number that a customer has on a platform; journals keep theirs themselves.
+            models.Index(fields=["document"], condition=Q(kind="customer") & ~Q(document=""), name="their_customer"),
+        ]

@@ -82,6 +82,12 @@ class Step(StateRecord):
             models.Index(fields=["business_key"], name="step_business_key"),
             # The key that a platform may know of it.
             models.Index(fields=["key"], condition=Q(sent_at__isnull=False), name="step_sent_key"),
+            # What a platform calls what it made; of journals and customers that is kept elsewhere.
+            models.Index(
+                fields=["document"],
+                condition=~Q(document="") & ~Q(stage__in=["post_journal", "sync_customer"]),
+                name="step_document",
+            ),
             models.Index(fields=["connection", "stage"], condition=Q(state__in=OPEN), name="step_open_connection"),
         ]
         permissions = [("replay_step", "Can replay a step")]

@@ -46,7 +46,9 @@ def named(query: str) -> list[Account]:
     rows = CrossReference.objects.filter(kind="customer")
     # The index over our keys begins with the connection.
     ours = rows.filter(connection__in=Connection.objects.values("name"), our_key=query)
-    there = [(row.our_key, f"customer in {row.connection}") for row in (*rows.filter(reference=query)[:MOST], *ours)]
+    numbered = rows.filter(document=query).exclude(document="")
+    theirs = dict.fromkeys((*rows.filter(reference=query)[:MOST], *numbered[:MOST], *ours))
+    there = [(row.our_key, f"customer in {row.connection}") for row in theirs]
     asked = there or [(query, "")]
     known = _known([part for key, _ in asked for part in (key, key.rpartition("-")[0])])
     return [account for key, called in asked if (account := _of(key, known, called)) is not None]

@@ -79,16 +79,7 @@ class PostJournal(Verb):
         journal.mark_posted(
             [journal.Document(work.notes["entry"].id, o.document or o.reference, o.reference) for work, o in done]
         )
-        CrossReference.objects.bulk_create(
-            [
-                CrossReference(
-                    connection=work.step.connection, kind="journal", our_key=str(work.notes["entry"].id),
-                    reference=o.reference, document=o.document, at=clock.now(),
-                )
-                for work, o in done
-            ],
-            ignore_conflicts=True,
-        )  # fmt: skip
+        CrossReference.objects.bulk_create(_references(done), ignore_conflicts=True)
         sales = [w.notes["entry"].event_id for w, _ in done if w.notes["entry"].event_type == "InvoiceIssued"]
         states.move(Invoice, "post", list(Invoice.objects.filter(event__in=sales).values_list("id", flat=True)))
         for work, outcome in done:
@@ -167,6 +158,17 @@ def _await_customers(works: Sequence[Work]) -> None:
         if (connection, customer) in under_way:
             text = f"Customer {customer} is still being made in {connection}; the journal is posted after that"
             work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
+
+
+def _references(done: Sequence[tuple[Work, Posted]]) -> list[CrossReference]:
+    """What the ledger calls each journal: its id and document number, and a second number where it gives one."""
+    moment, found = clock.now(), []
+    for work, outcome in done:
+        about = {"connection": work.step.connection, "our_key": str(work.notes["entry"].id), "at": moment}
+        found.append(CrossReference(kind="journal", reference=outcome.reference, document=outcome.document, **about))
+        if outcome.also:
+            found.append(CrossReference(kind="journal_number", reference=outcome.also, **about))
+    return found
 
 
 def _entries(ids: Any) -> list[JournalEntry]:

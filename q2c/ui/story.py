@@ -69,7 +69,8 @@ def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict
     return [
         {
             "step": step,
-            "key": keys.get(step.id, step.key),
+            # Only what was sent is known by it: there, and in a trace.
+            "key": keys.get(step.id, step.key) if step.sent_at else "",
             "does": words.plain(step.stage),
             "part": step.part.rpartition("|")[2] if step.part != step.connection else "",
             "at": step.finished_at or step.sent_at or step.created_at,

@@ -106,6 +106,8 @@ def _documents(found: Trace) -> list[dict[str, Any]]:
     for entry in found.journals:
         row = there.get(("journal", str(entry.id)))
         number = _at(row.connection, row.document or row.reference) if row else ""
+        if also := there.get(("journal_number", str(entry.id))):
+            number += f", {also.reference}"
         named = f"{entry}, reversal" if entry.reverses_id else str(entry)
         rows.append(_document("journal", entry, named, (entry.total_minor, entry.currency), number))
     return rows

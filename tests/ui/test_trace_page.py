@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from exceptions.models import Approval, Case
 from exceptions.raw import RawItem, open_raw
 from ledger.models import JournalEntry
 from q2c import clock, money, trace
-from q2c.connectors.outcomes import Rejected
+from q2c.connectors.outcomes import Posted, Rejected
 from q2c.engine import desk
 from q2c.models import Customer, Invoice, Order, Step, Subscription
 from q2c.reading import accounts, customers
@@ -282,3 +283,34 @@ def test_accounts_are_looked_up_by_their_indexes(journey):
                 cursor.execute("EXPLAIN " + query["sql"])
                 plan = "\n".join(row[0] for row in cursor.fetchall())
                 assert "Seq Scan on q2c_" not in plan and "Seq Scan on exceptions_case" not in plan, plan
+
+
+def test_what_pages_print_is_found(client, journey):
+    """What a platform calls what a step made, and the second number that a ledger gives a journal."""
+
+    def posted(work):
+        return Posted(reference="id-9", document="JE9", also="JOURNAL8")
+
+    make.bill(journey, "INV-9")
+    make.run("record_invoice")
+    make.run("post_journal", posted)
+    client.force_login(boss())
+    made = Step.objects.get(stage="provision_billing", business_key="O-1").document
+    for name in (made, made.lower(), "JOURNAL8", "journal8"):
+        text = page(client, f"/trace?q={name}")
+        assert "Order O-1" in text and "JE9, JOURNAL8" in text and "O-2" not in text, name
+    assert trace.find(boss_again := of_role("ned", "Controller"), made).found_as == ["document in zuora"]
+    assert trace.find(boss_again, "JOURNAL8").found_as == ["journal in erp-de01"]
+    # Every key that a page prints leads somewhere; what went to no platform prints none.
+    invoice = Invoice.objects.get(number="INV-9")
+    for address in (f"/invoices/{invoice.id}", f"/orders/{journey.id}"):
+        rows = page(client, address).split('<caption class="hidden">Steps</caption>')[1].split("</table>")[0]
+        for key in re.findall(r'<span class="id">([^<]+)</span>', rows):
+            assert trace.find(boss_again, key), key
+        for step in Step.objects.filter(sent_at=None):
+            assert step.key not in rows
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + trace._SEEDS, {"q": made, "versions": "x:%"})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "step_document" in plan and "Seq Scan on q2c_step" not in plan

@@ -118,7 +118,7 @@ class NetSuite:
         if isinstance(found, Rejected):
             return found
         proof = {"posted_at": sent_at.isoformat(), "posted_as": id_, **found.proof}
-        return Posted(reference=found.reference, document=found.document, proof=proof)
+        return Posted(reference=found.reference, document=found.document, also=found.also, proof=proof)
 
     def _explained(self, journal: JournalDocument, outcome: Outcome) -> Outcome:
         """A refusal names internal ids. What our names for it are, and whether it is inactive or gone, is read."""
@@ -186,7 +186,7 @@ class NetSuite:
         if journal.functional_currency:
             compared["functional amounts"] = journal.functional_currency
         return Posted(
-            reference=id_, document=document, found=True,
+            reference=id_, document=document, also=rows[0].get("transactionnumber", ""), found=True,
             proof={"found_at": searched_at.isoformat(), "compared": compared},
         )  # fmt: skip
 

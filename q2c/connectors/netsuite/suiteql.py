@@ -17,7 +17,8 @@ PAGE = 1000
 KEYS_MAX = 50
 
 # Amounts of the line are in the transaction's currency, those of the accounting line in the subsidiary's own.
-_JOURNALS = """SELECT t.id, t.externalid, t.tranid, t.posting, TO_CHAR(t.trandate, 'YYYY-MM-DD') AS trandate,
+_JOURNALS = """SELECT t.id, t.externalid, t.tranid, t.transactionnumber, t.posting,
+TO_CHAR(t.trandate, 'YYYY-MM-DD') AS trandate,
 cur.symbol AS currency, t.exchangerate, s.{subsidiary} AS subsidiary, tal.transactionline, a.{account} AS account,
 tl.foreignamount, tal.amount, d.{department} AS department, c.{class} AS class, l.{location} AS location,
 k.{customer} AS customer

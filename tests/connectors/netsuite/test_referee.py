@@ -69,6 +69,8 @@ def test_what_our_connector_posts_it_reads(account, netsuite):
     (posted,) = netsuite.post([journal])
     found = done(client().get(f"/record/v1/journalEntry/{posted.reference}", params={"expandSubResources": "true"}))
     assert (found["externalId"], found["tranId"], found["tranDate"]) == (journal.key, posted.document, "2026-03-15")
+    # Its second number, which its lists show, is kept too.
+    assert found["transactionNumber"] == posted.also and posted.also.startswith("JOURNAL")
     assert found["line"]["items"][1]["credit"] == 1250
     rows = done(client().suiteql(
         _JOURNALS.format(where=f"t.externalid = {literal(journal.key)}", **netsuite.masters.columns)
