@@ -263,7 +263,9 @@ class ItemMappingRows(Rows):
 
     def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:
         answer = self._answers.get(instance.connection)
-        if answer is not None and (wrong := items.refused(instance.item, answer)):
+        wrong = items.refused(instance.item, answer) if answer is not None else ""
+        stands = ItemMapping.objects.filter(pk=instance.pk, item=instance.item, connection=instance.connection)
+        if wrong and not stands.exists():
             errors.setdefault("item", ValidationError(wrong))
         super().checked(instance, errors, validate_unique)
 

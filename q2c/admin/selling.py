@@ -122,8 +122,10 @@ class ItemMappingForm(ReasonForm):
     answer: items.Answer | None = None
 
     def clean_item(self) -> str:
+        """What stands there already is not held against whoever changes something else; it is warned of."""
         item = str(self.cleaned_data["item"]).strip()
-        if self.answer is not None and (wrong := items.refused(item, self.answer)):
+        touched = self.instance.pk is None or {"item", "connection"} & set(self.changed_data)
+        if touched and self.answer is not None and (wrong := items.refused(item, self.answer)):
             raise forms.ValidationError(wrong)
         return item
 

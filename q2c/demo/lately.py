@@ -66,6 +66,7 @@ DEALS = (
 # Nothing is wrong with these: the credit service is down when they come.
 DURING_THE_OUTAGE = (0.35, 0.3)
 OUTAGE_BEGINS = 0.4
+ITEMS_MOVED = ("SUPPORT-PLUS", "TRAINING", "STORAGE")
 _LIMITS = {"declined": DECLINE, "referred": REFER}
 # From then on what fails is looked at, and not put right before the end.
 QUIET = 7.0
@@ -139,7 +140,7 @@ class Lately:
         return [
             (6.6, partial(mishaps.switch_off, "department", "CC-200")),
             (6.4, partial(mishaps.close_here, "JP")),
-            *((6.3, partial(move_item, product)) for product in ("SUPPORT-PLUS", "TRAINING", "STORAGE")),
+            *((6.3, partial(move_item, story.platforms, product)) for product in ITEMS_MOVED),
             (6.2, shop.mistake),
             (5.0, mishaps.copy_invoice),
             (4.0, shop.stranger),

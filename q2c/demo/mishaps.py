@@ -82,7 +82,7 @@ class Mishaps:
         for run in CLOSED_IN_ERP:
             self._before(run, self._close_in_erp)
         for run, product in ITEMS_MOVED.items():
-            self._before(run, partial(move_item, product))
+            self._before(run, partial(move_item, self.flow.platforms, product))
 
     def _shop(self, shop: Shop) -> None:
         for day in SHOP_ORDERS:

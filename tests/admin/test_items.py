@@ -53,6 +53,40 @@ def test_an_item_that_the_ledger_does_not_have_is_refused(browser, busy):
     assert not ItemMapping.objects.filter(item="P-9").exists()
 
 
+def test_what_stands_there_already_is_warned_of_and_not_held_against_another_change(browser, busy):
+    """Who adds a cost centre corrects no item; who changes the item, or the ledger, is held to it."""
+    busy["erp-us"].missing.add(("item", "P-1"))
+    mapping = ItemMapping.objects.get(connection="erp-us")
+    ItemMapping.objects.filter(id=mapping.id).update(dimensions={})
+    address = reverse("admin:q2c_itemmapping_change", args=[mapping.pk])
+    client, why = browser("Finance systems"), "cost centre added"
+    page = change(client, address, dimensions='{"cost_center": "CC-410"}', change_reason=why)
+    mapping.refresh_from_db()
+    assert mapping.dimensions == {"cost_center": "CC-410"}
+    assert "erp-us has no item P-1: journals that carry it become cases" in " ".join(said(page))
+    busy["erp-us"].missing.add(("item", "P-2"))
+    assert "no item P-2" in errors(change(client, address, item="P-2", change_reason=why))["item"][0]
+    busy["erp-de"].missing.add(("item", "P-1"))
+    moved = change(client, address, connection="erp-de", change_reason=why)
+    assert "no item P-1" in errors(moved)["item"][0]
+
+
+def test_neither_is_a_row_of_a_file(browser, busy):
+    busy["erp-us"].missing |= {("item", "P-1"), ("item", "P-2")}
+    mapping = ItemMapping.objects.get(connection="erp-us")
+    begins = mapping.effective_from.isoformat()
+    ItemMapping.objects.filter(id=mapping.id).update(dimensions={})
+    client = browser("Finance systems")
+    page = preview(client, ItemMapping, HEAD + row(item="P-1", effective_from=begins))
+    assert "erp-us has no item P-1: journals that carry it become cases" in page.context["result"].doubts
+    confirm(client, ItemMapping, page)
+    mapping.refresh_from_db()
+    assert mapping.dimensions == {"cost_center": "CC-410"}
+    page = preview(client, ItemMapping, HEAD + row(item="P-2", effective_from=begins))
+    (one,) = page.context["result"].wrong
+    assert "The ledger has no item P-2" in one.what
+
+
 def test_what_is_inactive_there_is_taken_with_a_warning(browser, busy):
     busy["erp-us"].inactive |= {("item", "P-9"), ("cost_center", "CC-410")}
     text = " ".join(said(adds(browser("Finance systems"))))

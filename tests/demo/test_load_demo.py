@@ -15,10 +15,11 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.connectors import registry
 from q2c.demo import lately
+from q2c.demo.items import move_item
 from q2c.demo.platforms import Platforms
 from q2c.demo.year import CLOSING_DAY, Year
 from q2c.engine import wake
-from q2c.models import Invoice, Order, Step, Transition
+from q2c.models import Invoice, ItemMapping, Order, Step, Transition
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,6 +37,9 @@ def test_the_first_weeks_are_made_by_the_flow_and_put_right_by_people(monkeypatc
     found = year.live()
     assert not clock.is_moved()
     assert Platforms().control("zuora", "state", method="GET")["now"][:10] == clock.today().isoformat()
+    move_item(year.platforms, "STORAGE")
+    there = {item["body"]["itemId"] for item in Platforms().records("netsuite", "item")}
+    assert there >= set(ItemMapping.objects.values_list("item", flat=True)) > {"ITEM-STORAGE-N"}
     assert found.orders == Order.objects.count() > 10
     assert found.posted == Invoice.objects.filter(state="posted").count() > 5
     # Nothing was written by hand: each posted journal has its step, each order its event.
