@@ -11,9 +11,9 @@ from q2c.engine.replay import DryRun
 
 
 def shown(run: DryRun) -> dict[str, Any]:
-    """{passes, sure, findings, checks: [{name, ok, text}], journal or None, other}: minor units, ISO 8601 dates.
+    """{passes, sure, silent, findings, checks: [{name, ok, text}], journal or None, other}: minor units, ISO dates.
 
-    Not `sure` is what a platform that was asked did not answer to.
+    Not `sure` is what a platform that was asked did not answer to: `silent` names it.
     """
     entry, checks = _entry(run.preview)
     rest = {name: value for name, value in run.preview.items() if name not in ("entry", "journal")}
@@ -23,6 +23,7 @@ def shown(run: DryRun) -> dict[str, Any]:
         "stage": run.stage,
         "passes": run.would_pass,
         "sure": run.platform != "silent",
+        "silent": run.asked if run.platform == "silent" else "",
         "findings": run.findings,
         "checks": [*checks, *_platform(run)],
         "journal": journal(entry) if entry is not None else None,

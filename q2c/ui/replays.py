@@ -100,6 +100,8 @@ def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
     items = batch.items.select_related("case")
     if outcome == "would_fail":
         items = items.filter(outcome="queued", preview__passes=False, case__state__in=REPLAYABLE)
+    elif outcome == "cannot_be_told":
+        items = items.filter(outcome="queued", preview__passes=True, preview__sure=False, case__state__in=REPLAYABLE)
     elif outcome in OUTCOMES:
         items = items.filter(outcome=outcome)
     page = lists.page_of(request, items, {"ordinal": "ordinal"}, "ordinal", rows=ROWS)
@@ -154,10 +156,12 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
     apart = _apart(now.items, held.of_replays([batch.id]).get(batch.id))
     # Cases of a dry run may end, or go out otherwise, while it waits.
     queued = batch.items.filter(outcome="queued", case__state__in=REPLAYABLE)
+    untold = Q(preview__passes=True, preview__sure=False)
     looked = queued.aggregate(
-        passes=Count("id", filter=Q(preview__passes=True)), fails=Count("id", filter=Q(preview__passes=False)),
-        unseen=Count("id", filter=Q(preview__isnull=True)),
+        passes=Count("id", filter=Q(preview__passes=True) & ~untold), untold=Count("id", filter=untold),
+        fails=Count("id", filter=Q(preview__passes=False)), unseen=Count("id", filter=Q(preview__isnull=True)),
     )  # fmt: skip
+    silent = queued.filter(untold).order_by().values_list("preview__silent", flat=True).distinct()
     left = sum(looked.values())
     moving = batch.state in ("queued", "running") or (batch.state == "cancelled" and sent + unknown > 0)
     after = followed.counts(user, batch.id) if now.items.get("confirmed") else followed.Counts()
@@ -166,10 +170,11 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
         "sums": worth(batch),
         "became": became(batch, now.items),
         "looked": looked,
+        "silent": sorted(name for name in silent if name) if looked["untold"] else [],
         "left": left,
         "gone": now.items.get("queued", 0) - left,
         # Nothing would go through: sending it wants a second thought.
-        "hopeless": left > 0 and looked["fails"] > 0 and not looked["passes"] and not looked["unseen"],
+        "hopeless": left > 0 and looked["fails"] == left,
         "counts": now.items,
         "apart": apart,
         "after": after,
@@ -210,7 +215,8 @@ SELECT i.preview->'journal'->>'entity', i.preview->'journal'->>'currency', l->>'
        sum((l->>'debit_minor')::bigint), sum((l->>'credit_minor')::bigint)
 FROM exceptions_replayitem i JOIN exceptions_case c ON c.id = i.case_id,
   jsonb_array_elements(i.preview->'journal'->'lines') l
-WHERE i.batch_id = %s AND i.outcome = 'queued' AND i.preview @> '{"passes": true}' AND c.state = ANY(%s)
+WHERE i.batch_id = %s AND i.outcome = 'queued' AND i.preview @> '{"passes": true}'
+  AND NOT i.preview @> '{"sure": false}' AND c.state = ANY(%s)
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
 """
 

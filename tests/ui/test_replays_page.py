@@ -78,6 +78,26 @@ def test_a_dry_run_whose_case_has_ended_has_nothing_left_to_send(client: Any, co
     assert "None of these cases can be replayed now" in text
 
 
+def test_what_a_silent_platform_leaves_open_is_no_pass_and_the_warning_ends_with_the_answer(
+    client: Any, company: Any, stopped: Case
+) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    company["erp-de"].inactive.clear()
+    company["erp-de"].down = True
+    batch = desk.plan(rosa, [stopped.id])
+    text = read(client, f"/replays/{batch.id}")
+    assert "1 cannot be told yet: erp-de does not answer" in text
+    assert "would go through" not in text and "Would pass" not in text and "Cannot be told yet" in text
+    assert "Platform: erp-de did not answer" in text
+    assert "INV-1" in read(client, f"/replays/{batch.id}?outcome=cannot_be_told").split("Cases: Cannot be told")[1]
+    company["erp-de"].down = False
+    desk.send(rosa, batch.id)
+    run_all()
+    text = read(client, f"/replays/{batch.id}")
+    assert "Confirmed" in text and "did not answer" not in text
+
+
 def test_pressed_twice_it_is_sent_once_and_said_so(client: Any, company: Any, stopped: Case) -> None:
     rosa = boss()
     client.force_login(rosa)
