@@ -330,7 +330,7 @@ POLICIES: dict[R, Row] = {
         CONTROL, "high", 4, "fx_rate",
         "Currency pair, rate type and date, and whether that day's import ran.",
         "Import or enter the rate of that day.",
-        _JOURNAL_AGAIN,
+        f"An order is checked from the start. {_JOURNAL_AGAIN}",
     ),
     R.JOURNAL_UNBALANCED: Row(
         "Journal does not balance", "The journal of {business_key} does not balance: {text}",

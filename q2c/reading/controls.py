@@ -22,6 +22,7 @@ CONTROLS: tuple[tuple[str, frozenset[R]], ...] = (
     ("Revenue treatment agrees with the product", frozenset({R.REVENUE_TREATMENT_MISMATCH})),
     ("Legal entity is determined", frozenset({R.LEGAL_ENTITY_UNDETERMINED})),
     ("Currency is allowed for the entity", frozenset({R.CURRENCY_NOT_ALLOWED})),
+    ("Exchange rates for the total", frozenset({R.FX_RATE_MISSING})),
     ("Products have an item in the entity's ledger", frozenset({R.ITEM_MAPPING_MISSING})),
     ("Tax nexus where it ships to", frozenset({R.TAX_NEXUS_MISSING})),
     ("Tax codes are set", frozenset({R.TAX_CODE_MISSING})),

@@ -27,7 +27,8 @@ STAGES: dict[str, Stage] = {
             talks_to="tax and credit",
             emits=("OrderAccepted", "OrderRejected"),
             control="Account hierarchy, products and their ERP items, legal entity, tax nexus, billing schedule, "
-            "revenue treatment, currency, price arithmetic, term, usage terms, list price, discount, credit, tax",
+            "revenue treatment, currency and its rate, price arithmetic, term, usage terms, list price, discount, "
+            "credit, tax",
             owner="sales ops",
             verb=AcceptOrder(),
         ),

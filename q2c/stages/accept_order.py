@@ -58,7 +58,7 @@ class AcceptOrder(Verb):
             elif order is not None and not anothers and orders.is_older(work.fact, order):
                 work.outcome = Posted(reference="superseded", proof={"superseded_by": str(order.event_id)})
             elif order is not None and order.state not in orders.UNDECIDED:
-                orders.check_unchanged(work, order)
+                orders.check_unchanged(work, order, anothers=anothers)
             else:
                 seen = data if work.fact.source in selling else customers.seen_with(work.fact.payload, data)
                 work.request = credit_and_tax.questions(work.fact.payload, seen, tax, credit)
@@ -84,7 +84,7 @@ class AcceptOrder(Verb):
                 orders.refuse_number(work, order)
             elif deals.is_anothers(work.fact, order):
                 # It may tell of the same order, which is seen once that one is decided.
-                work.again(f"Order {order.number} came from {order.source} at the same moment")
+                work.again(f"Another system sent order {order.number} at the same moment")
         fresh = [work for work in fresh if not work.findings and work.outcome is not None]
         accepted: list[tuple[Order, Work]] = []
         firm = commitments.ask_again_where_changed(fresh)

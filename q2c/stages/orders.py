@@ -56,9 +56,9 @@ class Deals:
 
 
 def refuse_number(work: Work, order: Order) -> None:
-    """Nobody changes an order that another deal made."""
-    there, here = order.source, work.fact.source
-    if there == here:
+    """Nobody changes an order that another deal made, nor hears of another system's more than that it is there."""
+    there, here = "another system", work.fact.source
+    if order.source == here:
         there, here = (f"deal {each.source_id.partition(':')[0]} of {each.source}" for each in (order, work.fact))
     work.reject(
         Reason.ORDER_NUMBER_TAKEN,
@@ -80,11 +80,14 @@ def existing(numbers: Sequence[str]) -> dict[str, Order]:
     return {order.number: order for order in found.select_related("event")}
 
 
-def check_unchanged(work: Work, order: Order) -> None:
-    """A repeat of an accepted deal is done; a changed one needs a person."""
+def check_unchanged(work: Work, order: Order, *, anothers: bool) -> None:
+    """A repeat of an accepted deal is done, whoever tells of it; a changed one needs a person, another's a number."""
     accepted = msgspec.json.decode(order.document, type=OrderDocument)
     if _as_sold(accepted) == _as_sold(work.fact.payload):
         work.outcome = Posted(reference=str(order.id), document=order.number, found=True)
+        return
+    if anothers:
+        refuse_number(work, order)
         return
     work.reject(
         Reason.ORDER_CHANGED,

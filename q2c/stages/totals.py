@@ -1,6 +1,7 @@
 """Sums over the groups of an order, in the currency of its contract: others at the spot rate of the day it closed.
 
-What has no rate is in no sum: the order keeps what was counted and what was not (see kept), and its pages say so.
+What has no rate is in no sum: the order keeps what was counted and what was not (see kept), and its pages say so. It is
+not accepted like that (controls.entity.rate_known).
 """
 
 from __future__ import annotations
@@ -58,14 +59,18 @@ def sum_of(portions: Iterable[Portion]) -> int:
 
 def portioned(rows: Sequence[tuple[OrderDocument, Amounts]]) -> list[list[Portion]]:
     """Per row, each currency with its worth in that of the contract, and the rate that makes it so."""
-    foreign = {(currency, order.currency) for order, amounts in rows for currency in amounts} - {
-        (order.currency, order.currency) for order, _ in rows
-    }
-    rates: Mapping[tuple[str, str], fx.Rates] = {}
-    if foreign:
-        days = [order.closed_on for order, _ in rows]
-        rates = fx.load(foreign, (min(days), max(days) + dt.timedelta(days=1)))
-    return [[_portion(order, currency, minor, rates) for currency, minor in amounts.items()] for order, amounts in rows]
+    found = rates(rows)
+    return [[_portion(order, currency, minor, found) for currency, minor in amounts.items()] for order, amounts in rows]
+
+
+def rates(rows: Sequence[tuple[OrderDocument, Iterable[str]]]) -> dict[tuple[str, str], fx.Rates]:
+    """Spot rates from currencies of orders to that of their contract, by (from, to)."""
+    foreign = {(currency, order.currency) for order, currencies in rows for currency in currencies}
+    foreign = {pair for pair in foreign if pair[0] != pair[1]}
+    if not foreign:
+        return {}
+    days = [order.closed_on for order, _ in rows]
+    return fx.load(foreign, (min(days), max(days) + dt.timedelta(days=1)))
 
 
 def _portion(order: OrderDocument, currency: str, minor: int, rates: Mapping[tuple[str, str], fx.Rates]) -> Portion:

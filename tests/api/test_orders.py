@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,12 +17,20 @@ from q2c.models import ApiKey, Attempt, Customer, Event, IdempotencyRecord, Item
 from tests.api.conftest import Caller
 from tests.connectors.control import Control
 from tests.intake import company
-from tests.intake.documents import order
+from tests.intake.documents import event, order
 
 ORDERS = "/api/v1/orders"
+SCOPES = ["q2c.add_order", "q2c.add_event"]
 MONDAY = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 # Platforms are called between transactions, so the tests commit.
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _monday() -> Iterator[None]:
+    """What is sold has a term, and it is over some day."""
+    with clock.at(MONDAY):
+        yield
 
 
 @pytest.fixture
@@ -218,3 +228,42 @@ def test_needs_its_own_right(services: Any) -> None:
     other = Caller(ApiKey.make("feed", ["q2c.add_event"])[1])
     answer = send(other, order())
     assert (answer.status_code, answer.json()["right"]) == (403, "q2c.add_order")
+
+
+# Order numbers that are taken -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("taken", ["accepted", "awaiting_approval", "received"])
+@pytest.mark.parametrize("way", ["order", "dry run", "event"])
+def test_a_number_that_another_system_has_tells_nothing_of_its_order(shop: Caller, taken: str, way: str) -> None:
+    """Two strangers, one after the other: to neither is the number free, and neither hears whose it is or how it stands."""
+    first = {"accepted": order(), "awaiting_approval": dear(), "received": order(closed_on="2020-01-01")}[taken]
+    send(shop, first)
+    assert Order.objects.get().state == taken
+    for system in ("cpq", "reseller"):
+        stranger = Caller(ApiKey.make(system, SCOPES)[1])
+        with clock.at(MONDAY + clock.seconds(60)):
+            told = _sends(stranger, system, way, order(payment_term_days=45))
+        assert [each["reason"] for each in told["errors"]] == ["order_number_taken"]
+        assert told["errors"][0]["pointer"] == "/order_number"
+        said = json.dumps(told).replace("order_number_taken", "")
+        assert not [
+            word for word in ("webshop", taken, "active", "changed", str(Order.objects.get().id)) if word in said
+        ]
+        assert told.get("order") is None
+    kept = Order.objects.get()
+    assert (kept.source, kept.state) == ("webshop", taken)
+
+
+def _sends(stranger: Caller, system: str, way: str, document: dict[str, Any]) -> dict[str, Any]:
+    """What the sender is answered; of an event, what its own case says afterwards."""
+    if way != "event":
+        answer = send(stranger, document, "?dry_run=true" if way == "dry run" else "")
+        assert answer.status_code == 422, answer.content
+        found: dict[str, Any] = answer.json()
+        return found
+    answer = stranger.post("/api/v1/events", event(f"{system}-1", document, source=system))
+    assert answer.status_code == 202, answer.content
+    run.drain("accept_order")
+    case = Case.objects.latest("opened_at")
+    return {"errors": case.context["findings"], "text": case.text}

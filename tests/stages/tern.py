@@ -7,15 +7,18 @@ changed(order(), "/lines/0/product", "GONE")
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from ledger import fx
 from ledger.models import LegalEntity
 from q2c.contracts.documents import OrderDocument
 from q2c.demo import catalogue, company
 from q2c.models import Customer, ItemMapping, ListPrice, Product, TaxNexus
+from q2c.stages.controls.calendar import add_months
 from q2c.stages.controls.world import World
 
 TODAY = dt.date(2026, 1, 15)
@@ -122,7 +125,14 @@ def world(on: dt.date = TODAY) -> World:
         row = TaxNexus(entity=entity, country=country, region=region, effective_from=SINCE)
         found.nexus.setdefault(entity, []).append(row)
     found.discount_limits = {"": Decimal(20), "JP": Decimal(15)}
+    found.rates = rates(*(add_months(dt.date(2024, 1, 1), n) for n in range(60)))
     return found
+
+
+def rates(*days: dt.date) -> dict[tuple[str, str], fx.Rates]:
+    """Of these days, between all that Tern sells in and Swiss francs."""
+    currencies = {"CHF", *(currency for one in company.COMPANIES for currency in one.currencies)}
+    return {pair: fx.Rates([*days], [Decimal(1)] * len(days)) for pair in itertools.permutations(currencies, 2)}
 
 
 def priced(found: World, since: dt.date = SINCE, until: dt.date | None = None, *products: str) -> World:

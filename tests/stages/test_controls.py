@@ -156,6 +156,15 @@ ROWS = (
         text="Line 2 belongs to apac, which is no invoice group of the order"),
     Row("currency that the entity does not invoice in", R.CURRENCY_NOT_ALLOWED, "/groups/1/currency", "USD",
         {"/groups/1/currency": "USD"}, text="DE does not invoice in USD, only in EUR", blocker=("legal_entity", "DE")),
+    Row("contract in a currency that its entity does not sell in", R.CURRENCY_NOT_ALLOWED, "/currency", "GBP",
+        {"/currency": "GBP"}, text="US does not make contracts in GBP, only in USD, CAD", blocker=("legal_entity", "US")),
+    Row("a currency without a rate to the contract's", R.FX_RATE_MISSING, "/groups/1/currency", "EUR",
+        data=lambda world: setattr(world, "rates", {}), text="No spot rate from EUR to USD on or before 2026-01-15",
+        blocker=("fx_rate", "EUR:USD")),
+    Row("a rate that is too old", R.FX_RATE_MISSING, "/groups/1/currency", "EUR",
+        data=lambda world: setattr(world, "rates", tern.rates(dt.date(2025, 12, 10))),
+        text="No spot rate from EUR to USD for 2026-01-15: the latest is of 2025-12-10, and one holds for 35 days. Load the "
+        "rate of 2026-01-15, or of a day shortly before it"),
     # Tax
     Row("state without nexus", R.TAX_NEXUS_MISSING, "/groups/0/ship_to", "US-OH", {"/groups/0/ship_to/region": "OH"},
         text="US has no tax nexus in US-OH on 2026-02-01", blocker=("tax_nexus", "US:US-OH")),
@@ -177,8 +186,8 @@ ROWS = (
     Row("usage billed in advance", R.BILLING_SCHEDULE_INVALID, "/lines/2/billing", "monthly, in_advance",
         {"/lines/2/billing/timing": "in_advance"}, text="Line 3 is usage but billed in advance"),
     Row("annual bills do not fit 18 months", R.BILLING_SCHEDULE_INVALID, "/lines/0/billing", "annual, in_advance",
-        {f"{_PHASES}/1/ends_on": "2027-08-01", "/lines/0/amount_minor": 9_680_000},
-        text="Line 1 is billed annual, which does not fit its phases"),
+        {f"{_PHASES}/1/ends_on": "2027-08-01", "/lines/0/amount_minor": 9_680_000, "/term_months": 18,
+         "/lines/3/amount_minor": 1_296_000}, text="Line 1 is billed annual, which does not fit its phases"),
     Row("first phase begins within a bill", R.BILLING_SCHEDULE_INVALID, "/lines/0/billing", "annual, in_advance",
         {f"{_PHASES}/0/starts_on": "2026-08-01", "/lines/0/amount_minor": 11_120_000}),
     Row("phase before the term", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/0", "2026-01-01 – 2027-02-01",
@@ -189,6 +198,9 @@ ROWS = (
     Row("gap between phases", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-03-01 – 2028-02-01",
         _second(starts_on="2027-03-01") | {"/lines/0/amount_minor": 13_280_000},
         text="Phase 2 of line 1 starts on 2027-03-01, which leaves a gap after the phase before it (until 2027-02-01)"),
+    Row("months that no phase prices", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-02-01 – 2028-02-01",
+        {"/term_months": 36, "/lines/3/amount_minor": 2_592_000},
+        text="Line 1 has no phase from 2028-02-01 on, and its term lasts until 2029-02-01"),
     Row("overlap of phases", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-01-01 – 2028-02-01",
         _second(starts_on="2027-01-01") | {"/lines/0/amount_minor": 14_720_000}),
     Row("phase with its dates reversed", R.BILLING_SCHEDULE_INVALID, f"{_PHASES}/1", "2027-02-01 – 2027-01-01",
@@ -208,7 +220,12 @@ ROWS = (
          "/lines/0/amount_minor": 1, "/lines/0/discount_minor": 0, "/lines/0/price_period": "once",
          "/lines/0/unit_price": "0.0001", "/lines/0/billing/alignment": "calendar_month",
          "/lines/3/price_period": "once", "/lines/3/amount_minor": 72_000,
-         "/lines/3/billing/alignment": "calendar_month", "/lines/2/billing/alignment": "calendar_month"}),
+         "/lines/3/billing/alignment": "calendar_month", "/lines/2/billing/alignment": "calendar_month"},
+        lambda world: setattr(world, "rates", tern.rates(dt.date(9990, 1, 1)))),
+    Row("closed in two days", R.TERM_INVALID, "/closed_on", dt.date(2026, 1, 17), {"/closed_on": "2026-01-17"},
+        text="The deal closes on 2026-01-17, which is still to come: today is 2026-01-15"),
+    Row("a term that is over today", R.TERM_INVALID, "/term_months", 24, data=lambda world: setattr(world, "on",
+        dt.date(2028, 2, 1)), text="The term of 24 months from 2026-02-01 was over on 2028-02-01"),
     # What it costs
     Row("amount a cent off", R.PRICE_MISMATCH, "/lines/1/amount_minor", 1_250_001, {"/lines/1/amount_minor": 1_250_001},
         text="Line 2 (IMPLEMENTATION): its amount is USD 12,500.01, its prices make USD 12,500.00"),
@@ -217,8 +234,9 @@ ROWS = (
         {"/lines/1/unit_price": "12500.001"},
         text="Line 2 (IMPLEMENTATION): its amount is USD 12,500.00, its prices make USD 12,500.001000, "
         "which is no whole minor unit"),
-    Row("phases of no whole months", R.PRICE_MISMATCH, _PHASES, "2026-02-01 – 2027-02-01, 2027-02-01 – 2028-01-20",
-        {f"{_PHASES}/1/ends_on": "2028-01-20", "/lines/0/billing/alignment": "calendar_month"}),
+    Row("phases of no whole months", R.PRICE_MISMATCH, _PHASES, "2026-02-01 – 2027-01-20, 2027-01-20 – 2028-02-01",
+        _second(starts_on="2027-01-20") | {f"{_PHASES}/0/ends_on": "2027-01-20", "/lines/0/billing/alignment":
+         "calendar_month"}),
     # Usage
     Row("usage without terms", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage", None, {"/lines/2/usage": None}),
     Row("usage without meter", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/meter", "", {"/lines/2/usage/meter": ""},
@@ -345,7 +363,8 @@ def test_a_sound_deal_has_no_finding() -> None:
             0, tern.item(world.products["PLATFORM"], dt.date(2020, 1, 1), dt.date(2021, 1, 1)))),
         ("nexus from the first day of the term on", {}, _registered("DE", "DE", "", "2026-02-01")),
         ("nexus in the whole country", {"/groups/0/ship_to/region": "OH"}, _registered("US", "US", "", "2025-01-01")),
-        ("a region of two, the contract's among them", {"/groups/1/region": "NORDICS", "/contract_entity": "DE"},
+        ("a region of two, the contract's among them", {"/groups/1/region": "NORDICS", "/contract_entity": "DE",
+         "/currency": "EUR"},
          lambda world: (_region_of_two(world), world.entities["DE"].regions.append("NORDICS"))),
         ("a region of two, one named", {"/groups/1/region": "NORDICS", "/groups/1/legal_entity": "DE"},
          lambda world: (_region_of_two(world), world.entities["DE"].regions.append("NORDICS"))),
@@ -367,6 +386,9 @@ def test_a_sound_deal_has_no_finding() -> None:
         ("the price of the day it closed", {}, lambda world: world.list_prices.update(IMPLEMENTATION=[
             tern.price(world, "IMPLEMENTATION", "USD", "20000", until=tern.TODAY),
             tern.price(world, "IMPLEMENTATION", "USD", "12500", since=tern.TODAY)])),
+        ("closed tomorrow, where it is tomorrow already", {"/closed_on": "2026-01-16"}, lambda world: None),
+        ("a contract that began last year and runs on", {}, lambda world: setattr(world, "on", dt.date(2027, 6, 1))),
+        ("the last day of a term", {}, lambda world: setattr(world, "on", dt.date(2028, 1, 31))),
         ("a whole year between closing and start", {"/closed_on": "2025-01-31"}, lambda world: None),
         ("later phases of a line that begins later",
          {f"{_PHASES}/0/starts_on": "2026-08-01", "/lines/0/amount_minor": 11_120_000, "/lines/0/billing/frequency":
@@ -409,7 +431,7 @@ def test_two_groups_of_one_name_are_told_and_break_nothing() -> None:
 def test_each_reason_of_the_controls_has_a_row_a_policy_and_a_fix() -> None:
     names = [*Reason]
     block = names[names.index(R.CUSTOMER_UNKNOWN) : names.index(R.CUSTOMER_REFUSED)]
-    assert set(block) == OF_ORDERS | OF_SERVICES | OF_VERSIONS
+    assert {*block, R.FX_RATE_MISSING} == OF_ORDERS | OF_SERVICES | OF_VERSIONS
     for reason in block:
         policy = POLICIES[reason]
         assert policy.owner and policy.look and policy.fix and policy.replay

@@ -126,7 +126,7 @@ def test_two_that_come_at_the_same_moment_make_one_order(desk: Desk, apart: bool
         assert step("crm-of-the-north").state == "waiting"
     run.drain("accept_order")
     assert orders() == [("shop", "accepted")]
-    assert (step("shop").state, step("crm-of-the-north").reason) == ("done", "order_changed")
+    assert (step("shop").state, step("crm-of-the-north").reason) == ("done", "order_number_taken")
     assert Order.objects.get().lines.count() == 2
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ledger import fx
+from ledger.models import LegalEntity
 from q2c.connectors.outcomes import Blocker
 from q2c.contracts.documents import InvoiceGroup, OrderDocument
 from q2c.reasons import Reason
@@ -53,18 +55,51 @@ def _undetermined(pointer: str, seen: str, text: str) -> Finding:
 
 
 def currency_allowed(order: OrderDocument, world: World) -> Iterator[Finding]:
-    """Each group invoices in a currency its entity may invoice in."""
+    """Contract and each group are in a currency in which their entity may sell."""
+    contract = world.entities.get(order.contract_entity)
+    if contract is not None and not _allows(contract, order.currency):
+        yield _not_allowed("/currency", order.currency, contract, "make contracts")
     for i, group in enumerate(order.groups):
         entity = world.entity_of(group, order)
-        allowed = entity.allowed_currencies if entity else []
-        if entity and allowed and group.currency not in allowed:
-            yield Finding(
-                reason=Reason.CURRENCY_NOT_ALLOWED,
-                pointer=f"/groups/{i}/currency",
-                seen=group.currency,
-                text=f"{entity.code} does not invoice in {group.currency}, only in {', '.join(allowed)}",
-                remedy="Change the group's currency, or allow it for the entity, then replay",
-                blocker=Blocker(
-                    connection="", object_type="legal_entity", object_key=entity.code, condition="currency"
-                ),
-            )
+        if entity is not None and not _allows(entity, group.currency):
+            yield _not_allowed(f"/groups/{i}/currency", group.currency, entity, "invoice")
+
+
+def _allows(entity: LegalEntity, currency: str) -> bool:
+    return not entity.allowed_currencies or currency in entity.allowed_currencies
+
+
+def _not_allowed(pointer: str, currency: str, entity: LegalEntity, does: str) -> Finding:
+    return Finding(
+        reason=Reason.CURRENCY_NOT_ALLOWED,
+        pointer=pointer,
+        seen=currency,
+        text=f"{entity.code} does not {does} in {currency}, only in {', '.join(entity.allowed_currencies)}",
+        remedy="Change the currency, or allow it for the entity, then replay",
+        blocker=Blocker(connection="", object_type="legal_entity", object_key=entity.code, condition="currency"),
+    )
+
+
+def rate_known(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """Each currency that is invoiced has a rate to the contract's on the day the deal closed: the total needs it."""
+    told: set[str] = set()
+    for i, group in enumerate(order.groups):
+        source, target, day = group.currency, order.currency, order.closed_on
+        rates = world.rates.get((source, target), fx.Rates())
+        if source == target or source in told or rates.on(day) is not None:
+            continue
+        told.add(source)
+        yield Finding(
+            reason=Reason.FX_RATE_MISSING,
+            pointer=f"/groups/{i}/currency",
+            seen=source,
+            text=fx.missing(source, target, day, latest=rates.latest(day)).text,
+            remedy="Load the rate in master data, or correct the currency, then replay",
+            blocker=Blocker(
+                connection="",
+                object_type="fx_rate",
+                object_key=f"{source}:{target}",
+                # As the ledger names it: one rate frees orders and journals.
+                condition=str(Reason.FX_RATE_MISSING),
+            ),
+        )

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 
-from q2c.contracts.documents import OrderDocument
+from q2c.contracts.documents import OrderDocument, Phase
 from q2c.reasons import Reason
 from q2c.stages.controls.calendar import term_end, whole_months
 from q2c.stages.controls.world import World
@@ -37,6 +37,28 @@ def term(order: OrderDocument, world: World) -> Iterator[Finding]:
         )
 
 
+def dates(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """The deal is closed, and some of its term is still to come. One that began long ago may run on."""
+    # Nowhere is it later than a day after UTC's.
+    if order.closed_on > world.on + dt.timedelta(days=1):
+        yield Finding(
+            reason=Reason.TERM_INVALID,
+            pointer="/closed_on",
+            seen=order.closed_on,
+            text=f"The deal closes on {order.closed_on}, which is still to come: today is {world.on}",
+            remedy="Correct the closing date in the sales platform, or send the order once it is closed",
+        )
+    end = term_end(order)
+    if end <= world.on:
+        yield Finding(
+            reason=Reason.TERM_INVALID,
+            pointer="/term_months",
+            seen=order.term_months,
+            text=f"The term of {order.term_months} months from {order.starts_on} was over on {end}",
+            remedy="Correct contract start or term in the sales platform; what is over is billed by hand",
+        )
+
+
 def parts(order: OrderDocument, world: World) -> Iterator[Finding]:
     """Each invoice group is named once and bills something; each line has a number of its own."""
     groups, numbers = Counter(group.key for group in order.groups), Counter(line.line for line in order.lines)
@@ -62,10 +84,14 @@ def _invalid(pointer: str, seen: object, text: str) -> Finding:
 
 
 def phases(order: OrderDocument, world: World) -> Iterator[Finding]:
-    """Phases lie inside the term, in order, without gap or overlap."""
+    """Phases lie inside the term, in order, without gap or overlap, and go on until it ends.
+
+    A line may begin later than the term: that is its activation. What ends earlier is sold for longer than priced.
+    """
     end = term_end(order)
     for i, line in enumerate(order.lines):
         before = None
+        sound = line.kind != "one_time"
         for j, phase in enumerate(line.phases):
             problem = ""
             if phase.ends_on <= phase.starts_on:
@@ -77,13 +103,21 @@ def phases(order: OrderDocument, world: World) -> Iterator[Finding]:
                 problem = f"starts on {phase.starts_on}, which {kind} the phase before it (until {before})"
             before = phase.ends_on
             if problem:
-                yield Finding(
-                    reason=Reason.BILLING_SCHEDULE_INVALID,
-                    pointer=f"/lines/{i}/phases/{j}",
-                    seen=f"{phase.starts_on} – {phase.ends_on}",
-                    text=f"Phase {j + 1} of line {line.line} {problem}",
-                    remedy="Correct the phase dates in the sales platform",
-                )
+                sound = False
+                yield _phase_invalid(f"/lines/{i}/phases/{j}", phase, f"Phase {j + 1} of line {line.line} {problem}")
+        if sound and line.phases and (last := line.phases[-1]).ends_on < end:
+            text = f"Line {line.line} has no phase from {last.ends_on} on, and its term lasts until {end}"
+            yield _phase_invalid(f"/lines/{i}/phases/{len(line.phases) - 1}", last, text)
+
+
+def _phase_invalid(pointer: str, phase: Phase, text: str) -> Finding:
+    return Finding(
+        reason=Reason.BILLING_SCHEDULE_INVALID,
+        pointer=pointer,
+        seen=f"{phase.starts_on} – {phase.ends_on}",
+        text=text,
+        remedy="Correct the phase dates, or the term, in the sales platform",
+    )
 
 
 def billing(order: OrderDocument, world: World) -> Iterator[Finding]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from ledger import fx
 from ledger.models import LegalEntity
 from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine
 from q2c.models import CommercialPolicy, Customer, ItemMapping, ListPrice, Product, TaxNexus
+from q2c.stages import totals
 
 # A customer and all above it, however high; UNION ends a loop.
 _LINEAGE = """
@@ -32,6 +34,8 @@ class World:
     list_prices: dict[str, list[ListPrice]] = field(default_factory=dict)
     nexus: dict[str, list[TaxNexus]] = field(default_factory=dict)
     discount_limits: dict[str, Decimal] = field(default_factory=dict)
+    # Spot rates by (from, to).
+    rates: Mapping[tuple[str, str], fx.Rates] = field(default_factory=dict)
 
     def entity_of(self, group: InvoiceGroup, order: OrderDocument) -> LegalEntity | None:
         """The one active entity that sells in the group's region: named by the group, or found by region.
@@ -105,6 +109,7 @@ def world(orders: Sequence[OrderDocument], on: dt.date) -> World:
         found.list_prices.setdefault(price.product.code, []).append(price)
     for nexus in TaxNexus.objects.filter(country__in={g.ship_to.country for o in orders for g in o.groups}):
         found.nexus.setdefault(nexus.entity, []).append(nexus)
+    found.rates = totals.rates([(o, {g.currency for g in o.groups}) for o in orders])
     found.discount_limits = dict(CommercialPolicy.objects.values_list("entity", "discount_limit_percent"))
     return found
 
