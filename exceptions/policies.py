@@ -187,6 +187,13 @@ POLICIES: dict[R, Row] = {
         "Complete the line: meter, included quantity, and tiers without gaps that start at one.",
         _ORDER_AGAIN,
     ),
+    R.BILLING_INEXPRESSIBLE: Row(
+        "Billing cannot express it", "A line of {business_key} has a form that billing does not have: {text}",
+        SALES, "normal", 8, "order",
+        "The line that the case names: mostly volume tiers with an allowance, or a tier with both price and fee.",
+        "Agree on a form that billing has with whoever sold it, and correct the line on the deal.",
+        _ORDER_AGAIN,
+    ),
     R.CREDIT_REFUSED: Row(
         "Credit refused", "{business_key} would put {customer} over its credit limit.",
         CONTROL, "urgent", 4, "customer",

@@ -27,6 +27,7 @@ class Reason(enum.StrEnum):
     PRICE_MISMATCH = "price_mismatch"
     TERM_INVALID = "term_invalid"
     USAGE_TERMS_INCOMPLETE = "usage_terms_incomplete"
+    BILLING_INEXPRESSIBLE = "billing_inexpressible"
     CREDIT_REFUSED = "credit_refused"
     CREDIT_APPROVAL_REQUIRED = "credit_approval_required"
     LIST_PRICE_MISSING = "list_price_missing"

@@ -20,6 +20,7 @@ from q2c.contracts.documents import (
     InvoiceDocument,
     JournalDocument,
     OrderDocument,
+    SubscriptionCharge,
     SubscriptionDocument,
     TaxEstimate,
     TaxRequest,
@@ -109,6 +110,12 @@ class Customers(Connector, Protocol):
 
 class Subscriptions(Customers, Protocol):
     """Billing platform."""
+
+    def inexpressible(self, charges: Sequence[SubscriptionCharge], currency: str) -> Sequence[tuple[str, str]]:
+        """What the platform has no place for, before an order is accepted: (text, `lines/<line>/…`) each.
+
+        Pure: the platform is not asked. What its catalog lacks today is no matter of this.
+        """
 
     def create_subscription(self, subscription: SubscriptionDocument, key: str) -> Outcome:
         """Accepted(handle) where the platform works asynchronously."""

@@ -30,6 +30,7 @@ CONTROLS: tuple[tuple[str, frozenset[R]], ...] = (
     ("Billing schedule and phases", frozenset({R.BILLING_SCHEDULE_INVALID})),
     ("Price arithmetic, exact", frozenset({R.PRICE_MISMATCH})),
     ("Usage terms: meter, included quantity, tiers", frozenset({R.USAGE_TERMS_INCOMPLETE})),
+    ("Billing can express what is sold", frozenset({R.BILLING_INEXPRESSIBLE})),
     ("The price list has a price for what is sold", frozenset({R.LIST_PRICE_MISSING})),
     ("Discount within the limit", frozenset({R.DISCOUNT_APPROVAL_REQUIRED})),
     ("Credit limit", frozenset({R.CREDIT_REFUSED, R.CREDIT_APPROVAL_REQUIRED})),

@@ -28,7 +28,7 @@ STAGES: dict[str, Stage] = {
             emits=("OrderAccepted", "OrderRejected"),
             control="Account hierarchy, products and their ERP items, legal entity, tax nexus, billing schedule, "
             "revenue treatment, currency and its rate, price arithmetic, term, usage terms, list price, discount, "
-            "credit, tax",
+            "what billing can express, credit, tax",
             owner="sales ops",
             verb=AcceptOrder(),
         ),

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
-from msgspec.structs import replace
-
-from q2c import clock, keys, money, states
+from q2c import clock, keys, states
 from q2c.connectors.outcomes import Lookup, Outcome, Posted
-from q2c.contracts.documents import OrderDocument, OrderLine, SubscriptionCharge, SubscriptionDocument
+from q2c.contracts.documents import OrderDocument, SubscriptionCharge, SubscriptionDocument
 from q2c.contracts.events import SubscriptionFact
 from q2c.models import ChargeSegment, Order, OrderGroup, Subscription
 from q2c.stages import orders, platforms
-from q2c.stages.controls.calendar import add_months, phase_minor, phases_of
+from q2c.stages.controls.calendar import add_months
+from q2c.stages.controls.charges import charges_of
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 
@@ -114,49 +110,13 @@ def subscription_number(order: Order, group: str) -> str:
 def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:
     """The group as billing is to bill it: one charge per line and phase, phases numbered by their start."""
     wanted = next(g for g in document.groups if g.key == group.key)
-    lines = [line for line in document.lines if line.group == group.key]
-    starts = sorted({phase.starts_on for line in lines for phase in phases_of(document, line)})
-    charges = [charge for line in lines for charge in _charges(document, line, starts, group.currency)]
     return SubscriptionDocument(
         key=subscription_number(order, group.key), order_number=order.number, group=group.key,
         account=orders.account_key(group.bill_to, group.currency), legal_entity=group.entity, currency=group.currency,
         ordered_on=document.closed_on, starts_on=document.starts_on, term_months=document.term_months,
-        ship_to=wanted.ship_to, charges=tuple(_discounted(charges, document)),
+        ship_to=wanted.ship_to, charges=charges_of(document, group.key, group.currency),
         payment_term_days=document.payment_term_days,
     )  # fmt: skip
-
-
-def _charges(
-    document: OrderDocument, line: OrderLine, starts: Sequence[dt.date], currency: str
-) -> list[SubscriptionCharge]:
-    """A line's phases before its discount; together they come to its list price to the last minor unit."""
-    phases, exponent = phases_of(document, line), money.exponent(currency)
-    # What usage comes to is known when it was used.
-    fixed = [None if line.kind == "usage" else phase_minor(line, phase, exponent) for phase in phases]
-    amounts = money.whole_parts([amount or Fraction(0) for amount in fixed])
-    return [
-        SubscriptionCharge(
-            line=line.line, product=line.product, kind=line.kind, phase=starts.index(phase.starts_on) + 1,
-            starts_on=phase.starts_on, ends_on=phase.ends_on, quantity=Decimal(phase.quantity),
-            unit_price=Decimal(phase.unit_price), price_period=line.price_period, amount_minor=amount_minor,
-            billing=line.billing, usage=line.usage, description=line.description,
-        )
-        for phase, amount_minor in zip(phases, amounts, strict=True)
-    ]  # fmt: skip
-
-
-def _discounted(charges: list[SubscriptionCharge], document: OrderDocument) -> list[SubscriptionCharge]:
-    """A line's discount spread over its phases by their amount, to the last minor unit."""
-    discounts = {line.line: line.discount_minor for line in document.lines if line.discount_minor}
-    result = list(charges)
-    for number, discount in discounts.items():
-        of_line = [i for i, charge in enumerate(result) if charge.line == number]
-        weights = [result[i].amount_minor for i in of_line]
-        if not sum(weights):
-            continue
-        for i, part in zip(of_line, money.split_over_lines(discount, weights), strict=True):
-            result[i] = replace(result[i], amount_minor=result[i].amount_minor - part)
-    return result
 
 
 def _record_of(work: Work, group: OrderGroup) -> Subscription:

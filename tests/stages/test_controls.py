@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from exceptions.policies import POLICIES
+from q2c.connectors.ports import ConnectionConfig
+from q2c.connectors.zuora.client import Zuora
 from q2c.models import TaxNexus
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages.accept_order import check
@@ -95,6 +97,7 @@ def _region_of_two(world: World) -> None:
         world.entities[code].regions = [*world.entities[code].regions, "NORDICS"]
 
 
+ZUORA = Zuora(ConnectionConfig(name="zuora", vendor="zuora", base_url="https://zuora.test", credentials={}))
 _PHASES = "/lines/0/phases"
 _SECOND = {"starts_on": "2027-02-01", "ends_on": "2028-02-01", "quantity": "150", "unit_price": "48"}
 
@@ -258,6 +261,12 @@ ROWS = (
         {"/lines/2/discount_minor": 5}),
     Row("usage terms on a fee", R.USAGE_TERMS_INCOMPLETE, "/lines/1/usage", "days",
         {"/lines/1/usage": {"meter": "days", "tiers": [{"unit_price": "1"}]}}),
+    # What billing has a place for
+    Row("volume tiers with an allowance", R.BILLING_INEXPRESSIBLE, "/lines/2/usage", "line 3",
+        {"/lines/2/usage/model": "volume"}, lambda world: setattr(world, "billing", ZUORA),
+        text="Billing cannot bill it so: line 3: volume tiers with an included quantity"),
+    Row("a tier with price and fee", R.BILLING_INEXPRESSIBLE, "/lines/2/usage/tiers", "line 3",
+        {"/lines/2/usage/tiers/1/flat_fee": "5"}, lambda world: setattr(world, "billing", ZUORA)),
     # What a second person decides
     Row("discount over the limit", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/1/discount_minor", "20.01 %",
         {"/lines/1/discount_minor": 250_125, "/lines/1/amount_minor": 999_875},
@@ -376,6 +385,8 @@ def test_a_sound_deal_has_no_finding() -> None:
          "/lines/1/discount_minor": 0, "/lines/1/amount_minor": 1_000_000}, lambda world: None),
         ("a discount at the limit", {"/lines/1/discount_minor": 250_000, "/lines/1/amount_minor": 1_000_000},
          lambda world: None),
+        ("what billing can express", {}, lambda world: setattr(world, "billing", ZUORA)),
+        ("volume tiers, where no billing platform is set up", {"/lines/2/usage/model": "volume"}, lambda world: None),
         ("all at list price", {}, _priced()),
         ("at list price, whatever its sender says that is", {"/lines/1/list_price": "99999"}, _priced()),
         ("a discount at the limit, from the price list", {"/lines/1/unit_price": "10000",

@@ -6,6 +6,7 @@ Harbor Holdings in San Francisco has a daughter in Hamburg, who pays for herself
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from time import sleep
 from typing import Any
@@ -55,6 +56,22 @@ def states(stage: str) -> Counter[str]:
 
 def accounts(story: Story) -> list[str]:
     return [row["number"] for row in story.platforms.records("zuora", "account")]
+
+
+def test_what_billing_has_no_place_for_is_told_before_it_is_accepted(story: Story) -> None:
+    """Volume tiers with an allowance: nobody in billing hears of it, and nothing is provisioned."""
+    usage = Line(product="API-CALLS", group="US", frequency="monthly", included=1000)
+    sold = deal("SO-1", {"US": HARBOR}, seats("US"), usage)
+    terms = json.loads(sold.line(2)["Usage_Terms__c"]) | {"model": "volume"}
+    sold.slips = {2: {"Usage_Terms__c": json.dumps(terms)}}
+    with story.on("2026-02-02"):
+        before = Attempt.objects.filter(connection="zuora").count()
+        accepted(story, sold)
+    case = Case.objects.get()
+    assert (case.reason, case.field, order("SO-1").state) == ("billing_inexpressible", "/lines/1/usage", "received")
+    assert case.text == "Billing cannot bill it so: line 2: volume tiers with an included quantity"
+    assert Attempt.objects.filter(connection="zuora").count() == before
+    assert not Step.objects.filter(stage="sync_customer").exists()
 
 
 # sync_customer --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +35,7 @@ from q2c.connectors.zuora.orders import Inexpressible
 from q2c.connectors.zuora.reading import Absent, Reader, ReadRefused
 from q2c.connectors.zuora.refusals import Reasons, outcome_of, reasons_in, reasons_of
 from q2c.connectors.zuora.session import NoSession, Session
-from q2c.contracts.documents import CustomerDocument, InvoiceDocument, SubscriptionDocument
+from q2c.contracts.documents import CustomerDocument, InvoiceDocument, SubscriptionCharge, SubscriptionDocument
 from q2c.reasons import Reason
 
 POLL_AFTER_S = 1.0
@@ -181,6 +181,9 @@ class Zuora:
         if orders.business_facts(body) != orders.business_facts(order):
             return self._differs("order", number, ["its subscriptions are not what we would send"])
         return _posted_order(order, searched_at, found=True)
+
+    def inexpressible(self, charges: Sequence[SubscriptionCharge], currency: str) -> Sequence[tuple[str, str]]:
+        return orders.inexpressible(charges, currency)
 
     def _order_body(self, subscription: SubscriptionDocument, key: str) -> dict[str, Any] | Rejected | Unavailable:
         try:

@@ -8,7 +8,7 @@ phase its date. Each charge ends on its own day, so a price or quantity that cha
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -49,7 +49,7 @@ def order_body(
         raise Inexpressible("the subscription has no charges", "charges")
     actions: list[dict[str, Any]] = []
     for phase, charges in phases.items():
-        plans = [_rate_plan(document, charge, catalog) for charge in charges]
+        plans = [_rate_plan(document.currency, charge, catalog) for charge in charges]
         begins = document.starts_on if not actions else min(charge.starts_on for charge in charges)
         head = {
             "triggerDates": [{"name": "ContractEffective", "triggerDate": begins.isoformat()}],
@@ -150,8 +150,19 @@ def _contact(address: Address) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _rate_plan(document: SubscriptionDocument, charge: SubscriptionCharge, catalog: Catalog) -> dict[str, Any]:
-    charge_type, model, pricing = _pricing(document, charge)
+def inexpressible(charges: Sequence[SubscriptionCharge], currency: str) -> list[tuple[str, str]]:
+    """(text, field) of each line that order_body() would refuse, whatever the catalog has."""
+    found: dict[tuple[str, str], None] = {}
+    for charge in charges:
+        try:
+            _rate_plan(currency, charge, lambda *_: ("", ""))
+        except Inexpressible as error:
+            found[str(error), error.field] = None
+    return list(found)
+
+
+def _rate_plan(currency: str, charge: SubscriptionCharge, catalog: Catalog) -> dict[str, Any]:
+    charge_type, model, pricing = _pricing(currency, charge)
     unit = charge.usage.meter if charge.usage is not None and charge_type == "Usage" else ""
     plan_id, charge_id = catalog(charge.product, charge_type, model, unit)
     override: dict[str, Any] = {
@@ -188,11 +199,11 @@ def _billing(charge: SubscriptionCharge) -> dict[str, Any]:
     return {**found, "billCycleType": "SubscriptionStartDay", "billingPeriodAlignment": "AlignToSubscriptionStart"}
 
 
-def _pricing(document: SubscriptionDocument, charge: SubscriptionCharge) -> tuple[str, str, dict[str, Any]]:
+def _pricing(currency: str, charge: SubscriptionCharge) -> tuple[str, str, dict[str, Any]]:
     """Charge type, charge model and pricing. Whatever the discount, the charge comes to exactly amount_minor."""
     if charge.kind == "usage":
         return _usage_pricing(charge)
-    amount = Money(charge.amount_minor, document.currency).decimal()
+    amount = Money(charge.amount_minor, currency).decimal()
     quantity, price = charge.quantity, charge.unit_price
     if charge.kind == "one_time":
         if quantity * price == amount:

@@ -1,6 +1,6 @@
 """The controls of accept_order, in the order a person would check them. Each is one named function."""
 
-from q2c.stages.controls import customer, entity, limits, price, product, schedule, tax
+from q2c.stages.controls import billable, customer, entity, limits, price, product, schedule, tax
 
 CONTROLS = (
     customer.known_and_active,
@@ -21,6 +21,7 @@ CONTROLS = (
     price.quantities,
     price.arithmetic,
     price.usage_terms,
+    billable.expressible,
     limits.list_price_known,
     limits.discount,
 )

@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from ledger import fx
 from ledger.models import LegalEntity
+from q2c.connectors.ports import Subscriptions
 from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine
 from q2c.models import CommercialPolicy, Customer, ItemMapping, ListPrice, Product, TaxNexus
-from q2c.stages import totals
+from q2c.stages import platforms, totals
 
 # A customer and all above it, however high; UNION ends a loop.
 _LINEAGE = """
@@ -36,6 +37,8 @@ class World:
     discount_limits: dict[str, Decimal] = field(default_factory=dict)
     # Spot rates by (from, to).
     rates: Mapping[tuple[str, str], fx.Rates] = field(default_factory=dict)
+    # Where it is provisioned; None where no platform is set up.
+    billing: Subscriptions | None = None
 
     def entity_of(self, group: InvoiceGroup, order: OrderDocument) -> LegalEntity | None:
         """The one active entity that sells in the group's region: named by the group, or found by region.
@@ -110,6 +113,7 @@ def world(orders: Sequence[OrderDocument], on: dt.date) -> World:
     for nexus in TaxNexus.objects.filter(country__in={g.ship_to.country for o in orders for g in o.groups}):
         found.nexus.setdefault(nexus.entity, []).append(nexus)
     found.rates = totals.rates([(o, {g.currency for g in o.groups}) for o in orders])
+    found.billing = platforms.port("billing")
     found.discount_limits = dict(CommercialPolicy.objects.values_list("entity", "discount_limit_percent"))
     return found
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from q2c.connectors.zuora import invoices, numbers
 from q2c.connectors.zuora.invoices import Unmappable, instant, invoice_of, ties_of
-from q2c.connectors.zuora.orders import Inexpressible, business_facts, order_body, payment_term
+from q2c.connectors.zuora.orders import Inexpressible, business_facts, inexpressible, order_body, payment_term
 from q2c.contracts.documents import Billing, PriceTier
 from q2c.reasons import Reason
 from tests.connectors.zuora.tenant import charge, overage, subscription
@@ -88,6 +88,20 @@ def test_what_an_order_cannot_say_is_told_by_its_line(name: str) -> None:
     with pytest.raises(Inexpressible) as refusal:
         order_body(replace(subscription(), charges=charges), "K", lambda *kind: ("p", "c"), {})
     assert refusal.value.field == field
+    if charges:
+        assert inexpressible(charges, "USD") == [(str(refusal.value), field)]
+
+
+def test_what_an_order_cannot_say_is_told_of_each_line_once() -> None:
+    wrong = {"kind": "usage", "amount_minor": 0, "usage": overage(model="volume")}
+    later = {"phase": 2, "starts_on": dt.date(2026, 7, 1)}
+    given = (
+        charge(1, "PLAT"),
+        charge(2, "API", **wrong),
+        charge(2, "API", **wrong, **later),
+        charge(3, "API", **wrong),
+    )
+    assert [field for _, field in inexpressible(given, "USD")] == ["lines/2/usage", "lines/3/usage"]
 
 
 def test_each_phase_is_an_action_of_its_own_without_an_activation_date() -> None:
