@@ -35,7 +35,7 @@ _KEYS: dict[str, tuple[int, str]] = {
     "list_price": (3, "of {2} ({0}, {1})"),
     "tax_nexus": (2, "of {} in {}"),
     "account_role": (2, "{1} of {0}"),
-    "dimension_rule": (2, "{1} on account {0}"),
+    "dimension_rule": (2, "for {1} on account {0}"),
     "posting_rule": (3, "for {1} of {0} ({2})"),
 }
 # A condition as it is while it stands, and what is true once it has gone; others: "closed", "is no longer closed".
@@ -113,6 +113,9 @@ def thing(blocker: Blocker) -> str:
         return f"connection {key}"
     number, template = _KEYS.get(kind, (1, "{}"))
     parts = key.split(":", number - 1)
+    if kind == "dimension_rule":
+        # A dimension has its own name, as the objects have.
+        parts[1:] = [_OBJECTS.get(code, code.replace("_", " ")) for code in parts[1:]]
     said = template.format(*parts) if len(parts) == number else key
     said = month(said) if kind == "fiscal_period" else said
     return f"{_OBJECTS.get(kind, kind.replace('_', ' '))} {said}{where}".strip()

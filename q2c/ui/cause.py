@@ -8,13 +8,13 @@ from typing import Any
 
 from exceptions import problems, unblock
 from exceptions.models import Case, Problem
-from exceptions.models.case import REPLAYABLE
+from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.policies import POLICIES
 from exceptions.problems import Totals
 from q2c.models import Connection
 from q2c.money import Money
 from q2c.reasons import APPROVALS, Reason
-from q2c.ui import formats, links, sandbox_words
+from q2c.ui import formats, links, sandbox_words, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Card:
         return f"Replay {self.replayable:,}" if self.replayable > 1 else "Replay it"
 
 
+# Of a problem, the newest cases that are asked which products they are about.
+PRODUCTS_MAX = 50
 # Objects of ours, by blocker type: (page of the admin, label, what is done there).
 _OURS: dict[str, tuple[str, str, str]] = {
     "fiscal_period": ("ledger_fiscalperiod", "the period", "add"),
@@ -101,9 +103,10 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
         return _admin("q2c_connection", "Open the connection", {"q": where or record.connection}, "change")
     if kind == "item_mapping":
         return _new_mapping(record)
-    if kind == "dimension_rule" and isinstance(record, Case) and (product := _product(record)):
-        label = f"Open the item mapping of {product}"
-        return _admin("q2c_itemmapping", label, {"q": product}, "change")
+    if kind == "dimension_rule" and (products := _products(record)):
+        one = len(products) == 1
+        label = f"Open the item mapping of {products[0]}" if one else "Open the item mappings"
+        return _admin("q2c_itemmapping", label, {"q": products[0]} if one else {}, "change")
     if kind == "product" and record.reason == Reason.PRODUCT_UNKNOWN:
         address = links.to("admin:q2c_product_add", code=key)
         return Fix("Add the product", address, "q2c.add_product", staff=True) if address else None
@@ -113,8 +116,19 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
             return _admin(page, f"Open {label}", _SOUGHT[kind](key), "ledger.reopen_period")
         return _admin(page, f"Open {label}", _SOUGHT.get(kind, lambda key: {"q": key})(key), verb)
     if kind and not where:
-        return _admin("ledger_dimensionvalue", f"Open {kind.replace('_', ' ')} {key}", {"q": key}, "change")
+        return _admin("ledger_dimensionvalue", f"Open {words.spoken(kind)} {key}", {"q": key}, "change")
     return _theirs(where or record.connection, kind, key, connections)
+
+
+def _products(record: Any) -> list[str]:
+    """The products whose lines give no value for a dimension: that of a case, those of the open cases of a problem."""
+    if isinstance(record, Case):
+        return [product] if (product := _product(record)) else []
+    if not isinstance(record.number, int):
+        # Given by the database, so only of what is stored.
+        return []
+    cases = Case.objects.filter(problem=record.id, state__in=UNRESOLVED).only("context", "field")
+    return sorted({product for case in cases.order_by("-id")[:PRODUCTS_MAX] if (product := _product(case))})
 
 
 def _product(case: Case) -> str:
@@ -157,7 +171,7 @@ def _theirs(name: str, kind: str, key: str, connections: dict[str, Connection] |
     connection = known.get(name)
     if connection is None:
         return None
-    thing = kind.replace("_", " ").replace("cost center", "cost centre").replace("fiscal period", "period")
+    thing = words.spoken(kind).replace("fiscal period", "period")
     label = f"Open {'the ' + thing + ' in ' if kind and kind != 'connection' else ''}{connection.title}"
     if not connection.base_url.startswith("sandbox://"):
         return Fix(label, connection.base_url)

@@ -68,7 +68,7 @@ class Stage:
 class Entry:
     """One line of a timeline. `detail` is text that opens underneath; `payload` a document to look into.
 
-    `day` is shown instead of `at` where a calendar day is meant.
+    `day` is shown instead of `at` where a calendar day is meant. `sought`: it is what the reader asked for.
     """
 
     at: dt.datetime
@@ -82,6 +82,7 @@ class Entry:
     detail: str = ""
     payload: Any = None
     day: dt.date | None = None
+    sought: bool = False
 
 
 @dataclass(frozen=True)

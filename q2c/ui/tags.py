@@ -122,7 +122,7 @@ def span(value: float | None) -> str:
 
 @register.filter
 def plain(value: Any) -> str:
-    """{{ "cost_center"|plain }}: Cost center."""
+    """{{ "cost_center"|plain }}: Cost centre."""
     return words.plain(value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,6 +52,8 @@ class Chapter:
     amount: tuple[int, str] | None = None
     portions: list[totals.Portion] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    # The reader asked for this document, or for an entry of it.
+    sought: bool = False
 
 
 @right("q2c.view_event")
@@ -63,12 +65,13 @@ def show(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(
             links.to("replay", hits.replay.id) if hits.replay else links.to("problem", hits.problem.id)  # type: ignore[union-attr]
         )
-    chapters = _chapters(found)
+    sought = _sought(found)
+    chapters = _chapters(found, sought)
     context = {
         "query": query[:200],
         "found": found,
         "chapters": chapters,
-        "documents": _documents(found),
+        "documents": _documents(found, sought),
         "references": found.references,
         "hits": hits,
         "customers": [_customer(customer.key, customer.name) for customer in hits.customers],
@@ -90,7 +93,7 @@ def _customer(key: str, name: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _documents(found: Trace) -> list[dict[str, Any]]:
+def _documents(found: Trace, sought: Set[Any]) -> list[dict[str, Any]]:
     """Every record of the journey in the order of the flow, with its number on the platform that holds it."""
     there = {(row.kind, row.our_key): row for row in found.references}
     rows: list[dict[str, Any]] = [
@@ -110,7 +113,31 @@ def _documents(found: Trace) -> list[dict[str, Any]]:
             number += f", {also.reference}"
         named = f"{entry}, reversal" if entry.reverses_id else str(entry)
         rows.append(_document("journal", entry, named, (entry.total_minor, entry.currency), number))
+    for shown in rows:
+        shown["sought"] = shown["id"] in sought
     return rows
+
+
+def _sought(found: Trace) -> set[Any]:
+    """The ids of the records that the identifier itself names; the rest of the journey came along with them.
+
+    A record that another document is named by (an order by its subscription) is only sought where nothing else is.
+    """
+    asked = set(trace.spellings(found.query))
+    of_journal: dict[str, list[str]] = {}
+    for row in found.references:
+        of_journal.setdefault(row.our_key, []).extend((row.reference, row.document))
+    exact: list[tuple[Any, tuple[Any, ...]]] = [
+        *((o.id, (o.number, o.source_id, o.source_id.partition(":")[0])) for o in found.orders),
+        *((s.id, (s.number, s.reference)) for s in found.subscriptions),
+        *((i.id, (i.number, i.billing_reference)) for i in found.invoices),
+        *((j.id, (j.number, j.document_number, j.key, *of_journal.get(str(j.id), ()))) for j in found.journals),
+        *((c.id, (c.shown,)) for c in found.cases),
+        *((e.id, (e.source_id,)) for e in found.events),
+    ]
+    sought = {row for row, names in exact if asked & {str(name) for name in (row, *names) if name}}
+    steps = {step.id for step in found.steps if asked & {str(step.id), step.key, step.document, step.business_key}}
+    return sought or steps
 
 
 def _at(platform: str, number: str) -> str:
@@ -119,25 +146,28 @@ def _at(platform: str, number: str) -> str:
 
 def _document(noun: str, record: Any, number: str, amount: tuple[int, str] | None, there: str) -> dict[str, Any]:
     href = links.to("order", record.order_id) if noun == "subscription" else links.to(noun, record.id)
-    return {"noun": noun, "number": number, "state": record.state, "amount": amount, "there": there, "href": href}
+    return {
+        "id": record.id, "noun": noun, "number": number, "state": record.state, "amount": amount, "there": there,
+        "href": href,
+    }  # fmt: skip
 
 
-def _chapters(found: Trace) -> list[Chapter]:
+def _chapters(found: Trace, sought: Set[Any]) -> list[Chapter]:
     chapters = {
         order.number: Chapter(
             "order", f"Order {order.number}", order.state, links.to("order", order.id),
-            (order.total_minor, order.currency), totals.of(order),
+            (order.total_minor, order.currency), totals.of(order), sought=order.id in sought,
         )
         for order in found.orders
     }  # fmt: skip
     for invoice in found.invoices:
         chapters[invoice.number] = Chapter(
             "invoice", f"Invoice {invoice.number}", invoice.state, links.to("invoice", invoice.id),
-            (invoice.total_minor, invoice.currency),
+            (invoice.total_minor, invoice.currency), sought=invoice.id in sought,
         )  # fmt: skip
     about = _about(found)
     rest = Chapter("", "Besides")
-    for key, entry in _entries(found, about):
+    for key, entry in _entries(found, about, sought):
         chapters.get(key, rest).entries.append(entry)
     shown = [chapter for chapter in (*chapters.values(), rest) if chapter.entries or chapter.noun]
     for chapter in shown:
@@ -162,15 +192,16 @@ def _about(found: Trace) -> dict[uuid.UUID, str]:
     return about
 
 
-def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, Entry]]:
+def _entries(found: Trace, about: dict[uuid.UUID, str], sought: Set[Any]) -> Iterable[tuple[str, Entry]]:
     for event in found.events:
         if event.source != "q2c":
-            yield about[event.id], _came(event)
+            yield about[event.id], replace(_came(event), sought=event.id in sought)
     keys, days = keys_there(found.steps), days_of(found.steps)
     asked = {case.step_id for case in found.cases if case.state == "awaiting_approval" and case.reason in APPROVALS}
     for step in found.steps:
         told = _step(step, found.attempts.get(step.id, 0), keys.get(step.id, ""), found.fronts.get(step.id))
-        told = replace(told, day=days.get(step.id) if step.next_at > clock.now() else None)
+        day = days.get(step.id) if step.next_at > clock.now() else None
+        told = replace(told, day=day, sought=step.id in sought)
         yield step.business_key, _asking(told, step) if step.id in asked else told
     named = {step.id: step.business_key for step in found.steps}
     for case in found.cases:
@@ -181,6 +212,7 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
             Entry(
                 case.opened_at, f"Case {case.shown}: {words.plain(case.reason).lower()}", actor=look.label,
                 text=case.text, tone="bad", icon="octagon-alert", href=links.to("case", case.id), link="Open the case",
+                sought=case.id in sought,
             ),
         )  # fmt: skip
     for approval in found.approvals:
@@ -197,6 +229,7 @@ def _entries(found: Trace, about: dict[uuid.UUID, str]) -> Iterable[tuple[str, E
             Entry(
                 entry.booked_at, f"Journal {entry} booked", actor=words.look(entry.state, "journal").label,
                 text=entry.memo, tone="quiet", icon="book-open", href=links.to("journal", entry.id), link="Open it",
+                sought=entry.id in sought,
             ),
         )  # fmt: skip
 

@@ -114,9 +114,14 @@ def look(state: str, noun: str = "") -> Look:
 
 
 def plain(name: str) -> str:
-    """cost_center → "Cost center": a key as a person would read it."""
-    text = str(name).replace("_", " ").replace(".", " ").strip()
+    """cost_center → "Cost centre": a key as a person would read it."""
+    text = spoken(name).replace(".", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+def spoken(name: str) -> str:
+    """cost_center → "cost centre", within a sentence. Keys are spelled as the platforms spell them, pages are not."""
+    return str(name).replace("cost_center", "cost centre").replace("_", " ")
 
 
 # The main road of each noun, and where each side state leaves it.

@@ -88,3 +88,6 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("htmx:sendError", () => {
   say("bad", "The server could not be reached.", "Whether it got this is not known: reload to see before trying again.");
 });
+
+// What a trace was asked for may stand far below what came along with it.
+document.querySelector("[data-sought]")?.scrollIntoView({ block: "center" });

@@ -2,6 +2,8 @@
 //
 // [data-select-list] holds input[data-select] (one a row), input[data-select-page] (in the head) and a
 // [data-select-bar] with [data-select-count], [data-select-all], [data-select-none] and [data-select-scope].
+// [data-select-one] stands while one row at most is chosen, [data-select-several] while more are: who may do something to
+// one, but not to many, sees so before asking.
 // "All that match" sends scope=filter with the query, the instant of the list and the number that was shown, so the
 // server takes what was counted and nothing that came later.
 
@@ -26,6 +28,8 @@ function refresh(list) {
     const shown = everything ? total : chosen;
     bar.querySelector("[data-select-count]").textContent = shown.toLocaleString(bar.dataset.locale || undefined);
     bar.querySelector("[data-select-all]")?.toggleAttribute("disabled", everything);
+    for (const one of list.querySelectorAll("[data-select-one]")) one.hidden = shown > 1;
+    for (const several of list.querySelectorAll("[data-select-several]")) several.hidden = shown <= 1;
   }
   const head = list.querySelector("input[data-select-page]");
   if (head) {

@@ -21,7 +21,7 @@ SAID = [
     (("", "posting_rule", "DE:invoice.issued:net", "posting_rule_missing"),
      "posting rule for invoice.issued of DE (net)", "missing", "is there now"),
     (("", "dimension_rule", "4000:cost_center", "dimension_missing"),
-     "dimension rule cost_center on account 4000", "without a value", "has its value now"),
+     "dimension rule for cost centre on account 4000", "without a value", "has its value now"),
     (("credit", "credit_limit", "A-1", "under USD 1200.00"),
      "credit limit of A-1 in credit", "under USD 1,200.00", "is no longer under USD 1,200.00"),
     (("x", "made_up", "a:b", "of_a_kind"), "made up a:b in x", "of a kind", "is no longer of a kind"),

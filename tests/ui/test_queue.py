@@ -256,6 +256,19 @@ def test_each_disabled_button_names_the_right(mia: Any) -> None:
     assert "aria-disabled" not in page(mia, "/queue").split("bulk-buttons")[1].split("</form>")[0].split("</div>")[0]
 
 
+def test_who_may_replay_one_case_but_not_many_sees_it_before_asking(mia: Any) -> None:
+    """Sales ops: with two rows chosen the locked button stands there (select.js), which names the right."""
+    many(2)
+    text = page(of_role("sofia", "Sales ops", team="sales-ops"), "/queue")
+    one = text.split("<span data-select-one>")[1].split("</span><span data-select-several hidden>")
+    several = one[1].split("Claim")[0]
+    assert 'value="replay"' in one[0] and "aria-disabled" not in one[0]
+    assert "aria-disabled" in several and "exceptions.bulk_replay" in several and 'value="replay"' not in several
+    assert "data-select-several" not in page(mia, "/queue")
+    eve = with_rights("eve", "view_case", "view_problem")
+    assert "data-select-several" not in page(eve, "/queue") and "exceptions.replay_case" in page(eve, "/queue")
+
+
 def test_a_verb_without_its_right_is_refused_and_on_record() -> None:
     case = opened()
     answer = signed_in(with_rights("eve", "view_case")).post("/queue/act", {"verb": "claim", "id": [case.id]})

@@ -72,6 +72,25 @@ def test_what_was_kept_raw_is_found_by_its_case_and_by_its_id_at_its_source(clie
     assert case.shown not in page(client, "/trace?q=shop-WEB-20017").split("</h1>")[1].split("Nothing has")[1]
 
 
+def test_what_was_searched_for_is_marked_among_what_came_along_with_it(client, journey):
+    """The first mark is brought into view (frame.js); nothing else of the journey has one."""
+    client.force_login(boss())
+    posted = JournalEntry.objects.get(business_document="invoice:INV-1")
+    step = Step.objects.filter(business_key="O-1", sent_at__isnull=False)[0]
+    names = [  # identifier, the records marked in the table, the chapters, the entries of timelines
+        ("O-1", ["Order O-1"], 1, 0), ("INV-2", ["Invoice INV-2"], 1, 0), ("8adINV-2", ["Invoice INV-2"], 1, 1),
+        (posted.document_number, [f"Journal {posted}"], 0, 1), (posted.number.lower(), [f"Journal {posted}"], 0, 1),
+        (Case.objects.get().shown, [], 0, 1), (step.key, [], 0, 1), (str(journey.correlation_id), [], 0, 0),
+    ]  # fmt: skip
+    for name, rows, chapters, entries in names:
+        text = page(client, f"/trace?q={name}")
+        table = re.findall(r'<tr data-row class="is-sought" data-sought>(.*?)</th>', text, re.DOTALL)
+        plain = [" ".join(re.sub(r"<[^>]+>", "", row).replace("searched for", "").split()) for row in table]
+        assert plain == rows, name
+        assert text.count('chapter is-sought" data-sought') == chapters, name
+        assert len(re.findall(r'<li class="tone-\w+ is-sought" data-sought>', text)) == entries, name
+
+
 def test_approvals_stand_where_they_were_asked_for_and_given(client, journey):
     case = Case.objects.get()
     people = {name: of_role(name, "Controller", first_name=name.title()) for name in ("mia", "cleo")}
@@ -118,11 +137,11 @@ def test_small_letters_find_what_is_written_in_capitals(client, journey):
 def test_each_document_is_a_chapter_in_the_order_of_time(client, journey):
     client.force_login(boss())
     text = page(client, "/trace?q=O-1")
-    first = text.split('class="card chapter"')[1]
+    first = text.split('class="card chapter')[1]
     said = ["Order received", "every control is checked", "the subscription is made", "its phase is activated"]
     places = [first.index(one) for one in said]
     assert places == sorted(places)
-    billed = text.split('class="card chapter"')[2]
+    billed = text.split('class="card chapter')[2]
     assert billed.index("Invoice issued") < billed.index("booked") < billed.index("the journal is posted")
     assert "16 events" in text or "events," in text
 

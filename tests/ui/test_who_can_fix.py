@@ -100,7 +100,7 @@ FIXES: list[tuple[Case, str, str, str]] = [
     (blocked(R.DIMENSION_MISSING, "", "dimension_rule", "4000:cost_center", field="/lines/2/dimensions/cost_center",
              context={"findings": [{"seen": "SEAT"}]}), "Open the item mapping of SEAT",
      "/admin/q2c/itemmapping/?q=SEAT", "q2c.change_itemmapping"),
-    (blocked(R.DIMENSION_INACTIVE, "", "cost_center", "CC-1"), "Open cost center CC-1",
+    (blocked(R.DIMENSION_INACTIVE, "", "cost_center", "CC-1"), "Open cost centre CC-1",
      "/admin/ledger/dimensionvalue/?q=CC-1", "ledger.change_dimensionvalue"),
     (blocked(R.FX_RATE_MISSING, "", "fx_rate", "EUR:USD"), "Open the exchange rates", "/admin/ledger/fxrate/?q=EUR",
      "ledger.add_fxrate"),
@@ -162,3 +162,29 @@ def test_a_cause_of_several_orders_leads_to_none_of_them(platforms: None) -> Non
     one = Problem(reason=R.INVOICE_ORDER_UNKNOWN, blocker_type="order", blocker_key="ORD-9")
     found = cause.fix_of(one)
     assert found is not None and found.href == "/orders?q=ORD-9"
+
+
+def test_a_problem_of_a_dimension_leads_to_the_mapping_of_its_products_as_its_cases_do(platforms: None) -> None:
+    """Account 2400 asks for a cost centre; which product gives none is known of the cases only."""
+    from exceptions.cases import open_for
+    from q2c import keys
+    from tests.exceptions.conftest import failure
+
+    blocker = ("", "dimension_rule", "2400:cost_center", "dimension_missing")
+
+    def stuck(product: str, field: str = "cost_center") -> Case:
+        given = failure(
+            step_id=keys.new_id(), reason=R.DIMENSION_MISSING, field=f"/lines/2/dimensions/{field}",
+            context={"findings": [{"seen": product}]}, blocker=blocker,
+        )  # fmt: skip
+        return Case.objects.get(id=open_for([given], "engine")[given.step_id])
+
+    case = stuck("PLUS")
+    fix = cause.fix_of(case.problem)
+    assert fix == cause.fix_of(case) and fix is not None
+    assert (fix.label, fix.href) == ("Open the item mapping of PLUS", "/admin/q2c/itemmapping/?q=PLUS")
+    stuck("SEAT")
+    several = cause.fix_of(case.problem)
+    assert several is not None and (several.label, several.href) == (
+        "Open the item mappings", "/admin/q2c/itemmapping/",
+    )  # fmt: skip
