@@ -43,6 +43,11 @@ def does(stage: str) -> str:
     return STAGES[stage].does if stage in STAGES else stage.replace("_", " ")
 
 
+def doing(stage: str) -> str:
+    """The same of what is not done: "posting the journal … in zuora: outcome unknown"."""
+    return STAGES[stage].doing if stage in STAGES else stage.replace("_", " ")
+
+
 def next_of(
     steps: Iterable[Step], cases: Mapping[uuid.UUID, Case], fronts: Mapping[uuid.UUID, Front] | None = None
 ) -> list[Coming]:
@@ -74,15 +79,16 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
         move = ended.get(step.id)
         who = f" by {move.actor} on {move.at:%-d %B %Y}: {move.why}" if move else ""
         text = f"Closed without fix{who}. It will not be posted from here and keeps its number; this is final"
-        found.append(Coming(does(step.stage), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
+        found.append(Coming(doing(step.stage), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
     return found
 
 
 def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool, day: dt.date | None) -> Coming:
     """`unsigned`: nothing of it is done before a second person says so, even where it has not been looked at yet."""
-    what = does(step.stage)
+    what, done = doing(step.stage), does(step.stage)
     if step.part.startswith("phase-"):
-        what = f"phase {step.part.removeprefix('phase-')} is activated"
+        phase = f"phase {step.part.removeprefix('phase-')}"
+        what, done = f"activating {phase}", f"{phase} is activated"
     if unsigned and front is None and (step.state != "failed" or (case is None and step.reason in APPROVALS)):
         text = "A second person decides; nothing is booked until then"
         return Coming(what, step.connection, "warn", None, text, case, approval=True)
@@ -95,5 +101,5 @@ def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool, 
     if front is not None:
         return Coming(what, step.connection, "busy", None, str(front), front.case or case, held=True)
     if step.state == "waiting" and step.next_at > clock.now() and not step.attempts:
-        return Coming(what, step.connection, "quiet", step.next_at, "", case, day=day)
+        return Coming(done, step.connection, "quiet", step.next_at, "", case, day=day)
     return Coming(what, step.connection, "busy", None, step.text, case)

@@ -47,6 +47,7 @@ class Counts:
 
     done: int = 0
     underway: int = 0
+    unknown: int = 0
     held: int = 0
     stuck: int = 0
     stopped: int = 0
@@ -184,6 +185,7 @@ WITH RECURSIVE chain(id, event_id, key, correlation_id, state, attempts, next_at
   WHERE c.depth < %(depth)s)
 SELECT CASE WHEN s.state IN ('done', 'abandoned') THEN 'done' WHEN s.state = 'failed' THEN 'stopped'
             WHEN f.state IS NOT NULL THEN 'held'
+            WHEN s.state = 'unknown' THEN 'unknown'
             WHEN s.state = ANY(%(moving)s) OR attempts > 0 OR next_at <= %(soon)s THEN 'underway' ELSE 'later' END,
        count(*), count(*) FILTER (WHERE document <> ''), count(*) FILTER (WHERE f.state = 'failed')
 FROM chain s LEFT JOIN LATERAL {held.FRONT_STATE} f ON true WHERE depth > 0 GROUP BY 1

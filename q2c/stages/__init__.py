@@ -20,6 +20,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="accept_order",
             does="every control is checked",
+            doing="checking every control",
             noun="order",
             station="order",
             on=("OrderReceived",),
@@ -35,6 +36,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="sync_customer",
             does="the customer is set up",
+            doing="setting up the customer",
             noun="customer",
             station="subscription",
             on=("OrderAccepted",),
@@ -48,6 +50,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="provision_billing",
             does="the subscription is made",
+            doing="making the subscription",
             noun="subscription",
             station="subscription",
             on=("CustomerSynced",),
@@ -61,6 +64,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="activate_subscription",
             does="its phase is activated",
+            doing="activating its phase",
             noun="activation",
             station="subscription",
             on=("SubscriptionProvisioned",),
@@ -74,6 +78,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="record_invoice",
             does="the invoice is tied to its order and booked",
+            doing="tying the invoice to its order and booking it",
             noun="invoice",
             station="invoice",
             on=("InvoiceIssued",),
@@ -87,6 +92,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="post_journal",
             does="the journal is posted",
+            doing="posting the journal",
             noun="journal",
             station="journal",
             on=("JournalReady",),
@@ -100,6 +106,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="cancel_order",
             does="the subscription is cancelled",
+            doing="cancelling the subscription",
             noun="cancellation",
             station="order",
             on=("OrderCancelRequested",),
@@ -114,6 +121,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="reverse_journal",
             does="the mirror entry is made",
+            doing="making the mirror entry",
             noun="reversal",
             station="journal",
             on=("JournalReversalRequested",),
@@ -128,6 +136,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             name="write_back",
             does="number and status are shown on the deal",
+            doing="showing number and status on the deal",
             noun="deal",
             station="order",
             on=("OrderAccepted", "OrderRejected", "SubscriptionActivated", "OrderCancelled"),

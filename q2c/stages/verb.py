@@ -200,12 +200,14 @@ class Verb:
 class Stage:
     """One row of STAGES: what must happen on an event, who talks to whom, who owns the failure.
 
-    `does` goes on as a sentence ("the journal is posted … in netsuite"); `noun` is what waits for a platform that is
+    `does` goes on as a sentence once it is done ("the journal is posted … in netsuite"), `doing` as long as it is not
+    ("posting the journal in netsuite: outcome unknown"); `noun` is what waits for a platform that is
     down ("12 journals wait"); `station` is where the control tower counts it: order | subscription | invoice | journal.
     """
 
     name: str
     does: str
+    doing: str
     noun: str
     station: str
     on: tuple[str, ...]

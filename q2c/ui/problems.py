@@ -17,7 +17,7 @@ from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.models.problem import ProblemAmount
 from q2c.engine import breaker, desk
 from q2c.money import Money
-from q2c.reading.coming import does
+from q2c.reading.coming import doing
 from q2c.ui import cause, links, parts
 from q2c.ui.acting import answering
 from q2c.ui.frame import tell
@@ -95,7 +95,7 @@ def _waiting(user: Any, found: Problem) -> dict[str, Any]:
         return {"waiting": [], "waiting_count": 0}
     steps = breaker.steps_waiting_for(user, found.connection)
     rows = [
-        {"step": step, "does": does(step.stage), "href": links.to("trace", q=step.business_key)}
+        {"step": step, "does": doing(step.stage), "href": links.to("trace", q=step.business_key)}
         for step in steps[:WAITING]
     ]
     return {"waiting": rows, "waiting_count": len(rows) if len(rows) < WAITING else steps.count()}

@@ -68,6 +68,15 @@ def became(batch: ReplayBatch, counts: Mapping[str, int]) -> str:
     return "partly_failed" if counts.get("confirmed") else "failed"
 
 
+def _now(came_to: str, after: followed.Counts) -> str:
+    """Finished is its own part; it is no success before what follows from it is there, too."""
+    if came_to != "finished":
+        return came_to
+    if after.stopped:
+        return "stopped_after"
+    return "unknown_after" if after.unknown else "goes_on" if after.underway else came_to
+
+
 def _batch(request: HttpRequest, batch_id: uuid.UUID) -> ReplayBatch:
     seen = ReplayBatch.objects.visible_to(request.user).select_related("created_by", "sent_by")
     found: ReplayBatch | None = seen.filter(id=batch_id).first()
@@ -168,7 +177,7 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
     return {
         "batch": batch,
         "sums": worth(batch),
-        "became": became(batch, now.items),
+        "became": _now(became(batch, now.items), after),
         "looked": looked,
         "silent": sorted(name for name in silent if name) if looked["untold"] else [],
         "left": left,
@@ -179,7 +188,7 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
         "apart": apart,
         "after": after,
         # Through with its own steps it is watched on, until what followed stands still too.
-        "moving": moving or after.underway > 0 or after.held > after.stuck,
+        "moving": moving or after.underway + after.unknown > 0 or after.held > after.stuck,
         "work": parts.Progress(
             # What was left out, at first or since, has nothing to come to.
             label=f"R-{batch.number}", total=sum(now.items.values()) - now.items.get("skipped", 0),

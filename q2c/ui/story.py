@@ -10,9 +10,9 @@ from typing import Any
 from exceptions.models import Case
 from exceptions.sentences import count
 from q2c.models import Step, Transition
-from q2c.reading.coming import Coming, does
+from q2c.reading.coming import Coming, does, doing
 from q2c.reading.days import days_of
-from q2c.reading.followed import Journey
+from q2c.reading.followed import Followed, Journey
 from q2c.reading.held import Front
 from q2c.reading.keys_there import keys_there
 from q2c.ui import links, there, words
@@ -41,7 +41,7 @@ def followed(journey: Journey) -> list[dict[str, Any]]:
         {
             "tone": one.tone,
             "icon": "circle-check" if one.tone == "good" else "hourglass" if one.front else _ICONS[one.tone],
-            "what": does(one.step.stage)[:1].upper() + does(one.step.stage)[1:],
+            "what": what[:1].upper() + what[1:],
             "step": one.step,
             "entry": one.entry,
             "href": links.to("journal", one.entry.id) if one.entry else "",
@@ -51,7 +51,14 @@ def followed(journey: Journey) -> list[dict[str, Any]]:
             "case": _linked(case) if (case := one.case or (one.front and one.front.case)) else None,
         }
         for one in journey.steps
+        for what in [_what(one)]
     ]
+
+
+def _what(one: Followed) -> str:
+    """That it is done is said of what is, or will be on its day."""
+    planned = one.tone == "quiet" and one.front is None and one.step.state != "abandoned"
+    return does(one.step.stage) if one.tone == "good" or planned else doing(one.step.stage)
 
 
 def cases(found: Iterable[Case]) -> list[dict[str, Any]]:

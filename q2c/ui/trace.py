@@ -14,7 +14,7 @@ from exceptions.models import Approval
 from q2c import clock, trace
 from q2c.models import Event, Step
 from q2c.reading import hits as search
-from q2c.reading.coming import does
+from q2c.reading.coming import does, doing
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
 from q2c.reading.hits import Hits
@@ -236,7 +236,7 @@ def _entries(found: Trace, about: dict[uuid.UUID, str], sought: Set[Any]) -> Ite
 
 def _asking(entry: Entry, step: Step) -> Entry:
     """What waits for a second person's word has not failed."""
-    return replace(entry, what=f"Waits for a second person: {does(step.stage)}", tone="warn", icon="user-check")
+    return replace(entry, what=f"Waits for a second person: {doing(step.stage)}", tone="warn", icon="user-check")
 
 
 def _asked(approval: Approval) -> Iterable[Entry]:
@@ -283,10 +283,11 @@ def _step(step: Step, calls: int, key: str, front: Front | None) -> Entry:
         said.append(f"{calls} call{'s' if calls != 1 else ''}")
     where = f" in {step.connection}" if step.connection else ""
     ahead = step.state == "waiting" and not step.attempts
-    says = "Still to come" if ahead and step.next_at > clock.now() else _STEP_SAYS.get(step.state, look.label)
+    later = ahead and step.next_at > clock.now()
+    says = "Still to come" if later else _STEP_SAYS.get(step.state, look.label)
     return Entry(
         step.next_at if ahead else step.finished_at or step.sent_at or step.created_at,
-        f"{says}: {does(step.stage)}{where}",
+        f"{says}: {does(step.stage) if step.state == 'done' or later else doing(step.stage)}{where}",
         actor=step.stage,
         text=". ".join(said),
         tone=look.tone,

@@ -93,6 +93,9 @@ _COMMON = {
 _OF_NOUN = {
     ("step", "accepted"): Look("With the platform", "busy", "hourglass"),
     ("offer", "open"): Look("Offered", "busy", "info"),
+    ("batch", "unknown_after"): Look("Outcome unknown, being verified", "warn", "circle-question-mark"),
+    ("batch", "goes_on"): Look("Under way", "busy", "loader"),
+    ("batch", "stopped_after"): Look("Stopped further on", "bad", "octagon-alert"),
     ("batch", "partly_failed"): Look("Some failed", "bad", "octagon-alert"),
     ("replay", "failed_again"): Look("Failed again", "bad", "octagon-alert"),
     ("replay", "partly_failed"): Look("Some failed", "bad", "octagon-alert"),

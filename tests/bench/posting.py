@@ -43,7 +43,7 @@ class Post(Verb):
 
 def install(url: str, slots: int) -> None:
     stage = Stage(
-        name=NAME, does="it is posted", noun="journal", station="journal", on=("JournalPosted",), queue="posting", talks_to="a stub", emits=(), control="", owner="",
+        name=NAME, does="it is posted", doing="posting it", noun="journal", station="journal", on=("JournalPosted",), queue="posting", talks_to="a stub", emits=(), control="", owner="",
         verb=Post(url, slots),
     )  # fmt: skip
     STAGES[NAME] = stage

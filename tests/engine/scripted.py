@@ -124,7 +124,7 @@ def install(monkeypatch: Any) -> Scripted:
     """The stage `scripted` in the table, and the platform it talks to."""
     verb = Scripted()
     stage = Stage(
-        name="scripted", does="it is done", noun="document", station="journal", on=("JournalPosted",), queue="posting", talks_to="general ledger", emits=(), control="none",
+        name="scripted", does="it is done", doing="doing it", noun="document", station="journal", on=("JournalPosted",), queue="posting", talks_to="general ledger", emits=(), control="none",
         owner="finance systems", verb=verb,
     )  # fmt: skip
     monkeypatch.setitem(STAGES, "scripted", stage)

@@ -11,6 +11,7 @@ from exceptions.models import Case, ReplayBatch
 from ledger import periods
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.engine import desk
+from q2c.stages import STAGES
 from tests.engine.makers import case, issue, order, run_all, step
 from tests.ui.people import boss, page, person
 
@@ -108,3 +109,30 @@ def test_what_followed_is_shown_to_whoever_may_see_it(client: Any, company: Any,
     client.force_login(person("ann", "exceptions.view_case", "q2c.view_step"))
     text = page(client, f"/replays/{batch.id}")
     assert "What followed" in text and "/journals/" not in text
+
+
+def test_what_follows_with_an_unknown_outcome_is_no_success_yet(client: Any, company: Any, late: Case) -> None:
+    """The replay itself is through; the ledger's answer to the journal was lost."""
+    rosa = boss()
+    client.force_login(rosa)
+    company["erp-de"].inactive.clear()
+    company["erp-de"].lose_answers = True
+    batch = desk.replay_one(rosa, late.id)
+    run_all()
+    assert step("INV-1", "post_journal").state == "unknown"
+    text = page(client, f"/replays/{batch.id}")
+    said = re.sub(r"<[^>]+>", "", text)
+    assert "Posting the journal in erp-de: outcome unknown, being verified" in said
+    assert "The journal is posted" not in said
+    assert "the outcome of 1 step that followed is unknown and being verified" in said
+    head = re.search(r'<span id="stands">(.*?)</span>\s*</', text, re.DOTALL)
+    assert head and "Outcome unknown" in head[1] and "good" not in head[1]
+    assert "hx-get" in section(text, "standing"), "it is watched until the ledger has said"
+    entry = JournalEntry.objects.get()
+    said = re.sub(r"<[^>]+>", "", page(client, f"/journals/{entry.id}"))
+    assert "Posting the journal in erp-de: outcome unknown, being verified" in said
+
+
+def test_each_stage_has_words_for_what_is_done_and_for_what_is_not() -> None:
+    for stage in STAGES.values():
+        assert stage.doing.split()[0].endswith("ing") and not stage.does.split()[0].endswith("ing"), stage.name
