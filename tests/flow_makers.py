@@ -228,11 +228,13 @@ def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int
     if not order.invoices.exists():
         fee = sold["ONBOARDING"]
         lines.append(InvoiceLine(line=2, product="ONBOARDING", kind="one_time", charge="Implementation", net_minor=fee))
+    lines = more.pop("lines", lines)
+    total = sum(line.net_minor + line.tax_minor for line in lines)
     document = InvoiceDocument(
         invoice_number=number, billing_reference=f"8ad{number}", account=f"{group.bill_to}-{group.currency}",
         order_number=order.number, group=group.key, subscription=f"S-{order.number}-{group.key}",
         legal_entity=group.entity, currency=group.currency, issued_on=day, due_on=day + dt.timedelta(days=30),
-        lines=tuple(lines), total_minor=sum(line.net_minor + line.tax_minor for line in lines), **more,
+        lines=tuple(lines), total_minor=total, **more,
     )  # fmt: skip
     return arrive("InvoiceIssued", BILLING, f"8ad{number}", document, order.correlation_id)
 

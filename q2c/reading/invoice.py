@@ -23,11 +23,13 @@ ROWS_MAX = 100
 class Tie:
     """What the order's group says beside the invoice: what was sold, and what all its invoices bill so far.
 
-    `billed_minor` is the net of every invoice of the group that is neither voided nor credited.
+    Net, over every invoice of the group that is neither voided nor credited: `billed_minor` of what was sold for an
+    amount, `usage_minor` of usage, which is sold by price alone.
     """
 
     group: OrderGroup | None
     billed_minor: int
+    usage_minor: int
     invoices: int
     entity_agrees: bool
     currency_agrees: bool
@@ -100,10 +102,14 @@ def _tie(invoice: Invoice, lines: Iterable[InvoiceLine]) -> Tie:
     counted = Invoice.objects.filter(order=invoice.order_id, group=invoice.group).exclude(
         state__in=("voided", "credited")
     )
-    sums = counted.aggregate(net=Sum("net_minor"))
+    bills = InvoiceLine.objects.filter(invoice__in=counted)
+    sums = bills.aggregate(
+        usage=Sum("net_minor", filter=Q(kind="usage")), sold=Sum("net_minor", filter=~Q(kind="usage"))
+    )
     return Tie(
         group=group,
-        billed_minor=sums["net"] or 0,
+        billed_minor=sums["sold"] or 0,
+        usage_minor=sums["usage"] or 0,
         invoices=counted.count(),
         entity_agrees=group is not None and group.entity == invoice.entity,
         currency_agrees=group is not None and group.currency == invoice.currency,

@@ -8,6 +8,7 @@ import pytest
 
 from q2c import clock, keys
 from q2c.connectors.outcomes import Rejected
+from q2c.contracts.documents import InvoiceLine
 from q2c.models import Invoice
 from q2c.reasons import Reason
 from tests import flow_makers as make
@@ -40,6 +41,22 @@ def test_it_tells_its_lines_its_journal_and_its_numbers_everywhere(client, invoi
     ):  # fmt: skip
         assert said in text, said
     assert "Does not hold" not in page(client, f"/invoices/{invoice.id}")
+
+
+def test_usage_is_not_counted_against_what_was_sold(client, invoice):
+    """48,000 of the platform and 5,000 for the start are billed of 149,000; then usage comes."""
+    client.force_login(boss())
+    said = "1 invoice bills EUR 53,000.00 of the EUR 149,000.00 sold in this group, all before tax"
+    assert said in read(client, f"/invoices/{invoice.id}")
+    usage = InvoiceLine(line=1, product="API-CALLS", kind="usage", charge="Calls", quantity="6", net_minor=3_000)
+    make.bill(invoice.order, "INV-2", lines=(usage,))
+    make.run("record_invoice")
+    for number in ("INV-1", "INV-2"):
+        text = read(client, f"/invoices/{Invoice.objects.get(number=number).id}")
+        said = (
+            "2 invoices bill EUR 53,000.00 of the EUR 149,000.00 sold in this group, and beside that EUR 30.00 of usage"
+        )
+        assert said in text
 
 
 def test_what_stops_its_journal_stands_on_the_invoice(client):
