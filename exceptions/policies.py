@@ -278,9 +278,24 @@ POLICIES: dict[R, Row] = {
     R.INVOICE_DUPLICATE: Row(
         "Second invoice for the same charge", "Invoice {business_key} bills what another invoice has billed.",
         BILLING, "urgent", 4, "invoice",
-        "Both invoices: subscription, charge and service period.",
+        "Both invoices: their reference at billing, charge and service period.",
         "Void or credit one of them in billing.",
         "Checked again; it is recorded only if no other invoice stands for the same charge.",
+    ),
+    R.INVOICE_APPROVAL_REQUIRED: Row(
+        "Invoice needs approval", "Invoice {business_key} of {customer} bills what its order does not explain.",
+        CONTROL, "high", 4, "approval",
+        "What the order sold and at which prices, what was billed for the same days, and where the usage was metered.",
+        "A second person approves or refuses, with a reason. Refused, it goes to billing ops, who void or credit it.",
+        "Once approved, it is recorded and booked with the approval on record; once refused, a replay asks again.",
+    ),
+    R.CANCELLATION_APPROVAL_REQUIRED: Row(
+        "Cancellation needs approval", "Cancelling {business_key} of {customer} takes back what is invoiced.",
+        CONTROL, "high", 4, "approval",
+        "The day as of which it ends, what was invoiced for days after it, and why it is to be cancelled.",
+        "A second person approves or refuses, with a reason; not the one who asked.",
+        "Once approved, it is cancelled in billing, which credits what it had billed ahead; once refused, the request "
+        "ends and the order goes on.",
     ),
     R.POSTING_RULE_MISSING: Row(
         "Posting rule missing", "No posting rule fits {business_key} in {entity}: {blocker}.",

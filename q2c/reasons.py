@@ -41,6 +41,8 @@ class Reason(enum.StrEnum):
     INVOICE_ORDER_UNKNOWN = "invoice_order_unknown"
     INVOICE_MISMATCH = "invoice_mismatch"
     INVOICE_DUPLICATE = "invoice_duplicate"
+    INVOICE_APPROVAL_REQUIRED = "invoice_approval_required"
+    CANCELLATION_APPROVAL_REQUIRED = "cancellation_approval_required"
     # Ledger
     POSTING_RULE_MISSING = "posting_rule_missing"
     DIMENSION_MISSING = "dimension_missing"
@@ -77,6 +79,8 @@ APPROVALS = frozenset(
         Reason.CREDIT_APPROVAL_REQUIRED,
         Reason.DISCOUNT_APPROVAL_REQUIRED,
         Reason.LIST_PRICE_MISSING,
+        Reason.INVOICE_APPROVAL_REQUIRED,
+        Reason.CANCELLATION_APPROVAL_REQUIRED,
         Reason.REVERSAL_APPROVAL_REQUIRED,
     }
 )

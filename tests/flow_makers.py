@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -44,6 +45,7 @@ from q2c.stages.controls.calendar import add_months
 
 SALES = "urn:salesforce:na1"
 BILLING = "urn:zuora:eu"
+_billed: Counter[uuid.UUID] = Counter()
 
 # code, functional currency, country, regions, zone, parent
 ENTITIES = (
@@ -216,13 +218,16 @@ def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int
     group = order.groups.first()
     assert group is not None
     day = more.pop("issued_on", clock.today())
+    # Each bills a month of its own.
+    starts_on = add_months(order.starts_on, _billed[order.id] % order.term_months)
+    _billed[order.id] += 1
     sold = {line.product: line.amount_minor for line in order.lines.all()}
     net = sold["PLATFORM"] // 3 if net_minor is None else net_minor
     tax = net * 19 // 100 if tax_minor is None else tax_minor
     lines = [
         InvoiceLine(
-            line=1, product="PLATFORM", kind="recurring", charge=f"Platform, {number}", quantity="100",
-            service_starts_on=day, service_ends_on=add_months(day, 12), net_minor=net, tax_minor=tax, tax_code="SW",
+            line=1, product="PLATFORM", kind="recurring", charge="Platform", quantity="100",
+            service_starts_on=starts_on, service_ends_on=add_months(starts_on, 1), net_minor=net, tax_minor=tax, tax_code="SW",
         )
     ]  # fmt: skip
     if not order.invoices.exists():

@@ -78,7 +78,7 @@ def items_of(request: HttpRequest) -> tuple[list[Item], str]:
     if kind == NDJSON:
         return _lines(body_of(request, LINES_MAX)), kind
     if kind == BATCH:
-        return _batch(body_of(request, BATCH_MAX)), kind
+        return _batch(body_of(request, BATCH_MAX))
     if kind == STRUCTURED:
         return [Item(body=body_of(request, EVENT_MAX), content_type=kind)], kind
     if "ce-specversion" in request.headers or "ce-id" in request.headers:
@@ -102,18 +102,44 @@ def _lines(body: bytes) -> list[Item]:
     return items
 
 
-def _batch(body: bytes) -> list[Item]:
-    """The items of the array, each byte for byte; a body that is no array is one bad item."""
+def _batch(body: bytes) -> tuple[list[Item], str]:
+    """The items of the array, each byte for byte, also where one is no JSON. What is no array is one bad event."""
     try:
-        found = _raws.decode(body)
+        found: list[bytes] | None = [bytes(each) for each in _raws.decode(body)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return [Item(body=body, content_type=BATCH)]
+        found = _cut(body)
+    if found is None:
+        return [Item(body=body, content_type=BATCH)], STRUCTURED
     if len(found) > BATCH_ITEMS_MAX:
         raise _too_many(len(found), BATCH_ITEMS_MAX, "events")
-    return [Item(body=bytes(each), content_type=BATCH) for each in found]
+    return [Item(body=each, content_type=BATCH) for each in found], BATCH
 
 
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
+# A text to its end, or what opens, parts and closes.
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{},]', re.DOTALL)
+
+
+def _cut(body: bytes) -> list[bytes] | None:
+    """An array at the commas of its first level, whatever stands between them; None where brackets do not match."""
+    text = body.strip()
+    if not (text.startswith(b"[") and text.endswith(b"]")):
+        return None
+    depth, begins, found = 0, 1, []
+    for mark in _MARKS.finditer(text):
+        what = mark[0]
+        if what == b'"':
+            return None
+        if what in b"[{":
+            depth += 1
+        elif what in b"]}":
+            depth -= 1
+            if depth < 1 and mark.end() < len(text):
+                return None
+        if (what == b"," and depth == 1) or depth == 0:
+            found.append(text[begins : mark.start()].strip())
+            begins = mark.end()
+    return found if depth == 0 else None
 
 
 def _too_many(count: int, most: int, what: str) -> Problem:

@@ -187,13 +187,14 @@ class Office:
                 desk.replay_one(user, case_id)
 
     def _decide(self, ids: Sequence[uuid.UUID]) -> None:
-        """A controller signs, or refuses for good: then sales quotes anew."""
+        """A controller signs; or refuses a deal for good, which sales quotes anew."""
         self._known.difference_update(ids)
         waiting = self._still(ids, "awaiting_approval")
         asked = list(Approval.objects.filter(case__in=waiting, state="requested").values_list("id", flat=True))
         who = self.person(self.chance.choice(_CONTROL))
-        if asked and self.chance.random() < 0.85:
-            desk.approve(who, asked, "Fits the account plan.")
+        is_deal = all(case.stage == "accept_order" for case in waiting)
+        if asked and (not is_deal or self.chance.random() < 0.85):
+            desk.approve(who, asked, "Fits the account plan." if is_deal else "Agreed with the customer.")
         elif asked:
             desk.refuse(who, asked, "Not on these terms; requote it.", for_good=True)
 

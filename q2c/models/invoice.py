@@ -37,7 +37,10 @@ class Invoice(StateRecord):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["entity", "number"], name="one_invoice_per_entity_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["entity", "number"], name="one_invoice_per_entity_number"),
+            models.UniqueConstraint(fields=["source", "billing_reference"], name="one_invoice_per_billing_reference"),
+        ]
         indexes = [
             models.Index(fields=["total_minor", "id"], name="invoice_amount"),
             models.Index(fields=["-issued_on", "-id"], name="invoice_newest"),

@@ -11,6 +11,8 @@ class CommercialPolicy(models.Model):
 
     entity = models.CharField(max_length=20, blank=True, unique=True)
     discount_limit_percent = models.DecimalField(max_digits=5, decimal_places=2, default=20)
+    # Of what an order sold to a group over its term, so much may be billed as usage by one invoice line.
+    usage_limit_percent = models.DecimalField(max_digits=7, decimal_places=2, default=100, db_default=100)
     history = HistoricalRecords()
 
     class Meta:

@@ -24,6 +24,14 @@ from q2c.reasons import Reason
 from q2c.stages import STAGES, totals
 
 _REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
+_KINDS = {
+    CLOSE: "closing",
+    REDATE: "redate",
+    REOPEN: "reopen",
+    _REVERSAL: "reversal",
+    str(Reason.INVOICE_APPROVAL_REQUIRED): "invoice",
+    str(Reason.CANCELLATION_APPROVAL_REQUIRED): "cancellation",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +81,8 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """closing | reversal | redate | reopen | order: what the words on the card depend on."""
-        kinds = {CLOSE: "closing", REDATE: "redate", REOPEN: "reopen", _REVERSAL: "reversal"}
-        return kinds.get(self.approval.action, "order")
+        """closing | redate | reopen | reversal | invoice | cancellation | order: what the card's words depend on."""
+        return _KINDS.get(self.approval.action, "order")
 
     @property
     def is_mixed(self) -> bool:

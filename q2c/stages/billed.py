@@ -1,32 +1,40 @@
-"""What invoices may bill of an order: together no more than it sold, and no more back than they billed, in its term."""
+"""What invoices may bill of an order: together no more than it sold, and no more back than they billed, in its term.
+
+Usage has no sum in the order: it is held to what was billed where it takes back, and to proportion (stages/usage.py).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from exceptions.sentences import listed
 from q2c import bulk
-from q2c.contracts.documents import InvoiceDocument
+from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
-from q2c.models import Order, Step
+from q2c.models import CommercialPolicy, Order, Step
 from q2c.money import Money
 from q2c.reasons import Reason
+from q2c.stages import signed, usage
 from q2c.stages.controls.calendar import add_months
 from q2c.stages.verb import Finding, Work
 
-# Usage has no amount in the order. An invoice whose journal was reversed counts for nothing: billing bills it anew.
+# Of what an order sold to a group, usage of one line may be so much where no policy says.
+USAGE_PERCENT = Decimal(100)
+# An invoice whose journal was reversed counts for nothing: billing bills it anew.
 _SO_FAR = """
-SELECT i.order_id, i."group", l.product, sum(l.net_minor)::bigint, count(*)
+SELECT i.order_id, i."group", l.product, l.kind = 'usage', sum(l.net_minor)::bigint, count(*), max(l.net_minor)
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
-WHERE i.order_id = ANY(%s::uuid[]) AND l.kind <> 'usage' AND i.state <> 'voided'
+WHERE i.order_id = ANY(%s::uuid[]) AND i.state <> 'voided'
   AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
-GROUP BY 1, 2, 3
+GROUP BY 1, 2, 3, 4
 """
 
 # The periods billed, of what has one.
@@ -37,6 +45,7 @@ FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = ANY(%s::uuid[]) AND l.kind <> 'one_time' AND l.net_minor <> 0 AND i.state <> 'voided'
   AND l.service_starts_on < l.service_ends_on
   AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
+ORDER BY i.number
 """
 
 
@@ -59,14 +68,17 @@ class _Period:
         return self.order_id, self.group, self.product, self.kind
 
     def meets(self, other: _Period) -> bool:
-        """Of two of the same `sold`: at one time. Usage may be told later, so only the same period is the same."""
-        if self.kind == "usage":
-            return (self.starts_on, self.ends_on) == (other.starts_on, other.ends_on)
+        """Of two of the same `sold`: at one time."""
         return self.starts_on < other.ends_on and other.starts_on < self.ends_on
 
+    def repeats(self, other: _Period) -> bool:
+        """Beyond doubt the same: one charge, and of usage, which may be told later, the same days."""
+        same_days = (self.starts_on, self.ends_on) == (other.starts_on, other.ends_on)
+        return self.charge == other.charge and (same_days or self.kind != "usage")
 
-# Order id, group, product.
-Sold = tuple[UUID, str, str]
+
+# Order id, group, product, whether it is its usage.
+Sold = tuple[UUID, str, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,24 @@ def out_of_term(invoice: InvoiceDocument, order: Order, cancelled: Ended | None)
     return found
 
 
+def undated(invoice: InvoiceDocument) -> list[Finding]:
+    """Of what is billed again and again, nobody could see that the same days are billed twice."""
+    return [
+        Finding(
+            reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{i}/service_starts_on", seen=None,
+            text=f"Invoice {invoice.invoice_number} does not say for which days it bills {line.product}",
+            remedy="Have billing say the service period of the line, or void it there",
+        )
+        for i, line in enumerate(invoice.lines)
+        if line.kind != "one_time" and line.net_minor > 0 and not _has_days(line)
+    ]  # fmt: skip
+
+
+def _has_days(line: InvoiceLine) -> bool:
+    starts, ends = line.service_starts_on, line.service_ends_on
+    return starts is not None and ends is not None and starts < ends
+
+
 def tie(works: Sequence[Work]) -> None:
     """Adds a finding to each invoice that goes beyond its order; those before it in the batch count.
 
@@ -121,30 +151,61 @@ def tie(works: Sequence[Work]) -> None:
     """
     orders: dict[UUID, Order] = {work.notes["order"].id: work.notes["order"] for work in works}
     list(Order.objects.filter(id__in=orders).order_by("id").select_for_update().values_list("id"))
-    net: Counter[Sold] = Counter()
-    lines: Counter[Sold] = Counter()
-    for order_id, group, product, minor, count in bulk.execute(_SO_FAR, [list(orders)]):
-        net[order_id, group, product], lines[order_id, group, product] = minor, count
-    periods: defaultdict[Any, list[_Period]] = defaultdict(list)
-    for row in bulk.execute(_PERIODS, [list(orders)]):
-        period = _Period(*row)
-        periods[period.sold].append(period)
-    sold = _sold(orders.values())
+    billed = _Billed(orders.values())
+    limits = dict(CommercialPolicy.objects.values_list("entity", "usage_limit_percent"))
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
-        own_net, own_lines = _of(invoice, order)
-        work.findings += [
-            found
-            for key in own_net
-            for found in _beyond(invoice, order, key, sold[key], net[key] + own_net[key], lines[key] + own_lines[key])
+        percent = limits.get(invoice.legal_entity, limits.get("", USAGE_PERCENT))
+        found = [
+            *billed.beyond(invoice, order),
+            *billed.twice(invoice, order),
+            *usage.over(invoice, order, billed.most(invoice, order), percent),
         ]
-        own_periods = _periods_of(invoice, order)
-        work.findings += _twice(invoice, order, own_periods, periods)
+        work.findings += signed.left({work.step.id: found})[work.step.id]
         if not work.findings:
-            for period in own_periods.values():
-                periods[period.sold].append(period)
-            net.update(own_net)
-            lines.update(own_lines)
+            billed.add(invoice, order)
+
+
+class _Billed:
+    """What was billed of some orders, with what joins it in this batch."""
+
+    def __init__(self, orders: Collection[Order]) -> None:
+        ids = [order.id for order in orders]
+        self.net: Counter[Sold] = Counter()
+        self.lines: Counter[Sold] = Counter()
+        self.highest: Counter[Sold] = Counter()
+        self.periods: defaultdict[Any, list[_Period]] = defaultdict(list)
+        for *key, minor, count, highest in bulk.execute(_SO_FAR, [ids]):
+            sold: Sold = tuple(key)  # type: ignore[assignment]
+            self.net[sold], self.lines[sold], self.highest[sold] = minor, count, highest
+        for row in bulk.execute(_PERIODS, [ids]):
+            period = _Period(*row)
+            self.periods[period.sold].append(period)
+        self.sold = _sold(orders)
+
+    def beyond(self, invoice: InvoiceDocument, order: Order) -> Iterator[Finding]:
+        net, lines = _of(invoice, order)
+        for key in net:
+            billed, tolerance = self.net[key] + net[key], self.lines[key] + lines[key]
+            yield from _beyond(invoice, order, key, self.sold[key], billed, tolerance)
+
+    def twice(self, invoice: InvoiceDocument, order: Order) -> list[Finding]:
+        return _twice(invoice, order, _periods_of(invoice, order), self.periods)
+
+    def most(self, invoice: InvoiceDocument, order: Order) -> dict[str, int]:
+        """By product, the most that a line of usage billed."""
+        products = {line.product for line in invoice.lines}
+        return {product: self.highest[order.id, invoice.group, product, True] for product in products}
+
+    def add(self, invoice: InvoiceDocument, order: Order) -> None:
+        net, lines = _of(invoice, order)
+        self.net.update(net)
+        self.lines.update(lines)
+        for line in invoice.lines:
+            key = (order.id, invoice.group, line.product, line.kind == "usage")
+            self.highest[key] = max(self.highest[key], line.net_minor)
+        for period in _periods_of(invoice, order).values():
+            self.periods[period.sold].append(period)
 
 
 def _periods_of(invoice: InvoiceDocument, order: Order) -> dict[int, _Period]:
@@ -162,25 +223,34 @@ def _periods_of(invoice: InvoiceDocument, order: Order) -> dict[int, _Period]:
 def _twice(
     invoice: InvoiceDocument, order: Order, own: dict[int, _Period], there: Mapping[Any, list[_Period]]
 ) -> list[Finding]:
-    """Of an order's line each day is billed once: with more invoice lines for it than it has lines, one is too many."""
+    """Of an order's line each day is billed once: with more invoice lines for it than it has lines, one is too many.
+
+    The same charge again is one too many for sure; under another name, or as usage for a part of the days, it may be
+    meant, and a second person says so.
+    """
     found = []
     for i, mine in own.items():
         same = [one for one in there.get(mine.sold, ()) if one.meets(mine)]
-        double = next((one for one in same if one.sign > 0 and one.charge == mine.charge), None)
-        if mine.sign < 0 or double is None:
+        before = [one for one in same if one.sign > 0]
+        if mine.sign < 0 or not before:
             continue
         same += [one for one in own.values() if one.sold == mine.sold and one.meets(mine)]
-        billed = sum(one.sign for one in same)
         lines = sum((s.group, s.product, s.kind) == (mine.group, mine.product, mine.kind) for s in order.lines.all())
-        if billed > lines:
-            text = f"{mine.product} from {mine.starts_on} until {mine.ends_on} is billed by {double.invoice} already"
-            found.append(
-                Finding(
-                    reason=Reason.INVOICE_DUPLICATE, pointer=f"/lines/{i}/service_starts_on", seen=mine.starts_on,
-                    text=f"Invoice {invoice.invoice_number}: {text}",
-                    remedy="Void or credit one of them in billing, then replay",
-                )
-            )  # fmt: skip
+        if sum(one.sign for one in same) <= lines:
+            continue
+        surely = any(one.repeats(mine) for one in before)
+        by = listed(list(dict.fromkeys(one.invoice for one in before)))
+        days = "that time" if surely else "days of it"
+        text = f"{mine.product} from {mine.starts_on} until {mine.ends_on} is billed, and {days} by {by} already"
+        found.append(
+            Finding(
+                reason=Reason.INVOICE_DUPLICATE if surely else Reason.INVOICE_APPROVAL_REQUIRED,
+                pointer=f"/lines/{i}/service_starts_on", seen=mine.starts_on,
+                text=f"Invoice {invoice.invoice_number}: {text}",
+                remedy="Void or credit one of them in billing, then replay" if surely else
+                "Void or credit one of them in billing; where both are right, a second person approves it",
+            )
+        )  # fmt: skip
     return found
 
 
@@ -188,8 +258,7 @@ def _sold(orders: Iterable[Order]) -> Counter[Sold]:
     sold: Counter[Sold] = Counter()
     for order in orders:
         for line in order.lines.all():
-            if line.kind != "usage":
-                sold[order.id, line.group, line.product] += line.amount_minor
+            sold[order.id, line.group, line.product, line.kind == "usage"] += line.amount_minor
     return sold
 
 
@@ -198,20 +267,22 @@ def _of(invoice: InvoiceDocument, order: Order) -> tuple[Counter[Sold], Counter[
     net: Counter[Sold] = Counter()
     lines: Counter[Sold] = Counter()
     for line in invoice.lines:
-        if line.kind != "usage":
-            net[order.id, invoice.group, line.product] += line.net_minor
-            lines[order.id, invoice.group, line.product] += 1
+        key = (order.id, invoice.group, line.product, line.kind == "usage")
+        net[key] += line.net_minor
+        lines[key] += 1
     return net, lines
 
 
 def _beyond(invoice: InvoiceDocument, order: Order, key: Sold, sold: int, billed: int, tolerance: int) -> list[Finding]:
-    """`tolerance`: each invoice line was rounded once, by one minor unit at most."""
-    if min(sold, 0) - tolerance <= billed <= max(sold, 0) + tolerance:
+    """`tolerance`: each invoice line was rounded once, by one minor unit at most. Usage has no sum that was sold."""
+    product, is_usage = key[2:]
+    if min(sold, 0) - tolerance <= billed and (is_usage or billed <= max(sold, 0) + tolerance):
         return []
-    product = key[2]
-    at = next(i for i, line in enumerate(invoice.lines) if line.product == product and line.kind != "usage")
+    at = next(i for i, line in enumerate(invoice.lines) if (line.product, line.kind == "usage") == key[2:])
     comes_to, limit = Money(billed, invoice.currency), Money(sold, invoice.currency)
     what = f"order {order.number} sold {limit} of it to group {invoice.group}"
+    if is_usage:
+        product, what = f"usage of {product}", "no more can be taken back than was billed"
     return [
         Finding(
             reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{at}/net_minor", seen=invoice.lines[at].net_minor,

@@ -23,7 +23,7 @@ from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected,
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.reasons import Reason
-from q2c.stages import asking, orders, platforms
+from q2c.stages import asking, orders, platforms, taken_back
 from q2c.stages.entity_time import midnight
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -71,6 +71,7 @@ class CancelOrder(Verb):
         numbers = [work.fact.payload.order_number for work in works]
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("subscriptions")}
         under_way = _under_way(numbers, found)
+        people = asking.askers(work.fact for work in works)
         for work in works:
             number = work.fact.payload.order_number
             order = found.get(number)
@@ -89,6 +90,8 @@ class CancelOrder(Verb):
                 work.request = _endings(order, work.fact.payload.effective_on)
                 if not work.request:
                     work.outcome = Posted(reference=order.number)
+                elif given_back := taken_back.wants_a_signature(work, order, people[work.fact.id]):
+                    work.findings = given_back
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """One subscription after the other; each is looked up before it is cancelled, so a replay goes on."""

@@ -15,8 +15,8 @@ from q2c import clock
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
 from q2c.models import Connection, Event, Order, OrderGroup, OrderLine
-from q2c.reasons import APPROVALS, Reason
-from q2c.stages import totals
+from q2c.reasons import Reason
+from q2c.stages import signed, totals
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Finding, Measure, Work
 from q2c.stages.versions import Versions
@@ -232,24 +232,7 @@ def _finding(told: Mapping[str, Any]) -> Finding:
 
 def unsigned(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
     """Per step, what was found and nobody has signed. Another version of the deal is another step, signed for anew."""
-    found = still_asked(works)
-    asking = [step_id for step_id, findings in found.items() if any(f.reason in APPROVALS for f in findings)]
-    signed = signatures.granted(asking)
-    return {
-        step_id: [f for f in findings if not any(_covers(one, f) for one in signed.get(step_id, ()))]
-        for step_id, findings in found.items()
-    }
-
-
-def _covers(signed: Mapping[str, Any], found: Finding) -> bool:
-    """Whether what was shown to the person who signed is this, or more of it: a credit that grew is asked again."""
-    shown = signed.get("measure")
-    if signed["reason"] != found.reason or signed.get("pointer", "") != found.pointer:
-        return False
-    if shown is None or found.measure is None:
-        return bool(signed["text"] == found.text)
-    same = (shown["of"], shown["unit"]) == (found.measure.of, found.measure.unit)
-    return same and Decimal(found.measure.value) <= Decimal(shown["value"])
+    return signed.left(still_asked(works))
 
 
 def hold(ids: Iterable[str | uuid.UUID]) -> None:

@@ -41,7 +41,7 @@ class RecordInvoice(Verb):
         works = VERSIONS.leave_overtaken(works)
         numbers = {work.fact.payload.order_number for work in works}
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")}
-        there = _recorded_already(works)
+        there, doubles = _recorded_already(works), _recorded_otherwise(works)
         data = booking.catalogue(work.fact.payload for work in works)
         cancelled = billed.ended(found.values())
         for work in works:
@@ -49,21 +49,29 @@ class RecordInvoice(Verb):
             double = there.get(_identity(work))
             if double is not None:
                 _again(work, double)
+            elif _reference(work) in doubles:
+                _refuse_double(work, doubles[_reference(work)])
             elif order is None or order.accepted_at is None:
                 _wait_for_order(work)
             else:
                 work.notes["order"] = order
-                work.findings = check(invoice, order) + billed.out_of_term(invoice, order, cancelled.get(order.id))
+                work.findings = [
+                    *check(invoice, order),
+                    *billed.undated(invoice),
+                    *billed.out_of_term(invoice, order, cancelled.get(order.id)),
+                ]
                 work.request = booking.fact_of(work.fact.id, work.fact.correlation_id, invoice, order, data)
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if work.request is not None]
-        bulk.take_turns(f"invoice {'/'.join(_identity(work))}" for work in fresh)
-        there = _recorded_already(fresh)
+        bulk.take_turns(f"invoice {'/'.join(name)}" for work in fresh for name in (_identity(work), _reference(work)))
+        there, doubles = _recorded_already(fresh), _recorded_otherwise(fresh)
         for work in fresh:
             if double := there.get(_identity(work)):
                 _again(work, double)
-        fresh = _one_of_each([work for work in fresh if _identity(work) not in there])
+            elif double := doubles.get(_reference(work)):
+                _refuse_double(work, double)
+        fresh = _one_of_each([w for w in fresh if _identity(w) not in there and _reference(w) not in doubles])
         billed.tie(fresh)
         fresh = [work for work in fresh if not work.findings]
         results = journal.post_ready([work.request for work in fresh])
@@ -108,19 +116,48 @@ def _identity(work: Work) -> tuple[str, str]:
     return work.fact.payload.legal_entity, work.fact.payload.invoice_number
 
 
+def _reference(work: Work) -> tuple[str, str]:
+    """A system gives each of its documents a reference of its own, whatever number it prints on it."""
+    return work.fact.source, work.fact.payload.billing_reference
+
+
 def _one_of_each(works: Sequence[Work]) -> list[Work]:
-    """The first of each number; the others wait to see what it comes to."""
-    first: dict[tuple[str, str], Work] = {}
+    """The first of each number and of each reference; the others wait to see what it comes to."""
+    numbers: dict[tuple[str, str], Work] = {}
+    references: dict[tuple[str, str], Work] = {}
     for work in works:
-        if first.setdefault(_identity(work), work) is not work:
-            work.again(f"Invoice {work.fact.payload.invoice_number} is being recorded from another source")
-    return list(first.values())
+        first = numbers.get(_identity(work)) or references.get(_reference(work))
+        if first is None:
+            numbers[_identity(work)] = references[_reference(work)] = work
+        else:
+            work.again(f"Invoice {work.fact.payload.invoice_number} is being recorded at this moment")
+    return list(numbers.values())
 
 
 def _recorded_already(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:
     numbers = {work.fact.payload.invoice_number for work in works}
     found = Invoice.objects.filter(number__in=numbers).select_related("order")
     return {(invoice.entity, invoice.number): invoice for invoice in found}
+
+
+def _recorded_otherwise(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:
+    """What stands under the reference of these, and another number."""
+    found = Invoice.objects.filter(billing_reference__in={work.fact.payload.billing_reference for work in works})
+    numbers = {_reference(work): _identity(work) for work in works}
+    there = {(invoice.source, invoice.billing_reference): invoice for invoice in found}
+    return {key: one for key, one in there.items() if numbers.get(key) != (one.entity, one.number)}
+
+
+def _refuse_double(work: Work, there: Invoice) -> None:
+    invoice = work.fact.payload
+    work.reject(
+        Reason.INVOICE_DUPLICATE,
+        f"Invoice {invoice.invoice_number} is document {invoice.billing_reference} of {work.fact.source}, "
+        f"which is recorded already as {there.number}",
+        pointer="/billing_reference",
+        seen=invoice.billing_reference,
+        remedy="Compare both in billing; void the wrong one",
+    )
 
 
 def _part(fact: Fact, customer: str) -> Part:

@@ -117,6 +117,8 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
 
 
 _REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
+_INVOICE = str(Reason.INVOICE_APPROVAL_REQUIRED)
+_CANCELLATION = str(Reason.CANCELLATION_APPROVAL_REQUIRED)
 _BACK = "The case is back in the queue."
 
 
@@ -131,6 +133,8 @@ def _after_approval(decision: Decision) -> str:
         asked.REOPEN: "The period is open. What waited for it is offered for replay; nothing is booked by itself.",
         asked.REDATE: "It is booked anew on that day, and sent.",
         _REVERSAL: "The mirror entry is made and posted now; then the journal is reversed.",
+        _INVOICE: "It is recorded and booked now.",
+        _CANCELLATION: "It is cancelled in billing now, then here.",
     }
     return said.get(action, "It is sent again now.")
 
@@ -139,6 +143,8 @@ def _after_refusal(approval_id: uuid.UUID, decision: Decision) -> str:
     action = decision.rows[0].action if decision.rows else ""
     if action in asked.ENDED_BY_NO or not _has_case(decision):
         return "The request has ended; nothing is done."
+    if decision.closed_steps and action == _INVOICE:
+        return "It is not booked; in billing it stands until somebody voids it."
     if decision.closed_steps:
         return "The order is rejected; the sales platform is told why."
     case = Approval.objects.select_related("case__owner_team").get(id=approval_id).case

@@ -90,9 +90,10 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
     """The screen that puts right what blocks a case or a problem; None where nothing has a name."""
     kind, key, where = record.blocker_type, record.blocker_key, record.blocker_connection
     if record.reason in {reason.value for reason in APPROVALS}:
-        # Refused, it is the deal that has to change.
+        # Refused, it is the deal that has to change; what became of an invoice is billing's.
         if isinstance(record, Case) and record.state != "awaiting_approval":
-            return _page("Find the order", "orders", record.business_key)
+            about_order = record.stage in ("accept_order", "cancel_order")
+            return _page("Find the order", "orders", record.business_key) if about_order else None
         return _page("Decide on it", "approvals", right="exceptions.approve_case")
     if kind == "order" or (not where and _is_of_the_deal(record)):
         if kind != "order" and isinstance(record, Problem):

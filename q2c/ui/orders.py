@@ -145,6 +145,8 @@ def cancel(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
 
 def _what_follows(order: Order, day: dt.date) -> str:
     said = "Its subscriptions are cancelled in billing first, then the order."
+    if order.invoices.exists():
+        said += " Where it takes back what is invoiced, a second person approves it before that."
     if day >= order.starts_on:
         return said
     return f"{said} They start on {formats.day_text(order.starts_on)}, so billing is told that day."

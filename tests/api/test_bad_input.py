@@ -147,6 +147,9 @@ BAD: dict[str, tuple[bytes, int, str, str]] = {
     ),
 }  # fmt: skip
 
+# Its brackets do not match, so nobody can say where the next event begins; and what is two items in an array.
+BREAK_ARRAYS, TWO_ITEMS = {"cut off"}, {"NaN, and more after it"}
+
 
 @pytest.mark.parametrize("what", BAD)
 def test_an_event_that_cannot_be_taken(caller: Caller, what: str) -> None:
@@ -168,6 +171,12 @@ def test_an_event_that_cannot_be_taken(caller: Caller, what: str) -> None:
         assert [each["status"] for each in lines.json()["results"]] == ["stored", "refused", "stored"]
         case.refresh_from_db()
         assert (Case.objects.count(), case.attempts) == (1, 2)
+    # Nor inside an array, unless the array itself is broken by it.
+    among = caller.post(EVENTS, b"[" + b", ".join([line("good-3"), body, line("good-4")]) + b"]", parsing.BATCH)
+    if what in BREAK_ARRAYS:
+        assert among.status_code == 400
+    elif what not in TWO_ITEMS:
+        assert [each["status"] for each in among.json()["results"]] == ["stored", "refused", "stored"]
 
 
 def test_a_body_of_20_mb(caller: Caller) -> None:

@@ -170,11 +170,12 @@ def test_what_is_not_even_looked_at(caller: Caller, kind: str, body: bytes, stat
     assert not Case.objects.exists()
 
 
-def test_a_batch_that_is_no_array_is_kept_raw(caller: Caller) -> None:
-    answer = caller.post(EVENTS, b'[{"id": 1},', BATCH)
-    assert answer.status_code == 202
-    assert answer.json()["results"][0]["status"] == "refused"
-    assert bytes(RawBody.objects.get().body) == b'[{"id": 1},'
+@pytest.mark.parametrize("body", [b'[{"id": 1},', b'[{"id": "1]', b"[{]", b'{"id": 1}, {"id": 2}', b"[]]"])
+def test_a_batch_that_is_no_array_is_kept_raw(caller: Caller, body: bytes) -> None:
+    answer = caller.post(EVENTS, body, BATCH)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:q2c:problem:not-json")
+    assert bytes(RawBody.objects.get().body) == body
+    assert str(Case.objects.get().id) == answer.json()["case"]
 
 
 def test_a_journey_of_another_system_is_not_joined(caller: Caller) -> None:

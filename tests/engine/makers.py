@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from tests.ledger import makers
 
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
 OCTOBER = dt.date(2026, 10, 5)
+_billed: Counter[Any] = Counter()
 RIGHTS = ("view_case", "view_problem", "work_case", "replay_case", "bulk_replay", "close_case", "approve_case")
 
 
@@ -74,10 +76,18 @@ def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme Gmb
 def issue(number: str, of: Order, *, net: int = 100_000, tax: int = 19_000, on: dt.date = OCTOBER) -> None:
     """Billing issues an invoice; nothing has worked on it yet."""
     group = of.groups.get()
+    # Each bills a day of its own.
+    day = of.starts_on + dt.timedelta(days=_billed[of.id] % 360)
+    _billed[of.id] += 1
     document = InvoiceDocument(
         invoice_number=number, billing_reference=f"b-{number}", account=f"ACME-{group.currency}", order_number=of.number, group="G1",
         legal_entity=group.entity, currency=group.currency, issued_on=on, due_on=on + dt.timedelta(days=30),
-        lines=(InvoiceLine(line=1, product="PLATFORM", kind="recurring", net_minor=net, tax_minor=tax),),
+        lines=(
+            InvoiceLine(
+                line=1, product="PLATFORM", kind="recurring", net_minor=net, tax_minor=tax, service_starts_on=day,
+                service_ends_on=day + dt.timedelta(days=1),
+            ),
+        ),
         total_minor=net + tax,
     )  # fmt: skip
     raw = msgspec.json.encode(document)

@@ -40,7 +40,7 @@ def tell(type_: str, id_: str, **data: Any) -> str:
 
 
 def sign(count: int) -> None:
-    """A controller signs the reversals that are asked for."""
+    """A controller signs what is asked for."""
     asked = list(Approval.objects.filter(state="requested").values_list("id", flat=True))
     assert len(asked) == count
     assert desk.approve(user("dmitri"), asked, "as agreed").done == asked
@@ -106,6 +106,10 @@ def test_what_was_billed_ahead_of_a_cancellation_is_credited_to_the_cent(story: 
         (ahead,) = story.bill()
     with story.on("2026-06-09"):
         tell("OrderCancelRequested", "c-2", order_number="SO-3002", effective_on="2026-06-09", reason="left")
+        story.flow.work()
+        # Money goes back, so a second person signs.
+        assert order("SO-3002").state == "active"
+        sign(1)
         story.flow.work()
         assert order("SO-3002").state == "cancelled"
         (credit,) = story.bill()

@@ -27,10 +27,17 @@ from tests.stages.conftest import emitted
 pytestmark = pytest.mark.django_db
 
 TODAY = NOW.date()
+FIRST, HALF = dt.date(2026, 10, 1), dt.date(2026, 10, 15)
 LINES = (
-    InvoiceLine(line=1, product="PLATFORM", kind="recurring", net_minor=100_000, tax_minor=19_000),
-    InvoiceLine(line=2, product="PLATFORM", kind="recurring", net_minor=20_000),
-)
+    InvoiceLine(
+        line=1, product="PLATFORM", kind="recurring", net_minor=100_000, tax_minor=19_000, service_starts_on=FIRST,
+        service_ends_on=HALF,
+    ),
+    InvoiceLine(
+        line=2, product="PLATFORM", kind="recurring", net_minor=20_000, service_starts_on=HALF,
+        service_ends_on=dt.date(2026, 11, 1),
+    ),
+)  # fmt: skip
 SOUND = InvoiceDocument(
     invoice_number="INV-1", billing_reference="b-1", account="ACME-EUR", order_number="ORD-1", group="G1",
     legal_entity="DE01", currency="EUR", issued_on=OCTOBER, due_on=OCTOBER + dt.timedelta(days=30), lines=LINES,
@@ -142,54 +149,6 @@ def test_what_changed_of_a_recorded_invoice_is_told(company: Any, what: str, cha
     )  # fmt: skip
 
 
-def _serves(number: str, first: int, until: int, net: int = 10_000, **changes: Any) -> InvoiceDocument:
-    """One line of PLATFORM from one day of October until another."""
-    line = replace(
-        LINES[1], line=1, net_minor=net, service_starts_on=OCTOBER.replace(day=first),
-        service_ends_on=OCTOBER.replace(day=until), **changes,
-    )  # fmt: skip
-    return replace(SOUND, invoice_number=number, billing_reference=number, lines=(line,), total_minor=net)
-
-
-@pytest.mark.parametrize(
-    ("second", "stuck"),
-    [
-        (_serves("INV-2", 1, 31), True),
-        (_serves("INV-2", 30, 31, 500), True),
-        (_serves("INV-2", 15, 20, 500, charge="Another"), False),
-        (_serves("INV-2", 31, 31), False),
-        (_serves("INV-2", 1, 31, -10_000), False),
-    ],
-    ids=["the same", "overlapping", "another charge", "no time", "a credit"],
-)
-def test_a_second_invoice_for_the_same_charge_and_period(company: Any, second: InvoiceDocument, stuck: bool) -> None:
-    order()
-    record(_serves("INV-1", 1, 31))
-    record(second)
-    assert Invoice.objects.count() == (1 if stuck else 2)
-    if stuck:
-        assert (case("INV-2").reason, case("INV-2").field) == ("invoice_duplicate", "/lines/0/service_starts_on")
-
-
-def test_what_was_credited_or_follows_may_be_billed(company: Any) -> None:
-    order()
-    for invoice in (_serves("INV-1", 1, 15), _serves("INV-2", 15, 31), _serves("CR-1", 1, 15, -10_000)):
-        record(invoice)
-    record(_serves("INV-3", 1, 15))
-    assert Invoice.objects.count() == 4 and not Case.objects.exists()
-
-
-def test_two_order_lines_of_one_product_are_billed_at_one_time(company: Any) -> None:
-    sold = order()
-    (line,) = sold.lines.all()
-    line.pk, line.line = None, 2
-    line.save(force_insert=True)
-    record(_serves("INV-1", 1, 31))
-    record(_serves("INV-2", 1, 31))
-    record(_serves("INV-3", 1, 31))
-    assert Invoice.objects.count() == 2 and case("INV-3").reason == "invoice_duplicate"
-
-
 def test_two_systems_tell_of_one_invoice(company: Any) -> None:
     """An entity issues a number once, whoever says so."""
     order()
@@ -202,44 +161,6 @@ def test_two_systems_tell_of_one_invoice(company: Any) -> None:
     run.drain("record_invoice")
     assert case("INV-1").reason == "invoice_duplicate"
     assert Invoice.objects.count() == JournalEntry.objects.count() == 1
-
-
-def _of(number: str, *nets: int) -> InvoiceDocument:
-    lines = tuple(replace(LINES[1], line=i, net_minor=net) for i, net in enumerate(nets, 1))
-    return replace(SOUND, invoice_number=number, lines=lines, total_minor=sum(nets))
-
-
-@pytest.mark.parametrize(
-    ("bills", "stuck"),
-    [
-        ([120_000], []),
-        ([120_001], []),
-        ([120_002], ["INV-1"]),
-        ([100_000, 20_000], []),
-        ([100_000, 30_000], ["INV-2"]),
-        ([100_000, 30_000, 20_000], ["INV-2"]),
-        ([120_000, -50_000, 50_000], []),
-        ([100_000, -100_000], []),
-        ([100_000, -100_003], ["INV-2"]),
-        ([-100], ["INV-1"]),
-    ],
-)
-@pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
-def test_no_more_is_billed_than_sold_and_no_more_credited_than_billed(
-    company: Any, bills: list[int], stuck: list[str], together: bool
-) -> None:
-    sold = order()
-    sold.lines.update(amount_minor=120_000)
-    for i, net in enumerate(bills, 1):
-        arrives("InvoiceIssued", _of(f"INV-{i}", net))
-        if not together:
-            run.drain("record_invoice")
-    run.drain("record_invoice")
-    assert list(Case.objects.order_by("business_key").values_list("business_key", flat=True)) == stuck
-    for number in stuck:
-        (finding,) = case(number).context["findings"]
-        assert (finding["reason"], finding["pointer"]) == (Reason.INVOICE_MISMATCH, "/lines/0/net_minor")
-    assert Invoice.objects.count() == len(bills) - len(stuck)
 
 
 def test_an_invoice_waits_for_its_order_then_asks_and_goes_on_once_it_is_there(company: Any) -> None:

@@ -58,7 +58,7 @@ def test_every_finding_that_one_signature_grants_with_its_figures(desk: Desk, ca
         "The limit is that of US.",
         # What the order's one amount is made of.
         "The order’s USD 18,900.00 are USD 9,000.00 and EUR 9,000.00 (at 1.10, our spot rate of Jan 2, 2026: USD 9,900.00).",
-        "Besides, the order needs: credit needs approval. That is asked for by itself after this one.",
+        "Besides, it needs: credit needs approval. That is asked for by itself after this one.",
         "You grant all 2 of them:",
         "To Sales ops, who can have the deal changed",
         "of Controllers",

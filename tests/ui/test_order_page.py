@@ -171,6 +171,13 @@ def test_a_cancellation_goes_through_the_engine_and_ends_everywhere(client, orde
     assert event.source == "urn:q2c:person:sam" and "The customer withdrew" in event.payload
     assert event.correlation_id == order.correlation_id
     make.run("cancel_order")
+    # An invoice bills days after that: a second person signs, whose card says what is credited.
+    client.force_login(boss())
+    card = page(client, "/approvals")
+    assert "Cancellation needs approval" in card and "sam asks to cancel order O-1 as of" in card
+    assert "an invoice bills about" in card
+    client.post(f"/approvals/{Approval.objects.get().id}/decide", {"verb": "approve", "reason": "agreed"})
+    make.run("cancel_order")
     assert Subscription.objects.get().state == "cancelled" and Order.objects.get().state == "cancelled"
     text = page(client, f"/orders/{order.id}")
     assert "Cancelled" in text and 'data-dialog="cancel"' not in text

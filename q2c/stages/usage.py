@@ -1,0 +1,92 @@
+"""Usage is metered by others, so no order says its sum: what is out of proportion wants a second person's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from q2c.contracts.documents import InvoiceDocument, InvoiceLine, OrderLine
+from q2c.models import Order
+from q2c.money import Money, exponent
+from q2c.reasons import Reason
+from q2c.stages.verb import Finding, Measure
+
+
+class _Sold(msgspec.Struct):
+    """What of an order's document says its prices."""
+
+    lines: tuple[OrderLine, ...] = ()
+
+
+# Usage may be so many times what the same was billed at most before.
+TIMES = 10
+
+
+def over(invoice: InvoiceDocument, order: Order, most_before: dict[str, int], percent: Decimal) -> Iterator[Finding]:
+    """One finding per usage line that its order's prices, or all that was sold and billed, do not explain.
+
+    `most_before`: by product, the most that one line of it billed to this order and group, in minor units. `percent`
+    of what the order sold to the group over its whole term may be billed as usage by one line.
+    """
+    sold = sum(line.amount_minor for line in order.lines.all() if line.group == invoice.group)
+    for i, line in enumerate(invoice.lines):
+        if line.kind != "usage" or line.net_minor <= 0:
+            continue
+        before = most_before.get(line.product, 0)
+        limit = max(int(sold * percent / 100), before * TIMES)
+        priced = _priced_minor(invoice, order, line)
+        if priced is not None and line.net_minor > priced + 1:
+            yield _finding(
+                invoice, i, line, priced, (("At the highest price of its order", priced, invoice.currency),),
+                f"Order {order.number} prices {line.quantity} of it at no more.",
+            )  # fmt: skip
+        elif limit and line.net_minor > limit:
+            amounts = (
+                ("Sold to the group", sold, invoice.currency),
+                ("Billed at most before", before, invoice.currency),
+            )
+            note = f"{percent.normalize():f} % of what was sold, or {TIMES} times the most before, need no approval."
+            yield _finding(invoice, i, line, limit, amounts, note)
+
+
+def _finding(
+    invoice: InvoiceDocument,
+    at: int,
+    line: InvoiceLine,
+    limit_minor: int,
+    amounts: tuple[tuple[str, int, str], ...],
+    note: str,
+) -> Finding:
+    net, limit = Money(line.net_minor, invoice.currency), Money(limit_minor, invoice.currency)
+    return Finding(
+        reason=Reason.INVOICE_APPROVAL_REQUIRED,
+        pointer=f"/lines/{at}/net_minor",
+        seen=line.net_minor,
+        text=f"Invoice {invoice.invoice_number} bills {net} of usage of {line.product}; {limit} need no approval",
+        remedy="A second person approves it, or it is voided or credited in billing",
+        measure=Measure(
+            of=f"{invoice.invoice_number}, line {line.line}, {line.product}",
+            value=f"{net.decimal():f}",
+            limit=f"{limit.decimal():f}",
+            unit=invoice.currency,
+            amounts=amounts,
+            note=note,
+        ),
+    )
+
+
+def _priced_minor(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> int | None:
+    """What so much of it costs at most by its order: at its highest price, with every fee; None where it has none."""
+    try:
+        quantity = Decimal(line.quantity)
+    except InvalidOperation:
+        return None
+    sold = msgspec.json.decode(order.document, type=_Sold).lines
+    terms = [one.usage for one in sold if one.product == line.product and one.group == invoice.group and one.usage]
+    tiers = [tier for each in terms for tier in each.tiers]
+    if not tiers:
+        return None
+    each, fees = max(Decimal(t.unit_price) for t in tiers), sum(Decimal(t.flat_fee) for t in tiers)
+    return int((each * quantity + fees) * 10 ** exponent(invoice.currency)) + 1
