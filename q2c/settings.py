@@ -40,7 +40,7 @@ def database(url: str) -> dict[str, Any]:
     """postgresql://user:password@host:port/name as Django wants it."""
     parts = urlsplit(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "q2c.database",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -49,7 +49,7 @@ def database(url: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         # No session state is relied upon: a pooler in transaction mode may sit between.
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"application_name": env("Q2C_PROCESS", "q2c")},
+        "OPTIONS": {"application_name": env("Q2C_PROCESS", "q2c"), "connect_timeout": 3},
     }
 
 
@@ -134,8 +134,14 @@ if not _TESTING and not _as_owner:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": number("Q2C_DATABASE_POOL", 12),
-        "timeout": 10,
+        # Who asks in vain is answered 503 after this.
+        "timeout": 5,
+        # A pool pauses 1, 2, 4, 8 … s between its tries to connect, for this long; then the next request begins anew.
+        # As it comes it goes on for 5 minutes: a server that is back would be found up to a minute later.
+        "reconnect_timeout": 2,
     }
+    # q2c/database/ checks them.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env("REDIS_URL", "redis://127.0.0.1:6379/0")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -30,6 +33,12 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """500: no database, no session: the page needs neither, only the correlation id."""
+    """500: no database, no session: the page needs neither, only the correlation id. 503 where that is the reason."""
     reference = getattr(request, "correlation_id", "")
+    # Django calls this while it handles what went wrong. A pool without a connection to give says so like the driver.
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        shown = {"reference": reference, "again": request.method in ("GET", "HEAD")}
+        page = render(None, "503.html", shown, status=503)  # type: ignore[arg-type]
+        page["Retry-After"] = "5"
+        return page
     return render(None, "500.html", {"reference": reference}, status=500)  # type: ignore[arg-type]
