@@ -13,13 +13,11 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from q2c.local import accounts, filelock, places, ports, venv
+from q2c.local import accounts, addresses, filelock, places, ports, venv
 from q2c.local.guard import Guard
 from q2c.local.postgres import Postgres, new_passwords
 from q2c.local.sandboxes import Sandboxes, there
-from q2c.local.stop import Stop
 from q2c.local.valkey import Valkey
 
 # The guard of a start that was killed may take this long to end what it left.
@@ -47,9 +45,12 @@ class Servers:
         """Starts PostgreSQL and Valkey where the environment names no others."""
         self.env = {"Q2C_SECRET_KEY": self.given.get("Q2C_SECRET_KEY") or self.secrets["secret_key"]}
         if url := self.given.get("DATABASE_URL"):
-            _must_answer("DATABASE_URL", url, 5432)
+            addresses.must_answer("DATABASE_URL", url, addresses.POSTGRES)
             owner = self.given.get("DATABASE_OWNER_URL") or url
             sandbox = self.given.get("SANDBOX_DATABASE_URL") or owner
+            for name, other in (("DATABASE_OWNER_URL", owner), ("SANDBOX_DATABASE_URL", sandbox)):
+                if other != url and self.given.get(name):
+                    addresses.must_answer(name, other, addresses.POSTGRES)
             self.env |= {"DATABASE_URL": url, "DATABASE_OWNER_URL": owner, "SANDBOX_DATABASE_URL": sandbox}
         else:
             self.postgres = Postgres(
@@ -59,7 +60,7 @@ class Servers:
             self.env["DATABASE_OWNER_URL"] = self.postgres.url("owner")
             self.env["SANDBOX_DATABASE_URL"] = self.postgres.url("sandbox")
         if url := self.given.get("REDIS_URL"):
-            _must_answer("REDIS_URL", url, 6379)
+            addresses.must_answer("REDIS_URL", url, addresses.REDIS)
             self.env["REDIS_URL"] = url
         else:
             self.valkey = Valkey(
@@ -147,17 +148,3 @@ def _secrets(file: Path) -> dict[str, str]:
         kept = {**wanted, **kept}
         places.write_json(file, dict(kept), mode=0o600)
     return kept
-
-
-def _must_answer(name: str, url: str, default_port: int) -> None:
-    """Stop when nothing listens there: a Django traceback of eighty lines would say it worse."""
-    parts = urlsplit(url)
-    try:
-        host, port = parts.hostname, parts.port or default_port
-    except ValueError:
-        raise Stop(
-            f"{name} has no valid port", f"It reads scheme://user:password@host:port/name, not {parts.scheme}://…"
-        )
-    # Without a host it is a socket file: left to the driver.
-    if host and not ports.answers(host, port, timeout_s=5):
-        raise Stop(f"Nothing answers at {host}:{port}, which {name} names", f"Start it, or unset {name} to use our own")

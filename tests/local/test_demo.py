@@ -174,6 +174,12 @@ def test_servers_of_the_users_own_that_do_not_answer(project: SmallProject) -> N
     assert "secret" not in line
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_what_is_no_address_is_named(project: SmallProject, name: str) -> None:
+    line = project.start("bin/demo", **{name: "banana"}).fails()
+    assert f"{name} is no address of" in line and f"unset {name} to use our own" in line
+
+
 def test_fresh_never_empties_a_database_of_the_users_own(project: SmallProject) -> None:
     line = project.start("bin/demo", "--fresh", DATABASE_URL="postgresql://me:secret@127.0.0.1:1/q2c").fails()
     assert "--fresh would empty the database of DATABASE_URL" in line
