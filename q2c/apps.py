@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 from simple_history.signals import pre_create_historical_record
 
 from q2c import clock
 
 
 def _install(sender: AppConfig, **_: Any) -> None:
-    from q2c import roles, states
+    from q2c import guards, roles
 
-    states.install(settings.DATABASE_APP_ROLE)
+    guards.install(settings.DATABASE_APP_ROLE)
     roles.install()
+
+
+def _lift(sender: AppConfig, plan: Sequence[Any] = (), **_: Any) -> None:
+    """Only where something is migrated; what stops half-way is put back by the migrate that follows."""
+    from q2c import guards
+
+    if plan:
+        guards.lift()
 
 
 def _date(sender: Any, instance: Any, history_instance: Any, **_: Any) -> None:
@@ -43,5 +52,6 @@ class Q2C(AppConfig):
         callouts.listen()
         pre_create_historical_record.connect(_date, dispatch_uid="q2c.history_date")
 
+        pre_migrate.connect(_lift, sender=self)
         # q2c stands last in INSTALLED_APPS, so every table exists when its turn comes.
         post_migrate.connect(_install, sender=self)

@@ -1,6 +1,6 @@
 """Finite-state records: legal edges declared once, enforced twice, each move on record.
 
-The declaration is the model's own @transition methods (django-fsm). `install()` feeds the
+The declaration is the model's own @transition methods (django-fsm). q2c/guards.py feeds the
 database from it after every migrate: one AFTER STATEMENT trigger per table refuses each edge
 that no method declares, whoever writes, and appends one q2c_transition row per move.
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -38,6 +39,21 @@ class StateField(FSMField):
         super().__init__(*args, **kwargs)
 
 
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """What the database keeps as it is, whoever writes: every column `but` these, or `only` these (as attributes).
+
+    `once`: from then on that a record is in one of these states, or in any other than `until`; neither: always.
+    `why` ends the sentence that refuses: what to do instead.
+    """
+
+    why: str
+    once: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+
 class StateRecord(models.Model):
     """Base of every finite-state record: a time-ordered id, a state, a correlation id."""
 
@@ -46,6 +62,7 @@ class StateRecord(models.Model):
 
     # Column whose value is the transition row's "why" when nobody said one.
     why_column: str = ""
+    stays: tuple[Stays, ...] = ()
 
     class Meta:
         abstract = True
@@ -177,20 +194,6 @@ CREATE OR REPLACE TRIGGER {table}_edges_update AFTER UPDATE ON {table}
   REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION {function}();
 """
 
-# Refused to everyone but the owner in a maintenance transaction (tests reset by it, retention drops partitions).
-_REFUSE = """
-CREATE OR REPLACE FUNCTION q2c_refuse_rewrite() RETURNS trigger LANGUAGE plpgsql
-  SET search_path = pg_catalog, public, pg_temp AS $$
-BEGIN
-  IF current_setting('q2c.maintenance', true) = 'on'
-     AND current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
-    RETURN NULL;
-  END IF;
-  RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP
-    USING ERRCODE = 'check_violation', CONSTRAINT = 'append_only';
-END $$;
-"""
-
 
 def guard_sql(model: type[StateRecord]) -> str:
     """The statement that installs a model's edges in the database."""
@@ -205,42 +208,3 @@ def guard_sql(model: type[StateRecord]) -> str:
         edges=f"ARRAY[{quoted}]::text[]",
         why=why,
     )
-
-
-def append_only_sql(table: str, *, operations: str = "UPDATE OR DELETE OR TRUNCATE") -> str:
-    """The statement that makes a table append-only (or only undeletable) for everybody."""
-    return (
-        f"CREATE OR REPLACE TRIGGER {table}_append_only BEFORE {operations} ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION q2c_refuse_rewrite();"
-    )
-
-
-def install(app_role: str) -> None:
-    """Bring the database's guards up to the declarations and give the application role its rights.
-
-    Runs after every migrate, as the owner. Idempotent.
-    """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_REFUSE)
-        for model in records():
-            cursor.execute(guard_sql(model))
-            cursor.execute(append_only_sql(model._meta.db_table, operations="DELETE OR TRUNCATE"))
-        for table in [m._meta.db_table for m in apps.get_models() if getattr(m, "append_only", False)]:
-            cursor.execute(append_only_sql(table))
-        cursor.execute("SELECT current_user")
-        if app_role and cursor.fetchone() != (app_role,):
-            role = connection.ops.quote_name(app_role)
-            cursor.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
-            cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
-            cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
-            cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON q2c_transition FROM {role}")
-            _without_temporary_tables(cursor, role)
-
-
-def _without_temporary_tables(cursor: Any, role: str) -> None:
-    """Nothing here makes temporary tables. Guards look past them; this is the second lock, where it is ours to turn."""
-    cursor.execute(
-        "SELECT datname FROM pg_database WHERE datname = current_database() AND pg_get_userbyid(datdba) = current_user"
-    )
-    if found := cursor.fetchone():
-        cursor.execute(f"REVOKE TEMPORARY ON DATABASE {connection.ops.quote_name(found[0])} FROM PUBLIC, {role}")

@@ -9,16 +9,21 @@ from django_fsm import ConcurrentTransitionMixin, transition
 
 from exceptions.models.case import Case
 from exceptions.visible import OfCase
-from q2c.states import StateField, StateRecord
+from q2c.states import StateField, StateRecord, Stays
 
 
 class Approval(ConcurrentTransitionMixin, StateRecord):
     """`action` on (`subject_type`, `subject_id`): close_without_fix of a case, or a Reason that waits for approval.
 
-    `requested_by` is empty where the flow itself asks. Nobody decides what they asked: the database holds it.
+    `requested_by` is empty where the flow itself asks. Nobody decides what they asked, nor whom its `data` names in
+    `not_by`: the database holds it (q2c/guards.py). What was asked and decided stays.
     """
 
     why_column = "reason"
+    stays = (
+        Stays("what is asked for is decided as it was asked", but=("state", "decided_by_id", "decided_at", "decision")),
+        Stays("a decision is taken once; ask anew", until=("requested",), but=("state",)),
+    )
 
     state = StateField(default="requested")
     subject_type = models.CharField(max_length=20)

@@ -17,6 +17,7 @@ from q2c.demo.items import complete_items
 from q2c.demo.market import Market
 from q2c.demo.office import Office
 from q2c.demo.platforms import Platforms
+from q2c.engine import decisions, desk
 from q2c.models import Connection, Customer, ItemMapping, Product, TaxNexus
 
 # Our dimension → the kind of record that it is in the ERP.
@@ -129,7 +130,8 @@ class Repairs:
             entity__code__in=entities, starts_on=month, state__in=("soft_closed", "closed"), subledger="receivables"
         )
         for period in shut.select_related("entity"):
-            periods.reopen(period, by="carla", why="billed late; approved by the CFO")
+            asked = decisions.ask_to_reopen(self.office.person("carla"), period, "Billed late")
+            desk.approve(self.office.person("dmitri"), [asked.id], "The CFO agrees.")
         if month in self._closed:
             self.agenda.plan(sitting(clock.now() + dt.timedelta(hours=26)), lambda: self.close_month(month))
 

@@ -9,7 +9,9 @@ from q2c.visible import VisibleQuerySet
 
 
 class CrossReference(models.Model):
-    """`kind` customer | journal | journal_number (a ledger's second one); one row per record and platform."""
+    """`kind` customer | journal | journal_number (a ledger's second one); one row per record and platform, for ever."""
+
+    append_only = True
 
     connection = models.CharField(max_length=60)
     kind = models.CharField(max_length=20)

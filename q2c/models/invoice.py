@@ -8,11 +8,13 @@ from django_fsm import transition
 
 from q2c.models.event import Event
 from q2c.models.order import Order
-from q2c.states import StateField, StateRecord
+from q2c.states import StateField, StateRecord, Stays
 from q2c.visible import VisibleQuerySet
 
 
 class Invoice(StateRecord):
+    stays = (Stays("billing corrects it by another document", until=("issued",), but=("state",)),)
+
     number = models.CharField(max_length=64)
     source = models.CharField(max_length=200)
     state = StateField(default="issued")
@@ -83,6 +85,8 @@ class Invoice(StateRecord):
 
 
 class InvoiceLine(models.Model):
+    added_until = ("invoice", ("issued",))
+
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     line = models.PositiveSmallIntegerField()
     product = models.CharField(max_length=64)

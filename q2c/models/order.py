@@ -9,9 +9,11 @@ from django_fsm import transition
 
 from q2c.models.event import Event
 from q2c.models.fields import RawJSONField
-from q2c.states import StateField, StateRecord
+from q2c.states import StateField, StateRecord, Stays
 from q2c.visible import VisibleQuerySet
 
+# An order that still takes another version of its deal.
+UNDECIDED = ("received", "awaiting_approval")
 OPEN = ["received", "awaiting_approval", "accepted", "provisioning", "active"]
 
 
@@ -21,6 +23,8 @@ class Order(StateRecord):
     `portions` is empty where all of `total_minor` is sold in `currency`. Else it holds each currency of its groups as
     it was counted: {currency, amount_minor, worth_minor, rate, rate_on}; what had no rate is worth null, and left out.
     """
+
+    stays = (Stays("what was sold changes by another order", until=UNDECIDED, but=("state",)),)
 
     number = models.CharField(max_length=64, unique=True)
     state = StateField(default="received")
@@ -107,7 +111,9 @@ class Order(StateRecord):
 
 
 class OrderGroup(models.Model):
-    """One invoice group: one legal entity, bill-to and currency."""
+    """One invoice group: one legal entity, bill-to and currency. Written as its order is accepted, never changed."""
+
+    added_until = ("order", UNDECIDED)
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="groups")
     key = models.CharField(max_length=64)
@@ -124,7 +130,9 @@ class OrderGroup(models.Model):
 
 
 class OrderLine(models.Model):
-    """One product in one group. Quantities and unit prices stay decimals; amounts are minor units."""
+    """One product in one group. Quantities and unit prices stay decimals; amounts are minor units. As its group."""
+
+    added_until = ("order", UNDECIDED)
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
     line = models.PositiveSmallIntegerField()

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django_fsm import transition
 
 from q2c.models.event import Event
-from q2c.states import StateField, StateRecord
+from q2c.states import StateField, StateRecord, Stays
 from q2c.visible import VisibleQuerySet
 
 OPEN = ("waiting", "running", "accepted", "unknown", "failed")
@@ -23,6 +23,12 @@ class Step(StateRecord):
     """
 
     why_column = "text"
+    stays = (
+        Stays("what a step is, and the key that the platform knows it by, are said once",
+              only=("event_id", "stage", "part", "key", "created_at")),
+        Stays("what came of it is the proof that nothing was sent twice", once=("done", "abandoned"),
+              but=("state", "order_key", "seq")),
+    )  # fmt: skip
 
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="steps")
     stage = models.CharField(max_length=40)

@@ -6,11 +6,13 @@ from django.db import models
 from django_fsm import transition
 
 from q2c.models.order import Order
-from q2c.states import StateField, StateRecord
+from q2c.states import StateField, StateRecord, Stays
 from q2c.visible import VisibleQuerySet
 
 
 class Subscription(StateRecord):
+    stays = (Stays("a change is another subscription", but=("state",)),)
+
     number = models.CharField(max_length=64, unique=True)
     state = StateField(default="provisioned")
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="subscriptions")

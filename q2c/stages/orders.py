@@ -15,14 +15,13 @@ from q2c import clock
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
 from q2c.models import Connection, Event, Order, OrderGroup, OrderLine
+from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
 from q2c.stages import signed, totals
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Finding, Measure, Work
 from q2c.stages.versions import Versions
 
-# An order that still takes another version of its deal.
-UNDECIDED = ("received", "awaiting_approval")
 # What another system sends under the same number is another order, and takes the place of none; nor does another deal
 # of one sales platform, whose ids tell them apart.
 VERSIONS = Versions(

@@ -11,12 +11,12 @@ from django.test import Client
 from django.urls import reverse
 
 from exceptions.models import Approval, Case, Offer, Policy
-from ledger import periods
 from ledger.models import Account, FiscalPeriod, JournalEntry, LegalEntity, PostingRule
 from q2c.admin import books
 from q2c.models import Customer, ItemMapping, Product, TaxNexus, Transition
 from tests.admin.forms import change, errors, posted, said
 from tests.engine import makers
+from tests.past_guards import reopened
 
 pytestmark = pytest.mark.django_db
 
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_said_at_its_field(browser, busy, find, changes, field,
 
 def test_what_only_the_database_refuses_becomes_an_error_of_the_form(browser, busy):
     period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
-    periods.reopen(period, by="cleo", why="late")
+    reopened(period, by="cleo", why="late")
     page = change(browser(), address(period), ends_on="2026-10-31", change_reason="Short month")
     assert page.status_code == 200
     assert "holds entries: its entity, subledger and days stay" in errors(page)["__all__"][0]

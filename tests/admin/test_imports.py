@@ -18,6 +18,7 @@ from q2c.models import Connection, Customer, ItemMapping, Product
 from tests.admin.forms import said
 from tests.admin.test_pages import MODELS, admin
 from tests.engine import makers
+from tests.past_guards import reopened
 
 pytestmark = pytest.mark.django_db
 IMPORTED = [model for model in MODELS if isinstance(admin.site._registry[model], ImportedAdmin)]
@@ -223,11 +224,10 @@ def test_importing_needs_the_rights_to_add_and_change(browser, busy, role, model
 def test_an_import_says_what_it_lets_through(browser, busy):
     FxRate.objects.filter(from_currency="EUR", to_currency="USD").delete()
     makers.issue("INV-9", makers.order("ORD-9"))
-    from ledger import periods
     from ledger.models import FiscalPeriod
 
     period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
-    periods.reopen(period, by="cleo", why="late")
+    reopened(period, by="cleo", why="late")
     makers.run_all()
     client = browser("Controller")
     page = preview(client, FxRate, "from_currency,to_currency,kind,on,rate\nEUR,USD,spot,2026-10-01,1.10\n")

@@ -19,6 +19,7 @@ from q2c.models import Step
 from q2c.stages import booking
 from tests.engine import makers
 from tests.engine.makers import NOW, case, issue, order, person, run_all, step
+from tests.past_guards import reopened
 
 pytestmark = pytest.mark.django_db
 
@@ -298,7 +299,7 @@ def test_a_closed_period_of_ours_is_seen_in_the_dry_run(company: Any) -> None:
     seen = desk.dry_run(ann, stuck.id)
     assert seen is not None and not seen["passes"]
     assert {"name": "period", "ok": False, "text": "Period 2026-10 of DE01 (receivables) is closed"} in seen["checks"]
-    periods.reopen(period, by="cleo", why="One more invoice")
+    reopened(period, by="cleo", why="One more invoice")
     seen = desk.dry_run(ann, stuck.id)
     assert seen is not None and seen["passes"]
     assert [line["debit_minor"] for line in seen["journal"]["lines"]] == [119_000, 0, 0]

@@ -16,6 +16,7 @@ from q2c import keys, states
 from q2c.models import Transition
 from tests.application_role import as_owner
 from tests.engine.records import columns, made
+from tests.past_guards import past_guards
 
 pytestmark = pytest.mark.django_db
 
@@ -123,7 +124,8 @@ def test_no_illegal_edge_by_any_way(name: str) -> None:
 @pytest.mark.parametrize(("name", "source", "target"), sorted(LEGAL))
 def test_a_legal_move_leaves_one_transition_row(name: str, source: str, target: str) -> None:
     record = standing(RECORDS[name], source)
-    with states.acting("ann", "because"):
+    # That a period is opened by two people is told in test_guards.py.
+    with states.acting("ann", "because"), past_guards():
         moved_by_sql(record, target)
     (row,) = Transition.objects.filter(record_id=record.pk, source=source)
     assert (row.machine, row.target, row.actor) == (record._meta.db_table, target, "ann")

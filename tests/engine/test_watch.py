@@ -18,6 +18,7 @@ from q2c import clock, tasks
 from q2c.engine import breaker, desk, watch
 from q2c.models import Breaker
 from tests.engine.makers import NOW, OCTOBER, case, issue, order, person, run_all
+from tests.past_guards import reopened
 
 pytestmark = pytest.mark.django_db
 OURS = "DE01:receivables:2026-10"
@@ -39,7 +40,7 @@ def test_a_period_opened_here_offers_its_cases_at_once(
     run_all()
     assert case("INV-1").blocker == ("", "fiscal_period", OURS, "period_closed")
     with django_capture_on_commit_callbacks(execute=True):
-        periods.reopen(period, by="cleo", why="Two late invoices")
+        reopened(period, by="cleo", why="Two late invoices")
     [offer] = Offer.objects.all()
     assert (offer.state, offer.cases) == ("open", 2)
     assert offer.totals == [
@@ -62,7 +63,7 @@ def test_another_period_opened_offers_nothing(company: Any, django_capture_on_co
     other = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-09")
     periods.close(other, by="cleo", why="done")
     with django_capture_on_commit_callbacks(execute=True):
-        periods.reopen(other, by="cleo", why="late")
+        reopened(other, by="cleo", why="late")
     assert not Offer.objects.exists()
 
 
@@ -84,7 +85,7 @@ def test_rolled_back_nothing_is_offered_and_the_next_change_is_heard(
     with django_capture_on_commit_callbacks(execute=False):
         FiscalPeriod.objects.get(pk=period.pk).save()
     with django_capture_on_commit_callbacks(execute=True):
-        periods.reopen(period, by="cleo", why="late")
+        reopened(period, by="cleo", why="late")
     assert Offer.objects.filter(state="open").count() == 1
 
 

@@ -18,6 +18,7 @@ from ledger.facts import Finding
 from ledger.models import Account, FiscalPeriod, FxRate, JournalEntry, LegalEntity, PostingRule, PostingRuleLine
 from q2c.reasons import Reason
 from tests.ledger.makers import DAY, invoice
+from tests.past_guards import reopened
 
 
 def october(entities: dict[str, LegalEntity]) -> FiscalPeriod:
@@ -54,7 +55,7 @@ def test_open_closed_and_reopened_with_a_reason(entities: dict[str, LegalEntity]
     assert periods.first_open(entities["US01"], "general", DAY).name == "2026-11"  # type: ignore[union-attr]
     with pytest.raises(periods.ReasonMissing):
         periods.reopen(period, by="controller", why=" ")
-    periods.reopen(period, by="cfo", why="late invoice 4711")
+    reopened(period, by="cfo", why="late invoice 4711")
     assert FiscalPeriod.objects.get(pk=period.pk).state == "open"
     with connection.cursor() as cursor:
         cursor.execute(

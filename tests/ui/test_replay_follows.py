@@ -13,6 +13,7 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c.engine import desk
 from q2c.stages import STAGES
 from tests.engine.makers import case, issue, order, run_all, step
+from tests.past_guards import reopened
 from tests.ui.people import boss, page, person
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,7 @@ def late(company: Any) -> Case:
     periods.close(october, by="carla", why="October is done")
     issue("INV-1", order())
     run_all()
-    periods.reopen(october, by="carla", why="one more")
+    reopened(october, by="carla", why="one more")
     return case("INV-1")
 
 
