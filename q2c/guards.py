@@ -102,11 +102,11 @@ END $$;
 _ACROSS = """
 CREATE OR REPLACE TRIGGER exceptions_approval_stays_decision
   BEFORE UPDATE OF decided_by_id, state ON exceptions_approval FOR EACH ROW
-  WHEN (NEW.state IN ('approved', 'refused') AND OLD.state = 'requested' AND (
+  WHEN (OLD.state IN ('requested') AND NEW.state IN ('approved', 'refused') AND (
     NEW.decided_by_id = NEW.requested_by_id OR NEW.data -> 'not_by' @> to_jsonb(NEW.decided_by_id)))
   EXECUTE FUNCTION q2c_guard_decision();
 CREATE OR REPLACE TRIGGER ledger_fiscalperiod_stays_shut BEFORE UPDATE OF state ON ledger_fiscalperiod
-  FOR EACH ROW WHEN (OLD.state <> 'open' AND NEW.state = 'open') EXECUTE FUNCTION q2c_guard_reopening();
+  FOR EACH ROW WHEN (OLD.state <> 'open' AND NEW.state IN ('open')) EXECUTE FUNCTION q2c_guard_reopening();
 """
 
 _ADDED = """

@@ -27,7 +27,7 @@ class Step(StateRecord):
         Stays("what a step is, and the key that the platform knows it by, are said once",
               only=("event_id", "stage", "part", "key", "created_at")),
         Stays("what came of it is the proof that nothing was sent twice", once=("done", "abandoned"),
-              but=("state", "order_key", "seq")),
+              but=("state", "order_key", "seq", "next_at")),
     )  # fmt: skip
 
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="steps")

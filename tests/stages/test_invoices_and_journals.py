@@ -22,7 +22,6 @@ from q2c.models import Event, Invoice, ItemMapping, Step
 from q2c.reading import coming
 from q2c.reasons import Reason
 from tests.engine.makers import NOW, OCTOBER, case, issue, order, person, run_all, step
-from tests.past_guards import past_guards
 from tests.stages.conftest import emitted
 
 pytestmark = pytest.mark.django_db

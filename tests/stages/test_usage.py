@@ -17,6 +17,7 @@ from q2c.models import CommercialPolicy, Invoice, ItemMapping, Order, Product
 from q2c.models import OrderLine as Row
 from q2c.reasons import Reason
 from tests.engine.makers import case, order, person
+from tests.past_guards import past_guards
 from tests.stages.test_invoices_and_journals import SOUND, arrives, record
 
 pytestmark = pytest.mark.django_db
@@ -33,11 +34,12 @@ def sold(company: Any) -> Order:
         mapping.pk, mapping.product = None, calls
         mapping.save(force_insert=True)
     found = order()
-    found.lines.update(amount_minor=120_000)
-    Row.objects.create(
-        order=found, line=2, group="G1", product="API-CALLS", kind="usage", quantity=1, unit_price=0,
-        price_period="once", amount_minor=0, revenue_treatment="usage_as_billed",
-    )  # fmt: skip
+    with past_guards():
+        found.lines.update(amount_minor=120_000)
+        Row.objects.create(
+            order=found, line=2, group="G1", product="API-CALLS", kind="usage", quantity=1, unit_price=0,
+            price_period="once", amount_minor=0, revenue_treatment="usage_as_billed",
+        )  # fmt: skip
     terms = OrderLine(
         line=2, product="API-CALLS", group="G1", kind="usage", amount_minor=0, billing=Billing(frequency="monthly"),
         usage=UsageTerms(meter="calls", tiers=(PriceTier(unit_price="0.002"),)), revenue_treatment="usage_as_billed",
