@@ -78,6 +78,8 @@ def _record(
         failed = [work for work in kept if work.findings]
         if failed:
             stage.verb.failed(failed)
+        if silent := [work for work in kept if not work.findings and isinstance(work.outcome, Unavailable)]:
+            stage.verb.waits(silent)
         _move(kept)
         _tell_cases(stage, kept, [work for work in failed if work.findings])
     return kept

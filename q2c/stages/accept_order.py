@@ -107,6 +107,10 @@ class AcceptOrder(Verb):
         for order, work in accepted:
             work.emit("OrderAccepted", OrderFact(order_id=str(order.id), order_number=order.number))
 
+    def waits(self, works: Sequence[Work]) -> None:
+        """A service did not answer: the order is there as received from then on."""
+        orders.keep([work for work in works if "found" in work.notes])
+
     def failed(self, works: Sequence[Work]) -> None:
         """An order of which only signatures are missing waits for approval; others stay received."""
         works = orders.VERSIONS.leave_overtaken(works)

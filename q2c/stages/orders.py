@@ -108,13 +108,18 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
     """Orders by number: made as received, or brought to this version of the deal. May be another deal's."""
     there, deals = existing([work.fact.payload.order_number for work in works]), Deals()
     fresh: dict[str, Order] = {}
+    events = Event.objects.filter(id__in=[work.fact.id for work in works])
+    # However late it is looked at, an order is received when its deal was.
+    received = dict(events.values_list("id", "received_at"))
     portioned = totals.portioned([(work.fact.payload, totals.amounts_of(work.fact.payload)) for work in works])
     taxes = totals.converted([(work.fact.payload, work.notes.get("taxes", {})) for work in works])
     for work, portions, tax_minor in zip(works, portioned, taxes, strict=True):
         document: OrderDocument = work.fact.payload
         order = there.get(document.order_number) or fresh.get(document.order_number)
         if order is None:
-            order = fresh[document.order_number] = Order(number=document.order_number, received_at=clock.now())
+            order = fresh[document.order_number] = Order(
+                number=document.order_number, received_at=received.get(work.fact.id) or clock.now()
+            )
         elif deals.is_anothers(work.fact, order) or is_older(work.fact, order) or order.state not in UNDECIDED:
             continue
         _fill(order, work, document)

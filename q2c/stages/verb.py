@@ -165,6 +165,9 @@ class Verb:
     def record(self, works: Sequence[Work]) -> None:
         """What follows in our records from a success: transitions, references, work.emit(…)."""
 
+    def waits(self, works: Sequence[Work]) -> None:
+        """What our records keep of what goes on later by itself, since a platform did not answer."""
+
     def failed(self, works: Sequence[Work]) -> None:
         """What follows in our records from a failure that a person must see.
 

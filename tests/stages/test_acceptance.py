@@ -103,7 +103,8 @@ def test_a_service_that_is_down_pauses_its_orders_and_wakes_them_when_it_is_back
             desk.works()
     step = desk.step
     assert (step.state, step.attempts, step.waiting_for) == ("waiting", 5, service)
-    assert (list(Order.objects.all()), desk.emitted()) == ([], [])
+    # It is in the list as received, when its deal was, and nothing follows from it.
+    assert (desk.order.state, desk.order.received_at, desk.emitted()) == ("received", step.event.received_at, [])
     assert Breaker.objects.get(connection=service).opened_at is not None
     [problem] = Problem.objects.filter(kind="connection")
     assert not Case.objects.exclude(step_id=None).exists()
@@ -365,13 +366,22 @@ def test_an_accepted_order_that_billing_never_saw_is_cancelled_here_and_never_pr
     assert desk.order.state == "cancelled"
 
 
-def test_a_deal_that_is_still_being_checked_is_cancelled_after_that(desk: Desk) -> None:
+def test_an_order_that_waits_for_a_service_is_cancelled_at_once_and_stays_so(desk: Desk) -> None:
     desk.credit.fault("unavailable")
     desk.comes()
     desk.works()
     cancel()
-    assert (the_cancel().state, the_cancel().reason) == ("waiting", "platform_busy")
+    assert (the_cancel().state, desk.order.state) == ("done", "cancelled")
     desk.credit.calm()
+    with desk.waits(20):
+        desk.works()
+    assert (desk.step.state, desk.order.state) == ("abandoned", "cancelled") and "OrderAccepted" not in desk.emitted()
+
+
+def test_a_deal_that_is_still_being_checked_is_cancelled_after_that(desk: Desk) -> None:
+    desk.comes()
+    cancel()
+    assert (the_cancel().state, the_cancel().reason) == ("waiting", "platform_busy")
     with desk.waits(20):
         desk.works()
         assert desk.order.state == "accepted"
