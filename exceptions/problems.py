@@ -229,8 +229,8 @@ def connection_down(
     policy = policies_for([reason])[reason]
     count = sentences.count(int(waiting.get("count", 0)), str(waiting.get("noun") or "document"))
     verb = "waits" if int(waiting.get("count", 0)) == 1 else "wait"
-    day = "" if since.date() == now.date() else f"{since:%d %b} "
-    title = f"{name} is down since {day}{since:%H:%M} UTC, {count} {verb}"
+    # Pages show it in the reader's zone and format.
+    title = f"{name} is down since {since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, {count} {verb}"
     columns = {
         "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open", "kind": "connection",
         "fingerprint": _down_print(name), "reason": reason, "title": title, "connection": name, "code": "",

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import groupby
 
 from exceptions.models import Case
+from exceptions.models.case import TO_DO, UNRESOLVED
 from q2c import clock
 from q2c.demo import catalogue, company, connections, customers, lately, people
 from q2c.demo.agenda import Agenda
@@ -50,7 +51,9 @@ class Summary:
     invoices: int
     posted: int
     cases: int
+    # Those that need a person, as the tower counts them; and those that are snoozed, asked about or on their way.
     open_cases: int
+    waiting_cases: int
     steps: int
 
 
@@ -213,9 +216,10 @@ class Year:
         )
 
     def _summary(self) -> Summary:
-        unresolved = Case.objects.exclude(state__in=("resolved", "closed_without_fix"))
+        unresolved = Case.objects.filter(state__in=UNRESOLVED)
         return Summary(
             orders=Order.objects.count(), invoices=Invoice.objects.count(),
             posted=Invoice.objects.filter(state="posted").count(), cases=Case.objects.count(),
-            open_cases=unresolved.count(), steps=self.flow.steps_run,
+            open_cases=unresolved.filter(state__in=TO_DO).count(),
+            waiting_cases=unresolved.exclude(state__in=TO_DO).count(), steps=self.flow.steps_run,
         )  # fmt: skip

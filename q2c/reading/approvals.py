@@ -148,7 +148,12 @@ def _granted(finding: dict[str, Any]) -> Granted:
         value=value,
         limit=limit,
         over=value - limit,  # type: ignore[operator]
-        amounts=[(what, Money(minor, currency)) for what, minor, currency in measure["amounts"]],
+        # Which of the limits it is over, the limit says: the same figure is not told twice.
+        amounts=[
+            (what, amount)
+            for what, minor, currency in measure["amounts"]
+            if (amount := Money(minor, currency)) != limit or "limit" not in what.lower()
+        ],
         rates=[(a, b, Decimal(rate), dt.date.fromisoformat(on)) for a, b, rate, on in measure["rates"]],
         note=measure["note"],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth import get_user_model
 
@@ -19,8 +20,8 @@ PERSON = "urn:q2c:person:"
 class Asker:
     """`person` is a user's key, None where nobody is known: then `not_by` are those who may be it, and do not sign.
 
-    `name` goes before "asks to …"; empty where a platform of ours gave the event. `actor` is whose moves they are that
-    follow at once: a user name, else the system with the key, else q2c.
+    `name` goes before "asks to …", as people are called; empty where a platform of ours gave the event. `actor` is
+    whose moves they are that follow at once: a user name, else the system with the key, else q2c.
     """
 
     person: int | None
@@ -40,8 +41,9 @@ def askers(facts: Iterable[Fact]) -> dict[uuid.UUID, Asker]:
         key, person = used.get(fact.api_key), _person(fact, people)
         by_key = f"key {key.prefix}… of {key.system}" if key else ""
         if person is not None:
-            name = f"{people[person]}, by the {by_key}," if by_key else people[person]
-            found[fact.id] = Asker(person, name, actor=people[person])
+            called = people[person].get_full_name() or people[person].get_username()
+            name = f"{called}, by the {by_key}," if by_key else called
+            found[fact.id] = Asker(person, name, actor=people[person].get_username())
         else:
             not_by = makers.get(_system(fact), ())
             name = f"the {by_key}" if by_key else fact.source if not_by else ""
@@ -49,22 +51,22 @@ def askers(facts: Iterable[Fact]) -> dict[uuid.UUID, Asker]:
     return found
 
 
-def _people(facts: Iterable[Fact]) -> dict[int, str]:
-    """User names of those that the events, or their sources, name."""
+def _people(facts: Iterable[Fact]) -> dict[int, Any]:
+    """By key, those that the events, or their sources, name."""
     ids = {fact.sent_by for fact in facts if fact.sent_by}
     # An event of before it was kept with it who sent it.
     names = {fact.source.removeprefix(PERSON) for fact in facts if not fact.sent_by and fact.source.startswith(PERSON)}
     users = get_user_model().objects
     found = users.filter(pk__in=ids) | users.filter(username__in=names)
-    return dict(found.values_list("pk", "username")) if ids or names else {}
+    return {user.pk: user for user in found} if ids or names else {}
 
 
-def _person(fact: Fact, people: dict[int, str]) -> int | None:
+def _person(fact: Fact, people: dict[int, Any]) -> int | None:
     if fact.sent_by in people:
         return fact.sent_by
     if not fact.source.startswith(PERSON):
         return None
-    return next((pk for pk, name in people.items() if name == fact.source.removeprefix(PERSON)), None)
+    return next((pk for pk, user in people.items() if user.get_username() == fact.source.removeprefix(PERSON)), None)
 
 
 def _system(fact: Fact) -> str:

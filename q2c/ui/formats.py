@@ -28,6 +28,12 @@ def number(value: int | Decimal, decimals: int | None = None) -> str:
     return str(format_decimal(value, format=pattern, locale=preferences.current().locale)).replace("-", MINUS)
 
 
+def quantity(value: Decimal | str) -> str:
+    """How many: every digit that was counted, and no more."""
+    said = format_decimal(Decimal(value), format="#,##0.##########", locale=preferences.current().locale)
+    return str(said).replace("-", MINUS)
+
+
 def rate(value: Decimal) -> str:
     """An exchange rate in the reader's format, with every digit that was used."""
     return str(format_decimal(value, format="#,##0.00#######", locale=preferences.current().locale))

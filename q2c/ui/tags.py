@@ -50,6 +50,9 @@ def number(value: int | Decimal | None) -> SafeString | str:
     return formats.NOTHING if value is None or value == "" else formats.number(value)
 
 
+register.filter("quantity", formats.quantity)
+
+
 @register.filter
 def rate(value: Decimal) -> str:
     """{{ rate|rate }}: 0.925926, with all that it says up to eight decimals."""

@@ -151,13 +151,15 @@ def test_a_ledger_goes_down_one_problem_says_so_and_ends_when_it_answers(company
     assert row.is_open
     [problem] = Problem.objects.filter(kind="connection")
     assert problem.id == row.problem_id
-    assert problem.title == "erp-us is down since 10:00 UTC, 6 journals wait"
+    assert problem.title == "erp-us is down since 2026-11-03 10:00 UTC, 6 journals wait"
     assert problem.waiting == {"noun": "journal", "count": 6, "amounts": {"USD": 714_000}, "text": "no answer"}
     issue("US-6", sold)
     run_all()
     with clock.at(NOW + dt.timedelta(minutes=1)):
         assert breaker.probe_due() == []
-        assert Problem.objects.get(kind="connection").title == "erp-us is down since 10:00 UTC, 7 journals wait"
+        assert (
+            Problem.objects.get(kind="connection").title == "erp-us is down since 2026-11-03 10:00 UTC, 7 journals wait"
+        )
     company["erp-us"].down = False
     with clock.at(NOW + dt.timedelta(minutes=10)):
         assert breaker.probe_due() == ["erp-us"]

@@ -244,7 +244,7 @@ def test_a_platform_is_down_and_comes_back(person: Any) -> None:
     again_ = problems.connection_down("erp-us", since, {"noun": "journal", "count": 1204, "amounts": {"USD": 5}})
     assert first == again_
     problem = Problem.objects.get()
-    assert problem.title == "erp-us is down since 09:02 UTC, 1,204 journals wait"
+    assert problem.title == "erp-us is down since 2026-11-03 09:02 UTC, 1,204 journals wait"
     assert [p.id for p, _ in problems.cards(person("ann"))] == [first]
     assert problems.connection_up("erp-us") is True
     assert problems.connection_up("erp-us") is False

@@ -107,13 +107,15 @@ def test_one_person_s_word_reverses_nothing_and_nobody_signs_their_own(company: 
     """Carla asks on the page; her own signature counts for nothing, Cleo's does, and Mia may decide on cases alone."""
     original = posted(company)
     carla, cleo, mia = controller("carla"), controller("cleo"), person("mia")
+    carla.first_name, carla.last_name = "Carla", "Weiss"
+    carla.save()
     requests.reverse_journal(carla, original, TODAY, "billed twice", "00000000-0000-7000-8000-000000000001")
     run.drain("reverse_journal")
     asked = Approval.objects.get()
     stuck = Case.objects.get()
     assert (asked.action, asked.requested_by, asked.amount_minor) == ("reversal_approval_required", carla, 119_000)
     assert (stuck.state, stuck.owner_team_id, stuck.business_key) == ("awaiting_approval", "controllers", "INV-1")
-    for said in ("carla asks to reverse", original.number, "EUR 1,190.00", "2026-11-03", "billed twice"):
+    for said in ("Carla Weiss asks to reverse", original.number, "EUR 1,190.00", "2026-11-03", "billed twice"):
         assert said in asked.reason, said
     with pytest.raises(Refused, match="own request"):
         desk.approve(carla, [asked.id])
@@ -204,6 +206,8 @@ def test_what_was_asked_before_events_knew_their_sender_is_not_signed_by_who_mak
 @pytest.mark.parametrize("says_no", [True, False], ids=["refused", "taken back"])
 def test_a_reversal_that_is_refused_or_taken_back_has_ended(company: Any, says_no: bool) -> None:
     original, carla = posted(company), controller("carla")
+    carla.first_name, carla.last_name = "Carla", "Weiss"
+    carla.save()
     requests.reverse_journal(carla, original, TODAY, "billed twice", "00000000-0000-7000-8000-000000000001")
     run.drain("reverse_journal")
     asked = Approval.objects.get()

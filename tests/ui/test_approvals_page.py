@@ -83,6 +83,8 @@ def test_credit_says_in_which_currency_each_limit_is_and_by_which_rate(desk: Des
         "Converted at 1 EUR = 1.08 USD, the credit service’s rate of",
     ):
         assert said in text, said
+    # The limit that it is over is said once.
+    assert "Soft limit" not in text
 
 
 def decide(user: Any, asked: Approval, **form: Any) -> str:

@@ -131,3 +131,8 @@ def test_days_and_instants_of_a_kept_sentence_are_the_readers():
         )
         told = formats.dates("until 2026-11-26 21:35 UTC: bank holiday")
     assert "22:35: bank holiday" in told and "UTC" not in told
+
+
+def test_a_quantity_has_its_separators_and_every_decimal_that_was_counted() -> None:
+    said = {"556009": "556,009", "2.50": "2.5", "0.00045": "0.00045", "-3": "−3", "1": "1"}
+    assert {given: formats.quantity(given) for given in said} == said

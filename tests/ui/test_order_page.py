@@ -45,7 +45,7 @@ def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
     text = read(client, f"/orders/{order.id}")
     for said in (
         "Order O-1", "Acme GmbH", "149,000.00", "Platform, per seat", "100 × 40.00 a month", "200 × 40.00 a month",
-        "Implementation", "api_calls, 10000 included", "up to 100000", "beyond", "Ratable monthly", "Meridian DE01",
+        "Implementation", "api_calls, 10,000 included", "used up to 100,000", "all beyond", "Ratable monthly", "Meridian DE01",
         "Subscription S-O-1-emea", "Phase 2", "INV-1", "DE01-26-S0000001", "Price arithmetic, exact",
     ):  # fmt: skip
         assert said in text, said
@@ -175,7 +175,7 @@ def test_a_cancellation_goes_through_the_engine_and_ends_everywhere(client, orde
     # An invoice bills days after that: a second person signs, whose card says what is credited.
     client.force_login(boss())
     card = page(client, "/approvals")
-    assert "Cancellation needs approval" in card and "sam asks to cancel order O-1 as of" in card
+    assert "Cancellation needs approval" in card and "Sam asks to cancel order O-1 as of" in card
     assert "an invoice bills about" in card
     client.post(f"/approvals/{Approval.objects.get().id}/decide", {"verb": "approve", "reason": "agreed"})
     make.run("cancel_order")

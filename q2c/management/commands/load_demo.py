@@ -23,7 +23,7 @@ from q2c.models import Connection, Event
 TRY = (
     "Sign in as mei, open the queue, and find the journals that wait for cost centre CC-200. Switch it on among "
     "NetSuite's departments in Sandbox switches, as its users would; the cases are offered for replay, and come back "
-    "with document numbers.",
+    "with document numbers. (Somebody did so before? They stand under Resolved; bin/demo --fresh begins anew.)",
     "The credit service is down from the start, and orders wait for it: if it still is, switch its fault off in "
     "Sandbox switches, and watch them go on. Or let NetSuite do create_journal and drop the connection before you "
     "replay something.",
@@ -65,7 +65,8 @@ class Command(BaseCommand):
         seconds = time.monotonic() - began
         self._say(
             f"{found.orders:,} orders, {found.invoices:,} invoices, {found.posted:,} posted, {found.cases:,} cases, "
-            f"{found.open_cases:,} of them open; {found.steps:,} steps in {seconds:.0f} s"
+            f"{found.open_cases:,} of them open, {found.waiting_cases:,} snoozed or awaiting approval; "
+            f"{found.steps:,} steps in {seconds:.0f} s"
         )
 
     def _say(self, text: str) -> None:
