@@ -366,18 +366,6 @@ def test_an_accepted_order_that_billing_never_saw_is_cancelled_here_and_never_pr
     assert desk.order.state == "cancelled"
 
 
-def test_an_order_that_waits_for_a_service_is_cancelled_at_once_and_stays_so(desk: Desk) -> None:
-    desk.credit.fault("unavailable")
-    desk.comes()
-    desk.works()
-    cancel()
-    assert (the_cancel().state, desk.order.state) == ("done", "cancelled")
-    desk.credit.calm()
-    with desk.waits(20):
-        desk.works()
-    assert (desk.step.state, desk.order.state) == ("abandoned", "cancelled") and "OrderAccepted" not in desk.emitted()
-
-
 def test_a_deal_that_is_still_being_checked_is_cancelled_after_that(desk: Desk) -> None:
     desk.comes()
     cancel()
