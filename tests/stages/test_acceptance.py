@@ -27,7 +27,6 @@ from q2c.models import (
     Connection,
     Customer,
     Event,
-    Order,
     OrderGroup,
     OrderLine,
     Step,
