@@ -6,11 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin import helpers
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from simple_history.models import HistoricalRecords
 
 # Group → its models. What stands nowhere here comes last, under the name of its package.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -57,6 +59,19 @@ def missing(request: HttpRequest) -> tuple[str, str]:
         if verbs:
             return "", KEPT
     return "", ""
+
+
+def _named(field: Any, remote_field: Any, remote_obj: Any) -> Any:
+    """What a read-only field points to: with a link for those who may open it. Django links for everybody."""
+    request = getattr(HistoricalRecords.context, "request", None)
+    theirs = field.model_admin.admin_site._registry.get(remote_field.model)
+    if request is None or theirs is None or not theirs.has_view_or_change_permission(request, remote_obj):
+        return str(remote_obj)
+    return _linked(field, remote_field, remote_obj)
+
+
+_linked = helpers.AdminReadonlyField.get_admin_url
+helpers.AdminReadonlyField.get_admin_url = _named  # type: ignore[method-assign]
 
 
 class Site(admin.AdminSite):

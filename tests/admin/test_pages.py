@@ -16,6 +16,7 @@ from q2c.admin.flow import TABLES, priced
 from q2c.models import ApiKey, Connection, Order, OrderLine, Transition
 from q2c.ui.admin_site import GROUPS
 from tests.admin.conftest import SECRET
+from tests.past_guards import past_guards
 
 pytestmark = pytest.mark.django_db
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -201,3 +202,31 @@ def test_an_order_shows_its_unit_prices_with_their_currency(browser, busy):
     page = browser().get(address(Order, "change", line.order.pk)).content.decode()
     assert priced(line.unit_price, line.order.groups.get(key=line.group).currency) in page
     assert f">{line.unit_price}<" not in page
+
+
+@pytest.mark.parametrize("role", ["Finance systems", "Platform engineer", "Auditor"])
+def test_no_link_of_the_admin_leads_to_a_refusal(browser, busy, role):
+    """People stand on records as who works on them, asked or sent; who may open people has a link to them."""
+    client, owner = browser(role), browser()
+    with past_guards():
+        Case.objects.update(assignee=owner.user)
+    pages = [address(model, page, *args) for model in MODELS for page, *args in _pages(model)]
+    linked, by = set(), {}
+    for url in pages:
+        answer = client.get(url)
+        if answer.status_code == 200:
+            found = set(re.findall(r'href="(/admin/[^"#]*)"', answer.content.decode()))
+            by |= dict.fromkeys(found - linked, url)
+            linked |= found
+    person = address(owner.user._meta.model, "change", owner.user.pk)
+    assert len(linked) > 60 and (person in linked) == client.user.has_perm("auth.view_user")
+    refused = {url: by[url] for url in linked if client.get(url.replace("&amp;", "&")).status_code == 403}
+    assert not refused, refused
+
+
+def _pages(model):
+    yield ("changelist",)
+    record = model._default_manager.order_by("pk").last()
+    if record is not None:
+        yield "change", record.pk
+        yield "history", record.pk
