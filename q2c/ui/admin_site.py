@@ -71,7 +71,7 @@ def _named(field: Any, remote_field: Any, remote_obj: Any) -> Any:
 
 
 _linked = helpers.AdminReadonlyField.get_admin_url
-helpers.AdminReadonlyField.get_admin_url = _named  # type: ignore[method-assign]
+helpers.AdminReadonlyField.get_admin_url = _named  # type: ignore[method-assign,assignment]
 
 
 class Site(admin.AdminSite):
