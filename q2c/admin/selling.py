@@ -222,5 +222,5 @@ class TaxNexusAdmin(ImportedAdmin):
 class CommercialPolicyAdmin(ImportedAdmin):
     resource_classes = [resources.CommercialPolicyRows]
     choices = {"entity": entities}
-    list_display = ("__str__", "discount_limit_percent", "usage_limit_percent")
+    list_display = ("__str__", "discount_limit_percent", "usage_limit_percent", "tax_tolerance_percent")
     search_fields = ("entity",)

@@ -144,6 +144,8 @@ class OrderLine(models.Model):
     price_period = models.CharField(max_length=8)
     discount_minor = models.BigIntegerField(default=0)
     amount_minor = models.BigIntegerField()
+    # As the tax service had it when the order was accepted; None where none was asked.
+    tax_estimate_minor = models.BigIntegerField(null=True)
     revenue_treatment = models.CharField(max_length=20)
     description = models.CharField(max_length=400, blank=True)
 

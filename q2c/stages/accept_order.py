@@ -102,7 +102,9 @@ class AcceptOrder(Verb):
         if not accepted:
             return
         customers.keep_brought([work.fact for _, work in accepted])
-        orders.write_rows([(order, work.fact.payload, work.notes["world"]) for order, work in accepted])
+        orders.write_rows(
+            [(order, work.fact.payload, work.notes["world"], work.notes["line_taxes"]) for order, work in accepted]
+        )
         states.move(Order, "accept", [order.id for order, _ in accepted], accepted_at=clock.now())
         for order, work in accepted:
             work.emit("OrderAccepted", OrderFact(order_id=str(order.id), order_number=order.number))

@@ -22,12 +22,10 @@ from q2c.contracts.events import OrderCancelRequested
 from q2c.models import CommercialPolicy, Order, Step
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import signed, usage
+from q2c.stages import signed, tax_of_invoices, usage
 from q2c.stages.controls.calendar import add_months
 from q2c.stages.verb import Finding, Work
 
-# Of what an order sold to a group, usage of one line may be so much where no policy says.
-USAGE_PERCENT = Decimal(100)
 # An invoice whose journal was reversed counts for nothing: billing bills it anew.
 _SO_FAR = """
 SELECT i.order_id, i."group", l.product, l.kind = 'usage', sum(l.net_minor)::bigint, count(*), max(l.net_minor)
@@ -152,14 +150,15 @@ def tie(works: Sequence[Work]) -> None:
     orders: dict[UUID, Order] = {work.notes["order"].id: work.notes["order"] for work in works}
     list(Order.objects.filter(id__in=orders).order_by("id").select_for_update().values_list("id"))
     billed = _Billed(orders.values())
-    limits = dict(CommercialPolicy.objects.values_list("entity", "usage_limit_percent"))
+    policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
-        percent = limits.get(invoice.legal_entity, limits.get("", USAGE_PERCENT))
+        policy = policies.get(invoice.legal_entity) or policies.get("") or CommercialPolicy()
         found = [
             *billed.beyond(invoice, order),
             *billed.twice(invoice, order),
-            *usage.over(invoice, order, billed.most(invoice, order), percent),
+            *usage.over(invoice, order, billed.most(invoice, order), Decimal(policy.usage_limit_percent)),
+            *tax_of_invoices.off(invoice, order, Decimal(policy.tax_tolerance_percent)),
         ]
         work.findings += signed.left({work.step.id: found})[work.step.id]
         if not work.findings:

@@ -80,7 +80,7 @@ def _taxed(order: OrderDocument, group: InvoiceGroup, data: World) -> tuple[tupl
 def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
-    """Append what credit and tax say to `found`; notes: taxes by currency, answered, silent, and owed:
+    """Append what credit and tax say to `found`; notes: taxes by currency, line_taxes by line, answered, silent, owed:
     (payer, currency) → what it would owe.
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
@@ -97,6 +97,7 @@ def ask(
             notes.setdefault("owed", {})[(credit.name, answer.currency)] = would_owe.decimal()
         found.extend(_of_credit(wanted.credit, credit, answer))
     taxes: Counter[str] = Counter()
+    by_line: dict[int, int] = {}
     for position, request in wanted.taxes:
         answer = open_port(wanted.tax).estimate(request)
         if _is_no_answer(answer):
@@ -107,7 +108,8 @@ def ask(
             found.append(_of_tax(order, position, answer))
         else:
             taxes[request.currency] += answer.tax_minor
-    notes["taxes"] = taxes
+            by_line |= answer.by_line
+    notes["taxes"], notes["line_taxes"] = taxes, by_line
     return Posted(reference="")
 
 

@@ -152,10 +152,11 @@ def _fill(order: Order, work: Work, document: OrderDocument) -> None:
     order.closed_on, order.starts_on, order.term_months = document.closed_on, document.starts_on, document.term_months
 
 
-def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World]]) -> None:
-    """Lines and groups of accepted orders, with the entities and payers that the controls determined."""
+def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World, Mapping[int, int]]]) -> None:
+    """Lines and groups of accepted orders, with the entities and payers that the controls determined, and by line
+    what its tax is estimated at."""
     groups, lines = [], []
-    for order, document, data in accepted:
+    for order, document, data, taxes in accepted:
         payer = data.payer(document.customer)
         order.payer_key = payer.key if payer else document.customer
         for group in document.groups:
@@ -173,13 +174,14 @@ def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World]]) -> None:
                 order=order, line=line.line, group=line.group, product=line.product, kind=line.kind,
                 quantity=Decimal(line.quantity), unit_price=Decimal(line.unit_price), price_period=line.price_period,
                 discount_minor=line.discount_minor, amount_minor=line.amount_minor,
+                tax_estimate_minor=taxes.get(line.line),
                 revenue_treatment=line.revenue_treatment, description=line.description,
             )
             for line in document.lines
         ]  # fmt: skip
     OrderGroup.objects.bulk_create(groups)
     OrderLine.objects.bulk_create(lines)
-    Order.objects.bulk_update([order for order, _, _ in accepted], ["payer_key"])
+    Order.objects.bulk_update([order for order, *_ in accepted], ["payer_key"])
 
 
 def still_asked(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:

@@ -48,7 +48,7 @@ def company() -> dict[str, LegalEntity]:
     return entities
 
 
-def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme GmbH") -> Order:
+def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme GmbH", tax: int | None = None) -> Order:
     """An accepted order with one invoice group."""
     currency = {"DE01": "EUR", "US01": "USD"}[entity]
     event = Event.objects.create(
@@ -67,7 +67,7 @@ def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme Gmb
     OrderLine.objects.create(
         order=made, line=1, group="G1", product="PLATFORM", kind="recurring", quantity=1, unit_price=1,
         # Enough for as many invoices as a story needs.
-        price_period="once", amount_minor=100_000_000, revenue_treatment="ratable_monthly",
+        price_period="once", amount_minor=100_000_000, revenue_treatment="ratable_monthly", tax_estimate_minor=tax,
     )  # fmt: skip
     states.move(Order, "accept", [made.id], accepted_at=clock.now())
     return Order.objects.get(id=made.id)

@@ -1,0 +1,70 @@
+"""The tax of an invoice is what was estimated when its order was accepted, or as it was billed and taken before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+
+from q2c import bulk
+from q2c.contracts.documents import InvoiceDocument, InvoiceLine
+from q2c.models import Order
+from q2c.reasons import Reason
+from q2c.stages.verb import Finding
+
+# Each jurisdiction rounds for itself.
+ROUNDING_MINOR = 5
+# A rate that somebody has let pass once is no surprise the next time.
+_BEFORE = """
+SELECT DISTINCT l.tax_minor, l.net_minor
+FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
+WHERE i.order_id = %s::uuid AND i."group" = %s::text AND l.product = %s::text AND l.net_minor <> 0
+  AND i.state <> 'voided'
+"""
+
+
+def off(invoice: InvoiceDocument, order: Order, percent: Decimal) -> Iterator[Finding]:
+    """One finding per line whose rate is more than so many points of percent from each that is known for it.
+
+    Where nobody estimated anything, nothing is known. Usage has no estimate of its own: it is taxed as something else
+    of its group is.
+    """
+    for i, line in enumerate(invoice.lines):
+        rates = _estimated(invoice, order, line)
+        if not line.net_minor or not rates or _fits(line, rates, percent):
+            continue
+        if _fits(line, _before(invoice, order, line), percent):
+            continue
+        billed, known = _percent(Fraction(line.tax_minor, line.net_minor)), ", ".join(map(_percent, sorted(rates)))
+        yield Finding(
+            reason=Reason.INVOICE_APPROVAL_REQUIRED,
+            pointer=f"/lines/{i}/tax_minor",
+            seen=line.tax_minor,
+            text=f"Invoice {invoice.invoice_number} bills {billed} tax on {line.product}; the estimate of order "
+            f"{order.number} makes it {known}",
+            remedy="Have the tax corrected in billing; where it is right, a second person approves it",
+        )
+
+
+def _estimated(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> set[Fraction]:
+    known = [
+        sold
+        for sold in order.lines.all()
+        if sold.group == invoice.group and sold.tax_estimate_minor is not None and sold.amount_minor
+    ]
+    if line.kind != "usage":
+        known = [sold for sold in known if (sold.product, sold.kind) == (line.product, line.kind)]
+    return {Fraction(sold.tax_estimate_minor or 0, sold.amount_minor) for sold in known}
+
+
+def _before(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> set[Fraction]:
+    return {Fraction(tax, net) for tax, net in bulk.execute(_BEFORE, [order.id, invoice.group, line.product])}
+
+
+def _fits(line: InvoiceLine, rates: set[Fraction], percent: Decimal) -> bool:
+    free = abs(line.net_minor) * Fraction(percent) / 100 + ROUNDING_MINOR
+    return any(abs(line.tax_minor - line.net_minor * rate) <= free for rate in rates)
+
+
+def _percent(rate: Fraction) -> str:
+    return f"{Decimal(rate.numerator * 100) / rate.denominator:.2f}".rstrip("0").rstrip(".") + " %"

@@ -1,0 +1,72 @@
+"""The tax of an invoice beside what was estimated for its order: PLATFORM at 19 %, API calls without an estimate."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from exceptions.models import Approval, Case
+from q2c.contracts.documents import InvoiceDocument
+from q2c.engine import desk, run
+from q2c.models import CommercialPolicy, Invoice, Order
+from q2c.reasons import Reason
+from tests.engine.makers import case, order, person
+from tests.stages.test_invoices_and_journals import LINES, SOUND, record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def estimated(company: Any) -> Order:
+    found = order(tax=19_000_000)
+    assert found.lines.get().amount_minor == 100_000_000
+    return found
+
+
+def taxed(number: str, day: int, tax: int, net: int = 100_000) -> InvoiceDocument:
+    line = replace(
+        LINES[0], net_minor=net, tax_minor=tax, service_starts_on=dt.date(2026, 10, day),
+        service_ends_on=dt.date(2026, 10, day + 1),
+    )  # fmt: skip
+    return replace(SOUND, invoice_number=number, billing_reference=number, lines=(line,), total_minor=net + tax)
+
+
+@pytest.mark.parametrize(
+    ("tax", "fits"), [(19_000, True), (17_000, True), (21_005, True), (21_006, False), (0, False), (49_000, False)]
+)
+def test_tax_is_about_what_was_estimated(estimated: Order, tax: int, fits: bool) -> None:
+    record(taxed("INV-1", 1, tax))
+    assert Invoice.objects.exists() is fits
+    if not fits:
+        assert (case("INV-1").reason, case("INV-1").field) == (Reason.INVOICE_APPROVAL_REQUIRED, "/lines/0/tax_minor")
+        assert "the estimate of order ORD-1 makes it 19 %" in case("INV-1").text
+
+
+def test_cents_are_rounded_on_small_lines(estimated: Order) -> None:
+    record(taxed("INV-1", 1, 4, net=10))
+    assert Invoice.objects.get().tax_minor == 4
+
+
+def test_a_rate_that_was_let_pass_is_asked_about_once(estimated: Order) -> None:
+    """The customer sends a certificate: from now on nothing is charged, and one signature says that this is right."""
+    record(taxed("INV-1", 1, 0))
+    desk.approve(person("cleo"), [Approval.objects.get().id], "exempt")
+    run.drain("record_invoice")
+    record(taxed("INV-2", 2, 0), taxed("CR-1", 2, 0, net=-50_000), taxed("INV-3", 3, 19_000))
+    assert Invoice.objects.count() == 4
+    assert not Case.objects.exclude(business_key="INV-1").exists()
+
+
+def test_the_policy_of_the_entity_counts(estimated: Order) -> None:
+    CommercialPolicy.objects.create(entity="DE01", tax_tolerance_percent=20)
+    record(taxed("INV-1", 1, 0))
+    assert Invoice.objects.exists()
+
+
+def test_where_nobody_estimated_only_the_bound_holds(company: Any) -> None:
+    order()
+    record(taxed("INV-1", 1, 0), taxed("INV-2", 2, 49_000), taxed("INV-3", 3, 50_001))
+    assert Invoice.objects.count() == 2 and case("INV-3").reason == Reason.INVOICE_MISMATCH
