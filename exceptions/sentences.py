@@ -168,3 +168,12 @@ def offer_title(cases: int, by_currency: Mapping[str, int], blocker: Blocker) ->
     """12 cases, EUR 48,210.00, can be replayed: cost centre CC-410 is active again"""
     worth = amounts(by_currency)
     return f"{count(cases, 'case')}{f', {worth},' if worth else ''} can be replayed: {again(blocker)}"
+
+
+def offer_told(passes: int, untold: int, cases: int, by_currency: Mapping[str, int], blocker: Blocker) -> str:
+    """2 of 3 cases would go through, EUR 1,210.00: cost centre CC-410 is active again"""
+    if untold and not passes:
+        return f"None of {count(cases, 'case')} is known to go through: {again(blocker)}"
+    worth = amounts(by_currency)
+    of_all = count(cases, "case") if passes == cases else f"{passes or 'None'} of {count(cases, 'case')}"
+    return f"{of_all} would go through{f', {worth}' if worth else ''}: {again(blocker)}"

@@ -80,7 +80,7 @@ def blocker_gone(
             "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open", "blocker_connection": connection,
             "blocker_type": object_type, "blocker_key": object_key, "blocker_condition": condition, "cases": number,
             "totals": found, "title": sentences.offer_title(number, by_currency, blocker), "created_at": now,
-            "counted_at": now, "raised_by": actor,
+            "counted_at": now, "raised_by": actor, "looked": {}, "looking": {},
         }  # fmt: skip
         offer_id, made_at = rowsets.insert(Offer, [columns], on_conflict=_ONE_OPEN, returning="id, created_at")[0]
         if made_at == now:

@@ -44,6 +44,11 @@ app.conf.beat_schedule = {
         "schedule": 20.0,
         "options": {"queue": HOUSEKEEPING, "expires": 20},
     },
+    "look-at-offers": {
+        "task": "q2c.tasks.look_at_offers",
+        "schedule": 20.0,
+        "options": {"queue": HOUSEKEEPING, "expires": 20},
+    },
     "forget": {"task": "q2c.tasks.forget", "schedule": 3600.0, "options": {"queue": HOUSEKEEPING, "expires": 3600}},
     "complete-orders": {
         "task": "q2c.tasks.complete_orders",

@@ -15,7 +15,7 @@ from kombu.pools import producers
 from exceptions import sweep as case_sweeper
 from q2c import clock
 from q2c.celery import HOUSEKEEPING, QUEUES, app
-from q2c.engine import beside, callouts, desk, poll, run, wake, watch
+from q2c.engine import beside, callouts, desk, offered, poll, run, wake, watch
 from q2c.engine import sweep as sweeper
 from q2c.models import Callout, IdempotencyRecord, WorkerSeen, tally
 from q2c.stages import STAGES, completed
@@ -103,6 +103,12 @@ def complete_orders() -> int:
 def watch_blockers() -> dict[str, int]:
     """Look whether what stands in the way of open cases still does, and offer what is free."""
     return watch.watch_blockers()
+
+
+@app.task(name="q2c.tasks.look_at_offers")
+def look_at_offers() -> int:
+    """Dry-run what is offered; woken when an offer is made. The beat does the same when nobody wakes it."""
+    return offered.look_at_offers()
 
 
 @app.task(name="q2c.tasks.fold")

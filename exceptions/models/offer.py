@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django_fsm import ConcurrentTransitionMixin, transition
 
+from exceptions import sentences
 from exceptions.models.batch import ReplayBatch
 from exceptions.visible import OfCase
 from q2c.states import StateField, StateRecord
@@ -15,7 +16,9 @@ from q2c.states import StateField, StateRecord
 class Offer(ConcurrentTransitionMixin, StateRecord):
     """`cases` wait for (connection, object type, object key, condition), which is gone.
 
-    `totals` is a list of {currency, entity, period, cases, amount_minor}, as of `counted_at`.
+    `totals` is a list of {currency, entity, period, cases, amount_minor}, as of `counted_at`. `looked` is what their
+    dry run found at `looked_at`: {cases, passes, untold, fails, amounts: minor units by currency of what passes,
+    silent: platforms that did not answer, reasons: how many fail for which}; `looking` the same of one that goes on.
     """
 
     why_column = "title"
@@ -30,6 +33,9 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
     totals = models.JSONField(default=list)
     created_at = models.DateTimeField()
     counted_at = models.DateTimeField()
+    looked = models.JSONField(default=dict)
+    looked_at = models.DateTimeField(null=True)
+    looking = models.JSONField(default=dict)
     raised_by = models.CharField(max_length=150)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
@@ -50,6 +56,27 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def blocker(self) -> sentences.Blocker:
+        return (self.blocker_connection, self.blocker_type, self.blocker_key, self.blocker_condition)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its dry run was made, of as many cases as wait for it."""
+        return self.looked_at is not None and self.looked.get("cases") == self.cases
+
+    @property
+    def wants_look(self) -> bool:
+        return bool(self.looking) or self.looked_at is None or (not self.is_told and self.counted_at > self.looked_at)
+
+    @property
+    def headline(self) -> str:
+        """How many would go through; until that is known, how many wait."""
+        if not self.is_told:
+            return self.title
+        found = self.looked
+        return sentences.offer_told(found["passes"], found["untold"], self.cases, found["amounts"], self.blocker)
 
     @transition("state", source="open", target="taken")
     def take(self) -> None:

@@ -30,5 +30,5 @@ def _said(offer: Offer) -> str:
     try:
         address = reverse("offers")
     except NoReverseMatch:
-        return str(offer.title)
-    return format_html('{}. <a href="{}#offer-{}">See and replay</a>', offer.title.rstrip("."), address, offer.pk)
+        return offer.headline
+    return format_html('{}. <a href="{}#offer-{}">See and replay</a>', offer.headline.rstrip("."), address, offer.pk)

@@ -23,7 +23,7 @@ from ledger import models as books
 from q2c import clock, keys, models, states
 from q2c.connectors import http
 from q2c.connectors.outcomes import Blocker
-from q2c.engine import gates, replay
+from q2c.engine import gates, offered, replay
 from q2c.models import Breaker
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,10 @@ def _offer(standing: dict[Named, bool | None], actor: str) -> list[Offer]:
     offers = [
         unblock.blocker_gone(*blocker, actor=actor) for blocker, stands in standing.items() if stands is False
     ]  # fmt: skip
-    return [offer for offer in offers if offer is not None]
+    made = [offer for offer in offers if offer is not None]
+    if any(not offer.is_told for offer in made):
+        offered.wake_up()
+    return made
 
 
 def _ours_standing(named: Sequence[Named]) -> dict[Named, bool | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import rights
 from exceptions.models import Offer
-from q2c.engine import desk
+from q2c.engine import desk, offered
 from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
 from q2c.ui.rights import right
@@ -21,8 +22,22 @@ from q2c.ui.rights import right
 @right("exceptions.view_case")
 def offers(request: HttpRequest) -> HttpResponse:
     """What is offered now, the latest first."""
-    seen = Offer.objects.visible_to(request.user).filter(state="open")
-    return render(request, "queue/offers.html", {"offers": list(seen.order_by("-created_at")[:200])})
+    return render(request, "queue/offers.html", {"offers": shown(request.user, 200)})
+
+
+def shown(user: Any, most: int) -> list[Offer]:
+    """The open offers, the latest first; what their dry runs found a while ago is looked at anew."""
+    found = list(Offer.objects.visible_to(user).filter(state="open").order_by("-created_at")[:most])
+    offered.opened(found)
+    return found
+
+
+@require_safe
+@right("exceptions.view_case")
+def card(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
+    """One offer, asked again until its dry run has come to an end; nothing once it is open no more."""
+    offer = Offer.objects.visible_to(request.user).filter(id=offer_id, state="open").first()
+    return render(request, "queue/offer.html", {"offer": offer}) if offer else HttpResponse()
 
 
 @require_POST

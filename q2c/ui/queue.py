@@ -15,11 +15,11 @@ from django.views.decorators.http import require_safe
 
 from exceptions import search, tabs, tallies, unblock
 from exceptions.errors import QueryError
-from exceptions.models import Offer, Team
+from exceptions.models import Team
 from exceptions.models.case import ROOT_CAUSES, TO_DO
 from ledger.models import FiscalPeriod, LegalEntity
 from q2c import clock
-from q2c.ui import cause, parts, queue_csv
+from q2c.ui import cause, offers, parts, queue_csv
 from q2c.ui.rights import right
 
 SHOWN = ("open", "team", "mine", "snoozed", "awaiting_approval", "replaying", "resolved")
@@ -60,9 +60,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         "near": _near(wrong, query),
         "filters": _chips(query, tab) if wrong is None else [],
         "cleared": f"?{urlencode({'tab': tab})}",
-        "offers": list(Offer.objects.visible_to(user).filter(state="open").order_by("-created_at")[:OFFERS])
-        if first
-        else [],
+        "offers": offers.shown(user, OFFERS) if first else [],
         "cards": cause.cards(user, _own_teams(user) if tab == "team" else (), limit=CARDS) if first else [],
         "export": f"?{urlencode({'tab': tab, 'q': query, 'format': 'csv'})}",
         **choices(user),
