@@ -13,7 +13,8 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum, Value
+from django.db.models.functions import Concat
 
 from exceptions import moves, rights, rowsets, sentences
 from exceptions.errors import NotPossible
@@ -21,6 +22,9 @@ from exceptions.models import Case, Problem, ReplayBatch, ReplayItem
 from exceptions.models.batch import UNDERWAY
 from exceptions.models.case import REPLAYABLE
 from q2c import clock, states
+
+# Why an item was skipped that its dry run knew to fail.
+WOULD_FAIL = "would_fail"
 
 _FREEZE = """
 INSERT INTO exceptions_replayitem
@@ -90,11 +94,33 @@ def preview(batch_id: uuid.UUID, found: Mapping[uuid.UUID, tuple[str, Mapping[st
     )
 
 
-def queue(user: Any, batch_id: uuid.UUID) -> ReplayBatch:
-    """The person has seen it and wants it. Raises Refused or NotPossible."""
+def queue(user: Any, batch_id: uuid.UUID, *, leave_out: bool = False) -> ReplayBatch:
+    """The person has seen it and wants it; with `leave_out`, all but what its dry run knows to fail.
+
+    What is left out stays in the queue as it is. Raises Refused or NotPossible.
+    """
     batch = ReplayBatch.objects.get(id=batch_id)
     rights.require(user, rights.BULK if batch.size > 1 else rights.REPLAY, "send this replay")
-    return _move(user, batch_id, "queue", queued_at=clock.now(), sent_by_id=user.pk)
+    with transaction.atomic():
+        batch = _move(user, batch_id, "queue", queued_at=clock.now(), sent_by_id=user.pk)
+        if leave_out:
+            failing = ReplayItem.objects.filter(batch=batch_id, outcome="queued", preview__passes=False)
+            said = Concat(Value("Left out: "), "text")
+            failing.update(outcome="skipped", reason=WOULD_FAIL, text=said, at=clock.now())
+    return batch
+
+
+def left_out(batch: ReplayBatch) -> QuerySet[ReplayItem]:
+    """What was not sent with the others, because its dry run failed."""
+    return batch.items.filter(outcome="skipped", reason=WOULD_FAIL)
+
+
+def canary_ends(batch: ReplayBatch) -> int:
+    """The ordinal of the last that goes first; 0 where all go at once."""
+    if not batch.canary:
+        return 0
+    left = batch.items.exclude(outcome="skipped", reason=WOULD_FAIL).order_by("ordinal")
+    return max(left.values_list("ordinal", flat=True)[: batch.canary], default=0)
 
 
 def cancel(user: Any, batch_id: uuid.UUID, why: str = "") -> ReplayBatch:
@@ -142,9 +168,10 @@ def advance(batch_id: uuid.UUID, limit: int = 100, actor: str = "replay") -> lis
             return []
         queued = batch.items.filter(outcome="queued").order_by("ordinal")
         if batch.canary:
-            first = batch.items.filter(ordinal__lte=batch.canary)
+            ends = canary_ends(batch)
+            first = batch.items.filter(ordinal__lte=ends)
             if first.filter(outcome="queued").exists():
-                queued = queued.filter(ordinal__lte=batch.canary)
+                queued = queued.filter(ordinal__lte=ends)
             elif first.filter(outcome__in=UNDERWAY).exists():
                 return []
         items = dict(queued.values_list("case_id", "id")[:limit])
@@ -179,7 +206,7 @@ def _brake(batch: ReplayBatch) -> str:
     """Why no more may go out, or nothing."""
     failed = batch.items.filter(outcome="failed_again")
     if batch.canary:
-        sick = failed.filter(ordinal__lte=batch.canary).order_by("ordinal").first()
+        sick = failed.filter(ordinal__lte=canary_ends(batch)).order_by("ordinal").first()
         if sick:
             return f"what went first failed: {sick.text}"
     if batch.stop_after:

@@ -174,6 +174,8 @@ def offer_told(passes: int, untold: int, cases: int, by_currency: Mapping[str, i
     """2 of 3 cases would go through, EUR 1,210.00: cost centre CC-410 is active again"""
     if untold and not passes:
         return f"None of {count(cases, 'case')} is known to go through: {again(blocker)}"
+    if cases == 1 and not passes:
+        return f"1 case would not go through yet: {again(blocker)}"
     worth = amounts(by_currency)
     of_all = count(cases, "case") if passes == cases else f"{passes or 'None'} of {count(cases, 'case')}"
     return f"{of_all} would go through{f', {worth}' if worth else ''}: {again(blocker)}"

@@ -93,18 +93,30 @@ def dry_run(user: Any, case_id: uuid.UUID) -> dict[str, Any] | None:
     return previews.shown(runs[0]) if runs else None
 
 
-def send(user: Any, batch_id: uuid.UUID, *, canary: int | None = None, stop_after: int | None = None) -> ReplayBatch:
-    """Let a dry run become real; canary and brake may still be set. Raises Refused or NotPossible."""
+def send(
+    user: Any,
+    batch_id: uuid.UUID,
+    *,
+    canary: int | None = None,
+    stop_after: int | None = None,
+    leave_out: bool = False,
+) -> ReplayBatch:
+    """Let a dry run become real; canary and brake may still be set. Raises Refused or NotPossible.
+
+    `leave_out`: without those that the dry run knows to fail; they stay in the queue as they are.
+    """
     size = ReplayBatch.objects.filter(id=batch_id).values_list("size", flat=True).first() or 0
     rights.require(user, rights.BULK if size > 1 else rights.REPLAY, "send this replay")
     given = {"canary": canary, "stop_after": stop_after}
     with transaction.atomic():
         if ReplayBatch.objects.filter(id=batch_id, state="dry_run").exists() and not left(batch_id):
             raise NotPossible("Nothing is left to send: its cases have ended or are on their way since the dry run")
+        if leave_out and not _sendable(batch_id).exclude(preview__passes=False).exists():
+            raise NotPossible("None of what is left would pass; put right what the dry run names, and make it anew")
         ReplayBatch.objects.filter(id=batch_id, state="dry_run").update(
             **{name: value for name, value in given.items() if value is not None}
         )
-        batch = batches.queue(user, batch_id)
+        batch = batches.queue(user, batch_id, leave_out=leave_out)
         wake.task_after_commit("advance_batches")
         # The first of them go at once: whoever pressed sees them go.
         advance(batch_id)
@@ -113,8 +125,11 @@ def send(user: Any, batch_id: uuid.UUID, *, canary: int | None = None, stop_afte
 
 def left(batch_id: uuid.UUID) -> int:
     """How many cases of a dry run could still be sent; the others have ended since, or were sent otherwise."""
-    queued = ReplayItem.objects.filter(batch=batch_id, outcome="queued")
-    return queued.filter(case__state__in=REPLAYABLE).count()
+    return _sendable(batch_id).count()
+
+
+def _sendable(batch_id: uuid.UUID) -> QuerySet[ReplayItem]:
+    return ReplayItem.objects.filter(batch=batch_id, outcome="queued", case__state__in=REPLAYABLE)
 
 
 def anew(user: Any, batch_id: uuid.UUID) -> ReplayBatch:

@@ -94,13 +94,25 @@ def replay(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
         **_listed(request, batch),
         "orders": batch.items.filter(case__stage="accept_order").exclude(outcome="skipped").exists(),
         "impact": _impact(batch) if batch.state == "dry_run" else [],
-        "send_label": f"Send {number(batch.size)}" if batch.size > 1 else "Send it",
         "send_right": "exceptions.bulk_replay" if batch.size > 1 else "exceptions.replay_case",
         "canary": batch.canary or (CANARY if batch.size > 10 else 0),
         "stop_after": batch.stop_after or (STOP_AFTER if batch.size > 10 else 0),
         **standing(request.user, batch),
     }
-    return render(request, "replays/replay.html", context)
+    return render(request, "replays/replay.html", context | _labels(batch, context))
+
+
+def _labels(batch: ReplayBatch, stands: Mapping[str, Any]) -> dict[str, str]:
+    """What the buttons that send it say: all of it, and all but what would fail, where there is a difference."""
+    looked, fails = stands["looked"], stands["looked"]["fails"]
+    passing = stands["left"] - fails
+    if not fails or not passing:
+        return {"send_label": f"Send {number(batch.size)}" if batch.size > 1 else "Send it"}
+    verb = "may pass" if looked["untold"] or looked["unseen"] else "pass" if passing > 1 else "passes"
+    return {
+        "send_label": f"Send all {number(stands['left'])}",
+        "send_passing": f"Send the {number(passing)} that {verb}",
+    }
 
 
 def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
@@ -128,7 +140,8 @@ def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
         )
         for item in page
     ]  # fmt: skip
-    return {"page": page, "rows": rows, "outcome": outcome, "query": request.GET.urlencode()}
+    return {"page": page, "rows": rows, "outcome": outcome, "query": request.GET.urlencode(),
+            "first_until": batches.canary_ends(batch)}  # fmt: skip
 
 
 def _documents(user: Any, steps: list[Step]) -> dict[uuid.UUID, list[dict[str, str]]]:
@@ -185,6 +198,7 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
         # Nothing would go through: sending it wants a second thought.
         "hopeless": left > 0 and looked["fails"] == left,
         "counts": now.items,
+        "left_out": batches.left_out(batch).count() if now.items.get("skipped") else 0,
         "apart": apart,
         "after": after,
         # Through with its own steps it is watched on, until what followed stands still too.
@@ -270,7 +284,8 @@ def send(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
         "stop_after": whole(request.POST.get("stop_after", ""), "After how many failures it stops"),
     }
     try:
-        batch = desk.send(request.user, batch_id, **given)
+        passing = request.POST.get("only") == "passing"
+        batch = desk.send(request.user, batch_id, leave_out=passing, **given)
     except NotPossible:
         batch = _batch(request, batch_id)
         if batch.state not in ("queued", "running", "finished"):
@@ -278,7 +293,9 @@ def send(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
         tell(request, "busy", f"R-{batch.number} is sent already.", "It goes once, however often it is asked for.")
         return HttpResponseRedirect(reverse("replay", args=[batch_id]))
     then = "The rest follows once what goes first is confirmed." if batch.canary else ""
-    tell(request, "busy", f"R-{batch.number} is on its way.", then)
+    if out := batches.left_out(batch).count():
+        then = f"{number(out)} that would fail {'is' if out == 1 else 'are'} left out and in the queue still. {then}"
+    tell(request, "busy", f"R-{batch.number} is on its way.", then.strip())
     return HttpResponseRedirect(reverse("replay", args=[batch_id]))
 
 

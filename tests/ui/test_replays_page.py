@@ -10,9 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from exceptions.errors import NotPossible
 from exceptions.models import Case, ReplayBatch
-from q2c.engine import desk
+from ledger import journal
+from ledger.models import JournalEntry
+from q2c.engine import desk, sweep
 from q2c.models import Transition
+from q2c.stages import booking
 from tests import flow_makers as make
 from tests.engine.makers import case, issue, order, run_all
 from tests.ui.people import boss, of_role, page, read, signed_in
@@ -204,3 +208,73 @@ def test_who_sends_it_is_who_moves_it_and_who_planned_it_is_kept(company: Any, s
     text = read(signed_in(carla), f"/replays/{batch.id}")
     assert "Planned byMei Lin" in text and "Sent byCarla Weiss" in text
     assert "Carla Weissplanned by Mei Lin" in read(signed_in(carla), "/replays")
+
+
+@pytest.fixture
+def one_differs(company: Any, stopped: Case) -> list[Case]:
+    """Three journals whose cost centre is back; the ERP holds another document under the key of the first."""
+    for n in (2, 3):
+        issue(f"INV-{n}", order(f"ORD-{n}"))
+    run_all()
+    company["erp-de"].inactive.clear()
+    book, entry = company["erp-de"], JournalEntry.objects.get(business_document="invoice:INV-1")
+    (document,) = booking.documents_of(journal.read([entry.id]))
+    book.numbers[document.key] = "JE-9"
+    book.documents[document.key] = msgspec.structs.replace(document, memo="somebody else's")
+    return [stopped, case("INV-2"), case("INV-3")]
+
+
+def test_what_would_fail_is_left_out_by_the_first_button_and_stays_in_the_queue(
+    client: Any, company: Any, one_differs: list[Case]
+) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    batch = desk.plan(rosa, [one.id for one in one_differs])
+    text = page(client, f"/replays/{batch.id}")
+    assert re.search(r'class="button primary"[^>]*name="only" value="passing"', text)
+    assert "Send the 2 that pass" in text and "Send all 3" in text
+    assert "1 would fail again; left out, it stays in the queue." in text
+    # What goes first is the first of those that are sent.
+    form = {"only": "passing", "canary": "1", "stop_after": ""}
+    text = client.post(f"/replays/{batch.id}/send", form, follow=True).content.decode()
+    assert "1 that would fail is left out and in the queue still." in text
+    assert sorted(batch.items.values_list("outcome", flat=True)) == ["queued", "sent", "skipped"]
+    for _ in range(2):
+        run_all()
+        sweep.sweep()
+    text = read(client, f"/replays/{batch.id}")
+    assert "Every case of it has come to something" in text
+    assert "1 that would fail was left out and stays in the queue." in text
+    assert "Left out: JE-9 has other content" in read(client, f"/replays/{batch.id}?outcome=skipped")
+    [left, *sent] = [Case.objects.get(id=one.id) for one in one_differs]
+    assert (left.state, left.last_failed_at) == ("open", one_differs[0].last_failed_at)
+    assert {one.state for one in sent} == {"resolved"}
+    assert company["erp-de"].writes == 2
+
+
+def test_all_of_it_can_be_sent_all_the_same(client: Any, company: Any, one_differs: list[Case]) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    batch = desk.plan(rosa, [one.id for one in one_differs])
+    client.post(f"/replays/{batch.id}/send")
+    run_all()
+    assert sorted(batch.items.values_list("outcome", flat=True)) == ["confirmed", "confirmed", "failed_again"]
+    assert "1 of 3 failed again" in read(client, f"/replays/{batch.id}")
+
+
+def test_nothing_that_passes_is_nothing_to_send_by_the_first_button(company: Any, one_differs: list[Case]) -> None:
+    rosa = boss()
+    batch = desk.plan(rosa, [one_differs[0].id])
+    with pytest.raises(NotPossible, match="None of what is left would pass"):
+        desk.send(rosa, batch.id, leave_out=True)
+    assert ReplayBatch.objects.get().state == "dry_run"
+
+
+def test_those_that_a_silent_platform_leaves_open_may_pass(client: Any, company: Any, one_differs: list[Case]) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    batch = desk.plan(rosa, [one.id for one in one_differs])
+    item = batch.items.get(case=one_differs[1])
+    item.preview = item.preview | {"sure": False, "silent": "erp-de"}
+    item.save(update_fields=["preview"])
+    assert "Send the 2 that may pass" in read(client, f"/replays/{batch.id}")
