@@ -22,7 +22,7 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk, previews
 from q2c.models import Invoice, Order, Step
-from q2c.reading import followed, held
+from q2c.reading import followed, held, recorded
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
@@ -85,6 +85,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     else:
         context["journal"] = _booked(step)
         context["invoices"] = _invoices(request.user, step)
+        context["first"] = recorded.first_of(request.user, found)
     return render(request, "cases/case.html", context)
 
 

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from exceptions import casework
 from exceptions.models import Case, ReplayItem
@@ -15,13 +16,15 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import intake, run
 from q2c.engine.intake import Item, Sender
-from q2c.models import Order, Step
+from q2c.models import Invoice, Order, Step
+from tests.engine.makers import OCTOBER, run_all
 from tests.engine.makers import case as case_of
-from tests.engine.makers import run_all
+from tests.engine.makers import order as sold
 from tests.intake.documents import event
 from tests.intake.documents import order as order_document
 from tests.past_guards import past_guards
-from tests.ui.people import of_role, signed_in
+from tests.stages.test_invoices_and_journals import SOUND, record
+from tests.ui.people import of_role, read, signed_in
 from tests.ui.test_case import act, page, refused, words
 
 pytestmark = pytest.mark.django_db
@@ -174,3 +177,32 @@ def test_a_filter_says_what_it_does_not_know(company: Any, mia: Any, query: str,
     text = words(page(mia, f"/queue?q={query}"))
     assert said in text and ("is not known" in text) == ("is not known" in said)
     assert ("each in its own currency" in text) == ("each in" in said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"due_on": OCTOBER + dt.timedelta(days=60)},
+            "The first INV-1 is booked: invoice INV-1, recorded; journal DE01-26-S0000001, ready.",
+        ),
+        (
+            {"invoice_number": "INV-9"},
+            "The same document of zuora is booked: invoice INV-1, recorded; journal DE01-26-S0000001, ready.",
+        ),
+    ],
+)
+def test_an_invoice_that_comes_again_leads_to_the_first(
+    company: Any, mia: Any, changes: dict[str, Any], said: str
+) -> None:
+    sold()
+    record(SOUND)
+    record(replace(SOUND, **changes))
+    case = Case.objects.get(reason="invoice_duplicate")
+    text = page(mia, f"/cases/{case.id}")
+    assert f'href="/invoices/{Invoice.objects.get().id}"' in text
+    assert f'href="/journals/{JournalEntry.objects.get().id}"' in text
+    seen = read(signed_in(mia), f"/cases/{case.id}")
+    assert said in seen, seen[seen.find("Accounting impact") :][:600]
+    assert "Nothing is booked for the one that came again." in seen
+    assert "Nothing is booked for it yet" not in text

@@ -1,0 +1,31 @@
+"""What is recorded already under the number, or the reference, of an invoice that came once more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+
+from exceptions.models import Case
+from ledger.models import JournalEntry
+from q2c.models import Invoice
+from q2c.reasons import Reason
+
+
+def first_of(user: Any, case: Case) -> list[tuple[Invoice, list[JournalEntry]]]:
+    """The invoices that were there first, each with its journals, the latest first; of both, what the user may see."""
+    if case.reason != Reason.INVOICE_DUPLICATE:
+        return []
+    there = Q(number=case.business_key)
+    for finding in case.context.get("findings", []):
+        if finding.get("pointer") == "/billing_reference":
+            there |= Q(billing_reference=finding.get("seen") or None, source=case.source)
+    found = Invoice.objects.visible_to(user).filter(there, entity=case.entity).exclude(event=case.event_id)
+    return [(invoice, _journals(user, invoice)) for invoice in found.order_by("number")[:5]]
+
+
+def _journals(user: Any, invoice: Invoice) -> list[JournalEntry]:
+    entries = JournalEntry.objects.visible_to(user).filter(
+        business_document=f"invoice:{invoice.number}", entity__code=invoice.entity
+    )
+    return list(entries.exclude(state="superseded").order_by("-id")[:5])
