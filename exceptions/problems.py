@@ -229,8 +229,7 @@ def connection_down(
     policy = policies_for([reason])[reason]
     count = sentences.count(int(waiting.get("count", 0)), str(waiting.get("noun") or "document"))
     verb = "waits" if int(waiting.get("count", 0)) == 1 else "wait"
-    # Pages show it in the reader's zone and format.
-    title = f"{name} is down since {since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, {count} {verb}"
+    title = f"{name} is down since {_minute(since)}, {count} {verb}"
     columns = {
         "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open", "kind": "connection",
         "fingerprint": _down_print(name), "reason": reason, "title": title, "connection": name, "code": "",
@@ -254,9 +253,19 @@ def connection_down(
 
 def connection_up(name: str, *, actor: str = "breaker") -> bool:
     """End the problem of a platform that answers again. False where there was none."""
+    now = clock.now()
     with states.acting(actor, f"{name} answers again"):
-        found = Problem.objects.filter(fingerprint=_down_print(name), state="open").values_list("id", flat=True)
-        return bool(states.move(Problem, "resolve", list(found), resolved_at=clock.now()))
+        found = Problem.objects.filter(fingerprint=_down_print(name), state="open").first()
+        if found is None:
+            return False
+        count = sentences.count(int(found.waiting.get("count", 0)), str(found.waiting.get("noun") or "document"))
+        title = f"{name} was down from {_minute(found.first_seen_at)} until {_minute(now)}, {count} waited"
+        return bool(states.move(Problem, "resolve", [found.id], resolved_at=now, title=title))
+
+
+def _minute(at: dt.datetime) -> str:
+    """Pages show it in the reader's zone and format."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _down_print(name: str) -> str:

@@ -95,9 +95,13 @@ def _waiting(user: Any, found: Problem) -> dict[str, Any]:
         return {"waiting": [], "waiting_count": 0}
     steps = breaker.steps_waiting_for(user, found.connection)
     rows = [
-        {"step": step, "does": doing(step.stage), "href": links.to("trace", q=step.business_key)}
+        {
+            "step": step, "does": doing(step.stage), "href": links.to("trace", q=step.business_key),
+            # What was there before waited for something else until then.
+            "since": max(step.created_at, found.first_seen_at),
+        }
         for step in steps[:WAITING]
-    ]
+    ]  # fmt: skip
     return {"waiting": rows, "waiting_count": len(rows) if len(rows) < WAITING else steps.count()}
 
 

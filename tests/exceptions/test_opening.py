@@ -246,11 +246,15 @@ def test_a_platform_is_down_and_comes_back(person: Any) -> None:
     problem = Problem.objects.get()
     assert problem.title == "erp-us is down since 2026-11-03 09:02 UTC, 1,204 journals wait"
     assert [p.id for p, _ in problems.cards(person("ann"))] == [first]
-    assert problems.connection_up("erp-us") is True
+    with clock.at(since + dt.timedelta(minutes=30)):
+        assert problems.connection_up("erp-us") is True
+    assert fresh(problem).title == (
+        "erp-us was down from 2026-11-03 09:02 UTC until 2026-11-03 09:32 UTC, 1,204 journals waited"
+    )
     assert problems.connection_up("erp-us") is False
     assert states.edges(Problem) == {("open", "resolved"), ("resolved", "open")}
     problems.connection_down("erp-us", since, {"noun": "journal", "count": 2})
-    assert fresh(problem).state == "open"
+    assert fresh(problem).state == "open" and fresh(problem).title.endswith("09:02 UTC, 2 journals wait")
 
 
 def test_cards_are_the_biggest_first(person: Any) -> None:
