@@ -223,7 +223,7 @@ def test_a_period_is_reopened_once_a_second_person_has_approved_and_says_what_wa
     # Nobody decides what they asked for, nor does somebody who could not ask for it.
     card = client.get(reverse("approvals")).content.decode()
     assert "Reopen receivables of DE01, October 2026" in card and "A late invoice" in card and "Take it back" in card
-    assert "1 case waits for it, worth" in card
+    assert "<dt>Waits for it</dt><dd>1 case, worth" in card
     assert approve(client).status_code == 403
     assert october().state == "closed"
     user = get_user_model().objects.create_user("mia", password="a long enough word")
