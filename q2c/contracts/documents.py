@@ -38,6 +38,9 @@ Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alp
 Minor = Annotated[int, Meta(ge=-(10**15), le=10**15, description="Minor units of the currency")]
 NotNegative = Annotated[int, Meta(ge=0, le=10**15, description="Minor units of the currency")]
 Quantity = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$", description="Decimal, not negative")]
+Counted = Annotated[
+    str, Meta(pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,12})?$", description="Decimal of at most 18 digits before the point")
+]
 UnitPrice = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,8})?$", description="Decimal in currency units")]
 
 LineKind = Literal["one_time", "recurring", "usage"]
@@ -157,7 +160,7 @@ class InvoiceLine(Struct, frozen=True, kw_only=True):
     kind: LineKind
     charge: Text = ""
     description: Text = ""
-    quantity: Word = "1"
+    quantity: Counted = "1"
     service_starts_on: dt.date | None = None
     service_ends_on: dt.date | None = None
     net_minor: Minor

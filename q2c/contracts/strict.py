@@ -92,7 +92,13 @@ def _slowly(body: bytes) -> Any:
     except RecursionError:
         raise Faulty(_too_deep("")) from None
     except ValueError:
-        raise Faulty(Fault(code="number_too_long", detail="A number has thousands of digits")) from None
+        raise Faulty(
+            Fault(
+                code="number_too_long",
+                detail="A number has thousands of digits",
+                remedy="Send amounts as whole minor units, quantities and prices as text",
+            )
+        ) from None
     if (odd or _may_be_deep(body) or b"\\u" in body) and (found := list(_found(document, ""))):
         raise Faulty(*found)
     return document

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from exceptions import cases
 from q2c import clock, states
@@ -19,7 +20,9 @@ from q2c.models import Step
 from q2c.models.step import OPEN
 from q2c.reasons import Reason
 from q2c.stages import STAGES
-from q2c.stages.verb import Finding, Said, Work
+from q2c.stages.verb import Finding, Said, Verb, Work
+
+log = logging.getLogger(__name__)
 
 _SOURCES, _TARGET = states.edge(Step, "replay")
 
@@ -63,7 +66,7 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collect
         with transaction.atomic():
             run.each_or_all(works, STAGES[name].verb.prepare)
             for work in works:
-                previews[work.step.id] = {} if work.findings else STAGES[name].verb.preview(work)
+                previews[work.step.id] = {} if work.findings else _preview(STAGES[name].verb, work)
             transaction.set_rollback(True)
     answers = _ask(by_stage) if ask else {}
     works = [work for of_stage in by_stage.values() for work in of_stage]
@@ -75,6 +78,19 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collect
         for work in works
     }
     return [found[id_] for id_ in step_ids if id_ in found]
+
+
+def _preview(verb: Verb, work: Work) -> dict[str, Any]:
+    """What cannot be shown is one row's failure, and spoils the dry run of no other."""
+    try:
+        with transaction.atomic():
+            return verb.preview(work)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.exception("a dry run could not show a step", extra={"step": str(work.step.id)})
+        work.reject(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", remedy="Tell the platform team")
+        return {}
 
 
 def _held(works: Sequence[Work], going: Collection[uuid.UUID]) -> list[tuple[Work, Finding]]:

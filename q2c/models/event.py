@@ -57,4 +57,7 @@ class Event(models.Model):
     @property
     def as_sent(self) -> str:
         """The line or item as it came; of what came without an envelope, the payload."""
+        if self.envelope and self.data_at >= len(self.envelope):
+            # Its payload came in Base64, which is still in the envelope.
+            return self.envelope
         return f"{self.envelope[: self.data_at]}{self.payload}{self.envelope[self.data_at :]}"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+
+import msgspec
 
 from exceptions.sentences import listed
 from q2c import bulk
+from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Order
 from q2c.money import Money
 from q2c.reasons import Reason
@@ -13,27 +17,56 @@ from q2c.stages import signed
 from q2c.stages.asking import Asker
 from q2c.stages.verb import Finding, Work
 
-# What of each line lies after the day, by days: (currency, minor units, invoices).
-_AFTER = """
+# What of each recorded line lies after the day, by days: (currency, minor units, invoice).
+_RECORDED = """
 SELECT i.currency, sum(l.net_minor * least(l.service_ends_on - %s::date, l.service_ends_on - l.service_starts_on)
-                       / (l.service_ends_on - l.service_starts_on))::bigint, count(DISTINCT i.id)
+                       / (l.service_ends_on - l.service_starts_on))::bigint, i.number
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = %s::uuid AND l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > %s::date
   AND l.service_starts_on < l.service_ends_on
   AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
-GROUP BY 1 HAVING sum(l.net_minor) > 0 ORDER BY 1
+GROUP BY 1, 3
 """
+# What billing has issued, and is not recorded here: it waits, or has a case.
+_ON_ITS_WAY = """
+SELECT e.payload::text FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
+  AND e.payload ->> 'order_number' = %s::text
+"""
+
+
+def _back(order: Order, on: dt.date) -> tuple[dict[str, int], int]:
+    """What is invoiced for days from `on`: minor units by currency, and by how many invoices."""
+    by_invoice: dict[str, tuple[str, int]] = {
+        number: (currency, minor) for currency, minor, number in bulk.execute(_RECORDED, [on, order.id, on])
+    }
+    for (payload,) in bulk.execute(_ON_ITS_WAY, [order.number]):
+        invoice = msgspec.json.decode(payload, type=InvoiceDocument)
+        by_invoice.setdefault(invoice.invoice_number, (invoice.currency, _after(invoice, on)))
+    sums: Counter[str] = Counter()
+    for currency, minor in by_invoice.values():
+        sums[currency] += minor
+    there = {currency: minor for currency, minor in sorted(sums.items()) if minor > 0}
+    return there, sum(minor != 0 for _, minor in by_invoice.values())
+
+
+def _after(invoice: InvoiceDocument, on: dt.date) -> int:
+    found = 0
+    for line in invoice.lines:
+        starts, ends = line.service_starts_on, line.service_ends_on
+        if line.kind == "recurring" and starts and ends and starts < ends and ends > on:
+            found += line.net_minor * min((ends - on).days, (ends - starts).days) // (ends - starts).days
+    return found
 
 
 def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
     """What is asked of a second person, unless they said so already. In the journals' own words: net, by currency."""
     asked = work.fact.payload
     on = max(asked.effective_on, order.starts_on)
-    back = bulk.execute(_AFTER, [on, order.id, on])
+    back, count = _back(order, on)
     if not back:
         return []
-    worth = listed([str(Money(minor, currency)) for currency, minor, _ in back])
-    count = sum(invoices for _, _, invoices in back)
+    worth = listed([str(Money(minor, currency)) for currency, minor in back.items()])
     finding = Finding(
         reason=Reason.CANCELLATION_APPROVAL_REQUIRED,
         text=_text(order, asker.name or work.fact.source, on, asked.reason, worth, count),

@@ -28,7 +28,8 @@ def over(invoice: InvoiceDocument, order: Order, most_before: dict[str, int], pe
     """One finding per usage line that its order's prices, or all that was sold and billed, do not explain.
 
     `most_before`: by product, the most that one line of it billed to this order and group, in minor units. `percent`
-    of what the order sold to the group over its whole term may be billed as usage by one line.
+    of what the order sold to the group over its whole term may be billed as usage by one line. Where nothing but usage
+    is sold, the first of it wants a person's word, and what follows is measured by that.
     """
     sold = sum(line.amount_minor for line in order.lines.all() if line.group == invoice.group)
     for i, line in enumerate(invoice.lines):
@@ -42,7 +43,7 @@ def over(invoice: InvoiceDocument, order: Order, most_before: dict[str, int], pe
                 invoice, i, line, priced, (("At the highest price of its order", priced, invoice.currency),),
                 f"Order {order.number} prices {line.quantity} of it at no more.",
             )  # fmt: skip
-        elif limit and line.net_minor > limit:
+        elif line.net_minor > limit:
             amounts = (
                 ("Sold to the group", sold, invoice.currency),
                 ("Billed at most before", before, invoice.currency),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from babel.dates import format_date, format_datetime, format_skeleton, format_time
@@ -29,8 +29,12 @@ def number(value: int | Decimal, decimals: int | None = None) -> str:
 
 
 def quantity(value: Decimal | str) -> str:
-    """How many: every digit that was counted, and no more."""
-    said = format_decimal(Decimal(value), format="#,##0.##########", locale=preferences.current().locale)
+    """How many: every digit that was counted, and no more. What is no number, as it is."""
+    try:
+        counted = Decimal(value)
+        said = format_decimal(counted, format="#,##0.##########", locale=preferences.current().locale)
+    except (InvalidOperation, ValueError):
+        return str(value)
     return str(said).replace("-", MINUS)
 
 

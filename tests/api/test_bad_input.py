@@ -138,6 +138,22 @@ BAD: dict[str, tuple[bytes, int, str, str]] = {
     "an invoice due before it is issued": (
         sent(invoice(due_on="2026-01-01"), type="InvoiceIssued"), 422, "dates_reversed", "/data/due_on",
     ),
+    "an invoice's quantity of words": (
+        sent(changed("/lines/0/quantity", "10 seats", invoice()), type="InvoiceIssued"), 422, "pattern",
+        "/data/lines/0/quantity",
+    ),
+    "an invoice's quantity of NaN": (
+        sent(changed("/lines/0/quantity", "NaN", invoice()), type="InvoiceIssued"), 422, "pattern",
+        "/data/lines/0/quantity",
+    ),
+    "an invoice's quantity of a million digits": (
+        sent(changed("/lines/0/quantity", "1e999999", invoice()), type="InvoiceIssued"), 422, "pattern",
+        "/data/lines/0/quantity",
+    ),
+    "an invoice's quantity of nothing": (
+        sent(changed("/lines/0/quantity", "", invoice()), type="InvoiceIssued"), 422, "pattern",
+        "/data/lines/0/quantity",
+    ),
     "an invoice line that ends before it starts": (
         sent(changed("/lines/0/service_ends_on", "2026-01-01", invoice()), type="InvoiceIssued"), 422, "dates_reversed",
         "/data/lines/0/service_ends_on",

@@ -16,7 +16,8 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
 from q2c.engine import desk, replay, sweep
 from q2c.models import Step
-from q2c.stages import booking
+from q2c.stages import STAGES, booking
+from q2c.stages.verb import Work
 from tests.engine import makers
 from tests.engine.makers import NOW, case, issue, order, person, run_all, step
 from tests.past_guards import reopened
@@ -304,6 +305,23 @@ def test_a_closed_period_of_ours_is_seen_in_the_dry_run(company: Any) -> None:
     assert seen is not None and seen["passes"]
     assert [line["debit_minor"] for line in seen["journal"]["lines"]] == [119_000, 0, 0]
     assert JournalEntry.objects.count() == 0
+
+
+def test_one_that_cannot_be_shown_spoils_no_other_dry_run(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = refused(company, "INV-1", "INV-2")
+    company["erp-de"].inactive.clear()
+    verb = STAGES["post_journal"].verb
+    shown = verb.preview
+
+    def breaks(work: Work) -> dict[str, Any]:
+        if work.step.id == one.step_id:
+            raise ValueError("out of range")
+        return shown(work)
+
+    monkeypatch.setattr(verb, "preview", breaks)
+    bad, good = replay.dry_run([one.step_id, two.step_id])
+    assert not bad.would_pass and "ValueError: out of range" in str(bad.findings[0]["text"])
+    assert good.would_pass and good.preview
 
 
 def test_decidable_is_asked_outside_so_that_the_refusal_stays(company: Any) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from exceptions.errors import Refused
 from exceptions.models import Approval, Case
@@ -62,6 +63,16 @@ def test_what_is_invoiced_for_days_after_it_is_signed_for(billed: Order, day: st
     with clock.at(NOW + dt.timedelta(days=20, minutes=1)):
         run.drain("cancel_order")
     assert Step.objects.get(stage="cancel_order").reason != "cancellation_approval_required"
+
+
+def test_what_is_issued_and_not_recorded_counts_too(billed: Order) -> None:
+    """INV-3 bills December, and has a case of its own: billing would credit it all the same."""
+    person("sofia")
+    record(replace(serves("INV-3", "2026-12-01", "2027-01-01", 31_000), account="OTHER"))
+    assert Case.objects.get().reason == "invoice_mismatch"
+    with clock.at(NOW + dt.timedelta(days=30)):
+        ask("2026-12-01")
+    assert "an invoice bills about EUR 310.00 net" in Approval.objects.get().reason
 
 
 def test_refused_the_request_has_ended_and_the_order_goes_on(billed: Order) -> None:

@@ -119,3 +119,14 @@ def test_refused_it_goes_to_billing_ops(sold: Order) -> None:
     arrives("InvoiceIssued", usage("INV-1", 1, 10, 60_000, "300000"), "again")
     run.drain("record_invoice")
     assert Invoice.objects.get().total_minor == 60_000
+
+
+def test_where_nothing_but_usage_is_sold_the_first_of_it_wants_a_word(sold: Order) -> None:
+    with past_guards():
+        sold.lines.update(amount_minor=0)
+    record(usage("INV-1", 1, 10, 100))
+    desk.approve(person("cleo"), [Approval.objects.get().id], "metered as agreed")
+    run.drain("record_invoice")
+    record(usage("INV-2", 10, 20, 1_000), usage("INV-3", 20, 30, 10_001))
+    assert sorted(Invoice.objects.values_list("number", flat=True)) == ["INV-1", "INV-2"]
+    assert case("INV-3").reason == Reason.INVOICE_APPROVAL_REQUIRED

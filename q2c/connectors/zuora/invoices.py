@@ -121,7 +121,7 @@ def _line(number: int, item: Record, currency: str, product_field: str) -> Invoi
         kind=kind,  # type: ignore[arg-type]
         charge=str(item.get("chargeName") or "")[:400],
         description=str(item.get("chargeDescription") or item.get("description") or "")[:400],
-        quantity=str(item.get("quantity") if item.get("quantity") is not None else "1"),
+        quantity=_quantity(item.get("quantity")),
         service_starts_on=_day(starts, "serviceStartDate") if starts else None,
         # Zuora names the last day of the service, we the first that no longer counts.
         service_ends_on=_day(ends, "serviceEndDate") + dt.timedelta(days=1) if ends else None,
@@ -129,6 +129,19 @@ def _line(number: int, item: Record, currency: str, product_field: str) -> Invoi
         tax_minor=minor(item.get("taxAmount") or 0, currency, "taxAmount"),
         tax_code=str(item.get("taxCode") or taxation.get("taxCode") or ""),
     )
+
+
+def _quantity(value: Any) -> str:
+    """As canonical documents count: no exponent, at most 18 digits before the point and 12 after it."""
+    if value is None:
+        return "1"
+    try:
+        counted = Decimal(str(value)).quantize(Decimal("1e-12")).normalize()
+    except InvalidOperation:
+        raise Unmappable("quantity", f"{value} is no quantity") from None
+    if counted.adjusted() >= 18:
+        raise Unmappable("quantity", f"{value} is out of range")
+    return f"{counted:f}"
 
 
 def minor(value: Any, currency: str, field: str) -> int:
