@@ -116,6 +116,7 @@ _SUMS = """
 SELECT problem_id, state, entity, period, currency, sum(cases), sum(amount_minor), min(first_at), max(last_at)
 FROM exceptions_problemamount WHERE problem_id = ANY(%s) GROUP BY 1, 2, 3, 4, 5
 """
+# What is snoozed stands still, and is late for nobody.
 _OLDEST = """
 SELECT p.id, (SELECT c.due_at FROM exceptions_case c
               WHERE c.problem_id = p.id AND c.state IN ({states}) ORDER BY c.due_at, c.id LIMIT 1)
@@ -129,13 +130,12 @@ def totals(problem_ids: Sequence[uuid.UUID], counted: Sequence[str] = UNRESOLVED
     Two statements, whatever the number of cases; `by_state` has every state.
     """
     result = {problem_id: Totals() for problem_id in problem_ids}
-    states_ = _listed(counted)
     with connection.cursor() as cursor:
         cursor.execute(_SUMS, [list(result)])
         for problem_id, state, entity, period, currency, cases, minor, first_at, last_at in cursor.fetchall():
             place = (state, entity, period, currency)
             _add(result[problem_id], place, int(cases), int(minor), (first_at, last_at), state in counted)
-        cursor.execute(_OLDEST.format(states=states_), [list(result)])
+        cursor.execute(_OLDEST.format(states=_listed(_ticking(counted))), [list(result)])
         for problem_id, due_at in cursor.fetchall():
             result[problem_id].oldest_due_at = due_at
     return result
@@ -201,7 +201,11 @@ def cards(
         # Nothing is visible to this person.
         return []
     states_ = _listed(counted)
-    urgency = (_SEVERITY.format(severities=_listed(SEVERITIES)), _LATE.format(states=states_), "n DESC")
+    urgency = (
+        _SEVERITY.format(severities=_listed(SEVERITIES)),
+        _LATE.format(states=_listed(_ticking(counted))),
+        "n DESC",
+    )
     order = {"cases": "n DESC", "last_seen": "seen DESC", "urgency": ", ".join(urgency)}[by]
     params = (*params, clock.now()) if by == "urgency" else params
     with connection.cursor() as cursor:
@@ -210,6 +214,10 @@ def cards(
     rows = Problem.objects.select_related("owner_team").in_bulk([*chosen, *(problem.id for problem in down)])
     sums = totals(chosen, counted)
     return [(problem, Totals()) for problem in down] + [(rows[i], sums[i]) for i in chosen if i in rows]
+
+
+def _ticking(counted: Iterable[str]) -> list[str]:
+    return [state for state in counted if state != "snoozed"]
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -103,7 +103,10 @@ class AcceptOrder(Verb):
             return
         customers.keep_brought([work.fact for _, work in accepted])
         orders.write_rows(
-            [(order, work.fact.payload, work.notes["world"], work.notes["line_taxes"]) for order, work in accepted]
+            [
+                (order, work.fact.payload, work.notes["world"], work.notes.get("line_taxes", {}))
+                for order, work in accepted
+            ]
         )
         states.move(Order, "accept", [order.id for order, _ in accepted], accepted_at=clock.now())
         for order, work in accepted:

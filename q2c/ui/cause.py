@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exceptions import problems, unblock
+from exceptions import problems, sentences, unblock
 from exceptions.models import Case, Problem
 from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.policies import POLICIES
@@ -38,6 +39,12 @@ class Card:
     periods: list[str]
     # Found gone, and offered for replay.
     gone: bool = False
+    # Whose its cases are, where they were handed over.
+    handed_to: str = ""
+
+    @property
+    def owner(self) -> str:
+        return self.handed_to or self.problem.owner_team.name
 
     @property
     def replayable(self) -> int:
@@ -86,7 +93,7 @@ def _period(entity: str, subledger: str = "", name: str = "", *_: str) -> dict[s
     return {"q": f"{entity} {name}".strip(), "subledger": subledger} if name else {"q": entity}
 
 
-def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix | None:
+def fix_of(record: Any, connections: dict[str, Connection] | None = None, totals: Totals | None = None) -> Fix | None:
     """The screen that puts right what blocks a case or a problem; None where nothing has a name."""
     kind, key, where = record.blocker_type, record.blocker_key, record.blocker_connection
     if record.reason in {reason.value for reason in APPROVALS}:
@@ -94,6 +101,9 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None) -> Fix
         if isinstance(record, Case) and record.state != "awaiting_approval":
             about_order = record.stage in ("accept_order", "cancel_order")
             return _page("Find the order", "orders", record.business_key) if about_order else None
+        if totals is not None and not totals.by_state.get("awaiting_approval"):
+            # All were refused: each case says what becomes of it, and who owns it now.
+            return None
         return _page("Decide on it", "approvals", right="exceptions.approve_case")
     if kind == "order" or (not where and _is_of_the_deal(record)):
         if kind != "order" and isinstance(record, Problem):
@@ -193,12 +203,31 @@ def cards(user: Any, teams: Sequence[str] = (), *, by: str = "cases", limit: int
     found = problems.cards(user, teams=teams, by=by, limit=limit)
     known = by_name([p.blocker_connection or p.connection for p, _ in found])
     gone = unblock.gone_now(user, [p for p, _ in found])
-    return [card_of(problem, totals, known, problem.id in gone) for problem, totals in found][:limit]
+    owners = handed_over([problem for problem, _ in found])
+    return [
+        card_of(problem, totals, known, problem.id in gone, owners.get(problem.id, "")) for problem, totals in found
+    ][:limit]
 
 
-def card_of(problem: Problem, totals: Totals, known: dict[str, Connection] | None = None, gone: bool = False) -> Card:
+def handed_over(problems_: Sequence[Problem]) -> dict[uuid.UUID, str]:
+    """Of what waited for a signature and was refused: the teams that have it now."""
+    asked = [problem.id for problem in problems_ if problem.reason in {reason.value for reason in APPROVALS}]
+    found: dict[uuid.UUID, list[str]] = {}
+    cases = Case.objects.filter(problem__in=asked, state__in=UNRESOLVED).order_by("owner_team__name")
+    for problem_id, team in cases.values_list("problem", "owner_team__name").distinct() if asked else ():
+        found.setdefault(problem_id, []).append(team)
+    return {problem_id: sentences.listed(teams) for problem_id, teams in found.items()}
+
+
+def card_of(
+    problem: Problem,
+    totals: Totals,
+    known: dict[str, Connection] | None = None,
+    gone: bool = False,
+    handed_to: str = "",
+) -> Card:
     waiting = problem.waiting.get("amounts", {}) if problem.kind == "connection" else totals.amounts
     sums = sorted((Money(minor, code) for code, minor in waiting.items()), key=lambda m: (-abs(m.minor), m.currency))
     months = [(entity, formats.period_text(period)) for entity, period in sorted(totals.periods)]
     names = [f"{entity} {month}" if entity and entity not in month else month for entity, month in months]
-    return Card(problem, totals, fix_of(problem, known), sums, names, gone)
+    return Card(problem, totals, fix_of(problem, known, totals), sums, names, gone, handed_to)

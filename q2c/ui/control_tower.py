@@ -108,7 +108,7 @@ def _row(one: close.Blocked) -> dict[str, Any]:
         "more_reasons": max(0, len(one.reasons) - 2),
         "state": _worst(one.period_states),
         "closed": ", ".join(name.replace("_", " ") for name in closed),
-        "href": links.to("queue", q=one.query),
+        "href": links.to("queue", tab="all", q=one.query),
     }
 
 

@@ -17,6 +17,9 @@ from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
 from q2c.ui.rights import right
 
+# Of these, so many stand above the queue.
+ON_QUEUE = 5
+
 
 @require_safe
 @right("exceptions.view_case")
@@ -30,6 +33,14 @@ def shown(user: Any, most: int) -> list[Offer]:
     found = list(Offer.objects.visible_to(user).filter(state="open").order_by("-created_at")[:most])
     offered.opened(found)
     return found
+
+
+@require_safe
+@right("exceptions.view_case")
+def ready(request: HttpRequest) -> HttpResponse:
+    """What stands above the queue, as it is now; nothing is looked at anew because a page stays open."""
+    found = Offer.objects.visible_to(request.user).filter(state="open").order_by("-created_at")[:ON_QUEUE]
+    return render(request, "queue/ready.html", {"offers": list(found)})
 
 
 @require_safe

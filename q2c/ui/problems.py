@@ -62,7 +62,8 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
     cases = Case.objects.visible_to(request.user).filter(problem=found, state__in=UNRESOLVED)
     page = tabs.page(cases.select_related("owner_team", "assignee"), "all", size=ROWS)
     gone = found.id in unblock.gone_now(request.user, [found])
-    card = cause.card_of(found, causes.totals([found.id])[found.id], gone=gone)
+    handed_to = cause.handed_over([found]).get(found.id, "")
+    card = cause.card_of(found, causes.totals([found.id])[found.id], gone=gone, handed_to=handed_to)
     blocker = (found.blocker_connection, found.blocker_type, found.blocker_key, found.blocker_condition)
     context = {
         "crumbs": [parts.Crumb("Problems", reverse("problems")), parts.Crumb(f"P-{found.number}")],
@@ -80,7 +81,7 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
         **_waiting(request.user, found),
         "facts": parts.facts(
             ("Cases open", card.totals.cases),
-            ("Owner", found.owner_team.name),
+            ("Owner", card.owner),
             ("Platform", found.connection),
             ("Code", found.code),
             ("Stands in the way", sentences.thing(blocker) if found.blocker_type else ""),

@@ -22,9 +22,8 @@ from q2c import clock
 from q2c.ui import cause, offers, parts, queue_csv
 from q2c.ui.rights import right
 
-SHOWN = ("open", "team", "mine", "snoozed", "awaiting_approval", "replaying", "resolved")
+SHOWN = ("open", "team", "mine", "snoozed", "awaiting_approval", "replaying", "resolved", "all")
 CARDS = 3
-OFFERS = 5
 
 
 @require_safe
@@ -60,7 +59,8 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         "near": _near(wrong, query),
         "filters": _chips(query, tab) if wrong is None else [],
         "cleared": f"?{urlencode({'tab': tab})}",
-        "offers": offers.shown(user, OFFERS) if first else [],
+        "watched": first,
+        "offers": offers.shown(user, offers.ON_QUEUE) if first else [],
         "cards": cause.cards(user, _own_teams(user) if tab == "team" else (), limit=CARDS) if first else [],
         "export": f"?{urlencode({'tab': tab, 'q': query, 'format': 'csv'})}",
         **choices(user),

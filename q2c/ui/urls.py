@@ -68,6 +68,7 @@ _CASES = [
     path("replays/<uuid:batch_id>/anew", replays.anew, name="replay-anew"),
     path("replays/<uuid:batch_id>/cancel", replays.cancel, name="replay-cancel"),
     path("offers", offers.offers, name="offers"),
+    path("offers/ready", offers.ready, name="offers-ready"),
     path("offers/<uuid:offer_id>", offers.card, name="offer"),
     path("offers/<uuid:offer_id>/take", offers.take, name="offer-take"),
     path("offers/<uuid:offer_id>/dismiss", offers.dismiss, name="offer-dismiss"),

@@ -102,6 +102,10 @@ def test_a_refusal_is_seen_where_the_case_goes_to(desk: Desk, carla: Any) -> Non
     for said in ("Refused by Carla Weiss", "Fifteen at most &lt;b&gt;", "Have the deal changed", "Find the order"):
         assert said in page, said
     assert "Decide on it" not in page
+    # Nobody has anything to decide, and the card of the cause says whose it is now.
+    for address in ("/queue", "/problems", f"/problems/{desk.case.problem_id}"):
+        card = read(signed_in(carla), address)
+        assert "Decide on it" not in card and "Sales ops" in card, address
     decided = read(signed_in(carla), "/approvals?view=decided")
     assert "Refused" in decided and "Received" in decided and "Fifteen at most" in decided
     assert "Fifteen at most" in read(signed_in(sofia), f"/orders/{desk.order.id}")

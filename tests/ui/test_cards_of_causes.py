@@ -1,0 +1,54 @@
+"""Cards of causes tell the truth about who has their cases, what is late, and where they are found."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from exceptions import casework, problems
+from exceptions.models import Case, Offer
+from q2c import clock, keys
+from tests.engine.makers import NOW, case, issue, order, person, run_all
+from tests.ui.people import of_role, page
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stuck(company: Any) -> Case:
+    """A journal that meets a cost centre which is switched off."""
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    issue("INV-1", order())
+    run_all()
+    return case("INV-1")
+
+
+def test_what_is_snoozed_is_late_for_nobody(stuck: Case) -> None:
+    ann, problem_id = person("ann"), stuck.problem_id
+    assert problem_id is not None
+    assert problems.totals([problem_id])[problem_id].oldest_due_at == stuck.due_at
+    casework.snooze(ann, [stuck.id], NOW + dt.timedelta(days=9), "the owner is away")
+    assert problems.totals([problem_id])[problem_id].oldest_due_at is None
+
+
+def test_what_blocks_the_close_is_found_behind_its_link_when_it_is_snoozed(stuck: Case, client: Any) -> None:
+    casework.snooze(person("ann"), [stuck.id], NOW + dt.timedelta(days=9), "the owner is away")
+    client.force_login(of_role("carla", "Controller"))
+    tower = page(client, "/")
+    link = next(part.split('"')[0] for part in tower.split('href="') if part.startswith("/queue?tab=all"))
+    assert "INV-1" in page(client, link.replace("&amp;", "&"))
+
+
+def test_an_offer_comes_by_itself_to_a_queue_that_is_open(stuck: Case, client: Any) -> None:
+    client.force_login(of_role("carla", "Controller"))
+    assert f'hx-get="{reverse("offers-ready")}"' in page(client, "/queue")
+    assert "offer-" not in page(client, reverse("offers-ready"))
+    made = Offer.objects.create(
+        title="CC-410 is active again", blocker_condition="inactive", blocker_type="cost_center", blocker_key="CC-410",
+        blocker_connection="erp-de", cases=1, created_at=clock.now(), counted_at=clock.now(), raised_by="watch",
+        correlation_id=keys.new_id(),
+    )  # fmt: skip
+    assert f"offer-{made.pk}" in page(client, reverse("offers-ready"))
