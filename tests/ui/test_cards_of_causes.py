@@ -30,12 +30,12 @@ def test_what_is_snoozed_is_late_for_nobody(stuck: Case) -> None:
     ann, problem_id = person("ann"), stuck.problem_id
     assert problem_id is not None
     assert problems.totals([problem_id])[problem_id].oldest_due_at == stuck.due_at
-    casework.snooze(ann, [stuck.id], NOW + dt.timedelta(days=9), "the owner is away")
+    casework.snooze(ann, [stuck.id], until=NOW + dt.timedelta(days=9), why="the owner is away")
     assert problems.totals([problem_id])[problem_id].oldest_due_at is None
 
 
 def test_what_blocks_the_close_is_found_behind_its_link_when_it_is_snoozed(stuck: Case, client: Any) -> None:
-    casework.snooze(person("ann"), [stuck.id], NOW + dt.timedelta(days=9), "the owner is away")
+    casework.snooze(person("ann"), [stuck.id], until=NOW + dt.timedelta(days=9), why="the owner is away")
     client.force_login(of_role("carla", "Controller"))
     tower = page(client, "/")
     link = next(part.split('"')[0] for part in tower.split('href="') if part.startswith("/queue?tab=all"))

@@ -316,7 +316,7 @@ def test_where_a_filter_finds_nothing_the_other_tabs_say_what_it_finds_there(mia
     case, _ = opened(business_key="INV-SLEEPS"), many(2)
     casework.snooze(mia, [case.id], until=NOW + dt.timedelta(days=1))
     assert counts(mia, "/queue?tab=open&q=INV-SLEEPS") == {
-        "open": 0, "team": 0, "mine": 0, "snoozed": 1, "awaiting_approval": 0, "replaying": 0, "resolved": 0,
+        "open": 0, "team": 0, "mine": 0, "snoozed": 1, "awaiting_approval": 0, "replaying": 0, "resolved": 0, "all": 1,
     }  # fmt: skip
     # What is not understood filters nothing.
     assert counts(mia, "/queue?tab=open&q=reason:nonsense") == counts(mia, "/queue")
