@@ -241,7 +241,8 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         entries = links.to("admin:ledger_journalentry_changelist", **asked)
     return {
         "period": one.period, "state": _spoken(one.period), "cases": one.cases, "sums": by_currency(one.case_sums),
-        "reasons": one.reasons, "queue": links.to("queue", tab="all", q=one.query), "not_posted": one.not_posted,
+        "reasons": one.reasons, "queue": links.to("queue", tab="all", q=one.query),
+        "not_posted": one.not_posted, "under_way": one.under_way,
         "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,
     }  # fmt: skip
 

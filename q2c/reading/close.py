@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ from django.db.models import Count, Sum
 
 from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
+from q2c.models import Step
 
+# Steps by which something comes into a period.
+_BOOKING = ("record_invoice", "reverse_journal")
+_UNDER_WAY = ("waiting", "running", "accepted", "unknown")
 # Of a journal entry: not in the ERP yet, and meant to get there.
 NOT_POSTED = ("drafted", "ready", "posting", "blocked")
 
@@ -78,9 +82,9 @@ def _period_states(entities: set[str], periods: set[str]) -> dict[tuple[str, str
 class Standing:
     """What is not done in one fiscal period. Sums as (minor units, currency), amounts only where there is a currency.
 
-    Cases know their entity and month, not the subledger: the periods of one month share them. `cases` is None where
-    the user may not see cases; `query` is what the queue is asked to show exactly these. `journals` are the period's
-    own, by state.
+    Cases know their entity and month, not the subledger: the periods of one month share them, and what is `under_way`
+    into them. `cases` is None where the user may not see cases; `query` is what the queue is asked to show exactly
+    these. `journals` are the period's own, by state.
     """
 
     period: FiscalPeriod
@@ -88,6 +92,7 @@ class Standing:
     case_sums: list[tuple[int, str]]
     reasons: list[tuple[str, int]]
     query: str
+    under_way: int
     journals: list[tuple[str, int]]
     journal_sums: list[tuple[int, str]]
 
@@ -97,11 +102,11 @@ class Standing:
 
     @property
     def anything(self) -> bool:
-        return bool(self.cases or self.journals)
+        return bool(self.cases or self.journals or self.under_way)
 
 
 def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
-    """What a close of these periods would leave behind, in their order. Two statements, and one per entity and month.
+    """What a close of these periods would leave behind, in their order. Three statements, and one per entity and month.
 
     `chosen` have their entity loaded.
     """
@@ -110,10 +115,25 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     may = user.has_perm("exceptions.view_case")
     rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
     summed = list(rows.values("period_id", "state", "currency").annotate(n=Count("id"), minor=Sum("total_minor")))
-    return [_left(period, cases[period.entity.code, period.name] if may else None, summed) for period in chosen]
+    coming = _coming(months)
+    return [_left(period, cases[period.entity.code, period.name] if may else None, summed, coming) for period in chosen]
 
 
-def _left(period: FiscalPeriod, cases: list[dict[str, Any]] | None, summed: list[dict[str, Any]]) -> Standing:
+def _coming(months: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """What is on its way to be booked, by entity and month: not failed, so no case tells of it."""
+    entities, names = {entity for entity, _ in months}, {name for _, name in months}
+    steps = Step.objects.filter(stage__in=_BOOKING, state__in=_UNDER_WAY, entity__in=entities, period__in=names)
+    return Counter(
+        {(entity, name): n for entity, name, n in steps.values_list("entity", "period").annotate(n=Count("id"))}
+    )
+
+
+def _left(
+    period: FiscalPeriod,
+    cases: list[dict[str, Any]] | None,
+    summed: list[dict[str, Any]],
+    coming: Counter[tuple[str, str]],
+) -> Standing:
     reasons: Counter[str] = Counter()
     for row in cases or ():
         reasons[row["reason"]] += row["cases"]
@@ -133,6 +153,7 @@ def _left(period: FiscalPeriod, cases: list[dict[str, Any]] | None, summed: list
         case_sums=[(minor, currency) for currency, minor in sorted(case_sums.items())],
         reasons=reasons.most_common(),
         query=f"entity:{period.entity.code} period:{period.name}",
+        under_way=coming[period.entity.code, period.name],
         journals=[(state, states[state]) for state in NOT_POSTED if states[state]],
         journal_sums=[(minor, currency) for currency, minor in sorted(journal_sums.items())],
     )

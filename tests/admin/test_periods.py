@@ -59,7 +59,14 @@ def test_whoever_closes_sees_the_cases_their_money_and_the_journals_not_posted(b
     page = asked(client, verb, october)
     assert "US01:receivables:2026-10: open" in page and "Not all is done in these periods" in page
     assert "1 open case" in text(page) and "1 not posted" in text(page)
-    assert "1 open case USD 1,190 .00 Dimension inactive 1 1 not posted USD 1,190 .00 1 blocked" in text(page)
+    assert "1 open case USD 1,190 .00 Dimension inactive 1 None 1 not posted USD 1,190 .00 1 blocked" in text(page)
+
+
+def test_what_is_still_to_be_booked_into_it_is_told_too(browser, company):
+    """It has no case: nothing is wrong with it, it has only not had its turn."""
+    makers.issue("INV-7", makers.order("ORD-7", entity="US01"))
+    page = asked(browser("Controller"), "close", period("US01"))
+    assert "None 1 under way None" in text(page) and "Not all is done in these periods" in page
 
 
 def test_each_count_leads_to_exactly_its_records(browser, unfinished):
@@ -68,7 +75,7 @@ def test_each_count_leads_to_exactly_its_records(browser, unfinished):
     client = browser()
     page = asked(client, "close", period("US01"))
     queue = re.search(r'href="([^"]*)">1 open case<', page)[1]
-    assert queue == f"{reverse('queue')}?q=entity%3AUS01+period%3A2026-10"
+    assert queue == f"{reverse('queue')}?tab=all&q=entity%3AUS01+period%3A2026-10"
     shown = client.get(queue).content.decode()
     assert Case.objects.get(business_key="INV-8").entity == "US01" and "INV-8" in shown and "INV-7" not in shown
     journals = client.get(re.search(r'href="([^"]*)">1 not posted<', page)[1])
@@ -112,7 +119,7 @@ def test_of_a_period_that_is_none_the_list_says_so(browser, unfinished):
 
 def test_a_period_in_which_all_is_done_says_so(browser, unfinished):
     page = asked(browser("Controller"), "close", period("DE01"), period("US01", "general"))
-    assert text(page).count("None") == 3  # Cases are counted by entity and month: those of US01 stand here too.
+    assert text(page).count("None") == 5  # Cases are counted by entity and month: those of US01 stand here too.
     assert "Not all is done" in page
     assert "Not all is done" not in asked(browser(), "close", period("DE01"))
 
