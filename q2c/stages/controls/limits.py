@@ -11,11 +11,16 @@ from msgspec.structs import replace
 
 from ledger.models import LegalEntity
 from q2c.connectors.outcomes import Blocker
-from q2c.contracts.documents import OrderDocument, OrderLine
+from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine
+from q2c.money import Money, exponent
 from q2c.reasons import Reason
 from q2c.stages.controls.price import list_minor
+from q2c.stages.controls.schedule import MONTHS
 from q2c.stages.controls.world import World, in_force, price_period
 from q2c.stages.verb import Finding, Measure
+
+# Usage worth so many times what is paid may be included.
+INCLUDED_TIMES = 3
 
 
 def list_price_known(order: OrderDocument, world: World) -> Iterator[Finding]:
@@ -75,6 +80,7 @@ def discount(order: OrderDocument, world: World) -> Iterator[Finding]:
         at = _list_price(order, line, group.currency, world)
         if line.kind == "usage":
             given = list(_on_tiers(i, line, at, group.currency))
+            yield from _included(order, i, line, at, group)
         else:
             given = list(_on_line(order, i, line, at, group.currency))
         yield from (
@@ -126,6 +132,37 @@ def _on_tiers(i: int, line: OrderLine, at: Decimal | None, currency: str) -> Ite
             pointer=f"/lines/{i}/usage/tiers/{j}/unit_price",
             note=f"One unit is sold for {currency} {tier.unit_price}; its list price is {at.normalize():f}.",
         )
+
+
+def _included(
+    order: OrderDocument, i: int, line: OrderLine, at: Decimal | None, group: InvoiceGroup
+) -> Iterator[Finding]:
+    """What comes with it for nothing, at its list price or else its highest, beside all that the group pays."""
+    if line.usage is None:
+        return
+    each = at or max((Decimal(tier.unit_price) for tier in line.usage.tiers), default=Decimal(0))
+    months = MONTHS.get(line.billing.frequency) or order.term_months
+    total = Decimal(line.usage.included_quantity) * each * Decimal(order.term_months) / months
+    paid = sum(one.amount_minor for one in order.lines if one.group == line.group)
+    worth, limit = int(total * 10 ** exponent(group.currency)), paid * INCLUDED_TIMES
+    if worth <= limit or not each:
+        return
+    shown, most = Money(worth, group.currency), Money(limit, group.currency)
+    yield Finding(
+        reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
+        pointer=f"/lines/{i}/usage/included_quantity",
+        seen=line.usage.included_quantity,
+        text=f"Line {line.line} includes usage worth {shown}; {most} need no approval",
+        remedy="A second person approves what is included",
+        measure=Measure(
+            of=f"Line {line.line}, {line.product}, included",
+            value=f"{shown.decimal():f}",
+            limit=f"{most.decimal():f}",
+            unit=group.currency,
+            amounts=(("Included over the term", worth, group.currency), ("The group pays", paid, group.currency)),
+            note=f"{INCLUDED_TIMES} times what the group pays need no approval.",
+        ),
+    )
 
 
 def _over(given: _Given, entity: LegalEntity, world: World) -> Finding:

@@ -14,7 +14,7 @@ from q2c.stages.verb import Finding
 
 # A deal is not closed years before it starts, nor long after.
 _LEAD_DAYS_MAX = 366
-_MONTHS = {"monthly": 1, "quarterly": 3, "annual": 12}
+MONTHS = {"monthly": 1, "quarterly": 3, "annual": 12}
 
 
 def term(order: OrderDocument, world: World) -> Iterator[Finding]:
@@ -132,7 +132,7 @@ def billing(order: OrderDocument, world: World) -> Iterator[Finding]:
         elif line.kind == "usage" and line.billing.timing != "in_arrears":
             problem = "is usage but billed in advance"
         elif not once and line.billing.alignment == "term_start":
-            months = _MONTHS[line.billing.frequency]
+            months = MONTHS[line.billing.frequency]
             edges = [line.phases[0].starts_on, *(phase.ends_on for phase in line.phases)] if line.phases else []
             counts = [whole_months(order.starts_on, edge) for edge in edges or [term_end(order)]]
             if any(count is None or count % months for count in counts):
