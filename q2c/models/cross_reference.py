@@ -28,6 +28,8 @@ class CrossReference(models.Model):
         ]
         indexes = [
             models.Index(fields=["reference"], name="their_reference"),
+            # Of one record, on whatever platform.
+            models.Index(fields=["our_key"], name="our_reference"),
             # By the number that a customer has on a platform; journals keep theirs themselves.
             models.Index(fields=["document"], condition=Q(kind="customer") & ~Q(document=""), name="their_customer"),
         ]

@@ -99,8 +99,8 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None, totals
     if record.reason in {reason.value for reason in APPROVALS}:
         # Refused, it is the deal that has to change; what became of an invoice is billing's.
         if isinstance(record, Case) and record.state != "awaiting_approval":
-            about_order = record.stage in ("accept_order", "cancel_order")
-            return _page("Find the order", "orders", record.business_key) if about_order else None
+            is_invoice = record.reason == Reason.INVOICE_APPROVAL_REQUIRED
+            return None if is_invoice else _page("Find the order", "orders", record.business_key)
         if totals is not None and not totals.by_state.get("awaiting_approval"):
             # All were refused: each case says what becomes of it, and who owns it now.
             return None
