@@ -40,8 +40,15 @@ class Invoice(StateRecord):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["entity", "number"], name="one_invoice_per_entity_number"),
-            models.UniqueConstraint(fields=["source", "billing_reference"], name="one_invoice_per_billing_reference"),
+            # One that was voided makes room for the true one.
+            models.UniqueConstraint(
+                fields=["entity", "number"], condition=~Q(state="voided"), name="one_invoice_per_entity_number"
+            ),
+            models.UniqueConstraint(
+                fields=["source", "billing_reference"],
+                condition=~Q(state="voided"),
+                name="one_invoice_per_billing_reference",
+            ),
         ]
         indexes = [
             models.Index(fields=["total_minor", "id"], name="invoice_amount"),

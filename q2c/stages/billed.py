@@ -31,7 +31,7 @@ _SO_FAR = """
 SELECT i.order_id, i."group", l.product, l.kind = 'usage', sum(l.net_minor)::bigint, count(*), max(l.net_minor)
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = ANY(%s::uuid[]) AND i.state <> 'voided'
-  AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
+  AND NOT ledger_taken_back(i.event_id)
 GROUP BY 1, 2, 3, 4
 """
 
@@ -42,7 +42,7 @@ SELECT i.order_id, i."group", l.product, l.kind, l.charge, l.service_starts_on, 
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = ANY(%s::uuid[]) AND l.kind <> 'one_time' AND l.net_minor <> 0 AND i.state <> 'voided'
   AND l.service_starts_on < l.service_ends_on
-  AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
+  AND NOT ledger_taken_back(i.event_id)
 ORDER BY i.number
 """
 

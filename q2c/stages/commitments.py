@@ -27,7 +27,7 @@ FROM (
         WHERE i.order_id = o.id AND i."group" = g.key AND l.kind <> 'usage'
           -- Until the ledger holds it, nobody else counts it as owed.
           AND i.state NOT IN ('issued', 'recorded', 'voided')
-          AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
+          AND NOT ledger_taken_back(i.event_id)
     ), 0)) AS minor
     FROM q2c_ordergroup g JOIN q2c_order o ON o.id = g.order_id
     WHERE g.bill_to = ANY(%s::text[]) AND o.state IN ('accepted', 'provisioning', 'active')

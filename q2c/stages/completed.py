@@ -22,7 +22,7 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(l.net_minor), 0) AS minor, count(*) AS lines
     FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
     WHERE i.order_id = o.id AND l.kind <> 'usage' AND i.state <> 'voided'
-      AND NOT EXISTS (SELECT FROM ledger_journalentry e WHERE e.event_id = i.event_id AND e.state = 'reversed')
+      AND NOT ledger_taken_back(i.event_id)
 ) billed
 WHERE o.state = 'active' AND (o.starts_on + make_interval(months => o.term_months))::date <= %s::date
   - CASE WHEN EXISTS (SELECT FROM q2c_orderline u WHERE u.order_id = o.id AND u.kind = 'usage') THEN %s::int ELSE 0 END

@@ -136,13 +136,14 @@ def _one_of_each(works: Sequence[Work]) -> list[Work]:
 
 def _recorded_already(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:
     numbers = {work.fact.payload.invoice_number for work in works}
-    found = Invoice.objects.filter(number__in=numbers).select_related("order")
+    found = Invoice.objects.filter(number__in=numbers).exclude(state="voided").select_related("order")
     return {(invoice.entity, invoice.number): invoice for invoice in found}
 
 
 def _recorded_otherwise(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:
     """What stands under the reference of these, and another number."""
-    found = Invoice.objects.filter(billing_reference__in={work.fact.payload.billing_reference for work in works})
+    references = {work.fact.payload.billing_reference for work in works}
+    found = Invoice.objects.filter(billing_reference__in=references).exclude(state="voided")
     numbers = {_reference(work): _identity(work) for work in works}
     there = {(invoice.source, invoice.billing_reference): invoice for invoice in found}
     return {key: one for key, one in there.items() if numbers.get(key) != (one.entity, one.number)}

@@ -48,7 +48,11 @@ def test_usage_is_not_counted_against_what_was_sold(client, invoice):
     client.force_login(boss())
     said = "1 invoice bills EUR 53,000.00 of the EUR 149,000.00 sold in this group, all before tax"
     assert said in read(client, f"/invoices/{invoice.id}")
-    usage = InvoiceLine(line=1, product="API-CALLS", kind="usage", charge="Calls", quantity="6", net_minor=3_000)
+    starts_on = invoice.order.starts_on
+    usage = InvoiceLine(
+        line=1, product="API-CALLS", kind="usage", charge="Calls", quantity="6000000", net_minor=3_000,
+        service_starts_on=starts_on, service_ends_on=starts_on + dt.timedelta(days=28),
+    )  # fmt: skip
     make.bill(invoice.order, "INV-2", lines=(usage,))
     make.run("record_invoice")
     for number in ("INV-1", "INV-2"):

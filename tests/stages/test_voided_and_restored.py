@@ -1,0 +1,60 @@
+"""What was voided makes room for the true invoice; what was reversed and restored counts as billed again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exceptions.models import Approval, Case
+from ledger.models import JournalEntry
+from q2c.engine import desk, requests, run
+from q2c.models import Invoice
+from tests.engine.makers import case, order, person, run_all
+from tests.stages.test_invoices_and_journals import SOUND, TODAY, record
+from tests.stages.test_reversals import controller
+from tests.stages.test_term_of_invoices import serves
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_true_invoice_comes_under_the_number_of_the_one_that_was_voided(company: Any) -> None:
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    order()
+    record(SOUND)
+    run_all()
+    ann, bea = person("ann"), person("bea")
+    (asked,) = _closing(ann, case("INV-1"))
+    desk.approve(bea, [asked], "agreed")
+    assert Invoice.objects.get().state == "voided"
+    company["erp-de"].inactive.clear()
+    record(SOUND)
+    run_all()
+    assert sorted(Invoice.objects.values_list("state", flat=True)) == ["posted", "voided"]
+    assert company["erp-de"].writes == 1
+
+
+def _closing(ann: Any, stuck: Case) -> list[Any]:
+    desk.close_without_fix(ann, [stuck.id], "a test of ours", "test_data")
+    return list(Approval.objects.filter(state="requested").values_list("id", flat=True))
+
+
+def test_a_reversal_that_is_reversed_leaves_the_days_billed(company: Any) -> None:
+    order()
+    record(serves("INV-1", "2026-10-01", "2026-11-01"))
+    run_all()
+    for turn in (1, 2):
+        standing = JournalEntry.objects.filter(state="posted").get()
+        _reverse(standing, turn)
+    record(serves("INV-2", "2026-10-01", "2026-11-01"))
+    assert case("INV-2").reason == "invoice_duplicate"
+
+
+def _reverse(entry: JournalEntry, turn: int) -> None:
+    requests.reverse_journal(controller("carla"), entry, TODAY, "again", f"00000000-0000-7000-8000-00000000000{turn}")
+    run.drain("reverse_journal")
+    asked = list(Approval.objects.filter(state="requested").values_list("id", flat=True))
+    desk.approve(controller("cleo"), asked, "seen")
+    run_all()
+    run.drain("reverse_journal")
+    run_all()
