@@ -165,6 +165,12 @@ def tie(works: Sequence[Work]) -> None:
             billed.add(invoice, order)
 
 
+def again(invoice: InvoiceDocument, order: Order) -> list[Finding]:
+    """What has come to be in the way of an invoice that was taken back, and is to count once more."""
+    billed = _Billed([order])
+    return [*billed.beyond(invoice, order), *billed.twice(invoice, order)]
+
+
 class _Billed:
     """What was billed of some orders, with what joins it in this batch."""
 

@@ -178,8 +178,17 @@ def _part(fact: Fact, customer: str) -> Part:
 
 
 def _again(work: Work, double: Invoice) -> None:
-    """The same invoice once more: done if it is equal, a finding if it is not."""
+    """The same invoice once more: done if it is equal and stands in the books, a finding if it is not."""
     invoice = work.fact.payload
+    if bulk.execute("SELECT ledger_taken_back(%s::uuid)", [double.event_id])[0][0]:
+        work.reject(
+            Reason.INVOICE_DUPLICATE,
+            f"Invoice {invoice.invoice_number} is recorded, and its journal was reversed: the books hold none of it",
+            pointer="/invoice_number",
+            seen=invoice.invoice_number,
+            remedy="Close this if it is to stay reversed; to have it booked again, reverse the reversal",
+        )
+        return
     said, recorded = _said(invoice), _recorded(double)
     # Each system has a reference of its own.
     ours = work.fact.source != double.source

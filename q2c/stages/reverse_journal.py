@@ -12,15 +12,19 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from exceptions import approvals
 from ledger import journal
 from ledger.models import JournalEntry
+from q2c import bulk
 from q2c.connectors.outcomes import Posted
+from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import JournalFact, JournalReversalRequested
-from q2c.models import Step
+from q2c.models import Invoice, Order, Step
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import asking, booking
+from q2c.stages import asking, billed, booking
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 
@@ -48,6 +52,8 @@ class ReverseJournal(Verb):
             if _mirror_of(entry) is not None:
                 continue
             work.findings = [finding_of(one) for one in journal.reversible(entry.id, asked.effective_on)]
+            if not work.findings:
+                work.findings = _in_the_way(entry)
             if not work.findings and work.step.id not in signed:
                 work.findings = [_to_sign(entry, asked, people[work.fact.id].name or work.fact.source)]
 
@@ -110,6 +116,20 @@ def _to_sign(entry: JournalEntry, asked: JournalReversalRequested, who: str) -> 
         seen=entry.number,
         remedy="A second person approves or refuses it",
     )
+
+
+def _in_the_way(entry: JournalEntry) -> list[Finding]:
+    """A reversal that is reversed bills its invoice again, which must not be where it was billed anew since then."""
+    root = entry
+    while root.reverses is not None:
+        root = root.reverses
+    invoice = Invoice.objects.filter(event=root.event_id).select_related("event").first()
+    if root is entry or invoice is None:
+        return []
+    if not bulk.execute("SELECT ledger_taken_back(%s::uuid)", [root.event_id])[0][0]:
+        return []
+    order = Order.objects.prefetch_related("lines").get(id=invoice.order_id)
+    return billed.again(msgspec.json.decode(invoice.event.payload, type=InvoiceDocument), order)
 
 
 def _mirror_of(entry: JournalEntry) -> JournalEntry | None:

@@ -50,6 +50,31 @@ def test_a_reversal_that_is_reversed_leaves_the_days_billed(company: Any) -> Non
     assert case("INV-2").reason == "invoice_duplicate"
 
 
+def test_a_reversal_is_not_reversed_once_its_days_are_billed_anew(company: Any) -> None:
+    order()
+    record(serves("INV-1", "2026-10-01", "2026-11-01"))
+    run_all()
+    _reverse(JournalEntry.objects.get(state="posted"), 1)
+    mirror = JournalEntry.objects.get(state="posted")
+    record(serves("INV-2", "2026-10-01", "2026-11-01"))
+    run_all()
+    requests.reverse_journal(controller("carla"), mirror, TODAY, "again", "00000000-0000-7000-8000-000000000009")
+    run.drain("reverse_journal")
+    stuck = Case.objects.get(stage="reverse_journal", state="open")
+    assert stuck.reason == "invoice_duplicate" and "by INV-2 already" in stuck.text
+    assert not Approval.objects.filter(state="requested").exists()
+
+
+def test_the_same_invoice_after_its_reversal_is_a_case_and_not_silently_done(company: Any) -> None:
+    order()
+    record(SOUND)
+    run_all()
+    _reverse(JournalEntry.objects.get(state="posted"), 1)
+    record(SOUND)
+    stuck = Case.objects.get(stage="record_invoice", state="open")
+    assert stuck.reason == "invoice_duplicate" and "its journal was reversed" in stuck.text
+
+
 def _reverse(entry: JournalEntry, turn: int) -> None:
     requests.reverse_journal(controller("carla"), entry, TODAY, "again", f"00000000-0000-7000-8000-00000000000{turn}")
     run.drain("reverse_journal")
