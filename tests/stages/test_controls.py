@@ -243,6 +243,11 @@ ROWS = (
     # Usage
     Row("as good as all of it included", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/2/usage/included_quantity", "999999999999",
         {"/lines/2/usage/included_quantity": "999999999999"}, text="Line 3 includes usage worth USD 47,999,999,999.95; USD 457,500.00 need no approval"),
+    Row("usage that costs nothing, as a tier", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/2/usage/included_quantity",
+        "999999999999", {"/lines/2/usage/included_quantity": "0",
+        "/lines/2/usage/tiers": [{"up_to": "999999999999", "unit_price": "0"}, {"unit_price": "0.002"}]}),
+    Row("usage that costs nothing for ever", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/2/usage/tiers", "0",
+        {"/lines/2/usage/included_quantity": "0", "/lines/2/usage/tiers": [{"unit_price": "0"}]}),
     Row("usage without terms", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage", None, {"/lines/2/usage": None}),
     Row("usage without meter", R.USAGE_TERMS_INCOMPLETE, "/lines/2/usage/meter", "", {"/lines/2/usage/meter": ""},
         text="Line 3 (API-CALLS) names no meter"),

@@ -140,9 +140,22 @@ def _included(
     """What comes with it for nothing, at its list price or else its highest, beside all that the group pays."""
     if line.usage is None:
         return
+    free = [tier for tier in line.usage.tiers if not Decimal(tier.unit_price) and not Decimal(tier.flat_fee)]
+    if at is None and any(tier.up_to is None for tier in free):
+        yield Finding(
+            reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
+            pointer=f"/lines/{i}/usage/tiers",
+            seen="0",
+            text=f"Line {line.line} gives usage away without end: its last tier costs nothing",
+            remedy="A second person approves it",
+        )
     each = at or max((Decimal(tier.unit_price) for tier in line.usage.tiers), default=Decimal(0))
+    # A tier at nothing is included under another name.
+    included = Decimal(line.usage.included_quantity) + max(
+        (Decimal(t.up_to) for t in free if t.up_to), default=Decimal(0)
+    )
     months = MONTHS.get(line.billing.frequency) or order.term_months
-    total = Decimal(line.usage.included_quantity) * each * Decimal(order.term_months) / months
+    total = included * each * Decimal(order.term_months) / months
     paid = sum(one.amount_minor for one in order.lines if one.group == line.group)
     worth, limit = int(total * 10 ** exponent(group.currency)), paid * INCLUDED_TIMES
     if worth <= limit or not each:
@@ -151,7 +164,7 @@ def _included(
     yield Finding(
         reason=Reason.DISCOUNT_APPROVAL_REQUIRED,
         pointer=f"/lines/{i}/usage/included_quantity",
-        seen=line.usage.included_quantity,
+        seen=f"{included.normalize():f}",
         text=f"Line {line.line} includes usage worth {shown}; {most} need no approval",
         remedy="A second person approves what is included",
         measure=Measure(
