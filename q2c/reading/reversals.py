@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.models import JournalEntry
+from q2c import bulk
 from q2c.models import Invoice
+
+_TAKEN_BACK = "SELECT ledger_taken_back(%s::uuid)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,23 @@ def of_entries(user: Any, entries: Iterable[JournalEntry]) -> dict[uuid.UUID, Re
 
 
 def of_invoices(user: Any, invoices: Sequence[Invoice]) -> dict[uuid.UUID, Reversal]:
-    """The invoices whose journal is, or is being, reversed: by invoice id; two statements."""
+    """The invoices whose journal is, or is being, reversed, by invoice id.
+
+    Two statements, and one for each reversal that was reversed itself.
+    """
     seen = JournalEntry.objects.visible_to(user).select_related("entity")
     booked = seen.filter(
         business_document__in={f"invoice:{invoice.number}" for invoice in invoices}, reverses__isnull=True
     ).exclude(state="superseded")
     by_document = {(one.entity.code, one.business_document): one for one in booked.order_by("id")}
     mirrors = _mirrors(seen, [one.id for one in by_document.values()])
+    # A mirror that was reversed itself took nothing back in the end, unless that was reversed again, and so on.
+    turned = [one.event_id for one in by_document.values() if one.id in mirrors and mirrors[one.id].state == "reversed"]
+    restored = {event_id for event_id in turned if not bulk.execute(_TAKEN_BACK, [event_id])[0][0]}
     found = {}
     for invoice in invoices:
         entry = by_document.get((invoice.entity, f"invoice:{invoice.number}"))
-        # A mirror that was reversed itself took nothing back in the end.
-        if entry is not None and entry.id in mirrors and mirrors[entry.id].state != "reversed":
+        if entry is not None and entry.id in mirrors and entry.event_id not in restored:
             found[invoice.id] = Reversal(entry, mirrors[entry.id])
     return found
 

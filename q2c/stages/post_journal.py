@@ -90,14 +90,17 @@ class PostJournal(Verb):
 
     def abandoned(self, works: Sequence[Work]) -> None:
         """What was given up and is in no ledger makes room: a mirror entry for another one of the same journal, an
-        invoice that was a duplicate or a test for the true one. Any other stays, since people may book it by hand."""
+        invoice that was a duplicate or a test for the true one. Any other stays, since people may book it by hand; so
+        does an invoice that another system told of, too, and was answered that it is here."""
         unsent = [work for work in works if work.step.sent_at is None]
         current = living(work.fact.payload.journal_id for work in unsent)
         mistaken = cases.steps_closed_as([work.step.id for work in unsent], _MISTAKES)
+        told_twice = _told_twice(current.values())
         given_up = {
             entry.id: entry
             for work in unsent
-            if (entry := current[work.fact.payload.journal_id]).reverses_id or work.step.id in mistaken
+            if (entry := current[work.fact.payload.journal_id]).reverses_id
+            or (work.step.id in mistaken and entry.event_id not in told_twice)
         }
         gone = set(journal.supersede(list(given_up)))
         sales = [e.event_id for e in given_up.values() if e.id in gone and e.event_type == "InvoiceIssued"]
@@ -116,6 +119,19 @@ class PostJournal(Verb):
     def preview(self, work: Work) -> dict[str, Any]:
         entry = work.notes.get("entry")
         return {"entry": journal.read([entry.id])[0]} if entry else {}
+
+
+def _told_twice(entries: Iterable[JournalEntry]) -> set[uuid.UUID]:
+    """The events of invoices that were told by another system, too, whose word was taken as done."""
+    there = Invoice.objects.filter(event__in=[entry.event_id for entry in entries])
+    found = {(str(one.id), one.number): one for one in there}
+    done = Step.objects.filter(stage="record_invoice", state="done", business_key__in={number for _, number in found})
+    rows = done.values_list("reference", "business_key", "event", "event__source")
+    return {
+        invoice.event_id
+        for reference, number, event_id, source in rows
+        if (invoice := found.get((reference, number))) and event_id != invoice.event_id and source != invoice.source
+    }
 
 
 def _earlier(entries: Sequence[JournalEntry]) -> dict[uuid.UUID, list[JournalDocument]]:

@@ -235,7 +235,7 @@ ROWS = (
     Row("discount forgotten", R.PRICE_MISMATCH, "/lines/0/amount_minor", 14_000_000, {"/lines/0/discount_minor": 0}),
     Row("price finer than the currency", R.PRICE_MISMATCH, "/lines/1/amount_minor", 1_250_000,
         {"/lines/1/unit_price": "12500.001"},
-        text="Line 2 (IMPLEMENTATION): its amount is USD 12,500.00, its prices make USD 12,500.001000, "
+        text="Line 2 (IMPLEMENTATION): its amount is USD 12,500.00, its prices make USD 12,500.001, "
         "which is no whole minor unit"),
     Row("phases of no whole months", R.PRICE_MISMATCH, _PHASES, "2026-02-01 – 2027-01-20, 2027-01-20 – 2028-02-01",
         _second(starts_on="2027-01-20") | {f"{_PHASES}/0/ends_on": "2027-01-20", "/lines/0/billing/alignment":
@@ -243,6 +243,9 @@ ROWS = (
     # Usage
     Row("as good as all of it included", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/2/usage/included_quantity", "999999999999",
         {"/lines/2/usage/included_quantity": "999999999999"}, text="Line 3 includes usage worth USD 47,999,999,999.95; USD 457,500.00 need no approval"),
+    Row("a time that costs nothing", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/0/discount_minor", "62.78 %",
+        {**_second(unit_price="0"), "/lines/0/amount_minor": 5_360_000},
+        text="Line 1 gives 62.78 % away by a time that costs nothing; 20 % need no approval"),
     Row("usage that costs nothing, as a tier", R.DISCOUNT_APPROVAL_REQUIRED, "/lines/2/usage/included_quantity",
         "999999999999", {"/lines/2/usage/included_quantity": "0",
         "/lines/2/usage/tiers": [{"up_to": "999999999999", "unit_price": "0"}, {"unit_price": "0.002"}]}),

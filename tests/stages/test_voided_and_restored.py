@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
 from q2c.engine import desk, requests, run
 from q2c.models import Invoice
+from q2c.reading import reversals
 from tests.engine.makers import case, order, person, run_all
-from tests.stages.test_invoices_and_journals import SOUND, TODAY, record
+from tests.stages.test_invoices_and_journals import SOUND, TODAY, arrives, record
 from tests.stages.test_reversals import controller
 from tests.stages.test_term_of_invoices import serves
 
@@ -32,6 +34,29 @@ def test_the_true_invoice_comes_under_the_number_of_the_one_that_was_voided(comp
     run_all()
     assert sorted(Invoice.objects.values_list("state", flat=True)) == ["posted", "voided"]
     assert company["erp-de"].writes == 1
+
+
+def test_what_another_system_told_of_too_is_not_given_up_unseen(company: Any) -> None:
+    """Zuora's copy was answered that the invoice is here: voided, nothing of it would be booked, and nobody would know."""
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    order()
+    arrives("InvoiceIssued", SOUND, source="webshop")
+    run_all()
+    record(SOUND)
+    (asked,) = _closing(person("ann"), case("INV-1"))
+    desk.approve(person("bea"), [asked], "agreed")
+    assert (Invoice.objects.get().state, JournalEntry.objects.get().state) == ("recorded", "blocked")
+
+
+def test_an_invoice_whose_reversal_was_reversed_and_reversed_again_is_out_of_the_books(company: Any) -> None:
+    order()
+    record(SOUND)
+    run_all()
+    shown, reader = [], get_user_model().objects.create_superuser("reader")
+    for turn in (1, 2, 3):
+        _reverse(JournalEntry.objects.get(state="posted"), turn)
+        shown.append(bool(reversals.of_invoices(reader, list(Invoice.objects.all()))))
+    assert shown == [True, False, True]
 
 
 def _closing(ann: Any, stuck: Case) -> list[Any]:

@@ -101,9 +101,11 @@ def _on_line(order: OrderDocument, i: int, line: OrderLine, at: Decimal | None, 
     if gross is None:
         return
     off, what = Fraction(line.discount_minor), "gives {} % discount"
-    listed = list_minor(order, _at(line, at), currency) if at is not None else None
+    priced = _at(line, at) if at is not None else _without_free_phases(line)
+    listed = list_minor(order, priced, currency) if priced else None
     if listed and (not gross or (listed - line.amount_minor) * gross > off * listed):
-        gross, off, what = listed, listed - line.amount_minor, "is sold {} % below its list price"
+        gross, off = listed, listed - line.amount_minor
+        what = "is sold {} % below its list price" if at is not None else "gives {} % away by a time that costs nothing"
     # What is free is given away whole, unless the price list says that it is.
     free = gross == 0 and listed is None and not line.amount_minor and bool(Decimal(line.quantity))
     yield _Given(
@@ -202,6 +204,16 @@ def _at(line: OrderLine, price: Decimal) -> OrderLine:
     """The line as the price list has it."""
     at = f"{price:f}"
     return replace(line, unit_price=at, phases=tuple(replace(phase, unit_price=at) for phase in line.phases))
+
+
+def _without_free_phases(line: OrderLine) -> OrderLine | None:
+    """Of a line of which some time costs nothing, as if that had the price of the rest; None where nothing is free."""
+    prices = {Decimal(phase.unit_price): phase.unit_price for phase in line.phases}
+    if Decimal(0) not in prices or len(prices) < 2:
+        return None
+    dearest = prices[max(prices)]
+    phases = tuple(p if Decimal(p.unit_price) else replace(p, unit_price=dearest) for p in line.phases)
+    return replace(line, phases=phases)
 
 
 def _short(percent: Decimal) -> str:

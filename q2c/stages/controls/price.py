@@ -64,7 +64,8 @@ def _shown(minor: Fraction, currency: str) -> str:
     if minor.denominator == 1:
         return str(money.Money(int(minor), currency))
     major = minor / 10 ** money.exponent(currency)
-    return f"{currency} {Decimal(major.numerator) / major.denominator:,.6f}, which is no whole minor unit"
+    said = f"{Decimal(major.numerator) / major.denominator:,.12f}".rstrip("0")
+    return f"{currency} {said}, which is no whole minor unit"
 
 
 def _mismatch(i: int, line: OrderLine, what: str, field: str, seen: Any) -> Finding:
