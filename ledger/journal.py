@@ -4,7 +4,7 @@ from ledger.booking import Result, post_ready
 from ledger.corrections import Difference, Rederived, differences, rederive, reverse, reversible, supersede
 from ledger.dry_run import Check, Preview, preview
 from ledger.moving import Document, mark_blocked, mark_posted, mark_posting
-from ledger.reading import EntryView, ViewLine, read
+from ledger.reading import EntryView, ViewLine, read, taken_back
 
 __all__ = [
     "Check",
@@ -26,4 +26,5 @@ __all__ = [
     "reverse",
     "reversible",
     "supersede",
+    "taken_back",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+
+from django.db import connection
 
 from ledger.models import JournalEntry, JournalLine
 from ledger.rules import Derived
@@ -136,3 +138,13 @@ def as_view(one: Derived) -> EntryView:
             for line in one.lines
         ),
     )
+
+
+def taken_back(event_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Of these, the events of which the books hold nothing any more: mirrored an odd number of times. One statement."""
+    asked = list(event_ids)
+    if not asked:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT e FROM unnest(%s::uuid[]) AS e WHERE ledger_taken_back(e)", [asked])
+        return {row[0] for row in cursor.fetchall()}

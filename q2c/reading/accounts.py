@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
-from q2c.models import Connection, CrossReference, Customer, Invoice, Order, OrderGroup
+from q2c.models import CrossReference, Customer, Invoice, Order, OrderGroup
 from q2c.money import EXPONENTS
 from q2c.stages.orders import account_key
 
@@ -44,8 +44,7 @@ class Records:
 def named(query: str) -> list[Account]:
     """The accounts that an identifier names, as typed: A-10049, A-10093-JPY, or an id on a platform."""
     rows = CrossReference.objects.filter(kind="customer")
-    # The index over our keys begins with the connection.
-    ours = rows.filter(connection__in=Connection.objects.values("name"), our_key=query)
+    ours = rows.filter(our_key=query)
     numbered = rows.filter(document=query).exclude(document="")
     theirs = dict.fromkeys((*rows.filter(reference=query)[:MOST], *numbered[:MOST], *ours))
     there = [(row.our_key, f"customer in {row.connection}") for row in theirs]

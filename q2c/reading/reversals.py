@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ledger import journal
 from ledger.models import JournalEntry
-from q2c import bulk
 from q2c.models import Invoice
-
-_TAKEN_BACK = "SELECT ledger_taken_back(%s::uuid)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,7 @@ def of_entries(user: Any, entries: Iterable[JournalEntry]) -> dict[uuid.UUID, Re
 
 
 def of_invoices(user: Any, invoices: Sequence[Invoice]) -> dict[uuid.UUID, Reversal]:
-    """The invoices whose journal is, or is being, reversed, by invoice id.
-
-    Two statements, and one for each reversal that was reversed itself.
-    """
+    """The invoices whose journal is, or is being, reversed, by invoice id; three statements at most."""
     seen = JournalEntry.objects.visible_to(user).select_related("entity")
     booked = seen.filter(
         business_document__in={f"invoice:{invoice.number}" for invoice in invoices}, reverses__isnull=True
@@ -49,7 +44,7 @@ def of_invoices(user: Any, invoices: Sequence[Invoice]) -> dict[uuid.UUID, Rever
     mirrors = _mirrors(seen, [one.id for one in by_document.values()])
     # A mirror that was reversed itself took nothing back in the end, unless that was reversed again, and so on.
     turned = [one.event_id for one in by_document.values() if one.id in mirrors and mirrors[one.id].state == "reversed"]
-    restored = {event_id for event_id in turned if not bulk.execute(_TAKEN_BACK, [event_id])[0][0]}
+    restored = set(turned) - journal.taken_back(turned)
     found = {}
     for invoice in invoices:
         entry = by_document.get((invoice.entity, f"invoice:{invoice.number}"))

@@ -180,7 +180,7 @@ def _part(fact: Fact, customer: str) -> Part:
 def _again(work: Work, double: Invoice) -> None:
     """The same invoice once more: done if it is equal and stands in the books, a finding if it is not."""
     invoice = work.fact.payload
-    if bulk.execute("SELECT ledger_taken_back(%s::uuid)", [double.event_id])[0][0]:
+    if journal.taken_back([double.event_id]):
         work.reject(
             Reason.INVOICE_DUPLICATE,
             f"Invoice {invoice.invoice_number} is recorded, and its journal was reversed: the books hold none of it",

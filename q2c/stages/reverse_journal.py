@@ -17,7 +17,6 @@ import msgspec
 from exceptions import approvals
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c import bulk
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import JournalFact, JournalReversalRequested
@@ -126,7 +125,7 @@ def _in_the_way(entry: JournalEntry) -> list[Finding]:
     invoice = Invoice.objects.filter(event=root.event_id).select_related("event").first()
     if root is entry or invoice is None:
         return []
-    if not bulk.execute("SELECT ledger_taken_back(%s::uuid)", [root.event_id])[0][0]:
+    if not journal.taken_back([root.event_id]):
         return []
     order = Order.objects.prefetch_related("lines").get(id=invoice.order_id)
     return billed.again(msgspec.json.decode(invoice.event.payload, type=InvoiceDocument), order)
