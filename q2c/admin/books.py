@@ -27,6 +27,7 @@ from ledger.models import (
 )
 from q2c import clock
 from q2c.admin import resources
+from q2c.admin.dimensions import DimensionsField
 from q2c.admin.guarded_rows import PostingRuleRows
 from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
@@ -138,8 +139,13 @@ class FxRateAdmin(ImportedAdmin):
     ordering = ("-on", "from_currency", "to_currency")
 
 
+class PostingRuleLineForm(forms.ModelForm):  # type: ignore[type-arg]
+    dimensions = DimensionsField()
+
+
 class PostingRuleLines(admin.TabularInline):  # type: ignore[type-arg]
     model = PostingRuleLine
+    form = PostingRuleLineForm
     extra = 0
     min_num = 0
 

@@ -11,12 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from ledger.models import Dimension
 from q2c import clock
 from q2c.admin import items, resources
 from q2c.admin.books import entities, journal_connections
+from q2c.admin.dimensions import DimensionsField, given
 from q2c.admin.flow import priced
-from q2c.admin.import_errors import COLUMN_HELP
 from q2c.admin.master import ImportedAdmin, LastDayMixin
 from q2c.admin.reasons import ReasonForm
 from q2c.models import CommercialPolicy, Customer, ItemMapping, ListPrice, Product, TaxNexus
@@ -109,14 +108,12 @@ class ListPriceAdmin(ImportedAdmin):
 
 
 class ItemMappingForm(ReasonForm):
+    dimensions = DimensionsField(help_text="What goes onto its journal lines; an empty box is none")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "item" in self.fields:
             self.fields["item"].help_text = "What the ledger calls it; asked there as you save"
-        if "dimensions" in self.fields:
-            codes = ", ".join(Dimension.objects.order_by("code").values_list("code", flat=True)) or "none yet"
-            example = COLUMN_HELP["dimensions"]
-            self.fields["dimensions"].help_text = f"{example}. There are: {codes}. Values stand under Dimension values"
 
     # What the ledger said; set for one request.
     answer: items.Answer | None = None
@@ -192,7 +189,7 @@ class ItemMappingAdmin(ImportedAdmin):
         """The ledger is asked before the transaction of the form begins."""
         post = request.POST
         if request.method == "POST" and post.get("connection") and post.get("item"):
-            wanted = items.named(post["item"].strip(), items.dimensions(post.get("dimensions", "")))
+            wanted = items.named(post["item"].strip(), given(post, "dimensions"))
             request.q2c_answer = items.ask(post["connection"], wanted)  # type: ignore[attr-defined]
         return super().changeform_view(request, *args, **kwargs)
 

@@ -7,6 +7,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
+from q2c.admin.dimensions import DimensionsField
+
 
 def posted(page: HttpResponse, **changes: Any) -> dict[str, Any]:
     """What the page's form would send, inlines included."""
@@ -18,6 +20,9 @@ def posted(page: HttpResponse, **changes: Any) -> dict[str, Any]:
     for form in forms:
         for bound in form:
             value = bound.value()
+            if isinstance(bound.field, DimensionsField):
+                found |= {f"{bound.html_name}-{code}": chosen for code, chosen in (value or {}).items()}
+                continue
             if value is None or value is False or (isinstance(value, list) and not value):
                 continue
             found[bound.html_name] = value

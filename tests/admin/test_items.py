@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-import json
 
 import pytest
 from django.urls import reverse
 
 from exceptions.models import Case
-from ledger.models import Account, Dimension, DimensionRule
+from ledger.models import Account, Dimension, DimensionRule, DimensionValue
 from q2c.models import ItemMapping, Product
 from q2c.ui import cause
 from tests.admin.forms import change, errors, said
@@ -22,7 +21,7 @@ ADD = reverse("admin:q2c_itemmapping_add")
 def adds(client, **given):
     fields = {
         "product": str(Product.objects.get(code="PLATFORM").pk), "connection": "erp-us", "item": "P-9",
-        "dimensions": '{"cost_center": "CC-410"}', "effective_from": "2027-01-01",
+        "dimensions-cost_center": "CC-410", "effective_from": "2027-01-01",
     }  # fmt: skip
     return change(client, ADD, **(fields | given))
 
@@ -34,14 +33,14 @@ def test_what_both_know_is_taken_without_a_word(browser, busy):
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "words"),
+    ("code", "value", "words"),
     [
-        ({"cost_centre": "CC-410"}, "There is no dimension cost_centre; there are: cost_center"),
-        ({"cost_center": "CC-999"}, "cost_center has no value CC-999: add it under Dimension values first"),
+        ("cost_centre", "CC-410", "There is no dimension cost_centre; there are: cost_center"),
+        ("cost_center", "CC-999", "cost_center has no value CC-999: add it under Dimension values first"),
     ],
 )
-def test_dimensions_that_nobody_knows_are_refused(browser, busy, dimensions, words):
-    page = adds(browser("Finance systems"), dimensions=json.dumps(dimensions))
+def test_dimensions_that_nobody_knows_are_refused(browser, busy, code, value, words):
+    page = adds(browser("Finance systems"), **{f"dimensions-{code}": value})
     assert words in errors(page)["dimensions"][0]
     assert not ItemMapping.objects.filter(item="P-9").exists()
 
@@ -60,7 +59,7 @@ def test_what_stands_there_already_is_warned_of_and_not_held_against_another_cha
     ItemMapping.objects.filter(id=mapping.id).update(dimensions={})
     address = reverse("admin:q2c_itemmapping_change", args=[mapping.pk])
     client, why = browser("Finance systems"), "cost centre added"
-    page = change(client, address, dimensions='{"cost_center": "CC-410"}', change_reason=why)
+    page = change(client, address, **{"dimensions-cost_center": "CC-410"}, change_reason=why)
     mapping.refresh_from_db()
     assert mapping.dimensions == {"cost_center": "CC-410"}
     assert "erp-us has no item P-1: journals that carry it become cases" in " ".join(said(page))
@@ -107,7 +106,7 @@ def test_dimensions_that_accounts_require_are_missed(browser, busy):
         dimension=Dimension.objects.get(code="cost_center"), account=account, requirement="required",
         effective_from="2026-01-01",
     )  # fmt: skip
-    text = " ".join(said(adds(browser("Finance systems"), dimensions="{}")))
+    text = " ".join(said(adds(browser("Finance systems"), **{"dimensions-cost_center": ""})))
     assert "It gives no cost_center, which some accounts require: their journals become cases." in text
 
 
@@ -194,10 +193,13 @@ def test_a_product_that_is_none_leaves_the_field_empty(browser, busy, product):
         assert page.context["adminform"].form["product"].value() is None
 
 
-def test_the_form_says_how_dimensions_are_written_and_what_the_history_keeps(browser, busy):
+def test_the_form_offers_the_values_of_each_dimension_and_says_what_the_history_keeps(browser, busy):
     client = browser("Finance systems")
+    ended = {"dimension": Dimension.objects.get(code="cost_center"), "effective_to": "2026-02-01"}
+    DimensionValue.objects.create(code="CC-OLD", **ended)
     page = html.unescape(client.get(ADD).content.decode())
-    assert '{"cost_center": "CC-410"}' in page and "There are: cost_center" in page
+    assert 'name="dimensions-cost_center"' in page and '<option value="CC-410">' in page
+    assert '<option value="CC-OLD">' not in page
     assert "Reason (optional)" in page and "the history says “Added”" in page
     mapping = ItemMapping.objects.first()
     assert (
