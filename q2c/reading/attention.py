@@ -42,7 +42,8 @@ class Card:
 class Attention:
     """`to_do` cases need a person; `late` of them are past their service level; `asked` decisions wait.
 
-    `offered` counts what a fix has set free and nobody has replayed yet.
+    `offered` counts what a fix has set free and nobody has replayed yet. `more_cards` are behind those that are shown,
+    counted no further than CAUSES_MAX.
     """
 
     to_do: int
@@ -52,6 +53,7 @@ class Attention:
     asked: int
     offered: int
     cards: list[Card]
+    more_cards: int
 
 
 def now(user: Any, cards: int = 6, cases: int = 6) -> Attention:
@@ -68,6 +70,7 @@ def now(user: Any, cards: int = 6, cases: int = 6) -> Attention:
         asked=Approval.objects.visible_to(user).filter(state="requested").count(),
         offered=Offer.objects.visible_to(user).filter(state="open").count(),
         cards=_gravest([_card(problem, totals) for problem, totals in found])[:cards],
+        more_cards=max(0, len(found) - cards),
     )
 
 

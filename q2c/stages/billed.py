@@ -28,10 +28,12 @@ from q2c.stages.verb import Finding, Work
 
 # An invoice whose journal was reversed counts for nothing: billing bills it anew.
 _SO_FAR = """
-SELECT i.order_id, i."group", l.product, l.kind = 'usage', sum(l.net_minor)::bigint, count(*), max(l.net_minor)
-FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
-WHERE i.order_id = ANY(%s::uuid[]) AND i.state <> 'voided'
-  AND NOT ledger_taken_back(i.event_id)
+SELECT order_id, "group", product, is_usage, sum(net)::bigint, sum(lines)::bigint, max(net)
+FROM (SELECT i.order_id, i."group", l.product, l.kind = 'usage' AS is_usage, sum(l.net_minor)::bigint AS net,
+             count(*) AS lines
+      FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
+      WHERE i.order_id = ANY(%s::uuid[]) AND i.state <> 'voided' AND NOT ledger_taken_back(i.event_id)
+      GROUP BY i.id, 3, 4) of_one_invoice
 GROUP BY 1, 2, 3, 4
 """
 
@@ -198,7 +200,7 @@ class _Billed:
         return _twice(invoice, order, _periods_of(invoice, order), self.periods)
 
     def most(self, invoice: InvoiceDocument, order: Order) -> dict[str, int]:
-        """By product, the most that a line of usage billed."""
+        """By product, the most usage that one invoice billed."""
         products = {line.product for line in invoice.lines}
         return {product: self.highest[order.id, invoice.group, product, True] for product in products}
 
@@ -206,9 +208,8 @@ class _Billed:
         net, lines = _of(invoice, order)
         self.net.update(net)
         self.lines.update(lines)
-        for line in invoice.lines:
-            key = (order.id, invoice.group, line.product, line.kind == "usage")
-            self.highest[key] = max(self.highest[key], line.net_minor)
+        for key, minor in net.items():
+            self.highest[key] = max(self.highest[key], minor)
         for period in _periods_of(invoice, order).values():
             self.periods[period.sold].append(period)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 
@@ -25,46 +26,55 @@ TIMES = 10
 
 
 def over(invoice: InvoiceDocument, order: Order, most_before: dict[str, int], percent: Decimal) -> Iterator[Finding]:
-    """One finding per usage line that its order's prices, or all that was sold and billed, do not explain.
+    """What its order's prices, or all that was sold and billed, do not explain.
 
-    `most_before`: by product, the most that one line of it billed to this order and group, in minor units. `percent`
-    of what the order sold to the group over its whole term may be billed as usage by one line. Where nothing but usage
-    is sold, the first of it wants a person's word, and what follows is measured by that.
+    Prices are held against each line; proportion against all usage of a product that the invoice bills, which is told
+    at the line that goes beyond. `most_before`: by product, the most of it that one invoice billed to this order and
+    group, in minor units. `percent` of what the order sold to the group over its whole term may be billed as usage by
+    one invoice. Where nothing but usage is sold, the first of it wants a person's word, and what follows is measured by
+    that.
     """
     sold = sum(line.amount_minor for line in order.lines.all() if line.group == invoice.group)
+    so_far: Counter[str] = Counter()
     for i, line in enumerate(invoice.lines):
         if line.kind != "usage" or line.net_minor <= 0:
             continue
         before = most_before.get(line.product, 0)
         limit = max(int(sold * percent / 100), before * TIMES)
+        within, so_far[line.product] = so_far[line.product] <= limit, so_far[line.product] + line.net_minor
         priced = _priced_minor(invoice, order, line)
         if priced is not None and line.net_minor > priced + 1:
             yield _finding(
-                invoice, i, line, priced, (("At the highest price of its order", priced, invoice.currency),),
+                invoice, i, line.net_minor, priced, (("At the highest price of its order", priced, invoice.currency),),
                 f"Order {order.number} prices {line.quantity} of it at no more.",
             )  # fmt: skip
-        elif line.net_minor > limit:
+        elif within and so_far[line.product] > limit:
             amounts = (
                 ("Sold to the group", sold, invoice.currency),
                 ("Billed at most before", before, invoice.currency),
             )
             note = f"{percent.normalize():f} % of what was sold, or {TIMES} times the most before, need no approval."
-            yield _finding(invoice, i, line, limit, amounts, note)
+            total = sum(one.net_minor for one in _usage_of(invoice, line.product))
+            yield _finding(invoice, i, total, limit, amounts, note)
+
+
+def _usage_of(invoice: InvoiceDocument, product: str) -> list[InvoiceLine]:
+    return [one for one in invoice.lines if (one.kind, one.product) == ("usage", product) and one.net_minor > 0]
 
 
 def _finding(
     invoice: InvoiceDocument,
     at: int,
-    line: InvoiceLine,
+    net_minor: int,
     limit_minor: int,
     amounts: tuple[tuple[str, int, str], ...],
     note: str,
 ) -> Finding:
-    net, limit = Money(line.net_minor, invoice.currency), Money(limit_minor, invoice.currency)
+    line, net, limit = invoice.lines[at], Money(net_minor, invoice.currency), Money(limit_minor, invoice.currency)
     return Finding(
         reason=Reason.INVOICE_APPROVAL_REQUIRED,
         pointer=f"/lines/{at}/net_minor",
-        seen=line.net_minor,
+        seen=net_minor,
         text=f"Invoice {invoice.invoice_number} bills {net} of usage of {line.product}; {limit} need no approval",
         remedy="A second person approves it, or it is voided or credited in billing",
         measure=Measure(

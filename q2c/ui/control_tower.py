@@ -35,6 +35,7 @@ def show(request: HttpRequest) -> HttpResponse:
             "late": links.to("queue", q="is:late"),
             "approvals": links.to("approvals"),
             "offers": links.to("offers"),
+            "problems": links.to("problems"),
             "may_see_cases": request.user.has_perm("exceptions.view_case"),
             "may_see_problems": request.user.has_perm("exceptions.view_problem"),
             "may_see_connections": request.user.has_perm("q2c.view_connection"),

@@ -112,6 +112,17 @@ def test_the_policy_of_the_entity_counts_and_a_second_person_may_let_it_pass(sol
     assert Invoice.objects.get().number == "INV-1" and case("INV-1").resolution == "fixed_by_replay"
 
 
+def test_usage_in_many_lines_is_held_to_the_same_limit_as_in_one(sold: Order) -> None:
+    days = [
+        replace(usage("INV-1", first, first + 2, 30_001).lines[0], line=first, charge=f"Calls {first}")
+        for first in (1, 3, 5, 7)
+    ]
+    record(replace(usage("INV-1", 1, 9, 0), lines=tuple(days), total_minor=120_004))
+    (finding,) = Approval.objects.get().data["findings"]
+    assert (finding["pointer"], finding["measure"]["value"]) == ("/lines/3/net_minor", "1200.04")
+    assert not JournalEntry.objects.exists()
+
+
 def test_refused_it_goes_to_billing_ops(sold: Order) -> None:
     record(usage("INV-1", 1, 10, 120_001))
     desk.refuse(person("cleo"), [Approval.objects.get().id], "the meter counted twice")

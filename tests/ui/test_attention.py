@@ -51,6 +51,7 @@ def test_an_urgent_cause_stands_before_many_normal_ones_however_many_cases_they_
     urgent = caused(90, "period_closed")
     assert urgent.severity == "urgent"
     assert shown(mia)[0] == "urgent CC-90"
+    assert (len(shown(mia)), attention.now(mia).more_cards) == (6, 3)
 
 
 def test_of_one_severity_what_is_late_comes_first_and_then_the_most_money_in_one_currency(mia: Any) -> None:
