@@ -11,7 +11,7 @@ class CommercialPolicy(models.Model):
 
     entity = models.CharField(max_length=20, blank=True, unique=True)
     discount_limit_percent = models.DecimalField(max_digits=5, decimal_places=2, default=20)
-    # Of what an order sold to a group over its term, so much may be billed as usage by one invoice line.
+    # Of what an order sold to a group over its term, so much may one invoice bill as usage of a product.
     usage_limit_percent = models.DecimalField(max_digits=7, decimal_places=2, default=100, db_default=100)
     # So many points of percent may the tax of an invoice be from what was estimated for its order.
     tax_tolerance_percent = models.DecimalField(max_digits=5, decimal_places=2, default=2, db_default=2)
