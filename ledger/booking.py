@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from django.db import connection
 
+from ledger import entry_keys
 from ledger.facts import Fact, Finding
 from ledger.models import JournalEntry
 from ledger.rules import Derived, derive
@@ -59,25 +60,20 @@ def latest(facts: Iterable[Fact]) -> dict[Identity, JournalEntry]:
     return {key: row for key, row in found.items() if key in wanted}
 
 
-def key_of(entity_code: str, event_id: uuid.UUID, rule_set: str, generation: int) -> str:
-    """The idempotency key under which the ERP knows an entry: the same for ever."""
-    return keys.idempotency_key("journal", entity_code, event_id, rule_set, generation)
-
-
 def post_ready(facts: Sequence[Fact]) -> list[Result]:
     """Derive, insert, number and freeze; one Result per fact, in order.
 
     A fact that is booked already gives its existing entry; one whose entry was superseded is derived anew. A fact
     with findings is left out and spoils nothing else.
     """
-    known = latest(facts)
-    alive = {key: existing(row) for key, row in known.items() if row.state != "superseded"}
-    todo = {identity(fact): fact for fact in facts if identity(fact) not in alive}
-    results = alive | book(derive(list(todo.values())), known)
-    raced = [todo[key] for key in todo if key not in results]
-    if raced:
-        # Somebody else committed them between our look and our write.
-        results |= {key: existing(row) for key, row in latest(raced).items()}
+    results: dict[Identity, Result] = {}
+    todo = {identity(fact): fact for fact in facts}
+    # Once, as a rule; again for what somebody else, of the same event or document, committed between look and write.
+    while todo:
+        known = latest(todo.values())
+        results |= {key: existing(row) for key, row in known.items() if row.state != "superseded"}
+        results |= book(derive([fact for key, fact in todo.items() if key not in results]), known)
+        todo = {key: fact for key, fact in todo.items() if key not in results}
     return [results[identity(fact)] for fact in facts]
 
 
@@ -86,6 +82,8 @@ def book(derived: Sequence[Derived], known: dict[Identity, JournalEntry]) -> dic
     now = clock.now()
     results: dict[Identity, Result] = {}
     drafts: dict[uuid.UUID, tuple[Derived, Draft]] = {}
+    there = entry_keys.of_documents(one.fact for one in derived if one.lines and not one.findings)
+    taken: set[str] = set()
     for one in derived:
         key = identity(one.fact)
         if one.findings:
@@ -94,7 +92,9 @@ def book(derived: Sequence[Derived], known: dict[Identity, JournalEntry]) -> dic
             results[key] = Result(one.fact.event_id, "nothing", currency=one.fact.currency)
         else:
             before = known.get(key)
-            made = draft(one, now, before.generation + 1 if before else 1)
+            keyed = entry_keys.of_fact(one.fact, before.generation if before else 0, there, taken)
+            taken.add(keyed.key)
+            made = draft(one, now, keyed)
             drafts[made.header.id] = (one, made)
     numbers = write_ready([made for _, made in drafts.values()])
     for entry_id, number in numbers.items():
@@ -105,7 +105,7 @@ def book(derived: Sequence[Derived], known: dict[Identity, JournalEntry]) -> dic
     return results
 
 
-def draft(one: Derived, now: dt.datetime, generation: int) -> Draft:
+def draft(one: Derived, now: dt.datetime, keyed: entry_keys.Keyed) -> Draft:
     """A derived fact as it is written."""
     fact, entity, period = one.fact, one.entity, one.period
     assert entity is not None and period is not None  # else there are findings and no lines
@@ -118,7 +118,7 @@ def draft(one: Derived, now: dt.datetime, generation: int) -> Draft:
         event_id=fact.event_id,
         event_type=fact.event_type,
         rule_set=fact.rule_set,
-        generation=generation,
+        generation=keyed.generation,
         rules_used="\n".join(dict.fromkeys([line.rule for line in one.lines])),
         effective_on=fact.effective_on,
         booked_at=now,
@@ -132,7 +132,7 @@ def draft(one: Derived, now: dt.datetime, generation: int) -> Draft:
         customer=fact.customer,
         memo=fact.memo,
         business_document=fact.business_document,
-        key=key_of(entity.code, fact.event_id, fact.rule_set, generation),
+        key=keyed.key,
         line_count=len(one.lines),
         total_minor=one.total_minor,
         reverses_id=None,

@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.booking import Result, book, existing, identity, key_of, latest
+from ledger import entry_keys
+from ledger.booking import Result, book, existing, identity, latest
 from ledger.books import Books
 from ledger.facts import Fact, Finding
 from ledger.models import JournalEntry, JournalLine
@@ -116,7 +117,8 @@ def reverse(entry_id: uuid.UUID, effective_on: dt.date, event_id: uuid.UUID, rea
     findings = _in_the_way(books, fact, original)
     if findings:
         return Result(event_id, "refused", currency=original.currency, findings=tuple(findings))
-    mirror = _mirror(books, fact, original, reason, before.generation + 1 if before else 1)
+    keyed = entry_keys.of_mirror(original, event_id, before.generation if before else 0)
+    mirror = _mirror(books, fact, original, reason, keyed)
     written = write_ready([mirror])
     # Without it, somebody else has just written the mirror of the same event.
     return existing(latest([fact])[identity(fact)], "created" if written else "existing")
@@ -161,7 +163,7 @@ def _in_the_way(books: Books, fact: Fact, original: JournalEntry) -> list[Findin
     return findings
 
 
-def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, generation: int) -> Draft:
+def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, keyed: entry_keys.Keyed) -> Draft:
     entity = books.entities[fact.entity_code]
     period = books.period(entity, fact.subledger, fact.effective_on)
     assert period is not None  # its absence is a finding
@@ -175,7 +177,7 @@ def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, gener
         event_id=fact.event_id,
         event_type=fact.event_type,
         rule_set=original.rule_set,
-        generation=generation,
+        generation=keyed.generation,
         rules_used=original.rules_used,
         effective_on=fact.effective_on,
         booked_at=clock.now(),
@@ -189,7 +191,7 @@ def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, gener
         customer=original.customer,
         memo=reason[:400],
         business_document=original.business_document,
-        key=key_of(entity.code, fact.event_id, original.rule_set, generation),
+        key=keyed.key,
         line_count=len(lines),
         total_minor=sum(max(line.amount_minor, 0) for line in lines),
         reverses_id=original.id,

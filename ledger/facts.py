@@ -45,7 +45,8 @@ class FactLine:
 class Fact:
     """One event as one entity books it.
 
-    `journal` is a row of models.series.JOURNALS, `business_document` reads like `invoice:INV-001`. Books kept side
+    `journal` is a row of models.series.JOURNALS, `business_document` reads like `invoice:INV-001`:
+    with the event's type it says what is booked, and makes the key under which the ERP finds it. Books kept side
     by side (local, group) name their own `rule_set`. `dated_on` is the document's own day where the fact was re-dated
     (ledger/redated.py); rates are of that day.
     """

@@ -113,8 +113,8 @@ _INSERT_ENTRIES = (
     f"INSERT INTO ledger_journalentry ({_NAMES}, state, document_number, posted_reference)"
     f" SELECT {_NAMES}, '{states.initial(JournalEntry)}', '', ''"
     f" FROM json_to_recordset(%s) AS r({', '.join(f'{n} {t}' for n, t in _COLUMNS.items())})"
-    # Without a target, so that every unique index is looked at before it is waited for: the key says the same as event,
-    # entity, rule set and generation, and two who insert one entry at once would lock up between the two indexes.
+    # Without a target, so that every unique index is looked at before it is waited for: two who insert one entry at
+    # once would lock up between that of the key and that of the event.
     " ON CONFLICT DO NOTHING RETURNING id"
 )
 _COPY_LINES = (

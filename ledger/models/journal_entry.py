@@ -20,8 +20,9 @@ MUTABLE = ("state", "document_number", "posted_reference", "posted_at", "superse
 class JournalEntry(ConcurrentTransitionMixin, StateRecord):
     """One event in the books of one entity, made by one rule set.
 
-    `generation` counts derivations of the same (entity, event, rule set): the next one is refused until the one
-    before is superseded, so at most one is alive, for ever. `key` finds the entry in the ERP. `total_minor` is
+    `generation` counts derivations of the same (entity, event, rule set), and what has the same key: the next one is
+    refused until the one before is superseded, so at most one is alive, for ever. `key` (entry_keys.py) finds the entry
+    in the ERP. `total_minor` is
     the sum of the debits. `number` is given as the entry becomes ready and never again.
     """
 
@@ -79,7 +80,7 @@ class JournalEntry(ConcurrentTransitionMixin, StateRecord):
             ),
             # Said here and not on the columns, which would add a second index each for LIKE.
             models.UniqueConstraint(fields=["number"], name="one_entry_per_number"),
-            models.UniqueConstraint(fields=["key"], name="one_entry_per_key"),
+            models.UniqueConstraint(fields=["key", "generation"], name="one_entry_per_key"),
             models.CheckConstraint(
                 condition=models.Q(state="drafted", number__isnull=True)
                 | (~models.Q(state="drafted") & models.Q(number__isnull=False)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from django.db.models import Q
 
 from exceptions import cases
 from ledger import journal
@@ -135,12 +136,16 @@ def _told_twice(entries: Iterable[JournalEntry]) -> set[uuid.UUID]:
 
 
 def _earlier(entries: Sequence[JournalEntry]) -> dict[uuid.UUID, list[JournalDocument]]:
-    """By entry that is derived anew: what it was before, as that was or would have been sent."""
-    again = {(e.event_id, e.entity_id, e.rule_set): e.id for e in entries if e.generation > 1}
+    """By entry that is derived anew: what went by its key, or was of its event, before, as it was or would have been
+    sent."""
+    again = [entry for entry in entries if entry.generation > 1]
     if not again:
         return {}
-    before = JournalEntry.objects.filter(event_id__in=[key[0] for key in again], state="superseded")
-    owners = {entry.id: again.get((entry.event_id, entry.entity_id, entry.rule_set)) for entry in before}
+    by_event = {(e.event_id, e.entity_id, e.rule_set): e.id for e in again}
+    by_key = {e.key: e.id for e in again}
+    same = Q(event_id__in=[key[0] for key in by_event]) | Q(key__in=list(by_key))
+    before = JournalEntry.objects.filter(same, state="superseded")
+    owners = {e.id: by_key.get(e.key) or by_event.get((e.event_id, e.entity_id, e.rule_set)) for e in before}
     views = journal.read(list(owners))
     found: dict[uuid.UUID, list[JournalDocument]] = {}
     for view, document in zip(views, booking.documents_of(views), strict=True):

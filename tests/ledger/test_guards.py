@@ -181,6 +181,11 @@ REFUSED = {
         "journal_period",
     ),
     "the same event twice": (DRAFT.replace("%(event)s", "event_id"), "one_entry_per_event_and_rule_set"),
+    "another event under the key of a living one": (DRAFT.replace("%(key)s", "key"), "one_entry_per_key"),
+    "and as its next generation": (
+        DRAFT.replace("%(key)s", "key").replace("generation + 0", "generation + 1"),
+        "one_living_entry",
+    ),
     "a second generation beside a living one": (
         DRAFT.replace("%(event)s", "event_id").replace("generation + 0", "generation + 1"),
         "one_living_entry",

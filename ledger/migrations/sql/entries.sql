@@ -7,7 +7,8 @@ BEGIN
   RAISE EXCEPTION '%', what USING ERRCODE = 'check_violation', CONSTRAINT = name;
 END $$;
 
--- One living entry per (entity, event, rule set): a further generation only after the one before is superseded.
+-- One living entry per (entity, event, rule set), and of a key: a further generation only after the one before, of the
+-- event or of the key, is superseded.
 -- One living mirror per entry: the lock on the original lets two reversals meet one after the other.
 CREATE FUNCTION ledger_entries_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off AS $$
@@ -17,12 +18,18 @@ BEGIN
     SELECT n.id, n.generation INTO bad FROM new_rows n
       WHERE n.generation <> 1 AND NOT EXISTS (
         SELECT FROM ledger_journalentry p
-        WHERE p.event_id = n.event_id AND p.entity_id = n.entity_id AND p.rule_set = n.rule_set
+        WHERE ((p.event_id = n.event_id AND p.entity_id = n.entity_id AND p.rule_set = n.rule_set) OR p.key = n.key)
           AND p.generation = n.generation - 1 AND p.state = 'superseded');
     IF FOUND THEN
       PERFORM ledger_refuse(format('entry %s: generation %s follows a superseded one only', bad.id, bad.generation),
                             'one_living_entry');
     END IF;
+  END IF;
+  SELECT n.id INTO bad FROM new_rows n JOIN ledger_journalentry p
+      ON p.event_id = n.event_id AND p.entity_id = n.entity_id AND p.rule_set = n.rule_set
+    WHERE p.id <> n.id AND p.state <> 'superseded';
+  IF FOUND THEN
+    PERFORM ledger_refuse(format('entry %s: its event has a living one', bad.id), 'one_living_entry');
   END IF;
   IF EXISTS (SELECT FROM new_rows n WHERE n.reverses_id IS NOT NULL) THEN
     PERFORM 1 FROM ledger_journalentry WHERE id IN (SELECT n.reverses_id FROM new_rows n) ORDER BY id FOR NO KEY UPDATE;
