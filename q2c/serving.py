@@ -1,8 +1,12 @@
-"""gunicorn -c python:q2c.serving: its own lines are structured, too."""
+"""gunicorn -c python:q2c.serving: its own lines are structured, too, and slow senders hold no thread."""
 
 from __future__ import annotations
 
 from q2c import logs
+
+worker_class = "q2c.gathering.GatheringWorker"
+# Sent by the kernel, a file would be sent for as long as its reader likes.
+sendfile = False
 
 _SETTINGS = logs.settings()
 logconfig_dict = {
