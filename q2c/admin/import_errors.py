@@ -19,8 +19,8 @@ COLUMN_HELP = {
     "empty: no end",
     "ends_on": "The first day that no longer counts: 2026-12-01 for a period whose last day is 2026-11-30",
     "discount_limit_percent": "A higher discount on a line waits for a second person",
-    "usage_limit_percent": "Of what the order sold over its whole term, one invoice may bill so much as usage of a product; "
-    "more waits for a second person, unless it is within ten times the most before",
+    "usage_limit_percent": "Of what the order sold over its whole term, one invoice may bill so much as usage of a "
+    "product; more waits for a second person, unless it is within ten times the most before",
     "tax_tolerance_percent": "So many points may the tax of an invoice be from what was estimated for its order",
     "dimensions": 'Codes and values that go onto its journal lines, such as {"cost_center": "CC-410"}; {} for none',
 }
@@ -72,5 +72,6 @@ def _help(model: Any, column: str) -> str:
         return ""
     if getattr(field, "choices", None) and field.name != "state":
         return f"One of: {', '.join(str(key) for key, _ in field.choices)}"
-    known = COLUMN_HELP.get(column, "") if field.get_internal_type() in {"DateField", "DecimalField", "JSONField"} else ""
+    typed = field.get_internal_type() in {"DateField", "DecimalField", "JSONField"}
+    known = COLUMN_HELP.get(column, "") if typed else ""
     return known or str(getattr(field, "help_text", ""))

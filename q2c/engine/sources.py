@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from django.core.cache import cache
 from django.db.models import Q
 
 from exceptions.failures import RawItem
@@ -23,7 +22,7 @@ from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import intake
 from q2c.engine.intake import Item, Sender, Taken
-from q2c.models import Breaker, Callout, Connection, Invoice, Step
+from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Step
 from q2c.reasons import Reason
 
 FETCHERS_MAX = 8
@@ -156,7 +155,8 @@ class Invoices(Source):
         return iter(self.connector.changed_invoices(since))
 
     def take(self, notices: Sequence[InvoiceNotice]) -> tuple[int, dt.datetime]:
-        fresh = [notice for notice in notices if not cache.get(self._mark(notice))]
+        known = Fetched.known(self.name, (notice.reference for notice in notices))
+        fresh = [notice for notice in notices if known.get(notice.reference) != notice.changed_at]
         found = self.fetch([notice.reference for notice in fresh])
         items, numbers, bad = [], [], []
         silent = [one for one in found if isinstance(one, Unavailable)]
@@ -174,16 +174,15 @@ class Invoices(Source):
             Callout.remember(self.name, late, keys.new_id())
         new = self._take(items, numbers)
         intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
-        for notice, document in zip(fresh, found, strict=True):
-            # A draft may be posted within the second that tells its versions apart.
-            if isinstance(document, Rejected) and document.field == NOT_POSTED:
-                continue
-            # Only saves fetching it again within the overlap: forgotten, it would be a duplicate.
-            cache.set(self._mark(notice), 1, timeout=3600)
+        # What did not come is not marked; nor is a draft, which may be posted within the second that tells its versions
+        # apart. The mark is only to save work: what is fetched again is a duplicate.
+        Fetched.remember(self.name, {
+            notice.reference: notice.changed_at
+            for notice, document in zip(fresh, found, strict=True)
+            if not isinstance(document, Unavailable)
+            and not (isinstance(document, Rejected) and document.field == NOT_POSTED)
+        })  # fmt: skip
         return new, max(notice.changed_at for notice in notices)
-
-    def _mark(self, notice: InvoiceNotice) -> str:
-        return f"q2c:fetched:{self.name}:{notice.reference}:{notice.changed_at.timestamp():.3f}"
 
     def _event(self, reference: str, document: InvoiceDocument, at: dt.datetime) -> Item:
         version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]

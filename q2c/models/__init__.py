@@ -7,6 +7,7 @@ from q2c.models.connection import Breaker, Connection, PollCursor, WorkerSeen
 from q2c.models.cross_reference import CrossReference
 from q2c.models.customer import Customer
 from q2c.models.event import Event
+from q2c.models.fetched import Fetched
 from q2c.models.invoice import Invoice, InvoiceLine
 from q2c.models.nexus import TaxNexus
 from q2c.models.order import Order, OrderGroup, OrderLine
@@ -28,6 +29,7 @@ __all__ = [
     "CrossReference",
     "Customer",
     "Event",
+    "Fetched",
     "IdempotencyRecord",
     "Invoice",
     "InvoiceLine",
