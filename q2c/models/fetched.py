@@ -37,8 +37,8 @@ class Fetched(models.Model):
     @classmethod
     def remember(cls, connection: str, changes: Mapping[str, dt.datetime]) -> None:
         now = clock.now()
-        cls.objects.bulk_create(
-            [cls(connection=connection, reference=name, changed_at=at, at=now) for name, at in sorted(changes.items())],
+        Fetched.objects.bulk_create(
+            [Fetched(connection=connection, reference=name, changed_at=at, at=now) for name, at in sorted(changes.items())],
             update_conflicts=True, unique_fields=["connection", "reference"], update_fields=["changed_at", "at"],
         )  # fmt: skip
 
