@@ -96,6 +96,21 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
+
+-- A voided invoice makes room for another one under its number: what is booked of it would stay beside that one's.
+CREATE OR REPLACE FUNCTION q2c_guard_voiding() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE booked text;
+BEGIN
+  SELECT e.number || ' is ' || e.state INTO booked FROM ledger_journalentry e
+    WHERE e.event_id = OLD.event_id AND e.reverses_id IS NULL AND e.state <> 'superseded';
+  IF FOUND THEN
+    RAISE EXCEPTION 'invoice %: its journal %; only an invoice that the books hold nothing of is voided',
+        OLD.number, booked
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'invoice_voided_unbooked';
+  END IF;
+  RETURN NEW;
+END $$;
 """
 
 # Neither ledger nor exceptions knows the other; the database sees both.
@@ -107,6 +122,8 @@ CREATE OR REPLACE TRIGGER exceptions_approval_stays_decision
   EXECUTE FUNCTION q2c_guard_decision();
 CREATE OR REPLACE TRIGGER ledger_fiscalperiod_stays_shut BEFORE UPDATE OF state ON ledger_fiscalperiod
   FOR EACH ROW WHEN (OLD.state <> 'open' AND NEW.state IN ('open')) EXECUTE FUNCTION q2c_guard_reopening();
+CREATE OR REPLACE TRIGGER q2c_invoice_stays_voided BEFORE UPDATE OF state ON q2c_invoice
+  FOR EACH ROW WHEN (OLD.state <> 'voided' AND NEW.state = 'voided') EXECUTE FUNCTION q2c_guard_voiding();
 """
 
 _ADDED = """

@@ -211,6 +211,9 @@ def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -
     work.notes["failures"] = retry.once_more(step.failures, away.reason)
     if target == "waiting" and "first_send" in work.notes:
         work.notes["sent_at"] = None
+    if "called" in work.notes:
+        # A platform that said no, or nobody in front of it, is believed; the next try looks all the same.
+        step.proof["tried"] = True
 
 
 def _settle_unknown(work: Work, text: str, open_gates: gates.Gates, budgets: retry.Budgets) -> None:

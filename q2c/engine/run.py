@@ -167,7 +167,8 @@ def _ahead(verb: Verb, works: Sequence[Work], open_gates: gates.Gates) -> None:
 
 def _must_look(work: Work, writes: bool) -> bool:
     """Every retry of a write looks first, and every replay: the search is its proof that nothing is doubled."""
-    return writes and ("first_send" not in work.notes or work.step.replays > 0)
+    tried = work.step.replays > 0 or work.step.proof.get("tried", False)
+    return writes and ("first_send" not in work.notes or tried)
 
 
 def _may_send(work: Work, open_gates: gates.Gates) -> bool:

@@ -37,8 +37,10 @@ class Fetched(models.Model):
     @classmethod
     def remember(cls, connection: str, changes: Mapping[str, dt.datetime]) -> None:
         now = clock.now()
+        rows = [Fetched(connection=connection, reference=name, changed_at=at, at=now) for name, at in changes.items()]
         Fetched.objects.bulk_create(
-            [Fetched(connection=connection, reference=name, changed_at=at, at=now) for name, at in sorted(changes.items())],
+            # In one order, so that two who read the same page wait for each other instead of locking up.
+            sorted(rows, key=lambda row: row.reference),
             update_conflicts=True, unique_fields=["connection", "reference"], update_fields=["changed_at", "at"],
         )  # fmt: skip
 

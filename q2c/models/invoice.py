@@ -82,9 +82,9 @@ class Invoice(StateRecord):
     def pay(self) -> None:
         """All of it is settled."""
 
-    @transition("state", source=["issued", "recorded", "posted"], target="voided")
+    @transition("state", source=["issued", "recorded"], target="voided")
     def void(self) -> None:
-        """As if it had never been; its journal is reversed."""
+        """As if it had never been; nothing of it was posted. What was posted is reversed, and keeps its number."""
 
     @transition("state", source=["posted", "partly_paid", "paid"], target="credited")
     def credit(self) -> None:

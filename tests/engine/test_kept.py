@@ -18,7 +18,7 @@ from exceptions.models import Approval
 from ledger import periods
 from ledger.models import FiscalPeriod
 from q2c import guards, states
-from q2c.engine import decisions, desk
+from q2c.engine import decisions, desk, run
 from q2c.models import CrossReference, Customer, Invoice, Step
 from tests.application_role import as_owner
 from tests.engine.makers import issue, order, run_all
@@ -119,6 +119,18 @@ def test_a_step_keeps_its_key_before_it_is_done_too(company: Any) -> None:
 
 
 ADDED_TO = ["q2c_transition", "q2c_attempt", "q2c_event", "exceptions_caseevent", "exceptions_rawbody"]
+
+
+@pytest.mark.parametrize("state", ["recorded", "posted"])
+def test_an_invoice_whose_journal_lives_is_not_voided(company: Any, state: str) -> None:
+    """Its number would be free, and the same invoice be booked beside it."""
+    issue("INV-1", order())
+    run.drain("record_invoice")
+    if state == "posted":
+        run_all()
+    assert Invoice.objects.get().state == state
+    with refused("invoice_voided_unbooked", "INV-1"):
+        sql("UPDATE q2c_invoice SET state = 'voided'")
 
 
 @pytest.mark.parametrize("table", ADDED_TO)

@@ -124,3 +124,17 @@ def test_a_worker_killed_while_the_erp_books_leaves_one_document(
     (document,) = story.documents()
     assert (step.document, entry(number).document_number) == (document["number"], document["number"])
     assert Invoice.objects.get().state == "posted"
+
+
+@pytest.mark.parametrize("fault", ["unavailable", "too_many"])
+def test_a_platform_that_says_no_is_believed_and_looked_at_all_the_same(story: Story, fault: str) -> None:
+    """A 503 of something in front of it may hide a document: the second try looks before it sends."""
+    with story.on("2026-03-09", "10:00"):
+        story.close(training("SO-4003", dt.date(2026, 3, 9)))
+        story.platforms.fault(ERP, fault, "create_journal", times=1)
+        (number,) = story.bill()
+    step = Step.objects.get(stage="post_journal")
+    assert (step.state, entry(number).state, len(story.documents())) == ("done", "posted", 1)
+    assert [search["found"] for search in step.proof["searches"]] == [None]
+    sent = Attempt.objects.filter(step_id=step.id, method="POST", url__endswith="/journalEntry")
+    assert sent.count() == 2
