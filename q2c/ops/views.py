@@ -17,7 +17,10 @@ from q2c.ops.figures import Figures
 from q2c.ui.rights import public
 
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
-_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
+_FORWARDED = (
+    "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED", "HTTP_X_REAL_IP",
+    "HTTP_VIA",
+)  # fmt: skip
 View = Callable[[HttpRequest], HttpResponse]
 
 
@@ -45,7 +48,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def scraper(view: View) -> View:
-    """With METRICS_TOKEN only who sends it; without, only this machine itself, not what a proxy here passes on."""
+    """With METRICS_TOKEN only who sends it; without, only this machine itself, not what a proxy here passes on.
+
+    Behind a proxy only the token counts: what comes from this machine may be anybody's.
+    """
 
     def guarded(request: HttpRequest) -> HttpResponse:
         if settings.METRICS_TOKEN:
@@ -56,10 +62,10 @@ def scraper(view: View) -> View:
             return HttpResponse(
                 text, status=401, content_type="text/plain; charset=utf-8", headers={"WWW-Authenticate": "Bearer"}
             )
-        passed_on = any(request.META.get(name) for name in _FORWARDED)
+        passed_on = settings.BEHIND_PROXY or any(request.META.get(name) for name in _FORWARDED)
         if request.META.get("REMOTE_ADDR", "") in LOOPBACK and not passed_on:
             return view(request)
-        text = "Metrics are for this machine alone until Q2C_METRICS_TOKEN is set\n"
+        text = "Metrics are for this machine alone, behind a proxy for nobody, until Q2C_METRICS_TOKEN is set\n"
         return HttpResponse(text, status=403, content_type="text/plain")
 
     guarded.right = "metrics token"  # type: ignore[attr-defined]

@@ -131,6 +131,7 @@ def test_signs_of_life(client):
         ("", {}, 200),
         ("", {"REMOTE_ADDR": "10.0.0.7"}, 403),
         ("", {"HTTP_X_FORWARDED_FOR": "10.0.0.7"}, 403),
+        ("", {"HTTP_X_FORWARDED_PROTO": "https"}, 403),
         ("a token of the tests", {}, 401),
         ("a token of the tests", {"HTTP_AUTHORIZATION": "Bearer another token"}, 401),
         ("a token of the tests", {"HTTP_AUTHORIZATION": "Bearer ä"}, 401),
@@ -144,6 +145,14 @@ def test_signs_of_life(client):
 def test_a_token_or_this_machine_itself(client, settings, token, given, status):
     settings.METRICS_TOKEN = token
     assert client.get("/metrics", **given).status_code == status
+
+
+def test_behind_a_proxy_this_machine_is_anybody(client, settings):
+    settings.BEHIND_PROXY = True
+    answer = client.get("/metrics")
+    assert answer.status_code == 403 and "Q2C_METRICS_TOKEN" in answer.content.decode()
+    settings.METRICS_TOKEN = "a token of the tests"
+    assert client.get("/metrics", HTTP_AUTHORIZATION="Bearer a token of the tests").status_code == 200
 
 
 # More than one process
