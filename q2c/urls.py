@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("q2c.ui.urls")),
 ]
 
+handler400 = "q2c.ui.errors.unreadable"
 handler403 = "q2c.ui.errors.denied"
 handler404 = "q2c.ui.errors.not_found"
 handler500 = "q2c.ui.errors.failed"

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import RawPostDataException
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -20,6 +21,7 @@ from q2c.contracts.strict import Fault, Faulty
 
 log = logging.getLogger(__name__)
 
+PREFIX = "/api/"
 MEDIA_TYPE = "application/problem+json"
 # What is read of a body that is refused.
 HEARD_MAX = 64 * 1024 * 1024
@@ -118,7 +120,12 @@ def handler(error: Exception, context: Mapping[str, Any]) -> Response:
     return Response(problem.body(request), status=problem.status, headers=problem.headers, content_type=MEDIA_TYPE)
 
 
-def _problem_of(error: Exception) -> Problem:
+def answer(error: BaseException | None, request: HttpRequest) -> HttpResponse:
+    """For what ends before a view of the API has it."""
+    return _problem_of(error).response(request)
+
+
+def _problem_of(error: BaseException | None) -> Problem:
     match error:
         case Problem():
             return error
@@ -139,6 +146,11 @@ def _problem_of(error: Exception) -> Problem:
             right = getattr(error, "right", "")
             remedy = f"Ask for the right {right}" if right else ""
             return Problem(403, "forbidden", str(error) or "You may not do this", remedy=remedy)
+        case DisallowedHost():
+            remedy = "Send it to the address in Q2C_PUBLIC_URL, or add the name to Q2C_ALLOWED_HOSTS"
+            return Problem(400, "host", "This server does not answer to the Host that was sent", remedy=remedy)
+        case SuspiciousOperation():
+            return Problem(400, "unreadable", str(error) or "The request cannot be read")
         # Not the database's own OperationalError alone: a pool without a connection to give says so, too.
         case OperationalError() | InterfaceError():
             log.error("the database does not answer", exc_info=error)
@@ -182,6 +194,8 @@ def _faults_in(detail: Any, pointer: str) -> Any:
         yield Fault(code=getattr(detail, "code", "invalid"), pointer=pointer, detail=str(detail))
 
 
+# Whoever posts there gets the same answer, and none about forms.
+@csrf_exempt
 @guarded
 def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     """What no address of the API is."""
