@@ -118,6 +118,8 @@ class Run:
         self.process = subprocess.Popen(
             command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=self._file, stderr=subprocess.STDOUT,
             start_new_session=True,
+            # What a shell starts in the background ignores it, and so would all that the tests start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )  # fmt: skip
 
     @property
