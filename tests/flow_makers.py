@@ -40,11 +40,12 @@ from q2c.engine import run as engine
 from q2c.engine.claim import claim
 from q2c.models import Attempt, Connection, Event, ItemMapping, Order, Product, TaxNexus
 from q2c.money import exponent
-from q2c.stages import STAGES
+from q2c.stages import STAGES, sold
 from q2c.stages.controls.calendar import add_months
 
 SALES = "urn:salesforce:na1"
 BILLING = "urn:zuora:eu"
+# Months of each order that are billed.
 _billed: Counter[uuid.UUID] = Counter()
 
 # code, functional currency, country, regions, zone, parent
@@ -218,20 +219,18 @@ def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int
     group = order.groups.first()
     assert group is not None
     day = more.pop("issued_on", clock.today())
-    # Each bills a month of its own.
-    starts_on = add_months(order.starts_on, _billed[order.id] % order.term_months)
-    _billed[order.id] += 1
-    sold = {line.product: line.amount_minor for line in order.lines.all()}
-    net = sold["PLATFORM"] // 3 if net_minor is None else net_minor
+    amounts = {line.product: line.amount_minor for line in order.lines.all()}
+    net = amounts["PLATFORM"] // 3 if net_minor is None else net_minor
+    starts_on, ends_on = _days_for(order, net)
     tax = net * 19 // 100 if tax_minor is None else tax_minor
     lines = [
         InvoiceLine(
             line=1, product="PLATFORM", kind="recurring", charge="Platform", quantity="100",
-            service_starts_on=starts_on, service_ends_on=add_months(starts_on, 1), net_minor=net, tax_minor=tax, tax_code="SW",
+            service_starts_on=starts_on, service_ends_on=ends_on, net_minor=net, tax_minor=tax, tax_code="SW",
         )
     ]  # fmt: skip
     if not order.invoices.exists():
-        fee = sold["ONBOARDING"]
+        fee = amounts["ONBOARDING"]
         lines.append(InvoiceLine(line=2, product="ONBOARDING", kind="one_time", charge="Implementation", net_minor=fee))
     lines = more.pop("lines", lines)
     total = sum(line.net_minor + line.tax_minor for line in lines)
@@ -242,6 +241,19 @@ def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int
         lines=tuple(lines), total_minor=total, **more,
     )  # fmt: skip
     return arrive("InvoiceIssued", BILLING, f"8ad{number}", document, order.correlation_id)
+
+
+def _days_for(order: Order, net: int) -> tuple[dt.date, dt.date]:
+    """The next months that nobody has billed, as many as are worth it; seats double after a year."""
+    first = _billed[order.id] % order.term_months
+    spans = sold.spans(order)[order.groups.all()[0].key, "PLATFORM", "recurring"]
+    starts_on = add_months(order.starts_on, first)
+    for count in range(1, order.term_months - first + 1):
+        ends_on = add_months(starts_on, count)
+        if sum(span.worth(starts_on, ends_on) for span in spans) >= net:
+            break
+    _billed[order.id] = first + count
+    return starts_on, ends_on
 
 
 def through(number: str = "O-1001", invoice: str = "INV-2001", **more: Any) -> Order:

@@ -13,7 +13,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
-from q2c.stages import billed, booking, orders
+from q2c.stages import billed, booking, orders, term_of_invoices
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 from q2c.stages.versions import Versions
@@ -43,7 +43,7 @@ class RecordInvoice(Verb):
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")}
         there, doubles = _recorded_already(works), _recorded_otherwise(works)
         data = booking.catalogue(work.fact.payload for work in works)
-        cancelled = billed.ended(found.values())
+        cancelled = term_of_invoices.ended(found.values())
         for work in works:
             invoice, order = work.fact.payload, found.get(work.fact.payload.order_number)
             double = there.get(_identity(work))
@@ -57,8 +57,8 @@ class RecordInvoice(Verb):
                 work.notes["order"] = order
                 work.findings = [
                     *check(invoice, order),
-                    *billed.undated(invoice),
-                    *billed.out_of_term(invoice, order, cancelled.get(order.id)),
+                    *term_of_invoices.undated(invoice),
+                    *term_of_invoices.out_of_term(invoice, order, cancelled.get(order.id)),
                 ]
                 work.request = booking.fact_of(work.fact.id, work.fact.correlation_id, invoice, order, data)
 

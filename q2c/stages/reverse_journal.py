@@ -23,7 +23,7 @@ from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Invoice, Order, Step
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import asking, billed, booking
+from q2c.stages import asking, billed, booking, signed
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 
@@ -37,7 +37,7 @@ class ReverseJournal(Verb):
     def prepare(self, works: Sequence[Work]) -> None:
         """A reversal that could be made waits for a second person's word; one that could not is told at once."""
         found = _found(work.fact.payload.journal_id for work in works)
-        signed = _signed(works)
+        approved = _signed(works)
         people = asking.askers(work.fact for work in works)
         for work in works:
             asked, entry = work.fact.payload, found.get(work.fact.payload.journal_id)
@@ -52,8 +52,8 @@ class ReverseJournal(Verb):
                 continue
             work.findings = [finding_of(one) for one in journal.reversible(entry.id, asked.effective_on)]
             if not work.findings:
-                work.findings = _in_the_way(entry)
-            if not work.findings and work.step.id not in signed:
+                work.findings = signed.left({work.step.id: _in_the_way(entry)})[work.step.id]
+            if not work.findings and work.step.id not in approved:
                 work.findings = [_to_sign(entry, asked, people[work.fact.id].name or work.fact.source)]
 
     def record(self, works: Sequence[Work]) -> None:

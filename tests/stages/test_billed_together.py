@@ -100,21 +100,11 @@ def test_what_was_credited_or_follows_may_be_billed(company: Any) -> None:
     assert Invoice.objects.count() == 4 and not Case.objects.exists()
 
 
-def test_two_order_lines_of_one_product_are_billed_at_one_time(company: Any) -> None:
-    sold = order()
-    (line,) = sold.lines.all()
-    line.pk, line.line = None, 2
-    with past_guards():
-        line.save(force_insert=True)
-    record(_serves("INV-1", 1, 31))
-    record(_serves("INV-2", 1, 31))
-    record(_serves("INV-3", 1, 31))
-    assert Invoice.objects.count() == 2 and case("INV-3").reason == "invoice_duplicate"
-
-
-def _of(day: int, net: int) -> InvoiceDocument:
-    """INV-1 bills the first day of October, INV-2 the second."""
-    return _serves(f"INV-{day}", day, day + 1, net)
+def _once(number: int, net: int) -> InvoiceDocument:
+    """What is billed once has a sum, and no days."""
+    document = _serves(f"INV-{number}", 1, 2, net)
+    line = replace(document.lines[0], kind="one_time", service_starts_on=None, service_ends_on=None)
+    return replace(document, lines=(line,))
 
 
 @pytest.mark.parametrize(
@@ -138,9 +128,9 @@ def test_no_more_is_billed_than_sold_and_no_more_credited_than_billed(
 ) -> None:
     sold = order()
     with past_guards():
-        sold.lines.update(amount_minor=120_000)
+        sold.lines.update(amount_minor=120_000, kind="one_time")
     for i, net in enumerate(bills, 1):
-        arrives("InvoiceIssued", _of(i, net))
+        arrives("InvoiceIssued", _once(i, net))
         if not together:
             run.drain("record_invoice")
     run.drain("record_invoice")

@@ -31,8 +31,10 @@ def bills_the_rest(order: Order) -> None:
     platform = next(line.amount_minor for line in order.lines.all() if line.product == "PLATFORM")
     left = platform - platform // 3 - 1
     for number, net in (("INV-2", left // 2), ("INV-3", left - left // 2)):
-        flow.bill(order, number, net, issued_on=add_months(order.starts_on, 12 if number == "INV-3" else 6))
-    flow.run("record_invoice")
+        day = add_months(order.starts_on, 12 if number == "INV-3" else 6)
+        with clock.at(dt.datetime.combine(day, dt.time(12), dt.UTC)):
+            flow.bill(order, number, net, issued_on=day)
+            flow.run("record_invoice")
     assert Invoice.objects.count() == 3
 
 

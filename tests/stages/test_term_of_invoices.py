@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import OrderCancelRequested
-from q2c.engine import run
+from q2c.engine import desk, run
 from q2c.models import Invoice
-from tests.engine.makers import case, order
+from tests.engine.makers import NOW, case, order, person
 from tests.stages.test_invoices_and_journals import LINES, SOUND, arrives, record
 
 pytestmark = pytest.mark.django_db
@@ -44,11 +44,12 @@ def test_days_within_the_term_are_billed_and_no_others(company: Any, starts: str
         assert "order ORD-1 runs from 2026-10-01 until 2027-10-01" in case("INV-1").text
 
 
-def test_a_credit_may_be_for_any_day(company: Any) -> None:
+def test_a_credit_may_come_after_the_term_and_without_days(company: Any) -> None:
     order()
     record(serves("INV-1", "2026-10-01", "2026-11-01"))
-    record(serves("CR-1", "2026-09-01", "2026-10-01", -10_000))
-    assert Invoice.objects.count() == 2
+    record(serves("CR-1", "2026-10-01", "2027-11-01", -4_000))
+    record(serves("CR-2", "2026-10-01", "2026-11-01", -6_000, service_starts_on=None, service_ends_on=None))
+    assert Invoice.objects.count() == 3
 
 
 def test_a_line_is_of_the_kind_that_was_sold(company: Any) -> None:
@@ -71,3 +72,55 @@ def test_a_cancelled_order_is_billed_for_what_was_before(company: Any) -> None:
     assert list(Invoice.objects.values_list("number", flat=True)) == ["INV-1"]
     assert "was cancelled as of 2026-11-01" in case("INV-2").text
     assert Case.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("issued_on", "starts", "ends", "net", "reason"),
+    [
+        ("2026-11-04", "2026-10-01", "2026-10-20", 10_000, None),
+        # Whole, though it ended in the middle: some bill so and credit the rest, others keep it.
+        ("2026-11-04", "2026-10-01", "2026-11-01", 10_000, "invoice_approval_required"),
+        ("2026-11-04", "2026-10-01", "2027-10-01", 10_000, "invoice_approval_required"),
+        ("2026-11-04", "2026-10-20", "2026-11-01", 10_000, "invoice_mismatch"),
+        # Issued before anybody cancelled: what is too much is credited.
+        ("2026-11-02", "2026-10-01", "2027-10-01", 10_000, None),
+    ],
+)
+def test_what_a_cancelled_order_is_billed_beyond_its_end(
+    company: Any, issued_on: str, starts: str, ends: str, net: int, reason: str | None
+) -> None:
+    sold = order()
+    arrives("OrderCancelRequested", OrderCancelRequested(
+        order_number=sold.number, effective_on=dt.date(2026, 10, 20), reason="withdrawn"), "c-1", "back-office")  # fmt: skip
+    run.drain("cancel_order")
+    day = dt.date.fromisoformat(issued_on)
+    record(replace(serves("INV-1", starts, ends, net), issued_on=day, due_on=day))
+    assert [case_.reason for case_ in Case.objects.all()] == ([reason] if reason else [])
+    if reason == "invoice_approval_required":
+        assert case("INV-1").field == "/lines/0/service_ends_on"
+        assert "order ORD-1 was cancelled as of 2026-10-20" in case("INV-1").text
+        desk.approve(person("cleo"), [Approval.objects.get().id], "no refund by contract")
+        run.drain("record_invoice")
+    assert Invoice.objects.exists() is (reason != "invoice_mismatch")
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [
+        (31, None),
+        (32, "invoice_approval_required"),
+        (366, "invoice_approval_required"),
+        (367, "invoice_mismatch"),
+        (-30, None),
+    ],
+)
+def test_an_invoice_is_dated_about_today(company: Any, days: int, reason: str | None) -> None:
+    order()
+    day = NOW.date() + dt.timedelta(days=days)
+    record(replace(serves("INV-1", "2026-10-01", "2026-11-01"), issued_on=day, due_on=day))
+    # Far ahead there may be no period either: the books say so once its date is signed.
+    assert (Case.objects.get().reason if reason else None) == reason
+    if reason:
+        assert case("INV-1").field == "/issued_on" and f"{days} days ahead: today is 2026-11-03" in case("INV-1").text
+    else:
+        assert Invoice.objects.exists()

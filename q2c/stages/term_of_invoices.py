@@ -1,0 +1,125 @@
+"""When an invoice may bill: days that its order covers, said of what recurs, and dated about today."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from q2c import clock
+from q2c.contracts.documents import InvoiceDocument, InvoiceLine
+from q2c.contracts.events import OrderCancelRequested
+from q2c.models import Order, Step
+from q2c.reasons import Reason
+from q2c.stages import sold
+from q2c.stages.controls.calendar import add_months
+from q2c.stages.verb import Finding
+
+# A renewal is billed ahead, and dated on the day it begins; nobody dates an invoice years ahead.
+_AHEAD_DAYS, _AHEAD_DAYS_MAX = 31, 366
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An order that was cancelled: as of when, and the day on which that was done."""
+
+    on: dt.date
+    done_on: dt.date
+
+
+def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
+    """Of those that are cancelled."""
+    numbers = {order.number: order.id for order in orders if order.state == "cancelled"}
+    if not numbers:
+        return {}
+    done = Step.objects.filter(stage="cancel_order", state="done", business_key__in=numbers).order_by("seq")
+    return {
+        numbers[number]: Ended(msgspec.json.decode(payload, type=OrderCancelRequested).effective_on, at.date())
+        for number, payload, at in done.values_list("business_key", "event__payload", "finished_at")
+        if at is not None
+    }
+
+
+def out_of_term(invoice: InvoiceDocument, order: Order, cancelled: Ended | None) -> list[Finding]:
+    """What is billed for days that the order does not cover, or before its product is sold. A credit may be for any."""
+    until = add_months(order.starts_on, order.term_months)
+    spans, found = sold.spans(order), []
+    for i, line in enumerate(invoice.lines):
+        starts, ends = line.service_starts_on, line.service_ends_on
+        if line.net_minor <= 0 or starts is None or ends is None:
+            continue
+        of_it = spans.get((invoice.group, line.product, line.kind), ()) if line.kind != "one_time" else ()
+        sold_from = min((span.starts_on for span in of_it), default=order.starts_on)
+        why = ""
+        if starts < order.starts_on or ends > max(until, starts):
+            why = f"order {order.number} runs from {order.starts_on} until {until}"
+        elif starts < sold_from:
+            why = f"order {order.number} sold it from {sold_from} on"
+        elif cancelled and starts >= cancelled.on and invoice.issued_on >= cancelled.done_on:
+            why = f"order {order.number} was cancelled as of {cancelled.on}"
+        if why:
+            found.append(
+                Finding(
+                    reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{i}/service_starts_on", seen=starts,
+                    text=f"Invoice {invoice.invoice_number} bills {line.product} from {starts} until {ends}, but {why}",
+                    remedy="Void or credit it in billing, or have the order that covers these days sent, then replay",
+                )
+            )  # fmt: skip
+    return found
+
+
+def undated(invoice: InvoiceDocument) -> list[Finding]:
+    """Of what is billed again and again, nobody could see that the same days are billed twice."""
+    return [
+        Finding(
+            reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{i}/service_starts_on", seen=None,
+            text=f"Invoice {invoice.invoice_number} does not say for which days it bills {line.product}",
+            remedy="Have billing say the service period of the line, or void it there",
+        )
+        for i, line in enumerate(invoice.lines)
+        if line.kind != "one_time" and line.net_minor > 0 and not _has_days(line)
+    ]  # fmt: skip
+
+
+def _has_days(line: InvoiceLine) -> bool:
+    starts, ends = line.service_starts_on, line.service_ends_on
+    return starts is not None and ends is not None and starts < ends
+
+
+def beyond_its_end(invoice: InvoiceDocument, order: Order, cancelled: Ended | None) -> Iterator[Finding]:
+    """What was issued after a cancellation, and bills days before and after it.
+
+    Some platforms bill a period whole and credit the rest, or keep it: a second person says so.
+    """
+    if cancelled is None or invoice.issued_on < cancelled.done_on:
+        return
+    for i, line in enumerate(invoice.lines):
+        starts, ends = line.service_starts_on, line.service_ends_on
+        if line.net_minor <= 0 or starts is None or ends is None or not starts < cancelled.on < ends:
+            continue
+        yield Finding(
+            reason=Reason.INVOICE_APPROVAL_REQUIRED, pointer=f"/lines/{i}/service_ends_on", seen=ends,
+            text=f"Invoice {invoice.invoice_number} bills {line.product} from {starts} until {ends}, but order "
+            f"{order.number} was cancelled as of {cancelled.on}",
+            remedy="Void it in billing and bill the days until then; where all of it is owed, a second person approves",
+        )  # fmt: skip
+
+
+def dated_ahead(invoice: InvoiceDocument) -> list[Finding]:
+    """An invoice is booked on its date: a month ahead is usual, more may be meant, a year is a slip."""
+    today, ahead = clock.today(), (invoice.issued_on - clock.today()).days
+    if ahead <= _AHEAD_DAYS:
+        return []
+    surely = ahead > _AHEAD_DAYS_MAX
+    return [
+        Finding(
+            reason=Reason.INVOICE_MISMATCH if surely else Reason.INVOICE_APPROVAL_REQUIRED,
+            pointer="/issued_on", seen=invoice.issued_on,
+            text=f"Invoice {invoice.invoice_number} is dated {invoice.issued_on}, {ahead} days ahead: today is {today}",
+            remedy="Have its date corrected in billing" if surely else
+            "Have its date corrected in billing; where it is meant, a second person approves it",
+        )
+    ]  # fmt: skip
