@@ -39,6 +39,11 @@ app.conf.beat_schedule = {
         "options": {"queue": HOUSEKEEPING, "expires": 60},
     },
     "poll-sources": {"task": "q2c.tasks.poll_sources", "schedule": 20.0, "options": {"queue": "intake", "expires": 20}},
+    "sweep-sources": {
+        "task": "q2c.tasks.sweep_sources",
+        "schedule": 3600.0,
+        "options": {"queue": "intake", "expires": 3600},
+    },
     "watch-blockers": {
         "task": "q2c.tasks.watch_blockers",
         "schedule": 20.0,

@@ -81,6 +81,12 @@ def poll_sources() -> dict[str, int]:
     return poll.poll_sources()
 
 
+@app.task(name="q2c.tasks.sweep_sources")
+def sweep_sources() -> dict[str, int]:
+    """Once a day for each source: find what its polls missed. Called every hour, so that an outage only puts it off."""
+    return poll.sweep_sources()
+
+
 @app.task(name="q2c.tasks.fetch_called_out")
 def fetch_called_out() -> int:
     """Woken by a callout; the next poll does the same when nobody wakes it."""

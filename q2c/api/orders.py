@@ -74,7 +74,7 @@ def _submitted(request: HttpRequest, answer: Answer) -> HttpResponse:
         case "waiting":
             headers = {"Location": f"/api/v1/events/{answer.event_id}", "Retry-After": "5"}
             text = answer.text or "An earlier step of this order is not done yet"
-            return json_reply(_body(answer) | {"detail": f"{text}. It goes on by itself."}, 202, headers)
+            return json_reply(_body(answer) | {"detail": f"{text.rstrip('.')}. It goes on by itself."}, 202, headers)
         case "refused":
             return _refused(answer, 422).response(request)
     said = "A newer version of this order has taken its place" if answer.status == "superseded" else answer.text

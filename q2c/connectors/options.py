@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+# Platforms stamp a change when it begins and show it when it commits: seldom later than this.
+OVERLAP_S = 900.0
 OVERLAP_S_MAX = 7 * 24 * 3600.0
 
 
@@ -45,18 +47,18 @@ def poll_from(options: Mapping[str, Any]) -> dt.datetime | None:
     return instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
 
 
-def poll_overlap_s(options: Mapping[str, Any], otherwise: float = 0.0) -> float:
-    """How many seconds behind the last change a poll begins."""
+def poll_overlap_s(options: Mapping[str, Any]) -> float:
+    """How many seconds before the begin of the last poll a poll begins to read."""
     given = options.get("poll_overlap_s")
     if given in (None, ""):
-        return otherwise
+        return OVERLAP_S
     try:
         if isinstance(given, bool) or not isinstance(given, int | float | str):
             raise ValueError
         seconds = float(given)
-        if not (math.isfinite(seconds) and 0 <= seconds <= OVERLAP_S_MAX):
+        if not (math.isfinite(seconds) and OVERLAP_S <= seconds <= OVERLAP_S_MAX):
             raise ValueError
     except (ValueError, OverflowError):
-        most = f"{OVERLAP_S_MAX:.0f}"
-        raise BadOption("poll_overlap_s", given, f"write a number of seconds, 0 to {most}, such as 120") from None
+        remedy = f"write a number of seconds, {OVERLAP_S:.0f} to {OVERLAP_S_MAX:.0f}, such as 1800"
+        raise BadOption("poll_overlap_s", given, remedy) from None
     return seconds

@@ -70,6 +70,14 @@ class BadDeal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DealNotice:
+    """A closed-won deal that changed; the deal itself is read by its id, unless that change is known."""
+
+    source_id: str
+    changed_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class InvoiceNotice:
     """An invoice that exists or changed in billing, whatever its status; the document is fetched by its reference."""
 
@@ -88,8 +96,11 @@ class Connector(Protocol):
 class DealSource(Connector, Protocol):
     """Sales platform."""
 
-    def changed_deals(self, since: dt.datetime) -> Iterator[Deal | BadDeal]:
-        """Closed-won deals changed at or after `since`, oldest first, with account and parent accounts."""
+    def changed_deals(self, since: dt.datetime) -> Iterator[DealNotice]:
+        """Closed-won deals changed at or after `since`, oldest first."""
+
+    def deals(self, source_ids: Sequence[str]) -> Iterator[Deal | BadDeal]:
+        """Those of them that are closed-won, with account and parent accounts; at most a hundred or so at once."""
 
     def deal(self, source_id: str) -> Deal | BadDeal | None: ...
 

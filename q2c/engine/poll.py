@@ -1,7 +1,9 @@
 """Read what changed in the sales and billing platforms since the last time.
 
-A poll reads from a little before where the last one ended: platforms commit late. What was read before is a duplicate
-at intake and nothing else. The cursor only passes what is stored; a read that fails leaves it where it was.
+Platforms stamp a change when it begins and show it when it commits, so a poll reads again what is stamped up to a
+quarter of an hour before the last one began; and once a day a sweep reads what is stamped in the last days. Both read
+ids and stamps only: what was fetched as of that stamp is not fetched again (`Fetched`). The cursor only passes what is
+stored; a read that fails leaves it where it was.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError
+from django.db.models import Q
 
 from exceptions.failures import RawItem
 from q2c import clock, keys
@@ -30,10 +33,8 @@ T = TypeVar("T")
 
 CHUNK = 100
 # Options of a connection may say otherwise: poll_overlap_s, poll_from (an instant, for the first poll).
-OVERLAP_S = 120.0
 FIRST_LOOK_BACK_S = 24 * 3600.0
-# What was committed late has been so long after the last change; the overlap ends with a poll that read it later.
-LATE_S = 900.0
+SWEPT_DAYS, SWEEP_EVERY_S = 3, 24 * 3600.0
 # The reasons that a case about reading itself may have.
 _READ_REASONS = (
     Reason.CREDENTIALS_REFUSED, Reason.REQUEST_REFUSED, Reason.RECORD_MISSING, Reason.INTERNAL_ERROR,
@@ -77,17 +78,60 @@ def poll(connection: Connection) -> int:
 def _taken_in(connection: Connection) -> Iterator[int]:
     """How many facts were new, chunk by chunk; what was stored stays stored whatever the next one meets."""
     begun = clock.now()
-    overlap_s = options.poll_overlap_s(connection.options, OVERLAP_S)
     cursor = _cursor(connection)
-    since = cursor.reached if cursor.moved_at is None else cursor.reached - clock.seconds(overlap_s)
     source = source_of(connection)
-    for chunk in _chunks(source.changed(since)):
+    for chunk in _chunks(source.changed(_since(connection, cursor))):
         taken, reached = source.take(chunk)
-        _advance(connection, reached)
+        _advance(connection, reached, begun)
         yield taken
-    if cursor.moved_at is not None and begun - cursor.moved_at > clock.seconds(LATE_S):
-        # This poll saw the overlap to its end, long enough after: nothing before `reached` can come late any more.
-        PollCursor.objects.filter(connection=connection.name, moved_at=cursor.moved_at).update(moved_at=None)
+    _saw(connection, begun)
+
+
+def _since(connection: Connection, cursor: PollCursor) -> dt.datetime:
+    """All up to `reached` that had been committed at `seen_at` is here; what came later is stamped in the overlap."""
+    overlap = clock.seconds(options.poll_overlap_s(connection.options))
+    if cursor.seen_at is None:
+        return cursor.reached
+    return min(cursor.reached, _not_before(cursor, cursor.seen_at - overlap))
+
+
+def _not_before(cursor: PollCursor, since: dt.datetime) -> dt.datetime:
+    """What was changed before the first poll was to begin is history, and stays it."""
+    return since if cursor.first is None else max(since, cursor.first)
+
+
+def sweep_sources() -> dict[str, int]:
+    """Once a day for each source: what no poll saw of the last days. Returns how many new facts each gave."""
+    due = clock.now() - clock.seconds(SWEEP_EVERY_S)
+    ready = PollCursor.objects.exclude(swept_at__gt=due).values_list("connection", flat=True)
+    found = {}
+    for connection in answering():
+        if connection.name in set(ready):
+            with alone(f"sweep:{connection.name}") as mine:
+                if mine:
+                    found[connection.name] = sweep(connection)
+    return found
+
+
+def sweep(connection: Connection) -> int:
+    """Raises nothing for what a platform says: its polls meet the same and tell a person; the next hour tries again."""
+    begun, new = clock.now(), 0
+    try:
+        with http.calling(keys.new_id()):
+            cursor = _cursor(connection)
+            back_s = max(SWEPT_DAYS * 24 * 3600.0, options.poll_overlap_s(connection.options))
+            source = source_of(connection)
+            for chunk in _chunks(source.changed(_not_before(cursor, begun - clock.seconds(back_s)))):
+                new += source.take(chunk)[0]
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        log.warning("sweep broke", extra={"connection": connection.name}, exc_info=True)
+    else:
+        PollCursor.objects.filter(connection=connection.name).update(swept_at=begun)
+    if new:
+        log.warning("polls had missed changes", extra={"connection": connection.name, "changes": new})
+    return new
 
 
 def _chunks(rows: Iterator[T]) -> Iterator[list[T]]:
@@ -111,14 +155,20 @@ def _chunks(rows: Iterator[T]) -> Iterator[list[T]]:
 def _cursor(connection: Connection) -> PollCursor:
     """Where the last poll ended. The first begins at option poll_from, else a day ago: no history is billed anew."""
     first = options.poll_from(connection.options) or clock.now() - clock.seconds(FIRST_LOOK_BACK_S)
-    return PollCursor.objects.get_or_create(connection=connection.name, defaults={"reached": first})[0]
+    defaults = {"reached": first, "first": first}
+    return PollCursor.objects.get_or_create(connection=connection.name, defaults=defaults)[0]
 
 
-def _advance(connection: Connection, reached: dt.datetime) -> None:
-    """Two pollers at once never move it back."""
-    PollCursor.objects.filter(connection=connection.name, reached__lt=reached).update(
-        reached=reached, moved_at=clock.now()
-    )
+def _advance(connection: Connection, reached: dt.datetime, begun: dt.datetime) -> None:
+    """Two pollers at once never move it back. What ends before the cursor says nothing of the rest."""
+    if PollCursor.objects.filter(connection=connection.name, reached__lte=reached).update(reached=reached):
+        _saw(connection, begun)
+
+
+def _saw(connection: Connection, begun: dt.datetime) -> None:
+    """All up to the cursor that had been committed when this poll began."""
+    earlier = Q(seen_at=None) | Q(seen_at__lt=begun)
+    PollCursor.objects.filter(earlier, connection=connection.name).update(seen_at=begun)
 
 
 def _note_failure(connection: Connection, outcome: Rejected | Unavailable) -> None:

@@ -18,7 +18,7 @@ from exceptions.models.case import UNRESOLVED
 from q2c import clock, keys
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
-from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, InvoiceNotice
+from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import intake
 from q2c.engine.intake import Item, Sender, Taken
@@ -29,6 +29,8 @@ FETCHERS_MAX = 8
 # The services whose changes are read, and the business key of a case about reading itself.
 POLLED = ("crm", "billing")
 READING = "reading changes"
+# A change is remembered as fetched once nothing else can bear its stamp: stamps are of seconds, and clocks differ.
+SETTLED_S = 30.0
 _DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
 _INVOICE_REASONS = (
     *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
@@ -108,10 +110,21 @@ class Source:
 class Deals(Source):
     """Closed-won deals. An event per version of a deal: id, colon, version."""
 
-    def changed(self, since: dt.datetime) -> Iterator[Deal | BadDeal]:
+    def changed(self, since: dt.datetime) -> Iterator[DealNotice]:
         return iter(self.connector.changed_deals(since))
 
-    def take(self, deals: Sequence[Deal | BadDeal]) -> tuple[int, dt.datetime]:
+    def take(self, notices: Sequence[DealNotice]) -> tuple[int, dt.datetime]:
+        known = Fetched.known(self.name, (notice.source_id for notice in notices))
+        fresh = [notice.source_id for notice in notices if known.get(notice.source_id) != notice.changed_at]
+        read_at = clock.now()
+        deals = list(self.connector.deals(fresh)) if fresh else []
+        new = self._take(deals)
+        Fetched.remember(
+            self.name, {deal.source_id: deal.changed_at for deal in deals if _settled(deal.changed_at, read_at)}
+        )
+        return new, max(notice.changed_at for notice in notices)
+
+    def _take(self, deals: Sequence[Deal | BadDeal]) -> int:
         good = [deal for deal in deals if isinstance(deal, Deal)]
         bad = [deal for deal in deals if isinstance(deal, BadDeal)]
         items = [self._event(deal) for deal in good]
@@ -123,7 +136,7 @@ class Deals(Source):
             for deal in bad
         ]
         intake.keep_raw(kept, self.sender.actor)
-        return sum(one.status == "stored" for one in taken), max(deal.changed_at for deal in deals)
+        return sum(one.status == "stored" for one in taken)
 
     def _event(self, deal: Deal) -> Item:
         return self._item("OrderReceived", f"{deal.source_id}:{deal.version}", deal.document, deal.changed_at)
@@ -141,8 +154,7 @@ class Deals(Source):
         """Returns what became of it."""
         if found is None:
             return "it is no closed-won deal"
-        new, _ = self.take([found])
-        return "taken in" if new else "known already, or kept raw"
+        return "taken in" if self._take([found]) else "known already, or kept raw"
 
 
 class Invoices(Source):
@@ -157,6 +169,7 @@ class Invoices(Source):
     def take(self, notices: Sequence[InvoiceNotice]) -> tuple[int, dt.datetime]:
         known = Fetched.known(self.name, (notice.reference for notice in notices))
         fresh = [notice for notice in notices if known.get(notice.reference) != notice.changed_at]
+        read_at = clock.now()
         found = self.fetch([notice.reference for notice in fresh])
         items, numbers, bad = [], [], []
         silent = [one for one in found if isinstance(one, Unavailable)]
@@ -174,13 +187,13 @@ class Invoices(Source):
             Callout.remember(self.name, late, keys.new_id())
         new = self._take(items, numbers)
         intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
-        # What did not come is not marked; nor is a draft, which may be posted within the second that tells its versions
-        # apart. The mark is only to save work: what is fetched again is a duplicate.
+        # What did not come is not marked; nor is a draft yet, which may be posted within the second that tells its
+        # versions apart. The mark is only to save work: what is fetched again is a duplicate.
         Fetched.remember(self.name, {
             notice.reference: notice.changed_at
             for notice, document in zip(fresh, found, strict=True)
             if not isinstance(document, Unavailable)
-            and not (isinstance(document, Rejected) and document.field == NOT_POSTED)
+            and (not _is_draft(document) or _settled(notice.changed_at, read_at))
         })  # fmt: skip
         return new, max(notice.changed_at for notice in notices)
 
@@ -238,6 +251,14 @@ class Invoices(Source):
             return found.text
         new = self._take([self._event(reference, found, clock.now())], [found.invoice_number])
         return "taken in" if new else "known already"
+
+
+def _is_draft(found: Any) -> bool:
+    return isinstance(found, Rejected) and found.field == NOT_POSTED
+
+
+def _settled(changed_at: dt.datetime, read_at: dt.datetime) -> bool:
+    return changed_at < read_at - clock.seconds(SETTLED_S)
 
 
 def _on_threads(connection: Connection, references: Sequence[str], read: Callable[[str], Any]) -> list[Any]:

@@ -174,16 +174,18 @@ class Breaker(models.Model):
 
 
 class PollCursor(models.Model):
-    """How far a source has been read: everything changed before `reached` has been taken in.
+    """How far a source has been read: what is stamped up to `reached` and had been committed at `seen_at` is here.
 
-    `reached` is the source's own time, and only grows; `moved_at` is when it last grew, by our clock, and empty once a
-    poll has seen that nothing before it comes late any more. `text` says why the last poll did not come to its end.
+    `reached` is the source's own time, and only grows; `seen_at` is ours. Nothing stamped before `first` is ever read
+    unasked. `swept_at` is when the last days were gone through; `text` says why the last poll did not come to its end.
     """
 
     connection = models.CharField(max_length=60, unique=True)
     reached = models.DateTimeField()
     polled_at = models.DateTimeField(null=True)
-    moved_at = models.DateTimeField(null=True)
+    first = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    swept_at = models.DateTimeField(null=True)
     text = models.TextField(blank=True)
 
 

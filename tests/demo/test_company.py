@@ -52,7 +52,10 @@ def test_every_deal_reads_back_from_the_sales_platform_and_passes_the_controls(p
     config = ConnectionConfig(
         name="salesforce", vendor="salesforce", base_url=f"{settings.SANDBOX_URL}/salesforce", credentials=app
     )
-    read = list(Salesforce(config).changed_deals(dt.datetime(2025, 1, 1, tzinfo=dt.UTC)))
+    salesforce = Salesforce(config)
+    notices = list(salesforce.changed_deals(dt.datetime(2025, 1, 1, tzinfo=dt.UTC)))
+    read = list(salesforce.deals([notice.source_id for notice in notices]))
+    assert [deal.source_id for deal in read] == [notice.source_id for notice in notices]
     assert [deal.document.order_number for deal in read if isinstance(deal, Deal)] == [deal.number for deal in drawn]
     maintain([_fact(deal) for deal in read])
     documents = [deal.document for deal in read]

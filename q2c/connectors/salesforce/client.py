@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus
 
 from q2c import clock
 from q2c.connectors.http import Answer, Http, Lost, NotSent, json_body, retry_after_s
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, ReadFailed, Rejected, Unavailable, Unknown
-from q2c.connectors.ports import BadDeal, ConnectionConfig, Deal
+from q2c.connectors.ports import BadDeal, ConnectionConfig, Deal, DealNotice
 from q2c.connectors.salesforce.fields import PARENT_PATHS, Fields, quoted
-from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, lines_of
+from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, instant, lines_of
 from q2c.connectors.salesforce.session import Refusal, Session, errors_of
 from q2c.connectors.salesforce.webhook import long_id
 from q2c.reasons import Reason
@@ -58,12 +58,20 @@ class Salesforce:
         except ReadFailed as failure:
             return failure.outcome
 
-    def changed_deals(self, since: dt.datetime) -> Iterator[Deal | BadDeal]:
+    def changed_deals(self, since: dt.datetime) -> Iterator[DealNotice]:
         """Ordered by SystemModstamp, then Id. Raises ReadFailed where the platform does not answer to the end."""
         moment = since.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         where = f"WHERE IsWon = true AND SystemModstamp >= {moment} ORDER BY SystemModstamp, Id"
-        for records in self._pages(f"{self.fields.deal_query()} {where}"):
-            yield from self._deals(records)
+        for records in self._pages(f"SELECT Id, SystemModstamp FROM Opportunity {where}"):
+            for record in records:
+                yield DealNotice(source_id=str(record["Id"]), changed_at=instant(record["SystemModstamp"]))
+
+    def deals(self, source_ids: Sequence[str]) -> Iterator[Deal | BadDeal]:
+        """Those of them that are won, in the same order as changes are. Raises ReadFailed."""
+        tail = ") AND IsWon = true ORDER BY SystemModstamp, Id"
+        for soql in self._queries_by_id(self.fields.deal_query(), sorted(source_ids), tail):
+            for records in self._pages(soql):
+                yield from self._deals(records)
 
     def deal(self, source_id: str) -> Deal | BadDeal | None:
         """One closed-won deal; None when there is none (or it is not won, or deleted). Raises ReadFailed."""
@@ -141,24 +149,26 @@ class Salesforce:
         while wanted := {long_id(key) for key in wanted} - asked:
             asked |= wanted
             parents: set[str] = set()
-            for soql in self._account_queries(sorted(key for key in wanted if _ID.match(key))):
+            keys = sorted(key for key in wanted if _ID.match(key))
+            for soql in self._queries_by_id(self.fields.account_query(), keys):
                 for record in (each for page in self._pages(soql) for each in page):
                     known[str(record["Id"])] = record
                     parents |= {str(record["ParentId"])} if record.get("ParentId") else set()
             wanted = parents
         return known
 
-    def _account_queries(self, ids: Iterable[str]) -> Iterator[str]:
-        head = f"{self.fields.account_query()} WHERE Id IN ("
-        length = len(quote_plus(head))
+    def _queries_by_id(self, query: str, ids: Iterable[str], tail: str = ")") -> Iterator[str]:
+        """As few as addresses are long."""
+        head = f"{query} WHERE Id IN ("
+        length = len(quote_plus(head + tail))
         chunk: list[str] = []
         for key in ids:
             if chunk and length + (len(chunk) + 1) * 28 > SOQL_MAX:
-                yield f"{head}{', '.join(chunk)})"
+                yield f"{head}{', '.join(chunk)}{tail}"
                 chunk = []
             chunk.append(quoted(key))
         if chunk:
-            yield f"{head}{', '.join(chunk)})"
+            yield f"{head}{', '.join(chunk)}{tail}"
 
     def _pages(self, soql: str) -> Iterator[list[Record]]:
         headers = {"Sforce-Query-Options": f"batchSize={self.config.options.get('batch_size', 500)}"}

@@ -18,7 +18,7 @@ LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def changed(salesforce: Salesforce, since: dt.datetime = LONG_AGO) -> list[Deal | BadDeal]:
-    return list(salesforce.changed_deals(since))
+    return list(salesforce.deals([notice.source_id for notice in salesforce.changed_deals(since)]))
 
 
 def numbers(found: list[Any]) -> list[str]:
@@ -191,13 +191,14 @@ def test_many_accounts_are_asked_for_in_several_queries(org, connect, monkeypatc
 
 def test_an_org_without_a_field_is_told_by_its_name(org, connect):
     client = connect(fields={"opportunity": {"order_number": "Legacy_No__c"}})
+    org.seed(opportunities=[deal("SO-0")])
     with pytest.raises(ReadFailed) as error:
         changed(client)
     outcome = error.value.outcome
     assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.field) == ("INVALID_FIELD", "Legacy_No__c")
     org.seed(custom_fields={"Opportunity": ["Legacy_No__c"]}, opportunities=[deal("SO-1", Legacy_No__c="L-7")])
-    assert numbers(changed(client)) == ["L-7"]
+    assert "L-7" in [each.document.order_number for each in changed(client) if isinstance(each, Deal)]
 
 
 # Write-back
@@ -302,7 +303,7 @@ def test_a_failure_in_the_middle_leaves_what_was_read(org, connect):
     with pytest.raises(ReadFailed):
         for each in client.changed_deals(LONG_AGO):
             found.append(each)
-    assert numbers(found) == ["SO-0", "SO-1"]
+    assert numbers(list(client.deals([notice.source_id for notice in found]))) == ["SO-0", "SO-1"]
 
 
 @pytest.mark.parametrize("fault", ["too_many", "unavailable", "drop_before"])
