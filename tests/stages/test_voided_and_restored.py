@@ -90,6 +90,26 @@ def test_a_reversal_is_not_reversed_once_its_days_are_billed_anew(company: Any) 
     assert not Approval.objects.filter(state="requested").exists()
 
 
+def test_what_may_be_in_the_way_of_a_restored_invoice_is_signed_and_so_is_its_reversal(company: Any) -> None:
+    order()
+    record(serves("INV-1", "2026-10-01", "2026-11-01"))
+    run_all()
+    _reverse(JournalEntry.objects.get(state="posted"), 1)
+    mirror = JournalEntry.objects.get(state="posted")
+    record(serves("INV-2", "2026-10-01", "2026-11-01", charge="Another"))
+    run_all()
+    requests.reverse_journal(controller("carla"), mirror, TODAY, "again", "00000000-0000-7000-8000-000000000009")
+    run.drain("reverse_journal")
+    for reason in ("invoice_approval_required", "reversal_approval_required"):
+        asked = Approval.objects.get(state="requested")
+        assert asked.action == reason
+        desk.approve(controller(f"cleo-{reason[:3]}"), [asked.id], "seen")
+        run.drain("reverse_journal")
+    run_all()
+    assert not Case.objects.filter(state="open").exists()
+    assert JournalEntry.objects.filter(state="posted", reverses=mirror).exists()
+
+
 def test_the_same_invoice_after_its_reversal_is_a_case_and_not_silently_done(company: Any) -> None:
     order()
     record(SOUND)
