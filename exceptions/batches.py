@@ -13,8 +13,8 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum, Value
-from django.db.models.functions import Concat
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery, Sum, TextField, Value
+from django.db.models.functions import Cast, Concat
 
 from exceptions import moves, rights, rowsets, sentences
 from exceptions.errors import NotPossible
@@ -25,6 +25,7 @@ from q2c import clock, states
 
 # Why an item was skipped that its dry run knew to fail.
 WOULD_FAIL = "would_fail"
+_TAKEN = " is sending it already"
 
 _FREEZE = """
 INSERT INTO exceptions_replayitem
@@ -94,20 +95,50 @@ def preview(batch_id: uuid.UUID, found: Mapping[uuid.UUID, tuple[str, Mapping[st
     )
 
 
-def queue(user: Any, batch_id: uuid.UUID, *, leave_out: bool = False) -> ReplayBatch:
+def under_way(case: Any) -> QuerySet[ReplayItem]:
+    """The items in which a replay that was sent has a case (an id, or an OuterRef) to send, or on its way."""
+    return ReplayItem.objects.filter(
+        batch__state__in=("queued", "running"), case=case, outcome__in=("queued", *UNDERWAY)
+    )
+
+
+def sendable(batch_id: uuid.UUID) -> QuerySet[ReplayItem]:
+    """What of a dry run could still be sent: the rest has ended, is on its way, or another replay is sending it."""
+    taken = Exists(under_way(OuterRef("case_id")).exclude(batch=batch_id))
+    return ReplayItem.objects.filter(~taken, batch=batch_id, outcome="queued", case__state__in=REPLAYABLE)
+
+
+def queue(user: Any, batch_id: uuid.UUID, *, leave_out: bool = False, **given: int) -> ReplayBatch:
     """The person has seen it and wants it; with `leave_out`, all but what its dry run knows to fail.
 
-    What is left out stays in the queue as it is. Raises Refused or NotPossible.
+    `given`: canary and stop_after, where they are to be others. What is left out stays in the queue as it is; what
+    another replay is sending is skipped, so no case is sent by two. Raises Refused or NotPossible.
     """
     batch = ReplayBatch.objects.get(id=batch_id)
     rights.require(user, rights.BULK if batch.size > 1 else rights.REPLAY, "send this replay")
     with transaction.atomic():
-        batch = _move(user, batch_id, "queue", queued_at=clock.now(), sent_by_id=user.pk)
+        # One at a time: of two that are sent at once, the second sees what the first one sends.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('exceptions.batches.queue'))")
+        batch = _move(user, batch_id, "queue", queued_at=clock.now(), sent_by_id=user.pk, **given)
+        _skip_taken(batch_id)
         if leave_out:
             failing = ReplayItem.objects.filter(batch=batch_id, outcome="queued", preview__passes=False)
             said = Concat(Value("Left out: "), "text")
             failing.update(outcome="skipped", reason=WOULD_FAIL, text=said, at=clock.now())
     return batch
+
+
+def _skip_taken(batch_id: uuid.UUID) -> None:
+    """Leave out what another replay is sending."""
+    other = under_way(OuterRef("case_id")).exclude(batch=batch_id).order_by("batch__number")
+    taken = ReplayItem.objects.filter(Exists(other), batch=batch_id, outcome="queued")
+    number = Subquery(other.values("batch__number")[:1])
+    text = Concat(Value("R-"), Cast(number, TextField()), Value(_TAKEN), output_field=TextField())
+    taken.update(outcome="skipped", text=text, at=clock.now())
+    if not ReplayItem.objects.filter(batch=batch_id, outcome="queued").exists():
+        first = ReplayItem.objects.filter(batch=batch_id, text__endswith=_TAKEN).values_list("text", flat=True).first()
+        raise NotPossible(f"Nothing is left to send: {first}" if first else "Nothing is left to send")
 
 
 def left_out(batch: ReplayBatch) -> QuerySet[ReplayItem]:

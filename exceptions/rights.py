@@ -21,6 +21,11 @@ def name_of(actor: Any) -> str:
     return actor if isinstance(actor, str) else str(actor.get_username())
 
 
+def called(person: Any) -> str:
+    """A person as people call them: the full name, else the user name; "q2c" where it was nobody."""
+    return person.get_full_name() or name_of(person) if person is not None else "q2c"
+
+
 def require(user: Any, right: str, what: str, case_ids: Sequence[uuid.UUID] = ()) -> None:
     """Raise Refused, and put it on the timeline of the cases, unless the person has the right.
 

@@ -23,10 +23,13 @@ _ONE_OPEN = (
 )
 
 
+_BLOCKER = ("blocker_connection", "blocker_type", "blocker_key", "blocker_condition")
 # How long a person's "not now" holds.
 NOT_NOW = dt.timedelta(hours=24)
-# How long the dry run of a taken offer holds its cases: whoever looks at it has not sent them yet.
-LOOKING = dt.timedelta(minutes=15)
+# A dry run of an offer as young as this is opened again instead of made again.
+LOOKED_JUST_NOW = dt.timedelta(minutes=3)
+# Whoever made a dry run longer ago and did not send it is not told as looking at it.
+LOOKING = dt.timedelta(days=1)
 
 
 def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
@@ -42,15 +45,8 @@ def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
 
 
 def offered_for(blocker: sentences.Blocker) -> QuerySet[Case]:
-    """Those that wait and that no replay holds: none is offered a second time."""
-    return waiting_for(blocker).filter(~Exists(_held()))
-
-
-def _held() -> QuerySet[ReplayItem]:
-    """The items of an OuterRef case that are about to be sent: of a replay under way, or of an offer's dry run."""
-    looking = Q(batch__state="dry_run", batch__offers__isnull=False, batch__created_at__gt=clock.now() - LOOKING)
-    under_way = Q(batch__state__in=("queued", "running"))
-    return ReplayItem.objects.filter(under_way | looking, case=OuterRef("id"), outcome="queued")
+    """Those that wait and that no replay is sending: none is offered a second time. A dry run sends nothing."""
+    return waiting_for(blocker).filter(~Exists(batches.under_way(OuterRef("id"))))
 
 
 def blocker_gone(
@@ -163,46 +159,93 @@ def withdraw(blockers: Iterable[sentences.Blocker]) -> None:
 
 def withdraw_spent_of(step_ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
     """As withdraw_spent(), of what these steps waited for: in the transaction that sends or ends the last of them."""
-    offers = Offer.objects.filter(state="open")
-    if not offers.exists():
+    if not Offer.objects.filter(state="open").exists():
         return []
-    cases = Case.objects.filter(step_id__in=list(step_ids)).exclude(blocker_type="").order_by()
-    blockers = cases.values_list("blocker_connection", "blocker_type", "blocker_key", "blocker_condition").distinct()
+    return withdraw_spent(_for(Case.objects.filter(step_id__in=list(step_ids))))
+
+
+def _for(cases: QuerySet[Case]) -> QuerySet[Offer]:
+    """The open offers for what stands in the way of these cases."""
+    blockers = cases.exclude(blocker_type="").order_by().values_list(*_BLOCKER).distinct()
     chosen = Q(pk__in=[])
     for connection, kind, key, condition in blockers:
         chosen |= Q(blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition)
-    return withdraw_spent(offers.filter(chosen))
+    return Offer.objects.filter(chosen, state="open")
 
 
 def withdraw_spent(offers: QuerySet[Offer] | None = None) -> list[uuid.UUID]:
     """Take back open offers for which nothing waits any more, whoever replayed it and why. Returns their ids."""
+    return states.move(Offer, "withdraw", _spent(Offer.objects.all() if offers is None else offers))
+
+
+def sent(user: Any, batch: ReplayBatch) -> None:
+    """A replay was sent: the offers of which it leaves nothing are taken by it. In the transaction that sends it."""
+    with states.acting(rights.name_of(user)):
+        cases = Case.objects.filter(replays__batch=batch, replays__outcome="queued")
+        states.move(Offer, "take", _spent(_for(cases)), **_by(user), batch_id=batch.id)
+
+
+def _spent(offers: QuerySet[Offer]) -> list[uuid.UUID]:
+    """Those of the open ones for which nothing waits that is not being sent."""
     waiting = Case.objects.filter(
-        ~Exists(_held()),
+        ~Exists(batches.under_way(OuterRef("id"))),
         blocker_type=OuterRef("blocker_type"),
         blocker_key=OuterRef("blocker_key"),
         blocker_connection=OuterRef("blocker_connection"),
         blocker_condition=OuterRef("blocker_condition"),
         state__in=REPLAYABLE,
     )
-    spent = (
-        (Offer.objects.all() if offers is None else offers)
-        .filter(~Exists(waiting), state="open")
-        .values_list("id", flat=True)
-    )
-    return states.move(Offer, "withdraw", list(spent))
+    return list(offers.filter(~Exists(waiting), state="open").values_list("id", flat=True))
 
 
 def take(user: Any, offer_id: uuid.UUID, *, canary: int = 0, stop_after: int = 0) -> ReplayBatch:
-    """Make a replay, as a dry run, of what the offer's blocker holds up now. Raises Refused or NotPossible."""
+    """A replay, as a dry run, of what the offer's blocker holds up now. Raises Refused or NotPossible.
+
+    To look is not to send: the offer stays until a replay of its cases is sent. One dry run a person: that of a moment
+    ago is given again, an older one gives way to the new one.
+    """
     rights.require(user, rights.REPLAY, "replay")
     with transaction.atomic():
         offer = _open(user, offer_id)
-        batch = batches.create(
-            user, offered_for(_blocker(offer)), title=_headline(offer), why=sentences.again(_blocker(offer)),
-            canary=canary, stop_after=stop_after,
-        )  # fmt: skip
-        states.move(Offer, "take", [offer_id], **_by(user), batch_id=batch.id)
+        title, why = _headline(offer), sentences.again(_blocker(offer))
+        mine = ReplayBatch.objects.filter(created_by=user, state="dry_run", title=title, why=why)
+        waiting = offered_for(_blocker(offer))
+        last = mine.filter(created_at__gt=clock.now() - LOOKED_JUST_NOW).order_by("-created_at").first()
+        if last is not None and _same(last, waiting) and (last.canary, last.stop_after) == (canary, stop_after):
+            return last
+        batch = batches.create(user, waiting, title=title, why=why, canary=canary, stop_after=stop_after)
+        for old in mine.filter(created_at__gt=clock.now() - LOOKING).exclude(id=batch.id):
+            batches.cancel(user, old.id, f"looked at anew as R-{batch.number}")
     return batch
+
+
+def _same(batch: ReplayBatch, cases: QuerySet[Case]) -> bool:
+    """Whether a dry run is about just these cases."""
+    return set(batch.items.filter(outcome="queued").values_list("case_id", flat=True)) == set(
+        cases.values_list("id", flat=True)
+    )
+
+
+def looks(user: Any, offers: Iterable[Offer]) -> dict[uuid.UUID, list[ReplayBatch]]:
+    """Offer id → the dry runs of its cases that somebody made and nobody sent, the latest first. Two statements."""
+    named = {_blocker(offer): offer.id for offer in offers if offer.state == "open"}
+    found: dict[uuid.UUID, list[ReplayBatch]] = {id_: [] for id_ in named.values()}
+    if not named:
+        return found
+    unsent = ReplayItem.objects.filter(
+        batch__state="dry_run", batch__created_at__gt=clock.now() - LOOKING, outcome="queued",
+        case__state__in=REPLAYABLE, case__blocker_key__in={blocker[2] for blocker in named},
+    )  # fmt: skip
+    rows = unsent.order_by().values_list("batch_id", *(f"case__{name}" for name in _BLOCKER)).distinct()
+    of_batch: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for batch_id, *blocker in rows:
+        if offer_id := named.get(tuple(blocker)):
+            of_batch.setdefault(batch_id, []).append(offer_id)
+    seen = ReplayBatch.objects.visible_to(user).filter(id__in=list(of_batch)).select_related("created_by")
+    for batch in seen.order_by("-created_at", "-id"):
+        for offer_id in of_batch[batch.id]:
+            found[offer_id].append(batch)
+    return found
 
 
 def _headline(offer: Offer) -> str:
@@ -221,9 +264,11 @@ def dismiss(user: Any, offer_id: uuid.UUID) -> Offer:
 
 
 def _open(user: Any, offer_id: uuid.UUID) -> Offer:
-    offer = Offer.objects.visible_to(user).select_for_update().filter(id=offer_id).first()
+    offer = Offer.objects.visible_to(user).select_for_update(of=("self",)).filter(id=offer_id).first()
     if offer is None:
         raise NotPossible("There is no such offer")
+    if offer.state == "taken" and offer.batch is not None:
+        raise NotPossible(f"{rights.called(offer.decided_by)} sent this already, as R-{offer.batch.number}")
     if offer.state != "open":
         raise NotPossible(f"This offer is {offer.state} already")
     return offer

@@ -27,7 +27,6 @@ from exceptions.done import Done
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case, Offer, ReplayBatch, ReplayItem
 from exceptions.models.batch import UNDERWAY
-from exceptions.models.case import REPLAYABLE
 from q2c import clock
 from q2c.engine import callouts, decisions, previews, replay, wake
 from q2c.engine.sources import POLLED
@@ -107,16 +106,14 @@ def send(
     """
     size = ReplayBatch.objects.filter(id=batch_id).values_list("size", flat=True).first() or 0
     rights.require(user, rights.BULK if size > 1 else rights.REPLAY, "send this replay")
-    given = {"canary": canary, "stop_after": stop_after}
+    given = {name: value for name, value in (("canary", canary), ("stop_after", stop_after)) if value is not None}
     with transaction.atomic():
         if ReplayBatch.objects.filter(id=batch_id, state="dry_run").exists() and not left(batch_id):
             raise NotPossible("Nothing is left to send: its cases have ended or are on their way since the dry run")
-        if leave_out and not _sendable(batch_id).exclude(preview__passes=False).exists():
+        if leave_out and not batches.sendable(batch_id).exclude(preview__passes=False).exists():
             raise NotPossible("None of what is left would pass; put right what the dry run names, and make it anew")
-        ReplayBatch.objects.filter(id=batch_id, state="dry_run").update(
-            **{name: value for name, value in given.items() if value is not None}
-        )
-        batch = batches.queue(user, batch_id, leave_out=leave_out)
+        batch = batches.queue(user, batch_id, leave_out=leave_out, **given)
+        unblock.sent(user, batch)
         wake.task_after_commit("advance_batches")
         # The first of them go at once: whoever pressed sees them go.
         advance(batch_id)
@@ -125,11 +122,7 @@ def send(
 
 def left(batch_id: uuid.UUID) -> int:
     """How many cases of a dry run could still be sent; the others have ended since, or were sent otherwise."""
-    return _sendable(batch_id).count()
-
-
-def _sendable(batch_id: uuid.UUID) -> QuerySet[ReplayItem]:
-    return ReplayItem.objects.filter(batch=batch_id, outcome="queued", case__state__in=REPLAYABLE)
+    return batches.sendable(batch_id).count()
 
 
 def anew(user: Any, batch_id: uuid.UUID) -> ReplayBatch:
@@ -153,7 +146,7 @@ def replay_one(user: Any, case_id: uuid.UUID, why: str = "") -> ReplayBatch:
             raise NotPossible("There is no such case")
         title = f"Replay of {case.shown}{f', {case.business_key}' if case.business_key else ''}"
         batch = batches.create(user, [case_id], title=title, why=why)
-        batches.queue(user, batch.id)
+        unblock.sent(user, batches.queue(user, batch.id))
         advance(batch.id)
     return ReplayBatch.objects.get(id=batch.id)
 
@@ -304,7 +297,7 @@ def close_without_fix(user: Any, case_ids: Sequence[uuid.UUID], why: str, root_c
 
 
 def take_offer(user: Any, offer_id: uuid.UUID, *, canary: int = 0, stop_after: int = 0) -> ReplayBatch:
-    """Make a dry run of what an offer has found. Raises Refused or NotPossible."""
+    """A dry run of what an offer has found, which stays until one is sent. Raises Refused or NotPossible."""
     batch = unblock.take(user, offer_id, canary=canary, stop_after=stop_after)
     _look_first(batch)
     return batch

@@ -60,6 +60,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "blocker": sentences.thing(found.blocker) if found.blocker else "",
         "condition": sentences.condition(found.blocker_condition),
         "gone": gone,
+        "looks": unblock.looks(request.user, [gone]).get(gone.id, []) if gone else [],
         "all_of_them": f"Dry run of all {gone.cases:,}" if gone else "",
         "again": sentences.again(found.blocker) if gone and found.blocker else "",
         "facts": _facts(found, key),

@@ -10,8 +10,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from exceptions import rights
-from exceptions.models import Offer
+from exceptions import rights, unblock
+from exceptions.models import Offer, ReplayBatch
 from q2c.engine import desk, offered
 from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
@@ -24,23 +24,32 @@ ON_QUEUE = 5
 @require_safe
 @right("exceptions.view_case")
 def offers(request: HttpRequest) -> HttpResponse:
-    """What is offered now, the latest first."""
+    """What is offered now, the latest first, each with who looks at it."""
     return render(request, "queue/offers.html", {"offers": shown(request.user, 200)})
 
 
-def shown(user: Any, most: int) -> list[Offer]:
+# An offer, and the dry runs of its cases that nobody has sent.
+Shown = tuple[Offer, list[ReplayBatch]]
+
+
+def shown(user: Any, most: int) -> list[Shown]:
     """The open offers, the latest first; what their dry runs found a while ago is looked at anew."""
-    found = list(Offer.objects.visible_to(user).filter(state="open").order_by("-created_at")[:most])
-    offered.opened(found)
+    found = _latest(user, most)
+    offered.opened(offer for offer, _ in found)
     return found
+
+
+def _latest(user: Any, most: int) -> list[Shown]:
+    found = list(Offer.objects.visible_to(user).filter(state="open").order_by("-created_at")[:most])
+    looks = unblock.looks(user, found)
+    return [(offer, looks[offer.id]) for offer in found]
 
 
 @require_safe
 @right("exceptions.view_case")
 def ready(request: HttpRequest) -> HttpResponse:
     """What stands above the queue, as it is now; nothing is looked at anew because a page stays open."""
-    found = Offer.objects.visible_to(request.user).filter(state="open").order_by("-created_at")[:ON_QUEUE]
-    return render(request, "queue/ready.html", {"offers": list(found)})
+    return render(request, "queue/ready.html", {"offers": _latest(request.user, ON_QUEUE)})
 
 
 @require_safe
@@ -48,7 +57,11 @@ def ready(request: HttpRequest) -> HttpResponse:
 def card(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
     """One offer, asked again until its dry run has come to an end; nothing once it is open no more."""
     offer = Offer.objects.visible_to(request.user).filter(id=offer_id, state="open").first()
-    return render(request, "queue/offer.html", {"offer": offer}) if offer else HttpResponse()
+    if offer is None:
+        return HttpResponse()
+    return render(
+        request, "queue/offer.html", {"offer": offer, "looks": unblock.looks(request.user, [offer])[offer.id]}
+    )
 
 
 @require_POST

@@ -32,6 +32,7 @@ from q2c.ui.rights import right
 ROWS = 50
 # Proposed for a replay of many; the person may say otherwise.
 CANARY, STOP_AFTER = 1, 5
+_UNTOLD = Q(preview__passes=True, preview__sure=False)
 OUTCOMES = ("queued", "sent", "unknown", "confirmed", "failed_again", "skipped")
 
 
@@ -120,9 +121,9 @@ def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
     outcome = request.GET.get("outcome", "")
     items = batch.items.select_related("case")
     if outcome == "would_fail":
-        items = items.filter(outcome="queued", preview__passes=False, case__state__in=REPLAYABLE)
+        items = items.filter(id__in=batches.sendable(batch.id).filter(preview__passes=False).values("id"))
     elif outcome == "cannot_be_told":
-        items = items.filter(outcome="queued", preview__passes=True, preview__sure=False, case__state__in=REPLAYABLE)
+        items = items.filter(id__in=batches.sendable(batch.id).filter(_UNTOLD).values("id"))
     elif outcome in OUTCOMES:
         items = items.filter(outcome=outcome)
     page = lists.page_of(request, items, {"ordinal": "ordinal"}, "ordinal", rows=ROWS)
@@ -177,13 +178,12 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
     unknown, sent = now.items.get("unknown", 0), now.items.get("sent", 0)
     apart = _apart(now.items, held.of_replays([batch.id]).get(batch.id))
     # Cases of a dry run may end, or go out otherwise, while it waits.
-    queued = batch.items.filter(outcome="queued", case__state__in=REPLAYABLE)
-    untold = Q(preview__passes=True, preview__sure=False)
+    queued = batches.sendable(batch.id)
     looked = queued.aggregate(
-        passes=Count("id", filter=Q(preview__passes=True) & ~untold), untold=Count("id", filter=untold),
+        passes=Count("id", filter=Q(preview__passes=True) & ~_UNTOLD), untold=Count("id", filter=_UNTOLD),
         fails=Count("id", filter=Q(preview__passes=False)), unseen=Count("id", filter=Q(preview__isnull=True)),
     )  # fmt: skip
-    silent = queued.filter(untold).order_by().values_list("preview__silent", flat=True).distinct()
+    silent = queued.filter(_UNTOLD).order_by().values_list("preview__silent", flat=True).distinct()
     left = sum(looked.values())
     moving = batch.state in ("queued", "running") or (batch.state == "cancelled" and sent + unknown > 0)
     after = followed.counts(user, batch.id) if now.items.get("confirmed") else followed.Counts()
@@ -240,6 +240,8 @@ FROM exceptions_replayitem i JOIN exceptions_case c ON c.id = i.case_id,
   jsonb_array_elements(i.preview->'journal'->'lines') l
 WHERE i.batch_id = %s AND i.outcome = 'queued' AND i.preview @> '{"passes": true}'
   AND NOT i.preview @> '{"sure": false}' AND c.state = ANY(%s)
+  AND NOT EXISTS (SELECT 1 FROM exceptions_replayitem o JOIN exceptions_replaybatch b ON b.id = o.batch_id
+                  WHERE o.case_id = i.case_id AND o.outcome = 'queued' AND b.state IN ('queued', 'running'))
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
 """
 

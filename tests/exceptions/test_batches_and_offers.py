@@ -163,15 +163,18 @@ def test_nothing_waits_nothing_is_offered() -> None:
     assert not Offer.objects.exists()
 
 
-def test_taken_once_as_a_dry_run(person: Any) -> None:
+def test_looked_at_as_a_dry_run_and_taken_by_the_one_that_is_sent(person: Any) -> None:
     ann, chosen = person("ann"), many(2)
     casework.snooze(ann, [chosen[0].id], until_blocker=True)
     offer = unblock.blocker_gone(*BLOCKER)
     assert offer is not None and offer.cases == 2 and fresh(chosen[0]).state == "open"
     batch = unblock.take(ann, offer.id)
     assert (batch.state, batch.size, batch.title) == ("dry_run", 2, "Period 2026-10 in erp-de is open again")
+    assert fresh(offer).state == "open", "to look is not to send"
+    assert unblock.take(ann, offer.id) == batch, "pressed twice, it is one"
+    unblock.sent(ann, batches.queue(ann, batch.id))
     assert (fresh(offer).state, fresh(offer).batch_id) == ("taken", batch.id)
-    with pytest.raises(NotPossible, match="taken already"):
+    with pytest.raises(NotPossible, match=f"sent this already, as R-{batch.number}"):
         unblock.take(ann, offer.id)
     with pytest.raises(Refused):
         unblock.dismiss(person("eve", rights=("view_case",)), offer.id)
@@ -202,13 +205,13 @@ def told(case: Case) -> int:
     return CaseEvent.objects.filter(case=case, kind="offered").count()
 
 
-def test_what_was_taken_is_not_offered_again_while_somebody_looks_at_it_or_it_is_on_its_way(person: Any) -> None:
+def test_what_was_sent_is_not_offered_again_while_it_is_on_its_way(person: Any) -> None:
     ann, chosen = person("ann"), many(3)
     offer = unblock.blocker_gone(*BLOCKER)
     assert offer is not None
     batch = unblock.take(ann, offer.id, canary=1)
-    assert unblock.blocker_gone(*BLOCKER) is None
-    batches.queue(ann, batch.id)
+    unblock.sent(ann, batches.queue(ann, batch.id))
+    assert unblock.found_gone(ann, chosen[1]) == offer, "its turn is still to come, and its cause is gone"
     with transaction.atomic():
         batches.advance(batch.id)
     assert [fresh(case).state for case in chosen] == ["replaying", "open", "open"]
@@ -219,19 +222,49 @@ def test_what_was_taken_is_not_offered_again_while_somebody_looks_at_it_or_it_is
     assert late is not None and late.cases == 1 and [told(case) for case in chosen] == [1, 1, 1]
 
 
-def test_a_dry_run_that_nobody_sends_is_offered_again(person: Any) -> None:
-    ann = person("ann")
-    many(1)
-    for given_up in ("cancelled", "left"):
-        offer = unblock.blocker_gone(*BLOCKER)
-        assert offer is not None, given_up
-        batch = unblock.take(ann, offer.id)
-        assert unblock.blocker_gone(*BLOCKER) is None
-        if given_up == "cancelled":
-            batches.cancel(ann, batch.id)
-    with clock.at(NOW + unblock.LOOKING):
-        anew = unblock.blocker_gone(*BLOCKER)
-        assert anew is not None and anew.state == "open"
+def test_a_dry_run_that_nobody_sends_takes_the_offer_from_nobody(person: Any) -> None:
+    ann, ben, chosen = person("ann"), person("ben"), many(2)
+    offer = unblock.blocker_gone(*BLOCKER)
+    assert offer is not None
+    first = unblock.take(ann, offer.id)
+    with clock.at(NOW + dt.timedelta(minutes=1)):
+        second = unblock.take(ben, offer.id)
+        again = unblock.blocker_gone(*BLOCKER)
+        assert again is not None and (again.id, again.cases) == (offer.id, 2)
+        assert unblock.ready(ben, chosen) == {case.id for case in chosen}
+        assert unblock.looks(ann, [again]) == {offer.id: [second, first]}
+        assert sweep.sweep()["offers"] == 0
+    # Looked at again after a while, on today's master data: one dry run a person.
+    with clock.at(NOW + dt.timedelta(minutes=10)):
+        third = unblock.take(ann, offer.id)
+        assert (fresh(first).state, fresh(first).ended_because) == ("cancelled", f"looked at anew as R-{third.number}")
+        assert unblock.looks(ann, [offer]) == {offer.id: [third, second]}
+    with clock.at(NOW + unblock.LOOKING + dt.timedelta(minutes=9)):
+        assert unblock.looks(ann, [offer]) == {offer.id: [third]}
+
+
+def test_of_two_dry_runs_of_one_offer_only_one_sends_a_case(person: Any) -> None:
+    """Ann's is sent with one to go first; Ben's, of the same cases, finds nothing left, and what came late is his."""
+    ann, ben = person("ann"), person("ben")
+    many(2)
+    offer = unblock.blocker_gone(*BLOCKER)
+    assert offer is not None
+    of_ann, of_ben = unblock.take(ann, offer.id, canary=1), unblock.take(ben, offer.id)
+    late = opened(business_key="INV-LATE")
+    wider = batches.create(ben, unblock.offered_for(offer.blocker))
+    batches.queue(ann, of_ann.id)
+    with transaction.atomic():
+        assert len(batches.advance(of_ann.id)) == 1
+    with pytest.raises(NotPossible, match="Nothing is left to send"):
+        batches.queue(ben, of_ben.id)
+    assert fresh(of_ben).state == "dry_run" and outcomes(of_ben) == ["queued", "queued"]
+    assert batches.sendable(wider.id).get().case_id == late.id
+    batches.queue(ben, wider.id)
+    said = list(wider.items.exclude(case=late).values_list("outcome", "text"))
+    assert said == [("skipped", f"R-{of_ann.number} is sending it already")] * 2
+    with transaction.atomic():
+        assert batches.advance(wider.id) == [late.step_id]
+    assert ReplayItem.objects.filter(outcome__in=("sent", "queued")).exclude(batch=of_ben).count() == 3
 
 
 def test_an_open_offer_ends_where_its_last_case_is_sent(person: Any) -> None:

@@ -18,7 +18,7 @@ from exceptions.cases import open_for
 from exceptions.models import Case, Offer, ReplayBatch
 from q2c import clock, keys
 from tests.exceptions.conftest import NOW, failure, fresh, opened
-from tests.ui.people import of_role, signed_in, with_rights
+from tests.ui.people import boss, of_role, signed_in, with_rights
 
 pytestmark = pytest.mark.django_db
 BLOCKER = ("erp-de", "period", "2026-10", "closed")
@@ -286,12 +286,18 @@ def test_an_offer_is_taken_from_the_queue_as_a_dry_run_or_left(mia: Any) -> None
     batch = ReplayBatch.objects.get()
     assert answer.redirect_chain[0][0] == f"/replays/{batch.id}"
     assert "Nothing is sent yet." in answer.content.decode()
-    assert Offer.objects.get().state == "taken"
-    # Its cases are offered to nobody else while the dry run is looked at.
-    assert unblock.blocker_gone(*BLOCKER) is None and "can be replayed" not in page(mia, "/queue")
+    rosa, name = boss(), mia.get_full_name() or mia.username
+    # To look is not to send: it stays for everybody, and says who looks.
+    assert Offer.objects.get().state == "open"
+    for address in ("/queue", "/offers", "/offers/ready", f"/offers/{offer.id}", f"/cases/{Case.objects.first().id}"):
+        text = page(mia, address)
+        assert f'You look at it in <a href="/replays/{batch.id}">R-{batch.number}</a>' in text, address
+        assert f"{name} looks at it in <a" in page(rosa, address), address
+    assert "Cause is gone" in page(mia, "/queue")
     signed_in(mia).post(f"/replays/{batch.id}/cancel")
+    assert "look at it in" not in page(mia, "/queue") and "can be replayed" in page(mia, "/queue")
     again = unblock.blocker_gone(*BLOCKER)
-    assert again is not None
+    assert again is not None and again.id == offer.id
     signed_in(mia).post(f"/offers/{again.id}/dismiss")
     assert "can be replayed" not in page(mia, "/queue")
     text = signed_in(mia).post(f"/offers/{again.id}/take", follow=True).content.decode()
