@@ -59,7 +59,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Platform engineer": (
         *_READ, *_BULK, *_edit("q2c.connection", "q2c.apikey", "exceptions.team", "exceptions.policy",
         "exceptions.holiday"),
-        "q2c.view_apikey", "q2c.view_transition", "q2c.add_event", "q2c.read_every_system",
+        "q2c.view_apikey", "q2c.view_transition", "q2c.add_event", "q2c.add_order", "q2c.read_every_system",
         "auth.view_user", "auth.change_user", "auth.add_user", "auth.view_group",
     ),
 }  # fmt: skip

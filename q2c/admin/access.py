@@ -39,8 +39,8 @@ class ApiKeyForm(ReasonForm):
     scopes = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,
         required=True,
-        help_text="What the key may do; only rights of your own. It reads what came from its own source; what every "
-        "system sent only with q2c.read_every_system",
+        help_text="What the key may do; only rights of your own. It reads events, orders and invoices of its own source, "
+        "those of every system only with q2c.read_every_system; journals are the books' and are read whole",
     )
 
     def clean_system(self) -> str:
