@@ -39,7 +39,7 @@ class ApiKeyForm(ReasonForm):
     scopes = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,
         required=True,
-        help_text="What the key may do; only rights of your own. It reads events, orders and invoices of its own source, "
+        help_text="What the key may do; only rights of your own. It reads orders and invoices of its own source, "
         "those of every system only with q2c.read_every_system; journals are the books' and are read whole",
     )
 
