@@ -123,7 +123,7 @@ CREATE OR REPLACE TRIGGER exceptions_approval_stays_decision
 CREATE OR REPLACE TRIGGER ledger_fiscalperiod_stays_shut BEFORE UPDATE OF state ON ledger_fiscalperiod
   FOR EACH ROW WHEN (OLD.state <> 'open' AND NEW.state IN ('open')) EXECUTE FUNCTION q2c_guard_reopening();
 CREATE OR REPLACE TRIGGER q2c_invoice_stays_voided BEFORE UPDATE OF state ON q2c_invoice
-  FOR EACH ROW WHEN (OLD.state <> 'voided' AND NEW.state = 'voided') EXECUTE FUNCTION q2c_guard_voiding();
+  FOR EACH ROW WHEN (OLD.state <> 'voided' AND NEW.state IN ('voided')) EXECUTE FUNCTION q2c_guard_voiding();
 """
 
 _ADDED = """

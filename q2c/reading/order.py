@@ -14,6 +14,7 @@ from exceptions.models import Approval, Case
 from ledger.models import JournalEntry, LegalEntity
 from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine, Phase
 from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step, Subscription, Transition
+from q2c.models.step import OPEN
 from q2c.reading import coming, controls, customers, held
 from q2c.stages.controls.calendar import phases_of, term_end
 
@@ -43,7 +44,10 @@ class Group:
 
 @dataclass(kw_only=True, slots=True)
 class Whole:
-    """What the order's page and its API address show. Lists hold at most ROWS_MAX rows, the newest."""
+    """What the order's page and its API address show. Lists hold at most ROWS_MAX rows, the newest.
+
+    `unrecorded`: steps of its invoices that came and are not recorded, whatever keeps them.
+    """
 
     order: Order
     document: OrderDocument
@@ -56,6 +60,7 @@ class Whole:
     approvals: list[Approval] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
+    unrecorded: list[Step] = field(default_factory=list)
     journals: list[JournalEntry] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
@@ -85,7 +90,8 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
         .order_by("seq")[:ROWS_MAX]
     )
     invoices = list(Invoice.objects.visible_to(user).filter(order=order).order_by("-issued_on", "-id")[:ROWS_MAX])
-    cases = _cases(user, order, steps, invoices)
+    unrecorded = _unrecorded(user, order)
+    cases = _cases(user, order, [*steps, *unrecorded], invoices)
     of_step = {case.step_id: case for case in cases if case.step_id}
     fronts = held.in_front(user, steps)
     return Whole(
@@ -102,6 +108,7 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
             Subscription.objects.visible_to(user).filter(order=order).prefetch_related("segments").order_by("number")
         ),
         invoices=invoices,
+        unrecorded=unrecorded,
         journals=_journals(user, invoices),
         references=_references(user, rows.values(), order),
         moves=list(Transition.objects.filter(record_id=order.id).order_by("id")),
@@ -132,6 +139,11 @@ def _groups(document: OrderDocument, rows: dict[str, OrderGroup], names: dict[st
             )
         )
     return found
+
+
+def _unrecorded(user: Any, order: Order) -> list[Step]:
+    rows = Step.objects.visible_to(user).filter(event__correlation_id=order.correlation_id, stage="record_invoice")
+    return list(rows.filter(state__in=OPEN).select_related("event").defer("event__payload").order_by("-seq")[:ROWS_MAX])
 
 
 def _cases(user: Any, order: Order, steps: Iterable[Step], invoices: Iterable[Invoice]) -> list[Case]:

@@ -91,6 +91,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "facts": _facts(found),
         "subscriptions": [{"subscription": s, "phases": _phases(s)} for s in found.subscriptions],
         "invoices": [{"invoice": i, "href": links.to("invoice", i.id)} for i in found.invoices],
+        "unrecorded": _unrecorded(found),
         "journals": [{"entry": e, "href": links.to("journal", e.id)} for e in found.journals],
         "trace": links.to("trace", q=order.number),
         "cancel": links.to("order-cancel", order.id),
@@ -99,6 +100,13 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "token": keys.new_id(),
     }
     return render(request, "order/page.html", context)
+
+
+def _unrecorded(found: whole_order.Whole) -> list[dict[str, Any]]:
+    """Invoices that came and are not recorded, each with the case that keeps it."""
+    of_step = {case.step_id: case for case in found.cases}
+    rows = [(step, of_step.get(step.id)) for step in found.unrecorded]
+    return [{"step": step, "case": case, "href": links.to("case", case.id) if case else ""} for step, case in rows]
 
 
 def _facts(found: whole_order.Whole) -> list[tuple[str, Any]]:

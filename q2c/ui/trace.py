@@ -165,6 +165,9 @@ def _chapters(found: Trace, sought: Set[Any]) -> list[Chapter]:
             "invoice", f"Invoice {invoice.number}", invoice.state, links.to("invoice", invoice.id),
             (invoice.total_minor, invoice.currency), sought=invoice.id in sought,
         )  # fmt: skip
+    for step in found.steps:
+        if step.stage == "record_invoice" and step.business_key not in chapters:
+            chapters[step.business_key] = Chapter("", f"Invoice {step.business_key}, not recorded")
     about = _about(found)
     rest = Chapter("", "Besides")
     for key, entry in _entries(found, about, sought):

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from exceptions.models import Approval, Case
+from ledger.models import FiscalPeriod
 from q2c import clock, keys
 from q2c.connectors.outcomes import Rejected
 from q2c.contracts.documents import InvoiceGroup
@@ -20,6 +21,7 @@ from q2c.reading import controls
 from q2c.reasons import Reason
 from q2c.stages import accept_order
 from q2c.stages.verb import Finding
+from q2c.ui import words
 from tests import flow_makers as make
 from tests.past_guards import past_guards
 from tests.ui.people import boss, of_role, page, person, read
@@ -50,6 +52,20 @@ def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
     ):  # fmt: skip
         assert said in text, said
     assert "Phase 2 is activated" in text and "Nov 2, 2027" in text.replace("\u202f", " ")
+
+
+def test_an_invoice_that_came_and_is_not_recorded_is_shown_with_its_case(client, order):
+    for state in ("soft_closed", "closed"):
+        FiscalPeriod.objects.filter(entity__code="DE01").update(state=state)
+    make.bill(order, "INV-2")
+    client.force_login(boss())
+    assert "INV-2 149,000.00" not in read(client, f"/orders/{order.id}")
+    make.run("record_invoice")
+    case = Case.objects.get()
+    text = read(client, f"/orders/{order.id}")
+    assert "1 invoice came and is not recorded" in text
+    assert re.search(rf"INV-2 EUR [\d,.]+ {words.plain(case.reason)}, {case.shown}", text), text
+    assert "Invoice INV-2, not recorded" in read(client, f"/trace?q={order.number}")
 
 
 def test_the_controls_name_reasons_an_order_can_fail_by():
@@ -145,9 +161,11 @@ def test_an_unknown_order_is_not_found(client):
 
 def test_the_page_asks_as_often_for_many_invoices_as_for_one(client, order):
     client.force_login(boss())
+    make.bill(order, "INV-2")
+    make.run("record_invoice")
     with CaptureQueriesContext(connection) as few:
         page(client, f"/orders/{order.id}")
-    for number in range(2, 9):
+    for number in range(3, 10):
         make.bill(order, f"INV-{number}")
     make.run("record_invoice")
     make.run("post_journal")
