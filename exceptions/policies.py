@@ -104,10 +104,11 @@ POLICIES: dict[R, Row] = {
         _ORDER_AGAIN,
     ),
     R.PAYING_ACCOUNT_AMBIGUOUS: Row(
-        "No single paying account", "It is not clear which account pays for {customer}.",
+        "Paying account outside the hierarchy", "An account outside the hierarchy of {customer} would pay.",
         SALES, "high", 8, "customer",
-        "Which accounts of the hierarchy are marked as paying, and who is named on the contract.",
-        "Mark exactly one account on the way up from the customer as paying.",
+        "Whom the invoice group bills, and the parents of both accounts. The nearest account on the way up that pays "
+        "for itself pays, else the one at the top.",
+        "Bill an account of the customer's own hierarchy in the deal, or give the account its true parent.",
         _ORDER_AGAIN,
     ),
     R.PRODUCT_UNKNOWN: Row(

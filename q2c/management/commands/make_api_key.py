@@ -28,8 +28,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scope",
             action="append",
-            help=f"a right; default: {', '.join(DEFAULT_SCOPES)}. It reads what came from its own source; what every "
-            f"system sent with {READ_EVERY_SYSTEM} beside them. Beside q2c.add_event these events need: {more}",
+            help=f"a right; default: {', '.join(DEFAULT_SCOPES)}. Of events, orders and invoices it reads what came "
+            f"from its own source; those of every system with {READ_EVERY_SYSTEM}; journals are read whole. Beside q2c.add_event these events need: {more}",
         )
         parser.add_argument(
             "--for", dest="person", help="the user name of whoever has the key: what it asks for, they do not approve"
