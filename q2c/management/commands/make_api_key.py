@@ -29,7 +29,8 @@ class Command(BaseCommand):
             "--scope",
             action="append",
             help=f"a right; default: {', '.join(DEFAULT_SCOPES)}. Of events, orders and invoices it reads what came "
-            f"from its own source; those of every system with {READ_EVERY_SYSTEM}; journals are read whole. Beside q2c.add_event these events need: {more}",
+            f"from its own source; those of every system with {READ_EVERY_SYSTEM}; journals are read whole. Beside "
+            f"q2c.add_event these events need: {more}",
         )
         parser.add_argument(
             "--for", dest="person", help="the user name of whoever has the key: what it asks for, they do not approve"
