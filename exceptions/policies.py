@@ -61,8 +61,8 @@ class Row:
 
 _ORDER_AGAIN = "The order is checked from the start on today's master data. Nothing was provisioned before."
 _JOURNAL_AGAIN = (
-    "The journal is derived anew on today's master data; the old one is kept as superseded, with the difference. "
-    "The ERP is searched for our key first, so no second document can arise."
+    "The journal is derived on today's master data; one that was booked here before is kept as superseded, with the "
+    "difference. Where it goes to the ERP, that is searched for our key first, so no second document can arise."
 )
 _SEND_AGAIN = "The platform is searched for our key first; only if nothing is there is it sent again."
 

@@ -115,7 +115,7 @@ class Cases(Records):
     """What failed, newest first. People act with their own rights; a key acts for the person who made it."""
 
     model = Case
-    one = "One case: its cause and what is in the way, its findings, its proof, and everything that happened to it."
+    one = "One case: cause, what is in the way, findings, proof, history."
     serializer_class = CaseDetailSerializer
     list_serializer = CaseSerializer
     filterset_class = CaseFilters

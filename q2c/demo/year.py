@@ -205,14 +205,14 @@ class Year:
         month = f"{instant:%B %Y}"
         if month != self._said:
             if self._said:
-                self.say(f"{self._said}: {self._counts()}")
+                self.say(f"to {self._said}: {self._counts()}")
             self._said = month
 
     def _counts(self) -> str:
         found = self._summary()
         return (
-            f"{found.orders} orders, {found.invoices} invoices, {found.posted} posted, "
-            f"{found.cases} cases of which {found.open_cases} open"
+            f"{found.orders:,} orders, {found.invoices:,} invoices, {found.posted:,} posted, "
+            f"{found.cases:,} cases of which {found.open_cases:,} open"
         )
 
     def _summary(self) -> Summary:
