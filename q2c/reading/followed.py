@@ -54,6 +54,11 @@ class Counts:
     later: int = 0
     documents: int = 0
 
+    @property
+    def worst(self) -> str:
+        """What is not there yet, the worst first: stopped, unknown, underway or held; else nothing."""
+        return next((name for name in ("stopped", "unknown", "underway", "held") if getattr(self, name)), "")
+
 
 @dataclass(slots=True)
 class Journey:
@@ -68,6 +73,16 @@ class Journey:
     @property
     def stopped(self) -> bool:
         return any(one.tone == "bad" for one in self.steps)
+
+    @property
+    def worst(self) -> str:
+        """As that of Counts."""
+        tones = {one.tone for one in self.steps}
+        of = next(
+            (name for tone, name in (("bad", "stopped"), ("warn", "unknown"), ("busy", "underway")) if tone in tones),
+            "",
+        )
+        return of or ("held" if any(one.front for one in self.steps) else "")
 
 
 def of(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, Journey]:
@@ -171,38 +186,56 @@ def _entries(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, JournalEntry]:
 
 
 _COUNTS = f"""
-WITH RECURSIVE chain(id, event_id, key, correlation_id, state, attempts, next_at, document, order_key, seq, depth) AS (
-  SELECT s.id, s.event_id, s.key, s.correlation_id, s.state, s.attempts, s.next_at, s.document, s.order_key, s.seq, 0
+WITH RECURSIVE chain(batch, id, event_id, key, correlation_id, state, attempts, next_at, document, order_key, seq,
+                     depth) AS (
+  SELECT i.batch_id, s.id, s.event_id, s.key, s.correlation_id, s.state, s.attempts, s.next_at, s.document,
+         s.order_key, s.seq, 0
   FROM exceptions_replayitem i JOIN q2c_step s ON s.id = i.step_id
-  WHERE i.batch_id = %(batch)s AND i.outcome = 'confirmed'
+  WHERE i.batch_id = ANY(%(batches)s::uuid[]) AND i.outcome = 'confirmed' AND {{only}}
   UNION
-  SELECT n.id, n.event_id, n.key, n.correlation_id, n.state, n.attempts, n.next_at, n.document, n.order_key, n.seq,
-         c.depth + 1
+  SELECT c.batch, n.id, n.event_id, n.key, n.correlation_id, n.state, n.attempts, n.next_at, n.document,
+         n.order_key, n.seq, c.depth + 1
   FROM chain c
   JOIN q2c_event e ON e.correlation_id = c.correlation_id AND e.causation_id = c.event_id AND e.source = 'q2c'
     AND split_part(e.source_id, ':', 1) = c.key
   JOIN q2c_step n ON n.event_id = e.id
   WHERE c.depth < %(depth)s)
-SELECT CASE WHEN s.state IN ('done', 'abandoned') THEN 'done' WHEN s.state = 'failed' THEN 'stopped'
+SELECT batch, CASE WHEN s.state IN ('done', 'abandoned') THEN 'done' WHEN s.state = 'failed' THEN 'stopped'
             WHEN f.state IS NOT NULL THEN 'held'
             WHEN s.state = 'unknown' THEN 'unknown'
             WHEN s.state = ANY(%(moving)s) OR attempts > 0 OR next_at <= %(soon)s THEN 'underway' ELSE 'later' END,
        count(*), count(*) FILTER (WHERE document <> ''), count(*) FILTER (WHERE f.state = 'failed')
-FROM chain s LEFT JOIN LATERAL {held.FRONT_STATE} f ON true WHERE depth > 0 GROUP BY 1
+FROM chain s LEFT JOIN LATERAL {held.FRONT_STATE} f ON true WHERE depth > 0 GROUP BY 1, 2
 """
+_ALL = _COUNTS.format(only="true")
+# Of a list, only what has something open in its story: an index look-up for each of the others.
+_OPEN = _COUNTS.format(
+    only="""EXISTS (SELECT 1 FROM q2c_event oe JOIN q2c_step o ON o.event_id = oe.id
+    WHERE oe.correlation_id = s.correlation_id AND o.state NOT IN ('done', 'abandoned'))"""
+)
 
 
 def counts(user: Any, batch_id: uuid.UUID) -> Counts:
     """What followed from all that one replay confirmed; one statement, whatever its size."""
-    found = Counts()
-    if not (user.is_active and user.has_perm("q2c.view_step")):
+    return _counted(user, [batch_id], _ALL).get(batch_id, Counts())
+
+
+def open_counts(user: Any, batch_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Counts]:
+    """By replay that has any: what followed, in the stories that have something open still; one statement for all."""
+    return _counted(user, batch_ids, _OPEN)
+
+
+def _counted(user: Any, batch_ids: Sequence[uuid.UUID], sql: str) -> dict[uuid.UUID, Counts]:
+    found: dict[uuid.UUID, Counts] = {}
+    if not batch_ids or not (user.is_active and user.has_perm("q2c.view_step")):
         return found
     now = clock.now()
-    given: dict[str, Any] = {"batch": batch_id, "depth": DEPTH_MAX, "moving": list(_MOVING), "now": now}
+    given: dict[str, Any] = {"batches": list(batch_ids), "depth": DEPTH_MAX, "moving": list(_MOVING), "now": now}
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, given | {"soon": now + clock.seconds(SOON_S)})
-        for name, number, documents, stuck in cursor.fetchall():
-            setattr(found, name, int(number))
-            found.documents += int(documents)
-            found.stuck += int(stuck)
+        cursor.execute(sql, given | {"soon": now + clock.seconds(SOON_S)})
+        for batch, name, number, documents, stuck in cursor.fetchall():
+            one = found.setdefault(batch, Counts())
+            setattr(one, name, int(number))
+            one.documents += int(documents)
+            one.stuck += int(stuck)
     return found

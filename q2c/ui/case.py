@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
-from exceptions import sentences, unblock
+from exceptions import approvals, sentences, unblock
 from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
 from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
 from ledger import journal
@@ -68,9 +68,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "behind": behind[:BEHIND],
         "behind_count": behind.count(),
         "view": view,
-        "tabs": [
-            parts.Tab(label, f"?view={name}#more", current=name == view) for name, label in case_views.VIEWS.items()
-        ],
+        "tabs": case_views.tabs(view),
         "below": case_views.below(request.user, view, found, step),
         "actions": _may(found),
         "askable": desk.source_to_ask(found) is not None,
@@ -201,6 +199,9 @@ def _why_not_replay(found: Case, here: str) -> str:
         return "It came in unreadable: the sender sends it again."
     if found.state == "replaying":
         return "It is on its way already."
+    ended = (approvals.CLOSE, approvals.REDATE)
+    if found.state == "awaiting_approval" and found.approvals.filter(state="requested", action__in=ended).exists():
+        return "A second person decides about it first; whoever asked can take that back."
     return "" if found.state in REPLAYABLE else here
 
 

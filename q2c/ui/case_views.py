@@ -53,6 +53,11 @@ _KINDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+def tabs(current: str) -> list[parts.Tab]:
+    """The views as tabs."""
+    return [parts.Tab(label, f"?view={name}#more", current=name == current) for name, label in VIEWS.items()]
+
+
 def below(user: Any, view: str, case: Case, step: Step | None) -> dict[str, Any]:
     """The context of one view; {"missing": right} where the person may not see it."""
     shown, needed = _VIEWS[view]

@@ -167,6 +167,8 @@ class Progress:
     url: str = ""
     cancel_url: str = ""
     note: str = ""
+    # Whether what is done has no more to come, and so may look it.
+    through: bool = True
 
     @property
     def finished(self) -> bool:

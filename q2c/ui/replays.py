@@ -32,6 +32,8 @@ from q2c.ui.rights import right
 ROWS = 50
 # Proposed for a replay of many; the person may say otherwise.
 CANARY, STOP_AFTER = 1, 5
+# How it stands where its own part is through and what followed is not, by the worst of that.
+_AFTER = {"stopped": "stopped_after", "unknown": "unknown_after", "underway": "goes_on", "held": "held_after"}
 _UNTOLD = Q(preview__passes=True, preview__sure=False)
 OUTCOMES = ("queued", "sent", "unknown", "confirmed", "failed_again", "skipped")
 
@@ -44,10 +46,14 @@ def replays(request: HttpRequest) -> HttpResponse:
     page = lists.page_of(request, seen, {"created": "created_at"}, "-created", rows=ROWS)
     counts = batches.counts([batch.id for batch in page])
     waits = held.of_replays([batch.id for batch in page])
+    after = followed.open_counts(request.user, [id_ for id_, came_to in counts.items() if came_to.get("confirmed")])
     rows = [
-        (batch, worth(batch), became(batch, counts[batch.id]), _apart(counts[batch.id], waits.get(batch.id)))
+        (
+            batch, worth(batch), _now(became(batch, counts[batch.id]), after.get(batch.id, followed.Counts())),
+            _apart(counts[batch.id], waits.get(batch.id)), after.get(batch.id),
+        )
         for batch in page
-    ]
+    ]  # fmt: skip
     return render(request, "replays/replays.html", {"page": page, "rows": rows})
 
 
@@ -71,11 +77,7 @@ def became(batch: ReplayBatch, counts: Mapping[str, int]) -> str:
 
 def _now(came_to: str, after: followed.Counts) -> str:
     """Finished is its own part; it is no success before what follows from it is there, too."""
-    if came_to != "finished":
-        return came_to
-    if after.stopped:
-        return "stopped_after"
-    return "unknown_after" if after.unknown else "goes_on" if after.underway else came_to
+    return _AFTER.get(after.worst, came_to) if came_to == "finished" else came_to
 
 
 def _batch(request: HttpRequest, batch_id: uuid.UUID) -> ReplayBatch:
@@ -138,6 +140,7 @@ def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
         (
             item, journal_of(item.preview), after.get(item.step_id, []),
             documents.get(item.step_id) or _of_what_followed(after.get(item.step_id, [])),
+            _AFTER.get(journeys[item.step_id].worst, "") if item.step_id in journeys else "",
         )
         for item in page
     ]  # fmt: skip
@@ -207,8 +210,8 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
             # What was left out, at first or since, has nothing to come to.
             label=f"R-{batch.number}", total=sum(now.items.values()) - now.items.get("skipped", 0),
             done=now.items.get("confirmed", 0), failed=now.items.get("failed_again", 0), unknown=unknown,
-            state=became(batch, now.items) if not moving else "running", url="",
-            note=_note(apart),
+            state=_now(became(batch, now.items), after) if not moving else "running", url="",
+            note=_note(apart), through=not after.worst,
         ),
     }  # fmt: skip
 

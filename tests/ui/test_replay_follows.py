@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from exceptions.models import Case, ReplayBatch
 from ledger import periods
@@ -36,6 +38,24 @@ def section(text: str, name: str) -> str:
     found = re.search(rf'id="{name}"(.*?)(?:</section>|<section class="card"><h2>Never)', text, re.DOTALL)
     assert found, name
     return found[1]
+
+
+def rows_of(text: str) -> list[str]:
+    return re.findall(r"<tr data-row>.*?</tr>", text, re.DOTALL)
+
+
+def greenless(client: Any, batch: ReplayBatch, said: str) -> None:
+    """Card, chips, badge and list are as what followed stands, and nothing of its own part is green."""
+    text = page(client, f"/replays/{batch.id}")
+    card = section(text, "standing").partition("What followed")[0]
+    (item,) = rows_of(text)
+    badge = item.partition('data-label="Amount"')[0]
+    with CaptureQueriesContext(connection) as seen:
+        listed = rows_of(page(client, "/replays"))
+    (row,) = [row for row in listed if f"/replays/{batch.id}" in row]
+    for part in (card, badge, row):
+        assert said in part and "tone-good" not in part, part
+    assert sum("WITH RECURSIVE chain" in one["sql"] for one in seen) == 1, "one statement, however many there are"
 
 
 def test_the_dry_run_of_an_invoice_asks_the_ledger_of_the_journal_it_would_make(company: Any, late: Case) -> None:
@@ -76,6 +96,7 @@ def test_the_page_follows_the_record_to_the_case_that_stops_it_and_to_its_number
     assert "1 stopped by a case of its own" in text
     assert f"/cases/{second.id}" in text and "CC-410 is inactive" in text
     assert "hx-get" not in section(text, "standing"), "nothing moves any more"
+    greenless(client, batch, "Stopped further on")
     card = section(page(client, f"/cases/{late.id}"), "replaying")
     assert "tone-bad" in card and "the invoice is tied to its order and booked" in card
     assert f"/cases/{second.id}" in card and "stopped" in card
@@ -85,6 +106,7 @@ def test_the_page_follows_the_record_to_the_case_that_stops_it_and_to_its_number
     desk.replay_one(rosa, second.id)
     text = page(client, f"/replays/{batch.id}")
     assert "1 under way" in text and "hx-get" in section(text, "standing")
+    greenless(client, batch, "Under way")
     live = page(client, f"/replays/{batch.id}/progress")
     item = batch.items.get()
     assert f'id="followed-{item.id}" hx-swap-oob="true"' in live and "under way" in live
@@ -97,6 +119,9 @@ def test_the_page_follows_the_record_to_the_case_that_stops_it_and_to_its_number
     assert answer.headers["HX-Refresh"] == "true"
     text = page(client, f"/replays/{batch.id}")
     assert "1 done, 1 with a document number" in text
+    for address, its in (("/replays", f"/replays/{batch.id}"), (f"/replays/{batch.id}", "outcome-")):
+        (row,) = [row for row in rows_of(page(client, address)) if its in row]
+        assert "tone-good" in row and "further on" not in row, address
     assert f"/journals/{entry.id}" in text and step("INV-1", "post_journal").document in text
     card = section(page(client, f"/cases/{late.id}"), "replaying")
     assert "tone-good" in card and entry.document_number in card
@@ -128,6 +153,7 @@ def test_what_follows_with_an_unknown_outcome_is_no_success_yet(client: Any, com
     assert "the outcome of 1 step that followed is unknown and being verified" in said
     head = re.search(r'<span id="stands">(.*?)</span>\s*</', text, re.DOTALL)
     assert head and "Outcome unknown" in head[1] and "good" not in head[1]
+    greenless(client, batch, "Outcome unknown, being verified")
     assert "hx-get" in section(text, "standing"), "it is watched until the ledger has said"
     entry = JournalEntry.objects.get()
     said = re.sub(r"<[^>]+>", "", page(client, f"/journals/{entry.id}"))

@@ -179,6 +179,7 @@ def test_what_would_all_fail_is_sent_only_after_a_question(client: Any, company:
     client.post(f"/replays/{batch.id}/send", {"canary": "1", "stop_after": "1"})
     batch.refresh_from_db(fields=["canary"])
     assert batch.canary == 1
+    client.post(f"/replays/{batch.id}/cancel")
     company["erp-de"].inactive.clear()
     run_all()
     batch = desk.plan(rosa, [case("INV-2").id])
