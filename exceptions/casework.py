@@ -49,7 +49,7 @@ def assign(user: Any, case_ids: Sequence[uuid.UUID], *, team: str | None = None,
     if team is not None and not Team.objects.filter(code=team).exists():
         raise NotPossible(f"There is no team {team}")
     if assignee is not KEEP and assignee is not None and not assignee.is_active:
-        raise NotPossible(f"{rights.name_of(assignee)} no longer works here")
+        raise NotPossible(f"{rights.called(assignee)} no longer works here")
     with _working(user, case_ids, "assign cases", UNRESOLVED) as (cases, result):
         known = calendars.of_teams({team}) if team else {}
         rows, entries = [], []
@@ -64,7 +64,7 @@ def assign(user: Any, case_ids: Sequence[uuid.UUID], *, team: str | None = None,
             )  # fmt: skip
             named = [
                 part
-                for part in (team if moves else "", rights.name_of(assignee) if person and assignee is not KEEP else "")
+                for part in (team if moves else "", rights.called(assignee) if person and assignee is not KEEP else "")
                 if part
             ]
             text = f"to {', '.join(named)}" if named else "to nobody" if person is None else "unchanged"
@@ -206,7 +206,7 @@ def _ask(user: Any, case_ids: Sequence[uuid.UUID], what: tuple[str, str, str], w
 
 
 def _person(pk: Any) -> str:
-    return rights.name_of(get_user_model().objects.get(pk=pk))
+    return rights.called(get_user_model().objects.get(pk=pk))
 
 
 # For pages that offer them by name.

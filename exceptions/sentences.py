@@ -141,7 +141,12 @@ def condition(name: str) -> str:
 def again(blocker: Blocker) -> str:
     """cost centre CC-410 in erp-us is active again"""
     known = _CONDITIONS.get(blocker[3])
-    return f"{thing(blocker)} {known[1] if known else f'is no longer {condition(blocker[3])}'}"
+    if known:
+        return f"{thing(blocker)} {known[1]}"
+    told = condition(blocker[3]).rstrip("/ ")
+    # "not sold as a fee": what is no longer not so is so.
+    gone = f"is {told.removeprefix('not ')} now" if told.startswith("not ") else f"is no longer {told}"
+    return f"{thing(blocker)} {gone}"
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

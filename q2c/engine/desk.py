@@ -269,7 +269,7 @@ def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> De
         _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
         decision = approvals.withdraw(user, approval_ids, text)
         actor = rights.name_of(user)
-        replay.abandon(decision.closed_steps, actor, text or "taken back", told=f"Taken back by {actor}")
+        replay.abandon(decision.closed_steps, actor, text or "taken back", told=f"Taken back by {rights.called(user)}")
     return decision
 
 
@@ -286,7 +286,8 @@ def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str, *, for_good:
         decision = approvals.refuse(user, asked.done, text, for_good=for_good, owners=owners)
         actor = rights.name_of(user)
         replay.refused([id_ for id_ in decision.refused_steps if id_ not in decision.closed_steps], actor, text)
-        replay.abandon(decision.closed_steps, actor, text, told=f"Refused by {actor}: {text}")
+        said = f"Refused by {rights.called(user)}: {text.strip().rstrip('.')}"
+        replay.abandon(decision.closed_steps, actor, text, told=said)
     decision.left |= asked.left
     return decision
 

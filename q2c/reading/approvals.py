@@ -80,6 +80,14 @@ class Request:
         return sentences.thing(("", "fiscal_period", self.approval.subject_id, ""))
 
     @property
+    def about(self) -> str:
+        """The document that a decision is about, by its number."""
+        if self.reversing is not None:
+            return str(self.reversing.entry)
+        case = self.approval.case
+        return (case.business_key or case.shown) if case is not None else self.subject
+
+    @property
     def kind(self) -> str:
         """closing | redate | reopen | reversal | invoice | cancellation | order: what the card's words depend on."""
         return _KINDS.get(self.approval.action, "order")

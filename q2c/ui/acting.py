@@ -86,7 +86,12 @@ def told(request: HttpRequest, done: Done, happened: str, then: str = "", tone: 
     if done.left:
         reasons = list(dict.fromkeys(done.left.values()))
         shown = "; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
-        tell(request, "warn", f"{count(len(done.left), 'case')} left as they were:", f"{shown}.")
+        tell(
+            request,
+            "warn",
+            f"{count(len(done.left), 'case')} left as {'it was' if len(done.left) == 1 else 'they were'}:",
+            f"{shown}.",
+        )
 
 
 def whole(text: str, what: str, most: int = 100_000) -> int:

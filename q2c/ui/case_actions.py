@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from exceptions import approvals, casework, rights, sentences
 from exceptions.done import Done
 from exceptions.errors import NotPossible
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from exceptions.models.case import ROOT_CAUSES
 from exceptions.rights import name_of
 from q2c import clock
@@ -167,7 +167,11 @@ def _assign(request: HttpRequest, ids: list[uuid.UUID]) -> None:
 
 
 def _comment(request: HttpRequest, ids: list[uuid.UUID]) -> None:
-    told(request, casework.comment(request.user, ids, request.POST.get("text", "")), "commented on")
+    done = casework.comment(request.user, ids, request.POST.get("text", ""))
+    if done.done:
+        where = "" if len(done.done) == 1 else f" to {sentences.count(len(done.done), 'case')}"
+        tell(request, "good", f"Comment added{where}.")
+    told(request, Done(left=done.left), "")
 
 
 def _snooze(request: HttpRequest, ids: list[uuid.UUID]) -> None:
@@ -214,6 +218,17 @@ def _close(request: HttpRequest, ids: list[uuid.UUID]) -> None:
     # Among the fields of a selection it has a name of its own: the dialog of snoozing asks for a reason, too.
     why = request.POST.get("closing", request.POST.get("reason", ""))
     done: Done = desk.close_without_fix(request.user, ids, why, root_cause)
+    # Pressed twice, it was asked once; the second press is told the same.
+    asked = Approval.objects.filter(
+        case__in=list(done.left),
+        action=approvals.CLOSE,
+        state="requested",
+        requested_by=request.user,
+        reason=why.strip(),
+    )
+    for case_id in asked.values_list("case_id", flat=True):
+        del done.left[case_id]
+        done.done.append(case_id)
     told(request, done, "waiting for approval", "A second person decides; nothing is closed yet.", tone="busy")
 
 

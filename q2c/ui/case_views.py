@@ -112,7 +112,11 @@ def _row(noun: str, record: Any, name: str) -> dict[str, Any]:
 def _payload(case: Case, step: Step | None) -> dict[str, Any]:
     raw = getattr(case, "raw", None)
     if raw is not None:
-        came = {"payload": bytes(raw.body), "title": f"As it came, {raw.content_type or 'of no type'}", "findings": []}
+        came = {
+            "payload": bytes(raw.body),
+            "title": f"As it came{f', {raw.content_type}' if raw.content_type else ''}",
+            "findings": [],
+        }
         return came | _beside(case, bytes(raw.body))
     event = _event(case, step)
     document = parsed(event.payload) if event is not None else None

@@ -111,6 +111,10 @@ def tell(request: HttpRequest, tone: str, happened: str, then: str = "", *, href
     """
     following = format_html(" <span>{}</span>", then) if then else ""
     address = format_html(' <a href="{}">{}</a>', href, link or "Open") if href else ""
-    messages.add_message(
-        request, _LEVELS[tone], format_html("<strong>{}</strong>{}{}", happened, following, address), extra_tags=tone
-    )
+    said = format_html("<strong>{}</strong>{}{}", happened, following, address)
+    # Pressed twice, it is told once: what the first press has said stands there unread.
+    unread = messages.get_messages(request)
+    known = {str(message) for message in unread}
+    unread.used = False
+    if said not in known:
+        messages.add_message(request, _LEVELS[tone], said, extra_tags=tone)

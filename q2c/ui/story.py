@@ -154,7 +154,7 @@ def proof(step: Step) -> list[dict[str, Any]]:
     ]
     found = step.proof.get("found", "")
     if step.sent_at and found != "before":
-        told.append({"at": step.sent_at, "text": f"Sent under the key {key}", "icon": "send"})
+        told.append({"at": step.sent_at, "text": f"Marked as being sent, under the key {key}", "icon": "send"})
     for name, text, icon in (
         ("searched_at", "Searched by its key", "search"),
         ("found_at", _FOUND.get(found, "Read back by its key"), "search"),

@@ -24,6 +24,8 @@ SAID = [
      "dimension rule for cost centre on account 4000", "without a value", "has its value now"),
     (("credit", "credit_limit", "A-1", "under USD 1200.00"),
      "credit limit of A-1 in credit", "under USD 1,200.00", "is no longer under USD 1,200.00"),
+    (("zuora", "product", "P-1", "not_sold_as_OneTime/PerUnit/"), "product P-1 in zuora", "not sold as OneTime/PerUnit/",
+     "is sold as OneTime/PerUnit now"),
     (("x", "made_up", "a:b", "of_a_kind"), "made up a:b in x", "of a kind", "is no longer of a kind"),
 ]  # fmt: skip
 

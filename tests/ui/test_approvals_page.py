@@ -128,3 +128,15 @@ def test_a_key_of_nobody_is_named_and_its_makers_find_approve_locked(desk: Desk,
     assert "somebody else decides it" in locked and 'id="refuse-' not in locked
     free = page(signed_in(of_role("cleo", "Controller")), "/approvals")
     assert 'id="approve-' in free and "somebody else decides it" not in free
+
+
+def test_each_dialog_says_what_it_decides(desk: Desk, carla: Any) -> None:
+    """Three cards may stand there: a dialog names its document, its customer and what it is worth."""
+    two_currencies(desk)
+    asked = desk.asked()
+    assert asked.case is not None and asked.case.business_key
+    text = page(signed_in(carla), "/approvals")
+    for verb in ("approve", "refuse"):
+        dialog = text.partition(f'id="{verb}-{asked.id}"')[2].partition("</dialog>")[0]
+        assert f"{verb.capitalize()} {asked.case.business_key}" in dialog
+        assert asked.case.shown in dialog and asked.case.customer in dialog

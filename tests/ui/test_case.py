@@ -176,7 +176,7 @@ def test_verbs_of_one_case(company: Any, mia: Any) -> None:
     case = refused(company)
     assert "1 case claimed." in act(mia, case, verb="claim")
     assert "Release" in page(mia, f"/cases/{case.id}")
-    assert "1 case commented on." in act(mia, case, verb="comment", text="Waiting for the ERP team")
+    assert "Comment added." in act(mia, case, verb="comment", text="Waiting for the ERP team")
     assert "1 case snoozed." in act(mia, case, verb="snooze", until="2026-11-05T09:00")
     text = page(mia, f"/cases/{case.id}")
     assert "Paused: snoozed" in text and "Wake" in text
@@ -368,3 +368,30 @@ def test_when_the_cause_is_gone_the_page_says_since_when_and_offers_dry_run_and_
     run_all()
     for each in (case, other):
         assert "In the way:" in page(mia, f"/cases/{each.id}")
+
+
+def test_pressed_twice_it_is_asked_once_and_told_once(company: Any, mia: Any) -> None:
+    """A double-click: the second press comes while what the first one said is still unread."""
+    case, client = refused(company), signed_in(mia)
+    form = {"verb": "close", "reason": "booked by hand", "root_cause": "duplicate"}
+    for _ in range(2):
+        assert client.post(f"/cases/{case.id}/act", form).status_code == 302
+    text = client.get(f"/cases/{case.id}").content.decode()
+    assert text.count("1 case waiting for approval.") == 1 and "left as they were" not in text
+    # While it waits, the page's own button does not send it.
+    assert 'data-dialog="replay"' not in text and "A second person decides about it first" in text
+    # Somebody else who asks is told that it is asked.
+    other = of_role("otto", "Controller", "Finance systems", team="controllers")
+    text = signed_in(other).post(f"/cases/{case.id}/act", form, follow=True).content.decode()
+    assert "1 case left as it was" in text
+
+
+def test_people_are_called_by_their_names(company: Any, mia: Any) -> None:
+    case = refused(company)
+    act(mia, case, verb="claim")
+    otto = of_role("otto", "Controller", "Finance systems", team="controllers", first_name="Otto", last_name="Berg")
+    assert "belongs to Mia Ochoa" in act(otto, case, verb="claim")
+    company["erp-de"].inactive.clear()
+    act(mia, case, verb="replay")
+    run_all()
+    assert "Resolved by a replay of Mia Ochoa" in words(page(otto, f"/cases/{case.id}"))

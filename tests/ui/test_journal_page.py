@@ -46,11 +46,11 @@ def test_every_line_has_its_amounts_its_rule_and_its_dimensions(client, entry):
     for said in (
         "Journal DE01-26-S0000001", "Invoice INV-1", "Acme GmbH", "Deferred revenue, subscriptions", "48,000.00",
         "52,800.00", "rule invoice deferred, ratable_monthly v1", "CC-410", "Balanced",
-        "The functional amounts are the same.", "Rate EUR to USD", "1.1", "Sent under", entry.key, entry.document_number,
+        "The functional amounts are the same.", "Rate EUR to USD", "1.1", "Marked as being sent", entry.key, entry.document_number,
     ):  # fmt: skip
         assert said in text, said
     proof = text.split("Proof that it is there once")[1].split("</section>")[0]
-    assert f"Sent under the key {entry.key}" in proof and f"document {entry.document_number}" in proof
+    assert f"Marked as being sent, under the key {entry.key}" in proof and f"document {entry.document_number}" in proof
 
 
 def test_why_its_lines_are_what_they_are(client, entry):
@@ -98,7 +98,7 @@ def test_what_was_found_there_says_whether_it_had_been_taken(client, lost, said)
     entry = JournalEntry.objects.get(business_document="invoice:INV-2")
     proof = read(client, f"/journals/{entry.id}").split("Proof that it is there once")[1]
     assert f"Found there by its key: {'it was there ' if not lost else ''}{said}" in proof
-    assert ("Sent under the key" in proof) == lost
+    assert ("Marked as being sent, under the key" in proof) == lost
 
 
 def test_what_was_derived_anew_shows_the_difference(client):

@@ -193,7 +193,7 @@ def test_bulk_verbs_say_what_was_done_and_what_was_left(mia: Any) -> None:
     answer = act(mia, verb="claim", id=[one.id, two.id], back="/queue?q=entity:DE")
     text = answer.content.decode()
     assert answer.redirect_chain == [("/queue?q=entity:DE", 302)]
-    assert "1 case claimed." in text and "1 case left as they were" in text
+    assert "1 case claimed." in text and "1 case left as it was" in text
     assert (fresh(one).assignee_id, fresh(one).state) == (mia.pk, "in_progress")
     act(mia, verb="assign", id=[one.id, two.id], team="billing-ops", person="jo")
     assert {fresh(case).owner_team_id for case in (one, two)} == {"billing-ops"}
