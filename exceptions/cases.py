@@ -131,6 +131,7 @@ def _strike(strikes: Sequence[_Strike], actor: str) -> None:
     columns: dict[str, dict[str, Any]] = {"reopen": unended, "open_anew": unended, "wake": moves.AWAKE}
     for name in sorted(by_move.keys() - {""}):
         states.move(Case, name, by_move[name], **columns.get(name, {}))
+    moves.go_on(by_move.get("fail_again", []))
     approvals.withdraw_for(by_move.get("send_back", []), "it failed for another cause")
     timeline.record([strike.entry() for strike in strikes], actor)
     batches.came_to(

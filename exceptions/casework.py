@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from exceptions import approvals, calendars, moves, rights, rowsets, timeline
 from exceptions.done import Done
 from exceptions.errors import NotPossible
-from exceptions.models import Case, CaseEvent, Comment, Team
+from exceptions.models import Case, Comment, Team
 from exceptions.models.case import ROOT_CAUSES, TO_DO, UNRESOLVED
 from q2c import clock, states
 
@@ -159,11 +159,7 @@ def rouse(cases: Sequence[Case], actor: str, why: str) -> list[uuid.UUID]:
     """Wake held cases; their service levels run on."""
     moves.resume_clocks(cases)
     woken = states.move(Case, "wake", [case.id for case in cases], **moves.AWAKE)
-    # Whoever had begun goes on; what was only assigned is begun by nobody.
-    told = CaseEvent.objects.filter(case__in=woken, kind__in=("claimed", "released")).order_by("id")
-    last = dict(told.values_list("case_id", "kind"))
-    begun = [case.id for case in cases if case.assignee_id and last.get(case.id) == "claimed"]
-    states.move(Case, "start", [case_id for case_id in begun if case_id in set(woken)])
+    moves.go_on(woken)
     timeline.record([(case_id, "woken", why, {}) for case_id in woken], actor)
     return woken
 

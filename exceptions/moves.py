@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from exceptions import approvals, calendars, rowsets, timeline
-from exceptions.models import Case
+from exceptions.models import Case, CaseEvent
 from exceptions.models.case import REPLAYABLE
 from q2c import clock, states
 
@@ -44,3 +44,13 @@ def start_replay(cases: Sequence[Case], actor: str, why: str = "", **data: Any) 
     approvals.withdraw_for(moved, "replayed")
     timeline.record([(case_id, "replay_requested", why, data) for case_id in moved], actor)
     return moved
+
+
+def go_on(case_ids: Sequence[uuid.UUID]) -> None:
+    """Cases that are open again: whoever had begun goes on; what was only assigned is begun by nobody."""
+    mine = list(Case.objects.filter(id__in=case_ids, assignee__isnull=False).values_list("id", flat=True))
+    if not mine:
+        return
+    told = CaseEvent.objects.filter(case__in=mine, kind__in=("claimed", "released")).order_by("id")
+    last = dict(told.values_list("case_id", "kind"))
+    states.move(Case, "start", [case_id for case_id in mine if last.get(case_id) == "claimed"])

@@ -310,3 +310,13 @@ def test_a_case_knows_since_when_its_cause_is_gone(person: Any) -> None:
         assert unblock.found_gone(ann, case) is not None and unblock.ready(ann, [case]) == set()
     with clock.at(NOW + dt.timedelta(minutes=7)):
         assert unblock.found_gone(ann, again(case)) is None, "it struck again since"
+
+
+def test_who_had_begun_goes_on_when_a_replay_fails(person: Any) -> None:
+    """Claimed, replayed, failed again: it is in progress with the same person; nobody's is open."""
+    ann, chosen = person("ann"), many(2)
+    casework.claim(ann, [chosen[0].id])
+    batch = sent(ann, chosen)
+    with transaction.atomic():
+        batches.advance(batch.id)
+    assert [(c.state, c.assignee_id) for c in map(again, chosen)] == [("in_progress", ann.pk), ("open", None)]
