@@ -113,7 +113,7 @@ def tell(request: HttpRequest, tone: str, happened: str, then: str = "", *, href
     address = format_html(' <a href="{}">{}</a>', href, link or "Open") if href else ""
     said = format_html("<strong>{}</strong>{}{}", happened, following, address)
     # Pressed twice, it is told once: what the first press has said stands there unread.
-    unread = messages.get_messages(request)
+    unread: Any = messages.get_messages(request)
     known = {str(message) for message in unread}
     unread.used = False
     if said not in known:
