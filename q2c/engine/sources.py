@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from django.db.models import Q
 from exceptions.failures import RawItem
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
+from ledger import journal
 from q2c import clock, keys
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
@@ -24,6 +25,7 @@ from q2c.engine import intake
 from q2c.engine.intake import Item, Sender, Taken
 from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Step
 from q2c.reasons import Reason
+from q2c.stages import withdrawn
 
 FETCHERS_MAX = 8
 # The services whose changes are read, and the business key of a case about reading itself.
@@ -83,12 +85,14 @@ class Source:
             if one.status == "duplicate"
         }
         back, newest = [], self._newest(stage, repeats)
+        gone = self._gone(stage, newest)
         for number, (item, event_id) in repeats.items():
             attributes = dict(item.attributes or {})
             at = dt.datetime.fromisoformat(attributes["time"])
             newest_id, newest_at, source_id = newest.get(number, (event_id, at, ""))
-            # What came back stays so, however often it is read.
-            if newest_id != event_id and at > newest_at and not source_id.startswith(f"{attributes['id']}:"):
+            other = newest_id != event_id and not source_id.startswith(f"{attributes['id']}:")
+            # What came back stays so, however often it is read; unless it left the flow, or the books, since.
+            if at > newest_at and (other or number in gone):
                 attributes["id"] += f":{at:%Y%m%dT%H%M%S}"
                 back.append(replace(item, attributes=attributes))
         return intake.take(back, self.sender) if back else []
@@ -99,6 +103,16 @@ class Source:
         rows = versions.order_by("event__occurred_at", "seq")
         found = rows.values_list("business_key", "event", "event__occurred_at", "event__source_id")
         return {key: (event_id, at, source_id) for key, event_id, at, source_id in found}
+
+    def _gone(self, stage: str, newest: Mapping[str, tuple[uuid.UUID, dt.datetime, str]]) -> set[str]:
+        """Business keys whose newest version was taken back: out of the flow, or by a reversal out of the books."""
+        events = {event_id: key for key, (event_id, _, _) in newest.items()}
+        steps = Step.objects.filter(stage=stage, event__in=list(events))
+        left = steps.filter(state="abandoned", text__endswith=withdrawn.TOOK_BACK).values_list("event", flat=True)
+        return {events[event_id] for event_id in left} | self._unbooked(events)
+
+    def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
+        return set()
 
     def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> None:
         """What could not be read before is here now: its cases end."""
@@ -171,19 +185,22 @@ class Invoices(Source):
         fresh = [notice for notice in notices if known.get(notice.reference) != notice.changed_at]
         read_at = clock.now()
         found = self.fetch([notice.reference for notice in fresh])
-        items, numbers, bad = [], [], []
+        items, numbers, bad, busy = [], [], [], set[str]()
         silent = [one for one in found if isinstance(one, Unavailable)]
         if silent and len(silent) == len(found):
             raise ReadFailed(silent[0])
         for notice, document in zip(fresh, found, strict=True):
             if isinstance(document, Rejected):
+                if not self._leaves(notice.reference, document):
+                    busy.add(notice.reference)
+                    continue
                 bad.append(self._refused(notice.reference, notice.invoice_number, notice.changed_at, document))
             elif not isinstance(document, Unavailable):
                 items.append(self._event(notice.reference, document, notice.changed_at))
                 numbers.append(document.invoice_number)
         # One that does not come does not hold up the others: it is fetched later, like what was called out.
         late = [n.reference for n, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
-        if late:
+        if late := [*late, *busy]:
             Callout.remember(self.name, late, keys.new_id())
         new = self._take(items, numbers)
         intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
@@ -193,6 +210,7 @@ class Invoices(Source):
             notice.reference: notice.changed_at
             for notice, document in zip(fresh, found, strict=True)
             if not isinstance(document, Unavailable)
+            and notice.reference not in busy
             and (not _is_draft(document) or _settled(notice.changed_at, read_at))
         })  # fmt: skip
         return new, max(notice.changed_at for notice in notices)
@@ -211,6 +229,13 @@ class Invoices(Source):
         intake.resolve_raw(self.name, again, self.sender.actor, reasons=(Reason.INVOICE_MISMATCH,))
         return sum(one.status == "stored" for one in taken)
 
+    def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
+        booked = Invoice.objects.filter(event__in=list(events), source=self.name).exclude(state="voided")
+        there = list(booked.filter(state="posted").values_list("event", flat=True))
+        voided = Invoice.objects.filter(event__in=list(events), source=self.name, state="voided")
+        taken = set(journal.taken_back(there)) | set(voided.values_list("event", flat=True))
+        return {events[event_id] for event_id in taken}
+
     def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person."""
         if refused.field == NOT_POSTED:
@@ -225,16 +250,25 @@ class Invoices(Source):
         same = Case.objects.filter(source=self.name, business_key=bad.business_key[:80], raw_hash__isnull=False)
         return same.filter(state__in=UNRESOLVED, text=bad.text).exists()
 
+    def _leaves(self, reference: str, refused: Rejected) -> bool:
+        """What is posted no more leaves the flow, as far as nothing of it was sent. False: worked on just now."""
+        if refused.field != NOT_POSTED:
+            return True
+        return withdrawn.invoice(self.name, reference, f"{refused.text}{withdrawn.TOOK_BACK}")
+
     def _taken_back(self, reference: str, refused: Rejected) -> RawItem | None:
-        """Billing cancelled or reversed what is booked here; what was never recorded is nothing."""
+        """Billing cancelled or reversed what is booked here; what the books hold nothing of is nothing."""
         named = Q(billing_reference=reference) | Q(number=reference)
         invoice = Invoice.objects.filter(named, source=self.name).exclude(state="voided").first()
-        if invoice is None:
+        if invoice is None or journal.taken_back([invoice.event_id]):
             return None
+        # A case for each time: one that came right by itself, since billing posted it again, tells nothing of this one.
+        before = Case.objects.filter(source=self.name, business_key=invoice.number, resolution="resolved_by_itself")
         text = f"{refused.text}, and it is booked here: billing cancelled it. Reverse its journal"
         return self._bad(
             # Without the time of the change: told once, however often billing touches it again.
-            {"reference": reference, "invoice_number": invoice.number, "text": refused.text}, invoice.number, text,
+            {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()},
+            invoice.number, text,
             reason=Reason.INVOICE_MISMATCH, field=refused.field, code="cancelled_in_billing",
             customer=invoice.customer_name, amount_minor=invoice.total_minor, currency=invoice.currency,
             entity=invoice.entity, correlation_id=invoice.correlation_id,
@@ -245,6 +279,9 @@ class Invoices(Source):
 
     def take_fetched(self, reference: str, found: Any) -> str:
         if isinstance(found, Rejected):
+            if not self._leaves(reference, found):
+                Callout.remember(self.name, [reference], keys.new_id())
+                return "it is being worked on: fetched once more"
             bad = self._refused(reference, "", None, found)
             if bad is not None and not self._is_told(bad):
                 intake.keep_raw([bad], self.sender.actor)

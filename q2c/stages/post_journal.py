@@ -96,12 +96,12 @@ class PostJournal(Verb):
         unsent = [work for work in works if work.step.sent_at is None]
         current = living(work.fact.payload.journal_id for work in unsent)
         mistaken = cases.steps_closed_as([work.step.id for work in unsent], _MISTAKES)
-        told_twice = _told_twice(current.values())
+        twice = told_twice([entry.event_id for entry in current.values()])
         given_up = {
             entry.id: entry
             for work in unsent
             if (entry := current[work.fact.payload.journal_id]).reverses_id
-            or (work.step.id in mistaken and entry.event_id not in told_twice)
+            or (work.step.id in mistaken and entry.event_id not in twice)
         }
         gone = set(journal.supersede(list(given_up)))
         sales = [e.event_id for e in given_up.values() if e.id in gone and e.event_type == "InvoiceIssued"]
@@ -122,9 +122,9 @@ class PostJournal(Verb):
         return {"entry": journal.read([entry.id])[0]} if entry else {}
 
 
-def _told_twice(entries: Iterable[JournalEntry]) -> set[uuid.UUID]:
-    """The events of invoices that were told by another system, too, whose word was taken as done."""
-    there = Invoice.objects.filter(event__in=[entry.event_id for entry in entries])
+def told_twice(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Of these the events of invoices that were told by another system, too, whose word was taken as done."""
+    there = Invoice.objects.filter(event__in=event_ids)
     found = {(str(one.id), one.number): one for one in there}
     done = Step.objects.filter(stage="record_invoice", state="done", business_key__in={number for _, number in found})
     rows = done.values_list("reference", "business_key", "event", "event__source")
