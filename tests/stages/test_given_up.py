@@ -80,7 +80,7 @@ def test_what_the_ledger_may_hold_stays_as_it_is(company: Any) -> None:
 
 
 def test_a_ledger_that_says_no_and_keeps_it_gets_no_second_document(company: Any) -> None:
-    """As one whose own script breaks after it has saved. The mapping is changed meanwhile: another key would be sent."""
+    """As one whose own script breaks after it has saved. The mapping is changed meanwhile: other content is sent."""
     book = company["erp-de"]
     book.refuse_all, book.keeps_what_it_refuses = "Error in script", True
     issue("INV-1", order())
@@ -93,7 +93,7 @@ def test_a_ledger_that_says_no_and_keeps_it_gets_no_second_document(company: Any
     run_all()
     stuck = case("INV-1")
     assert (stuck.state, stuck.reason) == ("open", "content_differs")
-    assert "which it had refused, as JE-1" in stuck.text
+    assert "JE-1" in stuck.text
     assert (len(book.documents), book.writes) == (1, 0)
     # Reversed or deleted there, the new one is sent.
     book.documents.clear()
