@@ -14,7 +14,8 @@ from q2c.models import Callout, Connection, Event
 from tests.connectors.salesforce.test_webhook import LONG, OTHER, SHORT, signed
 from tests.connectors.zuora.tenant import Tenant
 from tests.intake import platforms
-from tests.intake.test_poll import Org, bill
+from tests.intake.platforms import Org
+from tests.intake.test_poll import bill
 
 pytestmark = pytest.mark.django_db
 CRM, BILLING = "/api/v1/webhooks/crm", "/api/v1/webhooks/billing"

@@ -1,7 +1,5 @@
 """Platforms stamp a change when it begins and show it when it commits: polls find it however late, at little cost."""
 
-# ruff: noqa: F811
-
 from __future__ import annotations
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from q2c import clock
 from q2c.engine import poll
 from q2c.models import Connection, PollCursor
-from tests.intake.test_poll import JAN, Org, _nothing_remembered, numbers, org  # noqa: F401
+from tests.intake.platforms import JAN, Org, numbers
 
 pytestmark = pytest.mark.django_db
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,69 +12,14 @@ from django.core.exceptions import ValidationError
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Case, RawBody
 from q2c import clock, keys
-from q2c.connectors import http, registry
 from q2c.engine import callouts, desk, poll
 from q2c.models import Breaker, Callout, Connection, Event, PollCursor, Step
-from tests.connectors.control import Control
-from tests.connectors.salesforce import orgs
 from tests.connectors.zuora.tenant import Tenant, provisioned, subscription
 from tests.engine.makers import person
 from tests.intake import platforms
+from tests.intake.platforms import JAN, Org, numbers
 
 pytestmark = pytest.mark.django_db
-JAN = dt.datetime(2026, 1, 20, 9, tzinfo=dt.UTC)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
-    cache.clear()
-    registry.close_all()
-    yield
-    cache.clear()
-    registry.close_all()
-
-
-class Org:
-    """The sandbox org and our connection to it; `at` moves both clocks."""
-
-    def __init__(self) -> None:
-        self.control = Control("salesforce")
-        self.control.reset()
-        self.control.clock("2026-01-20T09:00:00Z")
-        self.control.seed(**orgs.company())
-        self.connection = platforms.salesforce()
-
-    def close(self, *numbers: str, **more: Any) -> None:
-        self.control.seed(opportunities=[orgs.deal(number, **more) for number in numbers])
-
-    def poll(self, seconds: float = 0) -> int:
-        moment = JAN + clock.seconds(seconds)
-        self.control.clock(moment.isoformat())
-        with clock.at(moment):
-            new = poll.poll(Connection.objects.get(name="crm"))
-        # Its clock runs on from where it is set: what is changed next is later than what was closed before.
-        self.control.clock((moment + clock.seconds(5)).isoformat())
-        return new
-
-    def asked(self) -> float:
-        """How many calls there were so far."""
-        samples = [each for family in http.CALLS.collect() for each in family.samples]
-        return sum(s.value for s in samples if s.name.endswith("_total") and s.labels["connection"] == "crm")
-
-    def id_of(self, number: str) -> str:
-        return next(r["id"] for r in self.control.records("Opportunity") if r["body"]["Order_Number__c"] == number)
-
-
-@pytest.fixture
-def org() -> Iterator[Org]:
-    found = Org()
-    yield found
-    found.control.reset()
-
-
-def numbers() -> list[str]:
-    payloads = Event.objects.filter(type="OrderReceived").order_by("id").values_list("payload", flat=True)
-    return [msgspec.json.decode(payload)["order_number"] for payload in payloads]
 
 
 def test_won_deals_become_facts_once(org: Org) -> None:
@@ -326,13 +269,6 @@ def test_what_is_called_out_is_fetched_at_once_and_never_forgotten(org: Org) -> 
 
 
 JAN_ID = "00000000-0000-0000-0000-000000000001"
-
-
-@pytest.fixture
-def tenant() -> Iterator[Tenant]:
-    found = Tenant()
-    yield found
-    found.control.reset()
 
 
 def bill(tenant: Tenant) -> None:

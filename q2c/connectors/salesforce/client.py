@@ -13,7 +13,7 @@ from q2c.connectors.http import Answer, Http, Lost, NotSent, json_body, retry_af
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, ReadFailed, Rejected, Unavailable, Unknown
 from q2c.connectors.ports import BadDeal, ConnectionConfig, Deal, DealNotice
 from q2c.connectors.salesforce.fields import PARENT_PATHS, Fields, quoted
-from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, instant, lines_of
+from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, instant, lines_of, unreadable
 from q2c.connectors.salesforce.session import Refusal, Session, errors_of
 from q2c.connectors.salesforce.webhook import long_id
 from q2c.reasons import Reason
@@ -125,10 +125,17 @@ class Salesforce:
         return f"{self.root}/sobjects/Opportunity/{source_id}"
 
     def _deals(self, records: list[Record]) -> Iterator[Deal | BadDeal]:
+        sound = []
         for record in records:
-            self._complete_lines(record)
-        accounts = self._accounts(records)
-        for record in records:
+            try:
+                self._complete_lines(record)
+                bill_to_ids(record, self.fields)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                yield unreadable(record, error)
+            else:
+                sound.append(record)
+        accounts = self._accounts(sound)
+        for record in sound:
             yield deal_of(record, accounts, self.config.options)
 
     def _complete_lines(self, record: Record) -> None:

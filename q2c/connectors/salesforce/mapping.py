@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -17,7 +18,11 @@ from q2c.connectors.salesforce.fields import Fields
 from q2c.contracts.documents import OrderDocument
 from q2c.money import Money, MoneyError
 
+log = logging.getLogger(__name__)
+
 Record = Mapping[str, Any]
+# A number with more has no exact meaning in JSON of others: it is kept as text.
+WHOLE_DIGITS_MAX = 18
 _PATH_WORDS = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -38,10 +43,21 @@ def deal_of(record: Record, accounts: Mapping[str, Record], options: Mapping[str
     changed_at = instant(record.get("SystemModstamp"))
     try:
         document = _DealMapping(record, accounts, options).document()
+        version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]
     except Unmappable as error:
         return _bad(source_id, changed_at, record, str(error), error.field)
-    version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]
+    except Exception as error:
+        # What is in one deal stops no other: this one is a person's.
+        return unreadable(record, error)
     return Deal(source_id=source_id, version=version, changed_at=changed_at, document=document)
+
+
+def unreadable(record: Record, error: Exception) -> BadDeal:
+    """A deal that broke in our hands."""
+    source_id = str(record.get("Id") or "")
+    log.error("a deal could not be read", extra={"reference": source_id}, exc_info=error)
+    text = f"The deal cannot be read: {type(error).__name__}: {error}"[:1000]
+    return _bad(source_id, instant(record.get("SystemModstamp")), record, text, "")
 
 
 def _bad(source_id: str, changed_at: dt.datetime, record: Record, text: str, field: str) -> BadDeal:
@@ -65,7 +81,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(each) for each in value]
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else str(value)
+        small = value.is_finite() and value.adjusted() < WHOLE_DIGITS_MAX
+        return int(value) if small and value == value.to_integral_value() else str(value)
+    if isinstance(value, str):
+        # Half a character cannot be kept.
+        return value.encode(errors="replace").decode()
     return value
 
 
@@ -311,7 +331,7 @@ def _decimal(value: object, field: str) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation:
         raise Unmappable(field, f"{value!r} is not a number") from None
-    if not number.is_finite():
+    if not number.is_finite() or (number and abs(number.adjusted()) >= WHOLE_DIGITS_MAX):
         raise Unmappable(field, f"{value!r} is not a number")
     return number
 
@@ -340,7 +360,7 @@ def _json(line: Record, fields: Fields, part: str) -> Any:
         return None
     try:
         return json.loads(str(text), parse_float=str, parse_int=str)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         name = fields.line[part]
         raise Unmappable(name, f"is not JSON on line {line.get('Id')}: {error}") from None
 

@@ -82,7 +82,7 @@ def invoice_of(
         total_minor=total_minor,
     )
     try:
-        return msgspec.convert(msgspec.to_builtins(document), InvoiceDocument)
+        return msgspec.json.decode(msgspec.json.encode(document), type=InvoiceDocument)
     except msgspec.ValidationError as error:
         raise Unmappable(str(error).rpartition(" - at ")[2], str(error)) from None
 
@@ -114,7 +114,6 @@ def _line(number: int, item: Record, currency: str, product_field: str) -> Invoi
     if not product:
         raise Unmappable(product_field, f"item {item.get('id')} ({item.get('chargeName')}) names no product")
     starts, ends = item.get("serviceStartDate"), item.get("serviceEndDate")
-    taxation = ((item.get("taxationItems") or {}).get("data") or [{}])[0]
     return InvoiceLine(
         line=number,
         product=str(product),
@@ -124,11 +123,21 @@ def _line(number: int, item: Record, currency: str, product_field: str) -> Invoi
         quantity=_quantity(item.get("quantity")),
         service_starts_on=_day(starts, "serviceStartDate") if starts else None,
         # Zuora names the last day of the service, we the first that no longer counts.
-        service_ends_on=_day(ends, "serviceEndDate") + dt.timedelta(days=1) if ends else None,
+        service_ends_on=_day_after(ends, "serviceEndDate") if ends else None,
         net_minor=minor(item.get("chargeAmount"), currency, "chargeAmount"),
         tax_minor=minor(item.get("taxAmount") or 0, currency, "taxAmount"),
-        tax_code=str(item.get("taxCode") or taxation.get("taxCode") or ""),
+        tax_code=str(item.get("taxCode") or _taxation(item).get("taxCode") or ""),
     )
+
+
+def _taxation(item: Record) -> Record:
+    """The first tax of an item; empty where it has none."""
+    held = item.get("taxationItems") or {}
+    rows = held.get("data") if isinstance(held, Mapping) else held
+    first = rows[0] if rows and isinstance(rows, list) else rows or {}
+    if not isinstance(first, Mapping):
+        raise Unmappable("taxationItems", f"item {item.get('id')} has no list of taxes there")
+    return first
 
 
 def _quantity(value: Any) -> str:
@@ -157,6 +166,13 @@ def _day(value: Any, field: str) -> dt.date:
         return dt.date.fromisoformat(str(value)[:10])
     except ValueError:
         raise Unmappable(field, f"{value!r} is no date") from None
+
+
+def _day_after(value: Any, field: str) -> dt.date:
+    try:
+        return _day(value, field) + dt.timedelta(days=1)
+    except OverflowError:
+        raise Unmappable(field, f"{value!r} is out of range: write the last day of the service") from None
 
 
 def instant(value: Any, zone: str) -> dt.datetime:

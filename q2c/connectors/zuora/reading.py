@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import math
 import threading
 import time
@@ -18,6 +19,8 @@ from q2c.connectors.zuora.refusals import is_absent, outcome_of, reasons_of
 from q2c.connectors.zuora.session import NoSession, Session
 from q2c.contracts.documents import InvoiceDocument
 from q2c.reasons import Reason
+
+log = logging.getLogger(__name__)
 
 PAGE_SIZE = 40
 QUERY_PAGE_SIZE = 50
@@ -88,32 +91,45 @@ class Reader:
             except ReadRefused as refused:
                 raise ReadFailed(refused.outcome) from None
             for row in page.get("data") or []:
-                yield self._notice(row)
+                yield self._notice(row, since)
             cursor = str(page.get("nextPage") or "")
             if not cursor:
                 return
 
-    def _notice(self, row: Mapping[str, Any]) -> InvoiceNotice:
-        return InvoiceNotice(
-            reference=str(row["id"]),
-            invoice_number=str(row["invoiceNumber"]),
-            changed_at=invoices.instant(row["updatedDate"], self.zone),
-        )
+    def _notice(self, row: Mapping[str, Any], since: dt.datetime) -> InvoiceNotice:
+        try:
+            changed_at = invoices.instant(row.get("updatedDate"), self.zone)
+        except (ValueError, OverflowError):
+            # Changed all the same, or it were not in the answer; it moves no cursor.
+            changed_at = since
+        number = str(row.get("invoiceNumber") or "")
+        return InvoiceNotice(reference=str(row["id"]), invoice_number=number, changed_at=changed_at)
 
     def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
         try:
             found = self.get(f"/v1/invoices/{quote(reference, safe='')}")
-            if found.get("status") != "Posted":
-                text = f"Invoice {found.get('invoiceNumber')} in Zuora is {found.get('status')}, not posted"
-                return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, field=NOT_POSTED)
-            items = self._items(str(found["id"]))
-            ties = invoices.ties_of(found, [self._subscription(name) for name in _subscriptions_of(items)])
-            field = str(self.config.options.get("product_field") or "productCode__c")
-            return invoices.invoice_of(found, items, ties, field)
+        except ReadRefused as refused:
+            return refused.outcome
+        try:
+            return self._invoice(found)
         except ReadRefused as refused:
             return refused.outcome
         except invoices.Unmappable as error:
             return Rejected(reason=error.reason, text=f"Zuora invoice {reference}: {error}", field=error.field)
+        except Exception as error:
+            # What is in one invoice stops no other: this one is a person's.
+            log.exception("an invoice could not be read", extra={"reference": reference})
+            text = f"Zuora invoice {reference} cannot be read: {type(error).__name__}: {error}"[:1000]
+            return Rejected(reason=Reason.EVENT_MALFORMED, code=type(error).__name__, text=text)
+
+    def _invoice(self, found: Mapping[str, Any]) -> InvoiceDocument | Rejected:
+        if found.get("status") != "Posted":
+            text = f"Invoice {found.get('invoiceNumber')} in Zuora is {found.get('status')}, not posted"
+            return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, field=NOT_POSTED)
+        items = self._items(str(found["id"]))
+        ties = invoices.ties_of(found, [self._subscription(name) for name in _subscriptions_of(items)])
+        field = str(self.config.options.get("product_field") or "productCode__c")
+        return invoices.invoice_of(found, items, ties, field)
 
     def _items(self, id_: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

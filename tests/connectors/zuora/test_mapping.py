@@ -200,6 +200,9 @@ WRONG = {
     "an unknown charge type": (invoice(), [item(chargeType="Gift")], "chargeType"),
     "a discount on nothing": (invoice(), [item(), item(id="i2", processingType="Discount", appliedToItemId="x")], "appliedToItemId"),
     "no date": (invoice(invoiceDate="soon"), [item()], "invoiceDate"),
+    "no day after": (invoice(), [item(serviceEndDate="9999-12-31")], "serviceEndDate"),
+    "taxes that are none": (invoice(), [item(taxCode="", taxationItems="VAT")], "taxationItems"),
+    "a list of taxes that are none": (invoice(), [item(taxCode="", taxationItems={"data": [1]})], "taxationItems"),
 }  # fmt: skip
 
 
