@@ -20,7 +20,7 @@ from q2c.connectors import http
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.engine import breaker, intake, wake
 from q2c.engine.alone import alone
-from q2c.engine.sources import POLLED, READING, actor_of, answering, source_of
+from q2c.engine.sources import POLLED, READING, actor_of, answering, is_outage, source_of
 from q2c.models import Callout, Connection
 from q2c.reasons import Reason
 
@@ -100,7 +100,7 @@ def _fetch_of(connection: Connection) -> int:
             # Called out once more while it was fetched: then it is fetched once more.
             same = Callout.objects.filter(pk=callout.pk, called_at=callout.called_at)
             done += same.update(done_at=clock.now(), text=text[:400], tries=F("tries") + 1)
-    if silent and not done:
+    if silent and is_outage(found):
         breaker.silent(connection.name, silent)
     return done
 

@@ -28,6 +28,8 @@ from q2c.reasons import Reason
 from q2c.stages import withdrawn
 
 FETCHERS_MAX = 8
+# So many records at once that a platform does not give are an outage; fewer are the trouble of those records.
+OUTAGE_FROM = 3
 # The services whose changes are read, and the business key of a case about reading itself.
 POLLED = ("crm", "billing")
 READING = "reading changes"
@@ -182,13 +184,17 @@ class Invoices(Source):
 
     def take(self, notices: Sequence[InvoiceNotice]) -> tuple[int, dt.datetime]:
         known = Fetched.known(self.name, (notice.reference for notice in notices))
-        fresh = [notice for notice in notices if known.get(notice.reference) != notice.changed_at]
+        # What was asked for in vain is asked for again at its own pace, not with each poll.
+        in_vain = Callout.in_vain(self.name, (notice.reference for notice in notices))
+        fresh = [n for n in notices if known.get(n.reference) != n.changed_at and n.reference not in in_vain]
         read_at = clock.now()
         found = self.fetch([notice.reference for notice in fresh])
         items, numbers, bad, busy = [], [], [], set[str]()
-        silent = [one for one in found if isinstance(one, Unavailable)]
-        if silent and len(silent) == len(found):
-            raise ReadFailed(silent[0])
+        late = [n.reference for n, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
+        if is_outage(found):
+            # Whatever ails them, the next poll is not held up by the same ones.
+            Callout.remember(self.name, late, keys.new_id())
+            raise ReadFailed(found[0])
         for notice, document in zip(fresh, found, strict=True):
             if isinstance(document, Rejected):
                 if not self._leaves(notice.reference, document):
@@ -199,7 +205,6 @@ class Invoices(Source):
                 items.append(self._event(notice.reference, document, notice.changed_at))
                 numbers.append(document.invoice_number)
         # One that does not come does not hold up the others: it is fetched later, like what was called out.
-        late = [n.reference for n, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
         if late := [*late, *busy]:
             Callout.remember(self.name, late, keys.new_id())
         new = self._take(items, numbers)
@@ -288,6 +293,11 @@ class Invoices(Source):
             return found.text
         new = self._take([self._event(reference, found, clock.now())], [found.invoice_number])
         return "taken in" if new else "known already"
+
+
+def is_outage(found: Sequence[Any]) -> bool:
+    """Whether what a platform gave for many records says something of the platform."""
+    return len(found) >= OUTAGE_FROM and all(isinstance(one, Unavailable) for one in found)
 
 
 def _is_draft(found: Any) -> bool:

@@ -55,6 +55,12 @@ class Callout(models.Model):
         return len(rows)
 
     @classmethod
+    def in_vain(cls, connection: str, references: Iterable[str]) -> set[str]:
+        """Those of them that wait and were not given when they were last fetched."""
+        waiting = cls.objects.filter(connection=connection, done_at=None, tries__gt=0, reference__in=list(references))
+        return set(waiting.values_list("reference", flat=True))
+
+    @classmethod
     def forget(cls) -> int:
         """Those that came to an end long ago go; what they named is in the events."""
         return cls.objects.filter(done_at__lt=clock.now() - clock.days(KEPT_DAYS)).delete()[0]

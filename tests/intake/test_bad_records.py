@@ -8,9 +8,10 @@ import pytest
 
 from exceptions.models import Case, RawBody
 from q2c import clock
+from q2c.connectors.outcomes import Unavailable
 from q2c.connectors.zuora import reading
 from q2c.engine import poll
-from q2c.models import Event, PollCursor
+from q2c.models import Breaker, Callout, Event, PollCursor
 from tests.connectors.zuora.tenant import Tenant, provisioned, subscription
 from tests.intake import platforms
 from tests.intake.platforms import JAN, Org, numbers
@@ -85,3 +86,87 @@ def test_an_invoice_that_breaks_our_reader_is_a_case_of_its_own(
     case = Case.objects.get()
     assert (case.business_key, case.reason, case.code) == (broken["id"], "event_malformed", "AttributeError")
     assert "cannot be read: AttributeError" in case.text
+
+
+class Poisoned:
+    """A billing platform of which some invoices answer 5xx, for ever or until they are healed."""
+
+    def __init__(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tenant, self.names, self.asked = tenant, set[str](), list[str]()
+        self.connection = platforms.zuora()
+        real = reading.Reader.invoice
+
+        def invoice(reader: reading.Reader, reference: str) -> Any:
+            self.asked.append(reference)
+            if reference in self.names:
+                return Unavailable(text="Zuora answers 500 for it")
+            return real(reader, reference)
+
+        monkeypatch.setattr(reading.Reader, "invoice", invoice)
+
+    def bill(self, at: str, *numbers: str) -> list[str]:
+        """The ids of the invoices that these orders' first month makes."""
+        before = {record["id"] for record in self.tenant.control.records("invoice")}
+        self.tenant.control.clock(at)
+        made = [subscription(key=f"S-{n}-DE", order_number=n, account=f"B-{n}") for n in numbers]
+        provisioned(self.tenant.client(), *made)
+        self.tenant.run("2026-01-31")
+        found = [record["id"] for record in self.tenant.control.records("invoice")]
+        return [id_ for id_ in found if id_ not in before]
+
+    def round(self, seconds: float) -> int:
+        """What was called out, and the poll, as the worker does both. Returns how many facts are here."""
+        with clock.at(JAN + clock.seconds(seconds)):
+            poll.poll_sources()
+        return Event.objects.filter(type="InvoiceIssued").count()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_invoices_that_never_come_hold_up_no_later_one_and_trip_nothing(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """In a chunk of their own, as the only ones that are still fresh."""
+    billing = Poisoned(tenant, monkeypatch)
+    ids = billing.bill("2026-01-20T08:50:00Z", "SO-1", "SO-2", "SO-3", "SO-4")
+    billing.names = set(ids[:count])
+    assert billing.round(0) == 4 - count
+    here = [billing.round(20 * n) for n in range(1, 8)]
+    assert set(here) == {4 - count}
+    billing.bill("2026-01-20T09:03:00Z", "SO-5")
+    assert billing.round(200) == 5 - count
+    cursor = PollCursor.objects.get()
+    assert (cursor.text, cursor.seen_at) == ("", JAN + clock.seconds(200))
+    assert not Breaker.objects.filter(opened_at__isnull=False).exists()
+    # Each at its own pace: 2 s, 10 s, 60 s, not with every poll.
+    assert max(billing.asked.count(id_) for id_ in ids[:count]) <= 5
+    billing.names = set()
+    assert billing.round(800) == 5
+    assert not Callout.objects.filter(done_at=None).exists()
+
+
+def test_all_of_several_invoices_not_coming_is_an_outage_that_loses_none(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    billing = Poisoned(tenant, monkeypatch)
+    billing.names = set(billing.bill("2026-01-20T08:50:00Z", "SO-1", "SO-2", "SO-3"))
+    with clock.at(JAN):
+        assert poll.poll(billing.connection) == 0
+    cursor = PollCursor.objects.get()
+    assert (cursor.seen_at, cursor.text) == (None, "Zuora answers 500 for it")
+    assert Breaker.objects.get(connection="billing").failures == 1
+    billing.names = set()
+    assert billing.round(20) == 3
+
+
+def test_an_invoice_that_does_not_come_for_long_is_somebodys(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    billing = Poisoned(tenant, monkeypatch)
+    (id_,) = billing.bill("2026-01-20T08:50:00Z", "SO-1")
+    billing.names = {id_}
+    for seconds in (0, 1, 4, 20, 100, 500, 1500, 2500, 3500):
+        billing.round(seconds)
+    case = Case.objects.get()
+    assert (case.business_key, case.reason, case.state) == (id_, "platform_unavailable", "open")
+    billing.names = set()
+    assert billing.round(4500) == 1
+    case.refresh_from_db()
+    assert case.state == "resolved"
