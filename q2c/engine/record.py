@@ -202,6 +202,10 @@ def _is_surely_not_there(work: Work, refused: Rejected) -> bool:
 def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -> None:
     """Surely not done: wait. A look-up or poll that finds nobody keeps its question open."""
     step = work.step
+    if work.not_before is not None:
+        # Its day is still to come: that is no failure.
+        work.notes.update(target="waiting", next_at=work.not_before, text=away.text)
+        return
     again = budgets.next_try(away.reason, step.failures.get(away.reason, 0), away.retry_after_s)
     target = {"poll": "accepted", "look_up": "unknown"}.get(step.phase, "waiting")
     if again is None:

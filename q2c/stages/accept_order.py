@@ -111,6 +111,7 @@ class AcceptOrder(Verb):
         states.move(Order, "accept", [order.id for order, _ in accepted], accepted_at=clock.now())
         for order, work in accepted:
             work.emit("OrderAccepted", OrderFact(order_id=str(order.id), order_number=order.number))
+        orders.wake_called_off(order.number for order, _ in accepted)
 
     def waits(self, works: Sequence[Work]) -> None:
         """A service did not answer: the order is there as received from then on."""

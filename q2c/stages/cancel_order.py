@@ -4,6 +4,9 @@ A day still to come is waited for: what begins before it begins, what would begi
 subscription is cancelled before the day on which it starts. What may be in billing although its step was given up is
 looked up there, and cancelled like the others where it is.
 
+A request can come before its order: it waits some tries for it, and nothing is provisioned before its turn. After that
+a person is asked, and offered to replay it once the order is there.
+
 A newer request takes the place of those for the same order that failed.
 """
 
@@ -19,7 +22,7 @@ from django.db.models import Q, QuerySet
 from exceptions import cases
 from ledger.models import LegalEntity
 from q2c import clock, states
-from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
+from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.reasons import Reason
@@ -35,6 +38,8 @@ _FORGOTTEN = dt.timedelta(days=1)
 _SETTLING = ("name", "time_limit_s", "settle_s")
 _ENDED = ("cancelled", "expired")
 _MADE = ("provision_billing", "activate_subscription")
+# A request may be faster than its order: so many tries, together some four minutes, before a person is asked.
+_TRIES_FOR_ORDER = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +66,7 @@ class CancelOrder(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         found = {o.number: o for o in Order.objects.filter(number__in=[fact.payload.order_number for fact in facts])}
         billing = platforms.serving("billing")
-        zones = dict(LegalEntity.objects.values_list("code", "timezone"))
+        zones = _zones()
         return [[_part(fact.payload, found.get(fact.payload.order_number), billing, zones)] for fact in facts]
 
     def planned(self, facts: Sequence[Fact]) -> None:
@@ -71,7 +76,7 @@ class CancelOrder(Verb):
         numbers = [work.fact.payload.order_number for work in works]
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("subscriptions")}
         under_way = _under_way(numbers, found)
-        people = asking.askers(work.fact for work in works)
+        people, zones = asking.askers(work.fact for work in works), _zones()
         for work in works:
             number = work.fact.payload.order_number
             order = found.get(number)
@@ -82,10 +87,10 @@ class CancelOrder(Verb):
                 text = f"Order {number} is still being checked; it is cancelled after that"
                 work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
             elif order is None:
-                work.reject(
-                    Reason.RECORD_MISSING, f"Order {number} is not known", pointer="/order_number", seen=number,
-                    remedy="Correct the order number",
-                )  # fmt: skip
+                _wait_for_order(work)
+            elif work.step.sent_at is None and (day := _still_to_come(work.fact.payload, order, zones)):
+                text = f"Order {number} is cancelled as of {work.fact.payload.effective_on}"
+                work.not_before, work.outcome = day, Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
             else:
                 work.request = _endings(order, work.fact.payload.effective_on)
                 if not work.request:
@@ -149,6 +154,12 @@ class CancelOrder(Verb):
                 OrderFact(order_id=str(order.id), order_number=order.number, reason=work.fact.payload.reason),
             )
 
+    def waits(self, works: Sequence[Work]) -> None:
+        """What came before its order, for a day still to come, holds back nobody who asks for a nearer one."""
+        later = [work.step.id for work in works if work.not_before]
+        if later:
+            Step.objects.filter(id__in=later).update(order_key="")
+
     def failed(self, works: Sequence[Work]) -> None:
         """Whoever asks again must not wait for what failed: it gives its place up, and so do those before it."""
         for work in works:
@@ -161,16 +172,42 @@ def _part(asked: OrderCancelRequested, order: Order | None, billing: str, zones:
     number = asked.order_number
     if order is None:
         return Part(business_key=number, order_key=f"cancel:{number}")
-    seen_by_billing = order.state not in ("received", "awaiting_approval")
-    day = midnight(asked.effective_on, zones.get(order.contract_entity, "UTC"))
-    # An order that ends before it begins is undone at once.
-    later = seen_by_billing and asked.effective_on > order.starts_on and day > clock.now()
+    later = _still_to_come(asked, order, zones)
     return Part(
-        connection=billing if seen_by_billing else "", not_before=day if later else None,
+        connection=billing if _is_seen_by_billing(order) else "", not_before=later,
         # A day far away holds back nobody who asks for a nearer one.
         order_key="" if later else f"cancel:{number}", business_key=number,
         customer=order.customer_name, amount_minor=order.total_minor, currency=order.currency,
         entity=order.contract_entity,
+    )  # fmt: skip
+
+
+def _zones() -> dict[str, str]:
+    return dict(LegalEntity.objects.values_list("code", "timezone"))
+
+
+def _is_seen_by_billing(order: Order) -> bool:
+    return order.state not in ("received", "awaiting_approval")
+
+
+def _still_to_come(asked: OrderCancelRequested, order: Order, zones: Mapping[str, str]) -> dt.datetime | None:
+    """When the day begins on which it is cancelled; None: at once, as an order that ends before it begins."""
+    day = midnight(asked.effective_on, zones.get(order.contract_entity, "UTC"))
+    later = _is_seen_by_billing(order) and asked.effective_on > order.starts_on and day > clock.now()
+    return day if later else None
+
+
+def _wait_for_order(work: Work) -> None:
+    number = work.fact.payload.order_number
+    text = f"Order {number} is not known"
+    waited = work.step.failures.get(Reason.PLATFORM_BUSY, 0)
+    if waited < _TRIES_FOR_ORDER:
+        work.outcome = Unavailable(text=f"{text} yet", reason=Reason.PLATFORM_BUSY, retry_after_s=2.0**waited)
+        return
+    work.reject(
+        Reason.RECORD_MISSING, text, pointer="/order_number", seen=number,
+        remedy="Correct the order number; if the order is still to come, replay once it is there",
+        blocker=Blocker(connection="", object_type="order", object_key=number, condition="unknown"),
     )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from q2c import clock, keys, states
-from q2c.connectors.outcomes import Lookup, Outcome, Posted
+from q2c.connectors.outcomes import Lookup, Outcome, Posted, Unavailable
 from q2c.contracts.documents import OrderDocument, SubscriptionCharge, SubscriptionDocument
 from q2c.contracts.events import SubscriptionFact
 from q2c.models import ChargeSegment, Order, OrderGroup, Subscription
+from q2c.reasons import Reason
 from q2c.stages import orders, platforms
 from q2c.stages.controls.calendar import add_months
 from q2c.stages.controls.charges import charges_of
@@ -40,11 +41,16 @@ class ProvisionBilling(Verb):
         # Held, so that nothing is sent for an order that is being cancelled at this moment.
         there = orders.documents([work.fact.payload.order_id for work in works], hold=True)
         groups = _groups(works)
+        called_off = orders.called_off(work.fact.payload.order_number for work in works)
+        asked = set(called_off.values_list("business_key", flat=True))
         for work in works:
             order, document = there[work.fact.payload.order_id]
             group = groups[(work.fact.payload.order_id, work.step.part)]
             if order.state in ("cancelled", "rejected"):
                 work.outcome = Posted(reference="", proof={"not_needed": f"order {order.state}"})
+            elif work.step.sent_at is None and order.number in asked:
+                text = f"Order {order.number} is asked to be cancelled; that comes first"
+                work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=1)
             else:
                 work.request = subscription_of(order, document, group)
 

@@ -93,7 +93,10 @@ class NewEvent:
 
 @dataclass(kw_only=True, slots=True)
 class Work:
-    """One claimed step on its way through the three parts."""
+    """One claimed step on its way through the three parts.
+
+    `not_before`, beside an Unavailable outcome of prepare: it waits until then, and that counts as no failure.
+    """
 
     step: Any
     fact: Fact

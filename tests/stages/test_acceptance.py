@@ -378,6 +378,10 @@ def test_a_deal_that_is_still_being_checked_is_cancelled_after_that(desk: Desk) 
 
 def test_an_order_that_nobody_knows_cannot_be_cancelled(desk: Desk) -> None:
     cancel(number="SO-9")
+    assert (the_cancel().state, the_cancel().text) == ("waiting", "Order SO-9 is not known yet")
+    for minutes in range(3, 30, 3):
+        with desk.waits(minutes):
+            run.drain("cancel_order")
     assert (the_cancel().state, desk.case.reason, desk.case.field) == ("failed", "record_missing", "/order_number")
 
 
