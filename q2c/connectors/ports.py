@@ -71,10 +71,16 @@ class BadDeal:
 
 @dataclass(frozen=True, kw_only=True)
 class DealNotice:
-    """A closed-won deal that changed; the deal itself is read by its id, unless that change is known."""
+    """A deal that changed; one that is won is read by its id, unless that change is known.
+
+    One that is not `won` tells under which order number it stands and its `stage` there, in the platform's word.
+    """
 
     source_id: str
     changed_at: dt.datetime
+    won: bool = True
+    order_number: str = ""
+    stage: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +103,13 @@ class DealSource(Connector, Protocol):
     """Sales platform."""
 
     def changed_deals(self, since: dt.datetime) -> Iterator[DealNotice]:
-        """Closed-won deals changed at or after `since`, oldest first."""
+        """Deals changed at or after `since`, oldest first, those too that are not won (any more) or were deleted."""
 
     def deals(self, source_ids: Sequence[str]) -> Iterator[Deal | BadDeal]:
         """Those of them that are closed-won, with account and parent accounts; at most a hundred or so at once."""
 
-    def deal(self, source_id: str) -> Deal | BadDeal | None: ...
+    def deal(self, source_id: str) -> Deal | BadDeal | DealNotice | None:
+        """One that is not won is told as a notice; None where there is nothing to see under this id."""
 
     def write_back(self, source_id: str, fields: Mapping[str, str]) -> Outcome:
         """Set fields of a deal by our names: order_number, status. The same again changes nothing."""

@@ -21,9 +21,9 @@ from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import intake
+from q2c.engine import intake, lost_deals
 from q2c.engine.intake import Item, Sender, Taken
-from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Step
+from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
 
@@ -35,6 +35,8 @@ POLLED = ("crm", "billing")
 READING = "reading changes"
 # A change is remembered as fetched once nothing else can bear its stamp: stamps are of seconds, and clocks differ.
 SETTLED_S = 30.0
+# A lost deal whose order is being checked is looked at again after so long.
+BUSY_S = 10.0
 _DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
 _INVOICE_REASONS = (
     *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
@@ -131,12 +133,15 @@ class Deals(Source):
 
     def take(self, notices: Sequence[DealNotice]) -> tuple[int, dt.datetime]:
         known = Fetched.known(self.name, (notice.source_id for notice in notices))
-        fresh = [notice.source_id for notice in notices if known.get(notice.source_id) != notice.changed_at]
+        fresh = [notice for notice in notices if known.get(notice.source_id) != notice.changed_at]
         read_at = clock.now()
-        deals = list(self.connector.deals(fresh)) if fresh else []
+        won = [notice.source_id for notice in fresh if notice.won]
+        deals = list(self.connector.deals(won)) if won else []
         new = self._take(deals)
+        not_won = self._not_won([notice for notice in fresh if not notice.won])
         Fetched.remember(
-            self.name, {deal.source_id: deal.changed_at for deal in deals if _settled(deal.changed_at, read_at)}
+            self.name,
+            {each.source_id: each.changed_at for each in (*deals, *not_won) if _settled(each.changed_at, read_at)},
         )
         return new, max(notice.changed_at for notice in notices)
 
@@ -145,7 +150,9 @@ class Deals(Source):
         bad = [deal for deal in deals if isinstance(deal, BadDeal)]
         items = [self._event(deal) for deal in good]
         taken = intake.take(items, self.sender)
-        taken += self._changed_back("accept_order", items, [deal.document.order_number for deal in good], taken)
+        back = self._changed_back("accept_order", items, [deal.document.order_number for deal in good], taken)
+        back += self._won_again(good, items, taken)
+        taken += back
         self._came_right(taken, _DEAL_REASONS)
         kept = [
             self._bad(deal.raw, deal.source_id, deal.text, field=deal.field, context={"version": deal.version})
@@ -154,13 +161,47 @@ class Deals(Source):
         intake.keep_raw(kept, self.sender.actor)
         return sum(one.status == "stored" for one in taken)
 
+    def _won_again(self, deals: Sequence[Deal], items: Sequence[Item], taken: Sequence[Taken]) -> list[Taken]:
+        """What was lost meanwhile and is won again, unchanged, is a fact of its own; its loss is nobody's case."""
+        same = [deal for deal, one in zip(deals, taken, strict=True) if one.status == "duplicate"]
+        again = lost_deals.won_again(self.name, same) if same else set()
+        back = []
+        for deal, item in zip(deals, items, strict=True):
+            if deal.source_id in again:
+                attributes = dict(item.attributes or {})
+                attributes["id"] += f":{deal.changed_at:%Y%m%dT%H%M%S}"
+                back.append(replace(item, attributes=attributes))
+        new = intake.take(back, self.sender) if back else []
+        here = {one.source_id.partition(":")[0]: one.event_id for one in (*taken, *new) if one.status == "stored"}
+        won = {deal.document.order_number: here[deal.source_id] for deal in deals if deal.source_id in here}
+        lost_deals.end_told(self.name, won, self.sender.actor)
+        return new
+
+    def _not_won(self, notices: Sequence[DealNotice]) -> list[DealNotice]:
+        """What was given here before and is lost now is no work any more. Returns those that are done with."""
+        if not notices:
+            return []
+        busy = lost_deals.take_out(self.name, notices, self.sender.actor)
+        if busy:
+            # Whatever comes of it, the deal is looked at once more.
+            Callout.remember(self.name, busy, keys.new_id())
+            waiting = Callout.objects.filter(connection=self.name, reference__in=busy, done_at=None)
+            waiting.update(next_at=clock.now() + clock.seconds(BUSY_S))
+        unread = {notice.source_id: None for notice in notices}
+        intake.resolve_raw(self.name, unread, self.sender.actor, reasons=_DEAL_REASONS)
+        return [notice for notice in notices if notice.source_id not in busy]
+
     def _event(self, deal: Deal) -> Item:
         return self._item("OrderReceived", f"{deal.source_id}:{deal.version}", deal.document, deal.changed_at)
 
-    def fetch(self, references: Sequence[str]) -> list[Deal | BadDeal | Unavailable | Rejected | None]:
+    def fetch(self, references: Sequence[str]) -> list[Deal | BadDeal | DealNotice | Unavailable | Rejected | None]:
+        """By id, or by the number of an order that came from here."""
+        orders = Order.objects.filter(source=self.name, number__in=references).values_list("number", "source_id")
+        ids = {number: source_id.partition(":")[0] for number, source_id in orders}
+
         def read(reference: str) -> Any:
             try:
-                return self.connector.deal(reference)
+                return self.connector.deal(ids.get(reference, reference))
             except ReadFailed as failure:
                 return failure.outcome
 
@@ -170,6 +211,9 @@ class Deals(Source):
         """Returns what became of it."""
         if found is None:
             return "it is no closed-won deal"
+        if isinstance(found, DealNotice):
+            done = self._not_won([found])
+            return "it is no closed-won deal" if done else "it is being worked on, and looked at again after that"
         return "taken in" if self._take([found]) else "known already, or kept raw"
 
 

@@ -7,22 +7,25 @@ was changed at its source as far as the source says so; of two with the same tim
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 import zlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from exceptions import cases
-from q2c import bulk, states
+from q2c import bulk, clock, states
 from q2c.connectors.outcomes import Posted
 from q2c.models import Step
+from q2c.models.step import OPEN
 from q2c.reasons import Reason
 from q2c.stages.verb import Work
 
 # Versions of one thing are planned by one transaction after the other. A bounded number of turns: a lock for each of
 # 10,000 would not fit into the database's table of locks.
 TURNS = 1024
+_IDLE, _MEETING = ("waiting", "failed"), ("waiting", "running", "failed")
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtext(%s::text), turn) FROM unnest(%s::int[]) AS turn"
 
 
@@ -59,11 +62,25 @@ class Versions:
         turns = sorted({zlib.crc32(key.encode()) % TURNS for key in wanted})
         bulk.execute(_TAKE_TURNS, [f"versions of a {self.noun}", turns])
         older = _older(self._open(wanted, "FOR NO KEY UPDATE OF s"))
-        ids = [version.step_id for version, _ in older if version.state in ("waiting", "failed")]
+        ids = [version.step_id for version, _ in older if version.state in _IDLE]
         if ids:
             text = f"a newer version of the {self.noun} arrived"
             states.move(Step, "abandon", ids, reason=Reason.SUPERSEDED, text=text)
             cases.resolve_for({id_: {} for id_ in ids}, actor="q2c", resolution="superseded")
+
+    def take_out(self, thing: tuple[Hashable, ...], actor: str, text: str, proof: Mapping[str, Any]) -> bool:
+        """All that is open of one thing is there no more: it is superseded by nothing. Called in a transaction.
+
+        Returns whether none is left; what is being worked on is, and is taken out once that has ended.
+        """
+        key = str(thing[0])
+        bulk.execute(_TAKE_TURNS, [f"versions of a {self.noun}", [zlib.crc32(key.encode()) % TURNS]])
+        mine = [each for each in self._open([key], "FOR NO KEY UPDATE OF s", OPEN) if each.thing == thing]
+        ids = [version.step_id for version in mine if version.state in _IDLE]
+        columns = {"reason": Reason.SUPERSEDED, "text": text, "proof": json.dumps(proof), "finished_at": clock.now()}
+        moved: list[uuid.UUID] = states.move(Step, "abandon", ids, **columns)
+        cases.resolve_for(dict.fromkeys(moved, proof), actor, "superseded", why=text)
+        return len(moved) == len(mine)
 
     def leave_overtaken(self, works: Sequence[Work]) -> list[Work]:
         """Works whose thing came again while they waited or were worked on end as superseded; returns the others."""
@@ -76,13 +93,13 @@ class Versions:
                 work.outcome = Posted(reference="superseded", proof=proof)
         return [work for work in works if work.step.id not in newer]
 
-    def _open(self, keys: Iterable[str], lock: str = "") -> list[_Version]:
+    def _open(self, keys: Iterable[str], lock: str = "", states_: Sequence[str] = _MEETING) -> list[_Version]:
         # Asked for everything that comes in, and of every batch that is worked on.
         rows = bulk.execute(
             f"SELECT s.id, s.state, s.event_id, e.occurred_at, s.seq, {', '.join(('s.business_key', *self.apart))} "
             "FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id WHERE s.business_key = ANY(%s::text[]) "
-            f"AND s.stage = %s::text AND s.state IN ('waiting', 'running', 'failed') ORDER BY s.id {lock}",
-            [list(keys), self.stage],
+            f"AND s.stage = %s::text AND s.state = ANY(%s::text[]) ORDER BY s.id {lock}",
+            [list(keys), self.stage, list(states_)],
         )
         return [
             _Version(id_, state, event_id, occurred_at, seq, tuple(thing))

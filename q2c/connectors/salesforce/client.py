@@ -13,7 +13,7 @@ from q2c.connectors.http import Answer, Http, Lost, NotSent, json_body, retry_af
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, ReadFailed, Rejected, Unavailable, Unknown
 from q2c.connectors.ports import BadDeal, ConnectionConfig, Deal, DealNotice
 from q2c.connectors.salesforce.fields import PARENT_PATHS, Fields, quoted
-from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, instant, lines_of, unreadable
+from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, lines_of, notice_of, unreadable
 from q2c.connectors.salesforce.session import Refusal, Session, errors_of
 from q2c.connectors.salesforce.webhook import long_id
 from q2c.reasons import Reason
@@ -59,12 +59,15 @@ class Salesforce:
             return failure.outcome
 
     def changed_deals(self, since: dt.datetime) -> Iterator[DealNotice]:
-        """Ordered by SystemModstamp, then Id. Raises ReadFailed where the platform does not answer to the end."""
+        """Ordered by SystemModstamp, then Id; of the recycle bin, too. Raises ReadFailed where the platform does not
+        answer to the end."""
         moment = since.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        where = f"WHERE IsWon = true AND SystemModstamp >= {moment} ORDER BY SystemModstamp, Id"
-        for records in self._pages(f"SELECT Id, SystemModstamp FROM Opportunity {where}"):
+        yield from self._notices(f"WHERE SystemModstamp >= {moment} ORDER BY SystemModstamp, Id")
+
+    def _notices(self, where: str) -> Iterator[DealNotice]:
+        for records in self._pages(f"{self.fields.notice_query()} {where}", "queryAll"):
             for record in records:
-                yield DealNotice(source_id=str(record["Id"]), changed_at=instant(record["SystemModstamp"]))
+                yield notice_of(record, self.fields)
 
     def deals(self, source_ids: Sequence[str]) -> Iterator[Deal | BadDeal]:
         """Those of them that are won, in the same order as changes are. Raises ReadFailed."""
@@ -73,15 +76,16 @@ class Salesforce:
             for records in self._pages(soql):
                 yield from self._deals(records)
 
-    def deal(self, source_id: str) -> Deal | BadDeal | None:
-        """One closed-won deal; None when there is none (or it is not won, or deleted). Raises ReadFailed."""
+    def deal(self, source_id: str) -> Deal | BadDeal | DealNotice | None:
+        """One deal; only told of where it is not won, or in the recycle bin. Raises ReadFailed."""
         if not _ID.match(source_id):
             return None
-        where = f"WHERE Id = {quoted(long_id(source_id))} AND IsWon = true"
-        for records in self._pages(f"{self.fields.deal_query()} {where}"):
+        where = f"WHERE Id = {quoted(long_id(source_id))}"
+        for records in self._pages(f"{self.fields.deal_query()} {where} AND IsWon = true"):
             for deal in self._deals(records):
                 return deal
-        return None
+        # Won since the first question: the next poll, or callout, reads it.
+        return next((notice for notice in self._notices(where) if not notice.won), None)
 
     def write_back(self, source_id: str, fields: Mapping[str, str]) -> Outcome:
         """Sets fields of the opportunity; `order_number` and `status` go to their configured names.
@@ -177,9 +181,9 @@ class Salesforce:
         if chunk:
             yield f"{head}{', '.join(chunk)}{tail}"
 
-    def _pages(self, soql: str) -> Iterator[list[Record]]:
+    def _pages(self, soql: str, resource: str = "query") -> Iterator[list[Record]]:
         headers = {"Sforce-Query-Options": f"batchSize={self.config.options.get('batch_size', 500)}"}
-        first = self._read(f"{self.root}/query", {"q": soql}, headers)
+        first = self._read(f"{self.root}/{resource}", {"q": soql}, headers)
         seen = 0
         for records in self._walk(first):
             seen += len(records)

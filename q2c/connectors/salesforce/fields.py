@@ -88,6 +88,13 @@ class Fields:
         inner = f"(SELECT {lines} FROM OpportunityLineItems ORDER BY SortOrder, Id)"
         return f"SELECT {deal}, {inner} FROM Opportunity"
 
+    def notice_query(self) -> str:
+        """What tells that an opportunity changed, and whether it is won."""
+        names = _distinct(
+            "Id", "IsWon", "IsDeleted", "StageName", "SystemModstamp", self.opportunity["order_number"]
+        )  # fmt: skip
+        return f"SELECT {names} FROM Opportunity"
+
     def account_query(self) -> str:
         return f"SELECT {_distinct('Id', 'ParentId', *self.account.values())} FROM Account"
 

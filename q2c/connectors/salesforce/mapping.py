@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from q2c import keys
-from q2c.connectors.ports import BadDeal, Deal
+from q2c.connectors.ports import BadDeal, Deal, DealNotice
 from q2c.connectors.salesforce.fields import Fields
 from q2c.contracts.documents import OrderDocument
 from q2c.money import Money, MoneyError
@@ -64,6 +64,18 @@ def _bad(source_id: str, changed_at: dt.datetime, record: Record, text: str, fie
     raw = plain(record)
     version = keys.fingerprint(keys.canonical(raw)).hex()[:24]
     return BadDeal(source_id=source_id, version=version, changed_at=changed_at, raw=raw, text=text, field=field)
+
+
+def notice_of(record: Record, fields: Fields) -> DealNotice:
+    """What an opportunity tells of itself without being read in full."""
+    deleted = bool(record.get("IsDeleted"))
+    return DealNotice(
+        source_id=str(record["Id"]),
+        changed_at=instant(record["SystemModstamp"]),
+        won=bool(record.get("IsWon")) and not deleted,
+        order_number=str(record.get(fields.opportunity["order_number"]) or ""),
+        stage="deleted" if deleted else str(record.get("StageName") or ""),
+    )
 
 
 def instant(value: object) -> dt.datetime:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from q2c.connectors.outcomes import NotFound, Posted, ReadFailed, Rejected, Unavailable, Unknown
-from q2c.connectors.ports import BadDeal, Deal
+from q2c.connectors.ports import BadDeal, Deal, DealNotice
 from q2c.connectors.salesforce.client import Salesforce
 from q2c.reasons import Reason
 from tests.connectors.salesforce import orgs
@@ -124,7 +124,9 @@ def test_only_won_deals_in_order_of_change(org, salesforce):
     half_past = dt.datetime(2026, 3, 1, 11, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     assert numbers(changed(salesforce, half_past)) == ["SO-2"]
     open_deal = next(r for r in org.records("Opportunity") if r["body"]["Order_Number__c"] == "SO-3")
-    assert salesforce.deal(open_deal["id"]) is None
+    told = salesforce.deal(open_deal["id"])
+    assert isinstance(told, DealNotice)
+    assert (told.won, told.order_number, told.stage) == (False, "SO-3", "Negotiation")
     org.clock("2026-03-01T12:00:00+00:00")
     org.do("close-won", order_number="SO-3")
     assert numbers(changed(salesforce)) == ["SO-1", "SO-2", "SO-3"]

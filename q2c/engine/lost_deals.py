@@ -1,0 +1,166 @@
+"""Deals that were given here and are no longer won: what waits is taken out of work, what is accepted is a case.
+
+A loss is told once: it is known by the fact as which the deal was given last. Won again, the deal comes as a new fact.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.db.models import Q
+
+from exceptions.failures import RawItem
+from exceptions.models import Case
+from q2c import keys, states
+from q2c.connectors.ports import Deal, DealNotice
+from q2c.engine import intake
+from q2c.models import Order, Step
+from q2c.reasons import Reason
+from q2c.stages.orders import VERSIONS
+
+CODE = "no_longer_won"
+_FACT = ("business_key", "event", "event__occurred_at", "event__source_id", "state", "proof")
+_ACCEPTED = ("accepted", "provisioning", "active", "completed")
+_UNDONE = ("cancelled", "rejected")
+
+
+@dataclass(slots=True)
+class _Given:
+    """A deal as it was given here: under which order numbers, and its newest fact."""
+
+    numbers: set[str] = field(default_factory=set)
+    event_id: uuid.UUID | None = None
+    at: dt.datetime | None = None
+    source_id: str = ""
+    state: str = ""
+    proof: Mapping[str, Any] = field(default_factory=dict)
+
+
+def take_out(source: str, notices: Sequence[DealNotice], actor: str) -> list[str]:
+    """Notices of deals that are not won. Returns the ids of those that are being worked on: ask again soon."""
+    given = _given(source, {notice.source_id: notice.order_number for notice in notices})
+    busy, lost = [], []
+    for notice in notices:
+        deal = given.get(notice.source_id)
+        # One that was given as of later is won again.
+        if deal is None or deal.at is None or deal.at > notice.changed_at:
+            continue
+        if _out_of_work(source, notice, deal, actor):
+            lost.append(notice)
+        else:
+            busy.append(notice.source_id)
+    _tell(source, lost, given, actor)
+    return busy
+
+
+def won_again(source: str, deals: Sequence[Deal]) -> set[str]:
+    """The ids of those that were lost since they were given just so."""
+    given = _given(source, {deal.source_id: deal.document.order_number for deal in deals})
+    told = _told(source, {id_: _mark(id_, deal) for id_, deal in given.items()})
+    found = set()
+    for deal in deals:
+        last = given.get(deal.source_id)
+        version = f"{deal.source_id}:{deal.version}"
+        if last is None or not f"{last.source_id}:".startswith(f"{version}:"):
+            continue
+        as_of = (last.proof.get(CODE) if last.state == "abandoned" else None) or told.get(deal.source_id)
+        if as_of and deal.changed_at >= dt.datetime.fromisoformat(as_of):
+            found.add(deal.source_id)
+    return found
+
+
+def end_told(source: str, events: Mapping[str, uuid.UUID | None], actor: str) -> None:
+    """By order number: its deal is won again, or its order undone; whoever heard of the loss is done."""
+    intake.resolve_raw(source, events, actor, reasons=(Reason.ORDER_CHANGED,))
+
+
+def _given(source: str, named: Mapping[str, str]) -> dict[str, _Given]:
+    """By deal, as far as it came here; `named` are order numbers by deal, as they are there now."""
+    if not named:
+        return {}
+    numbers = {number for number in named.values() if number}
+    numbers |= set(_orders_of(source, named).values_list("number", flat=True))
+    steps = Step.objects.filter(stage=VERSIONS.stage, business_key__in=numbers, event__source=source)
+    found: dict[str, _Given] = {}
+    for number, *newest in steps.order_by("event__occurred_at", "seq").values_list(*_FACT):
+        deal_id = newest[2].partition(":")[0]
+        if deal_id in named:
+            before = found.get(deal_id, _Given())
+            found[deal_id] = _Given(before.numbers | {number}, *newest)
+    return found
+
+
+def _orders_of(source: str, deal_ids: Iterable[str]) -> Any:
+    which = Q()
+    for deal_id in deal_ids:
+        which |= Q(source_id__startswith=f"{deal_id}:")
+    return Order.objects.filter(which, source=source)
+
+
+def _out_of_work(source: str, notice: DealNotice, deal: _Given, actor: str) -> bool:
+    text, proof = _said(source, notice), {CODE: notice.changed_at.isoformat(), "stage": notice.stage}
+    with states.acting(actor, text):
+        left = [
+            number
+            for number in sorted(deal.numbers)
+            if not VERSIONS.take_out((number, source.partition("/")[0], notice.source_id), actor, text, proof)
+        ]
+        if not left:
+            # Nobody is asked any more; won again, it is checked anew.
+            asked = _orders_of(source, [notice.source_id]).filter(state="awaiting_approval")
+            states.move(Order, "recheck", list(asked.values_list("id", flat=True)))
+    return not left
+
+
+def _tell(source: str, lost: Sequence[DealNotice], given: Mapping[str, _Given], actor: str) -> None:
+    """A case for each order that is accepted; the case of one that is undone by now ends."""
+    if not lost:
+        return
+    orders = {
+        order.source_id.partition(":")[0]: order
+        for order in _orders_of(source, [notice.source_id for notice in lost]).filter(state__in=_ACCEPTED + _UNDONE)
+    }
+    end_told(source, {order.number: None for order in orders.values() if order.state in _UNDONE}, actor)
+    items = [
+        _case(source, notice, orders[notice.source_id], given[notice.source_id])
+        for notice in lost
+        if notice.source_id in orders and orders[notice.source_id].state in _ACCEPTED
+    ]
+    intake.keep_raw(items, actor)
+
+
+def _case(source: str, notice: DealNotice, order: Order, deal: _Given) -> RawItem:
+    if order.state == "completed":
+        what = "all of it is invoiced here: have billing credit its invoices, or take the loss back there"
+    else:
+        what = f"order {order.number} is {order.state} here: cancel the order, or take the loss back there"
+    return RawItem(
+        body=_mark(notice.source_id, deal), source=source, reason=Reason.ORDER_CHANGED, code=CODE, field="stage",
+        text=f"{_said(source, notice)}, and {what}", content_type="application/json", business_key=order.number,
+        customer=order.customer_name, amount_minor=order.total_minor, currency=order.currency,
+        entity=order.contract_entity, correlation_id=order.correlation_id,
+        context={"as_of": notice.changed_at.isoformat(), "deal": notice.source_id, "stage": notice.stage},
+    )  # fmt: skip
+
+
+def _mark(deal_id: str, deal: _Given) -> bytes:
+    """Without the time of the change: told once, however often sales touches it again."""
+    return msgspec.json.encode({"deal": deal_id, "given_as": deal.source_id, "said": CODE})
+
+
+def _told(source: str, marks: Mapping[str, bytes]) -> dict[str, str]:
+    """By deal whose loss is, or was, a case: as of when."""
+    by_hash = {keys.fingerprint(mark): deal_id for deal_id, mark in marks.items()}
+    cases = Case.objects.filter(source=source[:60], raw_hash__in=list(by_hash), code=CODE)
+    return {by_hash[bytes(mark)]: context["as_of"] for mark, context in cases.values_list("raw_hash", "context")}
+
+
+def _said(source: str, notice: DealNotice) -> str:
+    stage = f" (it is {notice.stage} there)" if notice.stage else ""
+    when = notice.changed_at.astimezone(dt.UTC)
+    return f"The deal is no longer won in {source} as of {when:%Y-%m-%d %H:%M} UTC{stage}"
