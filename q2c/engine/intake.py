@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from exceptions import cases
+from exceptions import cases, rowsets
 from exceptions.failures import RawItem
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
@@ -38,6 +38,15 @@ Result = TypeVar("Result")
 TRIES = 3
 # Reasons of cases that end when the same thing comes again and can be read.
 UNREADABLE = (Reason.EVENT_MALFORMED, Reason.INTERNAL_ERROR)
+# A sender's ids are its source's: two shops under one name may both have a 1001. Cases name them in full.
+_SENT_BEFORE = f"""
+SELECT c.id, s.event FROM exceptions_case AS c
+JOIN unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS s(source, id, key, event)
+  ON c.business_key = s.key AND coalesce(c.context ->> 'id', c.business_key) = s.id
+  AND coalesce(c.context ->> 'source', c.source) = s.source
+WHERE c.source = %s::text AND c.raw_hash IS NOT NULL
+  AND c.state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)}) AND c.reason = ANY(%s::text[])
+"""
 _WAITING = f"""
 SELECT id, business_key FROM exceptions_case
 WHERE source = %s::text AND raw_hash IS NOT NULL AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)})
@@ -93,18 +102,22 @@ def _take(
         stored = iter(zip(good, store(good) if good else (), strict=True))
         results: list[Taken] = []
         raw: list[tuple[int, RawItem]] = []
+        right: list[tuple[Incoming, Stored]] = []
         for i, (item, one) in enumerate(zip(items, read, strict=True)):
             if isinstance(one, Incoming):
                 fact, outcome = next(stored)
                 results.append(_taken(fact, outcome))
+                if isinstance(outcome, Stored) and outcome.status == "stored":
+                    right.append((fact, outcome))
                 if results[-1].status in ("conflict", "refused"):
                     raw.append((i, _contradiction(item, fact, results[-1], sender)))
             else:
-                results.append(Taken(status="refused", faults=one, source_id=_id_in(item)))
-                raw.append((i, _unreadable(item, results[-1], sender)))
+                source, source_id = _named_in(item)
+                results.append(Taken(status="refused", faults=one, source_id=source_id))
+                raw.append((i, _unreadable(item, source, results[-1], sender)))
         for (i, _), case_id in zip(raw, open_raw([each for _, each in raw], sender.actor), strict=True):
             results[i] = replace(results[i], case_id=case_id)
-        _resolve_what_came_right(results, sender)
+        _resolve_what_came_right(right, sender)
     return results
 
 
@@ -197,8 +210,9 @@ def _contradiction(item: Item, fact: Incoming, taken: Taken, sender: Sender) -> 
     )
 
 
-def _unreadable(item: Item, taken: Taken, sender: Sender) -> RawItem:
+def _unreadable(item: Item, source: str, taken: Taken, sender: Sender) -> RawItem:
     first = taken.faults[0]
+    refused = any(fault.pointer == "/source" for fault in taken.faults)
     return RawItem(
         body=item.body,
         source=sender.system,
@@ -207,7 +221,11 @@ def _unreadable(item: Item, taken: Taken, sender: Sender) -> RawItem:
         code=first.code,
         field=first.pointer,
         business_key=taken.source_id,
-        context={"findings": _listed(taken.faults)},
+        context={
+            "source": sender.system if refused else source or sender.system,
+            "id": taken.source_id,
+            "findings": _listed(taken.faults),
+        },
         correlation_id=sender.correlation_id,
     )
 
@@ -230,23 +248,38 @@ def _listed(faults: Sequence[Fault]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _id_in(item: Item) -> str:
-    """The sender's id of an item that cannot be taken, where it can be read all the same."""
+def _named_in(item: Item) -> tuple[str, str]:
+    """Source and id of an item that cannot be taken, where they can be read all the same."""
     attributes = item.attributes
     if attributes is None:
         try:
             decoded = envelope.strict.decode(item.body)
         except Faulty:
-            return ""
+            return "", ""
         attributes = decoded if isinstance(decoded, dict) else {}
-    found = attributes.get("id")
+    source, id_ = (attributes.get(name) for name in ("source", "id"))
+    return _printed(source), _printed(id_)
+
+
+def _printed(found: Any) -> str:
     return found[: envelope.NAME_MAX] if isinstance(found, str) and found.isprintable() else ""
 
 
-def _resolve_what_came_right(results: Sequence[Taken], sender: Sender) -> None:
-    """An event that could not be read before came again under its id, and is right now: its case ends by itself."""
-    events = {taken.source_id: taken.event_id for taken in results if taken.status == "stored" and taken.event_id}
-    resolve_raw(sender.system, events, sender.actor)
+def _resolve_what_came_right(right: Sequence[tuple[Incoming, Stored]], sender: Sender) -> None:
+    """What could not be read before came again from its source under its id, right now: its case ends by itself."""
+    if not right:
+        return
+    rows = [(fact.source, fact.source_id, _shown(fact.source_id), str(stored.id)) for fact, stored in right]
+    reasons = [str(reason) for reason in UNREADABLE]
+    found = bulk.execute(_SENT_BEFORE, [*map(list, zip(*rows, strict=True)), sender.system[:60], reasons])
+    proofs = {case_id: {"event": event} for case_id, event in found}
+    if proofs:
+        cases.resolve_cases(proofs, actor=sender.actor, resolution="resolved_by_itself")
+
+
+def _shown(source_id: str) -> str:
+    """As the case of it says it."""
+    return str(rowsets.fitted(Case, {"business_key": source_id})["business_key"])
 
 
 def resolve_raw(

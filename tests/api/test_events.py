@@ -80,6 +80,31 @@ def test_sent_again_right_it_ends_its_case(caller: Caller) -> None:
     assert Case.objects.get().state == "resolved"
 
 
+@pytest.mark.parametrize(
+    ("bad", "good", "ends"),
+    [
+        pytest.param({"source": "webshop/eu"}, {"source": "webshop/us"}, False, id="another shop's"),
+        pytest.param({"source": "webshop/eu"}, {"source": "webshop/eu"}, True, id="the same shop's"),
+        pytest.param({"source": "webshop"}, {"source": "webshop/eu"}, False, id="one below it"),
+        pytest.param({"source": "mail"}, {"source": "webshop"}, True, id="not its source, then its own"),
+        pytest.param({"id": "x" * 80 + "-1"}, {"id": "x" * 80 + "-2"}, False, id="long ids that begin alike"),
+        pytest.param({"id": "x" * 80 + "-1"}, {"id": "x" * 80 + "-1"}, True, id="a long id again"),
+    ],
+)
+def test_a_good_event_ends_no_case_of_another(
+    caller: Caller, bad: dict[str, str], good: dict[str, str], ends: bool
+) -> None:
+    """An event is its source and its id: two shops of one sender count their orders each from 1001."""
+    document = order()
+    del document["lines"][1]["product"]
+    assert caller.post(EVENTS, event("1001", document) | bad).status_code in (403, 422)
+    case = Case.objects.get()
+    assert caller.post(EVENTS, event("1001") | good).status_code == 202
+    case.refresh_from_db()
+    assert (case.state == "resolved") is ends
+    assert not ends or case.proof["event"] == str(Event.objects.get().id)
+
+
 def test_the_same_again_is_a_duplicate_and_other_content_a_conflict(caller: Caller) -> None:
     first = caller.post(EVENTS, event()).json()
     again = caller.post(EVENTS, event())
