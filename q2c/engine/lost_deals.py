@@ -74,6 +74,24 @@ def won_again(source: str, deals: Sequence[Deal]) -> set[str]:
     return found
 
 
+def tell_undone(source: str, deals: Sequence[Deal], actor: str) -> None:
+    """Of deals that are won again: an order that was cancelled meanwhile stays so, and a person hears of it."""
+    undone = {order.number: order for order in _orders_of(source, [deal.source_id for deal in deals])}
+    items = []
+    for deal in deals:
+        order = undone.get(deal.document.order_number)
+        if order is None or order.state not in _UNDONE:
+            continue
+        when = deal.changed_at.astimezone(dt.UTC)
+        text = (
+            f"The deal is won again in {source} as of {when:%Y-%m-%d %H:%M} UTC, and order {order.number} is "
+            f"{order.state} here: close it as a new deal under a number of its own"
+        )
+        mark = {"deal": deal.source_id, "as_of": deal.changed_at.isoformat(), "said": "won_again"}
+        items.append(_about(source, order, msgspec.json.encode(mark), text, "won_again", {"deal": deal.source_id}))
+    intake.keep_raw(items, actor)
+
+
 def end_told(source: str, events: Mapping[str, uuid.UUID | None], actor: str) -> None:
     """By order number: its deal is won again, or its order undone; whoever heard of the loss is done."""
     intake.resolve_raw(source, events, actor, reasons=(Reason.ORDER_CHANGED,))
@@ -139,12 +157,16 @@ def _case(source: str, notice: DealNotice, order: Order, deal: _Given) -> RawIte
         what = "all of it is invoiced here: have billing credit its invoices, or take the loss back there"
     else:
         what = f"order {order.number} is {order.state} here: cancel the order, or take the loss back there"
+    context = {"as_of": notice.changed_at.isoformat(), "deal": notice.source_id, "stage": notice.stage}
+    return _about(source, order, _mark(notice.source_id, deal), f"{_said(source, notice)}, and {what}", CODE, context)
+
+
+def _about(source: str, order: Order, body: bytes, text: str, code: str, context: Mapping[str, Any]) -> RawItem:
     return RawItem(
-        body=_mark(notice.source_id, deal), source=source, reason=Reason.ORDER_CHANGED, code=CODE, field="stage",
-        text=f"{_said(source, notice)}, and {what}", content_type="application/json", business_key=order.number,
-        customer=order.customer_name, amount_minor=order.total_minor, currency=order.currency,
-        entity=order.contract_entity, correlation_id=order.correlation_id,
-        context={"as_of": notice.changed_at.isoformat(), "deal": notice.source_id, "stage": notice.stage},
+        body=body, source=source, reason=Reason.ORDER_CHANGED, code=code, field="stage", text=text,
+        content_type="application/json", business_key=order.number, customer=order.customer_name,
+        amount_minor=order.total_minor, currency=order.currency, entity=order.contract_entity,
+        correlation_id=order.correlation_id, context=context,
     )  # fmt: skip
 
 

@@ -175,6 +175,8 @@ class Deals(Source):
         here = {one.source_id.partition(":")[0]: one.event_id for one in (*taken, *new) if one.status == "stored"}
         won = {deal.document.order_number: here[deal.source_id] for deal in deals if deal.source_id in here}
         lost_deals.end_told(self.name, won, self.sender.actor)
+        if again:
+            lost_deals.tell_undone(self.name, [deal for deal in same if deal.source_id in again], self.sender.actor)
         return new
 
     def _not_won(self, notices: Sequence[DealNotice]) -> list[DealNotice]:

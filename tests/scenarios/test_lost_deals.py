@@ -179,6 +179,14 @@ def test_its_case_ends_once_the_order_is_cancelled(story: Story) -> None:
         # The write-back of it was a change of the opportunity.
         seen(story)
         assert (the_case().state, the_case().resolution) == ("resolved", "resolved_by_itself")
+    with story.on("2026-03-12"):
+        to(story, "Closed Won")
+        seen(story)
+        seen(story)
+        case = the_case(code="won_again")
+        assert (case.state, case.owner_team_id, case.attempts) == ("open", SALES, 1)
+        assert "order SO-2001 is cancelled here: close it as a new deal" in case.text
+        assert (order("SO-2001").state, Case.objects.count()) == ("cancelled", 2)
 
 
 def test_deleted_is_lost_too(story: Story) -> None:
