@@ -11,7 +11,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.db.models import ProtectedError
@@ -55,6 +57,16 @@ class LastDayMixin:
         return record.effective_to - dt.timedelta(days=1) if record.effective_to else None
 
 
+class Chosen(AutocompleteSelect):
+    """Of a value that is no key at all, nothing is chosen: the form is shown again and says so."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        try:
+            return super().optgroups(name, value, attr)
+        except (ValueError, ValidationError):
+            return super().optgroups(name, [""], attr)
+
+
 class MasterAdmin(LastDayMixin, VisibleMixin, HistoryAdmin):
     """One kind of record that people own. `choices`: text fields whose values are other records' keys."""
 
@@ -90,6 +102,11 @@ class MasterAdmin(LastDayMixin, VisibleMixin, HistoryAdmin):
         if db_field.name in import_errors.COLUMN_HELP and found is not None:
             found.help_text = import_errors.COLUMN_HELP[db_field.name]
         return found
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = Chosen(db_field, self.admin_site, using=kwargs.get("using"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     # What is saved
 
@@ -186,6 +203,14 @@ class ImportedAdmin(ImportExportMixin, MasterAdmin):
 
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         return {"choices": self.choices}
+
+    def export_action(self, request: HttpRequest) -> Any:
+        """What the list cannot be filtered by is said at the list; it exports nothing else instead."""
+        try:
+            return super().export_action(request)
+        except IncorrectLookupParameters:
+            messages.error(request, "Nothing was exported: the list has no such filter, value or page")
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     def get_export_queryset(self, request: HttpRequest) -> Any:
         found = super().get_export_queryset(request)

@@ -127,3 +127,22 @@ def test_a_refused_page_of_the_admin_names_the_right_and_who_gives_it(browser, c
 def test_what_nobody_does_in_the_admin_says_so(browser, company):
     refused = browser().get(reverse("admin:q2c_event_add"))
     assert refused.status_code == 403 and "Nobody does this here" in words(refused)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ledger/account/export/?currency=EUR", "ledger/account/export/?entity=US01",
+        "ledger/account/export/?entity__id__exact=abc", "q2c/customer/export/?page=2",
+    ],
+)  # fmt: skip
+def test_an_export_of_what_no_list_has_says_so_at_the_list(browser, company, address):
+    answer = browser().get(f"/admin/{address}", follow=True)
+    assert answer.redirect_chain == [(f"/admin/{address.partition('export')[0]}", 302)]
+    assert "Nothing was exported: the list has no such filter, value or page" in words(answer)
+
+
+def test_a_choice_that_is_no_key_shows_the_form_again(browser, company):
+    answer = browser().post("/admin/ledger/fiscalperiod/add/", {"entity": "-due"})
+    assert answer.status_code == 200
+    assert "not one of the available choices" in words(answer)
