@@ -26,6 +26,7 @@ _OBJECTS = {
     "item_mapping": "item mapping of",
     "list_price": "list price",
     "credit_limit": "credit limit of",
+    "credited": "what is credited of order",
     "credit_customer": "credit of",
     "tax_company": "tax company",
 }
@@ -56,6 +57,7 @@ _CONDITIONS = {
     "locked": ("locked", "is unlocked again"),
     "on_hold": ("on hold", "is off hold"),
     "pending_approval": ("waiting for approval there", "is approved"),
+    "not_billed": ("not billed", "is billed now"),
     "not_accepted": ("not accepted", "is accepted now"),
     "no_tax_code": ("without a tax code", "has a tax code now"),
     "treatment": ("of another revenue treatment", "has that revenue treatment now"),

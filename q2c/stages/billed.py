@@ -63,6 +63,25 @@ def tie(works: Sequence[Work]) -> None:
             billed.add(invoice, order)
 
 
+def ahead_of_what_they_credit(works: Sequence[Work]) -> list[Work]:
+    """Those that take back what nobody billed so far, earlier ones of the batch included: it may be on its way."""
+    credits_ = [w.notes["order"] for w in works if any(line.net_minor < 0 for line in w.fact.payload.lines)]
+    if not credits_:
+        return []
+    orders: dict[UUID, Order] = {order.id: order for order in credits_}
+    billed = _Billed(orders.values())
+    early: list[Work] = []
+    for work in works:
+        invoice, order = work.fact.payload, work.notes["order"]
+        if order.id not in orders:
+            continue
+        if billed.lacks(invoice, order):
+            early.append(work)
+        else:
+            billed.add(invoice, order)
+    return early
+
+
 def again(invoice: InvoiceDocument, order: Order) -> list[Finding]:
     """What has come to be in the way of an invoice that was taken back, and is to count once more."""
     billed = _Billed([order])
@@ -89,6 +108,22 @@ class _Billed:
         for key in net:
             billed, tolerance = self.net[key] + net[key], self.lines[key] + lines[key]
             yield from _beyond(invoice, order, key, self.sold[key], billed, tolerance)
+
+    def lacks(self, invoice: InvoiceDocument, order: Order) -> bool:
+        """Whether it takes something back of which nothing at all is billed."""
+        own = days_billed.of(invoice, order)
+        there = {(line.product, line.kind == "usage") for line in invoice.lines if line.net_minor > 0}
+        for i, line in enumerate(invoice.lines):
+            if line.net_minor >= 0:
+                continue
+            key = (line.product, line.kind == "usage")
+            if i in own:
+                is_billed = any(one.sign > 0 for one in days_billed.beside(i, own, self.periods))
+            else:
+                is_billed = key in there or self.highest[order.id, invoice.group, *key] > 0
+            if not is_billed:
+                return True
+        return False
 
     def days(self, invoice: InvoiceDocument, order: Order) -> list[Finding]:
         """Billed or taken back twice, or out of proportion: one finding per line tells the first of these."""
@@ -149,5 +184,6 @@ def _beyond(
             reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{at}/net_minor", seen=invoice.lines[at].net_minor,
             text=f"With invoice {invoice.invoice_number}, {comes_to} of {product} is billed; {what}",
             remedy="Void the invoice in billing and bill the right amount, or replay after the invoice it credits",
+            blocker=days_billed.not_billed(order.number) if billed < 0 else None,
         )
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from exceptions.sentences import listed
 from q2c import bulk
+from q2c.connectors.outcomes import Blocker
 from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Order
 from q2c.money import Money
@@ -196,6 +197,11 @@ def unbilled_back(invoice: InvoiceDocument, own: Own, periods: Periods) -> Itera
                 yield _beyond_share(invoice, i, mine, max(int(share), 0))
 
 
+def not_billed(order_number: str) -> Blocker:
+    """What stands in the way of a credit until what it takes back is billed."""
+    return Blocker(connection="", object_type="credited", object_key=order_number, condition="not_billed")
+
+
 def _beyond_days(invoice: InvoiceDocument, at: int, mine: Period, left: int, again: Sequence[Period]) -> Finding:
     back, there_is = Money(-mine.net_minor, invoice.currency), Money(left, invoice.currency)
     text = f"{back} of {mine.product} is credited from {mine.starts_on} until {mine.ends_on}, "
@@ -205,6 +211,7 @@ def _beyond_days(invoice: InvoiceDocument, at: int, mine: Period, left: int, aga
         pointer=f"/lines/{at}/net_minor", seen=mine.net_minor,
         text=f"Invoice {invoice.invoice_number}: {text}of what bills these days {there_is} is not taken back yet",
         remedy="Void it in billing, or have it say the days that it credits; or replay after the invoice it credits",
+        blocker=None if again else not_billed(invoice.order_number),
     )  # fmt: skip
 
 

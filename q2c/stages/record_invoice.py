@@ -18,8 +18,9 @@ from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 from q2c.stages.versions import Versions
 
-# Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked.
-_TRIES_FOR_ORDER = 6
+# Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked, and so
+# does a credit for what it takes back.
+_TRIES = 6
 
 
 # A number comes again for the same invoice: as billing corrected it. Another reference is another invoice.
@@ -61,6 +62,8 @@ class RecordInvoice(Verb):
                     *term_of_invoices.out_of_term(invoice, order, cancelled.get(order.id)),
                 ]
                 work.request = booking.fact_of(work.fact.id, work.fact.correlation_id, invoice, order, data)
+        for work in billed.ahead_of_what_they_credit([w for w in works if w.request is not None and w.is_open]):
+            _wait_for_invoice(work)
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if work.request is not None]
@@ -252,9 +255,7 @@ def _recorded(invoice: Invoice) -> dict[str, object]:
 def _wait_for_order(work: Work) -> None:
     number = work.fact.payload.order_number
     text = f"Order {number} is not known, or not accepted yet"
-    waited = work.step.failures.get(Reason.PLATFORM_BUSY, 0)
-    if waited < _TRIES_FOR_ORDER:
-        work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=2.0**waited)
+    if _waits(work, text):
         return
     work.reject(
         Reason.INVOICE_ORDER_UNKNOWN,
@@ -264,6 +265,21 @@ def _wait_for_order(work: Work) -> None:
         remedy="Solve the order's own case first, then replay",
         blocker=Blocker(connection="", object_type="order", object_key=number, condition="not_accepted"),
     )
+
+
+def _waits(work: Work, text: str) -> bool:
+    waited = work.step.failures.get(Reason.PLATFORM_BUSY, 0)
+    if waited < _TRIES:
+        work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=2.0**waited)
+    return waited < _TRIES
+
+
+def _wait_for_invoice(work: Work) -> None:
+    """A dry run waits for nothing: it is told what a person would be."""
+    invoice = work.fact.payload
+    text = f"What {invoice.invoice_number} credits of order {invoice.order_number} is not billed yet"
+    if work.step.state != "failed" and _waits(work, text):
+        work.request = None
 
 
 def check(invoice: InvoiceDocument, order: Order) -> list[Finding]:

@@ -9,9 +9,11 @@ import pytest
 
 from exceptions.models import Case, Offer
 from q2c import clock
+from q2c.contracts.documents import InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import replay, watch
-from q2c.models import Event, Order, Step, Subscription
+from q2c.models import Event, Invoice, Order, Step, Subscription
+from q2c.stages.controls.calendar import add_months
 from tests import flow_makers as fm
 
 pytestmark = pytest.mark.django_db
@@ -115,3 +117,77 @@ def test_a_cancellation_that_waited_long_enough_is_offered_once_its_order_is_the
         replay.replay([the_cancel().id], "ann")
         works(1800)
     assert (Order.objects.get().state, Case.objects.get().resolution) == ("cancelled", "fixed_by_replay")
+
+
+# A credit before its invoice ------------------------------------------------------------------------------------------
+
+
+def bills(number: str, net: int, product: str = "PLATFORM", kind: str = "recurring") -> None:
+    """A month of the order, or less than nothing of it."""
+    order = Order.objects.get()
+    starts = order.starts_on
+    days = (starts, add_months(starts, 1)) if kind == "recurring" else (None, None)
+    line = InvoiceLine(
+        line=1, product=product, kind=kind, charge=product, quantity="1", service_starts_on=days[0],
+        service_ends_on=days[1], net_minor=net, tax_minor=net * 19 // 100, tax_code="SW",
+    )  # fmt: skip
+    fm.bill(order, number, lines=[line])
+
+
+def sells() -> None:
+    fm.deal("O-1")
+    works()
+
+
+SEATS, FEE = ("PLATFORM", "recurring"), ("ONBOARDING", "one_time")
+
+
+@pytest.mark.parametrize("sold", [SEATS, FEE], ids=["seats", "a fee"])
+@pytest.mark.parametrize("together", [False, True], ids=["one after the other", "in one batch"])
+@pytest.mark.parametrize("numbers", [("INV-1", "INV-2"), ("INV-2", "INV-1")], ids=["in order", "credit first"])
+def test_an_invoice_and_its_credit_come_to_the_same_in_whatever_order(
+    numbers: tuple[str, str], together: bool, sold: tuple[str, str]
+) -> None:
+    sells()
+    for number in numbers:
+        bills(number, 400_000 if number == "INV-1" else -400_000, *sold)
+        if not together:
+            works()
+    if numbers[0] == "INV-1":
+        works()
+        assert Invoice.objects.count() == 2, "what came in order waits for nothing"
+    works(5)
+    works(10)
+    assert dict(Invoice.objects.values_list("number", "state")) == {"INV-1": "posted", "INV-2": "posted"}
+    assert not Case.objects.exists()
+
+
+def test_a_credit_that_waited_long_enough_is_offered_once_its_invoice_is_recorded() -> None:
+    sells()
+    bills("INV-2", -400_000)
+    works()
+    waiting = Step.objects.get(stage="record_invoice")
+    assert (waiting.state, waiting.text) == ("waiting", "What INV-2 credits of order O-1 is not billed yet")
+    for minutes in range(10):
+        works(60 * minutes)
+    stuck = Case.objects.get()
+    assert (stuck.reason, stuck.blocker) == ("invoice_mismatch", ("", "credited", "O-1", "not_billed"))
+    with clock.at(NOW + clock.seconds(900)):
+        assert watch.watch_blockers() == {"looked": 1, "offers": 0}
+        bills("INV-1", 400_000)
+        works(900)
+        assert watch.watch_blockers() == {"looked": 1, "offers": 1}
+        assert "what is credited of order O-1 is billed now" in Offer.objects.get().title
+        replay.replay([waiting.id], "ann")
+        works(900)
+    assert set(Invoice.objects.values_list("state", flat=True)) == {"posted"}
+    assert Case.objects.get().resolution == "fixed_by_replay"
+
+
+def test_a_credit_of_more_than_was_billed_is_told_at_once() -> None:
+    sells()
+    bills("INV-1", 400_000)
+    works()
+    bills("INV-2", -500_000)
+    works()
+    assert Case.objects.get().reason == "invoice_mismatch"
