@@ -1,12 +1,8 @@
-"""gunicorn -c python:q2c.serving: its own lines are structured, too, and slow senders hold no thread."""
+"""gunicorn -c python:q2c.serving: its own lines are structured, too."""
 
 from __future__ import annotations
 
 from q2c import logs
-
-worker_class = "q2c.gathering.GatheringWorker"
-# Sent by the kernel, a file would be sent for as long as its reader likes.
-sendfile = False
 
 _SETTINGS = logs.settings()
 logconfig_dict = {

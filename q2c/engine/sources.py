@@ -112,7 +112,7 @@ class Source:
         """Business keys whose newest version was taken back: out of the flow, or by a reversal out of the books."""
         events = {event_id: key for key, (event_id, _, _) in newest.items()}
         steps = Step.objects.filter(stage=stage, event__in=list(events))
-        left = steps.filter(state="abandoned", text__endswith=withdrawn.TOOK_BACK).values_list("event", flat=True)
+        left = steps.filter(state="abandoned", proof__has_key=withdrawn.TAKEN_BACK).values_list("event", flat=True)
         return {events[event_id] for event_id in left} | self._unbooked(events)
 
     def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
@@ -305,7 +305,7 @@ class Invoices(Source):
         """What is posted no more leaves the flow, as far as nothing of it was sent. False: worked on just now."""
         if refused.field != NOT_POSTED:
             return True
-        return withdrawn.invoice(self.name, reference, f"{refused.text}{withdrawn.TOOK_BACK}")
+        return withdrawn.invoice(self.name, reference, self.sender.actor, f"{refused.text}: {self.name} took it back")
 
     def _taken_back(self, reference: str, refused: Rejected) -> RawItem | None:
         """Billing cancelled or reversed what is booked here; what the books hold nothing of is nothing."""

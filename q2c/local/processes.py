@@ -22,7 +22,7 @@ class Process:
         return [part.format(**places) for part in self.command.split()]
 
 
-_GUNICORN = "-c python:q2c.serving --no-control-socket --forwarded-allow-ips 127.0.0.1"
+_GUNICORN = "-c python:q2c.serving --worker-class gthread --no-control-socket --forwarded-allow-ips 127.0.0.1"
 _WORKER = "celery -q -A q2c.celery worker -P threads -c 2 --without-gossip --without-mingle -l INFO"
 
 WEB = Process(
@@ -34,7 +34,7 @@ WEB = Process(
 SANDBOXES = Process(
     "sandboxes",
     f"gunicorn q2c.connectors.sandboxes:app --bind {{host}}:{{sandbox_port}} --workers 1 --threads 32 --timeout 120 "
-    f"--keep-alive 65 --graceful-timeout 3 --worker-class gthread {_GUNICORN}",
+    f"--keep-alive 65 --graceful-timeout 3 {_GUNICORN}",
 )
 WORKERS = tuple(Process(queue, f"{_WORKER} -Q {queue} -n {queue}@%h") for queue in QUEUES)
 BEAT = Process("beat", "celery -q -A q2c.celery beat -s {folder}/beat-schedule --pidfile= -l INFO")

@@ -25,7 +25,7 @@ from q2c.stages.verb import Work
 # Versions of one thing are planned by one transaction after the other. A bounded number of turns: a lock for each of
 # 10,000 would not fit into the database's table of locks.
 TURNS = 1024
-_IDLE, _MEETING = ("waiting", "failed"), ("waiting", "running", "failed")
+IDLE, _MEETING = ("waiting", "failed"), ("waiting", "running", "failed")
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtext(%s::text), turn) FROM unnest(%s::int[]) AS turn"
 
 
@@ -62,7 +62,7 @@ class Versions:
         turns = sorted({zlib.crc32(key.encode()) % TURNS for key in wanted})
         bulk.execute(_TAKE_TURNS, [f"versions of a {self.noun}", turns])
         older = _older(self._open(wanted, "FOR NO KEY UPDATE OF s"))
-        ids = [version.step_id for version, _ in older if version.state in _IDLE]
+        ids = [version.step_id for version, _ in older if version.state in IDLE]
         if ids:
             text = f"a newer version of the {self.noun} arrived"
             states.move(Step, "abandon", ids, reason=Reason.SUPERSEDED, text=text)
@@ -76,11 +76,8 @@ class Versions:
         key = str(thing[0])
         bulk.execute(_TAKE_TURNS, [f"versions of a {self.noun}", [zlib.crc32(key.encode()) % TURNS]])
         mine = [each for each in self._open([key], "FOR NO KEY UPDATE OF s", OPEN) if each.thing == thing]
-        ids = [version.step_id for version in mine if version.state in _IDLE]
-        columns = {"reason": Reason.SUPERSEDED, "text": text, "proof": json.dumps(proof), "finished_at": clock.now()}
-        moved: list[uuid.UUID] = states.move(Step, "abandon", ids, **columns)
-        cases.resolve_for(dict.fromkeys(moved, proof), actor, "superseded", why=text)
-        return len(moved) == len(mine)
+        ids = [version.step_id for version in mine if version.state in IDLE]
+        return len(end(ids, actor, text, proof)) == len(mine)
 
     def leave_overtaken(self, works: Sequence[Work]) -> list[Work]:
         """Works whose thing came again while they waited or were worked on end as superseded; returns the others."""
@@ -105,6 +102,14 @@ class Versions:
             _Version(id_, state, event_id, occurred_at, seq, tuple(thing))
             for id_, state, event_id, occurred_at, seq, *thing in rows
         ]
+
+
+def end(step_ids: Sequence[uuid.UUID], actor: str, text: str, proof: Mapping[str, Any]) -> list[uuid.UUID]:
+    """Steps that nothing takes the place of end as superseded, with cases and questions. Returns those that did."""
+    columns = {"reason": Reason.SUPERSEDED, "text": text, "proof": json.dumps(proof), "finished_at": clock.now()}
+    moved: list[uuid.UUID] = states.move(Step, "abandon", step_ids, **columns)
+    cases.resolve_for(dict.fromkeys(moved, proof), actor, "superseded", why=text)
+    return moved
 
 
 def _older(versions: Sequence[_Version]) -> list[tuple[_Version, _Version]]:

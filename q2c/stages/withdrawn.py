@@ -1,6 +1,6 @@
-"""What its source takes back before it got anywhere leaves the flow: its steps end, with their cases and questions.
+"""An invoice that billing takes back (no longer posted there) before it got anywhere leaves the flow.
 
-An invoice that is no longer posted in billing while it waits to be recorded, or while its journal waits to be sent.
+While it waits to be recorded, or while its journal waits to be sent: its steps end, with their cases and questions.
 """
 
 from __future__ import annotations
@@ -9,54 +9,52 @@ import uuid
 
 import msgspec
 
-from exceptions import cases
 from ledger import journal
 from q2c import states
 from q2c.contracts.events import JournalFact
 from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
-from q2c.reasons import Reason
 from q2c.stages import post_journal
+from q2c.stages.record_invoice import VERSIONS
+from q2c.stages.versions import IDLE, end
 
-# Of a step that is asked about or worked on nobody can say yet whether something left.
-_STILL = ("waiting", "failed")
-# How the reason of such a step ends.
-TOOK_BACK = ": its source took it back"
+# In the proof of a step that ended so.
+TAKEN_BACK = "taken_back"
 
 
-def invoice(source: str, reference: str, why: str) -> bool:
+def invoice(source: str, reference: str, actor: str, why: str) -> bool:
     """Ends what waits for an invoice that `source` took back. False where a step is being worked on: ask again.
 
     What is recorded, and whose journal was never sent, is voided with it. What was sent, or may have been, stays: a
     person reverses it.
     """
-    with states.acting("q2c", why):
-        open_ = Step.objects.select_for_update(of=("self",)).filter(state__in=OPEN).order_by("id")
-        unrecorded = list(
-            open_.filter(
-                stage="record_invoice", event__source=source, event__source_id__startswith=f"{reference}:"
-            ).values_list("id", "state")
-        )
-        if any(state not in _STILL for _, state in unrecorded):
+    came = Step.objects.filter(stage="record_invoice", event__source=source, state__in=OPEN)
+    numbers = came.filter(event__source_id__startswith=f"{reference}:").values_list("business_key", flat=True)
+    with states.acting(actor, why):
+        left = [
+            number
+            for number in sorted(set(numbers))
+            if not VERSIONS.take_out((number, source, reference), actor, why, {TAKEN_BACK: why})
+        ]
+        if left:
             return False
-        _end([id_ for id_, _ in unrecorded], why)
         there = Invoice.objects.filter(source=source, billing_reference=reference, state="recorded").first()
-        return there is None or _unpost(there, why)
+        return there is None or _unpost(there, actor, why)
 
 
-def _unpost(there: Invoice, why: str) -> bool:
+def _unpost(there: Invoice, actor: str, why: str) -> bool:
     posting = Step.objects.select_for_update(of=("self",)).filter(
         stage="post_journal", business_key=there.number, event__correlation_id=there.correlation_id, state__in=OPEN
     )
     mine = [step for step in posting.select_related("event").order_by("id") if _books(step, there.event_id)]
-    if any(step.state not in _STILL for step in mine):
+    if any(step.state not in IDLE for step in mine):
         return False
     if not mine or any(step.sent_at is not None for step in mine) or post_journal.told_twice([there.event_id]):
         return True
     entries = post_journal.journals_of(mine)
     journal.supersede([entry.id for entry in entries.values()])
     states.move(Invoice, "void", [there.id])
-    _end([step.id for step in mine], why)
+    end([step.id for step in mine], actor, why, {TAKEN_BACK: why})
     return True
 
 
@@ -65,9 +63,3 @@ def _books(step: Step, event_id: uuid.UUID) -> bool:
     fact = msgspec.json.decode(step.event.payload, type=JournalFact)
     entry = post_journal.living([fact.journal_id]).get(fact.journal_id)
     return entry is not None and entry.event_id == event_id
-
-
-def _end(step_ids: list[uuid.UUID], why: str) -> None:
-    if step_ids:
-        states.move(Step, "abandon", step_ids, reason=Reason.SUPERSEDED, text=why)
-        cases.resolve_for({id_: {} for id_ in step_ids}, actor="q2c", resolution="superseded", why=why)
