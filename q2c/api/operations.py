@@ -29,7 +29,9 @@ def with_plain_views(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         result["paths"].setdefault(path, {})[method] = operation
     for path, methods in result["paths"].items():
         for operation in methods.values():
-            operation.setdefault("summary", operation.get("description", "").split(". ")[0].rstrip(".")[:100])
+            first = operation.get("description", "").split(". ")[0].rstrip(".")
+            # Shown as it is, where a description is rendered.
+            operation.setdefault("summary", first.replace("`", "")[:100])
             _with_errors(operation, "{" in path)
     result["paths"] = dict(sorted(result["paths"].items()))
     return result

@@ -37,10 +37,13 @@ CONTROLS: tuple[tuple[str, frozenset[R]], ...] = (
     ("Tax estimate", frozenset({R.TAX_REFUSED})),
 )
 
+# By what a service tells; until it has, nothing is passed.
+_ASKED = {"Credit limit": "credit", "Tax estimate": "tax"}
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """`outcome` passed | failed | waits (for a signature) | approved | unknown (not checked yet)."""
+    """`outcome` passed | failed | waits (for a signature) | approved | unknown (not checked, or not answered yet)."""
 
     name: str
     outcome: str
@@ -53,13 +56,17 @@ def of(order: Order, findings: Sequence[dict[str, Any]]) -> list[Control]:
     A reason that no line of CONTROLS names stands under its policy's title, so that nothing found is left out.
     """
     checked = bool(order.controls.get("checked_at"))
+    # Orders of before do not say which service answered.
+    told = order.controls.get("told", list(_ASKED.values())) if order.accepted_at is None else list(_ASKED.values())
     named = set(order.controls.get("findings", ()))
-    told = {finding["reason"] for finding in findings}
-    all_findings = [*findings, *({"reason": reason, "text": ""} for reason in sorted(named - told))]
+    explained = {finding["reason"] for finding in findings}
+    all_findings = [*findings, *({"reason": reason, "text": ""} for reason in sorted(named - explained))]
     found = []
     for name, reasons in (*CONTROLS, *_unlisted(all_findings)):
         mine = [finding for finding in all_findings if finding["reason"] in reasons]
-        found.append(Control(name, _outcome(order, mine, checked), mine))
+        found.append(
+            Control(name, _outcome(order, mine, checked and (name not in _ASKED or _ASKED[name] in told)), mine)
+        )
     return found
 
 

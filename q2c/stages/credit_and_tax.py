@@ -81,7 +81,7 @@ def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
     """Append what credit and tax say to `found`; notes: taxes by currency, line_taxes by line, answered, silent, owed:
-    (payer, currency) → what it would owe.
+    (payer, currency) → what it would owe, told: of credit and tax what is answered whole.
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
     """
@@ -96,6 +96,7 @@ def ask(
             would_owe = Money(answer.would_owe_minor, answer.currency)
             notes.setdefault("owed", {})[(credit.name, answer.currency)] = would_owe.decimal()
         found.extend(_of_credit(wanted.credit, credit, answer))
+    notes["told"] = ["credit"] if wanted.credits else []
     taxes: Counter[str] = Counter()
     by_line: dict[int, int] = {}
     for position, request in wanted.taxes:
@@ -110,6 +111,7 @@ def ask(
             taxes[request.currency] += answer.tax_minor
             by_line |= answer.by_line
     notes["taxes"], notes["line_taxes"] = taxes, by_line
+    notes["told"] += ["tax"] if wanted.taxes else []
     return Posted(reference="")
 
 

@@ -162,6 +162,7 @@ def _fill(order: Order, work: Work, document: OrderDocument) -> None:
     order.controls = {
         "checked_at": clock.now().isoformat(),
         "findings": [f.reason for f in work.notes.get("found", [])],
+        "told": work.notes.get("told", []),
     }
     order.closed_on, order.starts_on, order.term_months = document.closed_on, document.starts_on, document.term_months
 

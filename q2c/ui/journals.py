@@ -123,6 +123,7 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "first_day": _first_day(found),
         "asked_already": any(s.stage == "reverse_journal" and s.state in OPEN for s in found.steps),
         "trace": links.to("trace", q=entry.number or str(entry.id)),
+        "reason_max": requests.REASON_MAX,
         "token": keys.new_id(),
     }
     return render(request, "journal/page.html", context)

@@ -97,6 +97,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "cancel": links.to("order-cancel", order.id),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
         "cancel_on": max(clock.today(), order.starts_on),
+        "reason_max": requests.REASON_MAX,
         "token": keys.new_id(),
     }
     return render(request, "order/page.html", context)

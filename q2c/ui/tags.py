@@ -390,8 +390,8 @@ def dialog(context: template.Context, content: SafeString, name: str, title: str
     """{% dialog "replay" "Replay one journal" action=url button="Replay" reason="required" %}…{% enddialog %}.
 
     A real form in a native dialog, opened by {% button dialog="replay" %}, with and without script. reason: required,
-    optional or empty. kind colours the button. here=True: what the view refuses is said in the dialog, where what was
-    typed stays (see acting.answering). method, target and swap are htmx's.
+    optional or empty; reason_max its characters. kind colours the button. here=True: what the view refuses is said in
+    the dialog, where what was typed stays (see acting.answering). method, target and swap are htmx's.
     """
     return render_to_string(
         "parts/dialog.html",

@@ -77,7 +77,7 @@ def test_a_deal_within_its_limit_is_taxed_group_by_group(services):
         Posted(reference=""),
         [],
         {
-            "taxes": {"USD": 2_400}, "line_taxes": {1: 2_400, 2: 0}, "answered": {"credit", "tax"},
+            "taxes": {"USD": 2_400}, "line_taxes": {1: 2_400, 2: 0}, "answered": {"credit", "tax"}, "told": ["credit", "tax"],
             "owed": {("Globex", "USD"): Decimal(800)},
         },
     )  # fmt: skip

@@ -15,7 +15,7 @@ from ledger.models import FiscalPeriod
 from q2c import clock, keys
 from q2c.connectors.outcomes import Rejected
 from q2c.contracts.documents import InvoiceGroup
-from q2c.engine import desk
+from q2c.engine import desk, requests
 from q2c.models import Event, Order, Step, Subscription
 from q2c.reading import controls
 from q2c.reasons import Reason
@@ -199,6 +199,11 @@ def test_a_cancellation_goes_through_the_engine_and_ends_everywhere(client, orde
     assert Subscription.objects.get().state == "cancelled" and Order.objects.get().state == "cancelled"
     text = page(client, f"/orders/{order.id}")
     assert "Cancelled" in text and 'data-dialog="cancel"' not in text
+
+
+def test_the_dialog_takes_no_longer_reason_than_is_kept(client, order):
+    client.force_login(boss())
+    assert f'name="reason" rows="3" maxlength="{requests.REASON_MAX}"' in page(client, f"/orders/{order.id}")
 
 
 def test_two_presses_ask_once(client, order):
