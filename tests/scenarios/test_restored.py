@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection, connections
 
 from exceptions.models import Case
 from ledger.models import JournalEntry
+from q2c import guards
 from q2c.connectors import registry
 from q2c.engine import poll
 from q2c.models import Connection, Invoice
+from tests.application_role import as_owner as owner
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import training
 from tests.scenarios.test_undoing import sign, tell
@@ -46,6 +49,9 @@ def backup() -> Iterator[Callable[[], Callable[[], None]]]:
 
     def put_back() -> None:
         as_owner(f'DROP DATABASE "{live}"', f'CREATE DATABASE "{live}" TEMPLATE {BACKUP}')
+        # A copy has the rights of a new database. As migrate does, which is run after a restore.
+        with owner():
+            guards.install(settings.DATABASE_APP_ROLE)
 
     def copy() -> Callable[[], None]:
         as_owner(f"DROP DATABASE IF EXISTS {BACKUP}", f'CREATE DATABASE {BACKUP} TEMPLATE "{live}"')
