@@ -85,13 +85,17 @@ def _claim(holder: KeyHolder, given: str, mark: bytes) -> int | HttpResponse:
             headers={"Retry-After": "1"},
         )  # fmt: skip
     kind = MEDIA_TYPE if there.status >= 400 else "application/json"
-    return HttpResponse(there.body, status=there.status, content_type=kind, headers={"Idempotency-Replayed": "true"})
+    headers = {"Idempotency-Replayed": "true"} | ({"Location": there.location} if there.location else {})
+    return HttpResponse(there.body, status=there.status, content_type=kind, headers=headers)
 
 
 def _kept(record: int, response: HttpResponse) -> HttpResponse:
     if response.status_code < 500:
         IdempotencyRecord.objects.filter(pk=record).update(
-            status=response.status_code, body=response.content.decode(), at=clock.now()
+            status=response.status_code,
+            body=response.content.decode(),
+            at=clock.now(),
+            location=response.headers.get("Location", ""),
         )
     else:
         IdempotencyRecord.objects.filter(pk=record).delete()

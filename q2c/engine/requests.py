@@ -19,6 +19,7 @@ from q2c.engine.emit import Incoming, Stored
 from q2c.models import Order, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
+from q2c.stages import cancellations
 from q2c.stages.asking import PERSON
 
 CANCEL = "q2c.cancel_order"
@@ -30,8 +31,8 @@ MONTHS_NAMED = 6
 def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, token: str = "") -> Stored:
     """Ask that an order be undone. Raises Refused without the right, NotPossible where there is nothing to undo.
 
-    A request that failed gives its place to this one. The same `token` again is the same request: two presses of one
-    button ask once.
+    A request that failed, or waits for another day, gives its place to this one. The same `token` again is the same
+    request: two presses of one button ask once.
     """
     _require(user, CANCEL, "cancel an order")
     said = _reason(reason)
@@ -40,9 +41,29 @@ def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, to
         if current.state not in OPEN_ORDERS:
             raise NotPossible(f"Order {order.number} is {current.state}; there is nothing left to cancel")
         under_way = f"Order {order.number} is being cancelled already"
-        _not_asked_yet("cancel_order", order.number, under_way, token, set(OPEN) - {"failed"})
+        _not_asked_yet(
+            "cancel_order", order.number, under_way, token, set(OPEN) - {"failed"}, _another_day(order, effective_on)
+        )
         payload = OrderCancelRequested(order_number=order.number, effective_on=effective_on, reason=said)
         return _store("OrderCancelRequested", payload, user, order.correlation_id, token)
+
+
+def withdraw_cancellation(user: Any, order: Order, reason: str) -> None:
+    """Take back a cancellation that still waits for its day. Raises Refused without the right, NotPossible where none
+    waits any more.
+    """
+    _require(user, CANCEL, "withdraw a cancellation")
+    said = _reason(reason)
+    with states.acting(user.get_username(), said):
+        steps = list(cancellations.for_later([order.number]).select_for_update())
+        who = user.get_full_name() or user.get_username()
+        if not steps or not cancellations.withdraw(steps, user.get_username(), f"{who} withdrew it: {said}"):
+            raise NotPossible(f"No cancellation of order {order.number} waits for its day any more; reload the page")
+
+
+def _another_day(order: Order, day: dt.date) -> list[uuid.UUID]:
+    waiting = cancellations.for_later([order.number]).select_related("event")
+    return [step.id for step in waiting if cancellations.day_of(step) != day]
 
 
 def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reason: str, token: str = "") -> Stored:
@@ -97,9 +118,11 @@ def _reason(text: str) -> str:
     return said
 
 
-def _not_asked_yet(stage: str, business_key: str, text: str, token: str, states_: Iterable[str] = OPEN) -> None:
-    """Whoever presses again with the same token is told what the first press was told."""
-    rows = Step.objects.filter(stage=stage, business_key=business_key, state__in=states_)
+def _not_asked_yet(
+    stage: str, business_key: str, text: str, token: str, states_: Iterable[str] = OPEN, but: Iterable[uuid.UUID] = ()
+) -> None:
+    """Whoever presses again with the same token is told what the first press was told. `but`: steps that give way."""
+    rows = Step.objects.filter(stage=stage, business_key=business_key, state__in=states_).exclude(id__in=list(but))
     if token:
         rows = rows.exclude(event__source_id=token)
     if rows.exists():

@@ -1,7 +1,8 @@
 """Starts the servers of a test run before Django reads its settings, and ends them, however the run ends.
 
-They lie in a temporary folder of the run, so runs at the same time do not meet. Workers of pytest-xdist inherit the
-environment. Runs that name only tests without a database (tests/local) start nothing; Q2C_TEST_SERVERS=0 forbids it.
+They lie in a temporary folder of the run, so runs at the same time do not meet. Each worker of pytest-xdist has servers
+of its own, since tests that run Celery would take each other's messages; who only hands the tests out has none.
+Runs that name only tests without a database (tests/local) start nothing; Q2C_TEST_SERVERS=0 forbids it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def pytest_unconfigure() -> None:
 
 def _needed(config: pytest.Config) -> bool:
     options = config.known_args_namespace
-    if "PYTEST_XDIST_WORKER" in os.environ or os.environ.get("Q2C_TEST_SERVERS") == "0":
+    if os.environ.get("Q2C_TEST_SERVERS") == "0":
+        return False
+    if "PYTEST_XDIST_WORKER" not in os.environ and getattr(options, "numprocesses", None):
         return False
     if options.help or options.version or getattr(options, "collectonly", False):
         return False

@@ -10,6 +10,10 @@ from q2c.local.progress import Progress
 from q2c.local.venv import DEVELOPMENT, RUNTIME, Venv
 
 USAGE = "bin/test [pytest arguments]    such as: bin/test tests/local -k venv"
+# Each has servers of its own (pytest_plugin): more than this costs memory and gains little.
+MOST_WORKERS = 6
+# What cannot be shown, or is chosen, where tests run in several processes.
+ALONE = ("-n", "--numprocesses", "-s", "--capture", "--pdb", "--trace", "-p", "--co", "--collect-only", "--help", "-h")
 
 
 def main(arguments: list[str]) -> int:
@@ -26,4 +30,15 @@ def main(arguments: list[str]) -> int:
         print("q2c: no Chromium found, so browser tests skip. To run them: apt-get install chromium", file=sys.stderr)
     os.chdir(places.ROOT)
     sys.stderr.flush()
-    os.execv(venv.python(), [str(venv.python()), "-m", "pytest", *arguments])  # noqa: S606
+    command = [str(venv.python()), "-m", "pytest", *spread(arguments), *arguments]
+    os.execv(venv.python(), command)  # noqa: S606
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """A run of everything takes a process for each core, file by file; what is named runs in one."""
+    named = any((places.ROOT / argument.split("::")[0]).exists() for argument in arguments)
+    if named or any(argument.startswith(ALONE) for argument in arguments):
+        return []
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, MOST_WORKERS)
+    return ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []

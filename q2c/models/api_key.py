@@ -88,6 +88,7 @@ class IdempotencyRecord(models.Model):
     request_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField(null=True)
     body = models.TextField(blank=True)
+    location = models.CharField(max_length=200, blank=True, default="", db_default="")
     at = models.DateTimeField()
 
     class Meta:

@@ -11,7 +11,7 @@ from q2c.contracts.documents import OrderDocument
 from q2c.contracts.events import OrderFact
 from q2c.models import Order
 from q2c.reasons import APPROVALS
-from q2c.stages import commitments, credit_and_tax, customers, orders, platforms, totals
+from q2c.stages import cancellations, commitments, credit_and_tax, customers, orders, platforms, totals
 from q2c.stages.controls import CONTROLS
 from q2c.stages.controls.world import World, world
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
@@ -111,7 +111,7 @@ class AcceptOrder(Verb):
         states.move(Order, "accept", [order.id for order, _ in accepted], accepted_at=clock.now())
         for order, work in accepted:
             work.emit("OrderAccepted", OrderFact(order_id=str(order.id), order_number=order.number))
-        orders.wake_called_off(order.number for order, _ in accepted)
+        cancellations.wake(order.number for order, _ in accepted)
 
     def waits(self, works: Sequence[Work]) -> None:
         """A service did not answer: the order is there as received from then on."""

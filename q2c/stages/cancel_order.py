@@ -7,7 +7,7 @@ looked up there, and cancelled like the others where it is.
 A request can come before its order: it waits some tries for it, and nothing is provisioned before its turn. After that
 a person is asked, and offered to replay it once the order is there.
 
-A newer request takes the place of those for the same order that failed.
+A newer request takes the place of those for the same order that failed, or wait for their day (cancellations.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from exceptions import cases
 from ledger.models import LegalEntity
@@ -26,7 +26,7 @@ from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, 
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.reasons import Reason
-from q2c.stages import asking, orders, platforms, taken_back
+from q2c.stages import asking, cancellations, orders, platforms, taken_back
 from q2c.stages.entity_time import midnight
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -70,7 +70,10 @@ class CancelOrder(Verb):
         return [[_part(fact.payload, found.get(fact.payload.order_number), billing, zones)] for fact in facts]
 
     def planned(self, facts: Sequence[Fact]) -> None:
-        _supersede(Step.objects.filter(business_key__in={fact.payload.order_number for fact in facts}), facts)
+        cancellations.supersede_failed(
+            Step.objects.filter(business_key__in={fact.payload.order_number for fact in facts}), facts
+        )
+        cancellations.give_way(facts)
 
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = [work.fact.payload.order_number for work in works]
@@ -146,8 +149,11 @@ class CancelOrder(Verb):
                     remedy="Replay: what was made by then is cancelled, too",
                 )  # fmt: skip
                 continue
-            _supersede(Step.objects.filter(business_key=order.number).exclude(id=work.step.id), [work.fact])
-            if not _cancelled(order, asked_by[work.fact.id].actor, _why(work.fact, asked_by[work.fact.id])):
+            others = Step.objects.filter(business_key=order.number).exclude(id=work.step.id)
+            cancellations.supersede_failed(others, [work.fact])
+            if not _cancelled(
+                order, asked_by[work.fact.id].actor, cancellations.why(work.fact, asked_by[work.fact.id])
+            ):
                 continue
             work.emit(
                 "OrderCancelled",
@@ -164,7 +170,7 @@ class CancelOrder(Verb):
         """Whoever asks again must not wait for what failed: it gives its place up, and so do those before it."""
         for work in works:
             earlier = Step.objects.filter(business_key=work.step.business_key, seq__lt=work.step.seq)
-            _supersede(earlier, [work.fact])
+            cancellations.supersede_failed(earlier, [work.fact])
         Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
 
 
@@ -303,29 +309,6 @@ def _is_not_there(ending: _Ending, said: Outcome | Lookup) -> bool:
 def _nothing_there(ending: _Ending, searched_at: dt.datetime) -> Posted:
     proof = {"searched_at": searched_at.isoformat(), "not_there": ending.number}
     return Posted(reference="", found=True, proof=proof)
-
-
-def _why(fact: Fact, asker: asking.Asker) -> str:
-    """What the history and the timeline say: whose wish it was, in full where it came by a key, and the reason."""
-    whose = f"{asker.name.rstrip(',')} asked to cancel it" if asker.name else "it was asked to be cancelled"
-    return f"{whose}: {fact.payload.reason}" if fact.payload.reason else whose
-
-
-def _supersede(steps: QuerySet[Step], newer: Sequence[Fact]) -> None:
-    """Of these, the requests that failed are given up for a newer one, in the name of who asked for that."""
-    failed = steps.filter(stage="cancel_order", state="failed").order_by("id").values_list("business_key", "id")
-    by_order: dict[str, list[uuid.UUID]] = {}
-    for number, id_ in failed:
-        by_order.setdefault(number, []).append(id_)
-    if not by_order:
-        return
-    asked_by = asking.askers(newer)
-    for fact in {fact.payload.order_number: fact for fact in newer}.values():
-        text = "a newer request to cancel the order took its place"
-        asker, ids = asked_by[fact.id], by_order.get(fact.payload.order_number, [])
-        with states.on_behalf(asker.actor, _why(fact, asker)):
-            moved: list[uuid.UUID] = states.move(Step, "abandon", ids, reason=Reason.SUPERSEDED, text=text)
-            cases.resolve_for({i: {} for i in moved}, asker.actor, "superseded", why=_why(fact, asker))
 
 
 def _all(done: Sequence[Posted]) -> Posted:

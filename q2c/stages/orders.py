@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from django.db.models import QuerySet
 from msgspec.structs import replace
 
 from exceptions import approvals as signatures
 from q2c import clock
 from q2c.connectors.outcomes import Posted
 from q2c.contracts.documents import OrderDocument
-from q2c.models import Connection, Event, Order, OrderGroup, OrderLine, Step
+from q2c.models import Connection, Event, Order, OrderGroup, OrderLine
 from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
 from q2c.stages import signed, totals
@@ -53,19 +52,6 @@ class Deals:
 
     def is_anothers(self, fact: Fact, order: Order) -> bool:
         return self.of(fact) != self.of(order)
-
-
-def called_off(numbers: Iterable[str]) -> QuerySet[Step]:
-    """The requests to cancel these orders whose turn it is: those for a day still to come have no order key."""
-    asked = Step.objects.filter(stage="cancel_order", business_key__in=list(numbers), state__in=["waiting", "running"])
-    return asked.exclude(order_key="")
-
-
-def wake_called_off(numbers: Iterable[str]) -> None:
-    """What asked for these orders to be cancelled before they were accepted does not wait for its next try."""
-    # One that a worker has just taken is tried at this moment anyway.
-    waiting = called_off(numbers).filter(state="waiting").select_for_update(skip_locked=True)
-    Step.objects.filter(id__in=list(waiting.values_list("id", flat=True))).update(next_at=clock.now())
 
 
 def refuse_number(work: Work, order: Order) -> None:

@@ -11,7 +11,7 @@ from q2c.contracts.documents import OrderDocument, SubscriptionCharge, Subscript
 from q2c.contracts.events import SubscriptionFact
 from q2c.models import ChargeSegment, Order, OrderGroup, Subscription
 from q2c.reasons import Reason
-from q2c.stages import orders, platforms
+from q2c.stages import cancellations, orders, platforms
 from q2c.stages.controls.calendar import add_months
 from q2c.stages.controls.charges import charges_of
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -41,7 +41,7 @@ class ProvisionBilling(Verb):
         # Held, so that nothing is sent for an order that is being cancelled at this moment.
         there = orders.documents([work.fact.payload.order_id for work in works], hold=True)
         groups = _groups(works)
-        called_off = orders.called_off(work.fact.payload.order_number for work in works)
+        called_off = cancellations.holding(work.fact.payload.order_number for work in works)
         asked = set(called_off.values_list("business_key", flat=True))
         for work in works:
             order, document = there[work.fact.payload.order_id]
@@ -108,9 +108,14 @@ def _groups(works: Sequence[Work]) -> dict[tuple[str, str], OrderGroup]:
 
 
 def subscription_number(order: Order, group: str) -> str:
-    """Of the order's number and its group; where both are long, told apart by a print of them."""
+    """Of the order's number and its group; where both are long, or it cannot be told where the group begins, with a
+    print of them: SO-1 with group A-UK is not SO-1-A with group UK."""
     number = f"S-{order.number}-{group}"
-    return number if len(number) <= 64 else f"{number[:43]}-{keys.idempotency_key(order.number, group)}"
+    return (
+        number
+        if len(number) <= 64 and "-" not in group
+        else f"{number[:43]}-{keys.idempotency_key(order.number, group)}"
+    )
 
 
 def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:

@@ -11,13 +11,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
+from exceptions.errors import NotPossible
 from q2c import clock, keys
 from q2c.engine import requests
 from q2c.models import Order
 from q2c.reading import order as whole_order
 from q2c.reading import orders
-from q2c.stages import totals
-from q2c.ui import asking, csv, formats, links, story
+from q2c.stages import cancellations, totals
+from q2c.ui import acting, asking, csv, formats, links, story
+from q2c.ui.frame import tell
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
@@ -95,6 +97,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "journals": [{"entry": e, "href": links.to("journal", e.id)} for e in found.journals],
         "trace": links.to("trace", q=order.number),
         "cancel": links.to("order-cancel", order.id),
+        "withdraw": links.to("order-keep", order.id),
+        "cancelled_later": _later(order),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
         "cancel_on": max(clock.today(), order.starts_on),
         "reason_max": requests.REASON_MAX,
@@ -150,6 +154,32 @@ def cancel(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         f"Cancellation of {order.number} is asked for.",
         lambda day: _what_follows(order, day),
     )
+
+
+@right("q2c.cancel_order")
+def keep(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+    """Withdraws a cancellation that waits for its day."""
+    order = Order.objects.visible_to(request.user).filter(id=order_id).first()
+    if order is None:
+        raise Http404
+    page = redirect("order", order_id=order.id)
+    if request.method != "POST":
+        return page
+    try:
+        requests.withdraw_cancellation(request.user, order, request.POST.get("reason", ""))
+    except NotPossible as error:
+        if acting.in_dialog(request):
+            return acting.refusal(request, f"{error.text}.")
+        tell(request, "bad", "Nothing was withdrawn.", f"{error.text}.")
+        return page
+    tell(request, "good", f"The cancellation of {order.number} is withdrawn.", "The order goes on.")
+    return acting.onwards(request, page)
+
+
+def _later(order: Order) -> dt.date | None:
+    """The day that a cancellation waits for."""
+    waiting = cancellations.for_later([order.number]).select_related("event").order_by("-seq").first()
+    return cancellations.day_of(waiting) if waiting else None
 
 
 def _what_follows(order: Order, day: dt.date) -> str:

@@ -39,6 +39,7 @@ _RECORDS = [
     path("orders", orders.index, name="orders"),
     path("orders/<uuid:order_id>", orders.one, name="order"),
     path("orders/<uuid:order_id>/cancel", orders.cancel, name="order-cancel"),
+    path("orders/<uuid:order_id>/keep", orders.keep, name="order-keep"),
     path("invoices", invoices.index, name="invoices"),
     path("invoices/<uuid:invoice_id>", invoices.one, name="invoice"),
     path("journals", journals.index, name="journals"),

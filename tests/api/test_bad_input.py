@@ -121,6 +121,15 @@ BAD: dict[str, tuple[bytes, int, str, str]] = {
     "a number with a line's end behind it": (
         sent(changed("/order_number", "SO-1\n")), 422, "pattern", "/data/order_number",
     ),
+    "a number with a blank of no width": (
+        sent(changed("/order_number", "SO-1\u200b")), 422, "pattern", "/data/order_number",
+    ),
+    "a number written from right to left": (
+        sent(changed("/order_number", "SO-\u202e1234")), 422, "pattern", "/data/order_number",
+    ),
+    "a blank that does not break a line": (
+        sent(changed("/order_number", "SO\u00a01")), 422, "pattern", "/data/order_number",
+    ),
     "a customer with a blank before it": (sent(changed("/customer", " C-1")), 422, "pattern", "/data/customer"),
     "no lines": (sent(changed("/lines", [])), 422, "min_items", "/data/lines"),
     "a misspelt member": (

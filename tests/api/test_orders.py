@@ -221,6 +221,7 @@ def test_idempotency_key(shop: Caller) -> None:
     first = send(shop, order(), **key)
     again = send(shop, order(), **key)
     assert (again.status_code, again.content, again["Idempotency-Replayed"]) == (201, first.content, "true")
+    assert again["Location"] == first["Location"] != ""
     assert send(shop, order(term_months=3), **key).status_code == 422
 
 

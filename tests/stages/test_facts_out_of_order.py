@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from exceptions import cases
 from exceptions.models import Case, Offer
-from q2c import clock
+from q2c import clock, states
 from q2c.contracts.documents import InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import replay, watch
@@ -111,12 +112,28 @@ def test_a_cancellation_that_waited_long_enough_is_offered_once_its_order_is_the
         assert watch.watch_blockers() == {"looked": 1, "offers": 0}
         fm.deal("O-1")
         works(1800)
-        assert Order.objects.get().state == "active"
+        # Nothing of it is provisioned before somebody has decided on that.
+        held = Step.objects.get(stage="provision_billing")
+        assert (Order.objects.get().state, held.state) == ("accepted", "waiting")
+        assert held.text == "Order O-1 is asked to be cancelled; that comes first"
         assert watch.watch_blockers() == {"looked": 1, "offers": 1}
         assert "order O-1 is known now" in Offer.objects.get().title
         replay.replay([the_cancel().id], "ann")
         works(1800)
     assert (Order.objects.get().state, Case.objects.get().resolution) == ("cancelled", "fixed_by_replay")
+
+
+def test_an_order_goes_on_once_the_cancellation_that_came_before_it_is_closed_without_fix() -> None:
+    calls_off()
+    for minutes in range(10):
+        works(180 * minutes)
+    fm.deal("O-1")
+    works(1800)
+    assert Order.objects.get().state == "accepted"
+    cases.resolve_for({the_cancel().id: {}}, "ann", "closed_without_fix")
+    states.move(Step, "abandon", [the_cancel().id], text="it was another order's")
+    works(1900)
+    assert Order.objects.get().state == "active"
 
 
 # A credit before its invoice ------------------------------------------------------------------------------------------

@@ -261,3 +261,22 @@ def test_without_the_right_the_button_and_the_address_say_so(client, order):
     answer = client.post(f"/orders/{order.id}/cancel", {"effective_on": "2026-11-03", "reason": "no"})
     assert answer.status_code == 403 and "q2c.cancel_order" in answer.content.decode()
     assert not Event.objects.filter(type="OrderCancelRequested").exists()
+
+
+def test_a_cancellation_for_a_later_day_is_withdrawn_on_the_page(client, order):
+    client.force_login(boss())
+    text = page(client, f"/orders/{order.id}")
+    assert 'data-dialog="keep"' not in text
+    client.post(f"/orders/{order.id}/cancel", form(text, effective_on="2028-11-03"))
+    text = page(client, f"/orders/{order.id}")
+    assert (
+        'data-dialog="keep"' in text
+        and 'This takes the place of the cancellation as of <time datetime="2028-11-03">' in text
+    )
+    refused = client.post(f"/orders/{order.id}/keep", {"reason": ""}, follow=True).content.decode()
+    assert "Nothing was withdrawn." in refused and "Say why" in refused
+    text = client.post(f"/orders/{order.id}/keep", {"reason": "They stay"}, follow=True).content.decode()
+    assert "The cancellation of O-1 is withdrawn." in text and 'data-dialog="keep"' not in text
+    assert "They stay" in text
+    client.force_login(person("mia", "q2c.view_order"))
+    assert client.post(f"/orders/{order.id}/keep", {"reason": "no"}).status_code == 403

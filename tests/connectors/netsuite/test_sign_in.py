@@ -48,7 +48,7 @@ def signed(url: str = "", **changes: Any) -> requests.Response:
         ({"resource_owner_key": "unknown"}, 401),
         ({"signature_method": SIGNATURE_HMAC_SHA1}, 401),
         ({"realm": "9999999"}, 401),
-        ({"timestamp": str(int(time.time()) - 3600)}, 401),
+        ({"timestamp": "1577836800"}, 401),  # years ago
     ],
     ids=lambda value: str(value)[:40],
 )

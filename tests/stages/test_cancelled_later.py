@@ -1,0 +1,127 @@
+"""A cancellation for a day still to come: another takes its place, people withdraw it, and only one is done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from exceptions.errors import NotPossible, Refused
+from q2c import clock
+from q2c.contracts.events import OrderCancelRequested
+from q2c.engine import requests
+from q2c.models import Event, Order, Step, Subscription, Transition
+from tests import flow_makers as fm
+
+pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+FLOW = ("accept_order", "cancel_order", "sync_customer", "provision_billing", "activate_subscription")
+TYPED_WRONG, MEANT = dt.date(2028, 6, 1), dt.date(2026, 6, 1)
+
+
+@pytest.fixture(autouse=True)
+def _company() -> Iterator[None]:
+    with clock.at(NOW):
+        fm.company()
+        yield
+
+
+def works(at: dt.datetime = NOW) -> None:
+    with clock.at(at):
+        while sum(fm.run(stage) for stage in FLOW):
+            pass
+
+
+@pytest.fixture
+def order() -> Order:
+    fm.deal("O-1")
+    works()
+    return Order.objects.get()
+
+
+@pytest.fixture
+def sofia(django_user_model: Any) -> Any:
+    return django_user_model.objects.create_superuser("sofia", password="x", first_name="Sofia", last_name="Ito")
+
+
+def requested() -> list[tuple[str, str]]:
+    rows = Step.objects.filter(stage="cancel_order").order_by("seq")
+    return list(rows.values_list("state", "text"))
+
+
+def asks_by_key(id_: str, day: dt.date, at: dt.datetime = NOW) -> Event:
+    with clock.at(at):
+        asked = OrderCancelRequested(order_number="O-1", effective_on=day, reason="changed mind")
+        return fm.arrive("OrderCancelRequested", "office", id_, asked)
+
+
+@pytest.mark.parametrize(("first", "second"), [(TYPED_WRONG, MEANT), (MEANT, TYPED_WRONG), (MEANT, NOW.date())])
+def test_another_day_takes_the_place_of_the_first(order: Order, sofia: Any, first: dt.date, second: dt.date) -> None:
+    requests.cancel_order(sofia, order, first, "typed in haste")
+    works()
+    requests.cancel_order(sofia, order, second, "as of the right day")
+    assert requested()[0] == ("abandoned", "a newer request to cancel the order took its place")
+    move = Transition.objects.get(record_id=Step.objects.get(state="abandoned").id, target="abandoned")
+    assert (move.actor, move.why) == ("sofia", "Sofia Ito asked to cancel it: as of the right day")
+    works()
+    day = dt.datetime.combine(second, dt.time(12), tzinfo=dt.UTC)
+    works(day - dt.timedelta(days=1))
+    assert Order.objects.get().state == ("cancelled" if second == NOW.date() else "active")
+    works(day)
+    assert (Order.objects.get().state, Subscription.objects.get().state) == ("cancelled", "cancelled")
+    assert [state for state, _ in requested()] == ["abandoned", "done"]
+
+
+def test_the_same_day_again_is_asked_for_already(order: Order, sofia: Any) -> None:
+    requests.cancel_order(sofia, order, MEANT, "they leave")
+    with pytest.raises(NotPossible, match="being cancelled already"):
+        requests.cancel_order(sofia, order, MEANT, "they leave, really")
+    assert [state for state, _ in requested()] == ["waiting"]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_of_what_comes_by_key_the_request_made_last_holds(order: Order, in_order: bool) -> None:
+    wrong = ("c-1", TYPED_WRONG, NOW)
+    meant = ("c-2", MEANT, NOW + dt.timedelta(minutes=1))
+    for id_, day, at in (wrong, meant) if in_order else (meant, wrong):
+        asks_by_key(id_, day, at)
+    open_ = Step.objects.get(stage="cancel_order", state="waiting")
+    assert open_.event.source_id == "c-2"
+    works(dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC))
+    assert Order.objects.get().state == "cancelled"
+
+
+def test_it_is_withdrawn_and_the_order_goes_on(order: Order, sofia: Any) -> None:
+    requests.cancel_order(sofia, order, MEANT, "they leave")
+    works()
+    requests.withdraw_cancellation(sofia, order, "they stay")
+    assert requested() == [("abandoned", "Sofia Ito withdrew it: they stay")]
+    works(dt.datetime(2026, 7, 1, tzinfo=dt.UTC))
+    assert (Order.objects.get().state, Subscription.objects.get().state) == ("active", "active")
+    with pytest.raises(NotPossible, match="waits for its day any more"):
+        requests.withdraw_cancellation(sofia, order, "again")
+    # Asked for again it is a request of its own.
+    requests.cancel_order(sofia, order, MEANT, "they leave after all")
+    assert [state for state, _ in requested()] == ["abandoned", "waiting"]
+
+
+def test_what_is_cancelled_now_is_not_withdrawn(order: Order, sofia: Any) -> None:
+    requests.cancel_order(sofia, order, NOW.date(), "now")
+    with pytest.raises(NotPossible):
+        requests.withdraw_cancellation(sofia, order, "no, wait")
+    works()
+    assert Order.objects.get().state == "cancelled"
+
+
+def test_who_may_not_cancel_withdraws_nothing_and_a_reason_is_wanted(
+    order: Order, sofia: Any, django_user_model: Any
+) -> None:
+    requests.cancel_order(sofia, order, MEANT, "they leave")
+    with pytest.raises(Refused):
+        requests.withdraw_cancellation(django_user_model.objects.create_user("mia"), order, "no")
+    with pytest.raises(NotPossible, match="Say why"):
+        requests.withdraw_cancellation(sofia, order, " ")
+    assert [state for state, _ in requested()] == ["waiting"]
