@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 
 import pytest
 
 from q2c.local import chromium
+from q2c.local.test import spread
 from tests.local.conftest import SmallProject
 
 CONFTEST = """
@@ -32,6 +34,8 @@ import redis
 def test_reaches_all(number):
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "SANDBOX_DATABASE_URL"):
         psycopg.connect(os.environ[name]).close()
+    with open("server-of-" + os.environ.get("PYTEST_XDIST_WORKER", "all"), "w") as told:
+        told.write(os.environ["DATABASE_URL"])
     assert redis.Redis.from_url(os.environ["REDIS_URL"]).ping()
     assert urllib.request.urlopen(os.environ["SANDBOX_URL"] + "/healthz").status == 200
     assert len(os.environ["Q2C_SECRET_KEY"]) >= 40
@@ -59,10 +63,12 @@ def test_a_run_and_its_end(project: SmallProject) -> None:
     assert project.left_after(1) == {}
 
 
-def test_workers_share_the_servers_of_the_first_process(project: SmallProject) -> None:
+def test_each_worker_has_servers_of_its_own(project: SmallProject) -> None:
     run = with_tests(project).start("bin/test", "-p", "no:django", "-n", "2")
     run.process.wait(60)
     assert "5 passed" in run.printed, run.printed
+    places = [path.read_text() for path in sorted(project.root.glob("server-of-*"))]
+    assert len(set(places)) == 2, places
     assert project.left_after(1) == {}
 
 
@@ -97,3 +103,17 @@ def test_the_browser_is_named_or_missed_in_one_line(project: SmallProject, monke
     browser.write_text("#!/bin/sh\n")
     browser.chmod(0o755)
     assert chromium.name_it(environment) == environment["Q2C_CHROMIUM"] == str(browser)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["tests/local"], ["tests/local/test_venv.py::test_no_index"], ["-n", "3"], ["-s"]]
+)
+def test_what_is_named_or_chosen_runs_as_it_is_asked(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert spread(arguments) == []
+
+
+def test_a_run_of_everything_takes_a_process_per_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, processes in ((1, []), (2, ["-n", "2"]), (64, ["-n", "6"])):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)
+        assert spread(["-k", "closed", "--durations=3"])[:2] == processes
