@@ -133,10 +133,10 @@ class Deals(Source):
 
     def take(self, notices: Sequence[DealNotice]) -> tuple[int, dt.datetime]:
         known = Fetched.known(self.name, (notice.source_id for notice in notices))
-        fresh = [notice for notice in notices if known.get(notice.source_id) != notice.changed_at]
+        in_vain = Callout.in_vain(self.name, (notice.source_id for notice in notices))
+        fresh = [n for n in notices if known.get(n.source_id) != n.changed_at and n.source_id not in in_vain]
         read_at = clock.now()
-        won = [notice.source_id for notice in fresh if notice.won]
-        deals = list(self.connector.deals(won)) if won else []
+        deals = self._read([notice.source_id for notice in fresh if notice.won])
         new = self._take(deals)
         not_won = self._not_won([notice for notice in fresh if not notice.won])
         Fetched.remember(
@@ -144,6 +144,21 @@ class Deals(Source):
             {each.source_id: each.changed_at for each in (*deals, *not_won) if _settled(each.changed_at, read_at)},
         )
         return new, max(notice.changed_at for notice in notices)
+
+    def _read(self, won: Sequence[str]) -> list[Deal | BadDeal]:
+        """All together; one by one where that fails though the platform answers, so that a deal of which a part does
+        not come holds up no other. It is fetched later, like what was called out. Raises ReadFailed in an outage."""
+        try:
+            return list(self.connector.deals(won)) if won else []
+        except ReadFailed:
+            if self.connector.probe() is not None:
+                raise
+        found = self.fetch(won)
+        late = {id_: one for id_, one in zip(won, found, strict=True) if isinstance(one, Unavailable)}
+        Callout.remember(self.name, late, keys.new_id())
+        if is_outage(found):
+            raise ReadFailed(late[won[0]])
+        return [one for one in found if isinstance(one, Deal | BadDeal)]
 
     def _take(self, deals: Sequence[Deal | BadDeal]) -> int:
         good = [deal for deal in deals if isinstance(deal, Deal)]

@@ -73,8 +73,8 @@ class Period:
         return self.net_minor * min(Fraction(days, (self.ends_on - self.starts_on).days), Fraction(1))
 
     def repeats(self, other: Period) -> bool:
-        """Beyond doubt the same: one charge, and of usage, which may be told later, the same days."""
-        return self.charge == other.charge and (self.days == other.days or self.kind != "usage")
+        """Beyond doubt the same: one charge, and of usage, which may be told later, as much for the same days."""
+        return self.charge == other.charge and (self.kind != "usage" or self.is_as(other))
 
     def is_as(self, other: Period) -> bool:
         """For the same days as much; what takes back may be called otherwise than what it takes back."""

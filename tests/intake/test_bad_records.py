@@ -8,7 +8,8 @@ import pytest
 
 from exceptions.models import Case, RawBody
 from q2c import clock
-from q2c.connectors.outcomes import Unavailable
+from q2c.connectors.outcomes import ReadFailed, Unavailable
+from q2c.connectors.salesforce import client as salesforce
 from q2c.connectors.zuora import reading
 from q2c.engine import poll
 from q2c.models import Breaker, Callout, Event, PollCursor
@@ -37,6 +38,48 @@ def test_a_deal_that_nobody_foresaw_stops_no_other(org: Org) -> None:
     assert org.poll(60) == 1
     case.refresh_from_db()
     assert (case.state, case.resolution) == ("resolved", "resolved_by_itself")
+
+
+def test_a_deal_of_which_lines_do_not_come_holds_up_no_other(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own page of lines answers 5xx, for ever or until it is healed."""
+    real, broken = salesforce.Salesforce._complete_lines, set[str]()
+
+    def lines(self: Any, record: Any) -> None:
+        if record["Id"] in broken:
+            raise ReadFailed(Unavailable(text="Salesforce answers 500 for its lines"))
+        real(self, record)
+
+    monkeypatch.setattr(salesforce.Salesforce, "_complete_lines", lines)
+    org.close("SO-1", "SO-2", "SO-3")
+    broken.add(org.id_of("SO-2"))
+    assert org.poll() == 2
+    org.close("SO-4")
+    assert org.poll(60) == 1
+    assert sorted(numbers()) == ["SO-1", "SO-3", "SO-4"]
+    cursor = PollCursor.objects.get()
+    assert (cursor.text, cursor.seen_at) == ("", JAN + clock.seconds(60))
+    assert [each.reference for each in Callout.objects.filter(done_at=None)] == [org.id_of("SO-2")]
+    assert not Breaker.objects.filter(opened_at__isnull=False).exists()
+    broken.clear()
+    with clock.at(JAN + clock.seconds(300)):
+        poll.poll_sources()
+    assert sorted(numbers()) == ["SO-1", "SO-2", "SO-3", "SO-4"]
+    assert not Callout.objects.filter(done_at=None).exists()
+
+
+def test_deals_of_which_none_comes_are_an_outage(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines(self: Any, record: Any) -> None:
+        raise ReadFailed(Unavailable(text="Salesforce answers 500 for its lines"))
+
+    org.close("SO-1", "SO-2", "SO-3")
+    with monkeypatch.context() as patched:
+        patched.setattr(salesforce.Salesforce, "_complete_lines", lines)
+        assert org.poll() == 0
+        cursor = PollCursor.objects.get()
+        assert (cursor.seen_at, cursor.text) == (None, "Salesforce answers 500 for its lines")
+    with clock.at(JAN + clock.seconds(60)):
+        poll.poll_sources()
+    assert sorted(numbers()) == ["SO-1", "SO-2", "SO-3"]
 
 
 def two_invoices(tenant: Tenant) -> list[dict[str, Any]]:

@@ -68,6 +68,8 @@ def test_usage_as_it_was_sold_is_booked(sold: Order) -> None:
     ("second", "reason", "pointer"),
     [
         (usage("INV-2", 1, 10, 10_000), Reason.INVOICE_DUPLICATE, "service_starts_on"),
+        # Told later, for days that were billed before.
+        (usage("INV-2", 1, 10, 4_000), Reason.INVOICE_APPROVAL_REQUIRED, "service_starts_on"),
         (usage("INV-2", 1, 9, 10_000), Reason.INVOICE_APPROVAL_REQUIRED, "service_starts_on"),
         (usage("INV-2", 1, 10, 10_000, charge="More calls"), Reason.INVOICE_APPROVAL_REQUIRED, "service_starts_on"),
         # 100,000 calls at 0.002 are 200.00.
@@ -76,7 +78,15 @@ def test_usage_as_it_was_sold_is_booked(sold: Order) -> None:
         (usage("INV-2", 10, 20, 120_001), Reason.INVOICE_APPROVAL_REQUIRED, "net_minor"),
         (usage("CR-1", 1, 10, -10_003), Reason.INVOICE_MISMATCH, "net_minor"),
     ],
-    ids=["the same", "days of it", "another charge", "over its price", "out of proportion", "more back than billed"],
+    ids=[
+        "the same",
+        "told later",
+        "days of it",
+        "another charge",
+        "over its price",
+        "out of proportion",
+        "more back than billed",
+    ],  # fmt: skip
 )
 def test_usage_that_nothing_explains_is_not_booked(
     sold: Order, second: InvoiceDocument, reason: Reason, pointer: str
