@@ -19,7 +19,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
-from exceptions import unblock
+from exceptions import rights, unblock
 from exceptions.errors import NotPossible
 from exceptions.rights import name_of
 from exceptions.sentences import count
@@ -138,10 +138,12 @@ class FiscalPeriodAdmin(ImportedAdmin):
         period = context.get("original")
         if period is not None:
             context["kept"] = "" if period.state == "open" else _spoken(period)
+            context["asked"] = asked = decisions.asked_to_reopen(period) if period.state != "open" else None
+            context["asked_by"] = rights.called(asked.requested_by) if asked else ""
             context["moves"] = [
                 {"title": title, "href": f"{reverse('admin:ledger_fiscalperiod_move', args=[verb])}?ids={period.pk}"}
                 for verb, (title, right, sources, _, _) in MOVES.items()
-                if period.state in sources and request.user.has_perm(right)
+                if period.state in sources and request.user.has_perm(right) and not (asked and verb == "reopen")
             ]
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -40,6 +40,12 @@ def ask_to_reopen(user: Any, period: FiscalPeriod, why: str) -> Approval:
     return asked
 
 
+def asked_to_reopen(period: FiscalPeriod) -> Approval | None:
+    """The request that waits for a second person, with who asked."""
+    asked = Approval.objects.filter(subject_type=_PERIOD, subject_id=period.key, action=approvals.REOPEN)
+    return asked.filter(state="requested").select_related("requested_by").first()
+
+
 @dataclass(frozen=True, slots=True)
 class Redatable:
     """A late document: its own day, the one it is booked on now, and the first open period with its days."""

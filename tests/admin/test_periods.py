@@ -272,3 +272,15 @@ def test_the_history_of_a_policy_and_of_a_connection(browser, busy):
     (secret, renamed, *_) = history(client, connection)
     assert secret == ["Changed", "Nothing that is kept here (not kept: credentials)", "root", "New secret"]
     assert "Title: erp-de → New name" in renamed[1] or "Title: erp-us → New name" in renamed[1]
+
+
+def test_a_period_tells_that_its_reopening_is_asked_for(browser, company):
+    client, october = browser("Controller"), period(subledger="general")
+    periods.close(october, by="cleo", why="October is done")
+    url = reverse("admin:ledger_fiscalperiod_change", args=[october.pk])
+    move = f"{reverse('admin:ledger_fiscalperiod_move', args=['reopen'])}?ids={october.pk}"
+    assert "It waits for a second person" not in client.get(url).content.decode()
+    client.post(move, {"change_reason": "A late invoice"})
+    page = client.get(url).content.decode()
+    assert "asked to reopen it" in page and "A late invoice" in page and "It waits for a second person" in page
+    assert move not in html.unescape(page)

@@ -86,7 +86,7 @@ def test_usage_as_it_was_sold_is_booked(sold: Order) -> None:
         "over its price",
         "out of proportion",
         "more back than billed",
-    ],  # fmt: skip
+    ],
 )
 def test_usage_that_nothing_explains_is_not_booked(
     sold: Order, second: InvoiceDocument, reason: Reason, pointer: str
