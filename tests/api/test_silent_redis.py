@@ -35,7 +35,9 @@ def frozen(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         tasks._waker.cache_clear()
         yield url
     tasks._waker.cache_clear()
+    # The app would go on with the pools that this closes.
     reset()
+    app._pool = app.amqp._producer_pool = None
 
 
 def test_what_comes_in_is_stored_and_answered_within_about_a_second(frozen: str, caller: Caller) -> None:
