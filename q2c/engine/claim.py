@@ -20,9 +20,12 @@ e.order_key = s.order_key AND e.order_key <> '' AND e.id <> s.id
     AND e.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')
     AND (e.seq < s.seq OR e.state IN ('running', 'accepted', 'unknown'))
 """
+# How often in a row its worker was lost, of step s; from ALONE_FROM times on it is tried alone.
+LOST_BEFORE = "coalesce((s.failures->>'worker_lost')::int, 0)"
+ALONE_FROM = 2
 FREE = f"(s.order_key = '' OR s.state <> 'waiting' OR NOT EXISTS (SELECT 1 FROM q2c_step e WHERE {IN_FRONT}))"
 _DUE = f"""
-SELECT s.id, s.order_key FROM q2c_step s
+SELECT s.id, s.order_key, {LOST_BEFORE} FROM q2c_step s
 WHERE s.stage = %s::text AND s.state = ANY(%s::text[]) AND s.next_at <= %s::timestamptz
   AND s.connection <> ALL(%s::text[]) AND s.waiting_for <> ALL(%s::text[])
   AND (%s::uuid[] IS NULL OR s.id = ANY(%s::uuid[])) AND {FREE}
@@ -62,10 +65,18 @@ def _claimed(stage: str, only: list[uuid.UUID] | None, limit: int) -> list[Step]
         if not due:
             return []
         # Two who claim steps of one order key at the same moment do not see each other's.
-        bulk.take_turns(order_key for _, order_key in due if order_key)
-        ids = [id_ for id_, _ in due]
+        due = _apart(due)
+        bulk.take_turns(order_key for _, order_key, _ in due if order_key)
+        ids = [id_ for id_, _, _ in due]
         steps = list(Step.objects.raw(_CLAIM, [_TARGET, keys.new_id(), lease_until, ids]))
     return sorted(steps, key=lambda step: step.seq)
+
+
+def _apart(due: list[tuple[uuid.UUID, str, int]]) -> list[tuple[uuid.UUID, str, int]]:
+    """What its worker was lost with before is tried alone, so that it takes no other with it."""
+    if due[0][2] >= ALONE_FROM:
+        return due[:1]
+    return [row for row in due if row[2] < ALONE_FROM]
 
 
 def still_ours(steps: list[Step]) -> set[uuid.UUID]:

@@ -103,7 +103,7 @@ def _one_by_one(
             log.error("recording a step failed", exc_info=broken)
             was.restore()
             try:
-                kept += _give_up(stage, work, its, broken)
+                kept += give_up(stage, work, its, apart.said(broken))
             except Exception as error:
                 log.exception("a step that could not be recorded could not fail, either")
                 worst = worst or error
@@ -112,8 +112,8 @@ def _one_by_one(
     return kept
 
 
-def _give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], error: Exception) -> list[Work]:
-    """The step fails with our own error; what its verb and its calls leave behind is kept where it can be."""
+def give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], text: str) -> list[Work]:
+    """The step fails by a fault of ours; what its verb and its calls leave behind is kept where it can be."""
     with transaction.atomic():
         states.say("q2c", "")
         apart.tried(lambda: gates.keep_attempts(attempts))
@@ -124,7 +124,7 @@ def _give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], e
         work.notes.update(
             next_at=clock.now(), sent_at=work.step.sent_at, tried=1, failures=work.step.failures, accepted_at=None
         )
-        work.reject(Reason.INTERNAL_ERROR, apart.said(error), remedy="Tell the platform team, then replay")
+        work.reject(Reason.INTERNAL_ERROR, text, remedy="Tell the platform team, then replay")
         apart.tried(lambda: stage.verb.failed([work]))
         _move([work])
         _tell_cases(stage, [work], [work] if work.findings else [])

@@ -1,0 +1,93 @@
+"""A worker that dies with a step in its hands: once is nothing, again and again is somebody's case."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from exceptions.models import Case
+from q2c import clock
+from q2c.connectors.outcomes import Posted
+from q2c.engine import gates, lost_workers, record, replay, run, sweep
+from q2c.engine.claim import claim
+from q2c.models import Step
+from q2c.stages import STAGES
+from tests.engine.scripted import NOW, Scripted, arrive, fresh, path
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LEASE = dt.timedelta(seconds=125)
+
+
+def work(at: dt.datetime) -> None:
+    with clock.at(at):
+        run.drain("scripted")
+
+
+def dies(at: dt.datetime, *, sent: bool = False) -> list[str]:
+    """A worker claims what is due and is killed; the sweeper comes by after the lease. Returns what it had taken."""
+    with clock.at(at):
+        steps = claim("scripted")
+        if sent:
+            run.prepare(STAGES["scripted"], run.load(steps), gates.Gates())
+    with clock.at(at + LEASE):
+        sweep.sweep()
+    return [step.business_key for step in steps]
+
+
+def test_once_is_nothing(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    assert dies(NOW) == ["1"]
+    left = fresh(step)
+    assert (left.state, left.text, left.failures) == ("waiting", "its worker was lost", {"worker_lost": 1})
+    # It is late, and stays so: whoever watches for late work sees it.
+    assert left.next_at <= NOW
+    work(NOW + LEASE)
+    assert fresh(step).state == "done" and not Case.objects.exists()
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_again_and_again_is_a_case_and_takes_no_other_with_it(verb: Scripted, sent: bool) -> None:
+    """Whoever has step 2 in its hands dies; 1 and 3 came with it in one batch."""
+    steps = dict(zip("123", arrive("1", "2", "3"), strict=True))
+    deaths = 0
+    for n in range(12):
+        at = NOW + n * LEASE
+        with clock.at(at):
+            # Of what is claimed, only what comes without step 2 is done.
+            while taken := claim("scripted"):
+                works = run.load(taken)
+                run.prepare(STAGES["scripted"], works, gates.Gates())
+                if any(step.business_key == "2" for step in taken):
+                    deaths += 1
+                    if not sent:
+                        Step.objects.filter(id__in=[step.id for step in taken]).update(sent_at=None)
+                else:
+                    for work_ in works:
+                        work_.outcome = Posted(reference="there")
+                    record.record(STAGES["scripted"], works, [], gates.Gates())
+        with clock.at(at + LEASE):
+            sweep.sweep()
+    assert deaths == lost_workers.LOST_MAX
+    bad = fresh(steps["2"])
+    assert (bad.state, bad.reason, bad.failures["worker_lost"]) == ("failed", "internal_error", 4)
+    assert (bad.sent_at is not None) == sent
+    case = Case.objects.get()
+    assert (case.step_id, case.reason, case.amount_minor) == (bad.id, "internal_error", bad.amount_minor)
+    assert "lost 5 times in a row" in case.text and ("may have been done" in case.text) == sent
+    assert {fresh(steps[name]).state for name in "13"} == {"done"}
+
+
+def test_its_replay_looks_first_where_something_had_left(verb: Scripted) -> None:
+    (step,) = arrive("1")
+    for n in range(lost_workers.LOST_MAX):
+        dies(NOW + n * LEASE, sent=n == 0)
+    assert fresh(step).state == "failed"
+    later = NOW + 10 * LEASE
+    with clock.at(later):
+        replay.replay([step.id], "ann")
+    work(later)
+    assert fresh(step).state == "done"
+    assert [what for what, _ in verb.calls][0] == "look_up"
+    assert Case.objects.get().resolution == "fixed_by_replay"
+    assert path(step)[-1] == "done"
