@@ -19,8 +19,9 @@ from q2c.stages.verb import Finding, Work
 
 # What of each recorded line lies after the day, by days: (currency, minor units, invoice).
 _RECORDED = """
-SELECT i.currency, sum(l.net_minor * least(l.service_ends_on - %s::date, l.service_ends_on - l.service_starts_on)
-                       / (l.service_ends_on - l.service_starts_on))::bigint, i.number
+SELECT i.currency, round(sum(
+         l.net_minor::numeric * least(l.service_ends_on - %s::date, l.service_ends_on - l.service_starts_on)
+         / (l.service_ends_on - l.service_starts_on)))::bigint, i.number
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = %s::uuid AND l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > %s::date
   AND l.service_starts_on < l.service_ends_on
@@ -48,6 +49,12 @@ def _back(order: Order, on: dt.date) -> tuple[dict[str, int], int]:
         sums[currency] += minor
     there = {currency: minor for currency, minor in sorted(sums.items()) if minor > 0}
     return there, sum(minor != 0 for _, minor in by_invoice.values())
+
+
+def worth(order: Order, on: dt.date) -> list[Money]:
+    """What is invoiced for days from `on`, net, and not credited yet: by currency."""
+    back, _ = _back(order, on)
+    return [Money(minor, currency) for currency, minor in back.items()]
 
 
 def _after(invoice: InvoiceDocument, on: dt.date) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,9 +16,9 @@ from exceptions.errors import NotPossible
 from q2c import clock, keys
 from q2c.engine import requests
 from q2c.models import Order
+from q2c.reading import cancellation, orders
 from q2c.reading import order as whole_order
-from q2c.reading import orders
-from q2c.stages import cancellations, totals
+from q2c.stages import totals
 from q2c.ui import acting, asking, csv, formats, links, story
 from q2c.ui.frame import tell
 from q2c.ui.listing import Listing, show
@@ -81,12 +82,13 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     order = found.order
+    later = cancellation.waiting(order)
     context = {
         "found": found,
         "order": order,
         "portions": totals.of(order),
         "crumbs": [Crumb("Orders", links.to("orders")), Crumb(order.number)],
-        "coming": story.coming(found.coming),
+        "coming": _coming(found, later),
         "cases": story.cases(found.cases),
         "steps": story.steps(found.steps, found.fronts),
         "timeline": story.timeline("order", found.moves, found.steps, found.cases),
@@ -98,7 +100,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "trace": links.to("trace", q=order.number),
         "cancel": links.to("order-cancel", order.id),
         "withdraw": links.to("order-keep", order.id),
-        "cancelled_later": _later(order),
+        "later": later,
+        "not_credited": cancellation.not_credited(order),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
         "cancel_on": max(clock.today(), order.starts_on),
         "reason_max": requests.REASON_MAX,
@@ -176,10 +179,15 @@ def keep(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     return acting.onwards(request, page)
 
 
-def _later(order: Order) -> dt.date | None:
-    """The day that a cancellation waits for."""
-    waiting = cancellations.for_later([order.number]).select_related("event").order_by("-seq").first()
-    return cancellations.day_of(waiting) if waiting else None
+def _coming(found: whole_order.Whole, later: cancellation.Later | None) -> list[dict[str, Any]]:
+    """What is planned for after a cancellation will not happen, and says so."""
+    rows = found.coming
+    if later is not None:
+        said = "Not if the order is cancelled before that, as is asked"
+        rows = [
+            replace(row, text=said) if row.tone == "quiet" and row.day and row.day > later.day else row for row in rows
+        ]
+    return story.coming(rows)
 
 
 def _what_follows(order: Order, day: dt.date) -> str:

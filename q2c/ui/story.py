@@ -94,7 +94,9 @@ def timeline(
 ) -> list[Entry]:
     """Moves of the record, steps that are through and cases that opened, newest first."""
     entries = [_moved(noun, move) for move in moves]
-    entries += [_done(step) for step in of_steps if step.finished_at]
+    through = list(of_steps)
+    entries += [_done(step) for step in through if step.finished_at and step.state == "done"]
+    entries += _given_up([step for step in through if step.state == "abandoned"])
     entries += [_opened(case) for case in of_cases]
     # What happened in one instant keeps its order, the last on top like everything else.
     entries.sort(key=lambda entry: entry.at)
@@ -120,6 +122,30 @@ def _done(step: Step) -> Entry:
         tone="good",
         icon="circle-check",
     )
+
+
+def _given_up(found: Sequence[Step]) -> list[Entry]:
+    """What was withdrawn, refused, superseded or closed without fix: by whom and why."""
+    if not found:
+        return []
+    of = {step.id: step for step in found}
+    entries = []
+    for move in Transition.objects.filter(record_id__in=list(of), target="abandoned"):
+        step = of[move.record_id]
+        where = f" in {step.connection}" if step.connection else ""
+        text = step.text if move.why in step.text else ". ".join(filter(None, (move.why, step.text)))
+        look = words.look("abandoned", "step")
+        entries.append(
+            Entry(
+                move.at,
+                f"Given up: {doing(step.stage)}{where}",
+                actor=move.actor,
+                text=text,
+                tone=look.tone,
+                icon=look.icon,
+            )
+        )
+    return entries
 
 
 def _opened(case: Case) -> Entry:

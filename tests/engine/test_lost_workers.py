@@ -88,6 +88,6 @@ def test_its_replay_looks_first_where_something_had_left(verb: Scripted) -> None
         replay.replay([step.id], "ann")
     work(later)
     assert fresh(step).state == "done"
-    assert [what for what, _ in verb.calls][0] == "look_up"
+    assert next(what for what, _ in verb.calls) == "look_up"
     assert Case.objects.get().resolution == "fixed_by_replay"
     assert path(step)[-1] == "done"

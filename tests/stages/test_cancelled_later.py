@@ -13,13 +13,14 @@ from q2c import clock
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import requests
 from q2c.models import Event, Order, Step, Subscription, Transition
+from q2c.stages.controls.calendar import add_months
 from tests import flow_makers as fm
 
 pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 FLOW = ("accept_order", "cancel_order", "sync_customer", "provision_billing", "activate_subscription")
-TYPED_WRONG, MEANT = dt.date(2028, 6, 1), dt.date(2026, 6, 1)
+TYPED_WRONG, MEANT = dt.date(2027, 6, 1), dt.date(2026, 6, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,17 @@ def test_another_day_takes_the_place_of_the_first(order: Order, sofia: Any, firs
     works(day)
     assert (Order.objects.get().state, Subscription.objects.get().state) == ("cancelled", "cancelled")
     assert [state for state, _ in requested()] == ["abandoned", "done"]
+
+
+def test_a_day_after_its_end_is_refused_at_once(order: Order, sofia: Any) -> None:
+    ends_on = add_months(order.starts_on, order.term_months)
+    for day in (ends_on, dt.date(2035, 1, 1)):
+        with pytest.raises(NotPossible, match="ends by itself on") as refused:
+            requests.cancel_order(sofia, order, day, "typed wrong")
+        assert refused.value.remedy == "Choose a day before that"
+    assert requested() == []
+    requests.cancel_order(sofia, order, ends_on - dt.timedelta(days=1), "a day early")
+    assert [state for state, _ in requested()] == ["waiting"]
 
 
 def test_the_same_day_again_is_asked_for_already(order: Order, sofia: Any) -> None:

@@ -267,11 +267,11 @@ def test_a_cancellation_for_a_later_day_is_withdrawn_on_the_page(client, order):
     client.force_login(boss())
     text = page(client, f"/orders/{order.id}")
     assert 'data-dialog="keep"' not in text
-    client.post(f"/orders/{order.id}/cancel", form(text, effective_on="2028-11-03"))
+    client.post(f"/orders/{order.id}/cancel", form(text, effective_on="2027-02-03"))
     text = page(client, f"/orders/{order.id}")
     assert (
         'data-dialog="keep"' in text
-        and 'This takes the place of the cancellation as of <time datetime="2028-11-03">' in text
+        and 'This takes the place of the cancellation as of <time datetime="2027-02-03">' in text
     )
     refused = client.post(f"/orders/{order.id}/keep", {"reason": ""}, follow=True).content.decode()
     assert "Nothing was withdrawn." in refused and "Say why" in refused
@@ -280,3 +280,32 @@ def test_a_cancellation_for_a_later_day_is_withdrawn_on_the_page(client, order):
     assert "They stay" in text
     client.force_login(person("mia", "q2c.view_order"))
     assert client.post(f"/orders/{order.id}/keep", {"reason": "no"}).status_code == 403
+
+
+def test_a_cancellation_that_waits_says_whose_and_why_and_what_it_takes_back(client, order):
+    client.force_login(boss())
+    client.post(f"/orders/{order.id}/cancel", form(page(client, f"/orders/{order.id}"), effective_on="2026-11-20"))
+    text = page(client, f"/orders/{order.id}")
+    assert "To be cancelled as of" in text and "<strong>" in text and "The customer withdrew" in text
+    assert "a second person approves it when its day comes" in text
+    assert "Billing issues invoices as they fall due, until it is cancelled" in " ".join(text.split())
+
+
+def test_what_was_withdrawn_is_told_as_given_up_and_never_as_done(client, order):
+    client.force_login(boss())
+    client.post(f"/orders/{order.id}/cancel", form(page(client, f"/orders/{order.id}"), effective_on="2027-02-03"))
+    client.post(f"/orders/{order.id}/keep", {"reason": "They stay"}, follow=True)
+    text = page(client, f"/orders/{order.id}")
+    assert "Done: the subscription is cancelled" not in text
+    assert "Given up: cancelling the subscription" in text and "withdrew it: They stay" in text
+
+
+def test_credits_that_a_cancellation_still_lacks_are_told(client, order):
+    client.force_login(person("sam", "q2c.view_order", "q2c.cancel_order", "q2c.view_step", "q2c.view_subscription"))
+    client.post(f"/orders/{order.id}/cancel", form(page(client, f"/orders/{order.id}")))
+    make.run("cancel_order")
+    client.force_login(boss())
+    client.post(f"/approvals/{Approval.objects.get().id}/decide", {"verb": "approve", "reason": "agreed"})
+    make.run("cancel_order")
+    text = page(client, f"/orders/{order.id}")
+    assert "Cancelled" in text and "its credits have not come yet" in text

@@ -1,0 +1,38 @@
+"""Of an order's end: a cancellation that waits for its day, or what one that is done still lacks credits for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from q2c.engine.run import fact_of
+from q2c.models import Order
+from q2c.money import Money
+from q2c.stages import asking, cancellations, taken_back, term_of_invoices
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Asked for by `who` at `at`, because of `why`; `credits` is what billing would credit by today's invoices."""
+
+    day: dt.date
+    who: str
+    why: str
+    at: dt.datetime
+    credits: list[Money]
+
+
+def waiting(order: Order) -> Later | None:
+    step = cancellations.for_later([order.number]).select_related("event").order_by("-seq").first()
+    if step is None:
+        return None
+    fact = fact_of(step.event)
+    who = asking.askers([fact])[fact.id].name.rstrip(",") or fact.source
+    day = max(fact.payload.effective_on, order.starts_on)
+    return Later(day, who, fact.payload.reason, step.created_at, taken_back.worth(order, day))
+
+
+def not_credited(order: Order) -> list[Money]:
+    """What is invoiced for days after the cancellation and was not taken back yet; empty where nothing is."""
+    ended = term_of_invoices.ended([order]).get(order.id)
+    return taken_back.worth(order, max(ended.on, order.starts_on)) if ended else []
