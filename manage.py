@@ -11,9 +11,14 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in OWNER_COMMANDS and os.environ.get("DATABASE_OWNER_URL"):
         os.environ.setdefault("Q2C_AS_OWNER", "1")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as wrong:
+        # A setting that cannot work: said in a line, with what to do.
+        sys.exit(f"q2c: {wrong}")
 
 
 if __name__ == "__main__":

@@ -256,11 +256,16 @@ def _days_for(order: Order, net: int) -> tuple[dt.date, dt.date]:
     return starts_on, ends_on
 
 
+def _on_its_way() -> None:
+    """Every stage that an accepted order calls for, in the order of the table, until none has work."""
+    while sum(run(stage) for stage in STAGES if stage not in ("record_invoice", "post_journal", "write_back")):
+        pass
+
+
 def through(number: str = "O-1001", invoice: str = "INV-2001", **more: Any) -> Order:
     """One deal from closed-won to the posted journal."""
     deal(number, **more)
-    for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
-        run(stage)
+    _on_its_way()
     order = Order.objects.get(number=number)
     bill(order, invoice)
     run("record_invoice")

@@ -338,27 +338,36 @@ class Http:
         CALLS.labels(self.config.name, call.operation, outcome).inc()
         SECONDS.labels(self.config.name, call.operation).observe(call.elapsed_s())
         if calls.is_recording():
-            calls.note(_attempt(self.config.name, call, answer, error))
+            calls.note(_attempt(self.config, call, answer, error))
 
 
-def _attempt(connection: str, call: _Call, answer: Answer | None, error: str) -> Attempt:
+def _attempt(config: ConnectionConfig, call: _Call, answer: Answer | None, error: str) -> Attempt:
+    """Without secrets, known by their names or by being this connection's."""
     request, context = call.request, calls.current()
+    secrets = redaction.values_of(config.credentials)
+
+    def kept(text: str) -> str:
+        return redaction.without(text, secrets)
+
+    def headers(given: Mapping[str, str]) -> dict[str, str]:
+        return {name: kept(value) for name, value in redaction.headers(given).items()}
+
     body = request.body.encode() if isinstance(request.body, str) else request.body
     return Attempt(
-        connection=connection,
+        connection=config.name,
         operation=call.operation,
         correlation_id=context.correlation_id,
         step_id=context.step_id,
         at=call.at,
         method=request.method or "",
-        url=redaction.url(request.url or ""),
-        request_headers=redaction.headers(request.headers),
-        request_body=redaction.body(body, request.headers.get("Content-Type", "")),
+        url=kept(redaction.url(request.url or "")),
+        request_headers=headers(request.headers),
+        request_body=kept(redaction.body(body, request.headers.get("Content-Type", ""))),
         status=answer.status if answer else None,
-        response_headers=redaction.headers(answer.headers) if answer else {},
-        response_body=redaction.body(answer.body, answer.headers.get("Content-Type", "")) if answer else "",
+        response_headers=headers(answer.headers) if answer else {},
+        response_body=kept(redaction.body(answer.body, answer.headers.get("Content-Type", ""))) if answer else "",
         duration_ms=round(call.elapsed_s() * 1000),
-        error=error,
+        error=kept(error),
     )
 
 

@@ -54,6 +54,25 @@ def is_secret(name: str) -> bool:
     return not _HARMLESS_NAME.match(name) and bool(_SECRET_NAME.search(name) or _SECRET_NAME.search(spread))
 
 
+# Credentials that say who, and not more.
+_IDENTITY = re.compile(r"(?:^|_)(?:id|user|username|login|account|email)$", re.IGNORECASE)
+_VALUE_MIN = 8
+
+
+def values_of(credentials: Mapping[str, str]) -> tuple[str, ...]:
+    """What must be kept under no name: the longest first, since one may hold another."""
+    found = {v for name, v in credentials.items() if len(v) >= _VALUE_MIN and not _IDENTITY.search(name)}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def without(kept: str, values: tuple[str, ...]) -> str:
+    """A kept text without these values, as they are or as a query or JSON writes them."""
+    for value in values:
+        for written in {value, quote(value, safe=""), json.dumps(value)[1:-1]}:
+            kept = kept.replace(written, GONE)
+    return kept
+
+
 def headers(given: Mapping[str, str]) -> dict[str, str]:
     """Headers with their secrets gone; of Authorization the scheme stays."""
     kept = {}

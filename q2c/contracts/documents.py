@@ -15,9 +15,10 @@ from msgspec import Meta, Struct, field
 
 from q2c.money import EXPONENTS
 
-# Of control, formatting and blanks other than the plain one: two numbers that look alike must be one number.
+# Of control, formatting, accents that stand for themselves, and blanks other than the plain one: two numbers that look
+# alike must be one number.
 _UNSEEN = (
-    r"\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
+    r"\x00-\x1f\x7f-\xa0\xad\u0300-\u036f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
 )
 Key = Annotated[
@@ -26,7 +27,7 @@ Key = Annotated[
         min_length=1,
         max_length=64,
         pattern=rf"^[^{_UNSEEN} ]([^{_UNSEEN}]*[^{_UNSEEN} ])?$",
-        description="1 to 64 characters, all of them visible, no blank at either end",
+        description="1 to 64 characters, all of them visible, accents composed (NFC), no blank at either end",
     ),
 ]
 Text = Annotated[str, Meta(max_length=400, pattern=r"^[^\x00]*$")]

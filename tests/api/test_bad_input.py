@@ -127,6 +127,9 @@ BAD: dict[str, tuple[bytes, int, str, str]] = {
     "a number written from right to left": (
         sent(changed("/order_number", "SO-\u202e1234")), 422, "pattern", "/data/order_number",
     ),
+    "a letter and its accent apart": (
+        sent(changed("/order_number", "e\u0301-1")), 422, "pattern", "/data/order_number",
+    ),
     "a blank that does not break a line": (
         sent(changed("/order_number", "SO\u00a01")), 422, "pattern", "/data/order_number",
     ),

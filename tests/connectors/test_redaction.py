@@ -44,3 +44,18 @@ def test_names_of_secrets(name: str) -> None:
 @pytest.mark.parametrize("name", ["token_type", "signature_method", "quantity", "sku", "companyCode"])
 def test_names_that_are_none(name: str) -> None:
     assert not redaction.is_secret(name)
+
+
+def test_a_connections_own_secrets_are_kept_under_no_name_at_all() -> None:
+    credentials = {
+        "key": "S3cret/Value+1",
+        "client_id": "q2c-client-1",
+        "pin": "1234",
+        "longer": "S3cret/Value+1-and-more",
+    }
+    values = redaction.values_of(credentials)
+    assert values == ("S3cret/Value+1-and-more", "S3cret/Value+1")
+    for written in ("X-Taxon: S3cret/Value+1", "a=S3cret%2FValue%2B1&b=2", '{"x": "S3cret/Value+1-and-more"}'):
+        kept = redaction.without(written, values)
+        assert "S3cret" not in kept and "[redacted]" in kept
+    assert redaction.without("by q2c-client-1", values) == "by q2c-client-1"

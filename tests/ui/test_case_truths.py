@@ -104,7 +104,9 @@ def test_a_pattern_that_is_not_met_is_told_in_words(mia: Any) -> None:
     shop = Sender(system="webshop", actor="test")
     intake.take([Item(body=json.dumps(event(data=order_document(order_number=" x"))).encode())], shop)
     case = Case.objects.get()
-    assert "is not of the form that is asked for: 1 to 64 characters, all of them visible" in case.text
+    assert (
+        "is not of the form that is asked for: 1 to 64 characters, all of them visible, accents composed" in case.text
+    )
     assert "\\x00" not in case.text
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from q2c.connectors import redaction
 from q2c.connectors.calls import recording
 from q2c.connectors.outcomes import NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.connectors.registry import CONNECTORS
@@ -130,6 +131,19 @@ def test_happy(subject: Subject, bench: Any) -> None:
         found = it.look_up(document)
         assert isinstance(found, Posted) and found.found, found
         assert found.reference == outcome.reference
+
+
+@every(ALL)
+def test_no_credential_is_kept_of_a_call(subject: Subject, bench: Any) -> None:
+    """Whatever the header, parameter or field is called that carries it."""
+    it = bench(subject, "happy")
+    with recording() as attempts:
+        it.write(subject.document())
+    secrets = redaction.values_of(it.connector.config.credentials)
+    assert attempts and secrets
+    for attempt in attempts:
+        shown = repr(attempt)
+        assert not [secret for secret in secrets if secret in shown], attempt.operation
 
 
 @every(ALL)
