@@ -144,7 +144,7 @@ class OrderLineSerializer(serializers.ModelSerializer):
         model = OrderLine
         fields = (
             "line", "group", "product", "kind", "quantity", "unit_price", "price_period", "discount_minor",
-            "amount_minor", "revenue_treatment", "description",
+            "amount_minor", "revenue_treatment", "product_line", "description",
         )  # fmt: skip
 
 

@@ -146,7 +146,10 @@ class OrderLine(models.Model):
     amount_minor = models.BigIntegerField()
     # As the tax service had it when the order was accepted; None where none was asked.
     tax_estimate_minor = models.BigIntegerField(null=True)
+    # What it is booked by, whatever its product becomes. An order says its treatment; the line is its product's as the
+    # order was accepted.
     revenue_treatment = models.CharField(max_length=20)
+    product_line = models.CharField(max_length=40, blank=True, default="", db_default="")
     description = models.CharField(max_length=400, blank=True)
 
     class Meta:

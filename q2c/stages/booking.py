@@ -17,12 +17,13 @@ from ledger.journal import EntryView
 from ledger.models import JournalEntry, LegalEntity
 from q2c.connectors.outcomes import Rejected
 from q2c.contracts.documents import InvoiceDocument, JournalDocument, JournalLine
-from q2c.models import Customer, Event, Invoice, ItemMapping, Order, Product
+from q2c.models import Customer, Event, Invoice, ItemMapping, Order
+from q2c.stages import terms_of_lines
 from q2c.stages.verb import OpenPort, Said, Work
 
 
 def catalogue(invoices: Iterable[InvoiceDocument]) -> dict[str, Any]:
-    """Products, their item mappings by ledger, and each entity's ledger, for these invoices."""
+    """The item mappings of their products by ledger, and each entity's ledger, for these invoices."""
     invoices = list(invoices)
     codes = {line.product for invoice in invoices for line in invoice.lines}
     entities = LegalEntity.objects.filter(code__in={invoice.legal_entity for invoice in invoices})
@@ -30,7 +31,6 @@ def catalogue(invoices: Iterable[InvoiceDocument]) -> dict[str, Any]:
     for row in ItemMapping.objects.filter(product__code__in=codes).select_related("product").order_by("effective_from"):
         mappings[row.product.code, row.connection].append(row)
     return {
-        "products": {product.code: product for product in Product.objects.filter(code__in=codes)},
         "mappings": mappings,
         "ledgers": dict(entities.values_list("code", "erp_connection")),
     }
@@ -46,18 +46,21 @@ def dimensions_of(data: dict[str, Any], product: str, entity: str, on: dt.date) 
 def fact_of(
     event_id: uuid.UUID, correlation_id: uuid.UUID, invoice: InvoiceDocument, order: Order, data: dict[str, Any]
 ) -> LedgerFact:
-    """The invoice as the ledger is told."""
+    """The invoice as the ledger is told: revenue treatment and product line are those of the order line that it bills.
+
+    A line of which the order does not say them (terms_of_lines.undecided) has none.
+    """
     group = next((group for group in order.groups.all() if group.key == invoice.group), None)
     region = group.region if group else ""
     # Whoever is billed owes it: a daughter that pays for itself, not the mother who signed.
     debtor = group.bill_to if group else order.payer_key or order.customer_key
     lines = []
-    for line in invoice.lines:
-        product: Product | None = data["products"].get(line.product)
+    for line, terms in zip(invoice.lines, terms_of_lines.of_lines(invoice, order), strict=True):
+        treatment, product_line = terms or terms_of_lines.Terms()
         lines.append(
             FactLine(
-                line=line.line, product=line.product, product_line=product.product_line if product else "",
-                kind=line.kind, revenue_treatment=product.revenue_treatment if product else "",
+                line=line.line, product=line.product, product_line=product_line, kind=line.kind,
+                revenue_treatment=treatment,
                 tax_code=line.tax_code, region=region, net_minor=line.net_minor, tax_minor=line.tax_minor,
                 dimensions=dimensions_of(data, line.product, invoice.legal_entity, invoice.issued_on),
                 memo=line.description or line.charge,
@@ -87,11 +90,13 @@ def customer_names(entries: Iterable[JournalEntry]) -> dict[uuid.UUID, str]:
 
 
 def facts_of_events(event_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LedgerFact]:
-    """The ledger facts of InvoiceIssued events, on today's master data. Other events have none."""
+    """The ledger facts of InvoiceIssued events, on today's item mappings. Other events have none."""
     events = list(Event.objects.filter(id__in=set(event_ids), type="InvoiceIssued"))
     invoices = {event.id: msgspec.json.decode(event.payload, type=InvoiceDocument) for event in events}
     numbers = {invoice.order_number for invoice in invoices.values()}
-    found = {order.number: order for order in Order.objects.filter(number__in=numbers).prefetch_related("groups")}
+    found = {
+        order.number: order for order in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")
+    }
     data = catalogue(invoices.values())
     return {
         event.id: fact_of(

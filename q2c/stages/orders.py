@@ -176,7 +176,8 @@ def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World, Mapping[int
                 quantity=Decimal(line.quantity), unit_price=Decimal(line.unit_price), price_period=line.price_period,
                 discount_minor=line.discount_minor, amount_minor=line.amount_minor,
                 tax_estimate_minor=taxes.get(line.line),
-                revenue_treatment=line.revenue_treatment, description=line.description,
+                revenue_treatment=line.revenue_treatment, product_line=data.products[line.product].product_line,
+                description=line.description,
             )
             for line in document.lines
         ]  # fmt: skip

@@ -13,7 +13,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
-from q2c.stages import billed, booking, orders, term_of_invoices
+from q2c.stages import billed, booking, orders, term_of_invoices, terms_of_lines
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 from q2c.stages.versions import Versions
@@ -61,6 +61,9 @@ class RecordInvoice(Verb):
                     *term_of_invoices.undated(invoice),
                     *term_of_invoices.out_of_term(invoice, order, cancelled.get(order.id)),
                 ]
+                if undecided := terms_of_lines.undecided(invoice, order):
+                    work.findings += undecided
+                    continue
                 work.request = booking.fact_of(work.fact.id, work.fact.correlation_id, invoice, order, data)
         for work in billed.ahead_of_what_they_credit([w for w in works if w.request is not None and w.is_open]):
             _wait_for_invoice(work)

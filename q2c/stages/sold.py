@@ -65,6 +65,17 @@ def spans(order: Order) -> Spans:
     return found
 
 
+def days(order: Order) -> Mapping[int, tuple[dt.date, dt.date]]:
+    """By number of the order line, from when on and until before when it is sold."""
+    told = {line.line: line.phases for line in msgspec.json.decode(order.document, type=_Document).lines}
+    whole = order.starts_on, add_months(order.starts_on, order.term_months)
+    return {
+        row.line: (min(p.starts_on for p in phases), max(p.ends_on for p in phases)) if phases else whole
+        for row in order.lines.all()
+        for phases in [told.get(row.line, ())]
+    }
+
+
 def _of_line(order: Order, row: Row, line: OrderLine | None, decimals: int) -> Iterator[Span]:
     if line is None or not line.phases:
         until = add_months(order.starts_on, order.term_months)

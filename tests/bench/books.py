@@ -55,10 +55,12 @@ def _orders(numbers: list[str]) -> None:
         )
         for order in orders
     )
+    products = {product.code: product for product in Product.objects.all()}
     OrderLine.objects.bulk_create(
         OrderLine(
             order=order, line=number, group="us", product=product, kind=kind, quantity=1, unit_price=1,
-            price_period="once", amount_minor=_SOLD, revenue_treatment="ratable_daily",
+            price_period="once", amount_minor=_SOLD, revenue_treatment=products[product].revenue_treatment,
+            product_line=products[product].product_line,
         )
         for order in orders
         for number, (product, kind, _) in enumerate(GOODS, 1)

@@ -68,6 +68,7 @@ def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme Gmb
         order=made, line=1, group="G1", product="PLATFORM", kind="recurring", quantity=1, unit_price=1,
         # Enough for as many invoices as a story needs.
         price_period="once", amount_minor=100_000_000, revenue_treatment="ratable_monthly", tax_estimate_minor=tax,
+        product_line="subscription",
     )  # fmt: skip
     states.move(Order, "accept", [made.id], accepted_at=clock.now())
     return Order.objects.get(id=made.id)

@@ -62,6 +62,7 @@ def sell(*lines: tuple[Phase, ...], amount: int = 1_000_000) -> Order:
             Row.objects.create(
                 order=made, line=i, group="G1", product="PLATFORM", kind="recurring", quantity=1, unit_price=1,
                 price_period="month", amount_minor=amount, revenue_treatment=row.revenue_treatment,
+                product_line=row.product_line,
             )  # fmt: skip
         Order.objects.filter(id=made.id).update(document=msgspec.json.encode({"lines": documents}).decode())
     return made

@@ -39,6 +39,7 @@ def sold(company: Any) -> Order:
         Row.objects.create(
             order=found, line=2, group="G1", product="API-CALLS", kind="usage", quantity=1, unit_price=0,
             price_period="once", amount_minor=0, revenue_treatment="usage_as_billed",
+            product_line="usage",
         )  # fmt: skip
     terms = OrderLine(
         line=2, product="API-CALLS", group="G1", kind="usage", amount_minor=0, billing=Billing(frequency="monthly"),
