@@ -354,14 +354,14 @@ def test_when_the_cause_is_gone_the_page_says_since_when_and_offers_dry_run_and_
     assert "In the way" not in todo and "The cause is gone, found" in todo and "2 cases waited for it." in words(todo)
     assert "dry_run=1" in todo and 'data-dialog="replay"' in todo and "Dry run of all 2" in todo
     assert "Open the cost centre" not in todo
-    # Its dry run knows better than its blocker.
-    Offer.objects.update(looked={"cases": 2, "fails": 1}, looked_at=clock.now())
-    assert "1 of 2 would fail again" in words(page(mia, f"/cases/{case.id}"))
     # Both rows, and the card of the cause, which offers the replay instead of the fix.
     assert page(mia, "/queue").count("Cause is gone") == 3
     card = page(mia, "/problems").split('class="card problem-card')[1]
     assert "Cause is gone" in card and "Replay 2" in card and "Open the cost centre" not in card
     assert "Cause is gone" in page(mia, f"/problems/{case.problem_id}")
+    # Its dry run knows better than its blocker.
+    Offer.objects.update(looked={"cases": 2, "fails": 1}, looked_at=clock.now())
+    assert "1 of 2 would fail again" in words(page(mia, f"/cases/{case.id}"))
     eve = with_rights("eve", "view_case")
     assert "dry_run=1" not in page(eve, f"/cases/{case.id}").split("What to do")[1].split("Accounting impact")[0]
     assert signed_in(eve).post(f"/cases/{case.id}/act", {"verb": "look"}).status_code == 403
