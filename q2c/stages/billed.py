@@ -17,7 +17,8 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import CommercialPolicy, Order
 from q2c.money import Money
 from q2c.reasons import APPROVALS, Reason
-from q2c.stages import days_billed, proportion, signed, sold, tax_of_invoices, term_of_invoices, usage
+from q2c.stages import beside, days_billed, periods, proportion, signed, sold, tax_of_invoices, term_of_invoices, usage
+from q2c.stages.beside import MOST_ROUNDED
 from q2c.stages.verb import Finding, Work
 
 # An invoice whose journal was reversed counts for nothing: billing bills it anew.
@@ -99,35 +100,33 @@ class _Billed:
         for *key, minor, count, highest in bulk.execute(_SO_FAR, [ids]):
             of_it: Sold = tuple(key)  # type: ignore[assignment]
             self.net[of_it], self.lines[of_it], self.highest[of_it] = minor, count, highest
-        self.periods = days_billed.there(ids)
-        self.sold = _sold(orders)
+        self.periods = periods.there(ids)
+        self.sold, self.rounded = _sold(orders)
         self.spans = {order.id: sold.spans(order) for order in orders}
 
     def beyond(self, invoice: InvoiceDocument, order: Order) -> Iterator[Finding]:
         net, lines = _of(invoice, order)
-        for key in net:
-            billed, tolerance = self.net[key] + net[key], self.lines[key] + lines[key]
-            yield from _beyond(invoice, order, key, self.sold[key], billed, tolerance)
+        for key, more in net.items():
+            count, most = self.lines[key] + lines[key], self.rounded.get(key, 0)
+            if _is_beyond(key, self.net[key], more, self.sold[key], count, most):
+                yield _beyond(invoice, order, key, self.sold[key], self.net[key] + more)
 
     def lacks(self, invoice: InvoiceDocument, order: Order) -> bool:
         """Whether it takes something back of which nothing at all is billed."""
-        own = days_billed.of(invoice, order)
+        own = periods.of(invoice, order)
+        if any(not others.is_billed(mine) for _, mine, others in beside.each(own, self.periods, -1)):
+            return True
         there = {(line.product, line.kind == "usage") for line in invoice.lines if line.net_minor > 0}
         for i, line in enumerate(invoice.lines):
-            if line.net_minor >= 0:
-                continue
             key = (line.product, line.kind == "usage")
-            if i in own:
-                is_billed = any(one.sign > 0 for one in days_billed.beside(i, own, self.periods))
-            else:
-                is_billed = key in there or self.highest[order.id, invoice.group, *key] > 0
-            if not is_billed:
+            undated = line.net_minor < 0 and i not in own
+            if undated and key not in there and self.highest[order.id, invoice.group, *key] <= 0:
                 return True
         return False
 
     def days(self, invoice: InvoiceDocument, order: Order) -> list[Finding]:
         """Billed or taken back twice, or out of proportion: one finding per line tells the first of these."""
-        own, spans = days_billed.of(invoice, order), self.spans[order.id]
+        own, spans = periods.of(invoice, order), self.spans[order.id]
         twice = dict(days_billed.twice(invoice, own, self.periods, spans))
         over = dict(proportion.over(invoice, own, self.periods, spans))
         back = days_billed.unbilled_back(invoice, own, self.periods)
@@ -144,16 +143,25 @@ class _Billed:
         self.lines.update(lines)
         for key, minor in net.items():
             self.highest[key] = max(self.highest[key], minor)
-        for period in days_billed.of(invoice, order).values():
+        for period in periods.of(invoice, order).values():
             self.periods[period.of].append(period)
 
 
-def _sold(orders: Iterable[Order]) -> Counter[Sold]:
+def _sold(orders: Iterable[Order]) -> tuple[Counter[Sold], Counter[Sold]]:
+    """What was sold, and by how many units rounding may differ from it.
+
+    What recurs is billed once a month at most, each time rounded by half a unit at most: some platforms round each
+    month alike. How many lines invoices have does not matter.
+    """
     found: Counter[Sold] = Counter()
+    rounded: Counter[Sold] = Counter()
     for order in orders:
         for line in order.lines.all():
-            found[order.id, line.group, line.product, line.kind == "usage"] += line.amount_minor
-    return found
+            key = (order.id, line.group, line.product, line.kind == "usage")
+            found[key] += line.amount_minor
+            if line.kind == "recurring":
+                rounded[key] += -(-order.term_months // 2)
+    return found, rounded
 
 
 def _of(invoice: InvoiceDocument, order: Order) -> tuple[Counter[Sold], Counter[Sold]]:
@@ -167,23 +175,29 @@ def _of(invoice: InvoiceDocument, order: Order) -> tuple[Counter[Sold], Counter[
     return net, lines
 
 
-def _beyond(
-    invoice: InvoiceDocument, order: Order, key: Sold, amount: int, billed: int, tolerance: int
-) -> list[Finding]:
-    """`tolerance`: each invoice line was rounded once, by one minor unit at most. Usage has no sum that was sold."""
+def _is_beyond(key: Sold, before: int, more: int, amount: int, lines: int, rounded: int) -> bool:
+    """Whether more makes too much, or takes too much back. Usage has no sum that was sold.
+
+    Each invoice line was rounded once. But rounding explains a few units, however many lines there are, and nothing
+    once all of it is billed, or taken back.
+    """
+    if more < 0:
+        return before + more < -(min(lines, MOST_ROUNDED) if before > 0 else 0)
+    if key[3] or not more:
+        return False
+    return before + more > amount + (min(lines, max(rounded, MOST_ROUNDED)) if before < amount else 0)
+
+
+def _beyond(invoice: InvoiceDocument, order: Order, key: Sold, amount: int, billed: int) -> Finding:
     product, is_usage = key[2:]
-    if min(amount, 0) - tolerance <= billed and (is_usage or billed <= max(amount, 0) + tolerance):
-        return []
     at = next(i for i, line in enumerate(invoice.lines) if (line.product, line.kind == "usage") == key[2:])
     comes_to, limit = Money(billed, invoice.currency), Money(amount, invoice.currency)
     what = f"order {order.number} sold {limit} of it to group {invoice.group}"
     if is_usage:
         product, what = f"usage of {product}", "no more can be taken back than was billed"
-    return [
-        Finding(
-            reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{at}/net_minor", seen=invoice.lines[at].net_minor,
-            text=f"With invoice {invoice.invoice_number}, {comes_to} of {product} is billed; {what}",
-            remedy="Void the invoice in billing and bill the right amount, or replay after the invoice it credits",
-            blocker=days_billed.not_billed(order.number) if billed < 0 else None,
-        )
-    ]  # fmt: skip
+    return Finding(
+        reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{at}/net_minor", seen=invoice.lines[at].net_minor,
+        text=f"With invoice {invoice.invoice_number}, {comes_to} of {product} is billed; {what}",
+        remedy="Void the invoice in billing and bill the right amount, or replay after the invoice it credits",
+        blocker=days_billed.not_billed(order.number) if billed < 0 else None,
+    )  # fmt: skip

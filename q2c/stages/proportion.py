@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from q2c.contracts.documents import InvoiceDocument
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import sold
-from q2c.stages.days_billed import Own, Period, Periods, beside
+from q2c.stages.beside import each
+from q2c.stages.periods import Own, Period, Periods
 from q2c.stages.verb import Finding, Measure
 
 
@@ -19,36 +20,45 @@ def over(invoice: InvoiceDocument, own: Own, periods: Periods, spans: sold.Spans
 
     It may be meant: an uplift that was agreed, a convention of billing's own. So a second person says so.
     """
-    for i, mine in own.items():
-        if mine.kind != "recurring" or mine.sign < 0:
+    merged = {key: sold.Together(spans.get(key, ())) for key in {mine.sold for mine in own.values()}}
+    for i, mine, beside in each(own, periods, 1):
+        if mine.kind != "recurring":
             continue
-        others = beside(i, own, periods)
-        before = sum((one.within(mine) for one in others), Fraction(0))
-        limit = sum((span.worth(*mine.days) for span in spans.get(mine.sold, ())), Fraction(0))
-        # Each line was rounded once, by one minor unit at most.
-        if mine.net_minor + before > limit + len(others) + 1:
-            yield i, _finding(invoice, i, mine, math.ceil(before), math.floor(limit))
+        before = beside.billed.within(mine.stretch) + beside.back.within(mine.stretch)
+        limit = merged[mine.sold].worth(*mine.days)
+        if mine.net_minor + before > limit + beside.rounded(mine):
+            yield i, _finding(invoice, i, mine, math.ceil(before), math.floor(limit), merged[mine.sold].spans)
 
 
-def _finding(invoice: InvoiceDocument, at: int, mine: Period, before: int, limit: int) -> Finding:
-    billed, sold_for_it = Money(mine.net_minor + before, invoice.currency), Money(limit, invoice.currency)
-    days = f"from {mine.starts_on} until {mine.ends_on}"
+def _finding(
+    invoice: InvoiceDocument, at: int, mine: Period, before: int, limit: int, spans: Sequence[sold.Span]
+) -> Finding:
+    shares = [(span, span.share(*mine.days)) for span in spans]
+    sold_minor = int(sum((span.minor * share for span, share in shares), Fraction(1, 2)))
+    discount = math.ceil(sum((span.discount_minor * share for span, share in shares), Fraction(0)))
+    billed, sold_for_it = Money(mine.net_minor + before, invoice.currency), Money(sold_minor, invoice.currency)
+    at_most = Money(limit, invoice.currency)
     with_it = "With what is billed already, invoice" if before else "Invoice"
+    less = f", less a discount of {Money(discount, invoice.currency)}," if discount else ""
+    discounted = (("Discount for these days, taken off", discount, invoice.currency),) if discount else ()
     return Finding(
         reason=Reason.INVOICE_APPROVAL_REQUIRED,
         pointer=f"/lines/{at}/net_minor",
         seen=mine.net_minor,
-        text=f"{with_it} {invoice.invoice_number} bills {billed} of {mine.product} {days}; at the prices of its order "
-        f"these days come to {sold_for_it} at most",
+        text=f"{with_it} {invoice.invoice_number} bills {billed} of {mine.product} from {mine.starts_on} until "
+        f"{mine.ends_on}; at the prices of its order{less} these days come to {sold_for_it}, "
+        f"by any count to {at_most} at most",
         remedy="A second person approves it, or it is voided or credited in billing",
         measure=Measure(
             of=f"{invoice.invoice_number}, line {invoice.lines[at].line}, {mine.product}",
             value=f"{billed.decimal():f}",
-            limit=f"{sold_for_it.decimal():f}",
+            limit=f"{at_most.decimal():f}",
             unit=invoice.currency,
             amounts=(
                 ("Billed by this line", mine.net_minor, invoice.currency),
                 ("Billed for these days before", before, invoice.currency),
+                ("Sold for these days", sold_minor, invoice.currency),
+                *discounted,
                 ("Sold for these days, at most", limit, invoice.currency),
             ),
             note=f"By days or by months, and {sold.CONVENTION_DAYS} days more for conventions that differ.",

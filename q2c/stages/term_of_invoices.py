@@ -46,13 +46,14 @@ def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
 def out_of_term(invoice: InvoiceDocument, order: Order, cancelled: Ended | None) -> list[Finding]:
     """What is billed for days that the order does not cover, or before its product is sold. A credit may be for any."""
     until = add_months(order.starts_on, order.term_months)
-    spans, found = sold.spans(order), []
+    since, found = {key: min(span.starts_on for span in of_it) for key, of_it in sold.spans(order).items()}, []
     for i, line in enumerate(invoice.lines):
         starts, ends = line.service_starts_on, line.service_ends_on
         if line.net_minor <= 0 or starts is None or ends is None:
             continue
-        of_it = spans.get((invoice.group, line.product, line.kind), ()) if line.kind != "one_time" else ()
-        sold_from = min((span.starts_on for span in of_it), default=order.starts_on)
+        sold_from = order.starts_on
+        if line.kind != "one_time":
+            sold_from = since.get((invoice.group, line.product, line.kind), sold_from)
         why = ""
         if starts < order.starts_on or ends > max(until, starts):
             why = f"order {order.number} runs from {order.starts_on} until {until}"

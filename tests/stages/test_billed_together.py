@@ -142,3 +142,43 @@ def test_no_more_is_billed_than_sold_and_no_more_credited_than_billed(
         (finding,) = case(number).context["findings"]
         assert (finding["reason"], finding["pointer"]) == (Reason.INVOICE_MISMATCH, "/lines/0/net_minor")
     assert Invoice.objects.count() == len(bills) - len(stuck)
+
+
+@pytest.mark.parametrize(
+    ("invoices", "stuck"),
+    [
+        # Rounding: up to five units, however many lines.
+        ([[400] * 299 + [405]], []),
+        ([[400] * 299 + [406]], ["INV-1"]),
+        ([[120_000] + [1] * 300], ["INV-1"]),
+        ([[119_000], [10] * 100 + [1] * 6], ["INV-2"]),
+        # None once all of it is billed.
+        ([[120_000], [1]], ["INV-2"]),
+        ([[120_000], [1] * 300], ["INV-2"]),
+        # What is taken back is taken back, and no more.
+        ([[120_000], [-1] * 300], []),
+        ([[120_000], [-400] * 299 + [-405]], []),
+        ([[120_000], [-400] * 299 + [-406]], ["INV-2"]),
+        ([[120_000], [-120_000], [-1]], ["INV-3"]),
+        ([[120_000], [-120_000], [-1] * 300], ["INV-3"]),
+        # Credited, there is something to bill again.
+        ([[120_000], [-120_000], [400] * 300, [1]], ["INV-4"]),
+    ],
+)
+def test_many_lines_make_no_room_for_more_than_was_sold(
+    company: Any, invoices: list[list[int]], stuck: list[str]
+) -> None:
+    sold = order()
+    with past_guards():
+        sold.lines.update(amount_minor=120_000, kind="one_time")
+    for i, nets in enumerate(invoices, 1):
+        one = _once(i, sum(nets))
+        lines = tuple(replace(one.lines[0], line=n, net_minor=net) for n, net in enumerate(nets, 1))
+        arrives("InvoiceIssued", replace(one, lines=lines))
+        # What was never billed may be on its way, and is waited for.
+        for minutes in range(8):
+            with clock.at(NOW + dt.timedelta(minutes=minutes)):
+                run.drain("record_invoice")
+    assert list(Case.objects.order_by("business_key").values_list("business_key", "reason")) == [
+        (number, MISMATCH) for number in stuck
+    ]

@@ -6,7 +6,7 @@ Line A of PLATFORM is sold for 100.00 a month over the year, line B, where there
 from __future__ import annotations
 
 import datetime as dt
-from fractions import Fraction
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -42,18 +42,20 @@ def phase(starts: str, ends: str, price: str = "100", quantity: str = "1") -> Ph
 YEAR = (phase("2026-10-01", "2027-10-01"),)
 FROM_APRIL = (phase("2027-04-01", "2027-10-01"),)
 RAMP = (phase("2026-10-01", "2027-04-01"), phase("2027-04-01", "2027-10-01", "300"))
+EVEN = (phase("2026-10-01", "2027-04-01"), phase("2027-04-01", "2027-10-01"))
 HALF_PRICE = (phase("2026-10-01", "2027-10-01", "50"),)
 
 
-def sell(*lines: tuple[Phase, ...], amount: int = 1_000_000) -> Order:
-    """An order of these lines of PLATFORM; its sum is no limit here unless it is given."""
+def sell(*lines: tuple[Phase, ...], amount: int = 1_000_000, discounts: Sequence[int] = ()) -> Order:
+    """An order of these lines of PLATFORM, less a discount each; its sum is no limit here unless it is given."""
     made = order()
     documents = [
         OrderLine(
             line=i, product="PLATFORM", group="G1", kind="recurring", price_period="month", amount_minor=amount,
             phases=phases, billing=Billing(frequency="monthly"), revenue_treatment="ratable_monthly",
+            discount_minor=discount,
         )
-        for i, phases in enumerate(lines, 1)
+        for i, (phases, discount) in enumerate(zip(lines, [*discounts, *[0] * len(lines)], strict=False), 1)
     ]  # fmt: skip
     (row,) = made.lines.all()
     with past_guards():
@@ -87,6 +89,7 @@ def bills(number: str, *lines: Billed, charge: str = "Platform") -> InvoiceDocum
 
 OCT, NOV, DEC = ("2026-10-01", "2026-11-01"), ("2026-11-01", "2026-12-01"), ("2026-12-01", "2027-01-01")
 FEB, JUNE = ("2027-02-01", "2027-03-01"), ("2027-06-01", "2027-07-01")
+Q4 = ("2026-10-01", "2027-01-01")
 WHOLE = ("2026-10-01", "2027-10-01")
 
 
@@ -255,7 +258,7 @@ def test_what_recurs_is_billed_in_proportion_to_its_days(
 def test_equal_months_of_any_term_are_in_proportion(starts: str, term: int, months: int) -> None:
     """Each period costs as many twelfths of a year as it has months, however many days these have."""
     first = dt.date.fromisoformat(starts)
-    span = Span(first, add_months(first, term), Fraction(term * 10_000))
+    span = Span(first, add_months(first, term), term * 10_000)
     for at in range(0, term - months + 1, months):
         worth = span.worth(add_months(first, at), add_months(first, at + months))
         assert months * 10_000 <= worth < (months + 0.2) * 10_000
@@ -268,7 +271,7 @@ def test_a_second_person_may_let_an_uplift_pass_and_sees_what_it_is_measured_by(
     (finding,) = asked.data["findings"]
     assert finding["text"] == (
         "Invoice INV-1 bills EUR 200.00 of PLATFORM from 2026-11-01 until 2026-12-01; at the prices of its order these "
-        "days come to EUR 108.49 at most"
+        "days come to EUR 98.63, by any count to EUR 108.49 at most"
     )
     assert (finding["pointer"], finding["measure"]["limit"]) == ("/lines/0/net_minor", "108.49")
     desk.approve(person("cleo"), [asked.id], "agreed by letter")
@@ -276,9 +279,90 @@ def test_a_second_person_may_let_an_uplift_pass_and_sees_what_it_is_measured_by(
     assert Invoice.objects.get().number == "INV-1" and case("INV-1").resolution == "fixed_by_replay"
 
 
+@pytest.mark.parametrize(
+    ("lines", "discounts", "invoices", "told"),
+    [
+        # A year for 1,200.00 less 20 %: by months, quarters and ahead; a unit is rounding, two are not.
+        ([YEAR], [24_000], [[(*OCT, 8_000)], [(*NOV, 8_000)], [(*FEB, 8_000)]], {}),
+        ([YEAR], [24_000], [[(*Q4, 24_000)]], {}),
+        ([YEAR], [24_000], [[(*WHOLE, 96_001)]], {}),
+        ([YEAR], [24_000], [[(*WHOLE, 96_002)]], {"INV-1": TO_SIGN}),
+        # The list price.
+        ([YEAR], [24_000], [[(*OCT, 10_000)]], {"INV-1": TO_SIGN}),
+        ([YEAR], [24_000], [[(*OCT, 8_000)], [(*NOV, 10_000)], [(*FEB, 8_000)]], {"INV-2": TO_SIGN}),
+        ([YEAR], [24_000], [[(*Q4, 30_000)]], {"INV-1": TO_SIGN}),
+        ([YEAR], [24_000], [[(*WHOLE, 120_000)]], {"INV-1": TO_SIGN}),
+        # Billed whole and the discount credited: in the same invoice, or in one before.
+        ([YEAR], [24_000], [[(*OCT, 10_000), (*OCT, -2_000)], [(*NOV, 10_000), (*NOV, -2_000)]], {}),
+        ([YEAR], [24_000], [[(*OCT, 8_000)], [(*OCT, -8_000)], [(*OCT, 8_000)]], {}),
+        # A ramp's discount is spread by what its phases cost: 600.00 and 1,800.00.
+        ([RAMP], [48_000], [[(*OCT, 8_000)], [(*JUNE, 24_000)]], {}),
+        ([RAMP], [48_000], [[("2026-10-01", "2027-04-01", 48_000)], [("2027-04-01", "2027-10-01", 144_000)]], {}),
+        ([RAMP], [48_000], [[("2026-10-01", "2027-04-01", 60_000)]], {"INV-1": TO_SIGN}),
+        ([RAMP], [48_000], [[(*JUNE, 30_000)]], {"INV-1": TO_SIGN}),
+        ([RAMP], [48_000], [[("2027-01-01", "2027-07-01", 96_000)]], {}),
+        ([RAMP], [48_000], [[("2027-01-01", "2027-07-01", 120_000)]], {"INV-1": TO_SIGN}),
+        # A discount of a cent falls into one of two equal phases.
+        ([EVEN], [1], [[("2026-10-01", "2027-04-01", 60_000)], [("2027-04-01", "2027-10-01", 59_999)]], {}),
+        # One of two lines of a product has a discount.
+        ([YEAR, HALF_PRICE], [24_000], [[(*OCT, 8_000)], [(*OCT, 5_000)]], {}),
+        ([YEAR, HALF_PRICE], [24_000], [[(*OCT, 10_000)], [(*OCT, 5_000)]], {"INV-2": TO_SIGN}),
+        ([YEAR, HALF_PRICE], [24_000], [[(*WHOLE, 120_000), (*WHOLE, 60_000)]], {"INV-1": TO_SIGN}),
+        # All of it given away.
+        ([YEAR], [120_000], [[(*OCT, 1)]], {}),
+        ([YEAR], [120_000], [[(*OCT, 10_000)]], {"INV-1": TO_SIGN}),
+    ],
+)
+def test_what_recurs_is_billed_less_its_discount(
+    company: Any, lines: list[tuple[Phase, ...]], discounts: list[int], invoices: list[list[Billed]],
+    told: dict[str, str],
+) -> None:  # fmt: skip
+    sell(*lines, discounts=discounts)
+    for i, invoice in enumerate(invoices, 1):
+        record(bills(f"INV-{i}", *invoice))
+    assert _told() == told
+    assert Invoice.objects.count() == len(invoices) - len(told)
+
+
+def test_a_line_without_phases_is_held_to_what_it_was_sold_for(company: Any) -> None:
+    sold = sell((), amount=96_000)
+    with past_guards():
+        sold.lines.update(discount_minor=24_000)
+    record(bills("INV-1", (*WHOLE, 96_000)))
+    record(bills("CR-1", (*WHOLE, -96_000)))
+    record(bills("INV-2", (*NOV, 10_000)))
+    assert _told() == {"INV-2": TO_SIGN}
+
+
+def test_whoever_signs_a_forgotten_discount_sees_it(company: Any) -> None:
+    sell(YEAR, discounts=[24_000])
+    record(bills("INV-1", (*WHOLE, 120_000)))
+    (finding,) = Approval.objects.get().data["findings"]
+    assert finding["text"] == (
+        "Invoice INV-1 bills EUR 1,200.00 of PLATFORM from 2026-10-01 until 2027-10-01; at the prices of its order, "
+        "less a discount of EUR 240.00, these days come to EUR 960.00, by any count to EUR 960.00 at most"
+    )
+    assert [(name, minor) for name, minor, _ in finding["measure"]["amounts"]] == [
+        ("Billed by this line", 120_000),
+        ("Billed for these days before", 0),
+        ("Sold for these days", 96_000),
+        ("Discount for these days, taken off", 24_000),
+        ("Sold for these days, at most", 96_000),
+    ]
+
+
+@pytest.mark.parametrize(("amount", "told"), [(119_994, {}), (119_993, {"INV-12": MISMATCH})])
+def test_each_month_of_a_year_may_be_rounded_by_half_a_unit(company: Any, amount: int, told: dict[str, Reason]) -> None:
+    sell(YEAR, amount=amount)
+    for month in range(12):
+        starts, ends = (add_months(dt.date(2026, 10, 1), n).isoformat() for n in (month, month + 1))
+        record(bills(f"INV-{month + 1}", (starts, ends, 10_000)))
+    assert _told() == told
+
+
 def test_a_discount_may_be_billed_as_it_comes_while_the_sum_holds(company: Any) -> None:
     """Some platforms bill the list price and credit the discount once."""
-    sold = sell(YEAR, amount=108_000)
+    sold = sell(YEAR, amount=108_000, discounts=[12_000])
     with past_guards():
         sold.lines.update(discount_minor=12_000)
     record(bills("INV-1", ("2026-10-01", "2027-09-01", 110_000), (*OCT, -10_000)))
