@@ -91,7 +91,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "coming": _coming(found, later),
         "cases": story.cases(found.cases),
         "steps": story.steps(found.steps, found.fronts),
-        "timeline": story.timeline("order", found.moves, found.steps, found.cases),
+        "timeline": story.timeline("order", found.moves, found.steps, found.cases, found.approvals),
         "facts": _facts(found),
         "subscriptions": [{"subscription": s, "phases": _phases(s)} for s in found.subscriptions],
         "invoices": [{"invoice": i, "href": links.to("invoice", i.id)} for i in found.invoices],

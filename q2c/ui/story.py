@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
+from exceptions.rights import called
 from exceptions.sentences import count
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does, doing
@@ -90,14 +91,19 @@ def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict
 
 
 def timeline(
-    noun: str, moves: Iterable[Transition], of_steps: Iterable[Step], of_cases: Iterable[Case] = ()
+    noun: str,
+    moves: Iterable[Transition],
+    of_steps: Iterable[Step],
+    of_cases: Iterable[Case] = (),
+    asked: Iterable[Approval] = (),
 ) -> list[Entry]:
-    """Moves of the record, steps that are through and cases that opened, newest first."""
+    """Moves of the record, steps that are through, cases that opened and what second persons decided, newest first."""
     entries = [_moved(noun, move) for move in moves]
     through = list(of_steps)
     entries += [_done(step) for step in through if step.finished_at and step.state == "done"]
     entries += _given_up([step for step in through if step.state == "abandoned"])
     entries += [_opened(case) for case in of_cases]
+    entries += [_decided(approval) for approval in asked if approval.decided_at]
     # What happened in one instant keeps its order, the last on top like everything else.
     entries.sort(key=lambda entry: entry.at)
     return entries[::-1]
@@ -146,6 +152,15 @@ def _given_up(found: Sequence[Step]) -> list[Entry]:
             )
         )
     return entries
+
+
+def _decided(approval: Approval) -> Entry:
+    assert approval.decided_at is not None
+    look, who = words.look(approval.state), approval.decided_by
+    return Entry(
+        approval.decided_at, f"{look.label}: {words.plain(approval.action)}",
+        actor=called(who) if who else "", text=approval.decision, tone=look.tone, icon=look.icon,
+    )  # fmt: skip
 
 
 def _opened(case: Case) -> Entry:

@@ -309,3 +309,5 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order):
     make.run("cancel_order")
     text = page(client, f"/orders/{order.id}")
     assert "Cancelled" in text and "its credits have not come yet" in text
+    happened = " ".join(re.sub(r"<[^>]+>", " ", text.split("What happened")[1]).split())
+    assert "Approved: Cancellation approval required" in happened and "agreed" in happened
