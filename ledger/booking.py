@@ -120,6 +120,7 @@ def draft(one: Derived, now: dt.datetime, keyed: entry_keys.Keyed) -> Draft:
         rule_set=fact.rule_set,
         generation=keyed.generation,
         rules_used="\n".join(dict.fromkeys([line.rule for line in one.lines])),
+        matched=one.matched,
         effective_on=fact.effective_on,
         booked_at=now,
         period_id=period.id,

@@ -179,6 +179,7 @@ def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, keyed
         rule_set=original.rule_set,
         generation=keyed.generation,
         rules_used=original.rules_used,
+        matched=[],
         effective_on=fact.effective_on,
         booked_at=clock.now(),
         period_id=period.id,

@@ -12,11 +12,12 @@ from django.db import transaction
 
 from ledger import redated
 from ledger.amounts import balanced
-from ledger.books import Books, Entity, PeriodRow
+from ledger.books import Books, Entity, PeriodRow, RuleRow
 from ledger.derivation import Desk, Posting, at_line
 from ledger.facts import Fact, FactLine, Finding
+from ledger.matched import fact_of, lines_of, row
 from ledger.matching import filled, misfit, rank
-from ledger.models import PostingRule
+from ledger.models import JournalEntry, PostingRule
 from q2c.money import Money
 from q2c.reasons import Reason
 
@@ -50,6 +51,7 @@ class Derived(NamedTuple):
     functional_rate: Decimal = Decimal(1)
     group_rate: Decimal = Decimal(1)
     total_minor: int = 0
+    matched: list[dict[str, Any]] = []
 
 
 def derive(facts: Sequence[Fact], books: Books | None = None) -> list[Derived]:
@@ -105,7 +107,8 @@ def _derive(desk: Desk, fact: Fact) -> Derived:
     findings = list(wrong)
     if entity is None:
         return Derived(fact, tuple(findings))
-    rows = _postings(desk, fact, entity, findings)
+    matched: dict[int, dict[str, Any]] = {}
+    rows = _postings(desk, fact, entity, findings, matched)
     amounts = [amount for _, amount, _ in rows]
     if not findings and sum(amounts) != 0:
         debits = sum(amount for amount in amounts if amount > 0)
@@ -121,7 +124,16 @@ def _derive(desk: Desk, fact: Fact) -> Derived:
         _line(number, posting, (amounts[number - 1], functional[number - 1], in_group[number - 1]), memo)
         for number, (posting, _, memo) in enumerate(rows, 1)
     )
-    return Derived(fact, (), lines, entity, period, *rates, total_minor=sum(a for a in amounts if a > 0))
+    return Derived(
+        fact,
+        (),
+        lines,
+        entity,
+        period,
+        *rates,
+        total_minor=sum(a for a in amounts if a > 0),
+        matched=list(matched.values()),
+    )
 
 
 def _line(number: int, posting: Posting, amounts: tuple[int, int, int], memo: str) -> DerivedLine:
@@ -142,13 +154,20 @@ def _line(number: int, posting: Posting, amounts: tuple[int, int, int], memo: st
     )
 
 
-def _postings(desk: Desk, fact: Fact, entity: Entity, findings: list[Finding]) -> list[tuple[Posting, int, str]]:
-    """(posting, signed amount, memo) in the order of the rules' positions; what is wrong goes to `findings`."""
+def _postings(
+    desk: Desk, fact: Fact, entity: Entity, findings: list[Finding], matched: dict[int, dict[str, Any]]
+) -> list[tuple[Posting, int, str]]:
+    """(posting, signed amount, memo) in the order of the rules' positions; what is wrong goes to `findings`, and what
+    was matched to `matched`, by plan."""
     where = desk.context(fact, entity)
     single: list[tuple[Posting, int, str]] = []
     sums: dict[tuple[int, int, str], tuple[Posting, int]] = {}
     for line in fact.lines:
         plan = desk.plan(where, fact, line)
+        if found := matched.get(id(plan)):
+            found["lines"].append(line.line)
+        else:
+            matched[id(plan)] = row(line, {posting.rule.leg: posting.rule.id for posting in plan.postings})
         findings.extend(at_line(finding, line) for finding in plan.missing)
         measures = {"net": line.net_minor, "tax": line.tax_minor, "gross": line.net_minor + line.tax_minor}
         for posting in plan.postings:
@@ -181,12 +200,16 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One leg of one fact line: who won (empty: nobody) and all that were looked at, the most specific first."""
+    """One leg of one fact line: who won (empty: nobody) and all that were looked at, the most specific first.
+
+    `today`: of what is booked, the rule that would win by now, where it is another (empty: the same, or nobody).
+    """
 
     line: int
     leg: str
     winner: str
     looked: tuple[Looked, ...]
+    today: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +231,46 @@ def explain(fact: Fact) -> Explanation:
         for leg in dict.fromkeys(rule.leg for rule in rules):
             choices.append(_choice(entity, fact, line, leg, [rule for rule in rules if rule.leg == leg]))  # type: ignore[arg-type]
     return Explanation(tuple(choices), derived.lines, derived.findings)
+
+
+def explain_booked(entry: JournalEntry) -> tuple[Choice, ...]:
+    """Who won each leg of each line as the entry was booked, by what it keeps; and who else is there by now."""
+    fact = fact_of(entry)
+    books = Books.load([fact])
+    entity = books.entities[fact.entity_code]
+    rules = {rule.id: rule for rule in books.rules.get(fact.rule_set, ())}
+    # What won may have ended since, as of its own first day: then it holds on no day at all.
+    wanted = {id_ for _, won in lines_of(entry.matched) for id_ in won.values()} - rules.keys()
+    rows = PostingRule.objects.filter(id__in=wanted).values_list(*RuleRow._fields)
+    rules |= {one.id: one for one in (RuleRow(*columns) for columns in rows)}
+    ranked = sorted(rules.values(), key=rank, reverse=True)
+    choices = []
+    for line, won in lines_of(entry.matched):
+        for leg in dict.fromkeys(rule.leg for rule in ranked):
+            of_leg = [rule for rule in ranked if rule.leg == leg]
+            if leg in won:
+                choices.append(_kept(entity, fact, line, leg, of_leg, rules[won[leg]]))
+    return tuple(choices)
+
+
+def _kept(entity: Entity, fact: Fact, line: FactLine, leg: str, rules: list[RuleRow], won: RuleRow) -> Choice:
+    looked: list[Looked] = []
+    today: RuleRow | None = None
+    for rule in rules:
+        wrong = misfit(rule, entity, fact, line)
+        columns = ", ".join(filled(rule)).replace("_", " ") or "nothing"
+        first, today = not wrong and today is None, today or (None if wrong else rule)
+        if rule.id == won.id:
+            why = f"the most specific that fitted as this was booked: it names {columns}" + (
+                f". Today it {wrong}" if wrong else ""
+            )
+        elif first:
+            why = f"would win today: it names {columns}"
+        else:
+            why = wrong or f"fits, but is less specific than {(today or won).label}: it names {columns}"
+        looked.append(Looked(rule.id, rule.label, not wrong, rule.id == won.id, why))
+    other = today.label if today is not None and today.id != won.id else ""
+    return Choice(line.line, leg, won.label, tuple(looked), other)
 
 
 def _choice(entity: Entity, fact: Fact, line: FactLine, leg: str, rules: list[Any]) -> Choice:

@@ -53,6 +53,7 @@ class Header:
     rule_set: str
     generation: int
     rules_used: str
+    matched: list[dict[str, Any]]
     effective_on: dt.date
     booked_at: dt.datetime
     period_id: uuid.UUID
@@ -90,6 +91,7 @@ _COLUMNS = {
     "rule_set": "text",
     "generation": "smallint",
     "rules_used": "text",
+    "matched": "jsonb",
     "effective_on": "date",
     "booked_at": "timestamptz",
     "period_id": "uuid",

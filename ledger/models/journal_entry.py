@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import JSONField, Value
 from django_fsm import ConcurrentTransitionMixin, transition
 
 from ledger.models.account import Account
@@ -22,8 +23,8 @@ class JournalEntry(ConcurrentTransitionMixin, StateRecord):
 
     `generation` counts derivations of the same (entity, event, rule set), and what has the same key: the next one is
     refused until the one before is superseded, so at most one is alive, for ever. `key` (entry_keys.py) finds the entry
-    in the ERP. `total_minor` is
-    the sum of the debits. `number` is given as the entry becomes ready and never again.
+    in the ERP. `total_minor` is the sum of the debits. `matched` is what its rules matched on
+    (matched.py). `number` is given as the entry becomes ready and never again.
     """
 
     # Entity and period are checked for a whole batch as it becomes ready, not row by row.
@@ -39,6 +40,8 @@ class JournalEntry(ConcurrentTransitionMixin, StateRecord):
     rule_set = models.CharField(max_length=20, default="primary")
     generation = models.PositiveSmallIntegerField(default=1)
     rules_used = models.TextField(blank=True, help_text="Rules and versions, one per line")
+    # Empty of mirror entries, and of what was booked before it was kept.
+    matched = models.JSONField(blank=True, default=list, db_default=Value([], JSONField()), editable=False)
     effective_on = models.DateField()
     booked_at = models.DateTimeField()
     period = models.ForeignKey(

@@ -12,14 +12,13 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from ledger import rules
 from ledger.models import JournalEntry, JournalLine
 from q2c.api.cases import person_of
 from q2c.api.problems import Problem
 from q2c.api.records import Records, days
 from q2c.engine import requests
 from q2c.engine.requests import REASON_MAX
-from q2c.stages import booking
+from q2c.reading import why
 
 
 class JournalLineSerializer(serializers.ModelSerializer):
@@ -80,10 +79,18 @@ class ChoiceSerializer(serializers.Serializer):
     leg = serializers.CharField()
     winner = serializers.CharField(help_text="Empty where no rule fits")
     looked = LookedSerializer(many=True)
+    today = serializers.CharField(help_text="The rule that would win by now, where it is another than booked it")
 
 
 class ExplanationSerializer(serializers.Serializer):
     choices = ChoiceSerializer(many=True)
+    kept = serializers.BooleanField(
+        help_text="By what its rules matched on as it was booked; false of older entries, which kept none: those by "
+        "what their order and the rules say today"
+    )
+    since = serializers.ListField(
+        child=serializers.CharField(), help_text="What is no longer as it was booked, in sentences"
+    )
 
 
 class ReverseSerializer(serializers.Serializer):
@@ -139,9 +146,10 @@ class Journals(Records):
     @extend_schema(responses=ExplanationSerializer)
     @action(detail=True, methods=["get"])
     def explain(self, request: Any, pk: str) -> Response:
-        """Which rules would be looked at for its fact on today's master data, which wins and why."""
+        """Which rules were looked at as it was booked, which won and why; and what has changed since."""
         entry: JournalEntry = self.get_object()
-        fact = booking.facts_of_events([entry.event_id]).get(entry.event_id)
-        if fact is None:
+        told = why.explain(request.user, entry.id)
+        if told is None:
             raise Problem(409, "not_by_rule", "This entry was not made from an invoice by rule: it mirrors another")
-        return Response({"choices": [asdict(choice) for choice in rules.explain(fact).choices]})
+        choices = [asdict(choice) for choice in told.choices]
+        return Response({"choices": choices, "kept": told.kept, "since": told.since})

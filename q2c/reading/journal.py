@@ -11,13 +11,12 @@ import msgspec
 from django.db.models import Q
 
 from exceptions.models import Case
-from ledger import journal, periods, redating, rules
+from ledger import journal, periods, redating
 from ledger.journal import Difference, EntryView
 from ledger.models import FiscalPeriod, JournalEntry, Redating
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
 from q2c.reading import coming, held, parties, reversals
-from q2c.stages import booking
 
 ROWS_MAX = 100
 ATTEMPTS_MAX = 30
@@ -131,18 +130,6 @@ def _names(step: Step) -> str:
     if step.event.type == "JournalReady":
         return msgspec.json.decode(step.event.payload, type=JournalFact).journal_id
     return msgspec.json.decode(step.event.payload, type=JournalReversalRequested).journal_id
-
-
-def explain(user: Any, entry_id: uuid.UUID) -> rules.Explanation | None:
-    """Which rules were looked at for each line, which won and why, on today's rules; None where nothing derives it.
-
-    A mirror entry derives from no rule: it is its original with the signs turned.
-    """
-    entry = JournalEntry.objects.visible_to(user).filter(id=entry_id).first()
-    if entry is None or entry.reverses_id:
-        return None
-    facts = booking.facts_of_events([entry.event_id])
-    return rules.explain(facts[entry.event_id]) if entry.event_id in facts else None
 
 
 def steps_with_proof(steps: Iterable[Step]) -> list[Step]:

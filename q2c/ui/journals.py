@@ -17,7 +17,7 @@ from q2c.engine import requests
 from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading import journal as whole_journal
-from q2c.reading import journals, parties, reversals
+from q2c.reading import journals, parties, reversals, why
 from q2c.ui import asking, csv, debits, formats, links, story, there
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
@@ -203,7 +203,7 @@ def _first_day(found: whole_journal.Whole) -> Any:
 
 @right("ledger.view_journalentry")
 def explain(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
-    """Which rules were looked at, which won, and why; as they stand today."""
+    """Which rules were looked at as it was booked, which won, and why; and what has changed since."""
     entry = JournalEntry.objects.visible_to(request.user).filter(id=entry_id).select_related("entity").first()
     if entry is None:
         raise Http404
@@ -211,7 +211,7 @@ def explain(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
     context = {
         "entry": entry,
         "rounded": debits.rounded(view),
-        "explanation": whole_journal.explain(request.user, entry.id),
+        "explanation": why.explain(request.user, entry.id),
         "used": entry.rules_used.splitlines(),
         "crumbs": [
             Crumb("Journals", links.to("journals")), Crumb(str(entry), links.to("journal", entry.id)), Crumb("Why"),
