@@ -14,7 +14,7 @@ from import_export import fields, resources
 
 from exceptions.models import Holiday, Team
 from ledger.models import Account, Dimension, DimensionRule, DimensionValue, FxRate, LegalEntity
-from q2c.admin import import_errors, import_preview, items, refusals
+from q2c.admin import import_errors, import_preview, items, refusals, terms
 from q2c.admin.columns import (
     AccountWidget,
     KeyWidget,
@@ -220,6 +220,22 @@ class ProductRows(Rows):
         model = Product
         exclude = ("id",)
         import_id_fields = ("code",)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # What open orders keep of what the file changes.
+        self._kept: list[str] = []
+
+    def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        self._kept.clear()
+        result = super().import_data(dataset, *args, **kwargs)
+        result.doubts = self._kept[: items.TOLD_MAX]
+        return result
+
+    def before_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
+        super().before_save_instance(instance, row, **kwargs)
+        stored = Product.objects.filter(pk=instance.pk).values(*terms.KEPT).first() or {}
+        self._kept += terms.kept(instance, [name for name, was in stored.items() if was != getattr(instance, name)])
 
 
 class ListPriceRows(Rows):

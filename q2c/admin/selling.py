@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from q2c import clock
-from q2c.admin import items, resources
+from q2c.admin import items, resources, terms
 from q2c.admin.books import entities, journal_connections
 from q2c.admin.dimensions import DimensionsField, given
 from q2c.admin.flow import priced
@@ -79,6 +79,11 @@ class ProductAdmin(ImportedAdmin):
     list_filter = ("active", "kind", "revenue_treatment", "product_line")
     search_fields = ("code", "name", "tax_code", "meter")
     ordering = ("code",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        for said in terms.kept(obj, form.changed_data) if change else ():
+            messages.warning(request, f"{said}.")
 
 
 @admin.register(ListPrice)

@@ -59,7 +59,11 @@ def test_why_its_lines_are_what_they_are(client, entry):
     assert {choice.leg for choice in explanation.choices} == {"receivable", "revenue", "tax"}
     client.force_login(user)
     text = page(client, f"/journals/{entry.id}/explain")
-    assert "invoice deferred, ratable_monthly v1" in text and "the most specific that fitted as this was booked" in text and "Changed since" not in text
+    assert (
+        "invoice deferred, ratable_monthly v1" in text
+        and "the most specific that fitted as this was booked" in text
+        and "Changed since" not in text
+    )
     assert "wants revenue treatment point_in_time" in text
     assert why.explain(person("mia"), entry.id) is None
 
