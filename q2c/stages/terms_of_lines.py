@@ -32,15 +32,15 @@ def of_lines(invoice: InvoiceDocument, order: Order) -> list[Terms | None]:
     for row in order.lines.all():
         if row.group == invoice.group:
             rows[row.product, row.kind].append(row)
+    of_all = {of: {_terms(row) for row in mine} for of, mine in rows.items()}
     days: Mapping[int, tuple[dt.date, dt.date]] = {}
     found: list[Terms | None] = []
     for line in invoice.lines:
-        mine = rows.get((line.product, line.kind), [])
-        terms = {_terms(row) for row in mine}
+        terms = of_all.get((line.product, line.kind), set())
         if len(terms) > 1:
             days = days or sold.days(order)
-            terms = _on_its_days(line, mine, days)
-        found.append(terms.pop() if len(terms) == 1 else None if terms else Terms())
+            terms = _on_its_days(line, rows[line.product, line.kind], days)
+        found.append(next(iter(terms)) if len(terms) == 1 else None if terms else Terms())
     return found
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 
 import msgspec
 
-from q2c.contracts.documents import InvoiceDocument, InvoiceLine, OrderLine
+from q2c.contracts.documents import InvoiceDocument, InvoiceLine, OrderLine, PriceTier
 from q2c.models import Order
 from q2c.money import Money, exponent
 from q2c.reasons import Reason
@@ -36,13 +37,14 @@ def over(invoice: InvoiceDocument, order: Order, most_before: dict[str, int], pe
     """
     sold = sum(line.amount_minor for line in order.lines.all() if line.group == invoice.group)
     so_far: Counter[str] = Counter()
+    prices = _Prices(order, invoice)
     for i, line in enumerate(invoice.lines):
         if line.kind != "usage" or line.net_minor <= 0:
             continue
         before = most_before.get(line.product, 0)
         limit = max(int(sold * percent / 100), before * TIMES)
         within, so_far[line.product] = so_far[line.product] <= limit, so_far[line.product] + line.net_minor
-        priced = _priced_minor(invoice, order, line)
+        priced = prices.minor(line)
         if priced is not None and line.net_minor > priced + 1:
             yield _finding(
                 invoice, i, line.net_minor, priced, (("At the highest price of its order", priced, invoice.currency),),
@@ -88,16 +90,27 @@ def _finding(
     )
 
 
-def _priced_minor(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> int | None:
-    """What so much of it costs at most by its order: at its highest price, with every fee; None where it has none."""
-    try:
-        quantity = Decimal(line.quantity)
-    except InvalidOperation:
-        return None
-    sold = msgspec.json.decode(order.document, type=_Sold).lines
-    terms = [one.usage for one in sold if one.product == line.product and one.group == invoice.group and one.usage]
-    tiers = [tier for each in terms for tier in each.tiers]
-    if not tiers:
-        return None
-    each, fees = max(Decimal(t.unit_price) for t in tiers), sum(Decimal(t.flat_fee) for t in tiers)
-    return int((each * quantity + fees) * 10 ** exponent(invoice.currency)) + 1
+class _Prices:
+    """Of an order, for one of its groups."""
+
+    def __init__(self, order: Order, invoice: InvoiceDocument) -> None:
+        self._order, self._invoice = order, invoice
+
+    @cached_property
+    def _tiers(self) -> dict[str, list[PriceTier]]:
+        found: defaultdict[str, list[PriceTier]] = defaultdict(list)
+        for one in msgspec.json.decode(self._order.document, type=_Sold).lines:
+            if one.usage and one.group == self._invoice.group:
+                found[one.product] += one.usage.tiers
+        return found
+
+    def minor(self, line: InvoiceLine) -> int | None:
+        """What so much of it costs at most by its order: at its highest price, with every fee; None without a price."""
+        try:
+            quantity = Decimal(line.quantity)
+        except InvalidOperation:
+            return None
+        if not (tiers := self._tiers.get(line.product)):
+            return None
+        each, fees = max(Decimal(t.unit_price) for t in tiers), sum(Decimal(t.flat_fee) for t in tiers)
+        return int((each * quantity + fees) * 10 ** exponent(self._invoice.currency)) + 1
