@@ -192,7 +192,8 @@ def _again(work: Work, double: Invoice) -> None:
             f"Invoice {invoice.invoice_number} is recorded, and its journal was reversed: the books hold none of it",
             pointer="/invoice_number",
             seen=invoice.invoice_number,
-            remedy="Close this if it is to stay reversed; to have it booked again, reverse the reversal",
+            remedy="Close this if it is to stay reversed. Reversed by mistake: reverse the reversal, which restores "
+            "what was booked. Booked wrongly: have billing void it and issue it anew under another number",
         )
         return
     said, recorded = _said(invoice), _recorded(double)
