@@ -14,7 +14,7 @@ from q2c.connectors.http import calling
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.engine.gates import Gates, NoSuchConnection, no_transaction
 
-# Dimensions that a line has by its product and its group, whatever the mapping says.
+# Dimensions that a line has by its order, where the mapping gives none.
 FROM_THE_LINE = {"product_line", "region"}
 # Warnings of one import that are told one by one.
 TOLD_MAX = 20

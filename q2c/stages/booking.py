@@ -48,7 +48,8 @@ def fact_of(
 ) -> LedgerFact:
     """The invoice as the ledger is told: revenue treatment and product line are those of the order line that it bills.
 
-    A line of which the order does not say them (terms_of_lines.undecided) has none.
+    A line of which the order does not say them (terms_of_lines.undecided) has none. Sold in no product line, it has
+    that of its item mapping, by which its account is found too.
     """
     group = next((group for group in order.groups.all() if group.key == invoice.group), None)
     region = group.region if group else ""
@@ -57,12 +58,12 @@ def fact_of(
     lines = []
     for line, terms in zip(invoice.lines, terms_of_lines.of_lines(invoice, order), strict=True):
         treatment, product_line = terms or terms_of_lines.Terms()
+        dimensions = dimensions_of(data, line.product, invoice.legal_entity, invoice.issued_on)
         lines.append(
             FactLine(
-                line=line.line, product=line.product, product_line=product_line, kind=line.kind,
-                revenue_treatment=treatment,
-                tax_code=line.tax_code, region=region, net_minor=line.net_minor, tax_minor=line.tax_minor,
-                dimensions=dimensions_of(data, line.product, invoice.legal_entity, invoice.issued_on),
+                line=line.line, product=line.product, kind=line.kind, revenue_treatment=treatment,
+                product_line=product_line or dimensions.get("product_line", ""), tax_code=line.tax_code, region=region,
+                net_minor=line.net_minor, tax_minor=line.tax_minor, dimensions=dimensions,
                 memo=line.description or line.charge,
             )
         )  # fmt: skip

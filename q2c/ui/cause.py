@@ -143,9 +143,9 @@ def _products(record: Any) -> list[str]:
 
 
 def _product(case: Case) -> str:
-    """The product whose line gives no value for a dimension; its item mapping gives all but two of them."""
+    """The product whose line gives no value for a dimension; its item mapping gives all but the region."""
     findings = case.context.get("findings") or [{}]
-    given = case.field.rpartition("/")[2] not in ("product_line", "region")
+    given = case.field.rpartition("/")[2] != "region"
     return str(findings[0].get("seen") or "") if given else ""
 
 

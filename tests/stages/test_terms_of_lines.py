@@ -18,6 +18,7 @@ from q2c.contracts.documents import InvoiceLine
 from q2c.engine import replay, wake
 from q2c.models import Invoice, ItemMapping, Order, Product, Step
 from q2c.reasons import Reason
+from q2c.ui import cause
 from tests import flow_makers as make
 from tests.past_guards import past_guards
 
@@ -84,6 +85,31 @@ def test_what_is_billed_once_or_was_used_keeps_its_terms_too(product: str, kind:
     make.run("record_invoice")
     assert list(booked("INV-1").values()) == [(line, -1_000)], Case.objects.values_list("text", flat=True)
     assert list(booked("INV-1")) == [account]
+
+
+def test_a_line_that_was_sold_in_no_product_line_gets_one_by_its_item_mapping() -> None:
+    change("API-CALLS", product_line="")
+    make.deal("O-1001")
+    make.run("accept_order")
+    used = InvoiceLine(
+        line=1, product="API-CALLS", kind="usage", quantity="100000", net_minor=1_000,
+        service_starts_on=dt.date(2026, 1, 5), service_ends_on=dt.date(2026, 2, 5),
+    )  # fmt: skip
+    make.bill(Order.objects.get(), "INV-1", lines=[used])
+    make.run("record_invoice")
+    case = Case.objects.get()
+    assert (case.reason, case.field) == ("dimension_missing", "/lines/1/dimensions/product_line")
+    fix = cause.fix_of(case)
+    assert fix is not None and fix.label == "Open the item mapping of API-CALLS"
+    change("API-CALLS", product_line="usage")
+    (dry,) = replay.dry_run([case.step_id])
+    assert [found["reason"] for found in dry.findings] == ["dimension_missing"], "it was sold without one"
+    for mapping in ItemMapping.objects.filter(product__code="API-CALLS"):
+        mapping.dimensions |= {"product_line": "usage"}
+        mapping.save()
+    replay.replay([case.step_id], "ann")
+    make.run("record_invoice")
+    assert booked("INV-1") == {"4030": ("usage", -1_000)}
 
 
 def test_a_blocked_journal_and_the_dry_run_of_its_replay_keep_to_the_order():
