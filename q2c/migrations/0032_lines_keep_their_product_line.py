@@ -2,9 +2,12 @@
 
 from django.db import migrations, models
 
+# Lines are append-only; the owner of the tables may, in a transaction that says so.
 _FILL = """
+SET LOCAL q2c.maintenance = 'on';
 UPDATE q2c_orderline l SET product_line = p.product_line
-FROM q2c_product p WHERE p.code = l.product AND p.product_line <> ''
+FROM q2c_product p WHERE p.code = l.product AND p.product_line <> '';
+SET LOCAL q2c.maintenance = 'off';
 """
 
 
