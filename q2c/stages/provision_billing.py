@@ -108,14 +108,13 @@ def _groups(works: Sequence[Work]) -> dict[tuple[str, str], OrderGroup]:
 
 
 def subscription_number(order: Order, group: str) -> str:
-    """Of the order's number and its group; where both are long, or it cannot be told where the group begins, with a
-    print of them: SO-1 with group A-UK is not SO-1-A with group UK."""
+    """Of the order's number and its group; where both are long, told apart by a print of them.
+
+    It is what billing is searched by, so it never changes for what may have been sent. SO-1 with group A-UK and SO-1-A
+    with group UK come to one number: the second is refused there as another's, and is a case.
+    """
     number = f"S-{order.number}-{group}"
-    return (
-        number
-        if len(number) <= 64 and "-" not in group
-        else f"{number[:43]}-{keys.idempotency_key(order.number, group)}"
-    )
+    return number if len(number) <= 64 else f"{number[:43]}-{keys.idempotency_key(order.number, group)}"
 
 
 def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:
