@@ -89,7 +89,7 @@ def test_two_that_are_claimed_at_the_same_moment(
     def slow(statement: str, parameters: Sequence[Any]) -> Any:
         found = execute(statement, parameters)
         if statement == claim._DUE and not there and threading.current_thread() is threading.main_thread():
-            assert [id_ for id_, _ in found] == [second.id]
+            assert [id_ for id_, *_ in found] == [second.id]
             thread = threading.Thread(target=in_own_connection, args=[other_worker])
             thread.start()
             thread.join()
