@@ -25,6 +25,7 @@ from q2c import clock, states
 from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
+from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.reasons import Reason
 from q2c.stages import asking, cancellations, orders, platforms, taken_back
 from q2c.stages.entity_time import midnight
@@ -97,7 +98,7 @@ class CancelOrder(Verb):
             else:
                 work.request = _endings(order, work.fact.payload.effective_on)
                 if not work.request:
-                    work.outcome = Posted(reference=order.number)
+                    work.outcome = Posted(reference=order.number, proof=_nothing_to_do(order))
                 elif given_back := taken_back.wants_a_signature(work, order, people[work.fact.id]):
                     work.findings = given_back
 
@@ -197,10 +198,16 @@ def _is_seen_by_billing(order: Order) -> bool:
 
 
 def _still_to_come(asked: OrderCancelRequested, order: Order, zones: Mapping[str, str]) -> dt.datetime | None:
-    """When the day begins on which it is cancelled; None: at once, as an order that ends before it begins."""
+    """When the day begins on which it is cancelled; None: at once, as one that ends before it begins, or has."""
+    if not _is_seen_by_billing(order) or order.state not in OPEN_ORDERS or asked.effective_on <= order.starts_on:
+        return None
     day = midnight(asked.effective_on, zones.get(order.contract_entity, "UTC"))
-    later = _is_seen_by_billing(order) and asked.effective_on > order.starts_on and day > clock.now()
-    return day if later else None
+    return day if day > clock.now() else None
+
+
+def _nothing_to_do(order: Order) -> dict[str, str]:
+    """Of an order that has ended before it was asked for; what it came to stays as it is."""
+    return {} if order.state in OPEN_ORDERS else {"nothing_to_do": f"Order {order.number} is {order.state} already"}
 
 
 def _wait_for_order(work: Work) -> None:

@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 from exceptions import cases
 from q2c import clock, states
 from q2c.contracts.events import OrderCancelRequested
-from q2c.models import Step
+from q2c.models import Order, Step
+from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.reasons import Reason
 from q2c.stages import asking, versions
 from q2c.stages.verb import Fact
@@ -37,9 +38,11 @@ def wake(numbers: Iterable[str]) -> None:
 
 
 def for_later(numbers: Iterable[str]) -> QuerySet[Step]:
-    """Requests that wait for a day still to come; nothing of them has been sent."""
-    later = Step.objects.filter(stage=STAGE, business_key__in=list(numbers), state="waiting", order_key="")
-    return later.filter(sent_at=None, next_at__gt=clock.now())
+    """Requests that wait for a day still to come; nothing of them has been sent, and their order has not ended."""
+    asked = list(numbers)
+    ended = Order.objects.filter(number__in=asked).exclude(state__in=OPEN_ORDERS)
+    later = Step.objects.filter(stage=STAGE, business_key__in=asked, state="waiting", order_key="")
+    return later.filter(sent_at=None, next_at__gt=clock.now()).exclude(business_key__in=ended.values("number"))
 
 
 def day_of(step: Step) -> dt.date:

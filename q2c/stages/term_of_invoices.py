@@ -12,7 +12,7 @@ import msgspec
 from q2c import clock
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
-from q2c.models import Order, Step
+from q2c.models import Event, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import sold
 from q2c.stages.controls.calendar import add_months
@@ -31,15 +31,22 @@ class Ended:
 
 
 def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
-    """Of those that are cancelled."""
+    """Of those that are cancelled: by the request that cancelled it. Another one changes nothing any more."""
     numbers = {order.number: order.id for order in orders if order.state == "cancelled"}
     if not numbers:
         return {}
-    done = Step.objects.filter(stage="cancel_order", state="done", business_key__in=numbers).order_by("seq")
+    done = Step.objects.filter(stage="cancel_order", state="done", business_key__in=numbers)
+    columns = ("event_id", "event__correlation_id", "business_key", "event__payload", "finished_at")
+    rows = list(done.values_list(*columns))
+    by_it = Event.objects.filter(
+        source="q2c", type="OrderCancelled", correlation_id__in={row[1] for row in rows},
+        causation_id__in=[row[0] for row in rows],
+    )  # fmt: skip
+    cancelled_by = set(by_it.values_list("causation_id", flat=True))
     return {
         numbers[number]: Ended(msgspec.json.decode(payload, type=OrderCancelRequested).effective_on, at.date())
-        for number, payload, at in done.values_list("business_key", "event__payload", "finished_at")
-        if at is not None
+        for event_id, _, number, payload, at in rows
+        if at is not None and event_id in cancelled_by
     }
 
 

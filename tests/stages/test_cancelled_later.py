@@ -13,6 +13,8 @@ from q2c import clock
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import requests
 from q2c.models import Event, Order, Step, Subscription, Transition
+from q2c.reading import cancellation
+from q2c.stages import term_of_invoices
 from q2c.stages.controls.calendar import add_months
 from tests import flow_makers as fm
 
@@ -137,3 +139,31 @@ def test_who_may_not_cancel_withdraws_nothing_and_a_reason_is_wanted(
     with pytest.raises(NotPossible, match="Say why"):
         requests.withdraw_cancellation(sofia, order, " ")
     assert [state for state, _ in requested()] == ["waiting"]
+
+
+@pytest.mark.parametrize("again", [TYPED_WRONG, dt.date(2026, 7, 1), dt.date(2026, 3, 2)])
+def test_a_request_for_an_order_that_is_cancelled_moves_its_end_by_nothing(order: Order, again: dt.date) -> None:
+    asks_by_key("c-1", MEANT)
+    day = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+    works(day)
+    asks_by_key("c-2", again, day + dt.timedelta(hours=1))
+    works(day + dt.timedelta(hours=2))
+    done = Step.objects.get(event__source_id="c-2")
+    assert (done.state, done.proof["nothing_to_do"]) == ("done", "Order O-1 is cancelled already")
+    cancelled = Order.objects.get()
+    assert term_of_invoices.ended([cancelled]) == {order.id: term_of_invoices.Ended(MEANT, day.date())}
+    assert Event.objects.filter(type="OrderCancelled").count() == 1
+
+
+def test_of_an_order_that_is_cancelled_no_request_waits_for_its_day(order: Order, sofia: Any) -> None:
+    """Of two by key the newer came first, for a later day; the older one ends the order at once."""
+    asks_by_key("c-2", TYPED_WRONG, NOW + dt.timedelta(minutes=1))
+    asks_by_key("c-1", NOW.date(), NOW)
+    works(NOW + dt.timedelta(minutes=2))
+    cancelled = Order.objects.get()
+    assert (cancelled.state, cancellation.waiting(cancelled)) == ("cancelled", None)
+    with pytest.raises(NotPossible, match="waits for its day any more"):
+        requests.withdraw_cancellation(sofia, cancelled, "they stay")
+    works(dt.datetime(2027, 6, 1, 12, tzinfo=dt.UTC))
+    assert [state for state, _ in requested()] == ["done", "done"]
+    assert term_of_invoices.ended([cancelled])[order.id].on == NOW.date()
