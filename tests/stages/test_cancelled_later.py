@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exceptions.errors import NotPossible, Refused
+from exceptions.models import Case
 from q2c import clock
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import requests
@@ -87,6 +88,21 @@ def test_a_day_after_its_end_is_refused_at_once(order: Order, sofia: Any) -> Non
     assert requested() == []
     requests.cancel_order(sofia, order, ends_on - dt.timedelta(days=1), "a day early")
     assert [state for state, _ in requested()] == ["waiting"]
+
+
+@pytest.mark.parametrize("day", [dt.date(2028, 3, 2), dt.date(2035, 1, 1), dt.date(9999, 12, 31)])
+def test_a_day_after_its_end_is_a_case_at_once_where_a_key_asks(order: Order, day: dt.date) -> None:
+    assert add_months(order.starts_on, order.term_months) == dt.date(2028, 3, 2)
+    asks_by_key("c-1", day)
+    works()
+    case = Case.objects.get()
+    assert (case.reason, case.field, case.business_key) == ("term_invalid", "/effective_on", "O-1")
+    assert f"Order O-1 ends by itself on 2028-03-01; it cannot be cancelled as of {day}" in case.text
+    assert (cancellation.waiting(order), Order.objects.get().state) == (None, "active")
+    # A right day takes its place.
+    asks_by_key("c-2", MEANT, NOW + dt.timedelta(minutes=1))
+    works(dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC))
+    assert (Case.objects.get().resolution, Order.objects.get().state) == ("superseded", "cancelled")
 
 
 def test_the_same_day_again_is_asked_for_already(order: Order, sofia: Any) -> None:
