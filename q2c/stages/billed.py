@@ -12,8 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from uuid import UUID
 
+from msgspec import structs
+
+from exceptions.sentences import listed
 from q2c import bulk
-from q2c.contracts.documents import InvoiceDocument
+from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.models import CommercialPolicy, Order
 from q2c.money import Money
 from q2c.reasons import APPROVALS, Reason
@@ -21,16 +24,19 @@ from q2c.stages import beside, days_billed, periods, proportion, signed, sold, t
 from q2c.stages.beside import MOST_ROUNDED
 from q2c.stages.verb import Finding, Work
 
-# An invoice whose journal was reversed counts for nothing: billing bills it anew.
+# An invoice whose journal was reversed counts for nothing: billing bills it anew. Restored, it counts at once.
 _SO_FAR = """
 SELECT order_id, "group", product, is_usage, sum(net)::bigint, sum(lines)::bigint, max(net)
 FROM (SELECT i.order_id, i."group", l.product, l.kind = 'usage' AS is_usage, sum(l.net_minor)::bigint AS net,
              count(*) AS lines
       FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
-      WHERE i.order_id = ANY(%s::uuid[]) AND i.state <> 'voided' AND NOT ledger_taken_back(i.event_id)
+      WHERE i.order_id = ANY(%s::uuid[]) AND i.state <> 'voided' AND NOT ledger_counts_no_more(i.event_id)
       GROUP BY i.id, 3, 4) of_one_invoice
 GROUP BY 1, 2, 3, 4
 """
+
+# So many lines are told of an invoice that may have thousands.
+MOST_TOLD = 3
 
 # Order id, group, product, whether it is its usage.
 Sold = tuple[UUID, str, str, bool]
@@ -42,7 +48,7 @@ def tie(works: Sequence[Work]) -> None:
     Orders are locked until the transaction ends, so two workers cannot each bill what is left.
     """
     orders: dict[UUID, Order] = {work.notes["order"].id: work.notes["order"] for work in works}
-    list(Order.objects.filter(id__in=orders).order_by("id").select_for_update().values_list("id"))
+    hold(orders)
     billed = _Billed(orders.values())
     cancelled = term_of_invoices.ended(orders.values())
     policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
@@ -62,6 +68,11 @@ def tie(works: Sequence[Work]) -> None:
         work.findings += signed.left({work.step.id: found})[work.step.id]
         if not work.findings:
             billed.add(invoice, order)
+
+
+def hold(order_ids: Iterable[UUID]) -> None:
+    """Locks the orders, until the transaction ends, against everybody else who bills them."""
+    list(Order.objects.filter(id__in=set(order_ids)).order_by("id").select_for_update().values_list("id"))
 
 
 def ahead_of_what_they_credit(works: Sequence[Work]) -> list[Work]:
@@ -87,6 +98,37 @@ def again(invoice: InvoiceDocument, order: Order) -> list[Finding]:
     """What has come to be in the way of an invoice that was taken back, and is to count once more."""
     billed = _Billed([order])
     return [*billed.beyond(invoice, order), *billed.days(invoice, order)]
+
+
+def without(invoice: InvoiceDocument, order: Order) -> str:
+    """What would be wrong with what is billed of the order if an invoice that counts were taken back; empty: nothing.
+
+    To take it back is to bill all of it once more, the other way round.
+    """
+    turned = structs.replace(
+        invoice,
+        lines=[structs.replace(line, net_minor=-line.net_minor, tax_minor=-line.tax_minor) for line in invoice.lines],
+    )
+    billed = _Billed([order])
+    found = [*billed.beyond(turned, order), *billed.days(turned, order)]
+    lines = [invoice.lines[at] for at in sorted({int(finding.pointer.split("/")[2]) for finding in found})]
+    if not lines:
+        return ""
+    what = list(dict.fromkeys(_amiss(line) for line in lines))
+    more = [f"{len(what) - MOST_TOLD} more"] if len(what) > MOST_TOLD else []
+    stays: Counter[str] = Counter()
+    net, _ = _of(turned, order)
+    for key in {key: None for line in lines for key in net if key[2:] == (line.product, line.kind == "usage")}:
+        stays[key[2]] += billed.net[key] + net[key]
+    sums = [f"{Money(minor, invoice.currency)} of {product}" for product, minor in stays.items()][:MOST_TOLD]
+    return f"without {invoice.invoice_number}, {listed([*what[:MOST_TOLD], *more])}; {listed(sums)} remains billed"
+
+
+def _amiss(line: InvoiceLine) -> str:
+    days = f" from {line.service_starts_on} until {line.service_ends_on}" if line.service_starts_on else ""
+    if line.net_minor > 0:
+        return f"{line.product}{days} is credited, and billed by nothing"
+    return f"{line.product}{days} is billed {'twice, or ' if days else ''}beyond what was sold"
 
 
 class _Billed:

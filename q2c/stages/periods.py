@@ -14,13 +14,13 @@ from q2c.models import Order
 from q2c.stages import sold
 from q2c.stages.overlaps import Days
 
-# The periods billed, of what has one. An invoice whose journal was reversed counts for nothing.
+# The periods billed, of what has one. An invoice whose journal was reversed counts for nothing, until restored.
 _PERIODS = """
 SELECT i.order_id, i."group", l.product, l.kind, l.charge, l.service_starts_on, l.service_ends_on, l.net_minor, i.number
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = ANY(%s::uuid[]) AND l.kind <> 'one_time' AND l.net_minor <> 0 AND i.state <> 'voided'
   AND l.service_starts_on < l.service_ends_on
-  AND NOT ledger_taken_back(i.event_id)
+  AND NOT ledger_counts_no_more(i.event_id)
 ORDER BY i.number, l.line
 """
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from exceptions import approvals
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c.connectors.outcomes import Posted
@@ -37,7 +36,6 @@ class ReverseJournal(Verb):
     def prepare(self, works: Sequence[Work]) -> None:
         """A reversal that could be made waits for a second person's word; one that could not is told at once."""
         found = _found(work.fact.payload.journal_id for work in works)
-        approved = _signed(works)
         people = asking.askers(work.fact for work in works)
         for work in works:
             asked, entry = work.fact.payload, found.get(work.fact.payload.journal_id)
@@ -52,14 +50,20 @@ class ReverseJournal(Verb):
                 continue
             work.findings = [finding_of(one) for one in journal.reversible(entry.id, asked.effective_on)]
             if not work.findings:
-                work.findings = signed.left({work.step.id: _in_the_way(entry)})[work.step.id]
-            if not work.findings and work.step.id not in approved:
-                work.findings = [_to_sign(entry, asked, people[work.fact.id].name or work.fact.source)]
+                work.findings = _unsigned(work, entry, _invoice_of(entry), people[work.fact.id].name)
 
     def record(self, works: Sequence[Work]) -> None:
         found = _found(work.fact.payload.journal_id for work in works)
+        people = asking.askers(work.fact for work in works)
+        invoices = {entry.id: _invoice_of(entry) for entry in found.values()}
+        billed.hold(invoice.order_id for invoice in invoices.values() if invoice)
         for work in works:
             entry, request = found[work.fact.payload.journal_id], work.fact.payload
+            # Asked again, now that nobody else bills the order: what came since then was not signed.
+            if _mirror_of(entry) is None:
+                work.findings = _unsigned(work, entry, invoices[entry.id], people[work.fact.id].name)
+            if work.findings:
+                continue
             result = journal.reverse(entry.id, request.effective_on, work.fact.id, request.reason)
             mirror = _mirror_of(entry) if result.findings else None
             if mirror is not None:
@@ -99,36 +103,46 @@ class ReverseJournal(Verb):
         Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
 
 
-def _signed(works: Sequence[Work]) -> set[uuid.UUID]:
-    """The steps whose reversal a second person has signed."""
-    granted = approvals.granted([work.step.id for work in works])
-    wanted = str(Reason.REVERSAL_APPROVAL_REQUIRED)
-    return {step_id for step_id, findings in granted.items() if any(one["reason"] == wanted for one in findings)}
+def _unsigned(work: Work, entry: JournalEntry, invoice: Invoice | None, who: str) -> list[Finding]:
+    """What is in the way; where nothing is, what a second person has not signed yet, with what is wrong afterwards."""
+    in_the_way, amiss = _afterwards(entry, invoice) if invoice else ([], "")
+    to_sign = _to_sign(entry, work.fact.payload, who or work.fact.source, amiss)
+    left = signed.left({work.step.id: [*in_the_way, to_sign]})[work.step.id]
+    return [finding for finding in left if finding is not to_sign] or left
 
 
-def _to_sign(entry: JournalEntry, asked: JournalReversalRequested, who: str) -> Finding:
+def _to_sign(entry: JournalEntry, asked: JournalReversalRequested, who: str, amiss: str) -> Finding:
     worth = Money(entry.total_minor, entry.currency)
     return Finding(
         reason=Reason.REVERSAL_APPROVAL_REQUIRED,
-        text=f"{who} asks to reverse journal {entry.number}, {worth}, as of {asked.effective_on}: {asked.reason}",
+        text=f"{who} asks to reverse journal {entry.number}, {worth}, as of {asked.effective_on}: {asked.reason}"
+        + (f". Beware: {amiss}" if amiss else ""),
         pointer="/journal_id",
         seen=entry.number,
         remedy="A second person approves or refuses it",
     )
 
 
-def _in_the_way(entry: JournalEntry) -> list[Finding]:
-    """A reversal that is reversed bills its invoice again, which must not be where it was billed anew since then."""
+def _invoice_of(entry: JournalEntry) -> Invoice | None:
+    """The invoice that an entry books, takes back or restores."""
     root = entry
     while root.reverses is not None:
         root = root.reverses
-    invoice = Invoice.objects.filter(event=root.event_id).select_related("event").first()
-    if root is entry or invoice is None:
-        return []
-    if not journal.taken_back([root.event_id]):
-        return []
+    return Invoice.objects.filter(event=root.event_id).exclude(state="voided").select_related("event").first()
+
+
+def _afterwards(entry: JournalEntry, invoice: Invoice) -> tuple[list[Finding], str]:
+    """What is in the way of the reversal, and what would be wrong with what is billed once it is made.
+
+    A reversal that is reversed bills its invoice again, which must not be where it was billed anew since then. Any
+    other takes it back, though it was credited since, or what it credited billed anew: that may be put right next, and
+    is for people to judge.
+    """
     order = Order.objects.prefetch_related("lines").get(id=invoice.order_id)
-    return billed.again(msgspec.json.decode(invoice.event.payload, type=InvoiceDocument), order)
+    document = msgspec.json.decode(invoice.event.payload, type=InvoiceDocument)
+    if journal.taken_back([invoice.event_id]):
+        return billed.again(document, order), ""
+    return [], billed.without(document, order)
 
 
 def _mirror_of(entry: JournalEntry) -> JournalEntry | None:

@@ -25,7 +25,7 @@ SELECT i.currency, round(sum(
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = %s::uuid AND l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > %s::date
   AND l.service_starts_on < l.service_ends_on
-  AND NOT ledger_taken_back(i.event_id)
+  AND NOT ledger_counts_no_more(i.event_id)
 GROUP BY 1, 3
 """
 # What billing has issued, and is not recorded here: it waits, or has a case.

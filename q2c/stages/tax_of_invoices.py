@@ -19,7 +19,7 @@ _BEFORE = """
 SELECT DISTINCT l.tax_minor, l.net_minor
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = %s::uuid AND i."group" = %s::text AND l.product = %s::text AND l.net_minor <> 0
-  AND i.state <> 'voided' AND NOT ledger_taken_back(i.event_id)
+  AND i.state <> 'voided' AND NOT ledger_counts_no_more(i.event_id)
 """
 
 
