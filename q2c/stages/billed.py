@@ -1,8 +1,8 @@
 """What invoices may bill of an order: together no more than it sold, and no more back than they billed.
 
 Beside the sums stand the days: in its term (term_of_invoices.py), none twice (days_billed.py), and in proportion to the
-prices of the order (proportion.py). Usage has no sum in the order: it is held to what was billed where it takes back,
-and to a proportion of its own (usage.py).
+prices of the order (proportion.py); of credits without days, none twice (undated_credits.py). Usage has
+no sum in the order: it is held to what was billed where it takes back, and to a proportion of its own (usage.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,18 @@ from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.models import CommercialPolicy, Order
 from q2c.money import Money
 from q2c.reasons import APPROVALS, Reason
-from q2c.stages import beside, days_billed, periods, proportion, signed, sold, tax_of_invoices, term_of_invoices, usage
+from q2c.stages import (
+    beside,
+    days_billed,
+    periods,
+    proportion,
+    signed,
+    sold,
+    tax_of_invoices,
+    term_of_invoices,
+    undated_credits,
+    usage,
+)  # fmt: skip
 from q2c.stages.beside import MOST_ROUNDED
 from q2c.stages.verb import Finding, Work
 
@@ -143,6 +154,7 @@ class _Billed:
             of_it: Sold = tuple(key)  # type: ignore[assignment]
             self.net[of_it], self.lines[of_it], self.highest[of_it] = minor, count, highest
         self.periods = periods.there(ids)
+        self.undated_credits = undated_credits.there(ids)
         self.sold, self.rounded = _sold(orders)
         self.spans = {order.id: sold.spans(order) for order in orders}
 
@@ -172,7 +184,8 @@ class _Billed:
         twice = dict(days_billed.twice(invoice, own, self.periods, spans))
         over = dict(proportion.over(invoice, own, self.periods, spans))
         back = days_billed.unbilled_back(invoice, own, self.periods)
-        return [*back, *(twice.get(i) or over[i] for i in sorted({*twice, *over}))]
+        again = undated_credits.repeated(invoice, order, self.undated_credits)
+        return [*back, *(twice.get(i) or over[i] for i in sorted({*twice, *over})), *again]
 
     def most(self, invoice: InvoiceDocument, order: Order) -> dict[str, int]:
         """By product, the most usage that one invoice billed."""
@@ -187,6 +200,8 @@ class _Billed:
             self.highest[key] = max(self.highest[key], minor)
         for period in periods.of(invoice, order).values():
             self.periods[period.of].append(period)
+        for credited in undated_credits.of(invoice, order).values():
+            self.undated_credits[credited].append(invoice.invoice_number)
 
 
 def _sold(orders: Iterable[Order]) -> tuple[Counter[Sold], Counter[Sold]]:

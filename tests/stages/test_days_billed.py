@@ -368,3 +368,22 @@ def test_a_discount_may_be_billed_as_it_comes_while_the_sum_holds(company: Any) 
     record(bills("INV-1", ("2026-10-01", "2027-09-01", 110_000), (*OCT, -10_000)))
     record(bills("INV-2", ("2027-09-01", "2027-10-01", 10_000)))
     assert _told() == {"INV-2": MISMATCH}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
+def test_a_credit_without_days_that_is_equal_to_one_before_it_is_signed(company: Any, together: bool) -> None:
+    sell(YEAR)
+    arrives("InvoiceIssued", bills("INV-1", (*WHOLE, 120_000)))
+    run.drain("record_invoice")
+    for number, net in (("CM-1", -30_000), ("CM-2", -20_000), ("CM-3", -30_000)):
+        credit = bills(number, (*OCT, net))
+        line = replace(credit.lines[0], service_starts_on=None, service_ends_on=None)
+        arrives("InvoiceIssued", replace(credit, lines=(line,)))
+        if not together:
+            run.drain("record_invoice")
+    run.drain("record_invoice")
+    assert _told() == {"CM-3": TO_SIGN}
+    assert "as CM-1 did already" in Case.objects.get().text
+    desk.approve(person("cleo"), [Approval.objects.get().id], "two favours")
+    run.drain("record_invoice")
+    assert Invoice.objects.filter(number="CM-3").exists()
