@@ -98,20 +98,29 @@ def _has_days(line: InvoiceLine) -> bool:
 
 
 def beyond_its_end(invoice: InvoiceDocument, order: Order, cancelled: Ended | None) -> Iterator[Finding]:
-    """What was issued after a cancellation, and bills days before and after it.
+    """What was issued after a cancellation, and bills days before and after it, or does not say for which days.
 
-    Some platforms bill a period whole and credit the rest, or keep it: a second person says so.
+    Some platforms bill a period whole and credit the rest, or keep it, and a fee may be owed: a second person says so.
     """
     if cancelled is None or invoice.issued_on < cancelled.done_on:
         return
     for i, line in enumerate(invoice.lines):
         starts, ends = line.service_starts_on, line.service_ends_on
-        if line.net_minor <= 0 or starts is None or ends is None or not starts < cancelled.on < ends:
+        if line.net_minor <= 0:
+            continue
+        as_of = f"order {order.number} was cancelled as of {cancelled.on}"
+        if starts is None or ends is None:
+            yield Finding(
+                reason=Reason.INVOICE_APPROVAL_REQUIRED, pointer=f"/lines/{i}/net_minor", seen=line.net_minor,
+                text=f"Invoice {invoice.invoice_number} of {invoice.issued_on} bills {line.product}, but {as_of}",
+                remedy="Void it in billing; where it is owed all the same, a second person approves it",
+            )  # fmt: skip
+            continue
+        if not starts < cancelled.on < ends:
             continue
         yield Finding(
             reason=Reason.INVOICE_APPROVAL_REQUIRED, pointer=f"/lines/{i}/service_ends_on", seen=ends,
-            text=f"Invoice {invoice.invoice_number} bills {line.product} from {starts} until {ends}, but order "
-            f"{order.number} was cancelled as of {cancelled.on}",
+            text=f"Invoice {invoice.invoice_number} bills {line.product} from {starts} until {ends}, but {as_of}",
             remedy="Void it in billing and bill the days until then; where all of it is owed, a second person approves",
         )  # fmt: skip
 

@@ -11,9 +11,10 @@ import pytest
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Case
 from q2c import clock
+from q2c.contracts.documents import InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import requests
-from q2c.models import Event, Order, Step, Subscription, Transition
+from q2c.models import Event, Invoice, Order, Step, Subscription, Transition
 from q2c.reading import cancellation
 from q2c.stages import term_of_invoices
 from q2c.stages.controls.calendar import add_months
@@ -183,3 +184,35 @@ def test_of_an_order_that_is_cancelled_no_request_waits_for_its_day(order: Order
     works(dt.datetime(2027, 6, 1, 12, tzinfo=dt.UTC))
     assert [state for state, _ in requested()] == ["done", "done"]
     assert term_of_invoices.ended([cancelled])[order.id].on == NOW.date()
+
+
+def bills_fee(order: Order, number: str, net: int, at: dt.datetime) -> str:
+    """As which case it waits, if it does; a fee names no days."""
+    line = InvoiceLine(line=1, product="ONBOARDING", kind="one_time", charge="Implementation", net_minor=net)
+    with clock.at(at):
+        fm.bill(order, number, lines=[line])
+        fm.run("record_invoice")
+    found = Case.objects.filter(business_key=number).first()
+    assert Invoice.objects.filter(number=number).exists() is (found is None)
+    return found.reason if found else ""
+
+
+def test_a_fee_billed_after_a_cancellation_is_signed_and_its_credit_is_not(order: Order) -> None:
+    asks_by_key("c-1", MEANT)
+    works()
+    day = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+    assert bills_fee(order, "INV-1", 200_000, day - dt.timedelta(days=1)) == ""
+    works(day)
+    assert bills_fee(order, "INV-2", 300_000, day + dt.timedelta(days=60)) == "invoice_approval_required"
+    assert Case.objects.get().field == "/lines/0/net_minor"
+    assert "bills ONBOARDING, but order O-1 was cancelled as of 2026-06-01" in Case.objects.get().text
+    assert bills_fee(order, "CM-1", -200_000, day + dt.timedelta(days=61)) == ""
+
+
+def test_the_same_credit_without_days_again_is_signed(order: Order) -> None:
+    first, later = NOW, iter(NOW + dt.timedelta(days=n) for n in range(1, 9))
+    assert bills_fee(order, "INV-1", 500_000, first) == ""
+    assert bills_fee(order, "CM-1", -100_000, next(later)) == ""
+    assert bills_fee(order, "CM-2", -90_000, next(later)) == ""
+    assert bills_fee(order, "CM-3", -100_000, next(later)) == "invoice_approval_required"
+    assert "credits EUR 1,000.00 of ONBOARDING, as CM-1 did already" in Case.objects.get().text
