@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from exceptions import approvals, casework, rights
@@ -20,6 +19,7 @@ from exceptions.models import Approval, Case
 from ledger import periods, redating
 from ledger.facts import Fact
 from ledger.models import FiscalPeriod
+from q2c.contracts import stored
 from q2c.contracts.events import JournalFact
 from q2c.models import Step
 from q2c.reasons import Reason
@@ -132,7 +132,7 @@ def fact_of(case: Case) -> Fact | None:
         return None
     event_id = step.event_id if step.stage == "record_invoice" else None
     if step.stage == "post_journal":
-        asked = msgspec.json.decode(step.event.payload, type=JournalFact).journal_id
+        asked = stored.read(step.event.payload, JournalFact).journal_id
         entry = living([asked])[asked]
         event_id = entry.event_id if entry.reverses_id is None else None
     return booking.facts_of_events([event_id]).get(event_id) if event_id else None

@@ -53,7 +53,10 @@ def take_back() -> int:
         cursor.execute(_HOPELESS, [moment, LOST_MAX - 1])
         hopeless = [row[0] for row in cursor.fetchall()]
     for step_id in hopeless:
-        _give_up(step_id)
+        try:
+            _give_up(step_id)
+        except Exception:
+            log.exception("a step that took its worker down could not fail", extra={"step": str(step_id)})
     return lost + len(hopeless)
 
 

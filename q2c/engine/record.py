@@ -76,8 +76,8 @@ def _record(
         done = [work for work in kept if not work.findings and isinstance(work.outcome, Posted)]
         run.each_or_all(done, lambda batch: _record_and_emit(stage, batch))
         failed = [work for work in kept if work.findings]
-        if failed:
-            stage.verb.failed(failed)
+        if known := run.readable(failed):
+            stage.verb.failed(known)
         if silent := [work for work in kept if not work.findings and isinstance(work.outcome, Unavailable)]:
             stage.verb.waits(silent)
         _move(kept)
@@ -125,7 +125,8 @@ def give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], te
             next_at=clock.now(), sent_at=work.step.sent_at, tried=1, failures=work.step.failures, accepted_at=None
         )
         work.reject(Reason.INTERNAL_ERROR, text, remedy="Tell the platform team, then replay")
-        apart.tried(lambda: stage.verb.failed([work]))
+        if run.readable([work]):
+            apart.tried(lambda: stage.verb.failed([work]))
         _move([work])
         _tell_cases(stage, [work], [work] if work.findings else [])
     return [work]
@@ -142,6 +143,9 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
     if "called" in notes and step.sent_at is not None and isinstance(work.outcome, Unknown):
         # A batch is marked before its first call leaves, and this one may be a second send: settling begins now.
         step.sent_at = clock.now()
+    if "called" in notes or "asked" not in notes or step.phase == "poll":
+        # A search between two sends says nothing about a send that takes its worker down.
+        step.failures = retry.came_back(step.failures)
     notes.update(
         next_at=clock.now(), sent_at=step.sent_at, tried=1, failures=step.failures, accepted_at=step.accepted_at
     )

@@ -64,7 +64,7 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collect
     previews: dict[uuid.UUID, dict[str, Any]] = {}
     for name, works in by_stage.items():
         with transaction.atomic():
-            run.each_or_all(works, STAGES[name].verb.prepare)
+            run.each_or_all(run.readable(works), STAGES[name].verb.prepare)
             for work in works:
                 previews[work.step.id] = {} if work.findings else _preview(STAGES[name].verb, work)
             transaction.set_rollback(True)
@@ -188,8 +188,9 @@ def refused(step_ids: Sequence[uuid.UUID], actor: str, why: str) -> None:
 
 
 def _by_stage(step_ids: Sequence[uuid.UUID]) -> dict[str, list[Work]]:
+    """What their verbs have to hear of: not of a step whose event cannot be read."""
     found: dict[str, list[Work]] = {}
-    for work in run.load(list(Step.objects.filter(id__in=step_ids).order_by("seq"))):
+    for work in run.readable(run.load(list(Step.objects.filter(id__in=step_ids).order_by("seq")))):
         found.setdefault(work.step.stage, []).append(work)
     return found
 

@@ -81,3 +81,8 @@ def going_on(failures: dict[str, int]) -> dict[str, int]:
     Else a job that ends without a trace would be sent anew for ever.
     """
     return {reason: count for reason, count in failures.items() if reason == Reason.OUTCOME_UNKNOWN}
+
+
+def came_back(failures: dict[str, int]) -> dict[str, int]:
+    """A try that ended, however: its worker was not lost, so the next loss is the first in a row."""
+    return {reason: count for reason, count in failures.items() if reason != "worker_lost"}

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from django.db import transaction
 
 from q2c import bulk, clock, correlation, states
 from q2c.connectors.outcomes import NotFound, Unknown
+from q2c.contracts import stored
 from q2c.contracts.events import EVENTS
-from q2c.engine import gates, record
+from q2c.engine import apart, gates, record
 from q2c.engine.claim import claim, still_ours
 from q2c.engine.lease import Lease
 from q2c.models import Event, Step
@@ -52,14 +52,32 @@ def drain(name: str, limit: int | None = None) -> int:
 
 
 def load(steps: Sequence[Step]) -> list[Work]:
-    """Steps with their decoded events, two statements whatever the size."""
+    """Steps with their decoded events, two statements whatever the size.
+
+    An event that cannot be read is a finding of its own step: its work has no payload, and no verb sees it.
+    """
     events = {event.id: event for event in Event.objects.filter(id__in={step.event_id for step in steps})}
-    facts = {id_: fact_of(event) for id_, event in events.items()}
-    return [Work(step=step, fact=facts[step.event_id]) for step in steps]
+    return [_work(step, events[step.event_id]) for step in steps]
+
+
+def _work(step: Step, event: Event) -> Work:
+    try:
+        return Work(step=step, fact=fact_of(event))
+    except Exception as error:
+        with correlation.bound(event.correlation_id, step=str(step.id)):
+            log.exception("a stored event cannot be read")
+        work = Work(step=step, fact=_fact(event, None))
+        text = f"Its stored {event.type} cannot be read: {apart.said(error)}"
+        work.reject(Reason.INTERNAL_ERROR, text, remedy="Tell the platform team, then replay")
+        return work
 
 
 def fact_of(event: Event) -> Fact:
     """The event with its payload as the canonical document."""
+    return _fact(event, stored.read(event.payload, EVENTS[event.type].payload))
+
+
+def _fact(event: Event, payload: Any) -> Fact:
     return Fact(
         id=event.id,
         type=event.type,
@@ -67,17 +85,22 @@ def fact_of(event: Event) -> Fact:
         source_id=event.source_id,
         correlation_id=event.correlation_id,
         occurred_at=event.occurred_at,
-        payload=msgspec.json.decode(event.payload, type=EVENTS[event.type].payload),
+        payload=payload,
         api_key=event.api_key_id,
         sent_by=event.sent_by_id,
     )
+
+
+def readable(works: Sequence[Work]) -> list[Work]:
+    """Those whose event could be read: only these does a verb look at."""
+    return [work for work in works if work.fact.payload is not None]
 
 
 def prepare(stage: Stage, works: list[Work], open_gates: gates.Gates) -> None:
     """Validate and derive in one transaction; what is about to be sent is marked as sent before it leaves."""
     with transaction.atomic():
         states.say("q2c", "")
-        each_or_all(works, stage.verb.prepare)
+        each_or_all(readable(works), stage.verb.prepare)
         if stage.verb.writes:
             _mark_sent(works, open_gates)
 
@@ -100,6 +123,8 @@ def _mark_sent(works: list[Work], open_gates: gates.Gates) -> None:
 
 def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> None:
     """The batch at once; when one member breaks it, one by one, so that only the broken one fails."""
+    if not works:
+        return
     before = [work.outcome for work in works]
     try:
         with transaction.atomic():

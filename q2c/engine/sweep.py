@@ -21,7 +21,7 @@ SIGN_OF_LIFE = "sweeper"
 
 def sweep() -> dict[str, int]:
     """One round. Returns what it found; safe to run twice at once."""
-    lost = lost_workers.take_back()
+    lost = _take_back()
     moment = clock.now()
     closed = breaker.probe_due()
     with connection.cursor() as cursor:
@@ -37,3 +37,12 @@ def sweep() -> dict[str, int]:
     if lost or closed:
         log.warning("swept", extra={"lost": lost, "breakers_closed": closed})
     return {"lost": lost, "due": len(due), "closed": len(closed), "replayed": replays["sent"]}
+
+
+def _take_back() -> int:
+    """What breaks here must not end the sweep: all else that waits for it would wait for ever."""
+    try:
+        return lost_workers.take_back()
+    except Exception:
+        log.exception("what lost workers left could not be taken back")
+        return 0

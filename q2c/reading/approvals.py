@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from exceptions import rights, sentences
 from exceptions.approvals import CLOSE, REDATE, REOPEN, RIGHTS
 from exceptions.models import Approval, Policy, Team
 from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
+from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
@@ -134,7 +133,7 @@ def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reve
     if not asked:
         return {}
     steps = Step.objects.filter(id__in=list(asked)).select_related("event")
-    wanted = {asked[s.id]: msgspec.json.decode(s.event.payload, type=JournalReversalRequested) for s in steps}
+    wanted = {asked[s.id]: stored.read(s.event.payload, JournalReversalRequested) for s in steps}
     seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
     entries = {str(one.id): one for one in seen.filter(id__in=[each.journal_id for each in wanted.values()])}
     views = {str(view.id): view for view in journal.read([one.id for one in entries.values()])}

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from django.db import connection
 
 from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c import clock
+from q2c.contracts import stored
 from q2c.contracts.events import JournalFact
 from q2c.models import Event, Step
 from q2c.reading import held
@@ -164,7 +164,7 @@ def _cases(user: Any, steps: Iterable[Step]) -> Any:
 def _entries(user: Any, steps: Iterable[Step]) -> dict[uuid.UUID, JournalEntry]:
     """The journals that are posted by these steps: the living one of each."""
     asked = {
-        step.id: uuid.UUID(msgspec.json.decode(step.event.payload, type=JournalFact).journal_id)
+        step.id: uuid.UUID(stored.read(step.event.payload, JournalFact).journal_id)
         for step in steps
         if step.stage == "post_journal"
     }

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from django.db.models import Q
 
 from exceptions.models import Case
 from ledger import journal, periods, redating
 from ledger.journal import Difference, EntryView
 from ledger.models import FiscalPeriod, JournalEntry, Redating
+from q2c.contracts import stored
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
 from q2c.reading import coming, held, parties, reversals
@@ -128,8 +128,8 @@ def _steps(user: Any, entry: JournalEntry, family: set[uuid.UUID]) -> list[Step]
 
 def _names(step: Step) -> str:
     if step.event.type == "JournalReady":
-        return msgspec.json.decode(step.event.payload, type=JournalFact).journal_id
-    return msgspec.json.decode(step.event.payload, type=JournalReversalRequested).journal_id
+        return stored.read(step.event.payload, JournalFact).journal_id
+    return stored.read(step.event.payload, JournalReversalRequested).journal_id
 
 
 def steps_with_proof(steps: Iterable[Step]) -> list[Step]:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from django.db.models import Q
 
 from exceptions.models import Approval, Case
 from ledger.models import JournalEntry, LegalEntity
+from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine, Phase
 from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step, Subscription, Transition
 from q2c.models.step import OPEN
@@ -73,7 +73,7 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
     order = Order.objects.visible_to(user).filter(id=order_id).first()
     if order is None:
         return None
-    document = msgspec.json.decode(order.document, type=OrderDocument)
+    document = stored.read(order.document, OrderDocument)
     rows = {row.key: row for row in OrderGroup.objects.filter(order=order)}
     keys = {
         order.customer_key,

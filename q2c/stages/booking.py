@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from ledger.facts import Fact as LedgerFact
 from ledger.facts import FactLine
 from ledger.journal import EntryView
 from ledger.models import JournalEntry, LegalEntity
 from q2c.connectors.outcomes import Rejected
+from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument, JournalDocument, JournalLine
 from q2c.models import Customer, Event, Invoice, ItemMapping, Order
 from q2c.stages import terms_of_lines
@@ -93,7 +92,7 @@ def customer_names(entries: Iterable[JournalEntry]) -> dict[uuid.UUID, str]:
 def facts_of_events(event_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LedgerFact]:
     """The ledger facts of InvoiceIssued events, on today's item mappings. Other events have none."""
     events = list(Event.objects.filter(id__in=set(event_ids), type="InvoiceIssued"))
-    invoices = {event.id: msgspec.json.decode(event.payload, type=InvoiceDocument) for event in events}
+    invoices = {event.id: stored.read(event.payload, InvoiceDocument) for event in events}
     numbers = {invoice.order_number for invoice in invoices.values()}
     found = {
         order.number: order for order in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")

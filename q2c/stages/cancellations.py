@@ -6,11 +6,11 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
 
-import msgspec
 from django.db.models import Q, QuerySet
 
 from exceptions import cases
 from q2c import clock, states
+from q2c.contracts import stored
 from q2c.contracts.events import OrderCancelRequested
 from q2c.models import Order, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
@@ -46,7 +46,7 @@ def for_later(numbers: Iterable[str]) -> QuerySet[Step]:
 
 
 def day_of(step: Step) -> dt.date:
-    return msgspec.json.decode(step.event.payload, type=OrderCancelRequested).effective_on
+    return stored.read(step.event.payload, OrderCancelRequested).effective_on
 
 
 def give_way(facts: Sequence[Fact]) -> None:

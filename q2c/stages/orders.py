@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from exceptions import approvals as signatures
 from q2c import clock
 from q2c.connectors.outcomes import Posted
+from q2c.contracts import stored
 from q2c.contracts.documents import OrderDocument
 from q2c.models import Connection, Event, Order, OrderGroup, OrderLine
 from q2c.models.order import UNDECIDED
@@ -81,7 +82,7 @@ def existing(numbers: Sequence[str]) -> dict[str, Order]:
 
 def check_unchanged(work: Work, order: Order, *, anothers: bool) -> None:
     """A repeat of an accepted deal is done, whoever tells of it; a changed one needs a person, another's a number."""
-    accepted = msgspec.json.decode(order.document, type=OrderDocument)
+    accepted = stored.read(order.document, OrderDocument)
     if _as_sold(accepted) == _as_sold(work.fact.payload):
         work.outcome = Posted(reference=str(order.id), document=order.number, found=True)
         return
@@ -257,6 +258,6 @@ def documents(ids: Sequence[str], *, hold: bool = False) -> dict[str, tuple[Orde
     """Orders with their documents, by id as text; `hold` locks them until the transaction ends."""
     found = Order.objects.filter(id__in=ids).order_by("id")
     return {
-        str(order.id): (order, msgspec.json.decode(order.document, type=OrderDocument))
+        str(order.id): (order, stored.read(order.document, OrderDocument))
         for order in (found.select_for_update() if hold else found)
     }

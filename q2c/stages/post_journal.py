@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
 from django.db.models import Q
 
 from exceptions import cases
@@ -14,6 +13,7 @@ from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock, states
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
+from q2c.contracts import stored
 from q2c.contracts.documents import JournalDocument
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Event, Invoice, Step
@@ -87,7 +87,10 @@ class PostJournal(Verb):
             _emit(work, outcome)
 
     def failed(self, works: Sequence[Work]) -> None:
-        journal.mark_blocked([work.notes["entry"].id for work in works if "entry" in work.notes])
+        """What never came to prepare, since its worker was lost, is found by its fact."""
+        prepared = [work.notes["entry"] for work in works if "entry" in work.notes]
+        others = living(work.fact.payload.journal_id for work in works if "entry" not in work.notes)
+        journal.mark_blocked([entry.id for entry in [*prepared, *others.values()]])
 
     def abandoned(self, works: Sequence[Work]) -> None:
         """What was given up and is in no ledger makes room: a mirror entry for another one of the same journal, an
@@ -209,7 +212,7 @@ def journals_of(steps: Iterable[Step]) -> dict[uuid.UUID, JournalEntry]:
     """By post_journal step: the entry that it posts, or the one that superseded it."""
     by_event = {step.event_id: step.id for step in steps}
     asked = {
-        by_event[event_id]: msgspec.json.decode(payload, type=JournalFact).journal_id
+        by_event[event_id]: stored.read(payload, JournalFact).journal_id
         for event_id, payload in Event.objects.filter(id__in=list(by_event)).values_list("id", "payload")
     }
     found = living(asked.values())

@@ -12,11 +12,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c.connectors.outcomes import Posted
+from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Invoice, Order, Step
@@ -139,7 +138,7 @@ def _afterwards(entry: JournalEntry, invoice: Invoice) -> tuple[list[Finding], s
     is for people to judge.
     """
     order = Order.objects.prefetch_related("lines").get(id=invoice.order_id)
-    document = msgspec.json.decode(invoice.event.payload, type=InvoiceDocument)
+    document = stored.read(invoice.event.payload, InvoiceDocument)
     if journal.taken_back([invoice.event_id]):
         return billed.again(document, order), ""
     return [], billed.without(document, order)

@@ -12,6 +12,7 @@ from fractions import Fraction
 import msgspec
 from msgspec.structs import replace
 
+from q2c.contracts import stored
 from q2c.contracts.documents import OrderLine
 from q2c.models import Order
 from q2c.models import OrderLine as Row
@@ -74,7 +75,7 @@ Spans = Mapping[Key, Sequence[Span]]
 
 def spans(order: Order) -> Spans:
     """The phases of all lines. Those of one line do not overlap, so on a day there are as many as lines."""
-    told = {line.line: line for line in msgspec.json.decode(order.document, type=_Document).lines}
+    told = {line.line: line for line in stored.read(order.document, _Document).lines}
     exponents = {group.key: exponent(group.currency) for group in order.groups.all()}
     found: defaultdict[Key, list[Span]] = defaultdict(list)
     for row in order.lines.all():
@@ -84,7 +85,7 @@ def spans(order: Order) -> Spans:
 
 def days(order: Order) -> Mapping[int, tuple[dt.date, dt.date]]:
     """By number of the order line, from when on and until before when it is sold."""
-    told = {line.line: line.phases for line in msgspec.json.decode(order.document, type=_Document).lines}
+    told = {line.line: line.phases for line in stored.read(order.document, _Document).lines}
     whole = order.starts_on, add_months(order.starts_on, order.term_months)
     return {
         row.line: (min(p.starts_on for p in phases), max(p.ends_on for p in phases)) if phases else whole

@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 
-import msgspec
-
 from exceptions.sentences import listed
 from q2c import bulk
+from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Order
 from q2c.money import Money
@@ -42,7 +41,7 @@ def _back(order: Order, on: dt.date) -> tuple[dict[str, int], int]:
         number: (currency, minor) for currency, minor, number in bulk.execute(_RECORDED, [on, order.id, on])
     }
     for (payload,) in bulk.execute(_ON_ITS_WAY, [order.number]):
-        invoice = msgspec.json.decode(payload, type=InvoiceDocument)
+        invoice = stored.read(payload, InvoiceDocument)
         by_invoice.setdefault(invoice.invoice_number, (invoice.currency, _after(invoice, on)))
     sums: Counter[str] = Counter()
     for currency, minor in by_invoice.values():

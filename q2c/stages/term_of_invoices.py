@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-import msgspec
-
 from q2c import clock
+from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
 from q2c.models import Event, Order, Step
@@ -44,7 +43,7 @@ def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
     )  # fmt: skip
     cancelled_by = set(by_it.values_list("causation_id", flat=True))
     return {
-        numbers[number]: Ended(msgspec.json.decode(payload, type=OrderCancelRequested).effective_on, at.date())
+        numbers[number]: Ended(stored.read(payload, OrderCancelRequested).effective_on, at.date())
         for event_id, _, number, payload, at in rows
         if at is not None and event_id in cancelled_by
     }

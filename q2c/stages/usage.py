@@ -9,6 +9,7 @@ from functools import cached_property
 
 import msgspec
 
+from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine, OrderLine, PriceTier
 from q2c.models import Order
 from q2c.money import Money, exponent
@@ -99,7 +100,7 @@ class _Prices:
     @cached_property
     def _tiers(self) -> dict[str, list[PriceTier]]:
         found: defaultdict[str, list[PriceTier]] = defaultdict(list)
-        for one in msgspec.json.decode(self._order.document, type=_Sold).lines:
+        for one in stored.read(self._order.document, _Sold).lines:
             if one.usage and one.group == self._invoice.group:
                 found[one.product] += one.usage.tiers
         return found

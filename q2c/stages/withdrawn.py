@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import uuid
 
-import msgspec
-
 from ledger import journal
 from q2c import states
+from q2c.contracts import stored
 from q2c.contracts.events import JournalFact
 from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
@@ -60,6 +59,6 @@ def _unpost(there: Invoice, actor: str, why: str) -> bool:
 
 def _books(step: Step, event_id: uuid.UUID) -> bool:
     """Whether the step posts what this event booked, and not a mirror of it."""
-    fact = msgspec.json.decode(step.event.payload, type=JournalFact)
+    fact = stored.read(step.event.payload, JournalFact)
     entry = post_journal.living([fact.journal_id]).get(fact.journal_id)
     return entry is not None and entry.event_id == event_id

@@ -7,12 +7,15 @@ import datetime as dt
 import pytest
 
 from exceptions.models import Case
+from ledger.models import JournalEntry
 from q2c import clock
-from q2c.connectors.outcomes import Posted
+from q2c.connectors.outcomes import NotFound, Posted, Unavailable
 from q2c.engine import gates, lost_workers, record, replay, run, sweep
 from q2c.engine.claim import claim
 from q2c.models import Step
+from q2c.reasons import Reason
 from q2c.stages import STAGES
+from tests.engine import makers
 from tests.engine.scripted import NOW, Scripted, arrive, fresh, path
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,3 +94,42 @@ def test_its_replay_looks_first_where_something_had_left(verb: Scripted) -> None
     assert next(what for what, _ in verb.calls) == "look_up"
     assert Case.objects.get().resolution == "fixed_by_replay"
     assert path(step)[-1] == "done"
+
+
+def test_a_try_that_ends_takes_the_count_back(verb: Scripted) -> None:
+    """Platforms may be away in between: what counts is in a row."""
+    (step,) = arrive("1")
+    lost = lost_workers.LOST_MAX - 1
+    for n in range(3):
+        at = NOW + n * dt.timedelta(hours=1)
+        for k in range(lost):
+            dies(at + k * LEASE)
+        assert fresh(step).failures["worker_lost"] == lost
+        verb.says["1"] = [Unavailable(text="away", reason=Reason.PLATFORM_BUSY)]
+        work(at + lost * LEASE)
+        assert fresh(step).failures == {"platform_busy": n + 1}
+    assert not Case.objects.exists()
+
+
+def test_a_search_between_two_sends_takes_nothing_back(verb: Scripted) -> None:
+    """Its send takes its worker down each time; that it was looked up in between ends nothing of that."""
+    (step,) = arrive("1")
+    dies(NOW, sent=True)
+    verb.finds["1"] = [NotFound(searched_at=NOW + LEASE)]
+    work(NOW + LEASE)
+    assert fresh(step).failures == {"worker_lost": 1}
+
+
+def test_its_journal_is_blocked(company: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person must look: it does not stay as if it were on its way."""
+    makers.issue("INV-1", makers.order())
+    run.drain("record_invoice")
+    for n in range(lost_workers.LOST_MAX):
+        with clock.at(makers.NOW + n * LEASE):
+            run.prepare(STAGES["post_journal"], run.load(claim("post_journal")), gates.Gates())
+            if n == 0:
+                assert JournalEntry.objects.get().state == "posting"
+        with clock.at(makers.NOW + (n + 1) * LEASE):
+            sweep.sweep()
+    assert Step.objects.get(stage="post_journal").state == "failed"
+    assert JournalEntry.objects.get().state == "blocked"
