@@ -38,6 +38,7 @@ CONNECTORS: dict[str, Vendor] = {
         "Oracle NetSuite", "q2c.connectors.netsuite.client:NetSuite", ("journals",),
         documents="q2c.connectors.netsuite.addresses:document",
     ),
+    "tryton": Vendor("Tryton", "q2c.connectors.tryton.client:Tryton", ("journals",)),
     "avatax": Vendor("Avalara AvaTax", "q2c.connectors.avatax.client:AvaTax", ("tax",)),
     "credit": Vendor("Credit service", "q2c.connectors.credit.client:CreditService", ("credit",)),
 }  # fmt: skip

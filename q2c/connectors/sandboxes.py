@@ -45,7 +45,8 @@ def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byte
         return [b"ok"]
     if path == "/vendors":
         start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps([{"vendor": name, "title": each.title} for name, each in SANDBOXES.items()]).encode()]
+        listed = [(name, each.title) for name, each in SANDBOXES.items() if each.is_there()]
+        return [json.dumps([{"vendor": name, "title": title} for name, title in listed]).encode()]
     if path.startswith("/_control/"):
         return _all(environ, start_response)
     _, _, rest = path.partition("/")

@@ -14,6 +14,7 @@ COMMANDS = {
     "test": "q2c.local.test",
     "lock": "q2c.local.lock",
     "bench": "q2c.local.bench",
+    "erp": "q2c.local.erp",
 }
 
 

@@ -49,14 +49,14 @@ def _times(text: str) -> int:
 
 def _already_runs(note: dict[str, Any]) -> Stop | None:
     pid = note.get("pid")
-    if note.get("stopping") or not isinstance(pid, int) or not _exists(pid):
+    if note.get("stopping") or not isinstance(pid, int) or not exists(pid):
         # The guard still cleans up after it: to be waited for.
         return None
     where = f" at {note['url']}" if note.get("url") else ""
     return Stop(f"The demo already runs{where} (process {pid})", f"Use it, or stop it first: kill {pid}")
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -11,7 +11,7 @@ from q2c.local.venv import Venv
 
 USAGE = "bin/lock [--upgrade]    locks requirements*.in into requirements*.txt with hashes"
 # requirements-dev.in names requirements.txt as its constraint, so the order counts.
-_NAMES = ("requirements", "requirements-dev", "requirements-referees")
+_NAMES = ("requirements", "requirements-dev", "requirements-referees", "requirements-tryton")
 
 
 def main(arguments: list[str]) -> int:

@@ -11,8 +11,9 @@ import atexit
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,13 @@ from q2c.local import chromium, places, referees
 from q2c.local.guard import Guard
 from q2c.local.servers import Servers
 from q2c.local.stop import Stop
+from q2c.local.tryton import Tryton
 
 # They start what servers they need themselves.
 WITHOUT_SERVERS = ("tests/local",)
 _servers: Servers | None = None
 _guard: Guard | None = None
+_tryton: Tryton | None = None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -82,10 +85,26 @@ def _start() -> None:
     _servers.sandboxes_wait()
 
 
+def tryton(company: Mapping[str, Any]) -> Tryton:
+    """A real Tryton on this run's PostgreSQL, made for the first test that asks. Raises Stop where it cannot be."""
+    global _tryton
+    if _tryton is None:
+        if _servers is None or _servers.postgres is None or _guard is None:
+            raise Stop("Tryton needs the PostgreSQL that a run starts by itself", "Run without DATABASE_URL")
+        made = Tryton(_servers.where, _servers.logs, guard=_guard, ports=_servers.ports, postgres=_servers.postgres)
+        made.install()
+        made.make(company)
+        made.start()
+        _tryton = made
+    return _tryton
+
+
 def _stop() -> None:
-    global _servers, _guard
-    servers, guard = _servers, _guard
-    _servers = _guard = None
+    global _servers, _guard, _tryton
+    servers, guard, started = _servers, _guard, _tryton
+    _servers = _guard = _tryton = None
+    if started is not None:
+        started.stop()
     if servers is not None:
         servers.stop()
     if guard is not None:

@@ -47,6 +47,8 @@ class Sandbox:
         self.on_control: dict[str, Callable[[Store, dict[str, Any]], Any]] = {}
         # How a change on the control page is made; a vendor with derived fields or stamps has its own.
         self.edit: Callable[[Store, Record, dict[str, Any]], None] = written_into
+        # A setting without which there is nothing behind it: then it is not listed.
+        self.needs = ""
         # Operations that show no token: switches about a session, a record or a search pass them by.
         self.tokenless: set[str] = {"token"}
         # The vendor's own words for what the kit does to it.
@@ -79,6 +81,12 @@ class Sandbox:
     def operations(self) -> set[str]:
         """What a fault switch may name."""
         return {route.operation for route in self.routes}
+
+    def is_there(self) -> bool:
+        if not self.needs:
+            return True
+        with opened(self.schema) as store:
+            return bool(store.setting(self.needs))
 
     def start(self) -> None:
         prepare(self.schema)

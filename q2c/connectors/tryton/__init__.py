@@ -1,0 +1,1 @@
+"""Tryton as a general ledger."""
