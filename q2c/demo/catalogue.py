@@ -150,9 +150,9 @@ def list_prices(product: Product, since: dt.date) -> Iterator[ListPrice]:
         )
 
 
-def mapping(product: Product, since: dt.date) -> ItemMapping:
+def mapping(product: Product, since: dt.date, connection: str = ERP) -> ItemMapping:
     """The product's item in the ledger; its cost centre goes onto the journal lines."""
     return ItemMapping(
-        product=product, connection=ERP, item=f"ITEM-{product.code}",
+        product=product, connection=connection, item=f"ITEM-{product.code}",
         dimensions={"cost_center": BY_CODE[product.code].cost_centre}, effective_from=since,
     )  # fmt: skip

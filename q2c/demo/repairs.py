@@ -42,8 +42,10 @@ class Repairs:
 
     def map_item(self, cases: Sequence[Case]) -> None:
         product = Product.objects.get(code=cases[0].blocker_key)
-        if not ItemMapping.objects.filter(product=product, connection=ERP).exists():
-            row = catalogue.mapping(product, clock.today().replace(day=1))
+        lacking = {case.blocker_connection for case in cases}
+        lacking -= set(ItemMapping.objects.filter(product=product).values_list("connection", flat=True))
+        for connection in sorted(lacking):
+            row = catalogue.mapping(product, clock.today().replace(day=1), connection)
             row._change_reason = "item created in the ERP"  # type: ignore[attr-defined]
             row.save()
 

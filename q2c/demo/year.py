@@ -16,7 +16,7 @@ from itertools import groupby
 from exceptions.models import Case
 from exceptions.models.case import TO_DO, UNRESOLVED
 from q2c import clock
-from q2c.demo import catalogue, company, connections, customers, lately, people
+from q2c.demo import catalogue, company, connections, customers, lately, people, real_ledger
 from q2c.demo.agenda import Agenda
 from q2c.demo.credit_limits import CreditLimits
 from q2c.demo.deals import DEALS_A_YEAR, Deal, Salesroom
@@ -86,6 +86,8 @@ class Year:
             self.say("company: 4 entities, chart of accounts, rates, products, people")
             accounts = customers.accounts(self.scale)
             systems = connections.connect(self.platforms, accounts, self.first_day, self.ends_at.date())
+            if erp := real_ledger.connect(self.platforms, since):
+                self.say(f"books: the German company's in a real {erp.capitalize()}")
             self.hours = Hours()
             self._sell(accounts, SalesDesk(self.platforms, systems["salesforce"]))
             self.office = Office(self.flow, self.agenda, self.chance, self.hours)

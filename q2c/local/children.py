@@ -89,3 +89,13 @@ def stop(children: Iterable[Child], grace_s: float) -> list[str]:
             child.process.wait()
         child.ended()
     return killed
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

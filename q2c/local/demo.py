@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
 import time
 from typing import Any
 
-from q2c.local import accounts, filelock, places
+from q2c.local import accounts, children, erp, filelock, places, sandboxes
 from q2c.local.dataset import Dataset
 from q2c.local.filelock import FileLock
 from q2c.local.progress import Progress
 from q2c.local.room import Room
 from q2c.local.servers import LOCK_WAIT_S
 from q2c.local.stop import Stop
+from q2c.local.tryton import Tryton
 from q2c.local.venv import RUNTIME, Venv
 
-USAGE = "bin/demo [--port N] [--fresh] [--scale N] [--no-load]    starts the control room here"
+USAGE = "bin/demo [--port N] [--fresh] [--scale N] [--no-load] [--erp tryton]    starts the control room here"
 WHERE = places.LOCAL / "demo"
 
 
@@ -38,6 +40,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="removes the data of the last start and loads them anew")
     parser.add_argument("--scale", type=_times, metavar="N", help="N times the example data; a whole number from 1")
     parser.add_argument("--no-load", action="store_true", help="starts without example data")
+    parser.add_argument("--erp", choices=["tryton"], help="the German company keeps its books in a real one")
     return parser.parse_args(arguments)
 
 
@@ -49,21 +52,11 @@ def _times(text: str) -> int:
 
 def _already_runs(note: dict[str, Any]) -> Stop | None:
     pid = note.get("pid")
-    if note.get("stopping") or not isinstance(pid, int) or not exists(pid):
+    if note.get("stopping") or not isinstance(pid, int) or not children.exists(pid):
         # The guard still cleans up after it: to be waited for.
         return None
     where = f" at {note['url']}" if note.get("url") else ""
     return Stop(f"The demo already runs{where} (process {pid})", f"Use it, or stop it first: kill {pid}")
-
-
-def exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Demo:
@@ -76,6 +69,7 @@ class Demo:
         # Without the password: a new one leads to the same data.
         self.dataset = Dataset(WHERE, places.short_hash(re.sub(r":[^:@/]*@", "@", given)) if given else "own")
         self.room: Room | None = None
+        self.erp: Tryton | None = None
         self.ready = False
 
     def run(self) -> None:
@@ -83,6 +77,7 @@ class Demo:
             self._clear()
             self.room = Room(WHERE, places.LOGS, keep=(self.lock.fd,), say=self._say)
             self._prepare(self.room)
+            self._erp(self.room)
             self._load(self.room)
             with self.progress.step("Web, workers and schedule") as step:
                 self.room.start_processes(doing=step.doing)
@@ -130,6 +125,24 @@ class Demo:
                 room.manage("migrate", "--no-input")
                 self.dataset.migrated()
 
+    def _erp(self, room: Room) -> None:
+        """A real ERP beside the sandboxes, where one is asked for, or was when the data were loaded."""
+        kept = WHERE / "tryton" / "made.json"
+        if not self.options.erp and not kept.exists():
+            return
+        if self.options.erp and self.dataset.is_loaded() and not kept.exists():
+            raise Stop("The data were loaded without a real ERP", "Load them anew: bin/demo --fresh --erp tryton")
+        if room.servers.postgres is None:
+            raise Stop("--erp makes databases, which DATABASE_URL may not allow", "Start it without DATABASE_URL")
+        self.erp = erp.started(room.servers, room.guard, self.progress)
+        if self.dataset.is_loaded():
+            # The port may be another than last time.
+            room.servers.sandboxes_wait()
+            sandboxes.seed(room.servers.env["SANDBOX_URL"], "tryton", {"upstream": self.erp.url()})
+        room.more = {
+            "Q2C_DEMO_ERP": json.dumps({"erp": "tryton", "url": self.erp.url(), "key": self.erp.made()["key"]})
+        }
+
     def _load(self, room: Room) -> None:
         if self.options.no_load or self.dataset.is_loaded():
             return
@@ -154,6 +167,10 @@ class Demo:
             line()
         for number, what in enumerate(demo.get("try", []), 1):
             line(f"  {number}. {what}")
+        if self.erp is not None:
+            person = self.erp.made()["person"]
+            line(f"\n  The German company's books: {self.erp.url()}")
+            line(f"  Sign in there with a Tryton client as {person['login']}, {person['password']}")
         line(f"\nCtrl-C stops it. Logs: {places.LOGS}")
 
     def _watch(self, room: Room) -> None:
@@ -172,6 +189,8 @@ class Demo:
             return
         self.lock.say({"pid": os.getpid(), "stopping": True})
         began = time.monotonic()
+        if self.erp is not None:
+            self.erp.stop()
         killed = self.room.stop()
         hard = f" ({', '.join(killed)} had to be killed)" if killed else ""
         self.progress.line(f"Stopped after {time.monotonic() - began:.1f} s{hard}.")

@@ -10,8 +10,7 @@ import subprocess
 import time
 from typing import Any
 
-from q2c.local import filelock, places, venv
-from q2c.local.demo import exists
+from q2c.local import children, filelock, places, venv
 from q2c.local.guard import Guard
 from q2c.local.progress import Progress
 from q2c.local.servers import LOCK_WAIT_S, Servers
@@ -36,6 +35,10 @@ def main(arguments: list[str]) -> int:
         stack.callback(guard.close)
         servers = Servers(WHERE, places.LOGS, guard=guard, given={"REDIS_URL": "", **_database_of_ours()})
         stack.callback(servers.stop)
+        with progress.step("Python packages") as step:
+            step.detail = Venv((RUNTIME,)).make(step)
+        with progress.step("PostgreSQL"):
+            servers.start()
         tryton = started(servers, guard, progress)
         stack.callback(tryton.stop)
         lock.say({"pid": os.getpid(), "url": tryton.url()})
@@ -58,18 +61,14 @@ def _database_of_ours() -> dict[str, str]:
 
 def _already_runs(note: dict[str, Any]) -> Stop | None:
     pid = note.get("pid")
-    if not note.get("url") or not isinstance(pid, int) or not exists(pid):
+    if not note.get("url") or not isinstance(pid, int) or not children.exists(pid):
         # The guard still cleans up after it: to be waited for.
         return None
     return Stop(f"An ERP already runs at {note['url']} (process {pid})", f"Use it, or stop it first: kill {pid}")
 
 
 def started(servers: Servers, guard: Guard, progress: Progress) -> Tryton:
-    """Tryton on the PostgreSQL of these servers."""
-    with progress.step("Python packages") as step:
-        step.detail = Venv((RUNTIME,)).make(step)
-    with progress.step("PostgreSQL"):
-        servers.start()
+    """Tryton on the PostgreSQL of these servers, which run."""
     assert servers.postgres is not None
     tryton = Tryton(servers.where, servers.logs, guard=guard, ports=servers.ports, postgres=servers.postgres)
     with progress.step("Tryton") as step:

@@ -45,6 +45,8 @@ class Room:
         self.servers = Servers(where, logs, guard=self.guard, durable=durable)
         self.supervisor = Supervisor(self.guard, {}, logs, say)
         self.url, self.instance = "", uuid.uuid4().hex
+        # For its processes, beside what leads to the servers.
+        self.more: dict[str, str] = {}
         self._web: ports.Held | None = None
 
     def start_servers(self, port: int | None = None) -> None:
@@ -66,6 +68,7 @@ class Room:
             "Q2C_PUBLIC_URL": self.url,
             "Q2C_INSTANCE": self.instance,
             **self.servers.env,
+            **self.more,
             # load_demo leaves demo.json there: the users and what to try first.
             "Q2C_DEMO_FOLDER": str(self.where),
             "PROMETHEUS_MULTIPROC_DIR": str(self.where / "metrics"),

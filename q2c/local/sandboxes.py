@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.error
 import urllib.request
@@ -58,6 +59,18 @@ class Sandboxes:
 
     def runs(self) -> bool:
         return self.child is not None and self.child.runs()
+
+
+def seed(url: str, vendor: str, document: Mapping[str, str]) -> None:
+    """What a sandbox is to hold, by its control address."""
+    body = json.dumps(document).encode()
+    request = urllib.request.Request(f"{url}/{vendor}/_control/seed", body, {"Content-Type": "application/json"})  # noqa: S310 (an address of ours)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10):
+            return
+    except (OSError, ValueError) as error:
+        raise Stop(f"The sandbox of {vendor} takes no seed: {error}", "Look into the log of the sandboxes") from None
 
 
 def until_healthy(url: str, child: children.Child | None, wait_s: float) -> bool:
