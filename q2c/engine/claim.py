@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from q2c import bulk, clock, keys, states
+from q2c.engine.retry import WORKER_LOST
 from q2c.models import Breaker, Step
 
 _SOURCES, _TARGET = states.edge(Step, "claim")
@@ -21,7 +22,7 @@ e.order_key = s.order_key AND e.order_key <> '' AND e.id <> s.id
     AND (e.seq < s.seq OR e.state IN ('running', 'accepted', 'unknown'))
 """
 # How often in a row its worker was lost, of step s; from ALONE_FROM times on it is tried alone.
-LOST_BEFORE = "coalesce((s.failures->>'worker_lost')::int, 0)"
+LOST_BEFORE = f"coalesce((s.failures->>'{WORKER_LOST}')::int, 0)"
 ALONE_FROM = 2
 FREE = f"(s.order_key = '' OR s.state <> 'waiting' OR NOT EXISTS (SELECT 1 FROM q2c_step e WHERE {IN_FRONT}))"
 _DUE = f"""
@@ -64,8 +65,8 @@ def _claimed(stage: str, only: list[uuid.UUID] | None, limit: int) -> list[Step]
         due = bulk.execute(_DUE, [stage, _SOURCES, moment, paused, paused, only, only, limit])
         if not due:
             return []
-        # Two who claim steps of one order key at the same moment do not see each other's.
         due = _apart(due)
+        # Two who claim steps of one order key at the same moment do not see each other's.
         bulk.take_turns(order_key for _, order_key, _ in due if order_key)
         ids = [id_ for id_, _, _ in due]
         steps = list(Step.objects.raw(_CLAIM, [_TARGET, keys.new_id(), lease_until, ids]))

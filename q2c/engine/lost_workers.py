@@ -1,6 +1,6 @@
 """Steps whose worker was lost in the middle: due again or looked up, and a person's once it happens again and again.
 
-A worker may be lost for reasons of its own, so a step is not blamed at once. From the second time on it is tried alone
+A worker may be lost for reasons of its own, so a step is not blamed at once. After the second loss it is tried alone
 (engine/claim.py), so that one that takes its worker down takes no other step with it.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import uuid
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from q2c import clock, states
 from q2c.engine import record, run
 from q2c.engine.claim import LOST_BEFORE
+from q2c.engine.retry import WORKER_LOST
 from q2c.models import Step
 from q2c.stages import STAGES
 
@@ -29,7 +31,7 @@ _EXPIRED = f"""
 UPDATE q2c_step s
 SET state = CASE WHEN s.phase = 'poll' THEN %s WHEN s.sent_at IS NULL THEN %s ELSE %s END,
     lease = NULL, lease_until = NULL, text = 'its worker was lost',
-    failures = s.failures || jsonb_build_object('worker_lost', {LOST_BEFORE} + 1),
+    failures = s.failures || jsonb_build_object('{WORKER_LOST}', {LOST_BEFORE} + 1),
     sent_at = CASE WHEN s.phase = 'poll' THEN s.sent_at
                    WHEN s.sent_at IS NOT NULL THEN GREATEST(s.sent_at, s.lease_until) END
 FROM (SELECT id FROM q2c_step s WHERE state = 'running' AND lease_until < %s AND {LOST_BEFORE} < %s
@@ -57,6 +59,10 @@ def take_back() -> int:
             _give_up(step_id)
         except Exception:
             log.exception("a step that took its worker down could not fail", extra={"step": str(step_id)})
+            # Those behind it have their turn first.
+            Step.objects.filter(id=step_id, state="running").update(
+                lease_until=moment + clock.seconds(settings.LEASE_S)
+            )
     return lost + len(hopeless)
 
 

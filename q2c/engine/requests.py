@@ -21,7 +21,7 @@ from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
 from q2c.stages import cancellations
 from q2c.stages.asking import PERSON
-from q2c.stages.controls.calendar import add_months
+from q2c.stages.controls.calendar import term_end
 
 CANCEL = "q2c.cancel_order"
 REVERSE = "ledger.reverse_journalentry"
@@ -41,11 +41,10 @@ def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, to
         current = Order.objects.select_for_update().get(id=order.id)
         if current.state not in OPEN_ORDERS:
             raise NotPossible(f"Order {order.number} is {current.state}; there is nothing left to cancel")
-        ends_on = add_months(order.starts_on, order.term_months)
-        if effective_on >= ends_on:
+        if cancellations.is_past_its_end(current, effective_on):
             raise NotPossible(
-                f"Order {order.number} ends by itself on {ends_on - dt.timedelta(days=1)}", field="effective_on",
-                remedy="Choose a day before that",
+                f"Order {order.number} ends by itself on {term_end(current) - dt.timedelta(days=1)}",
+                field="effective_on", remedy="Choose a day before that",
             )  # fmt: skip
         under_way = f"Order {order.number} is being cancelled already"
         _not_asked_yet(

@@ -28,6 +28,8 @@ NONE = Budget(0, 0, 0)
 # Whatever a platform or a policy says: nothing waits longer than a day without anybody hearing of it.
 LONGEST_S = 24 * 3600.0
 SHORTEST_S = 0.05
+# Among the failures of a step: how often in a row its worker was lost (lost_workers.py).
+WORKER_LOST = "worker_lost"
 
 
 class Budgets:
@@ -85,4 +87,4 @@ def going_on(failures: dict[str, int]) -> dict[str, int]:
 
 def came_back(failures: dict[str, int]) -> dict[str, int]:
     """A try that ended, however: its worker was not lost, so the next loss is the first in a row."""
-    return {reason: count for reason, count in failures.items() if reason != "worker_lost"}
+    return {reason: count for reason, count in failures.items() if reason != WORKER_LOST}

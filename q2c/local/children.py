@@ -99,3 +99,18 @@ def exists(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+class Served:
+    """A server of ours with one process: `child` while it runs, `grace_s` for it to end in order."""
+
+    child: Child | None = None
+    grace_s = 5.0
+
+    def runs(self) -> bool:
+        return self.child is not None and self.child.runs()
+
+    def stop(self) -> None:
+        if self.child is not None:
+            stop([self.child], self.grace_s)
+            self.child = None

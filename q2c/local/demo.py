@@ -81,6 +81,8 @@ class Demo:
             self._load(self.room)
             with self.progress.step("Web, workers and schedule") as step:
                 self.room.start_processes(doing=step.doing)
+            if self.erp is not None:
+                self.room.supervisor.keep("tryton", self.erp)
             self.ready = True
             self._welcome(self.room)
             self._watch(self.room)

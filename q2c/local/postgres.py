@@ -38,10 +38,11 @@ _FAST = {
 }  # fmt: skip
 
 
-class Postgres:
+class Postgres(children.Served):
     """`passwords` holds one for each of superuser, owner, application and sandbox; the caller keeps them."""
 
     ROLES = ("superuser", "owner", "application", "sandbox")
+    grace_s = 8.0
 
     def __init__(
         self, where: Path, logs: Path, *, guard: Guard, ports: ports.Ports, passwords: dict[str, str], durable: bool
@@ -58,7 +59,6 @@ class Postgres:
         self.moved = self.data.parent != where
         self.log = places.log_file(logs, "postgres")
         self.guard, self.ports, self.passwords, self.durable = guard, ports, passwords, durable
-        self.child: children.Child | None = None
         self.port = 0
 
     def start(self) -> str:
@@ -74,20 +74,12 @@ class Postgres:
 
     begin = start
 
-    def stop(self) -> None:
-        if self.child is not None:
-            children.stop([self.child], grace_s=8)
-            self.child = None
-
     def __enter__(self) -> Postgres:
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def runs(self) -> bool:
-        return self.child is not None and self.child.runs()
 
     def url(self, role: str) -> str:
         user, database = {

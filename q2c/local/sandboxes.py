@@ -22,14 +22,13 @@ def there() -> bool:
     return bool(list((places.ROOT / "q2c" / "connectors").glob("sandboxes*")))
 
 
-class Sandboxes:
+class Sandboxes(children.Served):
     """As Postgres and Valkey: start() returns the address, stop() ends it."""
 
     def __init__(self, logs: Path, *, python: Path, guard: Guard, ports: ports.Ports, env: Mapping[str, str]) -> None:
         self.log = places.log_file(logs, "sandboxes")
         self.python, self.guard, self.env = python, guard, env
         self.port = ports.keep("sandboxes", ports.choose("sandboxes"))
-        self.child: children.Child | None = None
 
     def url(self) -> str:
         return f"http://{ports.HOST}:{self.port}"
@@ -51,14 +50,6 @@ class Sandboxes:
         self.begin()
         self.wait()
         return self.url()
-
-    def stop(self) -> None:
-        if self.child is not None:
-            children.stop([self.child], grace_s=5)
-            self.child = None
-
-    def runs(self) -> bool:
-        return self.child is not None and self.child.runs()
 
 
 def seed(url: str, vendor: str, document: Mapping[str, str]) -> None:

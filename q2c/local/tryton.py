@@ -42,7 +42,7 @@ def environment() -> Venv:
     return Venv((REQUIREMENTS,), folder=places.folder(places.LOCAL / "erp") / "tryton")
 
 
-class Tryton:
+class Tryton(children.Served):
     """In the order of use: install, make, begin and wait (or start), stop. `where` keeps its configuration and key."""
 
     def __init__(
@@ -54,7 +54,6 @@ class Tryton:
         self.venv = environment()
         self.port = ports.keep("tryton", ports.choose("tryton"))
         self.config = self.where / "trytond.conf"
-        self.child: children.Child | None = None
         self.secrets = self._secrets()
 
     def url(self, database: str = DATABASE) -> str:
@@ -120,14 +119,6 @@ class Tryton:
         self.begin()
         self.wait()
         return self.url()
-
-    def stop(self) -> None:
-        if self.child is not None:
-            children.stop([self.child], grace_s=5)
-            self.child = None
-
-    def runs(self) -> bool:
-        return self.child is not None and self.child.runs()
 
     def _secrets(self) -> dict[str, str]:
         file = self.where / "secrets.json"

@@ -16,7 +16,7 @@ START_S_MAX = 15
 _ELSEWHERE = "Set REDIS_URL to a Redis or Valkey of your own, or look into"
 
 
-class Valkey:
+class Valkey(children.Served):
     """As Postgres: start() returns the address, stop() ends it."""
 
     def __init__(
@@ -34,7 +34,6 @@ class Valkey:
         self.data = accounts.data_folder(where / "valkey", self.account)
         self.log = places.log_file(logs, "valkey")
         self.guard, self.ports, self.password, self.durable = guard, ports, password, durable
-        self.child: children.Child | None = None
         self.port = 0
 
     def start(self) -> str:
@@ -47,20 +46,12 @@ class Valkey:
 
     begin = start
 
-    def stop(self) -> None:
-        if self.child is not None:
-            children.stop([self.child], grace_s=5)
-            self.child = None
-
     def __enter__(self) -> Valkey:
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def runs(self) -> bool:
-        return self.child is not None and self.child.runs()
 
     def url(self) -> str:
         return f"redis://:{self.password}@{ports.HOST}:{self.port}/0"

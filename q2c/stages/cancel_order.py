@@ -28,7 +28,7 @@ from q2c.models import Connection, Order, Step, Subscription
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.reasons import Reason
 from q2c.stages import asking, cancellations, orders, platforms, taken_back
-from q2c.stages.controls.calendar import add_months
+from q2c.stages.controls.calendar import term_end
 from q2c.stages.entity_time import midnight
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -85,7 +85,11 @@ class CancelOrder(Verb):
         for work in works:
             number = work.fact.payload.order_number
             order = found.get(number)
-            if order is not None and work.step.sent_at is None and _is_past_its_end(work.fact.payload, order):
+            if (
+                order is not None
+                and work.step.sent_at is None
+                and cancellations.is_past_its_end(order, work.fact.payload.effective_on)
+            ):
                 _refuse_day(work, order)
             elif number in under_way:
                 text = f"Order {number} {under_way[number]}; it is cancelled after that"
@@ -204,19 +208,15 @@ def _still_to_come(asked: OrderCancelRequested, order: Order, zones: Mapping[str
     """When the day begins on which it is cancelled; None: at once, as one that ends before it begins, or has."""
     if not _is_seen_by_billing(order) or order.state not in OPEN_ORDERS or asked.effective_on <= order.starts_on:
         return None
-    if _is_past_its_end(asked, order):
+    if cancellations.is_past_its_end(order, asked.effective_on):
         return None
     day = midnight(asked.effective_on, zones.get(order.contract_entity, "UTC"))
     return day if day > clock.now() else None
 
 
-def _is_past_its_end(asked: OrderCancelRequested, order: Order) -> bool:
-    return order.state in OPEN_ORDERS and asked.effective_on >= add_months(order.starts_on, order.term_months)
-
-
 def _refuse_day(work: Work, order: Order) -> None:
     """As the page does (engine/requests.py), whoever asked."""
-    last, asked = add_months(order.starts_on, order.term_months) - dt.timedelta(days=1), work.fact.payload.effective_on
+    last, asked = term_end(order) - dt.timedelta(days=1), work.fact.payload.effective_on
     work.reject(
         Reason.TERM_INVALID, f"Order {order.number} ends by itself on {last}; it cannot be cancelled as of {asked}",
         pointer="/effective_on", seen=asked,

@@ -16,6 +16,7 @@ from q2c.models import Order, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.reasons import Reason
 from q2c.stages import asking, versions
+from q2c.stages.controls.calendar import term_end
 from q2c.stages.verb import Fact
 
 STAGE = "cancel_order"
@@ -49,12 +50,22 @@ def day_of(step: Step) -> dt.date:
     return stored.read(step.event.payload, OrderCancelRequested).effective_on
 
 
+def is_past_its_end(order: Order, day: dt.date) -> bool:
+    """Whether the order ends by itself before that day; one that has ended has nothing to be cancelled."""
+    return order.state in OPEN_ORDERS and day >= term_end(order)
+
+
 def give_way(facts: Sequence[Fact]) -> None:
     """Of each order's requests for a later day only the one asked for last is left, and none beside a newer one whose
-    turn it is. Called once the steps of these facts are there."""
+    turn it is. Called once the steps of these facts are there. Before a request that will be refused nothing gives way.
+    """
+    numbers = {fact.payload.order_number for fact in facts}
+    orders = {order.number: order for order in Order.objects.filter(number__in=numbers)}
     newest: dict[str, Fact] = {}
     for fact in facts:
         number = fact.payload.order_number
+        if number in orders and is_past_its_end(orders[number], fact.payload.effective_on):
+            continue
         newest[number] = max(fact, newest.get(number, fact), key=lambda each: each.occurred_at)
     by_event = {fact.id: fact for fact in facts}
     waiting: dict[str, list[Step]] = {}

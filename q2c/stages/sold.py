@@ -17,7 +17,7 @@ from q2c.contracts.documents import OrderLine
 from q2c.models import Order
 from q2c.models import OrderLine as Row
 from q2c.money import exponent
-from q2c.stages.controls.calendar import add_months
+from q2c.stages.controls.calendar import term_end
 from q2c.stages.controls.charges import amounts_of
 
 # Days by which conventions differ: a month is a twelfth of a year, 30 days of 360, or as many as it has.
@@ -86,7 +86,7 @@ def spans(order: Order) -> Spans:
 def days(order: Order) -> Mapping[int, tuple[dt.date, dt.date]]:
     """By number of the order line, from when on and until before when it is sold."""
     told = {line.line: line.phases for line in stored.read(order.document, _Document).lines}
-    whole = order.starts_on, add_months(order.starts_on, order.term_months)
+    whole = order.starts_on, term_end(order)
     return {
         row.line: (min(p.starts_on for p in phases), max(p.ends_on for p in phases)) if phases else whole
         for row in order.lines.all()
@@ -117,9 +117,7 @@ class Together:
 
 def _of_line(order: Order, row: Row, line: OrderLine | None, decimals: int) -> Iterator[Span]:
     if line is None or not line.phases:
-        yield Span(
-            order.starts_on, add_months(order.starts_on, order.term_months), row.amount_minor, row.discount_minor
-        )
+        yield Span(order.starts_on, term_end(order), row.amount_minor, row.discount_minor)
         return
     amounts = amounts_of(line, line.phases, decimals)
     before = amounts_of(replace(line, discount_minor=0), line.phases, decimals)

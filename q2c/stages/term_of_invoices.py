@@ -14,7 +14,7 @@ from q2c.contracts.events import OrderCancelRequested
 from q2c.models import Event, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import sold
-from q2c.stages.controls.calendar import add_months
+from q2c.stages.controls.calendar import term_end
 from q2c.stages.verb import Finding
 
 # A renewal is billed ahead, and dated on the day it begins; nobody dates an invoice years ahead.
@@ -51,7 +51,7 @@ def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
 
 def out_of_term(invoice: InvoiceDocument, order: Order, cancelled: Ended | None) -> list[Finding]:
     """What is billed for days that the order does not cover, or before its product is sold. A credit may be for any."""
-    until = add_months(order.starts_on, order.term_months)
+    until = term_end(order)
     since, found = {key: min(span.starts_on for span in of_it) for key, of_it in sold.spans(order).items()}, []
     for i, line in enumerate(invoice.lines):
         starts, ends = line.service_starts_on, line.service_ends_on

@@ -16,13 +16,13 @@ from q2c.reasons import Reason
 from q2c.stages import periods
 from q2c.stages.verb import Finding
 
-# An invoice whose journal was reversed counts for nothing.
+# An invoice whose journal was reversed counts for nothing, until restored.
 _STANDING = """
 SELECT i.order_id, i."group", l.product, l.kind, l.service_starts_on, l.service_ends_on, l.net_minor, i.number
 FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE i.order_id = ANY(%s::uuid[]) AND l.net_minor < 0 AND i.state <> 'voided'
   AND (l.kind = 'one_time' OR (l.service_starts_on < l.service_ends_on) IS NOT TRUE)
-  AND NOT ledger_taken_back(i.event_id)
+  AND NOT ledger_counts_no_more(i.event_id)
 ORDER BY i.number, l.line
 """
 

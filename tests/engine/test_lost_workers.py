@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,32 @@ def test_again_and_again_is_a_case_and_takes_no_other_with_it(verb: Scripted, se
     assert (case.step_id, case.reason, case.amount_minor) == (bad.id, "internal_error", bad.amount_minor)
     assert "lost 5 times in a row" in case.text and ("may have been done" in case.text) == sent
     assert {fresh(steps[name]).state for name in "13"} == {"done"}
+
+
+def test_one_that_cannot_even_fail_keeps_no_other_from_its_case(
+    verb: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep gives up so many; what breaks it comes after the others next time."""
+    steps = arrive("1", "2")
+    with clock.at(NOW):
+        assert len(claim("scripted")) == 2
+    for number, step in enumerate(steps):
+        ended = NOW + dt.timedelta(seconds=number)
+        Step.objects.filter(id=step.id).update(lease_until=ended, failures={"worker_lost": lost_workers.LOST_MAX - 1})
+    real = record.give_up
+
+    def breaks(stage: Any, work_: Any, *more: Any) -> Any:
+        if work_.step.id == steps[0].id:
+            raise RuntimeError("not even that")
+        return real(stage, work_, *more)
+
+    monkeypatch.setattr(record, "give_up", breaks)
+    monkeypatch.setattr(lost_workers, "_HOPELESS", lost_workers._HOPELESS.replace("LIMIT 100", "LIMIT 1"))
+    with clock.at(NOW + LEASE):
+        for _ in range(2):
+            sweep.sweep()
+    assert [fresh(step).state for step in steps] == ["running", "failed"]
+    assert Case.objects.get().step_id == steps[1].id
 
 
 def test_its_replay_looks_first_where_something_had_left(verb: Scripted) -> None:

@@ -125,6 +125,16 @@ def test_of_what_comes_by_key_the_request_made_last_holds(order: Order, in_order
     assert Order.objects.get().state == "cancelled"
 
 
+def test_a_day_after_the_end_that_comes_by_key_leaves_the_one_that_waits(order: Order) -> None:
+    asks_by_key("c-1", MEANT)
+    asks_by_key("c-2", dt.date(2035, 1, 1), NOW + dt.timedelta(minutes=1))
+    works(NOW + dt.timedelta(minutes=2))
+    found = Step.objects.filter(stage="cancel_order").values_list("event__source_id", "state", "reason")
+    assert sorted(found) == [("c-1", "waiting", ""), ("c-2", "failed", "term_invalid")]
+    works(dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC))
+    assert Order.objects.get().state == "cancelled"
+
+
 def test_it_is_withdrawn_and_the_order_goes_on(order: Order, sofia: Any) -> None:
     requests.cancel_order(sofia, order, MEANT, "they leave")
     works()

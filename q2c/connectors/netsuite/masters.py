@@ -1,22 +1,14 @@
-"""NetSuite's master data by our names, read by SuiteQL and kept for a few seconds.
-
-Only what speaks for a journal is kept: an account that is active, a period that is open. What speaks against one is
-read anew each time, so that a repair takes effect at once. What went dead in those few seconds the platform itself
-refuses when the journal arrives.
-"""
+"""NetSuite's master data by our names, read by SuiteQL; what speaks for a journal is kept for a few seconds."""
 
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from q2c.connectors.kept import Kept
 from q2c.connectors.netsuite.suiteql import SuiteQL, literal
 
-KEEP_S = 5.0
-KEPT_MAX = 20_000
 Row = Mapping[str, str]
 
 # Our name for a kind of master data → table, the column that holds the names we use.
@@ -42,44 +34,18 @@ class Masters:
     def __init__(self, suiteql: SuiteQL, names: Mapping[str, str] | None = None) -> None:
         self.suiteql = suiteql
         self.columns = {kind: (names or {}).get(kind, column) for kind, (_, column) in TABLES.items()}
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], tuple[float, Row]] = {}
+        self._kept = Kept()
 
     def find(self, kind: str, names: Iterable[str], *, fresh: bool = False) -> dict[str, Row]:
         """Rows by name; what is not there is not in it. Raises ReadRefused."""
         column = self.columns[kind]
-        return self._through(kind, names, fresh, lambda missing: self._read(kind, column, missing), is_usable)
+        return self._kept.through(
+            kind, names, lambda missing: self._read(kind, column, missing), is_usable, fresh=fresh
+        )
 
     def periods(self, days: Iterable[dt.date], *, fresh: bool = False) -> dict[str, Row]:
         """The posting month of each day, by the day in ISO format."""
-        return self._through("period", [day.isoformat() for day in days], fresh, self._read_periods, is_open)
-
-    def _through(
-        self,
-        kind: str,
-        names: Iterable[str],
-        fresh: bool,
-        read: Callable[[list[str]], dict[str, Row]],
-        keeps: Callable[[Row], bool],
-    ) -> dict[str, Row]:
-        wanted, now = sorted(set(names)), time.monotonic()
-        with self._lock:
-            if len(self._kept) >= KEPT_MAX:
-                self._kept.clear()
-            kept = {} if fresh else {name: self._kept.get((kind, name)) for name in wanted}
-        found = {name: entry[1] for name, entry in kept.items() if entry is not None and entry[0] > now}
-        missing = [name for name in wanted if name not in found]
-        if not missing:
-            return found
-        read_now = read(missing)
-        with self._lock:
-            for name in missing:
-                row = read_now.get(name)
-                if row is not None and keeps(row):
-                    self._kept[kind, name] = (now + KEEP_S, row)
-                else:
-                    self._kept.pop((kind, name), None)
-        return found | read_now
+        return self._kept.through("period", [day.isoformat() for day in days], self._read_periods, is_open, fresh=fresh)
 
     def _read(self, kind: str, column: str, names: list[str]) -> dict[str, Row]:
         # A name that is a number may be the internal id.

@@ -1,20 +1,14 @@
-"""Tryton's master data by our names, read over REST and kept for a few seconds where it speaks for a journal.
-
-What speaks against one is read anew each time, so that a repair takes effect at once.
-"""
+"""Tryton's master data by our names, read over REST; what speaks for a journal is kept for a few seconds."""
 
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from q2c.connectors.kept import Kept
 from q2c.connectors.tryton.door import Door, Record
 
-KEEP_S = 5.0
-KEPT_MAX = 20_000
 # The default search hides what is inactive.
 _ALL = ["active", "in", [True, False]]
 _ACCOUNT = ("code", "name", "closed", "start_date", "end_date", "party_required", "type.id")
@@ -28,8 +22,7 @@ class Masters:
 
     def __init__(self, door: Door, journal: str) -> None:
         self.door, self.journal_code = door, journal
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[Any, ...], tuple[float, Record]] = {}
+        self._kept = Kept()
 
     def companies(self, codes: Iterable[str], *, fresh: bool = False) -> Rows:
         fields = ("party.code", "currency.code", "currency.digits")
@@ -38,30 +31,33 @@ class Masters:
             rows = self.door.search("company.company", [["party.code", "in", names]], fields)
             return {str(row["party"]["code"]): row for row in rows}
 
-        return self._through(("company",), codes, fresh, read)
+        return self._kept.through("company", codes, read, is_active, fresh=fresh)
 
     def currencies(self, codes: Iterable[str], *, fresh: bool = False) -> Rows:
         read = self._reader("currency.currency", ("code", "digits", "active"), _ALL)
-        return self._through(("currency",), codes, fresh, read)
+        return self._kept.through("currency", codes, read, is_active, fresh=fresh)
 
     def journal(self, *, fresh: bool = False) -> Record | None:
         read = self._reader("account.journal", ("code", "active"), _ALL)
-        return self._through(("journal",), [self.journal_code], fresh, read).get(self.journal_code)
+        found = self._kept.through("journal", [self.journal_code], read, is_active, fresh=fresh)
+        return found.get(self.journal_code)
 
     def accounts(self, company: int, codes: Iterable[str], on: dt.date, *, fresh: bool = False) -> Rows:
         """`on` is for what is kept: an account that ends is not good for every day."""
         read = self._reader("account.account", _ACCOUNT, ["company", "=", company])
-        return self._through(("account", company), codes, fresh, read, lambda row: is_account_usable(row, on))
+        return self._kept.through(
+            ("account", company), codes, read, lambda row: is_account_usable(row, on), fresh=fresh
+        )
 
     def values(self, company: int, root: str, codes: Iterable[str], *, fresh: bool = False) -> Rows:
         """Analytic accounts of one root, which stands for one of our dimensions."""
         domain = (["company", "=", company], ["root.code", "=", root], _ALL)
         read = self._reader("analytic_account.account", _ANALYTIC, *domain)
-        return self._through(("analytic", company, root), codes, fresh, read, is_value_usable)
+        return self._kept.through(("analytic", company, root), codes, read, is_value_usable, fresh=fresh)
 
     def parties(self, codes: Iterable[str], *, fresh: bool = False) -> Rows:
         read = self._reader("party.party", ("code", "name", "active"), _ALL)
-        return self._through(("party",), codes, fresh, read)
+        return self._kept.through("party", codes, read, is_active, fresh=fresh)
 
     def _reader(self, model: str, fields: tuple[str, ...], *domain: Any) -> Callable[[list[str]], Rows]:
         """By code."""
@@ -71,9 +67,9 @@ class Masters:
 
     def periods(self, company: int, days: Iterable[dt.date], *, fresh: bool = False) -> Rows:
         """The month of each day, by the day in ISO format; `journal_state` is our journal's in it, once used."""
-        return self._through(
-            ("period", company), [day.isoformat() for day in days], fresh,
-            lambda names: self._periods(company, names), is_open,
+        return self._kept.through(
+            ("period", company), [day.isoformat() for day in days], lambda names: self._periods(company, names),
+            is_open, fresh=fresh,
         )  # fmt: skip
 
     def _periods(self, company: int, days: list[str]) -> Rows:
@@ -104,33 +100,10 @@ class Masters:
         state = self.journal_periods(company, [rows[0]["id"]]).get(rows[0]["id"], "")
         return {**rows[0], "journal_state": state}
 
-    def _through(
-        self,
-        kind: tuple[Any, ...],
-        names: Iterable[str],
-        fresh: bool,
-        read: Callable[[list[str]], Rows],
-        keeps: Callable[[Record], bool] = lambda row: row.get("active", True) is not False,
-    ) -> dict[str, Record]:
-        wanted, now = sorted(set(names)), time.monotonic()
-        with self._lock:
-            if len(self._kept) >= KEPT_MAX:
-                self._kept.clear()
-            kept = {} if fresh else {name: self._kept.get((*kind, name)) for name in wanted}
-        found = {name: entry[1] for name, entry in kept.items() if entry is not None and entry[0] > now}
-        found = {name: row for name, row in found.items() if keeps(row)}
-        missing = [name for name in wanted if name not in found]
-        if not missing:
-            return found
-        read_now = read(missing)
-        with self._lock:
-            for name in missing:
-                row = read_now.get(name)
-                if row is not None and keeps(row):
-                    self._kept[(*kind, name)] = (now + KEEP_S, row)
-                else:
-                    self._kept.pop((*kind, name), None)
-        return {**found, **read_now}
+
+def is_active(row: Record) -> bool:
+    """Of what has no such field, always."""
+    return row.get("active", True) is not False
 
 
 def is_open(period: Record) -> bool:

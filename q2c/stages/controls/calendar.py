@@ -5,8 +5,19 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from fractions import Fraction
+from typing import Protocol
 
 from q2c.contracts.documents import OrderDocument, OrderLine, Phase
+
+
+class HasTerm(Protocol):
+    """An order's document, or its record."""
+
+    @property
+    def starts_on(self) -> dt.date: ...
+
+    @property
+    def term_months(self) -> int: ...
 
 
 def add_months(day: dt.date, months: int) -> dt.date:
@@ -24,7 +35,7 @@ def whole_months(start: dt.date, end: dt.date) -> int | None:
     return count if count >= 0 and add_months(start, count) == end else None
 
 
-def term_end(order: OrderDocument) -> dt.date:
+def term_end(order: HasTerm) -> dt.date:
     """The first day after the term."""
     return add_months(order.starts_on, order.term_months)
 

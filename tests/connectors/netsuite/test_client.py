@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from q2c import money
+from q2c.connectors import kept
 from q2c.connectors.calls import recording
-from q2c.connectors.netsuite import masters
 from q2c.connectors.outcomes import Blocker, NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.contracts.documents import JournalLine
 from q2c.reasons import Reason
@@ -196,7 +196,7 @@ def test_what_went_dead_a_moment_ago_is_refused_by_the_ledger_under_our_names(ac
 
 
 def test_what_is_kept_is_forgotten_after_seconds(account, netsuite, monkeypatch):
-    monkeypatch.setattr(masters, "KEEP_S", 0.0)
+    monkeypatch.setattr(kept, "KEEP_S", 0.0)
     journal = books.journal()
     assert netsuite.check([journal]) == [None]
     account.edit("account", "4000", isInactive=True)
