@@ -317,7 +317,7 @@ class Tryton:
         if not isinstance(there, NotFound):
             return there
         try:
-            answer = self.door.create("party.party", mapping.party_of(customer), self._any_company(customer))
+            answer = self.door.create("party.party", mapping.party_of(customer), self._company_of(customer))
         except ReadRefused as refused:
             return refused.outcome
         except NotSent as error:
@@ -340,9 +340,9 @@ class Tryton:
             return Rejected(reason=Reason.CUSTOMER_REFUSED, text=outcome.text, code=outcome.code, blocker=blocker)
         return outcome
 
-    def _any_company(self, customer: CustomerDocument) -> int:
+    def _company_of(self, customer: CustomerDocument) -> int | None:
         company = self.masters.companies([customer.legal_entity]).get(customer.legal_entity)
-        return int(company["id"]) if company else 0
+        return int(company["id"]) if company else None
 
     def find_customer(self, customer: CustomerDocument, key: str) -> Lookup:
         searched_at = clock.now()

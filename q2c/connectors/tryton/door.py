@@ -61,8 +61,8 @@ class Door:
         assert isinstance(outcome, Rejected | Unavailable)
         raise ReadRefused(outcome)
 
-    def create(self, model: str, values: Mapping[str, Any], company: int) -> Answer:
-        """Raises NotSent or Lost."""
+    def create(self, model: str, values: Mapping[str, Any], company: int | None) -> Answer:
+        """`company` is None for what no company owns. Raises NotSent or Lost."""
         return self._send("POST", f"{self._root}/{model}", values, company, f"create_{_short(model)}")
 
     def act(self, model: str, id_: int, action: str, company: int) -> Answer:

@@ -192,3 +192,12 @@ def test_a_wrong_key_is_told_as_such() -> None:
     Control("tryton").seed(upstream=erp.tryton().url())
     said = documents.connect(credentials={"key": "wrong"}).probe()
     assert isinstance(said, Rejected) and said.reason == Reason.CREDENTIALS_REFUSED
+
+
+def test_a_customer_is_one_party_for_all_companies(tryton: Tryton) -> None:
+    """Whose legal entity keeps no books there, too: a party has no company."""
+    key = f"C-{uuid.uuid4().hex[:8]}"
+    new, there = (tryton.put_customer(documents.customer(key, legal_entity=entity), "key") for entity in ("XX", "UK"))
+    assert isinstance(new, Posted) and not new.found
+    assert isinstance(there, Posted) and there.found and there.reference == new.reference
+    assert erp.sql("SELECT id::text FROM party_party WHERE code = %s", [key]) == [(new.reference,)]
