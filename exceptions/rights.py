@@ -6,8 +6,6 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.auth import get_user_model
-
 from exceptions import timeline
 from exceptions.errors import Refused
 
@@ -26,12 +24,6 @@ def name_of(actor: Any) -> str:
 def called(person: Any) -> str:
     """A person as people call them: the full name, else the user name; "q2c" where it was nobody."""
     return person.get_full_name() or name_of(person) if person is not None else "q2c"
-
-
-def called_by_name(name: str) -> str:
-    """The same, by a user name; a process keeps its own."""
-    person = get_user_model().objects.filter(username=name).first() if name else None
-    return called(person) if person is not None else name
 
 
 def require(user: Any, right: str, what: str, case_ids: Sequence[uuid.UUID] = ()) -> None:

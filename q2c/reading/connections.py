@@ -29,10 +29,17 @@ class Answer:
     duration_ms: int
     error: str
 
+    @property
+    def is_trouble(self) -> bool:
+        """The platform could not answer, or wants less; a refusal is its good right."""
+        return self.status is None or self.status == 429 or self.status >= 500
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One active platform. `state` up | down; `waiting` steps are due or on their way, `failed` need a person.
+    """One active platform. `state` up | unsteady (its last call failed) | down (calls are held back).
+
+    `waiting` steps are due or on their way, `failed` need a person.
 
     `held` of those that wait are behind another step, whatever the platform does.
     """
@@ -66,12 +73,11 @@ def health(
     rows = []
     for one in seen:
         mine = [s for s in found if s.connection == one.name]
-        breaker = breakers.get(one.name)
         rows.append(
             Health(
                 connection=one,
-                state="down" if breaker and breaker.is_open else "up",
-                breaker=breaker,
+                state=_state(breakers.get(one.name), answers.get(one.name)),
+                breaker=breakers.get(one.name),
                 answer=answers.get(one.name),
                 polled=polled.get(one.name),
                 waiting=sum(s.due for s in mine if s.state != "failed"),
@@ -80,4 +86,11 @@ def health(
                 held=sum(number for (_, name), number in waits.items() if name == one.name),
             )
         )
-    return sorted(rows, key=lambda row: (row.state != "down", row.connection.service, row.connection.name))
+    worst_first = ("down", "unsteady", "up")
+    return sorted(rows, key=lambda row: (worst_first.index(row.state), row.connection.service, row.connection.name))
+
+
+def _state(breaker: Breaker | None, answer: Answer | None) -> str:
+    if breaker is not None and breaker.is_open:
+        return "down"
+    return "unsteady" if answer is not None and answer.is_trouble else "up"

@@ -26,7 +26,7 @@ from q2c.reading import followed, held, recorded
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
-from q2c.ui import case_views, cause, ending, parts, story
+from q2c.ui import case_views, cause, ending, parts, people, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
 from q2c.ui.replays import journal_of
@@ -101,7 +101,7 @@ def _facts(found: Case, key: str) -> list[tuple[str, Any]]:
         ("Customer", found.customer),
         ("Entity", found.entity),
         ("Stage", found.stage.replace("_", " ")),
-        ("Way", f"{found.source or '–'} → {found.target or '–'}"),
+        ("Way", f"{people.name(found.source) or '–'} → {found.target or '–'}"),
         ("Platform's code", found.code),
         ("Field", found.field),
         ("Key there", key),
@@ -221,7 +221,7 @@ def replayed(user: Any, found: Case, step: Step | None) -> dict[str, Any]:
         "replay": {
             "state": state,
             "since": started.at,
-            "by": started.actor,
+            "by": people.name(started.actor),
             "item": item if item is not None and item.batch.state != "dry_run" else None,
             "said": _said(found, step, state, front),
             "tone": _tone(state, journey),

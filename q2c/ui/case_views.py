@@ -11,7 +11,7 @@ from exceptions.models import Case, CaseEvent
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Transition
 from q2c.reasons import Reason
-from q2c.ui import parts, words
+from q2c.ui import parts, people, words
 from q2c.ui.acting import address_of
 from q2c.ui.payload import parsed
 
@@ -77,7 +77,7 @@ def _timeline(case: Case, step: Step | None) -> dict[str, Any]:
     if event is not None:
         text = f"{event.type} {event.source_id}"
         entries.append(parts.Entry(event.received_at, "Arrived", event.source, text, "quiet", "inbox"))
-    return {"entries": entries}
+    return {"entries": people.named(entries)}
 
 
 def _event(case: Case, step: Step | None) -> Event | None:
@@ -163,8 +163,14 @@ def _history(case: Case, step: Step | None) -> dict[str, Any]:
     moves = list(Transition.objects.filter(record_id__in=ids).order_by("-id")[:MOST])
     events = list(case.events.filter(kind__in=set().union(*_TOLD_BY.values())).order_by("id")[: 2 * MOST])
     told: set[tuple[str, int]] = set()
+    who = people.names(move.actor for move in moves)
     rows = [
-        {"noun": nouns.get(move.machine, move.machine), "move": move, "why": _why(move, events, told)}
+        {
+            "noun": nouns.get(move.machine, move.machine),
+            "move": move,
+            "who": who.get(move.actor, move.actor),
+            "why": _why(move, events, told),
+        }
         for move in reversed(moves)
     ]
     return {"moves": rows[::-1]}

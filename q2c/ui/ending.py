@@ -8,11 +8,11 @@ from typing import Any
 from exceptions.approvals import CLOSE
 from exceptions.models import Case
 from exceptions.models.case import ENDED
-from exceptions.rights import called_by_name
 from ledger.models import FiscalPeriod
 from ledger.models.redating import Redating
 from q2c.models import Step
 from q2c.reading.coming import does
+from q2c.ui import people
 
 
 def told(found: Case) -> str:
@@ -27,7 +27,7 @@ def told(found: Case) -> str:
     came_to = f"document {found.document}{where}" if found.document else does(found.stage) if found.stage else ""
     if found.resolution == "fixed_by_replay":
         asked = found.events.filter(kind="replay_requested").order_by("-id").values_list("actor", flat=True).first()
-        how = f"Resolved by a replay{f' of {called_by_name(asked)}' if asked else ''}"
+        how = f"Resolved by a replay{f' of {people.name(asked)}' if asked else ''}"
     else:
         how = "Resolved by itself"
     return f"{how}: {came_to}." if came_to else f"{how}."
@@ -42,7 +42,7 @@ def _closed(found: Case) -> str:
             f"{last.reason}"
         )
     event = found.events.filter(kind="closed_without_fix").order_by("-id").first()
-    by = f" by {called_by_name(event.actor)}" if event is not None and event.actor else ""
+    by = f" by {people.name(event.actor)}" if event is not None and event.actor else ""
     return f"Closed without a fix{by}. {event.text if event is not None else ''}".strip()
 
 

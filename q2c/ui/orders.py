@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -83,6 +83,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         raise Http404
     order = found.order
     later = cancellation.waiting(order)
+    discounted = set(order.lines.filter(discount_minor__gt=0).values_list("line", flat=True))
     context = {
         "found": found,
         "order": order,
@@ -93,7 +94,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "steps": story.steps(found.steps, found.fronts),
         "timeline": story.timeline("order", found.moves, found.steps, found.cases, found.approvals),
         "facts": _facts(found),
-        "subscriptions": [{"subscription": s, "phases": _phases(s)} for s in found.subscriptions],
+        "subscriptions": [{"subscription": s, "phases": _phases(s, discounted)} for s in found.subscriptions],
         "invoices": [{"invoice": i, "href": links.to("invoice", i.id)} for i in found.invoices],
         "unrecorded": _unrecorded(found),
         "journals": [{"entry": e, "href": links.to("journal", e.id)} for e in found.journals],
@@ -131,13 +132,13 @@ def _facts(found: whole_order.Whole) -> list[tuple[str, Any]]:
     )
 
 
-def _phases(subscription: Any) -> list[dict[str, Any]]:
-    """Segments by phase: [{"phase": 1, "starts_on", "ends_on", "segments"}]."""
+def _phases(subscription: Any, discounted: Set[int]) -> list[dict[str, Any]]:
+    """Segments by phase: [{"phase": 1, "starts_on", "ends_on", "segments": [(segment, is discounted)]}]."""
     by_phase: dict[int, list[Any]] = {}
     for segment in subscription.segments.all():
-        by_phase.setdefault(segment.phase, []).append(segment)
+        by_phase.setdefault(segment.phase, []).append((segment, segment.line in discounted))
     return [
-        {"phase": phase, "starts_on": rows[0].starts_on, "ends_on": rows[0].ends_on, "segments": rows}
+        {"phase": phase, "starts_on": rows[0][0].starts_on, "ends_on": rows[0][0].ends_on, "segments": rows}
         for phase, rows in sorted(by_phase.items())
     ]
 

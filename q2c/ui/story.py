@@ -16,7 +16,7 @@ from q2c.reading.days import days_of
 from q2c.reading.followed import Followed, Journey
 from q2c.reading.held import Front
 from q2c.reading.keys_there import keys_there
-from q2c.ui import links, there, words
+from q2c.ui import links, people, there, words
 from q2c.ui.parts import Entry
 
 _ICONS = {"bad": "octagon-alert", "warn": "search", "busy": "loader", "quiet": "calendar-clock"}
@@ -106,7 +106,7 @@ def timeline(
     entries += [_decided(approval) for approval in asked if approval.decided_at]
     # What happened in one instant keeps its order, the last on top like everything else.
     entries.sort(key=lambda entry: entry.at)
-    return entries[::-1]
+    return people.named(entries[::-1])
 
 
 def _moved(noun: str, move: Transition) -> Entry:

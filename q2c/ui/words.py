@@ -68,6 +68,7 @@ _COMMON = {
     "closed": Look("Closed", "quiet", "lock"),
     "soft_closed": Look("Soft closed", "warn", "lock"),
     "up": Look("Up", "good", "plug"),
+    "unsteady": Look("Unsteady", "warn", "zap"),
     "down": Look("Down", "bad", "zap"),
     "paused": Look("Paused", "warn", "circle-pause"),
     "queued": Look("Queued", "quiet", "hourglass"),

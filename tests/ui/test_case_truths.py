@@ -77,7 +77,7 @@ def test_each_move_has_its_own_reason(company: Any, mia: Any) -> None:
     moved = {target: [row for row in rows if f"→ {target}" in row] for target in ("Replaying", "Waiting", "Resolved")}
     assert [("Now it is" in row, "Rosa says" in row) for row in moved["Replaying"]] == [(True, False), (False, True)]
     assert [("Now it is" in row, "Rosa says" in row) for row in moved["Waiting"]][:2] == [(True, False), (False, True)]
-    assert "Document JE-1" in moved["Resolved"][0] and all("mia" in row for row in moved["Replaying"])
+    assert "Document JE-1" in moved["Resolved"][0] and all(mia.get_full_name() in row for row in moved["Replaying"])
     for row in rows:
         fell = re.search(r"→ (Failed|Open) ", row) or re.search(r"Case Open [^→]*$", row)
         assert (failed in row) == bool(fell), row

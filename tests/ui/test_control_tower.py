@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 
 import msgspec
 import pytest
@@ -13,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 
 from ledger import periods
 from ledger.models import FiscalPeriod
-from q2c import clock
+from q2c import clock, keys
 from q2c.connectors.outcomes import Blocker, Rejected
-from q2c.models import Breaker, Order, OrderGroup, Step, Tally, tally
+from q2c.models import Attempt, Breaker, Order, OrderGroup, Step, Tally, tally
 from q2c.reading import close, flow, tallies
 from q2c.reasons import Reason
 from q2c.ui import control_tower
@@ -118,6 +119,20 @@ def test_a_platform_that_is_down_comes_first_with_what_waits_for_it(client, mond
     assert "Paused since" in text and "connection refused" in text
     german = text.split("NetSuite Germany")[1].split("</li>")[0]
     assert "Answered 400" in german and "<b>1</b> failed" in german
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"), [(503, "Unsteady"), (429, "Unsteady"), (None, "Unsteady"), (400, "Up"), (200, "Up")]
+)
+def test_a_platform_whose_last_call_came_to_nothing_is_not_up(client, monday, status, shown):
+    """A refusal is an answer."""
+    Attempt.objects.create(
+        correlation_id=keys.new_id(), connection="erp-jp01", at=NOW, method="POST", url="/x", status=status,
+        duration_ms=5,
+    )  # fmt: skip
+    client.force_login(boss())
+    japan = page(client, "/").split("NetSuite Japan")[1].split("</li>")[0]
+    assert {"Up", "Unsteady"} & set(re.findall(r">(\w+)<", japan)) == {shown}
 
 
 def test_only_figures_of_what_one_may_see(client, monday):

@@ -54,6 +54,19 @@ def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
     assert "Phase 2 is activated" in text and "Nov 2, 2027" in text.replace("\u202f", " ")
 
 
+def test_a_subscription_says_which_of_its_amounts_are_after_a_discount(client, order):
+    """Quantity times price times months is more than they are."""
+    client.force_login(boss())
+
+    def subscription() -> str:
+        return read(client, f"/orders/{order.id}").split("Subscription S-O-1-emea")[1].split("</section>")[0]
+
+    assert "after its discount" not in subscription()
+    with past_guards():
+        order.lines.filter(line=1).update(discount_minor=1_000)
+    assert "after its discount" in subscription()
+
+
 def test_an_invoice_that_came_and_is_not_recorded_is_shown_with_its_case(client, order):
     for state in ("soft_closed", "closed"):
         FiscalPeriod.objects.filter(entity__code="DE01").update(state=state)
