@@ -110,6 +110,7 @@ class OrderLine(Struct, frozen=True, kw_only=True):
     """One product sold in one invoice group.
 
     amount_minor = Σ over phases (quantity × unit price × price periods in the phase) − discount_minor, exact.
+    Months are counted from the order's start: begun on 31 August, six of them end on 28 February, twelve on 31 August.
     A line without phases is one phase over the whole term. A usage line has amount 0 and its tiers. list_price is what
     its sender's price list asks for one, per price period as unit_price: with it, what moved into the price is a
     discount too. It counts where master data has no list price of the product.
@@ -225,7 +226,11 @@ class JournalDocument(Struct, frozen=True, kw_only=True):
 
 
 class SubscriptionCharge(Struct, frozen=True, kw_only=True):
-    """One product of a subscription over one phase, as billing is to bill it."""
+    """One product of a subscription over one phase, as billing is to bill it.
+
+    `months` are those from starts_on until ends_on as the contract counts them, from its own start; 0 where they are
+    no whole number.
+    """
 
     line: int
     product: str
@@ -233,6 +238,7 @@ class SubscriptionCharge(Struct, frozen=True, kw_only=True):
     phase: int
     starts_on: dt.date
     ends_on: dt.date
+    months: int
     quantity: Decimal
     unit_price: Decimal
     price_period: str

@@ -119,14 +119,15 @@ class Deal:
         return sum((price * quantity * months for months, quantity in spans), Decimal(0))
 
     def _phases(self, line: Line, price: str) -> list[dict[str, str]]:
-        found, day = [], self.starts_on
+        found, before = [], 0
         for months, quantity in line.phases:
-            after = add_months(day, months)
+            # Counted from the contract's start, so that one of the 31st comes back to it.
+            begins, ends = (add_months(self.starts_on, count) for count in (before, before + months))
             found.append(
-                {"starts_on": day.isoformat(), "ends_on": after.isoformat(), "quantity": str(quantity),
+                {"starts_on": begins.isoformat(), "ends_on": ends.isoformat(), "quantity": str(quantity),
                  "unit_price": price}
             )  # fmt: skip
-            day = after
+            before += months
         return found
 
     @staticmethod

@@ -119,7 +119,7 @@ def _of_line(order: Order, row: Row, line: OrderLine | None, decimals: int) -> I
     if line is None or not line.phases:
         yield Span(order.starts_on, term_end(order), row.amount_minor, row.discount_minor)
         return
-    amounts = amounts_of(line, line.phases, decimals)
-    before = amounts_of(replace(line, discount_minor=0), line.phases, decimals)
+    amounts = amounts_of(order.starts_on, line, line.phases, decimals)
+    before = amounts_of(order.starts_on, replace(line, discount_minor=0), line.phases, decimals)
     for phase, minor, listed in zip(line.phases, amounts, before, strict=True):
         yield Span(phase.starts_on, phase.ends_on, minor, listed - minor)

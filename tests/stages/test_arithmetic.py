@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from q2c.stages.controls import limits, price
 from q2c.stages.controls.calendar import add_months, term_end, whole_months
 from q2c.stages.provision_billing import subscription_of
 from tests.stages import tern
+from tests.stages.test_controls import ZUORA
 
 seeded = settings(max_examples=250, deadline=None, derandomize=True)
 CURRENCIES = {"JPY": 0, "USD": 2, "KWD": 3}
@@ -135,6 +137,46 @@ def test_whole_parts_sum_to_the_whole(exact: list[Any]) -> None:
 @given(st.dates(dt.date(1, 1, 1), dt.date(9970, 1, 1)), st.integers(0, 240))
 def test_months_are_counted_back(day: dt.date, months: int) -> None:
     assert whole_months(day, add_months(day, months)) == months
+
+
+def _ramp(starts_on: str, cut: str, months: tuple[int, int], **more: Any) -> OrderDocument:
+    """Ten seats at 48.00 a month, twenty from a day on."""
+    end = add_months(dt.date.fromisoformat(starts_on), sum(months)).isoformat()
+    spans = [(starts_on, cut, "10"), (cut, end, "20")]
+    line = {
+        "quantity": "10", "discount_minor": 0, "billing": {"frequency": "monthly"}, **more,
+        "phases": [{"starts_on": a, "ends_on": b, "quantity": q, "unit_price": "48"} for a, b, q in spans],
+    }  # fmt: skip
+    document = msgspec.structs.asdict(deal(line, "USD", 48_000 * months[0] + 96_000 * months[1]))
+    on = dt.date.fromisoformat(starts_on)
+    return tern.read(msgspec.to_builtins(document | {"starts_on": on, "term_months": sum(months), "closed_on": on}))
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "cut", "months"),
+    [
+        ("2026-11-30", "2027-02-28", (3, 9)),
+        ("2026-08-31", "2027-02-28", (6, 6)),
+        ("2026-01-31", "2026-04-30", (3, 9)),
+        ("2026-01-29", "2026-02-28", (1, 11)),
+        ("2027-10-31", "2028-02-29", (4, 8)),
+    ],
+)
+def test_phases_of_a_contract_of_the_end_of_a_month_are_counted_from_its_start(
+    starts_on: str, cut: str, months: tuple[int, int]
+) -> None:
+    world = tern.world(dt.date.fromisoformat(starts_on))
+    world.billing = ZUORA
+    document = _ramp(starts_on, cut, months)
+    assert check(document, world) == []
+    charges = subscription_of(Order(number="SO-1001"), document, OrderGroup(key="us", currency="USD")).charges
+    told = [(charge.months, charge.amount_minor) for charge in charges]
+    assert told == [(months[0], 48_000 * months[0]), (months[1], 96_000 * months[1])]
+    # A day beside is no month.
+    for off in (-1, 1):
+        beside = (dt.date.fromisoformat(cut) + dt.timedelta(days=off)).isoformat()
+        if add_months(dt.date.fromisoformat(starts_on), months[0]).isoformat() != beside:
+            assert Reason.PRICE_MISMATCH in {f.reason for f in check(_ramp(starts_on, beside, months), world)}
 
 
 # Any shape ------------------------------------------------------------------------------------------------------------

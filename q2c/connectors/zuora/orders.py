@@ -210,8 +210,7 @@ def _pricing(currency: str, charge: SubscriptionCharge) -> tuple[str, str, dict[
             listed = {"listPrice": numbers.plain(price), "quantity": numbers.plain(quantity)}
             return "OneTime", PER_UNIT, {"oneTimePerUnit": listed}
         return "OneTime", FLAT, {"oneTimeFlatFee": {"listPrice": numbers.plain(amount)}}
-    months = _whole_months(charge.starts_on, charge.ends_on)
-    if not months:
+    if not (months := charge.months):
         text = f"line {charge.line} runs {charge.starts_on} to {charge.ends_on}, which is no whole number of months"
         raise Inexpressible(text, f"lines/{charge.line}/phases")
     base, base_months = PRICE_BASES.get(charge.price_period, ("", 0))
@@ -268,12 +267,6 @@ def _tier(number: int, start: Decimal, end: Decimal | None, price_format: str, p
         "price": numbers.plain(price),
     }
     return found if end is None else {**found, "endingUnit": numbers.plain(end)}
-
-
-def _whole_months(start: dt.date, end: dt.date) -> int | None:
-    count = (end.year - start.year) * 12 + end.month - start.month
-    ends_alike = end.day == start.day or (end.day < start.day and (end + dt.timedelta(days=1)).day == 1)
-    return count if count > 0 and ends_alike else None
 
 
 def business_facts(order: Mapping[str, Any]) -> Any:

@@ -49,20 +49,31 @@ def phases_of(order: OrderDocument, line: OrderLine) -> tuple[Phase, ...]:
     )
 
 
-def price_periods(line: OrderLine, phase: Phase) -> Fraction | None:
+def months_of(contract_from: dt.date, phase: Phase) -> int | None:
+    """Months of a phase, counted from the contract's start: begun on 31 August, it has six until 28 February, and six
+    more until 31 August. A phase that begins beside the contract's months is counted from its own start; None where
+    neither way it is a whole number.
+    """
+    before, until = (whole_months(contract_from, day) for day in (phase.starts_on, phase.ends_on))
+    if before is not None and until is not None and until >= before:
+        return until - before
+    return whole_months(phase.starts_on, phase.ends_on)
+
+
+def price_periods(contract_from: dt.date, line: OrderLine, phase: Phase) -> Fraction | None:
     """How many times the unit price is due in a phase, exact: a year's price is due 3/2 times in 18 months.
 
     None where a phase is no whole number of months.
     """
     if line.price_period == "once":
         return Fraction(1)
-    months = whole_months(phase.starts_on, phase.ends_on)
+    months = months_of(contract_from, phase)
     return None if months is None else Fraction(months, 12 if line.price_period == "year" else 1)
 
 
-def phase_minor(line: OrderLine, phase: Phase, exponent: int) -> Fraction | None:
+def phase_minor(contract_from: dt.date, line: OrderLine, phase: Phase, exponent: int) -> Fraction | None:
     """Quantity × unit price × price periods in minor units, exact; None where there are no whole periods."""
-    periods = price_periods(line, phase)
+    periods = price_periods(contract_from, line, phase)
     if periods is None:
         return None
     return Fraction(phase.quantity) * Fraction(phase.unit_price) * periods * 10**exponent

@@ -21,7 +21,7 @@ def list_minor(order: OrderDocument, line: OrderLine, currency: str) -> Fraction
     exponent = money.exponent(currency)
     total = Fraction(0)
     for phase in phases_of(order, line):
-        amount = phase_minor(line, phase, exponent)
+        amount = phase_minor(order.starts_on, line, phase, exponent)
         if amount is None:
             return None
         total += amount

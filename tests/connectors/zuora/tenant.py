@@ -19,6 +19,7 @@ from q2c.contracts.documents import (
     SubscriptionDocument,
     UsageTerms,
 )
+from q2c.stages.controls.calendar import whole_months
 from tests.connectors.control import Control
 
 CLIENT = {"client_id": "5d6b3c1e-0000-4000-8000-000000000001", "client_secret": "a secret of the tests"}
@@ -69,7 +70,8 @@ def charge(line: int, product: str, **more: Any) -> SubscriptionCharge:
         "ends_on": dt.date(2027, 1, 1), "quantity": Decimal(10), "unit_price": Decimal(100), "price_period": "month",
         "amount_minor": 1_200_000, "billing": Billing(frequency="monthly"),
     }  # fmt: skip
-    return SubscriptionCharge(**{**given, **more})
+    given |= more
+    return SubscriptionCharge(**{"months": whole_months(given["starts_on"], given["ends_on"]) or 0, **given})
 
 
 def subscription(*charges: SubscriptionCharge, **more: Any) -> SubscriptionDocument:

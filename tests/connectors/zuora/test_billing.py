@@ -72,6 +72,22 @@ def test_a_month_in_advance_each_month() -> None:
     ]
 
 
+def test_months_of_a_contract_of_the_31st_weigh_alike_in_each_phase() -> None:
+    """31 August to 28 February and on to 31 August: six months and six, each of them the same amount."""
+    starts, cut, end = day("2026-08-31"), day("2027-02-28"), day("2027-08-31")
+    half = {"months": 6, "amount_minor": 600_000}
+    found = billed(
+        seats(starts_on=starts, ends_on=cut, **half),
+        seats(starts_on=cut, ends_on=end, phase=2, **half),
+        starts_on=starts,
+    )
+    rows = table(found, "2027-08-31")
+    assert [row[0][5:] for row in rows] == [
+        "08-31", "09-30", "10-31", "11-30", "12-31", "01-31", "02-28", "03-31", "04-30", "05-31", "06-30", "07-31",
+    ]  # fmt: skip
+    assert {row[3] for row in rows} == {"1000.00"}
+
+
 def test_in_arrears_the_bill_comes_when_the_period_is_over() -> None:
     arrears = Billing(frequency="quarterly", timing="in_arrears")
     assert table(billed(seats(billing=arrears)), "2026-07-01") == [

@@ -128,9 +128,10 @@ def due_minor(subscription: Record, charge: Record, until: dt.date) -> int:
     start = dt.date.fromisoformat(charge["startsOn"])
     end = dt.date.fromisoformat(charge["pricedUntil"])
     billing = charge.get("billing") or {}
-    whole = periods.total(charge["pricing"], periods.months_between(start, end), billing)
-    cuts = periods.periods(start, end, billing, dt.date.fromisoformat(subscription["termStart"]))
-    return periods.share_minor(whole, money.exponent(subscription["currency"]), cuts, until)
+    anchor = dt.date.fromisoformat(subscription["termStart"])
+    whole = periods.total(charge["pricing"], periods.months_between(start, end, anchor), billing)
+    cuts = periods.periods(start, end, billing, anchor)
+    return periods.share_minor(whole, money.exponent(subscription["currency"]), cuts, until, anchor)
 
 
 def next_bill_on(subscription: Record, until: dt.date) -> dt.date:

@@ -19,14 +19,24 @@ def add_months(day: dt.date, count: int) -> dt.date:
     return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def months_between(start: dt.date, end: dt.date) -> Fraction:
-    """Whole months, and the days left over as a share of the month they begin."""
+def months_between(start: dt.date, end: dt.date, anchor: dt.date) -> Fraction:
+    """Whole months, counted from `anchor`, the start of the subscription; else from start, and the days left over as
+    a share of the month they begin.
+    """
+    before, until = _whole_months(anchor, start), _whole_months(anchor, end)
+    if before is not None and until is not None:
+        return Fraction(until - before)
     whole = max((end.year - start.year) * 12 + end.month - start.month, 0)
     while whole and add_months(start, whole) > end:
         whole -= 1
     reached = add_months(start, whole)
     length = (add_months(start, whole + 1) - reached).days
     return whole + Fraction((end - reached).days, length)
+
+
+def _whole_months(anchor: dt.date, day: dt.date) -> int | None:
+    count = (day.year - anchor.year) * 12 + day.month - anchor.month
+    return count if count >= 0 and add_months(anchor, count) == day else None
 
 
 def periods(start: dt.date, end: dt.date, billing: Mapping[str, Any], anchor: dt.date) -> list[tuple[dt.date, dt.date]]:
@@ -69,13 +79,15 @@ def rounded(value: Fraction) -> int:
     return int(value + Fraction(1, 2)) if value >= 0 else -int(-value + Fraction(1, 2))
 
 
-def share_minor(total_units: Fraction, exponent: int, cuts: Sequence[tuple[dt.date, dt.date]], until: dt.date) -> int:
+def share_minor(
+    total_units: Fraction, exponent: int, cuts: Sequence[tuple[dt.date, dt.date]], until: dt.date, anchor: dt.date
+) -> int:
     """What has come due before `until` of a charge that is billed in these periods, in minor units.
 
     Whole periods weigh alike, shorter ones by their days. The amount of a period is the difference of two of these,
     so periods sum to the total whatever they are.
     """
-    weights = [months_between(start, end) for start, end in cuts]
+    weights = [months_between(start, end, anchor) for start, end in cuts]
     reached = Fraction(0)
     for (start, end), weight in zip(cuts, weights, strict=True):
         if start < until:
