@@ -54,6 +54,8 @@ MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
     ),
 }  # fmt: skip
 
+# Said where something was given up.
+GIVEN_UP = "What was given up is not booked or posted from here any more: a difference to billing or the ERP stays."
 # Said where a close leaves something behind.
 LEFT = (
     "Not all is done in these periods. Journals that have their number may still be posted, if the ERP takes them; "
@@ -233,7 +235,8 @@ def _waiting(period: FiscalPeriod) -> str:
 def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, Any]:
     """What is not done in the periods about to be closed, each with the way to it; nothing forbids the close."""
     found = close.standing(request.user, chosen)
-    return {"standing": [_row(request, one) for one in found], "left": LEFT if any(o.anything for o in found) else ""}
+    return {"standing": [_row(request, one) for one in found], "left": LEFT if any(o.unfinished for o in found) else "",
+            "given_up": GIVEN_UP if any(o.given_up for o in found) else ""}  # fmt: skip
 
 
 def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
@@ -245,8 +248,24 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "period": one.period, "state": _spoken(one.period), "cases": one.cases, "sums": by_currency(one.case_sums),
         "reasons": one.reasons, "queue": links.to("queue", tab="all", q=one.query),
         "not_posted": one.not_posted, "under_way": one.under_way,
+        "given_up": _given_up(one), "given_up_cases": _given_up_cases(one),
         "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,
     }  # fmt: skip
+
+
+def _given_up(one: close.Standing) -> list[tuple[str, Any]]:
+    """(how many of what, worth) of each kind that was closed without fix."""
+    if one.given_up is None:
+        return []
+    told = [
+        (one.given_up.invoices, "invoice", "posted in billing, not in the books"),
+        (one.given_up.journals, "journal", "in the books here, not in the ledger"),
+    ]
+    return [(f"{count(n, noun)}: {what}", by_currency(one.given_up.of(noun))) for n, noun, what in told if n]
+
+
+def _given_up_cases(one: close.Standing) -> str:
+    return links.to("queue", tab="resolved", q=f"{one.query} is:closed_without_fix stage:record_invoice,post_journal")
 
 
 def _spoken(period: FiscalPeriod) -> str:

@@ -20,6 +20,7 @@ from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
 from q2c.api.records import Records, instants, tellable
 from q2c.engine import decisions, desk
+from q2c.reading import what_stays
 
 _QUERY = [
     OpenApiParameter("q", str, description="As in the query bar: reason:period_closed entity:DE amount:>10000"),
@@ -61,10 +62,14 @@ class CaseDetailSerializer(CaseSerializer):
     context = serializers.JSONField()  # type: ignore[assignment]
     proof = serializers.JSONField()
     events = CaseEventSerializer(many=True)
+    stays = serializers.SerializerMethodField(help_text="Of one closed without fix: what became of its document")
     raw_base64 = serializers.SerializerMethodField()
 
     class Meta(CaseSerializer.Meta):
-        fields = (*CaseSerializer.Meta.fields, "context", "proof", "events", "raw_base64")  # type: ignore[assignment]
+        fields = (*CaseSerializer.Meta.fields, "context", "proof", "events", "stays", "raw_base64")  # type: ignore[assignment]
+
+    def get_stays(self, case: Case) -> str:
+        return what_stays.has(self.context["request"].user, case)  # type: ignore[index]
 
     def get_raw_base64(self, case: Case) -> str | None:
         """What was sent, where it could not be read."""

@@ -23,7 +23,7 @@ from q2c.engine import submit
 from q2c.engine.intake import Sender
 from q2c.engine.submit import Answer
 from q2c.models import Order, OrderGroup, OrderLine, Subscription
-from q2c.reading import orders
+from q2c.reading import given_up, orders
 from q2c.stages import totals
 
 
@@ -199,9 +199,24 @@ class OrderSerializer(serializers.ModelSerializer):
         return totals.told(order)
 
 
-class OrderDetailSerializer(OrderSerializer):
-    """With what it is made of, and the document as it was accepted."""
+class GivenUpSerializer(serializers.Serializer):
+    """`kind` invoice: posted in `where` (billing), and not in the books; journal: in the books, and not in `where` (its
+    ledger). It was closed without fix, as `case` tells; nothing will come of it here."""
 
+    kind = serializers.ChoiceField(["invoice", "journal"])
+    number = serializers.CharField()
+    where = serializers.CharField()
+    entity = serializers.CharField()
+    period = serializers.CharField()
+    amount_minor = serializers.IntegerField(allow_null=True)
+    currency = serializers.CharField()
+    case = serializers.UUIDField(source="case.id", allow_null=True, default=None)
+
+
+class OrderDetailSerializer(OrderSerializer):
+    """With what it is made of, the document as it was accepted, and what was given up of its invoices."""
+
+    given_up = serializers.SerializerMethodField()
     groups = OrderGroupSerializer(many=True)
     lines = OrderLineSerializer(many=True)
     subscriptions = SubscriptionSerializer(many=True)
@@ -209,7 +224,11 @@ class OrderDetailSerializer(OrderSerializer):
     document = serializers.SerializerMethodField()
 
     class Meta(OrderSerializer.Meta):
-        fields = (*OrderSerializer.Meta.fields, "groups", "lines", "subscriptions", "controls", "document")  # type: ignore[assignment]
+        fields = (*OrderSerializer.Meta.fields, "groups", "lines", "subscriptions", "controls", "given_up", "document")  # type: ignore[assignment]
+
+    @extend_schema_field(GivenUpSerializer(many=True))
+    def get_given_up(self, order: Order) -> Any:
+        return GivenUpSerializer(given_up.of_order(self.context["request"].user, order), many=True).data
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_document(self, order: Order) -> Any:

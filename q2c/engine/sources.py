@@ -113,7 +113,7 @@ class Source:
         events = {event_id: key for key, (event_id, _, _) in newest.items()}
         steps = Step.objects.filter(stage=stage, event__in=list(events))
         left = steps.filter(state="abandoned", proof__has_key=withdrawn.TAKEN_BACK).values_list("event", flat=True)
-        return {events[event_id] for event_id in left} | self._unbooked(events)
+        return {events[event_id] for event_id in {*left, *withdrawn.gone_since(events)}} | self._unbooked(events)
 
     def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
         return set()

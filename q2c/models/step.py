@@ -85,6 +85,12 @@ class Step(StateRecord):
             ),
             # What stopped, by where.
             models.Index(fields=["stage", "connection"], condition=Q(state="failed"), name="step_failed"),
+            # What people gave up, by the month that it is missing from.
+            models.Index(
+                fields=["entity", "period"],
+                condition=Q(state="abandoned", stage__in=["record_invoice", "post_journal"]) & ~Q(reason="superseded"),
+                name="step_given_up",
+            ),
             models.Index(fields=["business_key"], name="step_business_key"),
             # The key that a platform may know of it.
             models.Index(fields=["key"], condition=Q(sent_at__isnull=False), name="step_sent_key"),

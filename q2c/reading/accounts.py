@@ -14,6 +14,8 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c.models import CrossReference, Customer, Invoice, Order, OrderGroup
 from q2c.money import EXPONENTS
+from q2c.reading import given_up
+from q2c.reading.given_up import GivenUp
 from q2c.stages.orders import account_key
 
 MOST = 20
@@ -35,10 +37,11 @@ class Records:
     orders: list[Order] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    given_up: list[GivenUp] = field(default_factory=list)
     more: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.orders or self.invoices or self.cases)
+        return bool(self.orders or self.invoices or self.cases or self.given_up)
 
 
 def named(query: str) -> list[Account]:
@@ -99,6 +102,8 @@ def records(user: Any, accounts: Sequence[Account]) -> Records:
     found.orders = _some(found, "orders", orders_of(user, accounts))
     found.invoices = _some(found, "invoices", _invoices(user, accounts))
     found.cases = _some(found, "cases", _cases(user, accounts, found))
+    journeys = [order.correlation_id for order in found.orders]
+    found.given_up = given_up.of_accounts(user, [invoice.number for invoice in found.invoices], journeys)[:MOST]
     return found
 
 

@@ -19,6 +19,7 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
+from q2c.reading import what_stays
 from q2c.reasons import Reason
 from q2c.stages import STAGES, totals
 
@@ -70,6 +71,8 @@ class Request:
     order: Order | None = None
     portions: list[totals.Portion] = field(default_factory=list)
     reversing: Reversing | None = None
+    # Of a case that is to be closed without fix: what then becomes of its document.
+    stays: str = ""
     # What deciding needs: the right to decide, and then that of the thing itself.
     right: str = rights.APPROVE
 
@@ -104,7 +107,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     titles = dict(Policy.objects.values_list("reason", "title"))
     teams = dict(Team.objects.values_list("code", "name"))
     portions = {number: totals.of(order) for number, order in orders.items()}
-    reversing = _reversing(user, approvals)
+    reversing, stays = _reversing(user, approvals), _stays(approvals)
     may = user.has_perm(rights.APPROVE)
     found = []
     for approval in approvals:
@@ -121,10 +124,17 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 order=orders.get(number),
                 portions=portions.get(number, []),
                 reversing=reversing.get(approval.id),
+                stays=stays.get(case.id, "") if case is not None else "",
                 right=RIGHTS.get(approval.action, rights.APPROVE) if may else rights.APPROVE,
             )
         )
     return found
+
+
+def _stays(approvals: Sequence[Approval]) -> dict[uuid.UUID, str]:
+    """By case: what closing it would leave, of what is still to be decided."""
+    closing = [a for a in approvals if a.action == CLOSE and a.state == "requested"]
+    return what_stays.wills((a.case, str(a.data.get("root_cause", ""))) for a in closing if a.case is not None)
 
 
 def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reversing]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, Sum
@@ -12,6 +12,7 @@ from django.db.models import Count, Sum
 from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
+from q2c.reading import given_up
 
 # Steps by which something comes into a period.
 _BOOKING = ("record_invoice", "reverse_journal")
@@ -95,13 +96,16 @@ class Standing:
     under_way: int
     journals: list[tuple[str, int]]
     journal_sums: list[tuple[int, str]]
+    # Closed without fix: posted in billing and not in the books, or in the books here and not in the ledger.
+    given_up: given_up.Sums | None = None
 
     @property
     def not_posted(self) -> int:
         return sum(number for _, number in self.journals)
 
     @property
-    def anything(self) -> bool:
+    def unfinished(self) -> bool:
+        """Whether anything may still be booked or posted."""
         return bool(self.cases or self.journals or self.under_way)
 
 
@@ -115,8 +119,14 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     may = user.has_perm("exceptions.view_case")
     rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
     summed = list(rows.values("period_id", "state", "currency").annotate(n=Count("id"), minor=Sum("total_minor")))
-    coming = _coming(months)
-    return [_left(period, cases[period.entity.code, period.name] if may else None, summed, coming) for period in chosen]
+    coming, left = _coming(months), given_up.by_month(user, months)
+    return [
+        replace(
+            _left(period, cases[period.entity.code, period.name] if may else None, summed, coming),
+            given_up=left.get((period.entity.code, period.name)),
+        )
+        for period in chosen
+    ]
 
 
 def _coming(months: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:

@@ -14,7 +14,7 @@ from q2c.models import Step, Transition
 from q2c.models.step import OPEN
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
-from q2c.reasons import APPROVALS
+from q2c.reasons import APPROVALS, Reason
 from q2c.stages import STAGES
 
 
@@ -22,8 +22,8 @@ from q2c.stages import STAGES
 class Coming:
     """One thing that comes: `tone` bad (stopped), warn (being verified), busy (under way), quiet (on its `day`).
 
-    What waits for a second person (`approval`) is warn too. A journal that was closed without fix (`given_up`) does
-    not come: it keeps its number, and says so. What is `held` waits for another step; the case is that one's.
+    What waits for a second person (`approval`) is warn too. What was closed without fix (`given_up`) does not come:
+    a journal keeps its number, and says so. What is `held` waits for another step; the case is that one's.
     """
 
     what: str
@@ -36,6 +36,16 @@ class Coming:
     held: bool = False
     given_up: bool = False
     day: dt.date | None = None
+
+
+# What stays undone of what was closed without fix.
+_FINAL = {
+    "sync_customer": "The customer is not made there by q2c",
+    "provision_billing": "The subscription is not made there by q2c, and billing issues no invoice of it by itself",
+    "activate_subscription": "It is not activated there by q2c",
+    "post_journal": "It will not be posted from here and keeps its number",
+    "write_back": "The sales platform is not told",
+}
 
 
 def does(stage: str) -> str:
@@ -62,12 +72,13 @@ def next_of(
         for step in given
         if step.state in OPEN
     ]
-    found += _given_up([step for step in given if step.stage == "post_journal" and step.state == "abandoned"], cases)
+    ended = [step for step in given if step.state == "abandoned" and step.reason != Reason.SUPERSEDED]
+    found += _given_up([step for step in ended if step.stage in _FINAL], cases)
     return sorted(found, key=lambda one: (rank[one.tone], one.at or clock.now()))
 
 
 def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Coming]:
-    """Journals that will not be posted: who said so, when and why."""
+    """What will not be done any more: who said so, when and why."""
     if not steps:
         return []
     ended = {
@@ -78,7 +89,7 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
     for step in steps:
         move = ended.get(step.id)
         who = f" by {move.actor} on {move.at:%-d %B %Y}: {move.why}" if move else ""
-        text = f"Closed without fix{who}. It will not be posted from here and keeps its number; this is final"
+        text = f"Closed without fix{who}. {_FINAL[step.stage]}; this is final"
         found.append(Coming(doing(step.stage), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
     return found
 

@@ -14,8 +14,9 @@ from ledger.models import JournalEntry, LegalEntity
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine, Phase
 from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step, Subscription, Transition
+from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
-from q2c.reading import coming, controls, customers, held
+from q2c.reading import coming, controls, customers, given_up, held
 from q2c.stages.controls.calendar import phases_of, term_end
 
 ROWS_MAX = 200
@@ -46,7 +47,8 @@ class Group:
 class Whole:
     """What the order's page and its API address show. Lists hold at most ROWS_MAX rows, the newest.
 
-    `unrecorded`: steps of its invoices that came and are not recorded, whatever keeps them.
+    `unrecorded`: steps of its invoices that came and are not recorded, whatever keeps them. `given_up`: what people
+    gave up of its invoices, and billing or the books have all the same.
     """
 
     order: Order
@@ -61,6 +63,7 @@ class Whole:
     subscriptions: list[Subscription] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     unrecorded: list[Step] = field(default_factory=list)
+    given_up: list[given_up.GivenUp] = field(default_factory=list)
     journals: list[JournalEntry] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
@@ -90,9 +93,11 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
         .order_by("seq")[:ROWS_MAX]
     )
     invoices = list(Invoice.objects.visible_to(user).filter(order=order).order_by("-issued_on", "-id")[:ROWS_MAX])
-    unrecorded = _unrecorded(user, order)
-    cases = _cases(user, order, [*steps, *unrecorded], invoices)
+    unrecorded, left = _unrecorded(user, order), given_up.of_order(user, order)
+    cases = _cases(user, order, [*steps, *unrecorded, *(one.step for one in left)], invoices)
     of_step = {case.step_id: case for case in cases if case.step_id}
+    # Of an order that has ended nothing more is wanted.
+    wanted = steps if order.state in OPEN_ORDERS else [step for step in steps if step.state != "abandoned"]
     fronts = held.in_front(user, steps)
     return Whole(
         order=order,
@@ -109,10 +114,11 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
         ),
         invoices=invoices,
         unrecorded=unrecorded,
+        given_up=left,
         journals=_journals(user, invoices),
         references=_references(user, rows.values(), order),
         moves=list(Transition.objects.filter(record_id=order.id).order_by("id")),
-        coming=coming.next_of(steps, of_step, fronts),
+        coming=coming.next_of(wanted, of_step, fronts),
         fronts=fronts,
     )
 

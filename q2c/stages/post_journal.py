@@ -125,6 +125,11 @@ class PostJournal(Verb):
         return {"entry": journal.read([entry.id])[0]} if entry else {}
 
 
+def makes_room(entry: JournalEntry, root_cause: str) -> bool:
+    """Whether its invoice is voided where an unsent journal is given up for this cause."""
+    return root_cause in _MISTAKES and not told_twice([entry.event_id])
+
+
 def told_twice(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
     """Of these the events of invoices that were told by another system, too, whose word was taken as done."""
     there = Invoice.objects.filter(event__in=event_ids)

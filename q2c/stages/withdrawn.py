@@ -6,18 +6,24 @@ While it waits to be recorded, or while its journal waits to be sent: its steps 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
+from django.db.models import Q
+
+from exceptions import timeline
+from exceptions.models import Case, CaseEvent
 from ledger import journal
 from q2c import states
 from q2c.contracts import stored
 from q2c.contracts.events import JournalFact
 from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
+from q2c.reasons import Reason
 from q2c.stages import post_journal
 from q2c.stages.record_invoice import VERSIONS
 from q2c.stages.versions import IDLE, end
 
-# In the proof of a step that ended so.
+# In the proof of a step that ended so, and on the timeline of a case that was closed before.
 TAKEN_BACK = "taken_back"
 
 
@@ -37,8 +43,27 @@ def invoice(source: str, reference: str, actor: str, why: str) -> bool:
         ]
         if left:
             return False
+        _tell_given_up(source, reference, actor, why)
         there = Invoice.objects.filter(source=source, billing_reference=reference, state="recorded").first()
         return there is None or _unpost(there, actor, why)
+
+
+def gone_since(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Of these events those whose invoice was given up here, and taken back by billing after that."""
+    told = CaseEvent.objects.filter(kind=TAKEN_BACK, case__event_id__in=list(event_ids))
+    return set(told.values_list("case__event_id", flat=True))
+
+
+def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
+    """What was given up here and is posted there no more stands nowhere any longer: its case says so, once."""
+    ended = Step.objects.filter(state="abandoned").exclude(reason=Reason.SUPERSEDED)
+    named = Q(event__source_id=reference) | Q(event__source_id__startswith=f"{reference}:")
+    came = ended.filter(named, stage="record_invoice", event__source=source)
+    voided = Invoice.objects.filter(source=source, billing_reference=reference, state="voided")
+    journals = ended.filter(stage="post_journal", business_key__in=list(voided.values_list("number", flat=True)))
+    ids = [*came.values_list("id", flat=True), *journals.values_list("id", flat=True)]
+    closed = Case.objects.filter(step_id__in=ids, state="closed_without_fix").exclude(events__kind=TAKEN_BACK)
+    timeline.record([(case_id, TAKEN_BACK, why, {}) for case_id in closed.values_list("id", flat=True)], actor)
 
 
 def _unpost(there: Invoice, actor: str, why: str) -> bool:

@@ -22,7 +22,7 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk, previews
 from q2c.models import Invoice, Order, Step
-from q2c.reading import followed, held, recorded
+from q2c.reading import followed, held, recorded, what_stays
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
@@ -56,6 +56,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "late": decisions.redatable(found) if found.state in (*TO_DO, "snoozed") else None,
         "today": clock.today(),
         "ended": ending.told(found),
+        **_given_up(request.user, found),
         "redated": ending.redated(found, step),
         "blocker": sentences.thing(found.blocker) if found.blocker else "",
         "condition": sentences.condition(found.blocker_condition),
@@ -86,6 +87,12 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         context["invoices"] = _invoices(request.user, step)
         context["first"] = recorded.first_of(request.user, found)
     return render(request, "cases/case.html", context)
+
+
+def _given_up(user: Any, found: Case) -> dict[str, str]:
+    """What became of its document, where it was closed without fix; and what would, where it may be."""
+    closing = what_stays.will(found) if found.state in (*TO_DO, "snoozed") else ""
+    return {"stays": what_stays.has(user, found), "closing": closing}
 
 
 def _view(request: HttpRequest, found: Case) -> str:

@@ -49,6 +49,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "closed_without_fix": ("Closed without a fix", "quiet", "archive"),
     "resolved": ("Resolved", "good", "circle-check"),
     "refused": ("Somebody lacked the right", "warn", "lock"),
+    "taken_back": ("Taken back in billing", "quiet", "undo-2"),
     "offered": ("Could be replayed: its blocker is gone", "busy", "info"),
 }
 

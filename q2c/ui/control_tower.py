@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from q2c.reading import attention, close, connections, flow, held, steps
+from q2c.reading import attention, close, connections, flow, given_up, held, steps
 from q2c.ui import links
 from q2c.ui.parts import Stage, by_currency
 from q2c.ui.rights import right
@@ -30,6 +30,7 @@ def show(request: HttpRequest) -> HttpResponse:
             **live,
             **_now(attention.now(request.user)),
             "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
+            "given_up": _given_up(request.user),
             "blocked_more": max(0, len(blocked) - _PERIODS_SHOWN),
             "queue": links.to("queue"),
             "late": links.to("queue", q="is:late"),
@@ -98,6 +99,26 @@ def _note(one: flow.Station) -> str:
     if waiting:
         return f"{waiting:,} not through yet"
     return "Nothing waits" if one.counts else "Nothing yet"
+
+
+def _given_up(user: Any) -> list[dict[str, Any]]:
+    """Of months that are not closed, the newest first: what was closed without fix, and where its cases are."""
+    months = sorted(given_up.of_open_months(user).items(), key=lambda item: (item[0][1], item[0][0]), reverse=True)
+    return [
+        {
+            "entity": entity,
+            "period": period,
+            "invoices": sums.invoices,
+            "invoice_sums": by_currency(sums.of("invoice")),
+            "journals": sums.journals,
+            "journal_sums": by_currency(sums.of("journal")),
+            "href": links.to(
+                "queue", tab="resolved",
+                q=f"entity:{entity} period:{period} is:closed_without_fix stage:record_invoice,post_journal",
+            ),
+        }
+        for (entity, period), sums in months
+    ]  # fmt: skip
 
 
 def _row(one: close.Blocked) -> dict[str, Any]:

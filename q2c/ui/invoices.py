@@ -89,6 +89,7 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "crumbs": [Crumb("Invoices", links.to("invoices")), Crumb(invoice.number)],
         "coming": story.coming(found.coming),
         "cases": story.cases(found.cases),
+        "cases_say": story.cases_say(found.cases),
         "steps": story.steps(found.steps, found.fronts),
         "timeline": story.timeline("invoice", found.moves, found.steps, found.cases),
         "facts": facts(

@@ -106,6 +106,7 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "crumbs": [Crumb("Journals", links.to("journals")), Crumb(str(entry))],
         "coming": story.coming(found.coming),
         "cases": story.cases(found.cases),
+        "cases_say": story.cases_say(found.cases),
         "steps": story.steps(found.steps, found.fronts),
         "proofs": [
             {"step": step, "lines": story.proof(step)} for step in found.steps if step.connection and story.proof(step)

@@ -8,16 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from exceptions.models import Approval, Case
+from exceptions.models.case import UNRESOLVED
 from exceptions.rights import called
 from exceptions.sentences import count
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does, doing
 from q2c.reading.days import days_of
 from q2c.reading.followed import Followed, Journey
+from q2c.reading.given_up import GivenUp, Sums
 from q2c.reading.held import Front
 from q2c.reading.keys_there import keys_there
 from q2c.ui import links, people, there, words
-from q2c.ui.parts import Entry
+from q2c.ui.parts import Entry, by_currency
 
 _ICONS = {"bad": "octagon-alert", "warn": "search", "busy": "loader", "quiet": "calendar-clock"}
 
@@ -64,6 +66,28 @@ def _what(one: Followed) -> str:
 
 def cases(found: Iterable[Case]) -> list[dict[str, Any]]:
     return [_linked(case) for case in found]
+
+
+def cases_say(found: Sequence[Case]) -> str:
+    """Where none is open and some were given up: that this is no clean slate."""
+    closed = sum(case.state == "closed_without_fix" for case in found)
+    if not closed or any(case.state in UNRESOLVED for case in found):
+        return ""
+    return f"Nothing is open; {count(closed, 'case')} {'was' if closed == 1 else 'were'} closed without a fix."
+
+
+def given_up(found: Iterable[GivenUp]) -> list[dict[str, Any]]:
+    """What billing has and the books do not, or the books and not the ledger, each with the case that says why."""
+    return [{"one": one, "case": _linked(one.case) if one.case else None} for one in found]
+
+
+def sums_of(found: Iterable[GivenUp]) -> list[dict[str, Any]]:
+    """One row of each kind that there is: {kind, count, amounts by currency}."""
+    sums = Sums()
+    for one in found:
+        sums.add(one)
+    rows = [("invoice", sums.invoices), ("journal", sums.journals)]
+    return [{"kind": kind, "count": n, "amounts": by_currency(sums.of(kind))} for kind, n in rows if n]
 
 
 def _linked(case: Case) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from q2c.reading.keys_there import keys_there
 from q2c.reasons import APPROVALS
 from q2c.stages import totals
 from q2c.trace import Trace
-from q2c.ui import links, words
+from q2c.ui import links, story, words
 from q2c.ui.parts import Entry
 from q2c.ui.rights import right
 
@@ -79,6 +79,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "candidates": [{"order": order, "href": links.to("trace", q=order.number)} for order in found.candidates],
         "accounts": found.accounts,
         "of_account": [{"case": case, "href": links.to("case", case.id)} for case in hits.account.cases],
+        "given_up": story.given_up(hits.account.given_up),
         "begins": min((e.at for c in chapters for e in c.entries), default=None),
         "ends": max((e.at for c in chapters for e in c.entries if e.at <= clock.now()), default=None),
         "failed": [{"case": case, "href": links.to("case", case.id)} for case in found.cases],

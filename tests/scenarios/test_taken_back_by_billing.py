@@ -17,7 +17,8 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c.demo.company import ERP
 from q2c.demo.people import user
 from q2c.engine import decisions, desk
-from q2c.models import CommercialPolicy, Event, Invoice, OrderLine, Step
+from q2c.models import CommercialPolicy, Event, Invoice, Order, OrderLine, Step
+from q2c.reading import given_up
 from tests.past_guards import past_guards
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import training
@@ -67,6 +68,25 @@ def test_what_waits_to_be_recorded_leaves_the_flow_and_comes_back_with_billing(s
         becomes(story, number, status, f"2026-03-{day}")
         assert entry(number).state == "posted" and len(story.documents()) == posted
     assert Event.objects.filter(type="InvoiceIssued").count() == 2
+
+
+def test_what_was_given_up_is_told_to_be_taken_back_and_comes_anew_where_billing_posts_it_again(story: Story) -> None:
+    with story.on("2026-03-09"):
+        periods.close(march(), by="dmitri", why="closed too early")
+        story.close(training("SO-3001", DAY))
+        (number,) = story.bill()
+    with story.on("2026-03-10"):
+        desk.close_without_fix(user("ben"), [Case.objects.get().id], "credited there", "other")
+        sign(1)
+        assert [one.number for one in given_up.of_order(user("carla"), Order.objects.get())] == [number]
+    becomes(story, number, "Canceled", "2026-03-11")
+    becomes(story, number, "Canceled", "2026-03-11", "11:00")
+    closed = Case.objects.get()
+    assert closed.events.filter(kind="taken_back").count() == 1 and not given_up.of_open_months(user("carla"))
+    with story.on("2026-03-12"):
+        reopen()
+    becomes(story, number, "Posted", "2026-03-13")
+    assert entry(number).state == "posted" and not given_up.of_order(user("carla"), Order.objects.get())
 
 
 def test_what_waits_for_a_signature_is_asked_for_no_longer(story: Story) -> None:

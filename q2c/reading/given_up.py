@@ -1,0 +1,177 @@
+"""What was given up on its way, and stands somewhere all the same: posted in billing and not in the books, or in the
+books here and not in the ledger.
+
+A case that was closed without fix ends its step, and nothing asks for it any more; this is where it stays in sight.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from exceptions.models import Case, CaseEvent
+from ledger.models import FiscalPeriod
+from q2c import bulk
+from q2c.models import Invoice, Order, Step
+from q2c.reasons import Reason
+from q2c.stages import post_journal
+
+# Of several versions that were given up the newest is what billing has; what is recorded after all, or was taken back
+# there since, stands nowhere else.
+_LEFT_OUT = """
+SELECT s.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+WHERE s.id = ANY(%s::uuid[]) AND (
+  EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <> 'voided'
+          AND i.billing_reference = e.payload ->> 'billing_reference')
+  OR EXISTS (SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
+             WHERE n.stage = 'record_invoice' AND n.business_key = s.business_key AND f.source = e.source
+             AND f.payload ->> 'billing_reference' = e.payload ->> 'billing_reference'
+             AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq)))
+"""
+ROWS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """`kind` invoice: `where` (billing) has it posted, the books hold none of it; or journal: it is in the books here,
+    and not in `where` (its ledger). `number` is what people call it; amounts are minor units, a credit is negative.
+    """
+
+    kind: str
+    number: str
+    where: str
+    entity: str
+    period: str
+    amount_minor: int | None
+    currency: str
+    step: Step
+    case: Case | None = None
+
+
+@dataclass(slots=True)
+class Sums:
+    """How many of each kind, and what they are worth: minor units by currency."""
+
+    invoices: int = 0
+    journals: int = 0
+    invoice_sums: Counter[str] = field(default_factory=Counter)
+    journal_sums: Counter[str] = field(default_factory=Counter)
+
+    def add(self, one: GivenUp) -> None:
+        if one.kind == "invoice":
+            self.invoices += 1
+        else:
+            self.journals += 1
+        if one.currency and one.amount_minor is not None:
+            sums = self.invoice_sums if one.kind == "invoice" else self.journal_sums
+            sums[one.currency] += one.amount_minor
+
+    def of(self, kind: str) -> list[tuple[int, str]]:
+        """(minor units, currency) of one kind."""
+        sums = self.invoice_sums if kind == "invoice" else self.journal_sums
+        return [(minor, currency) for currency, minor in sorted(sums.items())]
+
+
+def of_order(user: Any, order: Order) -> list[GivenUp]:
+    """Of the invoices of one order, the newest first."""
+    numbers = list(Invoice.objects.filter(order=order).values_list("number", flat=True))
+    mine = Q(event__correlation_id=order.correlation_id) | Q(stage="post_journal", business_key__in=numbers)
+    return _read(user, _steps(user).filter(mine))
+
+
+def of_invoice(user: Any, invoice: Invoice) -> list[GivenUp]:
+    return _read(user, _steps(user).filter(stage="post_journal", business_key=invoice.number))
+
+
+def of_step(user: Any, step: Step) -> GivenUp | None:
+    """What giving this one up has left, while it is so."""
+    return next(iter(_read(user, _steps(user).filter(id=step.id))), None)
+
+
+def of_accounts(user: Any, numbers: Collection[str], correlation_ids: Collection[uuid.UUID]) -> list[GivenUp]:
+    """Of some orders, by the correlation ids of their journeys, and of some invoices by their numbers."""
+    mine = Q(event__correlation_id__in=list(correlation_ids)) | Q(business_key__in=list(numbers))
+    return _read(user, _steps(user).filter(mine))
+
+
+def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Sums]:
+    """Of these legal entities' periods, by (entity, period); those without any are left out."""
+    wanted = set(months)
+    if not wanted:
+        return {}
+    entities, periods = {entity for entity, _ in wanted}, {period for _, period in wanted}
+    found: dict[tuple[str, str], Sums] = {}
+    for one in _read(user, _steps(user).filter(entity__in=entities, period__in=periods), most=None):
+        if (one.entity, one.period) in wanted:
+            found.setdefault((one.entity, one.period), Sums()).add(one)
+    return found
+
+
+def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
+    """Of every entity's periods that are not closed altogether: what a close to come has to know."""
+    months = set(_steps(user).order_by().values_list("entity", "period").distinct())
+    known = FiscalPeriod.objects.filter(
+        entity__code__in={entity for entity, _ in months}, name__in={period for _, period in months}
+    )
+    states: dict[tuple[str, str], set[str]] = {}
+    for entity, name, state in known.values_list("entity__code", "name", "state"):
+        states.setdefault((entity, name), set()).add(state)
+    return by_month(user, [month for month in months if states.get(month) != {"closed"}])
+
+
+def _steps(user: Any) -> QuerySet[Step]:
+    """Steps that a person gave up; what was overtaken or taken back says so as its reason."""
+    ended = Step.objects.visible_to(user).filter(state="abandoned", stage__in=("record_invoice", "post_journal"))
+    rows: QuerySet[Step] = ended.exclude(reason=Reason.SUPERSEDED)
+    return rows.select_related("event").defer("event__payload")
+
+
+def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list[GivenUp]:
+    rows = list(steps.order_by("-seq")[:most])
+    if not rows:
+        return []
+    gone = _taken_back([step.id for step in rows])
+    came = [step for step in rows if step.stage == "record_invoice" and step.id not in gone]
+    gone |= {id_ for (id_,) in bulk.execute(_LEFT_OUT, [[step.id for step in came]])} if came else set()
+    seen = Case.objects.visible_to(user).filter(step_id__in=[step.id for step in rows])
+    cases = {case.step_id: case for case in seen.select_related("owner_team", "assignee").defer("haystack")}
+    found = [_of("invoice", step.business_key, step.event.source, step) for step in came if step.id not in gone]
+    found += _unposted([step for step in rows if step.stage == "post_journal"], gone)
+    of_step = {one.step.id: one for one in found}
+    return [replace(of_step[step.id], case=cases.get(step.id)) for step in rows if step.id in of_step]
+
+
+def _taken_back(step_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    told = CaseEvent.objects.filter(case__step_id__in=step_ids, kind="taken_back")
+    return set(told.values_list("case__step_id", flat=True))
+
+
+def _of(kind: str, number: str, where: str, step: Step) -> GivenUp:
+    return GivenUp(kind, number, where, step.entity, step.period, step.amount_minor, step.currency, step)
+
+
+def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[GivenUp]:
+    """Journals that are in the books and not in their ledger; of those that left the books their invoice is left.
+
+    A mirror entry that was given up leaves nothing: what it was to reverse stands as it did.
+    """
+    entries = post_journal.journals_of(steps)
+    voided = {
+        invoice.event_id: invoice
+        for invoice in Invoice.objects.filter(event__in=[entry.event_id for entry in entries.values()], state="voided")
+    }
+    found = []
+    for step in steps:
+        entry = entries.get(step.id)
+        if entry is None:
+            continue
+        if entry.state in ("ready", "blocked"):
+            found.append(_of("journal", str(entry), step.connection, step))
+        elif step.id not in gone and entry.reverses_id is None and (invoice := voided.get(entry.event_id)):
+            found.append(_of("invoice", invoice.number, invoice.source, step))
+    return found

@@ -1,0 +1,131 @@
+"""What becomes of a case's document when the case is closed without fix: said before it is decided, and once it is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exceptions.models import Case
+from ledger.models import JournalEntry
+from q2c.models import Invoice, Step
+from q2c.reading import given_up
+from q2c.stages import post_journal
+
+_OTHERS = {
+    "accept_order": "The order is rejected for good, the sales platform is told, and nothing of it is billed.",
+    "sync_customer": "The customer is not made there by q2c; what waits behind it goes on without it.",
+    "provision_billing": "The subscription is not made there by q2c, and billing issues no invoice of it by itself.",
+    "activate_subscription": "The phase is not activated there by q2c; what waits behind it goes on without it.",
+    "cancel_order": "The order is not cancelled by this request.",
+    "reverse_journal": "The journal is not reversed: it stays as it is.",
+    "write_back": "The sales platform is not told.",
+}
+_ELSE = "Nothing is sent, and what waits behind it goes on without it."
+_UNREADABLE = "What came in unreadable is kept as it came; nothing of it is recorded or booked."
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Of some steps: what is recorded of the same document, the journal that is posted, and its invoice by event."""
+
+    recorded: Mapping[tuple[str, str, str], Invoice]
+    entries: Mapping[uuid.UUID, JournalEntry]
+    invoices: Mapping[uuid.UUID, Invoice]
+
+    def first(self, step: Step) -> Invoice | None:
+        there = self.recorded.get((step.event.source, step.entity, step.business_key))
+        return there if there is not None and there.event_id != step.event_id else None
+
+
+def will(case: Case, root_cause: str = "") -> str:
+    """What giving it up would come to, for whoever decides; `root_cause` is the one that was asked for."""
+    return wills([(case, root_cause)])[case.id]
+
+
+def wills(asked: Iterable[tuple[Case, str]]) -> dict[uuid.UUID, str]:
+    """The same of many, by case. A bounded number of statements."""
+    asked = list(asked)
+    steps = _steps([case.step_id for case, _ in asked if case.step_id])
+    known = _known(steps.values())
+    return {case.id: _will(steps.get(case.step_id), root_cause, known) for case, root_cause in asked}
+
+
+def has(user: Any, case: Case) -> str:
+    """What it has come to, of a case that was closed without fix; empty of one that was not."""
+    if case.state != "closed_without_fix":
+        return ""
+    step = _steps([case.step_id]).get(case.step_id) if case.step_id else None
+    known = _known([step] if step is not None else [])
+    if step is None or step.stage not in ("record_invoice", "post_journal"):
+        return _will(step, case.root_cause, known)
+    left = given_up.of_step(user, step)
+    if left is not None and left.kind == "journal":
+        return f"It is in the books here and not in {left.where}: it was given up, and will not be posted from here."
+    if left is not None:
+        return f"Nothing was booked, and nothing will be: it was given up. {_billing(left.where)} still has it posted."
+    entry = known.entries.get(step.id)
+    if entry is not None and (entry.reverses_id is not None or entry.state != "superseded"):
+        return _unposted(step, case.root_cause, known)
+    if there := known.first(step):
+        return f"Nothing was booked for what came again: {there.number} stands as it was recorded."
+    return "Nothing was booked for it. Billing has taken it back, or changed it, since."
+
+
+def _steps(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID | None, Step]:
+    rows = Step.objects.filter(id__in=list(ids)).select_related("event").defer("event__payload")
+    return {step.id: step for step in rows}
+
+
+def _known(steps: Iterable[Step]) -> _Known:
+    came = [step for step in steps if step.stage == "record_invoice"]
+    posting = [step for step in steps if step.stage == "post_journal"]
+    entries = post_journal.journals_of(posting) if posting else {}
+    recorded = Invoice.objects.filter(number__in=[step.business_key for step in came]).exclude(state="voided")
+    booked = Invoice.objects.filter(event__in=[entry.event_id for entry in entries.values()])
+    return _Known(
+        {(one.source, one.entity, one.number): one for one in recorded} if came else {},
+        entries,
+        {one.event_id: one for one in booked} if entries else {},
+    )
+
+
+def _will(step: Step | None, root_cause: str, known: _Known) -> str:
+    if step is None:
+        return _UNREADABLE
+    if step.stage == "post_journal":
+        return _unposted(step, root_cause, known)
+    if step.stage != "record_invoice":
+        return _OTHERS.get(step.stage, _ELSE)
+    if there := known.first(step):
+        return f"{there.number} stays in the books as it was recorded first; what came again is not booked."
+    return (
+        f"Nothing was booked for {step.business_key or 'it'}, and nothing will be. {_billing(step.event.source)} still "
+        "has it posted; until it is voided there it is listed as given up, on its order and where its period is closed."
+    )
+
+
+def _unposted(step: Step, root_cause: str, known: _Known) -> str:
+    entry = known.entries.get(step.id)
+    if step.sent_at is not None:
+        return (
+            f"It was sent, and {step.connection} may hold it all the same: the journal stays in the books here, and is "
+            "not sent again. Look there by its key before it is booked by hand."
+        )
+    if entry is not None and entry.reverses_id is not None:
+        return "The reversal is given up: the journal that it was to take back stays, and may be reversed anew."
+    invoice = known.invoices.get(entry.event_id) if entry is not None else None
+    if entry is not None and invoice is not None and post_journal.makes_room(entry, root_cause):
+        return (
+            f"It was never sent: invoice {invoice.number} is voided here, so the books hold none of it. "
+            f"{_billing(invoice.source)} still has it posted; until it is voided there it is listed as given up."
+        )
+    return (
+        f"Invoice and journal stay in the books here, and are not posted to {step.connection} from here; they are "
+        "listed as given up, on their order and where their period is closed."
+    )
+
+
+def _billing(source: str) -> str:
+    return f"Billing ({source})"
