@@ -157,8 +157,9 @@ def _compared(value: str, key: str, at: int, example: str) -> list[tuple[str, st
         if not low and not high:
             raise QueryError(f"{key}:{value} has no bound; write {example}", at)
         return [(lookup, operand) for lookup, operand in bounds if operand]
-    found = re.fullmatch(r"(>=|<=|>|<|=)?(.+)", value)
-    assert found is not None
+    found = re.fullmatch(r"(>=|<=|>|<|=)?(.+)", value, re.DOTALL)
+    if found is None:
+        raise QueryError(f"{key}: has no value; write {example}", at)
     lookup = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}.get(found[1], "exact")
     return [(lookup, found[2])]
 

@@ -56,10 +56,14 @@ def public_url(**_: Any) -> list[CheckMessage]:
 def addresses(**_: Any) -> list[Error]:
     """Other servers than these are not spoken to."""
     found = []
-    database = os.environ.get("DATABASE_URL", "")
-    if database and urlsplit(database).scheme not in ("postgresql", "postgres"):
-        hint = "Set it to postgresql://user:password@host:5432/name"
-        found.append(Error("DATABASE_URL is no address of PostgreSQL", hint=hint, id="q2c.E005"))
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "SANDBOX_DATABASE_URL"):
+        database = os.environ.get(name, "")
+        if database and urlsplit(database).scheme not in ("postgresql", "postgres"):
+            hint = "Set it to postgresql://user:password@host:5432/name"
+            found.append(Error(f"{name} is no address of PostgreSQL", hint=hint, id="q2c.E005"))
+    if settings.SANDBOX_URL and not settings.SANDBOX_URL.startswith(("http://", "https://")):
+        text = f"SANDBOX_URL is {settings.SANDBOX_URL!r}"
+        found.append(Error(text, hint="Set it to http://host:port, or unset it", id="q2c.E011"))
     if urlsplit(settings.REDIS_URL).scheme not in ("redis", "rediss", "unix"):
         hint = "Set it to redis://:password@host:6379/0, or rediss:// with TLS"
         found.append(Error("REDIS_URL is no address of Redis or Valkey", hint=hint, id="q2c.E006"))
@@ -93,6 +97,20 @@ def metrics(**_: Any) -> list[CheckMessage]:
     return found
 
 
+@register()
+def outward(**_: Any) -> list[Error]:
+    """Every call to a platform would fail, or a worker at its start."""
+    found = []
+    bundle = os.environ.get("Q2C_CA_BUNDLE", "")
+    if bundle and not os.access(bundle, os.R_OK):
+        hint = "Name a readable file of certificates, or unset it for the built-in ones"
+        found.append(Error(f"Q2C_CA_BUNDLE is {bundle!r}, no readable file", hint=hint, id="q2c.E012"))
+    if not 0 <= settings.WORKER_METRICS_PORT <= 65535:
+        text = f"Q2C_WORKER_METRICS_PORT is {settings.WORKER_METRICS_PORT}"
+        found.append(Error(text, hint="Set it to a port up to 65535, or to 0 for none", id="q2c.E013"))
+    return found
+
+
 @register(Tags.security, deploy=True)
 def behind_proxy(**_: Any) -> list[Warning]:
     """The processes speak plain HTTP: without a proxy's word every request would be sent to https for ever."""
@@ -102,7 +120,7 @@ def behind_proxy(**_: Any) -> list[Warning]:
     return [Warning("Q2C_PUBLIC_URL is https, and Q2C_BEHIND_PROXY is not set", hint=hint, id="q2c.W002")]
 
 
-AT_START = (secret_key, pool, public_url, addresses, engine, metrics)
+AT_START = (secret_key, pool, public_url, addresses, engine, metrics, outward)
 
 
 def at_start() -> None:

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from q2c import keys
 
 HEADER = "X-Correlation-Id"
-_PARENT = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
+_PARENT = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
 @contextmanager

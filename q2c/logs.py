@@ -7,6 +7,9 @@ import os
 from typing import Any
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def _with_correlation_id(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
@@ -18,7 +21,12 @@ def _with_correlation_id(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any
 def settings() -> dict[str, Any]:
     """By Q2C_LOG_LEVEL and Q2C_LOG_PLAIN; for Django, Celery and gunicorn alike."""
     plain = os.environ.get("Q2C_LOG_PLAIN", "").lower() in {"1", "true", "yes", "on"}
-    return structlog_settings(os.environ.get("Q2C_LOG_LEVEL", "INFO").upper(), as_json=not plain)
+    level = os.environ.get("Q2C_LOG_LEVEL", "INFO").upper()
+    if level not in LEVELS:
+        raise ImproperlyConfigured(
+            f"Q2C_LOG_LEVEL is {level!r}: set it to one of {', '.join(LEVELS)}, or unset it for INFO"
+        )
+    return structlog_settings(level, as_json=not plain)
 
 
 def structlog_settings(level: str, *, as_json: bool) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -36,20 +37,36 @@ def number(name: str, default: int) -> int:
         ) from None
 
 
-def database(url: str) -> dict[str, Any]:
-    """postgresql://user:password@host:port/name as Django wants it."""
-    parts = urlsplit(url)
+_LOCAL = "postgresql://q2c@127.0.0.1:5432/q2c"
+
+
+def database(name: str) -> dict[str, Any]:
+    """The variable's postgresql://user:password@host:port/name?sslmode=verify-full as Django wants it.
+
+    Read as PostgreSQL's own tools do; what it says beyond these is an option of the connection.
+    """
+    try:
+        parts: dict[str, Any] = conninfo_to_dict(env(name, _LOCAL))
+        readable = str(parts.get("port") or "0").isdigit()
+    except psycopg.ProgrammingError:
+        readable = False
+    if not readable:
+        # Not the driver's own words: they quote what they stumble over, which may be the password.
+        raise ImproperlyConfigured(
+            f"{name} cannot be read as an address of PostgreSQL: set it to postgresql://user:password@host:5432/name, "
+            "parts with signs of their own percent-encoded, parameters by the names that PostgreSQL knows"
+        )
     return {
         "ENGINE": "q2c.database",
-        "NAME": parts.path.lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
+        "NAME": parts.pop("dbname", ""),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
         "CONN_HEALTH_CHECKS": True,
         # No session state is relied upon: a pooler in transaction mode may sit between.
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"application_name": env("Q2C_PROCESS", "q2c"), "connect_timeout": 3},
+        "OPTIONS": {"application_name": env("Q2C_PROCESS", "q2c"), "connect_timeout": 3, **parts},
     }
 
 
@@ -125,11 +142,11 @@ TEMPLATES = [
     }
 ]
 
-_url = env("DATABASE_URL", "postgresql://q2c@127.0.0.1:5432/q2c")
 _as_owner = flag("Q2C_AS_OWNER") and env("DATABASE_OWNER_URL")
-DATABASES = {"default": database(env("DATABASE_OWNER_URL") if _as_owner else _url)}
+_application = database("DATABASE_URL")
+DATABASES = {"default": database("DATABASE_OWNER_URL") if _as_owner else _application}
 # The role that web and workers use; migrate grants it its rights and keeps the rest from it.
-DATABASE_APP_ROLE = env("Q2C_DATABASE_ROLE") or unquote(urlsplit(_url).username or "")
+DATABASE_APP_ROLE = env("Q2C_DATABASE_ROLE") or _application["USER"]
 _TESTING = "pytest" in sys.modules
 if not _TESTING and not _as_owner:
     DATABASES["default"]["OPTIONS"]["pool"] = {

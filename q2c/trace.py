@@ -114,7 +114,7 @@ UNION ALL SELECT 'case', correlation_id FROM exceptions_case WHERE id = %(id)s
 """
 _CASE = "SELECT 'case', correlation_id FROM exceptions_case WHERE number = %(number)s"
 # With or without the three characters that make it fit for software that minds no case.
-_SALESFORCE_ID = re.compile(r"^[0-9a-zA-Z]{15}(?:[A-Z0-5]{3})?$")
+_SALESFORCE_ID = re.compile(r"^[0-9a-zA-Z]{15}(?:[A-Z0-5]{3})?\Z")
 _CASE_NUMBER = re.compile(r"^C-([0-9]{1,15})$", re.IGNORECASE)
 
 

@@ -28,11 +28,13 @@ def with_plain_views(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for (path, method), operation in _operations().items():
         result["paths"].setdefault(path, {})[method] = operation
     for path, methods in result["paths"].items():
-        for operation in methods.values():
+        for method, operation in methods.items():
             first = operation.get("description", "").split(". ")[0].rstrip(".")
             # Shown as it is, where a description is rendered.
             operation.setdefault("summary", first.replace("`", "")[:100])
             _with_errors(operation, "{" in path)
+            if method == "post" and "{" in path:
+                operation["responses"].setdefault("409", _problem("It is not possible as things stand; it says why"))
     result["paths"] = dict(sorted(result["paths"].items()))
     return result
 

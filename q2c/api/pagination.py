@@ -19,6 +19,15 @@ class Keyset(CursorPagination):
     max_page_size = 200
     page_size_query_param = "limit"
 
+    def get_page_size(self, request: Any) -> int | None:
+        """At most `max_page_size`, however many are asked for."""
+        given = request.query_params.get(self.page_size_query_param, "")
+        if given and not (given.isascii() and given.isdigit() and int(given[:9])):
+            raise Problem(
+                400, "limit", f"limit is {given[:40]!r}", remedy=f"Write a number from 1 to {self.max_page_size}"
+            )
+        return super().get_page_size(request)
+
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
         try:
             cursor = self.decode_cursor(request)

@@ -84,7 +84,10 @@ def items_of(request: HttpRequest) -> tuple[list[Item], str]:
     if "ce-specversion" in request.headers or "ce-id" in request.headers:
         body = body_of(request, EVENT_MAX)
         attributes = {
-            name[3:].lower(): unquote(value) for name, value in request.headers.items() if name[:3].lower() == "ce-"
+            # What is no UTF-8 stays to be told: replaced, two ids would become one.
+            name[3:].lower(): unquote(value, errors="surrogateescape")
+            for name, value in request.headers.items()
+            if name[:3].lower() == "ce-"
         }
         attributes["datacontenttype"] = request.headers.get("Content-Type", "")
         return [Item(body=body, attributes=attributes, content_type=kind)], JSON
@@ -117,7 +120,8 @@ def _batch(body: bytes) -> tuple[list[Item], str]:
 
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 # A text to its end, or what opens, parts and closes.
-_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{},]', re.DOTALL)
+# Possessive, so that a text of megabytes keeps no place to go back to.
+_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 
 
 def _cut(body: bytes) -> list[bytes] | None:
@@ -139,6 +143,9 @@ def _cut(body: bytes) -> list[bytes] | None:
         if (what == b"," and depth == 1) or depth == 0:
             found.append(text[begins : mark.start()].strip())
             begins = mark.end()
+            if len(found) > BATCH_ITEMS_MAX:
+                # Whoever sends commas by the million is not counted to the end.
+                return found
     return found if depth == 0 else None
 
 

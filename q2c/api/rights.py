@@ -11,6 +11,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from q2c.api.authentication import holder_of, unknown
@@ -27,6 +28,9 @@ class HasRight(BasePermission):
     def has_permission(self, request: Any, view: Any) -> bool:
         if not request.user or not request.user.is_authenticated:
             return False
+        # Asked before any right: what no address does, nobody has a right to.
+        if hasattr(view, "http_method_names") and not hasattr(view, request.method.lower()):
+            raise MethodNotAllowed(request.method)
         right = right_of(view, getattr(view, "action", None))
         if right == SIGNED_IN:
             return True

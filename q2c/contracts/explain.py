@@ -128,7 +128,8 @@ def _about(path: list[Any]) -> str:
 def short(value: Any) -> Any:
     """What was seen, as far as a person wants to read it."""
     if isinstance(value, str):
-        return value[:80]
+        # A byte that is no text is shown as what it is: it could not be written.
+        return value[:80].encode("utf-8", "backslashreplace").decode()
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):

@@ -24,10 +24,10 @@ ITEM_MAX = 1024 * 1024
 NAME_MAX = 200
 # How far a sender's clock may be ahead of ours.
 AHEAD_S_MAX = 600.0
-_TYPE = re.compile(r"^([A-Za-z]{1,60})(?:\.v([0-9]{1,4}))?$")
-_SCHEMA = re.compile(r"(?:^|/)([A-Za-z]{1,60})\.v([0-9]{1,4})\.json$")
-_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$")
-_PARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
+_TYPE = re.compile(r"^([A-Za-z]{1,60})(?:\.v([0-9]{1,4}))?\Z")
+_SCHEMA = re.compile(r"(?:^|/)([A-Za-z]{1,60})\.v([0-9]{1,4})\.json\Z")
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
+_PARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _JSON = re.compile(r"^application/(?:[\w.+-]+\+)?json\s*(?:;.*)?$", re.IGNORECASE)
 
 

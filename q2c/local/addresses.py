@@ -12,15 +12,12 @@ from q2c.local.stop import Stop
 # Asked by the drivers that the application uses; the address comes by stdin, so that no process list shows it.
 _POSTGRES = """
 import sys
-from urllib.parse import unquote, urlsplit
 try:
     import psycopg
 except ImportError:
     sys.exit(0)
-url = urlsplit(sys.stdin.read())
 try:
-    psycopg.connect(host=url.hostname or "", port=url.port or "", user=unquote(url.username or ""),
-                    password=unquote(url.password or ""), dbname=url.path.lstrip("/"), connect_timeout=5).close()
+    psycopg.connect(sys.stdin.read(), connect_timeout=5).close()
 except psycopg.Error as error:
     print(" ".join(str(error).split()).rpartition("FATAL: ")[2].strip())
 """

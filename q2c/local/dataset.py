@@ -26,16 +26,19 @@ class Dataset:
 
     def __init__(self, where: Path, identity: str = "own") -> None:
         self.identity = identity
-        self._migrated = where / "migrated.json"
-        self._loading = where / "loading.json"
-        self._loaded = where / "loaded.json"
+        # Each database its own notes: what is told of one is not true of another.
+        of = "" if identity == "own" else f".{identity}"
+        self._migrated = where / f"migrated{of}.json"
+        self._loading = where / f"loading{of}.json"
+        self._loaded = where / f"loaded{of}.json"
         self._version = version()
 
     def must_fit(self) -> None:
         """Stop when the example data are of another version than the program."""
         loaded = self._note(self._loaded)
         if loaded and loaded.get("version") != self._version:
-            raise Stop("The stored example data are of another version of q2c", "Start over with: bin/demo --fresh")
+            remedy = "Start over with: bin/demo --fresh" if self.identity == "own" else "Empty it, then start again"
+            raise Stop("The stored example data are of another version of q2c", remedy)
 
     def is_migrated(self) -> bool:
         return self._note(self._migrated).get("version") == self._version
@@ -51,6 +54,11 @@ class Dataset:
 
     def load_begins(self) -> None:
         self._write(self._loading)
+
+    def was_emptied(self) -> None:
+        """By somebody, whatever the notes say."""
+        self._loading.unlink(missing_ok=True)
+        self._loaded.unlink(missing_ok=True)
 
     def load_ended(self) -> None:
         self._write(self._loaded)

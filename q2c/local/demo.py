@@ -68,6 +68,7 @@ class Demo:
         given = os.environ.get("DATABASE_URL", "")
         # Without the password: a new one leads to the same data.
         self.dataset = Dataset(WHERE, places.short_hash(re.sub(r":[^:@/]*@", "@", given)) if given else "own")
+        self._own = self.dataset.identity == "own"
         self.room: Room | None = None
         self.erp: Tryton | None = None
         self.ready = False
@@ -95,12 +96,13 @@ class Demo:
 
     def _clear(self) -> None:
         """Removes what --fresh or an interrupted load asks for; Stop when the stored data do not fit."""
-        own = self.dataset.identity == "own"
+        if not self._own:
+            if self.options.fresh:
+                remedy = "Empty it yourself, then start without it"
+                raise Stop("--fresh would empty the database of DATABASE_URL", remedy)
+            # What it holds is asked of itself, once it answers.
+            return
         interrupted = self.dataset.load_was_interrupted() and not self.options.no_load
-        if self.options.fresh and not own:
-            raise Stop("--fresh would empty the database of DATABASE_URL", "Empty it yourself, then start without it")
-        if interrupted and not own:
-            raise Stop("The last load into the database of DATABASE_URL did not finish", "Empty it, then start again")
         if self.options.fresh or interrupted:
             if not self.options.fresh:
                 self.progress.line("The last load did not finish; starting over.")
@@ -122,7 +124,8 @@ class Demo:
         if postgres and postgres.moved:
             self.progress.line(f"    The data lie in {postgres.data}: the account that PostgreSQL")
             self.progress.line(f"    runs under may not pass through to {WHERE}.")
-        if not self.dataset.is_migrated():
+        # Others may have emptied theirs since the note was written.
+        if not self._own or not self.dataset.is_migrated():
             with self.progress.step("Tables"):
                 room.manage("migrate", "--no-input")
                 self.dataset.migrated()
@@ -146,7 +149,11 @@ class Demo:
         }
 
     def _load(self, room: Room) -> None:
-        if self.options.no_load or self.dataset.is_loaded():
+        if self.options.no_load or (self._own and self.dataset.is_loaded()):
+            return
+        if not self._holds_data(room):
+            self.dataset.was_emptied()
+        elif self._is_of_a_load():
             return
         with self.progress.step("Sandboxes of the connected systems"):
             room.servers.sandboxes_wait()
@@ -155,6 +162,21 @@ class Demo:
         with self.progress.step("Example data"):
             room.manage("load_demo", *scale, heard=lambda line: self.progress.line(f"    {line}"))
         self.dataset.load_ended()
+
+    def _holds_data(self, room: Room) -> bool:
+        said: list[str] = []
+        room.manage("load_demo", "--look", heard=said.append)
+        return said[-1:] != ["empty"]
+
+    def _is_of_a_load(self) -> bool:
+        """Whether what it holds are the example data, whole and of this version. Stop otherwise: nothing is touched."""
+        if self.dataset.load_was_interrupted():
+            raise Stop("The last load into the database of DATABASE_URL did not finish", "Empty it, then start again")
+        if not self.dataset.is_loaded():
+            empty = "bin/demo --fresh removes it" if self._own else "or empty the database"
+            raise Stop("The database holds data that are no example data", f"Keep them: bin/demo --no-load; {empty}")
+        self.dataset.must_fit()
+        return True
 
     def _welcome(self, room: Room) -> None:
         line = self.progress.line

@@ -89,7 +89,9 @@ def log_file(logs: Path, name: str) -> Path:
 def last_line(log: Path) -> str:
     """The last words of a log, for an error that names it."""
     lines = log.read_text(errors="replace").split("\n")[-50:] if log.exists() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")[:300]
+    # A database marks a place in a statement with a line of nothing but a sign.
+    said = (line.strip() for line in reversed(lines) if any(char.isalnum() for char in line))
+    return next(said, "it said nothing")[:300]
 
 
 def remove(path: Path) -> None:

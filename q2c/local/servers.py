@@ -18,6 +18,7 @@ from q2c.local import accounts, addresses, filelock, places, ports, venv
 from q2c.local.guard import Guard
 from q2c.local.postgres import Postgres, new_passwords
 from q2c.local.sandboxes import Sandboxes, there
+from q2c.local.stop import Stop
 from q2c.local.valkey import Valkey
 
 # The guard of a start that was killed may take this long to end what it left.
@@ -143,6 +144,9 @@ def _alone(where: Path) -> contextlib.AbstractContextManager[filelock.FileLock]:
 def _secrets(file: Path) -> dict[str, str]:
     """Passwords and the key of one folder's data, made once; readable by its owner only."""
     kept = {name: value for name, value in places.read_json(file).items() if isinstance(value, str)}
+    if not kept and file.exists() and file.stat().st_size:
+        # New ones would not open what is there.
+        raise Stop(f"{file} cannot be read, and the data need what is in it", "Restore it, or: bin/demo --fresh")
     wanted = {**new_passwords(), "valkey": secrets.token_hex(24), "secret_key": secrets.token_urlsafe(60)}
     if wanted.keys() - kept.keys():
         kept = {**wanted, **kept}

@@ -15,7 +15,7 @@ from q2c.visible import VisibleQuerySet
 
 KEPT_DAYS = 7
 READ_EVERY_SYSTEM = "q2c.read_every_system"
-_SYSTEM = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")
+_SYSTEM = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}\Z")
 
 
 class ApiKey(models.Model):

@@ -42,6 +42,16 @@ def test_binary_mode_keeps_the_body_as_the_payload(caller: Caller) -> None:
     assert (stored.source_id, stored.payload.encode(), stored.as_sent.encode()) == ("b-1", written, written)
 
 
+def test_an_id_that_is_no_text_is_refused_and_not_folded_into_another(caller: Caller) -> None:
+    for given in ("b%FE", "b%FF"):
+        headers = {"ce-specversion": "1.0", "ce-id": given, "ce-source": "webshop", "ce-type": "OrderReceived.v1"}
+        answer = caller.post(EVENTS, json.dumps(order()).encode(), "application/json", **headers)
+        assert answer.status_code == 422, answer.content
+        assert answer.json()["errors"][0]["pointer"] == "/id", answer.content
+        assert Case.objects.filter(id=answer.json()["case"]).exists()
+    assert not Event.objects.exists()
+
+
 def test_lines_are_kept_byte_for_byte(caller: Caller) -> None:
     odd = (
         line("évt-2")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from exceptions.models import Case, RawBody
 from q2c.api import parsing
+from q2c.api.problems import Problem
 from q2c.models import ApiKey, Event, Order, Step
 from tests.api.conftest import Caller
 from tests.api.test_bad_input import EVENTS, ORDERS
@@ -47,6 +49,30 @@ def test_ten_thousand_lines_at_once_and_not_one_more(caller: Caller) -> None:
     taken = caller.post(EVENTS, body, parsing.NDJSON)
     assert (taken.status_code, taken.json()["stored"]) == (202, 10_000)
     assert Event.objects.get(source_id="e-9999").as_sent.encode() == lines[9999]
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b'["' + b"a" * (parsing.BATCH_MAX - 10) + b'"', 1), (b'["' + b"\\n" * (parsing.BATCH_MAX // 2 - 5) + b"x]", 1),
+        (b"[" + b"," * (parsing.BATCH_MAX - 10) + b"]", 0),
+    ],
+    ids=["one text without an end", "one text of escapes", "commas"],
+)  # fmt: skip
+def test_a_batch_of_megabytes_that_is_none_costs_no_more_than_its_size(body: bytes, kept: int) -> None:
+    """Two of them at once took every web process 2 GB and 12 s."""
+    tracemalloc.start()
+    try:
+        if kept:
+            items, _ = parsing._batch(body)
+            assert [len(item.body) for item in items] == [len(body)]
+        else:
+            with pytest.raises(Problem, match="too many"):
+                parsing._batch(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(body)
 
 
 @pytest.mark.parametrize("over", [0, 1])

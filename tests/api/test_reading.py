@@ -27,6 +27,7 @@ from tests.engine.records import made
 from tests.intake.documents import event, order
 
 pytestmark = pytest.mark.django_db
+NOBODY = "12345678-1234-1234-1234-123456789012"
 READ = [
     "q2c.view_event", "q2c.view_step", "q2c.view_order", "q2c.view_invoice", "q2c.view_subscription",
     "ledger.view_journalentry", "exceptions.view_case", "q2c.view_crossreference", "q2c.view_attempt",
@@ -124,6 +125,15 @@ def test_what_became_of_an_event(reader: Caller) -> None:
     assert sent.content == json.dumps(event("evt-1", order(order_number="SO-1"))).encode()
 
 
+@pytest.mark.parametrize("path", ["events", "cases", f"events/{NOBODY}", f"journals/{NOBODY}/explain"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_what_no_address_does_is_told_as_such(reader: Caller, path: str, method: str) -> None:
+    """Not as a right that is missing: nobody has it."""
+    answer = reader.client.generic(method, f"/api/v1/{path}", headers=reader.headers)
+    assert answer.status_code == 405 and answer["Content-Type"] == "application/problem+json"
+    assert "GET" in answer["Allow"]
+
+
 def test_lists_page_by_key_in_both_directions(reader: Caller) -> None:
     taken(7)
     first = reader.get("/api/v1/events", limit=3).json()
@@ -141,6 +151,8 @@ def test_lists_page_by_key_in_both_directions(reader: Caller) -> None:
     ("path", "status", "code"),
     [
         ("/api/v1/events?cursor=nonsense", 400, "cursor"),
+        *((f"/api/v1/events?limit={given}", 400, "limit") for given in ("abc", "-1", "0", "1.5", "٣")),
+        *((f'/api/v1/cases?q={key}:""', 400, "query") for key in ("amount", "opened", "due", "attempts")),
         ("/api/v1/events?sorce=x", 400, "unknown-filter"),
         ("/api/v1/events?correlation_id=x", 400, "invalid"),
         ("/api/v1/events?received_from=yesterday", 400, "invalid"),

@@ -17,6 +17,8 @@ import pytest
 
 from q2c.local import accounts, places
 from q2c.local import demo as command
+from q2c.local.guard import Guard
+from q2c.local.servers import Servers
 from q2c.local.stop import Stop
 from tests.local.conftest import SmallProject, needs_python_for_all, needs_root, system_python
 
@@ -160,6 +162,42 @@ def test_a_load_that_was_interrupted_starts_over(project: SmallProject) -> None:
     printed = again.until(READY)
     assert "did not finish; starting over" in printed
     assert "Tables" in printed
+
+
+def test_data_that_are_no_example_data_are_never_touched(project: SmallProject) -> None:
+    """Somebody began without them and entered his own; then the plain command, and once more."""
+    project.start("bin/demo", "--no-load").until(READY)
+    project.started[-1].end()
+    made = (project.root / ".local/demo/secrets.json").read_text()
+    for _ in range(2):
+        line = project.start("bin/demo", SMALL_HOLDS="holds data").fails()
+        assert "holds data that are no example data" in line and "bin/demo --no-load" in line and "--fresh" in line
+    assert (project.root / ".local/demo/secrets.json").read_text() == made
+    project.start("bin/demo", "--no-load").until(READY)
+
+
+def test_a_database_of_the_users_own_is_asked_and_has_notes_of_its_own(project: SmallProject) -> None:
+    """Loaded, emptied, loaded again; our own data are what they were."""
+    own = project.start("bin/demo")
+    assert "loading" in own.until(READY)
+    own.end()
+    other = Servers(project.root / ".local/other", project.root / ".local/log", guard=Guard())
+    try:
+        theirs = other.start()["DATABASE_OWNER_URL"]
+        first = project.start("bin/demo", DATABASE_URL=theirs)
+        assert "loading" in first.until(READY)
+        first.end()
+        emptied = project.start("bin/demo", DATABASE_URL=theirs)
+        printed = emptied.until(READY)
+        assert "Tables" in printed and "loading" in printed
+        emptied.end()
+        again = project.start("bin/demo", DATABASE_URL=theirs, SMALL_HOLDS="holds data")
+        assert "loading" not in again.until(READY)
+        again.end()
+    finally:
+        other.stop()
+    back = project.start("bin/demo")
+    assert "loading" not in back.until(READY)
 
 
 def test_a_step_that_fails_is_one_line_with_its_last_words(project: SmallProject) -> None:

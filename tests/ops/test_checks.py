@@ -53,6 +53,10 @@ def test_production_settings_are_clean():
         ({"Q2C_LEASE_S": "5"}, "q2c.E008", "between 30 and 3600"),
         ({"PROMETHEUS_MULTIPROC_DIR": "/nowhere/at/all"}, "q2c.E009", "Make the folder"),
         ({"Q2C_METRICS_TOKEN": "short"}, "q2c.E010", "16 or more"),
+        ({"SANDBOX_URL": "foo"}, "q2c.E011", "http://host:port"),
+        ({"DATABASE_OWNER_URL": "foo"}, "q2c.E005", "Set it to postgresql://"),
+        ({"Q2C_CA_BUNDLE": "/nope"}, "q2c.E012", "readable file of certificates"),
+        ({"Q2C_WORKER_METRICS_PORT": "99999999"}, "q2c.E013", "up to 65535"),
         ({"SANDBOX_URL": "http://127.0.0.1:9000"}, "q2c.W001", "empty in production"),
         ({"Q2C_BEHIND_PROXY": "0"}, "q2c.W002", "Q2C_BEHIND_PROXY=1"),
     ],
@@ -71,6 +75,29 @@ def test_a_number_that_is_none_is_said_in_one_line(name):
     assert done.returncode == 1
     assert done.stderr.startswith(f"q2c: {name} is 'many': set it to a whole number")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Q2C_LOG_LEVEL", "LOUD"), ("DATABASE_URL", "postgresql://h:abc/secret"),
+        ("DATABASE_URL", "postgresql://u:secret phrase@h/x"), ("DATABASE_URL", "postgresql://u:secret@h/x?ssl=on"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_read_is_one_line_without_secrets(name, value):
+    done = manage("check", **{name: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"q2c: {name} ") and ": set it to " in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "secret" not in done.stderr
+
+
+def test_what_an_address_says_of_tls_is_obeyed():
+    """A server without it, such as the one of this run, is not spoken to."""
+    ask = "from django.db import connection; connection.ensure_connection(); print('spoken to')"
+    assert "spoken to" in manage("shell", "-c", ask).stdout
+    done = manage("shell", "-c", ask, DATABASE_URL=f"{os.environ['DATABASE_URL']}?sslmode=require")
+    assert "spoken to" not in done.stdout
+    assert "does not support SSL" in done.stderr or "couldn't get a connection" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -104,7 +131,7 @@ def test_the_settings_of_a_test_run_are_sound():
 
 def test_every_setting_is_documented_and_every_documented_setting_is_read():
     text = "\n".join((ROOT / name).read_text() for name in ("q2c/settings.py", "q2c/logs.py", "q2c/connectors/http.py"))
-    read = set(re.findall(r'(?:env|flag|number|environ\.get)\("([A-Z][A-Z0-9_]+)"', text))
+    read = set(re.findall(r'(?:env|flag|number|database|environ\.get)\("([A-Z][A-Z0-9_]+)"', text))
     table = (ROOT / "docs" / "operating.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
     told = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", table, re.MULTILINE))
     assert read - told == set(), "settings that docs/operating.md does not list"

@@ -21,7 +21,7 @@ from q2c.reasons import Reason
 # The platform refuses addresses from about 16,000 characters.
 SOQL_MAX = 14_000
 WRITE_BACK = {"order_number": "Billing_Order_Number__c", "status": "Billing_Status__c"}
-_ID = re.compile(r"^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?$")
+_ID = re.compile(r"^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?\Z")
 _COLUMN = re.compile(r"No such column '([^']+)'")
 _BUSY = {"REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "TXN_SECURITY_METERING_ERROR"}
 _BUSY_WAIT_S = 60.0

@@ -10,13 +10,14 @@ import re
 from collections.abc import Mapping
 
 from standardwebhooks import Webhook
-from standardwebhooks.webhooks import WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
 
 from q2c.connectors.pushes import PushRefused
 
-_ID = re.compile(r"^006[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?$")
+_ID = re.compile(r"006[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?")
 IDS_MAX = 200
 _SIGN = "Sign it as Standard Webhooks, with our secret"
+_NAME = 'Send {"opportunityId": "006…"} or {"opportunityIds": […]}'
 
 
 def references(headers: Mapping[str, str], body: bytes, credentials: Mapping[str, str]) -> list[str]:
@@ -38,18 +39,18 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str) -> list[str]:
         raise PushRefused("the signature does not hold, or the push is too old", remedy=_SIGN)
     try:
         content = json.loads(body)
-    except ValueError:
-        raise PushRefused("the body is not JSON", remedy=_SIGN) from None
+    except (ValueError, RecursionError):
+        raise PushRefused("the body is not JSON", status=400, remedy=_NAME) from None
     found = _ids(content)
-    if not found or len(found) > IDS_MAX or not all(_ID.match(each) for each in found):
-        raise PushRefused(f"the body names no opportunity, or more than {IDS_MAX}", remedy=_SIGN)
+    if not found or len(found) > IDS_MAX or not all(_ID.fullmatch(each) for each in found):
+        raise PushRefused(f"the body names no opportunity, or more than {IDS_MAX}", status=400, remedy=_NAME)
     return list(dict.fromkeys(long_id(each) for each in found))
 
 
 def _holds(secret: str, body: bytes, headers: dict[str, str]) -> bool:
     try:
-        Webhook(secret).verify(body.decode(), headers)
-    except (WebhookVerificationError, ValueError, TypeError):
+        Webhook(secret).verify(body.decode(), headers, json_parse=False)
+    except (WebhookVerificationError, EmptyWebhookSecretError, ValueError, TypeError):
         return False
     return True
 
@@ -60,7 +61,7 @@ def _ids(content: object) -> list[str]:
     data = content.get("data")
     inner = data if isinstance(data, dict) else content
     many = inner.get("opportunityIds") or [inner.get("opportunityId")]
-    return [str(each) for each in many if each] if isinstance(many, list) else []
+    return [each if isinstance(each, str) else "" for each in many if each] if isinstance(many, list) else []
 
 
 def long_id(value: str) -> str:

@@ -29,8 +29,8 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="q2c"'}
 # Names of the callout's own fields, whatever case and blanks the template gives them; an id before a number.
 _INVOICE = ("invoiceid", "invoice.id", "invoicenumber", "invoice.invoicenumber")
 _EVENT = ("eventtype", "eventname", "event", "eventcategory")
-_REFERENCE = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
-_ID = re.compile(r"^[\x21-\x7e]{1,100}$")
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ID = re.compile(r"[\x21-\x7e]{1,100}")
 
 
 class CalloutRefused(PushRefused):
@@ -114,11 +114,11 @@ def _plain(given: str, as_hex: bool) -> bytes:
 def _callout(headers: Mapping[str, str], body: bytes) -> Callout:
     fields = _fields(headers.get("content-type", ""), body)
     reference = next((fields[name] for name in _INVOICE if fields.get(name)), "")
-    if not _REFERENCE.match(reference):
+    if not _REFERENCE.fullmatch(reference):
         raise CalloutRefused(400, "the callout names no invoice: give its template InvoiceId or InvoiceNumber")
     given = headers.get("zuora-notification-id", "").strip()
     # Without Zuora's own id, equal callouts are one.
-    notification = given if _ID.match(given) else hashlib.sha256(body).hexdigest()
+    notification = given if _ID.fullmatch(given) else hashlib.sha256(body).hexdigest()
     event = next((fields[name] for name in _EVENT if fields.get(name)), "")
     return Callout(notification_id=notification, event=event[:100], reference=reference, fields=fields)
 
@@ -132,7 +132,7 @@ def _fields(content_type: str, body: bytes) -> dict[str, str]:
         raise CalloutRefused(400, "the callout's body is neither JSON nor a form") from None
     if not isinstance(content, dict):
         raise CalloutRefused(400, "the callout's body is no JSON object")
-    return {_name(name): str(value) for name, value in content.items() if isinstance(value, str | int)}
+    return {_name(name): str(value) for name, value in content.items() if type(value) in (str, int)}
 
 
 def _name(given: Any) -> str:

@@ -39,19 +39,27 @@ def _be_quiet_and_quick() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
+def _holds_data() -> bool:
+    return Event.objects.exists() or LegalEntity.objects.exists() or Connection.objects.exists()
+
+
 class Command(BaseCommand):
     help = "Loads the demo company and its year into an empty database and empty sandboxes."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--scale", type=int, default=1, metavar="N", help="N times the customers and deals")
+        parser.add_argument("--look", action="store_true", help="only tells whether the database is empty")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["look"]:
+            self._say("holds data" if _holds_data() else "empty")
+            return
         scale = options["scale"]
         if scale < 1:
             raise CommandError("--scale is 1 or more")
         if not settings.SANDBOX_URL:
             raise CommandError("SANDBOX_URL is not set: the demo year is made against the sandboxes; start bin/demo")
-        if Event.objects.exists() or LegalEntity.objects.exists() or Connection.objects.exists():
+        if _holds_data():
             raise CommandError("This database holds data already; load_demo wants an empty one (bin/demo --fresh)")
         began = time.monotonic()
         _be_quiet_and_quick()

@@ -74,13 +74,21 @@ def test_signature_refused(case):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"not json", b'{"opportunityId": "0015g00000AbCdE"}', b'{"opportunityId": 6}', b"{}",
+    [b"", b"[]", b"not json", b"[" * 30_000, b'{"a":' * 10_000, b'{"opportunityId": "0065g00000AbCdE\\n"}', b'{"opportunityId": "0015g00000AbCdE"}', b'{"opportunityId": 6}', b"{}",
      b'{"opportunityIds": "006"}', b'{"opportunityIds": ["0065g00000AbCdE", "x"]}',
      json.dumps({"opportunityIds": [f"0065g00000{i:05}" for i in range(201)]}).encode()],
 )  # fmt: skip
 def test_signed_but_names_no_opportunity(body):
-    with pytest.raises(PushRefused):
+    """Told as what it is: the signature holds."""
+    with pytest.raises(PushRefused) as refused:
         verify(signed(body), body, SECRET)
+    assert refused.value.status == 400 and "opportunityId" in refused.value.remedy
+
+
+def test_an_empty_secret_signs_nothing_and_breaks_nothing():
+    with pytest.raises(PushRefused, match="signature"):
+        verify(signed(BODY), BODY, "whsec_")
+    assert verify(signed(BODY), BODY, f"whsec_ {SECRET}")
 
 
 # The org's own push

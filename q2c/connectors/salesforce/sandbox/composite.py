@@ -16,7 +16,7 @@ from q2c.connectors.sandbox_kit import Refused as Answered
 
 CALLS_MAX = 25
 _REFERENCE = re.compile(r"@\{(\w+)\.([\w.]+)\}")
-_NAME = re.compile(r"^\w+$")
+_NAME = re.compile(r"^\w+\Z")
 _HALTED = "The transaction was rolled back since another operation in the same transaction failed."
 
 
