@@ -136,6 +136,7 @@ def draft(one: Derived, now: dt.datetime, keyed: entry_keys.Keyed) -> Draft:
         key=keyed.key,
         line_count=len(one.lines),
         total_minor=one.total_minor,
+        worth_minor=one.worth_minor,
         reverses_id=None,
     )
     return Draft(header, entity.number_code, one.lines)

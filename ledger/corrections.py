@@ -195,6 +195,7 @@ def _mirror(books: Books, fact: Fact, original: JournalEntry, reason: str, keyed
         key=keyed.key,
         line_count=len(lines),
         total_minor=sum(max(line.amount_minor, 0) for line in lines),
+        worth_minor=-original.worth_minor,
         reverses_id=original.id,
     )
     return Draft(header, entity.number_code, lines)

@@ -51,6 +51,7 @@ class Derived(NamedTuple):
     functional_rate: Decimal = Decimal(1)
     group_rate: Decimal = Decimal(1)
     total_minor: int = 0
+    worth_minor: int = 0
     matched: list[dict[str, Any]] = []
 
 
@@ -132,6 +133,7 @@ def _derive(desk: Desk, fact: Fact) -> Derived:
         period,
         *rates,
         total_minor=sum(a for a in amounts if a > 0),
+        worth_minor=sum(line.net_minor + line.tax_minor for line in fact.lines),
         matched=list(matched.values()),
     )
 

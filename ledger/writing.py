@@ -69,6 +69,7 @@ class Header:
     key: str
     line_count: int
     total_minor: int
+    worth_minor: int
     reverses_id: uuid.UUID | None
 
 
@@ -107,6 +108,7 @@ _COLUMNS = {
     "key": "text",
     "line_count": "integer",
     "total_minor": "bigint",
+    "worth_minor": "bigint",
     "reverses_id": "uuid",
 }
 _NAMES = ", ".join(_COLUMNS)

@@ -23,8 +23,9 @@ class JournalEntry(ConcurrentTransitionMixin, StateRecord):
 
     `generation` counts derivations of the same (entity, event, rule set), and what has the same key: the next one is
     refused until the one before is superseded, so at most one is alive, for ever. `key` (entry_keys.py) finds the entry
-    in the ERP. `total_minor` is the sum of the debits. `matched` is what its rules matched on
-    (matched.py). `number` is given as the entry becomes ready and never again.
+    in the ERP. `total_minor` is the sum of the debits; `worth_minor` is what its document comes to, of a credit less
+    than nothing. `matched` is what its rules matched on (matched.py). `number` is given as the entry becomes ready and
+    never again.
     """
 
     # Entity and period are checked for a whole batch as it becomes ready, not row by row.
@@ -59,6 +60,7 @@ class JournalEntry(ConcurrentTransitionMixin, StateRecord):
     key = models.CharField(max_length=20)
     line_count = models.PositiveIntegerField()
     total_minor = models.BigIntegerField()
+    worth_minor = models.BigIntegerField(default=0, db_default=0)
     reverses = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="mirrors", db_index=False
     )

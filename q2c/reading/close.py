@@ -118,7 +118,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     cases = {(entity, name): tallies.blocking(user, entity, name) for entity, name in months}
     may = user.has_perm("exceptions.view_case")
     rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
-    summed = list(rows.values("period_id", "state", "currency").annotate(n=Count("id"), minor=Sum("total_minor")))
+    summed = list(rows.values("period_id", "state", "currency").annotate(n=Count("id"), minor=Sum("worth_minor")))
     coming, left = _coming(months), given_up.by_month(user, months)
     return [
         replace(

@@ -214,7 +214,6 @@ def _why_not_replay(found: Case, here: str) -> str:
 
 def replayed(user: Any, found: Case, step: Step | None) -> dict[str, Any]:
     """How the latest replay stands, and what followed, in the words that people use; nothing where there was none."""
-    item = ReplayItem.objects.filter(case=found).exclude(outcome="skipped").select_related("batch").last()
     events = list(found.events.filter(kind__in=_TOLD).order_by("-id")[:20])
     started = next((event for event in events if event.kind == "replay_requested"), None)
     if started is None:
@@ -229,7 +228,8 @@ def replayed(user: Any, found: Case, step: Step | None) -> dict[str, Any]:
             "state": state,
             "since": started.at,
             "by": people.name(started.actor),
-            "item": item if item is not None and item.batch.state != "dry_run" else None,
+            "approved": ending.was_approved(found, started),
+            "item": _item(found, started),
             "said": _said(found, step, state, front),
             "tone": _tone(state, journey),
             "tries": step.attempts if step is not None else 0,
@@ -237,6 +237,15 @@ def replayed(user: Any, found: Case, step: Step | None) -> dict[str, Any]:
         "followed": story.followed(journey),
         "moving": moving or journey.underway,
     }
+
+
+def _item(found: Case, started: CaseEvent) -> ReplayItem | None:
+    """Its place in the replay that put it to work; none where something else did, whatever was replayed before."""
+    number = str(started.data.get("batch", "")).removeprefix("R-")
+    if not number.isdecimal():
+        return None
+    items = ReplayItem.objects.filter(case=found, batch__number=int(number)).exclude(outcome="skipped")
+    return items.select_related("batch").last()
 
 
 def _tone(state: str, journey: followed.Journey) -> str:

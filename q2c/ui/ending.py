@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exceptions.approvals import CLOSE
-from exceptions.models import Case
+from exceptions.models import Case, CaseEvent
 from exceptions.models.case import ENDED
 from ledger.models import FiscalPeriod
 from ledger.models.redating import Redating
@@ -26,11 +26,20 @@ def told(found: Case) -> str:
     where = f" in {found.target}" if found.target else ""
     came_to = f"document {found.document}{where}" if found.document else does(found.stage) if found.stage else ""
     if found.resolution == "fixed_by_replay":
-        asked = found.events.filter(kind="replay_requested").order_by("-id").values_list("actor", flat=True).first()
-        how = f"Resolved by a replay{f' of {people.name(asked)}' if asked else ''}"
+        asked = found.events.filter(kind="replay_requested").order_by("-id").first()
+        what = "the approval" if asked is not None and was_approved(found, asked) else "a replay"
+        how = f"Resolved by {what}{f' of {people.name(asked.actor)}' if asked else ''}"
     else:
         how = "Resolved by itself"
     return f"{how}: {came_to}." if came_to else f"{how}."
+
+
+def was_approved(found: Case, started: CaseEvent) -> bool:
+    """Whether a second person's signature put it to work: said and queued in one transaction, by the same person."""
+    if started.data.get("batch"):
+        return False
+    last = found.events.filter(id__lt=started.id).order_by("-id").first()
+    return last is not None and last.kind == "approved" and last.actor == started.actor
 
 
 def _closed(found: Case) -> str:

@@ -68,6 +68,9 @@ LISTING = Listing(
     default="-issued",
     columns=COLUMNS,
     rows=_rows,
+    # As if it had never been.
+    undone=("voided",),
+    without="without what was voided",
 )
 
 

@@ -85,6 +85,7 @@ LISTING = Listing(
     by_period=True,
     # What was reversed or replaced stands for nothing, and its mirror entry is counted as nothing worth.
     undone=("reversed", "superseded"),
+    without="without what was reversed or replaced",
 )
 
 

@@ -24,7 +24,8 @@ from q2c.ui.parts import Chip, Tab, by_currency
 class Listing:
     """What makes the list of one noun. `rows` turns a page of records into what the template shows to a person.
 
-    Records in a state of `undone` are listed with the others, and left out of what all are worth.
+    Records in a state of `undone` are listed with the others, and left out of what all are worth, which says so
+    (`without`).
     """
 
     noun: str
@@ -37,6 +38,7 @@ class Listing:
     rows: Callable[[Any, Sequence[Any]], list[Any]] = lambda user, page: list(page)
     by_period: bool = False
     undone: tuple[str, ...] = ()
+    without: str = ""
 
 
 # What may stand in the address besides the page, in the order in which the chips say it.
@@ -66,7 +68,7 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "clear": _without(request.GET, *_ASKED),
         "export": _with(request.GET, format="csv"),
         "sums": _sums(listing, asked, counted),
-        "net_of": bool(listing.undone) and not asked.state,
+        "net_of": listing.without if not asked.state else "",
         "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),
         "currencies": _currencies(listing.noun),
         "by_period": listing.by_period,

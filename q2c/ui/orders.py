@@ -68,6 +68,9 @@ LISTING = Listing(
     default="-received",
     columns=COLUMNS,
     rows=_rows,
+    # Nothing of it was sold.
+    undone=("rejected",),
+    without="without what was rejected",
 )
 
 

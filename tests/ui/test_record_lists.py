@@ -6,15 +6,23 @@ import csv
 import datetime as dt
 import io
 import re
+from pathlib import Path
 
+import msgspec
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ledger.models import JournalEntry
-from q2c import clock
+from q2c import clock, migrations, states
+from q2c.contracts.documents import InvoiceLine
+from q2c.models import Order
+from q2c.reading import tallies
+from q2c.ui import formats
 from tests import flow_makers as make
-from tests.ui.people import boss, page, person
+from tests.application_role import as_owner
+from tests.ui.people import boss, page, person, read
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
@@ -184,3 +192,54 @@ def test_a_list_asks_as_often_for_ten_rows_as_for_two(client, noun):
     with CaptureQueriesContext(connection) as more:
         page(client, f"/{noun}")
     assert len(more) <= len(few) <= 16
+
+
+def test_what_journals_are_worth_ties_to_what_invoices_are(client):
+    """A credit takes away on both lists; a voided invoice, an order that was rejected are worth nothing."""
+    make.company()
+    order = make.through("O-1", "INV-1")
+    first = order.invoices.get()
+    days = first.lines.get(line=1)
+    line = InvoiceLine(
+        line=1, product="PLATFORM", kind="recurring", charge="Platform", quantity="100", net_minor=-10_000,
+        tax_minor=-1_900, tax_code="SW", service_starts_on=days.service_starts_on, service_ends_on=days.service_ends_on,
+    )  # fmt: skip
+    make.bill(order, "INV-2", lines=[line])
+    make.run("record_invoice")
+    assert order.invoices.get(number="INV-2").total_minor == -11_900
+    client.force_login(boss())
+    total = formats.amount_text(first.total_minor - 11_900, "EUR")
+    for noun in ("invoices", "journals"):
+        assert total in read(client, f"/{noun}").split("Worth")[1][:60], noun
+    make.run("post_journal")
+    credit = JournalEntry.objects.get(business_document="invoice:INV-2")
+    assert (credit.total_minor, credit.worth_minor) == (11_900, -11_900)
+    make.deal("O-2", lines=(msgspec.structs.replace(make.order_document("O-2").lines[0], product="NOPE"),))
+    make.run("accept_order")
+    before = read(client, "/orders").split("Worth")[1][:60]
+    worth = Order.objects.get(number="O-2")
+    states.move(Order, "reject", [worth.id])
+    after = read(client, "/orders").split("Worth")[1][:120]
+    assert before[:30] != after[:30] and "without what was rejected" in after
+
+
+def test_entries_from_before_the_sign_was_kept_get_it(client):
+    """The migration's own script, over a credit and a journal whose worth nobody has written."""
+    make.company()
+    order = make.through("O-1", "INV-1")
+    make.bill(order, "INV-2", lines=[InvoiceLine(line=1, product="ONBOARDING", kind="one_time", net_minor=-10_000)])
+    make.run("record_invoice")
+    kept = dict(JournalEntry.objects.values_list("id", "worth_minor"))
+    assert sorted(kept.values())[0] == -10_000
+    worth = tallies.counts(boss(), ("journal",))["journal"].sums
+    script = Path(migrations.__file__).with_name("0034_journals_have_a_sign.sql").read_text()
+    with as_owner(), connection.cursor() as cursor:
+        # A migration comes to rows of others; these are this transaction's own.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE ledger_journalentry DISABLE TRIGGER USER")
+        cursor.execute("UPDATE ledger_journalentry SET worth_minor = 0")
+        cursor.execute(script)
+    assert dict(JournalEntry.objects.values_list("id", "worth_minor")) == kept
+    # Told once more, the tally is taken for one that was not told before: twice the credit is taken away.
+    again = tallies.counts(get_user_model().objects.get(username="rosa"), ("journal",))["journal"].sums
+    assert again["ready"] == [(minor - 20_000, currency) for minor, currency in worth["ready"]]

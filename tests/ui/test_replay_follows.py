@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -9,14 +10,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from exceptions.models import Case, ReplayBatch
+from exceptions.models import Approval, Case, ReplayBatch
 from ledger import periods
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.engine import desk
+from q2c.engine import decisions, desk
 from q2c.stages import STAGES
 from tests.engine.makers import case, issue, order, run_all, step
 from tests.past_guards import reopened
-from tests.ui.people import boss, page, person
+from tests.ui.people import boss, of_role, page, person
 
 pytestmark = pytest.mark.django_db
 
@@ -163,3 +164,24 @@ def test_what_follows_with_an_unknown_outcome_is_no_success_yet(client: Any, com
 def test_each_stage_has_words_for_what_is_done_and_for_what_is_not() -> None:
     for stage in STAGES.values():
         assert stage.doing.split()[0].endswith("ing") and not stage.does.split()[0].endswith("ing"), stage.name
+
+
+def test_what_an_approval_has_sent_is_not_told_as_the_replay_that_failed_before(client: Any, company: Any) -> None:
+    october = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.close(october, by="carla", why="October is done")
+    issue("INV-1", order())
+    run_all()
+    mei, dmitri = boss(), of_role("dmitri", "Controller", first_name="Dmitri", last_name="Hale")
+    batch = desk.replay_one(mei, case("INV-1").id)
+    run_all()
+    client.force_login(mei)
+    failed = section(page(client, f"/cases/{case('INV-1').id}"), "replaying")
+    assert "by Rosa" in failed and f"/replays/{batch.id}" in failed
+    decisions.ask_to_redate(mei, case("INV-1").id, dt.date(2026, 11, 2), "it came late")
+    desk.approve(dmitri, [Approval.objects.get().id])
+    run_all()
+    assert case("INV-1").state == "resolved"
+    text = page(client, f"/cases/{case('INV-1').id}")
+    sent = section(text, "replaying")
+    assert "sent by the approval of Dmitri Hale" in sent and "/replays/" not in sent
+    assert "Resolved by the approval of Dmitri Hale" in text

@@ -132,12 +132,12 @@ BEGIN
       (o.correlation_id, o.entity_id, o.journal, o.fiscal_year, o.number, o.event_id, o.event_type, o.rule_set,
        o.generation, o.rules_used, o.effective_on, o.booked_at, o.period_id, o.subledger, o.currency,
        o.functional_currency, o.group_currency, o.functional_rate, o.group_rate, o.customer, o.memo,
-       o.business_document, o.key, o.line_count, o.total_minor, o.reverses_id, o.matched)
+       o.business_document, o.key, o.line_count, o.total_minor, o.worth_minor, o.reverses_id, o.matched)
       IS DISTINCT FROM
       (n.correlation_id, n.entity_id, n.journal, n.fiscal_year, n.number, n.event_id, n.event_type, n.rule_set,
        n.generation, n.rules_used, n.effective_on, n.booked_at, n.period_id, n.subledger, n.currency,
        n.functional_currency, n.group_currency, n.functional_rate, n.group_rate, n.customer, n.memo,
-       n.business_document, n.key, n.line_count, n.total_minor, n.reverses_id, n.matched)
+       n.business_document, n.key, n.line_count, n.total_minor, n.worth_minor, n.reverses_id, n.matched)
       -- Said once: the ERP's document, the day it was posted, what came instead.
       OR (o.posted_reference <> '' AND o.posted_reference <> n.posted_reference)
       OR (o.document_number <> '' AND o.document_number <> n.document_number)
