@@ -131,6 +131,7 @@ def cause_columns(failure: Failure, policy: Policy, problem_id: uuid.UUID, now: 
         "blocker_type": blocker[1],
         "blocker_key": blocker[2],
         "blocker_condition": blocker[3],
+        "blocker_gone_at": None,
         "amount_minor": failure.amount_minor if counts else None,
         "currency": failure.currency,
         "entity": failure.entity,

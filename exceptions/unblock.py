@@ -1,10 +1,15 @@
-"""Fix once: what waited for an object that has changed is found, totalled and offered for replay."""
+"""Fix once: what waited for an object that has changed is found, totalled and offered for replay.
+
+What a platform owns stands in the way of all that wait for it, or of none. What q2c owns may stand in the way of one
+and not of another: a mapping or a rate holds from a day on, a rule for a product. So each case knows by itself whether
+its cause is gone (`blocker_gone_at`), and an offer holds those of which it is.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import transaction
@@ -24,12 +29,19 @@ _ONE_OPEN = (
 
 
 _BLOCKER = ("blocker_connection", "blocker_type", "blocker_key", "blocker_condition")
+# Records of ours that are about a connection.
+_OURS = frozenset({"item_mapping"})
 # How long a person's "not now" holds.
 NOT_NOW = dt.timedelta(hours=24)
 # A dry run of an offer as young as this is opened again instead of made again.
 LOOKED_JUST_NOW = dt.timedelta(minutes=3)
 # Whoever made a dry run longer ago and did not send it is not told as looking at it.
 LOOKING = dt.timedelta(days=1)
+
+
+def is_ours(blocker: sentences.Blocker) -> bool:
+    """Whether q2c owns it, so that it is told case by case whether it is in the way."""
+    return not blocker[0] or blocker[1] in _OURS
 
 
 def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
@@ -44,50 +56,82 @@ def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
     )
 
 
+def freed_of(blocker: sentences.Blocker) -> QuerySet[Case]:
+    """Those of them in whose way it is no longer."""
+    return waiting_for(blocker).filter(blocker_gone_at__isnull=False)
+
+
 def offered_for(blocker: sentences.Blocker) -> QuerySet[Case]:
-    """Those that wait and that no replay is sending: none is offered a second time. A dry run sends nothing."""
-    return waiting_for(blocker).filter(~Exists(batches.under_way(OuterRef("id"))))
+    """Those that are free of it and that no replay is sending: none is offered a second time. A dry run sends none."""
+    return freed_of(blocker).filter(~Exists(batches.under_way(OuterRef("id"))))
 
 
 def blocker_gone(
     connection: str, object_type: str, object_key: str, condition: str, *, actor: str = "q2c"
 ) -> Offer | None:
-    """The object no longer is what it was: wake what slept until then, and offer what waits. None: nothing is offered.
-
-    Said again, the open offer is counted anew; there is one per blocker. One that a person did not want now is not
-    made again for NOT_NOW, unless another case has failed for it since.
-    """
+    """The object no longer is what it was, for whatever waits: as judged()."""
     blocker = (connection, object_type, object_key, condition)
+    waiting = waiting_for(blocker).filter(blocker_gone_at__isnull=True)
+    return judged(blocker, list(waiting.values_list("id", flat=True)), actor=actor)[0]
+
+
+def judged(
+    blocker: sentences.Blocker, free: Collection[uuid.UUID], held: Collection[uuid.UUID] = (), *, actor: str = "q2c"
+) -> tuple[Offer | None, int]:
+    """It stands in the way of `free` no longer, and of `held` it does: wake what slept until then, offer what is free.
+
+    Others stay as they were. Said again, the open offer is counted anew; there is one per blocker. One that a person
+    did not want now is not made again for NOT_NOW, unless another case that is free has failed for it since.
+    Returns the offer, None where nothing is offered, and of how many cases this was not known before.
+    """
     with states.acting(actor, sentences.again(blocker)):
-        asleep = waiting_for(blocker).filter(state="snoozed", snooze_until_blocker=True)
-        casework.rouse(moves.held(id__in=list(asleep.values_list("id", flat=True))), actor, sentences.again(blocker))
         now = clock.now()
+        gone = _mark(waiting_for(blocker).filter(id__in=free, blocker_gone_at__isnull=True), now)
+        moved = len(gone) + len(_mark(freed_of(blocker).filter(id__in=held), None))
+        asleep = freed_of(blocker).filter(state="snoozed", snooze_until_blocker=True)
+        casework.rouse(moves.held(id__in=list(asleep.values_list("id", flat=True))), actor, sentences.again(blocker))
         found = _counted(blocker)
         if not found:
-            withdraw([blocker])
-            return None
+            _take_back([blocker])
+            return None, moved
         if _not_now(blocker, now):
-            return None
-        by_currency: dict[str, int] = {}
-        for row in found:
-            by_currency[row["currency"]] = by_currency.get(row["currency"], 0) + row["amount_minor"]
-        number = sum(row["cases"] for row in found)
-        columns = {
-            "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open", "blocker_connection": connection,
-            "blocker_type": object_type, "blocker_key": object_key, "blocker_condition": condition, "cases": number,
-            "totals": found, "title": sentences.offer_title(number, by_currency, blocker), "created_at": now,
-            "counted_at": now, "raised_by": actor, "looked": {}, "looking": {},
-        }  # fmt: skip
-        offer_id, made_at = rowsets.insert(Offer, [columns], on_conflict=_ONE_OPEN, returning="id, created_at")[0]
-        if made_at == now:
-            _tell(blocker, offer_id, actor)
-    return Offer.objects.get(id=offer_id)
+            return None, moved
+        offer_id, is_new = _made(blocker, found, now, actor)
+        # Told once: of all as it is made, later of those that came free.
+        _tell(blocker, offer_id, actor, None if is_new else gone)
+    return Offer.objects.get(id=offer_id), moved
+
+
+def _mark(cases: QuerySet[Case], gone_at: dt.datetime | None) -> list[uuid.UUID]:
+    """What somebody else is changing is left: it is judged again soon."""
+    ids = list(cases.order_by("id").select_for_update(skip_locked=True).values_list("id", flat=True))
+    Case.objects.filter(id__in=ids).update(blocker_gone_at=gone_at)
+    return ids
+
+
+def _made(
+    blocker: sentences.Blocker, found: list[dict[str, Any]], now: dt.datetime, actor: str
+) -> tuple[uuid.UUID, bool]:
+    """The one open offer: its id, and whether it was made now. One that was there is counted anew."""
+    by_currency: dict[str, int] = {}
+    for row in found:
+        by_currency[row["currency"]] = by_currency.get(row["currency"], 0) + row["amount_minor"]
+    number = sum(row["cases"] for row in found)
+    columns = {
+        "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open",
+        **dict(zip(_BLOCKER, blocker, strict=True)), "cases": number, "totals": found,
+        "title": sentences.offer_title(number, by_currency, blocker), "created_at": now, "counted_at": now,
+        "raised_by": actor, "looked": {}, "looking": {},
+    }  # fmt: skip
+    # A row that the conflict updated was locked by this transaction before it was written.
+    [(offer_id, is_new)] = rowsets.insert(Offer, [columns], on_conflict=_ONE_OPEN, returning="id, xmax = 0")
+    return offer_id, is_new
 
 
 def _not_now(blocker: sentences.Blocker, now: dt.datetime) -> bool:
     dismissed = _of(blocker).filter(state="dismissed", decided_at__gt=now - NOT_NOW)
     last = dismissed.order_by("-decided_at").values_list("decided_at", flat=True).first()
-    return last is not None and not waiting_for(blocker).filter(last_failed_at__gt=last).exists()
+    return last is not None and not freed_of(blocker).filter(last_failed_at__gt=last).exists()
 
 
 def _of(blocker: sentences.Blocker) -> Any:
@@ -99,18 +143,17 @@ def _of(blocker: sentences.Blocker) -> Any:
 
 def found_gone(user: Any, case: Case) -> Offer | None:
     """The offer that says since when the cause of a case is gone; None where it stands, or nobody has noticed yet."""
-    if case.blocker is None or case.state not in REPLAYABLE:
+    if case.blocker is None or case.blocker_gone_at is None or case.state not in REPLAYABLE:
         return None
     offers = Offer.objects.visible_to(user) & _of(case.blocker)
-    seen = offers.filter(created_at__gte=case.last_failed_at)
     # Taken back means that it stands again, or that nothing waited any more.
-    last = seen.order_by("-created_at", "-id").first()
+    last = offers.order_by("-created_at", "-id").first()
     return last if last is not None and last.state != "withdrawn" else None
 
 
 def ready(user: Any, cases: Iterable[Case]) -> set[uuid.UUID]:
     """Those of these cases whose cause is gone, and which are offered for replay."""
-    waiting = [case for case in cases if case.blocker is not None and case.state in REPLAYABLE]
+    waiting = [case for case in cases if case.blocker_gone_at is not None and case.state in REPLAYABLE]
     if not waiting:
         return set()
     chosen = Offer.objects.visible_to(user).filter(state="open", blocker_key__in={case.blocker_key for case in waiting})
@@ -119,13 +162,15 @@ def ready(user: Any, cases: Iterable[Case]) -> set[uuid.UUID]:
 
 
 def gone_now(user: Any, problems: Iterable[Problem]) -> set[uuid.UUID]:
-    """Those of these problems whose cause is gone, and which are offered for replay."""
+    """Those of these problems whose cause is gone for all that wait, and which are offered for replay."""
     named = {problem.id: _blocker(problem) for problem in problems if problem.blocker_type}
     if not named:
         return set()
     wanted = {blocker[2] for blocker in named.values()}
     gone = {_blocker(offer) for offer in Offer.objects.visible_to(user).filter(state="open", blocker_key__in=wanted)}
-    return {id_ for id_, blocker in named.items() if blocker in gone}
+    found = {id_ for id_, blocker in named.items() if blocker in gone}
+    held = Case.objects.filter(problem__in=found, state__in=REPLAYABLE, blocker_gone_at__isnull=True)
+    return found - set(held.order_by().values_list("problem", flat=True).distinct())
 
 
 def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
@@ -138,23 +183,43 @@ def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _tell(blocker: sentences.Blocker, offer_id: uuid.UUID, actor: str) -> None:
-    ids = offered_for(blocker).values_list("id", flat=True)
+def _tell(
+    blocker: sentences.Blocker, offer_id: uuid.UUID, actor: str, only: Collection[uuid.UUID] | None = None
+) -> None:
+    if only is not None and not only:
+        return
+    chosen = offered_for(blocker)
+    ids = (chosen if only is None else chosen.filter(id__in=only)).values_list("id", flat=True)
     timeline.record([(i, "offered", sentences.again(blocker), {"offer": str(offer_id)}) for i in ids], actor)
 
 
 def blocked_again(blockers: Iterable[sentences.Blocker]) -> None:
-    """These still stand in the way: what was offered is offered no longer."""
-    withdraw(list(blockers))
+    """A case failed for each of these: what a platform owns stands in the way of all then, of ours each case tells."""
+    named = set(blockers)
+    withdraw([blocker for blocker in named if not is_ours(blocker)])
+    chosen = _any_of([blocker for blocker in named if is_ours(blocker)])
+    if chosen:
+        withdraw_spent(Offer.objects.filter(chosen))
 
 
 def withdraw(blockers: Iterable[sentences.Blocker]) -> None:
-    """Take back the open offers for these blockers."""
-    chosen = Q()
-    for connection, kind, key, condition in blockers:
-        chosen |= Q(blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition)
-    if chosen:
+    """These stand in the way again, of whatever waits: what was offered is offered no longer."""
+    named = list(blockers)
+    for blocker in named:
+        _mark(freed_of(blocker), None)
+    _take_back(named)
+
+
+def _take_back(blockers: Iterable[sentences.Blocker]) -> None:
+    if chosen := _any_of(blockers):
         states.move(Offer, "withdraw", list(Offer.objects.filter(chosen, state="open").values_list("id", flat=True)))
+
+
+def _any_of(blockers: Iterable[sentences.Blocker]) -> Q:
+    chosen = Q()
+    for blocker in blockers:
+        chosen |= Q(**dict(zip(_BLOCKER, blocker, strict=True)))
+    return chosen
 
 
 def withdraw_spent_of(step_ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
@@ -167,10 +232,7 @@ def withdraw_spent_of(step_ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
 def _for(cases: QuerySet[Case]) -> QuerySet[Offer]:
     """The open offers for what stands in the way of these cases."""
     blockers = cases.exclude(blocker_type="").order_by().values_list(*_BLOCKER).distinct()
-    chosen = Q(pk__in=[])
-    for connection, kind, key, condition in blockers:
-        chosen |= Q(blocker_type=kind, blocker_key=key, blocker_connection=connection, blocker_condition=condition)
-    return Offer.objects.filter(chosen, state="open")
+    return Offer.objects.filter(_any_of(blockers) or Q(pk__in=[]), state="open")
 
 
 def withdraw_spent(offers: QuerySet[Offer] | None = None) -> list[uuid.UUID]:
@@ -193,6 +255,7 @@ def _spent(offers: QuerySet[Offer]) -> list[uuid.UUID]:
         blocker_key=OuterRef("blocker_key"),
         blocker_connection=OuterRef("blocker_connection"),
         blocker_condition=OuterRef("blocker_condition"),
+        blocker_gone_at__isnull=False,
         state__in=REPLAYABLE,
     )
     return list(offers.filter(~Exists(waiting), state="open").values_list("id", flat=True))

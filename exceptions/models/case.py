@@ -69,6 +69,8 @@ class Case(ConcurrentTransitionMixin, StateRecord):
     blocker_type = models.CharField(max_length=60, blank=True)
     blocker_key = models.CharField(max_length=200, blank=True)
     blocker_condition = models.CharField(max_length=60, blank=True)
+    # Since when this is known to stand in the way of this case no longer; empty again once it fails anew.
+    blocker_gone_at = models.DateTimeField(null=True)
     # Who
     owner_team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="cases")
     owner_by_hand = models.BooleanField(default=False)
@@ -156,6 +158,11 @@ class Case(ConcurrentTransitionMixin, StateRecord):
                 fields=["blocker_type", "blocker_key", "blocker_connection"],
                 condition=Q(state__in=UNRESOLVED) & ~Q(blocker_type=""),
                 name="case_by_blocker",
+            ),
+            models.Index(
+                fields=["blocker_type", "blocker_key"],
+                condition=Q(state__in=UNRESOLVED, blocker_gone_at__isnull=False),
+                name="case_freed",
             ),
             models.Index(fields=["snoozed_until"], condition=Q(state="snoozed"), name="case_to_wake"),
             # Looking things up.

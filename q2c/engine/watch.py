@@ -1,16 +1,17 @@
 """Fix once: when what stood in the way of cases is gone, here or in a platform, they are offered for replay.
 
 Ours (a period, a mapping, a nexus, a rule): saving the record asks at once, and watch_blockers asks again now and then.
-A dry run of one of the waiting cases is the judge, so a mapping that starts too late or a rate of the wrong day is not
-taken for a fix. Theirs: watch_blockers asks the platform whether the object still stands in the way.
+The dry run of each waiting case is the judge (engine/freed.py), so a mapping that starts late, or a rate of some day,
+is a fix for those that it fits. Theirs: watch_blockers asks the platform whether the object still stands in the way.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,12 +19,13 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 from exceptions import unblock
-from exceptions.models import Offer, Problem
+from exceptions.models import Case, Offer, Problem
+from exceptions.unblock import is_ours
 from ledger import models as books
 from q2c import clock, keys, models, states
 from q2c.connectors import http
 from q2c.connectors.outcomes import Blocker
-from q2c.engine import gates, offered, replay
+from q2c.engine import freed, gates, offered
 from q2c.models import Breaker
 
 log = logging.getLogger(__name__)
@@ -31,14 +33,11 @@ log = logging.getLogger(__name__)
 # As exceptions keeps it: (connection, object type, object key, condition).
 Named = tuple[str, str, str, str]
 
-# Records of ours that are about a connection.
-OURS = frozenset({"item_mapping"})
 # How many blockers one change or one round looks at; the next round takes others.
 AT_ONCE, OURS_A_ROUND, THEIRS_A_ROUND = 20, 20, 60
 ROUND_S = 20
 # Seconds after which a round asks its platforms nothing more.
 ASKING_S = 15.0
-SAMPLE = 2
 
 
 def changed(connection: str, object_type: str, object_key: str = "", *, actor: str = "q2c") -> list[Offer]:
@@ -50,7 +49,7 @@ def changed(connection: str, object_type: str, object_key: str = "", *, actor: s
     named = [
         blocker
         for blocker in _blockers(object_type, object_key)
-        if (_is_ours(blocker) if not connection else blocker[0] == connection)
+        if (is_ours(blocker) if not connection else blocker[0] == connection)
     ]
     return _look_at(named[:AT_ONCE], actor)
 
@@ -58,14 +57,10 @@ def changed(connection: str, object_type: str, object_key: str = "", *, actor: s
 def watch_blockers() -> dict[str, int]:
     """One round over the blockers of open cases. Returns how many were looked at, and offers open for them."""
     named = _blockers()
-    ours = _turn([blocker for blocker in named if _is_ours(blocker)], OURS_A_ROUND)
-    theirs = _turn([blocker for blocker in named if not _is_ours(blocker)], THEIRS_A_ROUND)
-    offers = _look_at([*ours, *theirs], "watch")
+    ours = _turn([blocker for blocker in named if is_ours(blocker)], OURS_A_ROUND)
+    theirs = _turn([blocker for blocker in named if not is_ours(blocker)], THEIRS_A_ROUND)
+    offers = _look_at([*ours, *theirs], "watch", ours)
     return {"looked": len(ours) + len(theirs), "offers": len(offers)}
-
-
-def _is_ours(blocker: Named) -> bool:
-    return not blocker[0] or blocker[1] in OURS
 
 
 def _blockers(object_type: str = "", object_key: str = "") -> list[Named]:
@@ -81,31 +76,57 @@ def _blockers(object_type: str = "", object_key: str = "") -> list[Named]:
     return list(dict.fromkeys(rows))
 
 
-def _turn(named: Sequence[Named], most: int) -> list[Named]:
-    """Those whose turn it is: with more than `most`, each round goes on where the last one ended."""
-    if len(named) <= most:
-        return list(named)
-    start = int(clock.now().timestamp() // ROUND_S) * most % len(named)
-    return [*named[start:], *named[:start]][:most]
+def _turn(named: Sequence[Named], most: int) -> dict[Named, int]:
+    """Those whose turn it is, and how often it was before: with more than `most`, each round goes on where the last
+    one ended.
+    """
+    at, count = int(clock.now().timestamp() // ROUND_S), len(named)
+    if count <= most:
+        return dict.fromkeys(named, at)
+    return {named[place % count]: place // count for place in range(at * most, at * most + most)}
 
 
-def look_again(blocker: Named, actor: str) -> bool | None:
-    """Whether it stands in the way still, asked now, and offered if it does not; None where nobody can say.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether the cause of a case stands in its way still; None where nobody can say. `text`: what is told about it."""
+
+    stands: bool | None
+    text: str = ""
+
+
+def look_again(case: Case, actor: str) -> Look:
+    """Whether what blocks this case is in its way, asked now, and offered if it is not.
 
     Call it outside a transaction: a platform's object is asked of the platform.
     """
-    standing = _standing([blocker])
-    _offer(standing, actor)
-    return standing.get(blocker)
+    if (blocker := case.blocker) is None:
+        return Look(None)
+    if not is_ours(blocker):
+        standing = _theirs_standing([blocker])
+        _offer(standing, actor)
+        return Look(standing.get(blocker))
+    if case.step_id is None:
+        return Look(None)
+    told = freed.judge({blocker: [(case.id, case.step_id)]})[blocker]
+    if not told.free and not told.held:
+        return Look(None)
+    _awake(unblock.judged(blocker, told.free, told.held, actor=actor)[0])
+    return Look(bool(told.held), told.text)
 
 
-def _look_at(named: Sequence[Named], actor: str) -> list[Offer]:
-    return _offer(_standing(named), actor)
+def _look_at(named: Iterable[Named], actor: str, visit: Mapping[Named, int] | None = None) -> list[Offer]:
+    ours: list[Named] = []
+    theirs: list[Named] = []
+    for blocker in named:
+        (ours if is_ours(blocker) else theirs).append(blocker)
+    made = freed.look(ours, actor, visit)
+    _awake(*made)
+    return [*made, *_offer(_theirs_standing(theirs), actor)]
 
 
-def _standing(named: Sequence[Named]) -> dict[Named, bool | None]:
-    standing = _ours_standing([b for b in named if _is_ours(b)])
-    return standing | _theirs_standing([b for b in named if not _is_ours(b)])
+def _awake(*offers: Offer | None) -> None:
+    if any(offer is not None and not offer.is_told for offer in offers):
+        offered.wake_up()
 
 
 def _offer(standing: dict[Named, bool | None], actor: str) -> list[Offer]:
@@ -117,37 +138,8 @@ def _offer(standing: dict[Named, bool | None], actor: str) -> list[Offer]:
         unblock.blocker_gone(*blocker, actor=actor) for blocker, stands in standing.items() if stands is False
     ]  # fmt: skip
     made = [offer for offer in offers if offer is not None]
-    if any(not offer.is_told for offer in made):
-        offered.wake_up()
+    _awake(*made)
     return made
-
-
-def _ours_standing(named: Sequence[Named]) -> dict[Named, bool | None]:
-    """Whether each stands in the way still, by dry runs of cases that wait for it; None where they do not tell."""
-    steps = {
-        blocker: list(
-            unblock.waiting_for(blocker).exclude(step_id=None).order_by("due_at").values_list("step_id", flat=True)
-        [:SAMPLE])
-        for blocker in named
-    }  # fmt: skip
-    runs = {
-        run.step_id: run for run in replay.dry_run([step_id for ids in steps.values() for step_id in ids if step_id])
-    }
-    return {blocker: _verdict(blocker, [runs[i] for i in ids if i in runs]) for blocker, ids in steps.items()}
-
-
-def _verdict(blocker: Named, runs: Sequence[replay.DryRun]) -> bool | None:
-    told = [run for run in runs if not any(replay.is_ours(finding) for finding in run.findings)]
-    if not told:
-        return None
-    return all(any(_named(finding) == blocker for finding in run.findings) for run in told)
-
-
-def _named(finding: dict[str, Any]) -> Named | None:
-    found = finding["blocker"]
-    if not found:
-        return None
-    return (found["connection"], found["object_type"], found["object_key"], found["condition"])
 
 
 def _theirs_standing(named: Sequence[Named]) -> dict[Named, bool | None]:

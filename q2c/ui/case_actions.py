@@ -99,12 +99,14 @@ def _look_again(request: HttpRequest, case: Case) -> None:
     require(request.user, rights.WORK)
     if case.blocker is None:
         raise NotPossible("Nothing with a name is in the way")
-    stands = watch.look_again(case.blocker, name_of(request.user))
+    found = watch.look_again(case, name_of(request.user))
+    stands = found.stands
     thing = sentences.thing(case.blocker)
     if stands is None:
         tell(request, "warn", "Nobody could say.", f"Whether {thing} is still in the way cannot be asked now.")
     elif stands:
-        tell(request, "warn", "It is still in the way:", f"{thing}, {sentences.condition(case.blocker_condition)}.")
+        said = found.text.rstrip(".") or f"{thing}, {sentences.condition(case.blocker_condition)}"
+        tell(request, "warn", "It is still in the way:", f"{said}.")
     else:
         tell(request, "good", "The cause is gone:", f"{sentences.again(case.blocker)}. It can be sent again.")
 
