@@ -9,7 +9,7 @@ UNRESOLVED = ("open", "in_progress", "reopened", "awaiting_approval", "replaying
 
 
 class Migration(migrations.Migration):
-    dependencies = [("exceptions", "0007_offers_are_looked_at")]
+    dependencies = [("exceptions", "0008_taken_back_since")]
 
     operations = [
         migrations.AddField("case", "blocker_gone_at", models.DateTimeField(null=True)),
