@@ -21,6 +21,18 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "dimension_rule_for_account_or_type": (NON_FIELD_ERRORS, "A rule is for one account or for one account type"),
     "policy_has_service_level": ("service_level_h", "A service level is more than 0 hours: correct it"),
     "policy_retry_grows": ("retry_max_s", "The longest wait is at least the first one: correct one of the two"),
+    "policy_discount_is_a_share": (
+        "discount_limit_percent",
+        "A discount is from 0 to 100 percent: correct it; with 0 each discount waits for a second person",
+    ),
+    "policy_usage_not_negative": (
+        "usage_limit_percent",
+        "A limit of usage is 0 percent or more: correct it; with 0 all usage waits for a second person",
+    ),
+    "policy_tolerance_is_points": (
+        "tax_tolerance_percent",
+        "A tolerance is from 0 to 100 points of percent: correct it; with 0 each difference waits for a second person",
+    ),
     "team_opens_before_it_closes": ("closes_at", "A team closes after it opens: correct one of the two times"),
     "team_works_some_day": ("workdays", "Name the days as digits from 1, Monday, to 7: correct it"),
     "rule_line_measure": ("measure", "There is no such measure: choose net, tax or gross"),

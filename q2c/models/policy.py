@@ -19,6 +19,15 @@ class CommercialPolicy(models.Model):
 
     class Meta:
         verbose_name_plural = "commercial policies"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(discount_limit_percent__range=(0, 100)), name="policy_discount_is_a_share"
+            ),
+            models.CheckConstraint(condition=models.Q(usage_limit_percent__gte=0), name="policy_usage_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(tax_tolerance_percent__range=(0, 100)), name="policy_tolerance_is_points"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.entity or "every entity"
