@@ -97,6 +97,8 @@ def _one_by_one(
         try:
             kept += _record(stage, [work], its, open_gates)
             continue
+        except (OperationalError, InterfaceError):
+            raise
         except Exception as error:
             broken = error
         with correlation.bound(work.fact.correlation_id, step=str(work.step.id)):

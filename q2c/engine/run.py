@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from q2c import bulk, clock, correlation, states
 from q2c.connectors.outcomes import NotFound, Unknown
 from q2c.contracts import stored
 from q2c.contracts.events import EVENTS
-from q2c.engine import apart, gates, record
+from q2c.engine import apart, gates, given_back, record
 from q2c.engine.claim import claim, still_ours
 from q2c.engine.lease import Lease
 from q2c.models import Event, Step
@@ -33,8 +33,15 @@ def run_stage(name: str, limit: int | None = None) -> int:
 
 
 def run_claimed(name: str, steps: Sequence[Step]) -> None:
-    """The three parts, for steps that are ours already."""
-    stage = STAGES[name]
+    """The three parts, for steps that are ours already. Raises what our database refused them with."""
+    try:
+        _three_parts(STAGES[name], steps)
+    except (OperationalError, InterfaceError) as error:
+        given_back.give_back(steps, error)
+        raise
+
+
+def _three_parts(stage: Stage, steps: Sequence[Step]) -> None:
     open_gates = gates.Gates()
     lease = Lease(steps)
     works = load(steps)
@@ -130,6 +137,9 @@ def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> Non
         with transaction.atomic():
             act(works)
         return
+    except (OperationalError, InterfaceError):
+        # Nobody's fault among them: nothing can be learned by trying each alone.
+        raise
     except Exception:
         log.exception("batch failed, running one by one")
     for work, outcome in zip(works, before, strict=True):
@@ -140,6 +150,8 @@ def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> Non
         try:
             with transaction.atomic():
                 act([work])
+        except (OperationalError, InterfaceError):
+            raise
         except Exception as error:
             with correlation.bound(work.fact.correlation_id, step=str(work.step.id)):
                 log.exception("step failed")
