@@ -21,7 +21,8 @@ COLUMN_HELP = {
     "discount_limit_percent": "A higher discount on a line waits for a second person",
     "usage_limit_percent": "Of what the order sold over its whole term, one invoice may bill so much as usage of a "
     "product; more waits for a second person, unless it is within ten times the most before",
-    "tax_tolerance_percent": "So many points may the tax of an invoice be from what was estimated for its order",
+    "tax_tolerance_percent": "So many points may the tax of an invoice be from what was estimated for its order (with "
+    "1, and 20 % estimated: 19 to 21 %); more waits for a second person",
     "dimensions": 'Codes and values that go onto its journal lines, such as {"cost_center": "CC-410"}; {} for none',
 }
 

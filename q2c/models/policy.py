@@ -13,8 +13,9 @@ class CommercialPolicy(models.Model):
     discount_limit_percent = models.DecimalField(max_digits=5, decimal_places=2, default=20)
     # Of what an order sold to a group over its term, so much may one invoice bill as usage of a product.
     usage_limit_percent = models.DecimalField(max_digits=7, decimal_places=2, default=100, db_default=100)
-    # So many points of percent may the tax of an invoice be from what was estimated for its order.
-    tax_tolerance_percent = models.DecimalField(max_digits=5, decimal_places=2, default=2, db_default=2)
+    # So many points of percent may the tax of an invoice be from what was estimated for its order. Statutory rates are
+    # two points apart or more (8 and 10 in Japan), so what is within one is a local rate that moved.
+    tax_tolerance_percent = models.DecimalField(max_digits=5, decimal_places=2, default=1, db_default=1)
     history = HistoricalRecords()
 
     class Meta:
