@@ -2,7 +2,8 @@
 
 Beside the sums stand the days: in its term (term_of_invoices.py), none twice (days_billed.py), and in proportion to the
 prices of the order (proportion.py); of credits without days, none twice (undated_credits.py). Usage has
-no sum in the order: it is held to what was billed where it takes back, and to a proportion of its own (usage.py).
+no sum in the order: it is held to what was billed where it takes back, to the terms on which it was sold, and to a
+proportion of its own (usage.py).
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def tie(works: Sequence[Work]) -> None:
     billed = _Billed(orders.values())
     cancelled = term_of_invoices.ended(orders.values())
     policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
+    asked = signed.asked_before(works)
+    metered = usage.there({work.notes["order"].id for work in works if usage.of(work.fact.payload)})
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
         policy = policies.get(invoice.legal_entity) or policies.get("") or CommercialPolicy()
@@ -71,14 +74,17 @@ def tie(works: Sequence[Work]) -> None:
             *billed.days(invoice, order),
             *term_of_invoices.dated_ahead(invoice),
             *term_of_invoices.beyond_its_end(invoice, order, cancelled.get(order.id)),
-            *usage.over(invoice, order, billed.most(invoice, order), Decimal(policy.usage_limit_percent)),
+            *usage.over(invoice, order, billed.most(invoice, order), Decimal(policy.usage_limit_percent), metered),
             *tax_of_invoices.off(invoice, order, Decimal(policy.tax_tolerance_percent)),
         ]
+        # Neither a limit that was raised nor time answers what a second person was asked, or refused.
+        found = signed.with_asked(found, asked.get(work.step.id, ()))
         # What is wrong for sure is told first: nobody is asked to sign what cannot be.
         found.sort(key=lambda finding: finding.reason in APPROVALS)
         work.findings += signed.left({work.step.id: found})[work.step.id]
         if not work.findings:
             billed.add(invoice, order)
+            usage.add(metered, invoice, order)
 
 
 def hold(order_ids: Iterable[UUID]) -> None:

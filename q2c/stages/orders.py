@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
-from exceptions import approvals as signatures
 from q2c import clock
 from q2c.connectors.outcomes import Posted
 from q2c.contracts import stored
@@ -20,7 +19,7 @@ from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
 from q2c.stages import signed, totals
 from q2c.stages.controls.world import World
-from q2c.stages.verb import Fact, Finding, Measure, Work
+from q2c.stages.verb import Fact, Finding, Work
 from q2c.stages.versions import Versions
 
 # What another system sends under the same number is another order, and takes the place of none; nor does another deal
@@ -192,25 +191,16 @@ def still_asked(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
 
     A limit that was raised since frees no version of a deal: whoever raised it would have signed, alone.
     """
-    found: dict[uuid.UUID, list[Finding]] = {work.step.id: list(work.notes.get("found", [])) for work in works}
-    again = [work.step.id for work in works if work.step.replays or work.step.state == "failed"]
-    before = signatures.asked_before(again)
-    for work in works:
-        findings = found[work.step.id]
-        there = {_about(finding) for finding in findings}
-        for told in before.get(work.step.id, ()):
-            finding = _finding(told)
-            if _about(finding) not in there and _is_still_over(finding, work):
-                findings.append(finding)
-                there.add(_about(finding))
-    return found
+    before = signed.asked_before(works)
+    return {
+        work.step.id: signed.with_asked(
+            work.notes.get("found", []), before.get(work.step.id, ()), partial(_is_still_over, work)
+        )
+        for work in works
+    }
 
 
-def _about(finding: Finding) -> tuple[str, str, str]:
-    return str(finding.reason), finding.pointer, finding.measure.of if finding.measure else ""
-
-
-def _is_still_over(finding: Finding, work: Work) -> bool:
+def _is_still_over(work: Work, finding: Finding) -> bool:
     """A discount stays what it is; a credit is over the limit that was in force then, or was paid off since.
 
     Where the price list has a price by now, the discount is measured by it.
@@ -225,18 +215,6 @@ def _is_still_over(finding: Finding, work: Work) -> bool:
         return False
     now = owed.get((finding.measure.of, finding.measure.unit))
     return now is None or now > Decimal(finding.measure.limit)
-
-
-def _finding(told: Mapping[str, Any]) -> Finding:
-    """As failures.described() kept it."""
-    measure = told.get("measure")
-    if measure:
-        rows = {name: tuple(tuple(row) for row in measure[name]) for name in ("amounts", "rates")}
-        measure = Measure(**(measure | rows))
-    return Finding(
-        reason=Reason(told["reason"]), text=told["text"], pointer=told.get("pointer", ""), seen=told.get("seen"),
-        remedy=told.get("remedy", ""), code=told.get("code", ""), measure=measure or None,
-    )  # fmt: skip
 
 
 def unsigned(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:

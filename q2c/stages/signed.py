@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from exceptions import approvals
-from q2c.reasons import APPROVALS
-from q2c.stages.verb import Finding
+from q2c.reasons import APPROVALS, Reason
+from q2c.stages.verb import Finding, Measure, Work
 
 # Findings by step.
 Found = Mapping[uuid.UUID, list[Finding]]
+
+
+def asked_before(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
+    """By step, what it waited for a signature with, whatever became of that. None of what runs for the first time.
+
+    Whoever raises a limit would have signed, alone: what was asked once is for a second person to decide.
+    """
+    again = [work.step.id for work in works if work.step.replays or work.step.state == "failed"]
+    return {step_id: [_finding(one) for one in told] for step_id, told in approvals.asked_before(again).items()}
+
+
+def with_asked(
+    found: Sequence[Finding], before: Sequence[Finding], stays: Callable[[Finding], bool] = lambda _: True
+) -> list[Finding]:
+    """What was found, and what was asked before, is not found any more, and `stays` a question all the same."""
+    all_, there = list(found), {_about(finding) for finding in found}
+    # Of several about one thing, the one that asked for most.
+    for finding in sorted(before, key=lambda one: Decimal(one.measure.value if one.measure else 0), reverse=True):
+        if _about(finding) not in there and stays(finding):
+            all_.append(finding)
+            there.add(_about(finding))
+    return all_
+
+
+def _about(finding: Finding) -> tuple[str, str, str]:
+    return str(finding.reason), finding.pointer, finding.measure.of if finding.measure else ""
+
+
+def _finding(told: Mapping[str, Any]) -> Finding:
+    """As failures.described() kept it."""
+    measure = told.get("measure")
+    if measure:
+        rows = {name: tuple(tuple(row) for row in measure[name]) for name in ("amounts", "rates")}
+        measure = Measure(**(measure | rows))
+    return Finding(
+        reason=Reason(told["reason"]), text=told["text"], pointer=told.get("pointer", ""), seen=told.get("seen"),
+        remedy=told.get("remedy", ""), code=told.get("code", ""), measure=measure or None,
+    )  # fmt: skip
 
 
 def left(found: Found) -> dict[uuid.UUID, list[Finding]]:

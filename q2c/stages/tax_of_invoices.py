@@ -1,25 +1,41 @@
-"""The tax of an invoice is what was estimated when its order was accepted, or as it was billed and taken before."""
+"""The tax of an invoice is what was estimated when its order was accepted, or at a rate that a second person signed."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
+import msgspec
+
+from exceptions import approvals
 from q2c import bulk
+from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.models import Order
 from q2c.reasons import Reason
 from q2c.stages.verb import Finding
 
+_AT = re.compile(r"/lines/([0-9]+)/tax_minor")
+
+
+class _Document(msgspec.Struct):
+    """What of an invoice's document says its tax."""
+
+    lines: tuple[InvoiceLine, ...] = ()
+
+
 # Each jurisdiction rounds for itself.
 ROUNDING_MINOR = 5
-# A rate that somebody has let pass once is no surprise the next time.
-_BEFORE = """
-SELECT DISTINCT l.tax_minor, l.net_minor
-FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
-WHERE i.order_id = %s::uuid AND i."group" = %s::text AND l.product = %s::text AND l.net_minor <> 0
-  AND i.state <> 'voided' AND NOT ledger_counts_no_more(i.event_id)
+# A rate that a second person signed is no surprise the next time. What only rounding let pass says nothing of a rate.
+_RECORDED = """
+SELECT s.id, e.payload::text
+FROM q2c_invoice i JOIN q2c_event e ON e.id = i.event_id
+JOIN q2c_step s ON s.event_id = e.id AND s.stage = 'record_invoice'
+WHERE i.order_id = %s::uuid AND i."group" = %s::text AND i.state <> 'voided' AND NOT ledger_counts_no_more(i.event_id)
+  AND EXISTS (SELECT FROM exceptions_case c JOIN exceptions_approval a ON a.case_id = c.id
+              WHERE c.step_id = s.id AND a.state = 'approved')
 """
 
 
@@ -33,7 +49,7 @@ def off(invoice: InvoiceDocument, order: Order, percent: Decimal) -> Iterator[Fi
         rates = _estimated(invoice, order, line)
         if not line.net_minor or not rates or _fits(line, rates, percent):
             continue
-        if _fits(line, _before(invoice, order, line), percent):
+        if _fits(line, _signed(invoice, order, line), percent):
             continue
         billed, known = _percent(Fraction(line.tax_minor, line.net_minor)), ", ".join(map(_percent, sorted(rates)))
         yield Finding(
@@ -57,8 +73,16 @@ def _estimated(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> set
     return {Fraction(sold.tax_estimate_minor or 0, sold.amount_minor) for sold in known}
 
 
-def _before(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> set[Fraction]:
-    return {Fraction(tax, net) for tax, net in bulk.execute(_BEFORE, [order.id, invoice.group, line.product])}
+def _signed(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> set[Fraction]:
+    recorded = dict(bulk.execute(_RECORDED, [order.id, invoice.group]))
+    found = set()
+    for step_id, findings in approvals.granted(list(recorded)).items():
+        lines = stored.read(recorded[step_id], _Document).lines
+        for at in (_AT.fullmatch(finding.get("pointer", "")) for finding in findings):
+            one = lines[int(at[1])] if at and int(at[1]) < len(lines) else None
+            if one is not None and one.product == line.product and one.net_minor:
+                found.add(Fraction(one.tax_minor, one.net_minor))
+    return found
 
 
 def _fits(line: InvoiceLine, rates: set[Fraction], percent: Decimal) -> bool:

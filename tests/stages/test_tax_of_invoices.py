@@ -35,7 +35,8 @@ def taxed(number: str, day: int, tax: int, net: int = 100_000) -> InvoiceDocumen
 
 
 @pytest.mark.parametrize(
-    ("tax", "fits"), [(19_000, True), (17_000, True), (21_005, True), (21_006, False), (0, False), (49_000, False)]
+    ("tax", "fits"),
+    [(19_000, True), (17_995, True), (17_994, False), (20_005, True), (20_006, False), (0, False), (49_000, False)],
 )
 def test_tax_is_about_what_was_estimated(estimated: Order, tax: int, fits: bool) -> None:
     record(taxed("INV-1", 1, tax))
@@ -58,6 +59,35 @@ def test_a_rate_that_was_let_pass_is_asked_about_once(estimated: Order) -> None:
     record(taxed("INV-2", 2, 0), taxed("CR-1", 2, 0, net=-50_000), taxed("INV-3", 3, 19_000))
     assert Invoice.objects.count() == 4
     assert not Case.objects.exclude(business_key="INV-1").exists()
+
+
+def test_what_rounding_let_pass_says_nothing_of_the_rate(estimated: Order) -> None:
+    """0.20 without tax is four cents off, as jurisdictions may round; 3,800.00 without tax is a question."""
+    record(taxed("INV-1", 1, 0, net=20), taxed("INV-2", 2, 8, net=20))
+    assert Invoice.objects.count() == 2
+    record(taxed("INV-3", 3, 0, net=380_000), taxed("INV-4", 4, 190_000, net=380_000))
+    assert Invoice.objects.count() == 2
+    assert case("INV-3").reason == case("INV-4").reason == Reason.INVOICE_APPROVAL_REQUIRED
+
+
+def test_a_rate_within_the_tolerance_moves_it_no_further(estimated: Order) -> None:
+    record(taxed("INV-1", 1, 20_000))
+    record(taxed("INV-2", 2, 21_000))
+    assert Invoice.objects.get().number == "INV-1" and case("INV-2").field == "/lines/0/tax_minor"
+
+
+def test_a_signature_on_something_else_is_none_on_the_tax(estimated: Order) -> None:
+    """A raised tolerance lets the rate pass, the days are signed; the rate is none that anybody signed."""
+    record(taxed("INV-1", 1, 19_000, net=100_000))
+    policy = CommercialPolicy.objects.create(entity="DE01", tax_tolerance_percent=20)
+    record(replace(taxed("INV-2", 2, 0), issued_on=dt.date(2026, 12, 20), due_on=dt.date(2026, 12, 20)))
+    desk.approve(person("cleo"), [Approval.objects.get().id], "dated as meant")
+    run.drain("record_invoice")
+    assert Invoice.objects.count() == 2
+    policy.tax_tolerance_percent = 1
+    policy.save()
+    record(taxed("INV-3", 3, 0))
+    assert Invoice.objects.count() == 2 and case("INV-3").field == "/lines/0/tax_minor"
 
 
 def test_the_policy_of_the_entity_counts(estimated: Order) -> None:

@@ -152,3 +152,138 @@ def test_where_nothing_but_usage_is_sold_the_first_of_it_wants_a_word(sold: Orde
     record(usage("INV-2", 10, 20, 1_000), usage("INV-3", 20, 30, 10_001))
     assert sorted(Invoice.objects.values_list("number", flat=True)) == ["INV-1", "INV-2"]
     assert case("INV-3").reason == Reason.INVOICE_APPROVAL_REQUIRED
+
+
+INCLUDED = UsageTerms(
+    meter="calls", included_quantity="1000", tiers=(PriceTier(up_to="1000", unit_price="0.10"), PriceTier(unit_price="0.05"))
+)  # fmt: skip
+
+
+def terms(order_: Order, *each: UsageTerms, **billing: Any) -> None:
+    """Sold on these terms, an order line for each."""
+    lines = [
+        OrderLine(
+            line=2 + i, product="API-CALLS", group="G1", kind="usage", amount_minor=0, usage=one,
+            billing=Billing(**({"frequency": "monthly"} | billing)), revenue_treatment="usage_as_billed",
+        )
+        for i, one in enumerate(each)
+    ]  # fmt: skip
+    with past_guards():
+        for line in lines[1:]:
+            row = order_.lines.get(line=2)
+            row.pk, row.line = None, line.line
+            row.save(force_insert=True)
+        Order.objects.filter(id=order_.id).update(document=msgspec.json.encode({"lines": lines}).decode())
+
+
+@pytest.mark.parametrize(
+    ("quantity", "net", "fits"),
+    [
+        # Within what is included, at the first tier, at the second.
+        ("1000", 0, True),
+        ("1000", 10_000, False),
+        ("900", 9_000, False),
+        ("2000", 10_000, True),
+        ("2000", 10_003, False),
+        ("3000", 15_000, True),
+        ("3000", 20_000, False),
+        # Less is no concern.
+        ("3000", 100, True),
+    ],
+)
+def test_usage_costs_what_its_terms_make_it(sold: Order, quantity: str, net: int, fits: bool) -> None:
+    terms(sold, INCLUDED)
+    record(usage("INV-1", 1, 31, net, quantity))
+    assert Invoice.objects.exists() is fits
+    if not fits:
+        assert (case("INV-1").reason, case("INV-1").field) == (Reason.INVOICE_APPROVAL_REQUIRED, "/lines/0/net_minor")
+
+
+def test_both_amounts_are_told_and_a_second_person_may_let_it_pass(sold: Order) -> None:
+    terms(sold, INCLUDED)
+    record(usage("INV-1", 1, 31, 20_000, "3000"))
+    assert case("INV-1").text == (
+        "Invoice INV-1 bills EUR 200.00 of usage of API-CALLS; by the terms of order ORD-1, 3,000 of it from 2026-10-01 "
+        "until 2026-10-31 cost EUR 150.00"
+    )
+    asked = Approval.objects.get()
+    (finding,) = asked.data["findings"]
+    assert (finding["measure"]["value"], finding["measure"]["limit"]) == ("200.00", "150.00")
+    desk.approve(person("cleo"), [asked.id], "as agreed by mail")
+    run.drain("record_invoice")
+    assert Invoice.objects.get().total_minor == 20_000
+
+
+def test_what_was_billed_of_the_period_before_counts_on(sold: Order) -> None:
+    """1,000 are included once in October, whoever bills its days in how many parts; November includes its own."""
+    terms(sold, INCLUDED)
+    record(usage("INV-1", 1, 10, 0, "800"), usage("INV-2", 10, 20, 7_000, "900"))
+    assert Invoice.objects.count() == 2
+    # 1,700 were used: 300 are left of the first tier.
+    record(usage("INV-3", 20, 31, 4_003 + 5, "500"))
+    assert (
+        "500 of it from 2026-10-20 until 2026-10-31, after 1,700 billed for the same period, cost EUR 40.00"
+        in case("INV-3").text
+    )
+    record(usage("INV-4", 20, 31, 4_000, "500"))
+    november = replace(
+        usage("INV-5", 1, 2, 0).lines[0], quantity="1200", net_minor=2_010, service_starts_on=dt.date(2026, 11, 1),
+        service_ends_on=dt.date(2026, 12, 1),
+    )  # fmt: skip
+    record(replace(usage("INV-5", 1, 2, 2_010), lines=(november,)))
+    assert Invoice.objects.count() == 3 and case("INV-5").reason == Reason.INVOICE_APPROVAL_REQUIRED
+    record(replace(usage("INV-6", 1, 2, 2_000), lines=(replace(november, net_minor=2_000),)))
+    assert Invoice.objects.filter(number="INV-6").exists()
+
+
+def test_a_first_part_billed_too_low_opens_no_door(sold: Order) -> None:
+    terms(sold, INCLUDED)
+    record(usage("INV-1", 1, 10, 100, "90000"))
+    record(usage("INV-2", 10, 20, 10_000, "100"))
+    assert Invoice.objects.get().number == "INV-1" and "cost EUR 5.00" in case("INV-2").text
+
+
+def test_lines_of_one_invoice_share_what_is_included(sold: Order) -> None:
+    terms(sold, INCLUDED)
+    first, second = usage("INV-1", 1, 10, 0, "600").lines[0], usage("INV-1", 10, 20, 4_000, "800").lines[0]
+    record(replace(usage("INV-1", 1, 2, 4_000), lines=(first, replace(second, line=2))))
+    assert Invoice.objects.get().number == "INV-1"
+    dear = replace(second, line=2, net_minor=8_000, service_starts_on=dt.date(2026, 11, 10),
+                   service_ends_on=dt.date(2026, 11, 20))  # fmt: skip
+    early = replace(first, service_starts_on=dt.date(2026, 11, 1), service_ends_on=dt.date(2026, 11, 10))
+    record(replace(usage("INV-2", 1, 2, 8_000), lines=(early, dear)))
+    assert case("INV-2").field == "/lines/1/net_minor" and "1,400 of it" in case("INV-2").text
+
+
+def test_what_is_taken_back_is_not_used_up(sold: Order) -> None:
+    """Billed, credited whole and billed anew: the new bill has the same allowance, and no other."""
+    terms(sold, INCLUDED)
+    record(usage("INV-1", 1, 31, 10_000, "2000"))
+    record(usage("CR-1", 1, 31, -10_000, "2000"))
+    record(usage("INV-2", 1, 31, 20_000, "2000"))
+    assert "cost EUR 100.00" in case("INV-2").text
+    record(usage("INV-3", 1, 31, 9_900, "1990"))
+    assert Invoice.objects.filter(number="INV-3").exists()
+
+
+def test_where_several_lines_sell_it_each_is_a_whole_at_the_dearest(sold: Order) -> None:
+    terms(sold, INCLUDED, UsageTerms(meter="calls", included_quantity="1000", tiers=(PriceTier(unit_price="0.20"),)))
+    record(usage("INV-1", 1, 31, 10_000, "2000"), usage("INV-2", 1, 31, 20_000, "2000", charge="Calls, dear"))
+    assert Invoice.objects.count() == 2
+    lines = [replace(usage("INV-3", 1, 2, 100, "500").lines[0], service_starts_on=dt.date(2026, 11, 1),
+                     service_ends_on=dt.date(2026, 12, 1))]  # fmt: skip
+    record(replace(usage("INV-3", 1, 2, 100), lines=tuple(lines)))
+    assert "cost EUR 0.00" in case("INV-3").text
+
+
+def test_days_that_fill_several_periods_are_counted_as_one_or_evenly(sold: Order) -> None:
+    """A quarter on monthly terms without allowance: 3,000 may be three times 1,000 at the first tier."""
+    terms(sold, replace(INCLUDED, included_quantity="0"))
+    quarter = replace(usage("INV-1", 1, 2, 30_000, "3000").lines[0], service_ends_on=dt.date(2027, 1, 1))
+    record(replace(usage("INV-1", 1, 2, 30_000), lines=(quarter,)))
+    assert Invoice.objects.exists()
+    dear = replace(
+        quarter, net_minor=30_003, service_starts_on=dt.date(2027, 1, 1), service_ends_on=dt.date(2027, 4, 1)
+    )
+    record(replace(usage("INV-2", 1, 2, 30_003), lines=(dear,)))
+    assert "cost EUR 300.00" in case("INV-2").text
