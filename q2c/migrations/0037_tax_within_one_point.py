@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("q2c", "0034_journals_have_a_sign")]
+    dependencies = [("q2c", "0036_keys_that_are_named_stay")]
 
     operations = [
         migrations.AlterField(
