@@ -283,6 +283,15 @@ POLICIES: dict[R, Row] = {
         "Void or credit one of them in billing.",
         "Checked again; it is recorded only if no other invoice stands for the same charge.",
     ),
+    R.INVOICE_CHANGED: Row(
+        "Invoice changed in billing after it was booked",
+        "Invoice {business_key} is booked here, and billing says something else of it by now.",
+        BILLING, "urgent", 4, "invoice",
+        "What is here and what came now, side by side on the case.",
+        "Put it back in billing as it was. Is the change to stand, reverse the journal here, have billing void the "
+        "invoice and issue it anew under another number, and close this case.",
+        "Compared again with what is booked. Put back in billing, it ends by itself.",
+    ),
     R.INVOICE_APPROVAL_REQUIRED: Row(
         "Invoice needs approval", "Invoice {business_key} of {customer} bills what its order does not explain.",
         CONTROL, "high", 4, "approval",

@@ -41,6 +41,7 @@ class Reason(enum.StrEnum):
     INVOICE_ORDER_UNKNOWN = "invoice_order_unknown"
     INVOICE_MISMATCH = "invoice_mismatch"
     INVOICE_DUPLICATE = "invoice_duplicate"
+    INVOICE_CHANGED = "invoice_changed"
     INVOICE_APPROVAL_REQUIRED = "invoice_approval_required"
     CANCELLATION_APPROVAL_REQUIRED = "cancellation_approval_required"
     # Ledger

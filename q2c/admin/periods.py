@@ -248,9 +248,17 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "period": one.period, "state": _spoken(one.period), "cases": one.cases, "sums": by_currency(one.case_sums),
         "reasons": one.reasons, "queue": links.to("queue", tab="all", q=one.query),
         "not_posted": one.not_posted, "under_way": one.under_way,
-        "given_up": _given_up(one), "given_up_cases": _given_up_cases(one),
+        **_credits(one), "given_up": _given_up(one), "given_up_cases": _given_up_cases(one),
         "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,
     }  # fmt: skip
+
+
+def _credits(one: close.Standing) -> dict[str, Any]:
+    """What billing is still to credit of cancelled orders, and where they are."""
+    orders = dict.fromkeys(id_ for id_, _, _ in one.credits)
+    href = links.to("order", next(iter(orders))) if len(orders) == 1 else links.to("orders", state="cancelled")
+    said = f"Credits of {count(len(orders), 'cancelled order')}, about, net" if orders else ""
+    return {"credits": said, "credits_href": href, "credit_sums": by_currency((n, code) for _, n, code in one.credits)}
 
 
 def _given_up(one: close.Standing) -> list[tuple[str, Any]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Sum
 
 from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import given_up
+from q2c.reading import cancellation, given_up
 
 # Steps by which something comes into a period.
 _BOOKING = ("record_invoice", "reverse_journal")
@@ -98,6 +99,8 @@ class Standing:
     journal_sums: list[tuple[int, str]]
     # Closed without fix: posted in billing and not in the books, or in the books here and not in the ledger.
     given_up: given_up.Sums | None = None
+    # What billing is still to credit of orders cancelled as of a day of the period: (order, minor units, currency).
+    credits: list[tuple[UUID, int, str]] = field(default_factory=list)
 
     @property
     def not_posted(self) -> int:
@@ -106,7 +109,7 @@ class Standing:
     @property
     def unfinished(self) -> bool:
         """Whether anything may still be booked or posted."""
-        return bool(self.cases or self.journals or self.under_way)
+        return bool(self.cases or self.journals or self.under_way or self.credits)
 
 
 def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
@@ -119,11 +122,16 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     may = user.has_perm("exceptions.view_case")
     rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
     summed = list(rows.values("period_id", "state", "currency").annotate(n=Count("id"), minor=Sum("worth_minor")))
-    coming, left = _coming(months), given_up.by_month(user, months)
+    coming, left, due = _coming(months), given_up.by_month(user, months), cancellation.credits_due(user)
     return [
         replace(
             _left(period, cases[period.entity.code, period.name] if may else None, summed, coming),
             given_up=left.get((period.entity.code, period.name)),
+            credits=[
+                (one.order_id, one.minor, one.currency)
+                for one in due
+                if one.entity == period.entity.code and period.starts_on <= one.on < period.ends_on
+            ],
         )
         for period in chosen
     ]

@@ -17,6 +17,7 @@ from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
 from q2c.reading import coming, controls, customers, given_up, held
+from q2c.reasons import Reason
 from q2c.stages.controls.calendar import phases_of, term_end
 
 ROWS_MAX = 200
@@ -149,6 +150,8 @@ def _groups(document: OrderDocument, rows: dict[str, OrderGroup], names: dict[st
 
 def _unrecorded(user: Any, order: Order) -> list[Step]:
     rows = Step.objects.visible_to(user).filter(event__correlation_id=order.correlation_id, stage="record_invoice")
+    # What is booked, and was changed in billing since, stands among the invoices.
+    rows = rows.exclude(state="failed", reason=Reason.INVOICE_CHANGED)
     return list(rows.filter(state__in=OPEN).select_related("event").defer("event__payload").order_by("-seq")[:ROWS_MAX])
 
 

@@ -14,7 +14,7 @@ from q2c.reasons import Reason
 
 def first_of(user: Any, case: Case) -> list[tuple[Invoice, list[JournalEntry]]]:
     """The invoices that were there first, each with its journals, the latest first; of both, what the user may see."""
-    if case.reason != Reason.INVOICE_DUPLICATE:
+    if case.reason not in (Reason.INVOICE_DUPLICATE, Reason.INVOICE_CHANGED):
         return []
     there = Q(number=case.business_key)
     for finding in case.context.get("findings", []):

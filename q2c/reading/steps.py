@@ -13,7 +13,7 @@ from django.db.models import Sum
 from q2c import clock
 from q2c.models import Step
 from q2c.models.step import DUE
-from q2c.reasons import APPROVALS
+from q2c.reasons import APPROVALS, Reason
 from q2c.stages import STAGES
 
 # What waits for a later day (phases that have not begun) may be millions: it is counted apart, off the index alone.
@@ -27,8 +27,9 @@ SELECT stage, connection, state, count(*), count(*) FILTER (WHERE next_at <= %(n
        min(created_at) FILTER (WHERE next_at <= %(now)s)
 FROM q2c_step WHERE state IN ({_DUE}) AND stage = ANY(%(stages)s) AND next_at <= %(soon)s GROUP BY 1, 2, 3
 UNION ALL
-SELECT stage, connection, CASE WHEN {_ASKED} THEN 'awaiting_approval' ELSE state END, count(*), count(*),
-       min(created_at)
+SELECT stage, connection,
+       CASE WHEN {_ASKED} THEN 'awaiting_approval' WHEN reason = '{Reason.INVOICE_CHANGED}' THEN 'changed_since'
+            ELSE state END, count(*), count(*), min(created_at)
 FROM q2c_step s WHERE state = 'failed' GROUP BY 1, 2, 3
 UNION ALL
 SELECT stage, connection, state, count(*), count(*), min(created_at)
@@ -41,7 +42,7 @@ _LATER = f"SELECT stage, count(*) FROM q2c_step WHERE state IN ({_DUE}) AND next
 class Standing:
     """Open steps of one stage, connection and state, without what waits for a later day.
 
-    `state` is that of the steps, or awaiting_approval.
+    `state` is that of the steps, or awaiting_approval, or changed_since: of what is booked, and was changed in billing.
     `due` are those whose turn has come, or that stopped; the rest comes within the hour.
     """
 
@@ -73,6 +74,7 @@ def stopped_worth(user: Any, stages: Iterable[str]) -> list[tuple[int, str]]:
     if not _may_see(user):
         return []
     found = Step.objects.filter(state="failed", stage__in=list(stages), amount_minor__isnull=False).exclude(currency="")
+    found = found.exclude(reason=Reason.INVOICE_CHANGED)
     rows = found.order_by().values("currency").annotate(minor=Sum("amount_minor"))
     return [(int(row["minor"]), row["currency"]) for row in rows]
 

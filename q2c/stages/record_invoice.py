@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from exceptions.sentences import listed
 from ledger import journal
 from q2c import bulk, clock, states
-from q2c.connectors.outcomes import Blocker, Posted, Unavailable
+from q2c.connectors.outcomes import Blocker, Unavailable
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
-from q2c.stages import billed, booking, orders, term_of_invoices, terms_of_lines
+from q2c.stages import billed, booking, invoice_again, orders, term_of_invoices, terms_of_lines
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 from q2c.stages.versions import Versions
@@ -49,9 +48,9 @@ class RecordInvoice(Verb):
             invoice, order = work.fact.payload, found.get(work.fact.payload.order_number)
             double = there.get(_identity(work))
             if double is not None:
-                _again(work, double)
+                invoice_again.told(work, double)
             elif _reference(work) in doubles:
-                _refuse_double(work, doubles[_reference(work)])
+                invoice_again.renumbered(work, doubles[_reference(work)])
             elif order is None or order.accepted_at is None:
                 _wait_for_order(work)
             else:
@@ -74,9 +73,9 @@ class RecordInvoice(Verb):
         there, doubles = _recorded_already(fresh), _recorded_otherwise(fresh)
         for work in fresh:
             if double := there.get(_identity(work)):
-                _again(work, double)
+                invoice_again.told(work, double)
             elif double := doubles.get(_reference(work)):
-                _refuse_double(work, double)
+                invoice_again.renumbered(work, double)
         fresh = _one_of_each([w for w in fresh if _identity(w) not in there and _reference(w) not in doubles])
         billed.tie(fresh)
         fresh = [work for work in fresh if not work.findings]
@@ -155,18 +154,6 @@ def _recorded_otherwise(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]
     return {key: one for key, one in there.items() if numbers.get(key) != (one.entity, one.number)}
 
 
-def _refuse_double(work: Work, there: Invoice) -> None:
-    invoice = work.fact.payload
-    work.reject(
-        Reason.INVOICE_DUPLICATE,
-        f"Invoice {invoice.invoice_number} is document {invoice.billing_reference} of {work.fact.source}, "
-        f"which is recorded already as {there.number}",
-        pointer="/billing_reference",
-        seen=invoice.billing_reference,
-        remedy="Compare both in billing; void the wrong one",
-    )
-
-
 def _part(fact: Fact, customer: str) -> Part:
     invoice: InvoiceDocument = fact.payload
     return Part(
@@ -181,79 +168,6 @@ def _part(fact: Fact, customer: str) -> Part:
         entity=invoice.legal_entity,
         period=f"{invoice.issued_on:%Y-%m}",
     )
-
-
-def _again(work: Work, double: Invoice) -> None:
-    """The same invoice once more: done if it is equal and stands in the books, a finding if it is not."""
-    invoice = work.fact.payload
-    if journal.taken_back([double.event_id]):
-        work.reject(
-            Reason.INVOICE_DUPLICATE,
-            f"Invoice {invoice.invoice_number} is recorded, and its journal was reversed: the books hold none of it",
-            pointer="/invoice_number",
-            seen=invoice.invoice_number,
-            remedy="Close this if it is to stay reversed. Reversed by mistake: reverse the reversal, which restores "
-            "what was booked. Booked wrongly: have billing void it and issue it anew under another number",
-        )
-        return
-    said, recorded = _said(invoice), _recorded(double)
-    # Each system has a reference of its own.
-    ours = work.fact.source != double.source
-    differing = [name for name in said if said[name] != recorded[name] and not (ours and name == "billing_reference")]
-    if not differing:
-        work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
-        return
-    what = listed([f"another {_NAMES.get(name, name.replace('_', ' '))}" for name in differing])
-    work.reject(
-        Reason.INVOICE_DUPLICATE,
-        f"Invoice {invoice.invoice_number} is recorded already, and comes again with {what}",
-        pointer="/invoice_number",
-        seen=invoice.invoice_number,
-        remedy="Compare both in billing; void the wrong one",
-    )
-
-
-# As people call the fields in which two versions of one invoice differ.
-_NAMES = {
-    "billing_reference": "number at its source",
-    "group": "invoice group",
-    "issued_on": "issue date",
-    "due_on": "due date",
-    "total_minor": "total",
-    "line_line": "line number",
-    "line_service_starts_on": "start of service on a line",
-    "line_service_ends_on": "end of service on a line",
-    "line_net_minor": "net amount on a line",
-    "line_tax_minor": "tax on a line",
-}
-_HEAD = (
-    "billing_reference", "account", "group", "currency", "issued_on", "due_on", "total_minor",
-)  # fmt: skip
-_LINE = (
-    "line", "product", "kind", "charge", "description", "quantity", "service_starts_on", "service_ends_on", "net_minor",
-    "tax_minor", "tax_code",
-)  # fmt: skip
-
-
-def _said(invoice: InvoiceDocument) -> dict[str, object]:
-    """All that is kept of an invoice, by name; lines in their order."""
-    lines = sorted(invoice.lines, key=lambda line: line.line)
-    return {
-        "order": invoice.order_number,
-        "subscription": invoice.subscription,
-        **{name: getattr(invoice, name) for name in _HEAD},
-        **{f"line_{name}": [getattr(line, name) for line in lines] for name in _LINE},
-    }
-
-
-def _recorded(invoice: Invoice) -> dict[str, object]:
-    lines = list(invoice.lines.order_by("line"))
-    return {
-        "order": invoice.order.number,
-        "subscription": invoice.subscription_number,
-        **{name: getattr(invoice, name) for name in _HEAD},
-        **{f"line_{name}": [getattr(line, name) for line in lines] for name in _LINE},
-    }
 
 
 def _wait_for_order(work: Work) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
 
 from exceptions.sentences import listed
 from q2c import bulk
@@ -16,38 +19,74 @@ from q2c.stages import signed
 from q2c.stages.asking import Asker
 from q2c.stages.verb import Finding, Work
 
-# What of each recorded line lies after the day, by days: (currency, minor units, invoice).
+# What of each recorded line lies after the day, by days: (order, entity, currency, minor units, invoice).
 _RECORDED = """
-SELECT i.currency, round(sum(
-         l.net_minor::numeric * least(l.service_ends_on - %s::date, l.service_ends_on - l.service_starts_on)
+SELECT i.order_id, i.entity, i.currency, round(sum(
+         l.net_minor::numeric * least(l.service_ends_on - o.day, l.service_ends_on - l.service_starts_on)
          / (l.service_ends_on - l.service_starts_on)))::bigint, i.number
-FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
-WHERE i.order_id = %s::uuid AND l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > %s::date
+FROM unnest(%s::uuid[], %s::date[]) AS o(id, day) JOIN q2c_invoice i ON i.order_id = o.id
+JOIN q2c_invoiceline l ON l.invoice_id = i.id
+WHERE l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > o.day
   AND l.service_starts_on < l.service_ends_on
   AND NOT ledger_counts_no_more(i.event_id)
-GROUP BY 1, 3
+GROUP BY 1, 2, 3, 5
 """
 # What billing has issued, and is not recorded here: it waits, or has a case.
 _ON_ITS_WAY = """
 SELECT e.payload::text FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
-  AND e.payload ->> 'order_number' = %s::text
+  AND e.payload ->> 'order_number' = ANY(%s::text[])
 """
+# By number of the invoice: (entity, currency, minor units).
+Billed = dict[str, tuple[str, str, int]]
+
+
+def _billed_after(days: Mapping[UUID, dt.date], numbers: Mapping[UUID, str]) -> dict[UUID, Billed]:
+    """What is invoiced for days from each order's own day on. Two statements."""
+    found: dict[UUID, Billed] = {id_: {} for id_ in days}
+    for id_, entity, currency, minor, number in bulk.execute(_RECORDED, [list(days), list(days.values())]):
+        found[id_][number] = (entity, currency, minor)
+    by_number = {number: id_ for id_, number in numbers.items()}
+    for (payload,) in bulk.execute(_ON_ITS_WAY, [list(by_number)]):
+        invoice = stored.read(payload, InvoiceDocument)
+        id_ = by_number[invoice.order_number]
+        told = (invoice.legal_entity, invoice.currency, _after(invoice, days[id_]))
+        found[id_].setdefault(invoice.invoice_number, told)
+    return found
 
 
 def _back(order: Order, on: dt.date) -> tuple[dict[str, int], int]:
     """What is invoiced for days from `on`: minor units by currency, and by how many invoices."""
-    by_invoice: dict[str, tuple[str, int]] = {
-        number: (currency, minor) for currency, minor, number in bulk.execute(_RECORDED, [on, order.id, on])
-    }
-    for (payload,) in bulk.execute(_ON_ITS_WAY, [order.number]):
-        invoice = stored.read(payload, InvoiceDocument)
-        by_invoice.setdefault(invoice.invoice_number, (invoice.currency, _after(invoice, on)))
+    billed = _billed_after({order.id: on}, {order.id: order.number})[order.id].values()
     sums: Counter[str] = Counter()
-    for currency, minor in by_invoice.values():
+    for _, currency, minor in billed:
         sums[currency] += minor
     there = {currency: minor for currency, minor in sorted(sums.items()) if minor > 0}
-    return there, sum(minor != 0 for _, minor in by_invoice.values())
+    return there, sum(minor != 0 for _, _, minor in billed)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What billing is to credit of one order, net, in one entity's books, for days from `on`."""
+
+    order_id: UUID
+    entity: str
+    on: dt.date
+    minor: int
+    currency: str
+
+
+def due(days: Mapping[UUID, dt.date], numbers: Mapping[UUID, str]) -> list[Due]:
+    """Of orders that were cancelled, each as of its day: what is invoiced beyond it and not taken back yet."""
+    if not days:
+        return []
+    found = []
+    for id_, billed in _billed_after(days, numbers).items():
+        sums: Counter[tuple[str, str]] = Counter()
+        for entity, currency, minor in billed.values():
+            sums[entity, currency] += minor
+        found += [Due(id_, entity, days[id_], n, currency) for (entity, currency), n in sorted(sums.items()) if n > 0]
+    return found
 
 
 def worth(order: Order, on: dt.date) -> list[Money]:

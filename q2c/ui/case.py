@@ -97,7 +97,9 @@ def _given_up(user: Any, found: Case) -> dict[str, str]:
 
 def _view(request: HttpRequest, found: Case) -> str:
     """What is asked for; at first what happened, or the two versions of one id where these are the matter."""
-    conflict = found.reason == Reason.EVENT_CONFLICT and request.user.has_perm("q2c.view_event")
+    conflict = found.reason in (Reason.EVENT_CONFLICT, Reason.INVOICE_CHANGED) and request.user.has_perm(
+        "q2c.view_event"
+    )
     view = request.GET.get("view", "payload" if conflict else "timeline")
     return view if view in case_views.VIEWS else "timeline"
 

@@ -126,6 +126,25 @@ def _payload(case: Case, step: Step | None) -> dict[str, Any]:
         "title": f"{event.type} v{event.schema_version}" if event is not None else "",
         "findings": case.context.get("findings", []),
         "event": event,
+        **_booked(case, event, document),
+    }
+
+
+def _booked(case: Case, event: Event | None, document: Any) -> dict[str, Any]:
+    """Of an invoice that billing changed after it was booked: the one that is booked, and in what they differ."""
+    if event is None or case.reason != Reason.INVOICE_CHANGED or not isinstance(document, dict):
+        return {}
+    same = Invoice.objects.filter(source=event.source, billing_reference=document.get("billing_reference") or None)
+    there = same.exclude(state="voided").select_related("event").first()
+    if there is None:
+        return {}
+    was = parsed(there.event.payload)
+    return {
+        "event": there.event,
+        "taken": was,
+        "taken_as": "What is booked here",
+        "changes": parts.changes(_flat(was), _flat(document)),
+        "records": _documents(case, None)["ours"],
     }
 
 

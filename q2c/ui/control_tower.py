@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from q2c.reading import attention, close, connections, flow, given_up, held, steps
+from q2c.reading import attention, cancellation, close, connections, flow, given_up, held, steps
 from q2c.ui import links
 from q2c.ui.parts import Stage, by_currency
 from q2c.ui.rights import right
@@ -31,6 +31,7 @@ def show(request: HttpRequest) -> HttpResponse:
             **_now(attention.now(request.user)),
             "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
             "given_up": _given_up(request.user),
+            "credits": _credits(request.user),
             "blocked_more": max(0, len(blocked) - _PERIODS_SHOWN),
             "queue": links.to("queue"),
             "late": links.to("queue", q="is:late"),
@@ -99,6 +100,25 @@ def _note(one: flow.Station) -> str:
     if waiting:
         return f"{waiting:,} not through yet"
     return "Nothing waits" if one.counts else "Nothing yet"
+
+
+def _credits(user: Any) -> list[dict[str, Any]]:
+    """By entity and month of the cancellation, the newest first: what billing has not credited yet."""
+    months: dict[tuple[str, str], list[Any]] = {}
+    for one in cancellation.credits_due(user):
+        months.setdefault((f"{one.on:%Y-%m}", one.entity), []).append(one)
+    return [
+        {
+            "entity": entity,
+            "period": period,
+            "orders": len({one.order_id for one in due}),
+            "sums": by_currency((one.minor, one.currency) for one in due),
+            "href": links.to("order", due[0].order_id)
+            if len({one.order_id for one in due}) == 1
+            else links.to("orders", state="cancelled"),
+        }
+        for (period, entity), due in sorted(months.items(), reverse=True)
+    ]
 
 
 def _given_up(user: Any) -> list[dict[str, Any]]:

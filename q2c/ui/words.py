@@ -60,6 +60,7 @@ _COMMON = {
     "reversed": Look("Reversed", "quiet", "undo-2"),
     "open": Look("Open", "bad", "circle-alert"),
     "in_progress": Look("In progress", "busy", "user-check"),
+    "changed_since": Look("Changed since", "bad", "git-compare"),
     "replaying": Look("Replaying", "busy", "rotate-cw"),
     "resolved": Look("Resolved", "good", "circle-check"),
     "snoozed": Look("Snoozed", "quiet", "moon-star"),

@@ -79,7 +79,7 @@ def test_who_opens_the_queue_finds_a_working_day(monkeypatch: pytest.MonkeyPatch
     assert {
         "tax_nexus_missing",
         "event_conflict",
-        "invoice_duplicate",
+        "invoice_changed",
         "credit_refused",
     } <= reasons
     assert {case.owner_team_id for case in open_} >= {SALES, BILLING, SYSTEMS, CONTROL, PLATFORM}

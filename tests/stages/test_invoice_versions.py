@@ -154,8 +154,12 @@ def test_an_invoice_that_was_recorded_stays_what_it_is(company: Any) -> None:
     works()
     comes(WRONG, "second", 5)
     works()
-    assert case("INV-1").reason == "invoice_duplicate"
+    assert case("INV-1").reason == "invoice_changed"
     assert Invoice.objects.get().account == "ACME-EUR"
+    # Put back in billing as it was, it ends by itself.
+    comes(SOUND, "third", 10)
+    works(20)
+    assert step("third").state == "done" and not Case.objects.exclude(state="resolved").exists()
 
 
 def test_replay_of_the_failed_version_looks_at_its_order_again(company: Any) -> None:

@@ -124,19 +124,18 @@ def test_the_same_invoice_again_is_done_another_under_its_number_is_not(company:
     shifted = (replace(LINES[0], net_minor=101_000, tax_minor=18_000), LINES[1])
     record(replace(SOUND, lines=shifted))
     stuck = case("INV-1")
-    assert (stuck.reason, stuck.field) == ("invoice_duplicate", "/invoice_number")
+    assert (stuck.reason, stuck.field) == ("invoice_changed", "/invoice_number")
     assert Invoice.objects.count() == JournalEntry.objects.count() == 1
 
 
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
-        ("due date", {"due_on": OCTOBER + dt.timedelta(days=60)}),
+        ("its due date was 2026-11-04 and is 2026-12-04", {"due_on": OCTOBER + dt.timedelta(days=60)}),
         ("line tax code", {"lines": (replace(LINES[0], tax_code="X9"), LINES[1])}),
         ("start of service on a line", {"lines": (replace(LINES[0], service_starts_on=OCTOBER), LINES[1])}),
         ("end of service on a line", {"lines": (replace(LINES[0], service_ends_on=OCTOBER), LINES[1])}),
         ("line charge", {"lines": (replace(LINES[0], charge="Other"), LINES[1])}),
-        ("number at its source", {"billing_reference": "b-2"}),
     ],
 )
 def test_what_changed_of_a_recorded_invoice_is_told(company: Any, what: str, changes: dict[str, Any]) -> None:
@@ -144,8 +143,20 @@ def test_what_changed_of_a_recorded_invoice_is_told(company: Any, what: str, cha
     record(SOUND)
     record(replace(SOUND, **changes))
     stuck = case("INV-1")
+    said = what if what.startswith("its ") else f"another {what}"
     assert (stuck.reason, stuck.text) == (
-        "invoice_duplicate", f"Invoice INV-1 is recorded already, and comes again with another {what}",
+        "invoice_changed", f"Invoice INV-1 is booked, and was changed in zuora since: {said}",
+    )  # fmt: skip
+    assert "another number" in stuck.context["findings"][0]["remedy"]
+
+
+def test_a_second_document_under_the_number_of_a_recorded_one_is_a_duplicate(company: Any) -> None:
+    order()
+    record(SOUND)
+    record(replace(SOUND, billing_reference="b-2"))
+    stuck = case("INV-1")
+    assert (stuck.reason, stuck.text) == (
+        "invoice_duplicate", "Invoice INV-1 is recorded already, and comes again with another number at its source",
     )  # fmt: skip
 
 

@@ -200,7 +200,7 @@ def test_an_invoice_that_comes_again_leads_to_the_first(
     sold()
     record(SOUND)
     record(replace(SOUND, **changes))
-    case = Case.objects.get(reason="invoice_duplicate")
+    case = Case.objects.get(reason="invoice_changed")
     text = page(mia, f"/cases/{case.id}")
     assert f'href="/invoices/{Invoice.objects.get().id}"' in text
     assert f'href="/journals/{JournalEntry.objects.get().id}"' in text
@@ -208,3 +208,9 @@ def test_an_invoice_that_comes_again_leads_to_the_first(
     assert said in seen, seen[seen.find("Accounting impact") :][:600]
     assert "Nothing is booked for the one that came again." in seen
     assert "Nothing is booked for it yet" not in text
+    row = words(text.split("table diff")[1].split("</table>")[0])
+    assert (
+        "What is booked here" in text
+        and "Came now" in row
+        and next(iter(changes)).replace("_", " ").capitalize() in row
+    )

@@ -104,8 +104,13 @@ def test_only_what_the_books_hold_none_of_counts(order: Order) -> None:
     first = order.invoices.get()
     make.arrive("InvoiceIssued", make.BILLING, "8adINV-1:2", _later(event), order.correlation_id)
     make.run("record_invoice")
-    case = give_up(Case.objects.get(business_key="INV-1"))
-    client = signed_in(boss())
+    case, client = Case.objects.get(business_key="INV-1"), signed_in(boss())
+    # One document: it is booked, and no second one came.
+    shown = read(client, f"/orders/{order.id}")
+    assert case.reason == "invoice_changed" and case.shown in shown and "not recorded" not in shown
+    assert shown.split("Invoices of O-1")[1].split("Their journals")[0].count("INV-1") == 1
+    assert "came and not recorded" not in read(client, "/")
+    give_up(case)
     assert "not in the books" not in read(client, f"/orders/{order.id}")
     assert f"{first.number} stands as it was recorded" in read(client, f"/cases/{case.id}")
 

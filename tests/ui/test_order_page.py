@@ -7,8 +7,10 @@ import re
 
 import msgspec
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from exceptions.models import Approval, Case
 from ledger.models import FiscalPeriod
@@ -17,11 +19,11 @@ from q2c.connectors.outcomes import Rejected
 from q2c.contracts.documents import InvoiceGroup
 from q2c.engine import desk, requests
 from q2c.models import Event, Order, Step, Subscription
-from q2c.reading import controls
+from q2c.reading import cancellation, controls
 from q2c.reasons import Reason
 from q2c.stages import accept_order
 from q2c.stages.verb import Finding
-from q2c.ui import words
+from q2c.ui import formats, words
 from tests import flow_makers as make
 from tests.past_guards import past_guards
 from tests.ui.people import boss, of_role, page, person, read
@@ -324,3 +326,17 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order):
     assert "Cancelled" in text and "its credits have not come yet" in text
     happened = " ".join(re.sub(r"<[^>]+>", " ", text.split("What happened")[1]).split())
     assert "Approved: Cancellation approval required" in happened and "agreed" in happened
+    # The close and the tower tell of it, by the month as of which it was cancelled.
+    (due,) = cancellation.credits_due(get_user_model().objects.get(username="rosa"))
+    assert (due.entity, due.on) == ("DE01", dt.date(2026, 11, 3)) and due.minor > 0
+    worth = formats.amount_text(due.minor, due.currency)
+    said = " ".join(read(client, "/").replace("\xa0", " ").split())
+    assert f"DE01 Nov 2026: billing is still to credit 1 cancelled order, about EUR {worth} net." in said
+    november, december = (
+        FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name=name)
+        for name in ("2026-11", "2026-12")
+    )
+    address = reverse("admin:ledger_fiscalperiod_move", args=["close"])
+    left = read(client, f"{address}?ids={november.pk}")
+    assert "Credits of 1 cancelled order, about, net" in left and worth in left and "Not all is done" in left
+    assert "cancelled order, about" not in read(client, f"{address}?ids={december.pk}")
