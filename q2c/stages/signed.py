@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from exceptions import approvals
+from q2c import bulk
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages.verb import Finding, Measure, Work
 
@@ -15,13 +16,30 @@ from q2c.stages.verb import Finding, Measure, Work
 Found = Mapping[uuid.UUID, list[Finding]]
 
 
+# The same content, sent once more by its system, is no other version.
+_SAME = """
+SELECT mine.id, other.id
+FROM q2c_step mine JOIN q2c_event e ON e.id = mine.event_id
+JOIN q2c_step other ON other.business_key = mine.business_key AND other.stage = mine.stage AND other.id <> mine.id
+JOIN q2c_event sent ON sent.id = other.event_id AND sent.source = e.source AND sent.payload_hash = e.payload_hash
+WHERE mine.id = ANY(%s::uuid[])
+"""
+
+
 def asked_before(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
-    """By step, what it waited for a signature with, whatever became of that. None of what runs for the first time.
+    """By step, what it waited for a signature with, or an equal one did, whatever became of that.
 
     Whoever raises a limit would have signed, alone: what was asked once is for a second person to decide.
     """
+    if not works:
+        return {}
     again = [work.step.id for work in works if work.step.replays or work.step.state == "failed"]
-    return {step_id: [_finding(one) for one in told] for step_id, told in approvals.asked_before(again).items()}
+    same = [(step_id, step_id) for step_id in again] + bulk.execute(_SAME, [[work.step.id for work in works]])
+    told = approvals.asked_before(list({asked for _, asked in same}))
+    found: dict[uuid.UUID, list[Finding]] = {}
+    for step_id, asked in same:
+        found.setdefault(step_id, []).extend(_finding(one) for one in told.get(asked, ()))
+    return found
 
 
 def with_asked(

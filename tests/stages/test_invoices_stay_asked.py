@@ -106,3 +106,13 @@ def test_another_version_is_judged_anew(estimated: Order) -> None:
         arrives("InvoiceIssued", taxed("INV-1", 1, 23_000), "corrected")
         run.drain("record_invoice")
     assert Invoice.objects.get().tax_minor == 23_000
+
+
+def test_the_same_sent_once_more_is_no_other_version(estimated: Order) -> None:
+    record(taxed("INV-1", 1, 40_000))
+    desk.refuse(person("cleo"), [Approval.objects.get().id], "the tax is wrong")
+    limits(tax_tolerance_percent=100)
+    with clock.at(NOW + dt.timedelta(minutes=5)):
+        arrives("InvoiceIssued", taxed("INV-1", 1, 40_000), "again")
+        run.drain("record_invoice")
+    assert not Invoice.objects.exists() and Approval.objects.filter(state="requested").count() == 1
