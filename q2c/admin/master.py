@@ -29,6 +29,7 @@ from q2c.admin import import_errors
 from q2c.admin.filters import as_filters_name_it
 from q2c.admin.history import HistoryAdmin
 from q2c.admin.offers import announce
+from q2c.admin.overtaken import SEEN
 from q2c.admin.reasons import ConfirmForm, FileForm, ReasonForm
 from q2c.admin.refusals import refusal
 from q2c.admin.resources import Choices
@@ -89,11 +90,11 @@ class MasterAdmin(LastDayMixin, VisibleMixin, HistoryAdmin):
         may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         found = [(name, dict(options)) for name, options in super().get_fieldsets(request, obj)]
         for _, options in found:
-            fields = [field for field in options["fields"] if field != "change_reason"]
+            fields = [field for field in options["fields"] if field not in {"change_reason", SEEN}]
             # Declared by a base class, the days would come before what they are about.
             days = [field for field in fields if field in {"effective_from", "effective_to"}]
             options["fields"] = [*(field for field in fields if field not in days), *days]
-        return [*found, ("Why", {"fields": ["change_reason"]})] if may else found
+        return [*found, ("Why", {"fields": ["change_reason", *([SEEN] if obj else [])]})] if may else found
 
     def formfield_for_dbfield(self, db_field: models.Field[Any, Any], request: Any, **kwargs: Any) -> Any:
         if db_field.name in self.choices:

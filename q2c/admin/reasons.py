@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from import_export.forms import ConfirmImportForm, ImportForm
 
+from q2c.admin import overtaken
 from q2c.admin.refusals import plain
 
 # The length of simple-history's column.
@@ -31,14 +32,20 @@ def reason_field(*, required: bool) -> forms.CharField:
 
 
 class ReasonForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A model form that asks for the reason, of a new record only optionally, and can carry the database's refusal."""
+    """A model form that asks for the reason, of a new record only optionally, and can carry the database's refusal.
+
+    It says from which version of the record it was filled, so that nobody's change is put back unseen.
+    """
 
     change_reason = reason_field(required=False)
+    seen_version = forms.CharField(required=False, widget=forms.HiddenInput)
     refusal = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "change_reason" in self.fields:
+            last = overtaken.newest(self.instance)
+            self.fields[overtaken.SEEN].initial = str(last.history_id) if last is not None else ""
             asked = self.fields["change_reason"]
             asked.required = self.instance._state.adding is False
             if not asked.required:
@@ -49,6 +56,8 @@ class ReasonForm(forms.ModelForm):  # type: ignore[type-arg]
         found = super().clean()
         if self.refusal:
             raise forms.ValidationError(self.refusal)
+        if told := overtaken.refuse(self):
+            raise forms.ValidationError(told)
         return found
 
     def _update_errors(self, errors: Any) -> None:

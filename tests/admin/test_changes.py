@@ -157,7 +157,7 @@ def test_nothing_is_deleted_in_bulk(browser, busy):
 def test_a_rule_that_has_booked_is_frozen_and_gets_a_new_version(browser, busy):
     client, rule = browser("Finance systems"), PostingRule.objects.filter(used_at__isnull=False).first()
     page = client.get(address(rule))
-    assert set(page.context["adminform"].form.fields) == {"effective_to", "change_reason"}
+    assert set(page.context["adminform"].form.fields) == {"effective_to", "change_reason", "seen_version"}
     answer = client.post(listed(PostingRule), {"action": "new_version", "_selected_action": [rule.pk]})
     assert "From which day" in answer.content.decode()
     client.post(
