@@ -177,6 +177,13 @@ def offer_title(cases: int, by_currency: Mapping[str, int], blocker: Blocker) ->
     return f"{count(cases, 'case')}{f', {worth},' if worth else ''} can be replayed: {again(blocker)}"
 
 
+def offer_untold(cases: int, by_currency: Mapping[str, int], blocker: Blocker) -> str:
+    """12 cases, EUR 48,210.00, may be replayed, which is looked at now: cost centre CC-410 is active again"""
+    worth = amounts(by_currency)
+    said = f"{count(cases, 'case')}{f', {worth},' if worth else ''} may be replayed, which is looked at now"
+    return f"{said}: {again(blocker)}"
+
+
 def offer_told(passes: int, untold: int, cases: int, by_currency: Mapping[str, int], blocker: Blocker) -> str:
     """2 of 3 cases would go through, EUR 1,210.00: cost centre CC-410 is active again"""
     if untold and not passes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -71,11 +73,19 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
         return bool(self.looking) or self.looked_at is None or (not self.is_told and self.counted_at > self.looked_at)
 
     @property
+    def worth(self) -> dict[str, int]:
+        """Minor units by currency of all that wait."""
+        sums: Counter[str] = Counter()
+        for row in self.totals:
+            sums[row["currency"]] += row["amount_minor"] or 0
+        return dict(sums)
+
+    @property
     def headline(self) -> str:
-        """How many would go through; until that is known, how many wait."""
-        if not self.is_told:
-            return self.title
+        """How many would go through; until that is known, or is looked at anew since none would, how many wait."""
         found = self.looked
+        if not self.is_told or (self.looking and not found["passes"]):
+            return sentences.offer_untold(self.cases, self.worth, self.blocker)
         return sentences.offer_told(found["passes"], found["untold"], self.cases, found["amounts"], self.blocker)
 
     @transition("state", source="open", target="taken")

@@ -16,6 +16,7 @@ from django.utils.html import format_html
 
 from exceptions.models import Offer
 from q2c.engine import watch
+from q2c.ui import formats
 
 
 def announce(request: HttpRequest, changed: Iterable[Any], since: dt.datetime) -> None:
@@ -27,8 +28,9 @@ def announce(request: HttpRequest, changed: Iterable[Any], since: dt.datetime) -
 
 
 def _said(offer: Offer) -> str:
+    said = formats.dates(offer.headline)
     try:
         address = reverse("offers")
     except NoReverseMatch:
-        return offer.headline
-    return format_html('{}. <a href="{}#offer-{}">See and replay</a>', offer.headline.rstrip("."), address, offer.pk)
+        return said
+    return format_html('{}. <a href="{}#offer-{}">See and replay</a>', said.rstrip("."), address, offer.pk)

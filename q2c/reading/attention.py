@@ -75,14 +75,22 @@ def now(user: Any, cards: int = 6, cases: int = 6) -> Attention:
 
 
 def _due_first(user: Any, visible: QuerySet[Case], most: int) -> list[Case]:
-    """Those that are due first; an urgent one that is late or due soon is never left out for one of less weight."""
-    rows = visible.order_by("due_at", "id").select_related("owner_team", "assignee")
+    """Those that are late, urgent ones before others; then urgent ones that are due soon; then what is due next.
+
+    Two urgent ones that are due soon stand beside any number of late ones. In the order in which they are due.
+    """
+    rows, now = visible.order_by("due_at", "id").select_related("owner_team", "assignee"), clock.now()
     rows = rows.defer("context", "proof", "haystack")
-    urgent: list[Case] = []
+    wanted = [(rows.filter(due_at__lt=now), 0), (rows, 0)]
     if tallies.counts(user, "severity", state__in=TO_DO, severity="urgent"):
-        urgent = list(rows.filter(severity="urgent", due_at__lt=clock.now() + SOON)[:most])
-    others = rows.exclude(id__in=[case.id for case in urgent])[: most - len(urgent)]
-    return sorted([*urgent, *others], key=lambda case: (case.due_at, case.id))
+        urgent = rows.filter(severity="urgent")
+        soon = urgent.filter(due_at__gte=now, due_at__lt=now + SOON)
+        wanted = [(urgent.filter(due_at__lt=now), 0), wanted[0], (soon, 2), wanted[1]]
+    found: list[Case] = []
+    for some, least in wanted:
+        if room := max(least, most - len(found)):
+            found += some.exclude(id__in=[case.id for case in found])[:room]
+    return sorted(found, key=lambda case: (case.due_at, case.id))
 
 
 def _gravest(cards: Sequence[Card]) -> list[Card]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exceptions import approvals
 from exceptions.models import Case
 from q2c import clock
-from q2c.models import Step, Transition
+from q2c.models import Breaker, Step, Transition
 from q2c.models.step import OPEN
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
@@ -36,6 +36,8 @@ class Coming:
     held: bool = False
     given_up: bool = False
     day: dt.date | None = None
+    # The platform that does not answer, of what goes on by itself once it does.
+    waits_for: str = ""
 
 
 # What stays undone of what was closed without fix.
@@ -66,9 +68,9 @@ def next_of(
     given = list(steps)
     asked = [step.id for step in given if step.stage == "reverse_journal" and step.state in OPEN]
     unsigned = set(asked) - set(approvals.granted(asked))
-    days = days_of(given)
+    days, down = days_of(given), _down(given)
     found = [
-        _coming(step, cases.get(step.id), (fronts or {}).get(step.id), step.id in unsigned, days.get(step.id))
+        _coming(step, cases.get(step.id), (fronts or {}).get(step.id), step.id in unsigned, days.get(step.id), down)
         for step in given
         if step.state in OPEN
     ]
@@ -94,7 +96,21 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
     return found
 
 
-def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool, day: dt.date | None) -> Coming:
+def _down(steps: Iterable[Step]) -> set[str]:
+    """The platforms that these wait for, and that do not answer."""
+    # What waits for its own day waits for no platform.
+    due = [step for step in steps if step.state == "waiting" and (step.attempts or step.next_at <= clock.now())]
+    names = {step.waiting_for or step.connection for step in due} - {""}
+    if not names:
+        return set()
+    return set(
+        Breaker.objects.filter(connection__in=names, opened_at__isnull=False).values_list("connection", flat=True)
+    )
+
+
+def _coming(
+    step: Step, case: Case | None, front: Front | None, unsigned: bool, day: dt.date | None, down: Collection[str]
+) -> Coming:
     """`unsigned`: nothing of it is done before a second person says so, even where it has not been looked at yet."""
     what, done = doing(step.stage), does(step.stage)
     if step.part.startswith("phase-"):
@@ -113,4 +129,6 @@ def _coming(step: Step, case: Case | None, front: Front | None, unsigned: bool, 
         return Coming(what, step.connection, "busy", None, str(front), front.case or case, held=True)
     if step.state == "waiting" and step.next_at > clock.now() and not step.attempts:
         return Coming(done, step.connection, "quiet", step.next_at, "", case, day=day)
-    return Coming(what, step.connection, "busy", None, step.text, case)
+    name = step.waiting_for or step.connection
+    waits = name if step.state == "waiting" and (name in down or step.failures) else ""
+    return Coming(what, step.connection, "busy", None, step.text, case, waits_for=waits)

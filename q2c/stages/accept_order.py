@@ -114,8 +114,11 @@ class AcceptOrder(Verb):
         cancellations.wake(order.number for order, _ in accepted)
 
     def waits(self, works: Sequence[Work]) -> None:
-        """A service did not answer: the order is there as received from then on."""
-        orders.keep([work for work in works if "found" in work.notes])
+        """A service did not answer: the order is there as received from then on; what was signed waits for nobody."""
+        kept = orders.keep([work for work in works if "found" in work.notes])
+        mine = {work.fact.id for work in works}
+        asked = [one.id for one in kept.values() if one.state == "awaiting_approval" and one.event_id in mine]
+        states.move(Order, "recheck", asked)
 
     def failed(self, works: Sequence[Work]) -> None:
         """An order of which only signatures are missing waits for approval; others stay received."""

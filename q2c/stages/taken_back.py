@@ -126,5 +126,5 @@ def _text(order: Order, who: str, on: dt.date, why: str, worth: str, count: int)
     invoices = f"{count} invoices bill" if count > 1 else "an invoice bills"
     return (
         f"{who} asks to cancel order {order.number} as of {on}{': ' if why else ''}{why}; {invoices} about {worth} net "
-        "for days after that, which billing credits then"
+        "from that day on, which billing credits then"
     )

@@ -136,8 +136,19 @@ def _noon(day: dt.date) -> dt.datetime:
 _WRITTEN = re.compile(r"(?<![\w-])(\d{4}-\d{2}-\d{2})(?: (\d{2}:\d{2}) UTC)?(?![\w-])")
 
 
+# An amount as sentences are kept with it (Money.__str__): code, then digits grouped by commas, the currency's decimals.
+_AMOUNT = re.compile(r"(?<![\w-])([A-Z]{3}) (-?)(\d{1,3}(?:,\d{3})*)(?:\.(\d+))?(?![\w]|[.,]\d)")
+
+
+def _amount_written(found: re.Match[str]) -> str:
+    code, sign, whole, fraction = found[1], found[2], found[3].replace(",", ""), found[4] or ""
+    if EXPONENTS.get(code) != len(fraction):
+        return found[0]
+    return f"{code} {amount_text(int(f'{sign}{whole}{fraction}'), code)}"
+
+
 def dates(text: str) -> str:
-    """A sentence that was kept with its days and instants in ISO form, as the reader writes and lives them."""
+    """A sentence that was kept with its days, instants and amounts in one form, as the reader writes and lives them."""
 
     def written(found: re.Match[str]) -> str:
         try:
@@ -147,7 +158,7 @@ def dates(text: str) -> str:
         except ValueError:
             return found[0]
 
-    return _WRITTEN.sub(written, text)
+    return _AMOUNT.sub(_amount_written, _WRITTEN.sub(written, text))
 
 
 def period_text(period: Any) -> str:

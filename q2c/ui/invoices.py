@@ -91,6 +91,7 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "order_href": links.to("order", invoice.order_id) if found.order else "",
         "crumbs": [Crumb("Invoices", links.to("invoices")), Crumb(invoice.number)],
         "coming": story.coming(found.coming),
+        "nothing_comes": _nothing_comes(found),
         "cases": story.cases(found.cases),
         "cases_say": story.cases_say(found.cases),
         "steps": story.steps(found.steps, found.fronts),
@@ -118,6 +119,16 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "trace": links.to("trace", q=invoice.number),
     }
     return render(request, "invoice/page.html", context)
+
+
+def _nothing_comes(found: whole_invoice.Whole) -> str:
+    """What is left where no step is open: a payment, where the books hold that something is owed."""
+    said, invoice = "Nothing is under way.", found.invoice
+    if invoice.state == "voided" or (found.reversal is not None and found.reversal.done):
+        return f"{said} Nothing of it stands in the books, so nothing is due by them."
+    if invoice.total_minor <= 0:
+        return f"{said} It asks for no payment{': it is a credit' if invoice.total_minor < 0 else ''}."
+    return f"{said} Payment is due as said above."
 
 
 def _checks(found: whole_invoice.Whole) -> list[tuple[bool, str]]:

@@ -67,7 +67,7 @@ def price(value: Any, currency: str) -> str:
 
 @register.filter
 def dates(text: Any) -> str:
-    """{{ entry.text|dates }}: days and instants that a kept sentence holds in ISO form, in the reader's."""
+    """{{ entry.text|dates }}: days, instants and amounts that a kept sentence holds, as the reader writes them."""
     return formats.dates(str(text or ""))
 
 

@@ -34,7 +34,7 @@ def test_by_its_form(browser, waiting):
     )  # fmt: skip
     (offer,) = Offer.objects.filter(state="open")
     assert offer.cases == 1
-    assert any(offer.title.rstrip(".") in text and "See and replay" in text for text in said(page)), said(page)
+    assert any(offer.headline.rstrip(".") in text and "See and replay" in text for text in said(page)), said(page)
 
 
 def test_by_a_file(browser, waiting):
@@ -42,4 +42,4 @@ def test_by_a_file(browser, waiting):
     text = "product,connection,item,effective_from\nPLATFORM,erp-de01,PLATFORM-DE,2020-01-01\n"
     page = confirm(client, ItemMapping, preview(client, ItemMapping, text))
     (offer,) = Offer.objects.filter(state="open")
-    assert any(offer.title.rstrip(".") in text for text in said(page)), said(page)
+    assert any(offer.headline.rstrip(".") in text for text in said(page)), said(page)

@@ -81,6 +81,16 @@ def test_due_first_never_hides_an_urgent_case_that_is_due_soon(mia: Any) -> None
         late(caused(number, "dimension_missing"), 10 + number)
     urgent = caused(90, "period_closed")
     found = attention.now(mia).latest
-    assert len(found) == 6 and found[-1].id == urgent.id
-    assert [case.business_key for case in found[:5]] == [f"INV-{number}" for number in (7, 6, 5, 4, 3)]
+    assert len(found) == 7 and found[-1].id == urgent.id
+    assert [case.business_key for case in found[:6]] == [f"INV-{number}" for number in (7, 6, 5, 4, 3, 2)]
     assert sorted(found, key=lambda case: case.due_at) == found
+
+
+def test_what_is_late_stands_before_urgent_cases_that_are_due_later(mia: Any) -> None:
+    """Seven urgent ones that are due soon leave no late one out."""
+    for number in range(7):
+        caused(90 + number, "period_closed")
+    behind = [late(caused(number, "dimension_missing"), 10 + number) for number in range(2)]
+    found = attention.now(mia).latest
+    assert len(found) == 6 and [case.business_key for case in found[:2]] == ["INV-1", "INV-0"], behind
+    assert {case.severity for case in found[2:]} == {"urgent"}

@@ -214,3 +214,13 @@ def test_an_invoice_that_comes_again_leads_to_the_first(
         and "Came now" in row
         and next(iter(changes)).replace("_", " ").capitalize() in row
     )
+
+
+def test_a_case_without_a_blocker_is_not_put_to_sleep_until_that_is_gone(company: Any, mia: Any) -> None:
+    with_one = refused(company)
+    sold("ORD-2")
+    record(replace(SOUND, order_number="ORD-2", invoice_number="INV-9", billing_reference="b-9", account="OTHER"))
+    without = Case.objects.get(business_key="INV-9")
+    assert with_one.blocker_type and not without.blocker_type
+    assert "until_blocker" in page(mia, f"/cases/{with_one.id}")
+    assert "until_blocker" not in page(mia, f"/cases/{without.id}")

@@ -136,3 +136,26 @@ def test_days_and_instants_of_a_kept_sentence_are_the_readers():
 def test_a_quantity_has_its_separators_and_every_decimal_that_was_counted() -> None:
     said = {"556009": "556,009", "2.50": "2.5", "0.00045": "0.00045", "-3": "−3", "1": "1"}
     assert {given: formats.quantity(given) for given in said} == said
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        ("would owe CAD 96,000.00 by 2026-11-24", "would owe CAD 96.000,00 by 24.11.2026"),
+        ("EUR -1,234.50, JPY 1,200 and KWD 3.250", "EUR −1.234,50, JPY 1.200 and KWD 3,250"),
+        ("of USD 0.05.", "of USD 0,05."),
+        # What is no amount of ours stays as it is: no currency, other decimals, no groups, part of a word.
+        ("XYZ 1,234.50", "XYZ 1,234.50"),
+        ("JPY 12.50", "JPY 12.50"),
+        ("EUR 1234.50", "EUR 1234.50"),
+        ("EUR 1,234", "EUR 1,234"),
+        ("EUR 1,234.505", "EUR 1,234.505"),
+        ("INV-EUR 12.00", "INV-EUR 12.00"),
+        ("EUR 12.00x", "EUR 12.00x"),
+    ],
+)
+def test_amounts_in_kept_sentences_are_written_as_the_reader_writes_them(kept, shown):
+    with reader("de"):
+        assert formats.dates(kept) == shown
+    if "−" not in shown and "20" not in shown:
+        assert formats.dates(kept) == kept

@@ -88,3 +88,14 @@ def test_without_rights_nothing_leaks(client, invoice):
 def test_an_unknown_invoice_is_not_found(client):
     client.force_login(boss())
     page(client, f"/invoices/{keys.new_id()}", 404)
+
+
+def test_payment_is_due_only_of_what_the_books_hold_as_owed(client, invoice):
+    line = InvoiceLine(line=1, product="ONBOARDING", kind="one_time", charge="Implementation", net_minor=-10_000)
+    make.bill(invoice.order, "INV-2", lines=[line])
+    make.run("record_invoice")
+    make.run("post_journal")
+    client.force_login(boss())
+    assert "Payment is due as said above." in read(client, f"/invoices/{invoice.id}")
+    credit = read(client, f"/invoices/{Invoice.objects.get(number='INV-2').id}")
+    assert "It asks for no payment: it is a credit." in credit and "Payment is due" not in credit

@@ -251,6 +251,7 @@ def test_a_reversal_is_told_on_both_lists_and_adds_up_to_nothing(client, entry):
     assert lists.count("Journal reversed") == 1
     text = read(client, f"/invoices/{invoice.id}")
     assert "Its journal was reversed" in text and "Billed twice" in text and mirror.number in text
+    assert "Payment is due" not in text and "nothing is due by them" in text
     assert f"Reversal {mirror.number}" in text
     assert "Its journal was reversed" not in page(client, f"/invoices/{Invoice.objects.get(number='INV-2').id}")
     rows = [line.split(",") for line in page(client, "/journals?format=csv").splitlines()]

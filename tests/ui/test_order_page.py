@@ -15,7 +15,7 @@ from django.urls import reverse
 from exceptions.models import Approval, Case
 from ledger.models import FiscalPeriod
 from q2c import clock, keys
-from q2c.connectors.outcomes import Rejected
+from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.contracts.documents import InvoiceGroup
 from q2c.engine import desk, requests
 from q2c.models import Event, Order, Step, Subscription
@@ -49,7 +49,7 @@ def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
     text = read(client, f"/orders/{order.id}")
     for said in (
         "Order O-1", "Acme GmbH", "149,000.00", "Platform, per seat", "100 × 40.00 a month", "200 × 40.00 a month",
-        "Implementation", "api_calls, 10,000 included", "used up to 100,000", "all beyond", "Ratable monthly", "Meridian DE01",
+        "Implementation", "api_calls, 10,000 included", "the first 100,000 beyond: 0.002 EUR each", "all beyond", "Ratable monthly", "Meridian DE01",
         "Subscription S-O-1-emea", "Phase 2", "INV-1", "DE01-26-S0000001", "Price arithmetic, exact",
     ):  # fmt: skip
         assert said in text, said
@@ -340,3 +340,21 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order):
     left = read(client, f"{address}?ids={november.pk}")
     assert "Credits of 1 cancelled order, about, net" in left and worth in left and "Not all is done" in left
     assert "cancelled order, about" not in read(client, f"{address}?ids={december.pk}")
+
+
+def test_what_was_signed_and_waits_for_a_platform_says_so_and_waits_for_no_signature(client, order):
+    make.deal("O-7", customer="Zeta KG", discount_minor=8_000_000)
+    make.run("accept_order")
+    sold = Order.objects.get(number="O-7")
+    assert sold.state == "awaiting_approval"
+    client.force_login(boss())
+    client.post(f"/approvals/{Approval.objects.get().id}/decide", {"verb": "approve", "reason": "agreed"})
+
+    def silent(work):
+        work.waiting_for = "credit"
+        return Unavailable(text="credit gave no answer", reason=Reason.PLATFORM_UNAVAILABLE)
+
+    make.run("accept_order", silent)
+    assert Order.objects.get(number="O-7").state == "received"
+    shown = read(client, f"/orders/{sold.id}").split("What comes next")[1].split("Controls")[0]
+    assert ": waits for credit" in shown and "credit gave no answer" in shown and "under way" not in shown
