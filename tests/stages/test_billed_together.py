@@ -88,8 +88,8 @@ def test_a_document_of_billing_is_one_invoice_whatever_its_number(company: Any, 
     with clock.at(NOW + dt.timedelta(minutes=1)):
         run.drain("record_invoice")
     assert Invoice.objects.get().number == "INV-1"
-    assert (case("INV-2").reason, case("INV-2").field) == (DUPLICATE, "/billing_reference")
-    assert "document b-1 of zuora, which is recorded already as INV-1" in case("INV-2").text
+    assert (case("INV-2").reason, case("INV-2").field) == (Reason.INVOICE_CHANGED, "/billing_reference")
+    assert "Document b-1 of zuora is booked as invoice INV-1" in case("INV-2").text
 
 
 def test_what_was_credited_or_follows_may_be_billed(company: Any) -> None:
