@@ -111,7 +111,8 @@ class OrderLine(Struct, frozen=True, kw_only=True):
 
     amount_minor = Σ over phases (quantity × unit price × price periods in the phase) − discount_minor, exact.
     Months are counted from the order's start: begun on 31 August, six of them end on 28 February, twelve on 31 August.
-    A line without phases is one phase over the whole term. A usage line has amount 0 and its tiers. list_price is what
+    A line without phases is one phase over the whole term; of one with phases these count, and its own quantity and
+    unit price are those of the first, or left out. A usage line has amount 0 and its tiers. list_price is what
     its sender's price list asks for one, per price period as unit_price: with it, what moved into the price is a
     discount too. It counts where master data has no list price of the product.
     """

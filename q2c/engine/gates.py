@@ -112,7 +112,7 @@ def guarded(work: Work, act: Callable[[Work], Any]) -> Any:
     try:
         return act(work)
     except NoSuchConnection as missing:
-        return Unavailable(text=f"No active connection is called {missing}")
+        return Unavailable(text=_not_there(missing))
     except Exception as error:
         log.exception("call failed", extra={"step": str(work.step.id), "stage": work.step.stage})
         text = f"{type(error).__name__}: {error}"
@@ -129,10 +129,16 @@ def guarded_all(works: Sequence[Work], act: Callable[[Sequence[Work]], list[Any]
     try:
         return act(works)
     except NoSuchConnection as missing:
-        return [Unavailable(text=f"No active connection is called {missing}") for _ in works]
+        return [Unavailable(text=_not_there(missing)) for _ in works]
     except Exception as error:
         log.exception("check failed", extra={"stage": works[0].step.stage})
         return [Unavailable(text=f"{type(error).__name__}: {error}") for _ in works]
+
+
+def _not_there(missing: NoSuchConnection) -> str:
+    """What is asked of a kind of platform of which none is set up has no name."""
+    named = str(missing)
+    return f"No active connection is called {named}" if named else "No active connection is set up for this"
 
 
 _KEEP = """

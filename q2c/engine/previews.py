@@ -8,6 +8,7 @@ import msgspec
 
 from ledger.journal import EntryView, Preview
 from q2c.engine.replay import DryRun
+from q2c.reasons import APPROVALS
 
 
 def shown(run: DryRun) -> dict[str, Any]:
@@ -25,6 +26,8 @@ def shown(run: DryRun) -> dict[str, Any]:
         "sure": run.platform != "silent",
         "silent": run.asked if run.platform == "silent" else "",
         "findings": run.findings,
+        # Nothing is wrong with it: a second person is asked.
+        "asks": bool(run.findings) and all(finding["reason"] in APPROVALS for finding in run.findings),
         "checks": [*checks, *_platform(run)],
         "journal": journal(entry) if entry is not None else None,
         "other": msgspec.to_builtins(rest, enc_hook=str),
@@ -48,7 +51,10 @@ def _platform(run: DryRun) -> list[dict[str, Any]]:
     if not run.platform:
         return []
     said = {
-        "ready": f"{run.asked} would take this as it stands",
+        # Of what is stopped here they were asked all the same: that they would take it does not send it.
+        "ready": f"{run.asked} would take this as it stands"
+        if run.would_pass
+        else f"{run.asked} would not refuse it; what stops it is above",
         "there": f"{run.asked} holds it already as {run.platform_text}: nothing would be sent",
         "refuses": run.platform_text,
     }

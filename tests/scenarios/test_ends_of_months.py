@@ -28,7 +28,7 @@ def test_a_contract_of_the_31st_goes_all_the_way(
 ) -> None:
     begins = dt.date.fromisoformat(starts_on)
     seats = Line(
-        product="PLATFORM", group="UK", frequency="monthly", phases=((months[0], 20), (months[1], 30)),
+        product="PLATFORM", group="UK", quantity=20, frequency="monthly", phases=((months[0], 20), (months[1], 30)),
         discount_percent=10,
     )  # fmt: skip
     with story.on(starts_on):

@@ -19,6 +19,7 @@ CONTROLS = (
     schedule.phases,
     schedule.billing,
     price.quantities,
+    price.agreeing,
     price.arithmetic,
     price.usage_terms,
     billable.expressible,

@@ -15,6 +15,9 @@ from q2c.stages.controls.calendar import phase_minor, phases_of
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Finding
 
+# What a line has that leaves them out.
+_UNSAID = {"quantity": Decimal(1), "unit_price": Decimal(0)}
+
 
 def list_minor(order: OrderDocument, line: OrderLine, currency: str) -> Fraction | None:
     """The line before its discount, in minor units, exact; None where a phase fits no price period."""
@@ -60,6 +63,19 @@ def quantities(order: OrderDocument, world: World) -> Iterator[Finding]:
                 yield _mismatch(i, line, "its quantity is 0", field, quantity)
 
 
+def agreeing(order: OrderDocument, world: World) -> Iterator[Finding]:
+    """A line with phases says quantity and price of the first one, or leaves them out: its phases are what counts."""
+    for i, line in enumerate(order.lines):
+        if not line.phases or line.kind == "usage":
+            continue
+        first = line.phases[0]
+        for field, unsaid in _UNSAID.items():
+            said, sold = getattr(line, field), getattr(first, field)
+            if Decimal(said) not in (unsaid, Decimal(sold)):
+                what = f"its {field.replace('_', ' ')} is {said}, that of its first phase is {sold}"
+                yield _mismatch(i, line, what, field, said)
+
+
 def _shown(minor: Fraction, currency: str) -> str:
     if minor.denominator == 1:
         return str(money.Money(int(minor), currency))
@@ -93,6 +109,11 @@ def usage_terms(order: OrderDocument, world: World) -> Iterator[Finding]:
         for field in ("amount_minor", "discount_minor"):
             if value := getattr(line, field):
                 yield _incomplete(i, line, field, value, "is billed by usage and carries a fixed amount or discount")
+        prices = [("unit_price", line.unit_price)]
+        prices += [(f"phases/{n}/unit_price", phase.unit_price) for n, phase in enumerate(line.phases)]
+        for field, price in prices:
+            if Decimal(price):
+                yield _incomplete(i, line, field, price, "is billed by usage and carries a price beside its tiers")
 
 
 def _meter(i: int, line: OrderLine, usage: UsageTerms, world: World) -> Iterator[Finding]:
