@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             "case",
             models.Index(
                 fields=["blocker_type", "blocker_key"],
-                condition=Q(("state__in", UNRESOLVED), ("blocker_gone_at__isnull", False)),
+                condition=Q(("blocker_gone_at__isnull", False), ("state__in", UNRESOLVED)),
                 name="case_freed",
             ),
         ),

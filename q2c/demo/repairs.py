@@ -42,7 +42,8 @@ class Repairs:
 
     def map_item(self, cases: Sequence[Case]) -> None:
         product = Product.objects.get(code=cases[0].blocker_key)
-        lacking = {case.blocker_connection for case in cases}
+        # A product that nobody knew is missing in no ledger by name: it is made in the one that all entities have.
+        lacking = {case.blocker_connection or ERP for case in cases}
         lacking -= set(ItemMapping.objects.filter(product=product).values_list("connection", flat=True))
         for connection in sorted(lacking):
             row = catalogue.mapping(product, clock.today().replace(day=1), connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from ledger.models import LegalEntity
 from q2c.models import CommercialPolicy, Customer, Product
@@ -35,6 +35,18 @@ def test_what_orders_and_invoices_name_keeps_its_key(browser, busy, name):
     change(browser("Controller"), address(record), change_reason="Looked at")
     type(record).objects.filter(pk=record.pk).update(name="Another name")
     assert getattr(find(), column) == key
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_orders_and_invoices_name_is_not_deleted(browser, busy, name):
+    find, _ = NAMED[name]
+    record = find()
+    told = browser().post(f"{address(record).removesuffix('change/')}delete/", {"post": "yes"}, follow=True)
+    assert find().pk == record.pk and told.status_code in (200, 403)
+    # Whatever else would keep it, and whoever asks.
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"DELETE FROM {record._meta.db_table} WHERE id = %s", [record.pk])
 
 
 def test_a_parent_keeps_its_key_for_those_below_it(browser, busy):

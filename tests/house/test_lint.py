@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,3 +42,9 @@ def test_imports_run_one_way() -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode or "0 broken" not in done.stdout:
         pytest.fail(done.stdout[-6000:] + done.stderr[-2000:], pytrace=False)
+
+
+@pytest.mark.django_db
+def test_migrations_make_what_the_models_say() -> None:
+    """And stand in one line: two that were written at once are found here, and not at somebody's start."""
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
