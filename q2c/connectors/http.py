@@ -13,18 +13,15 @@ connector that starts threads of its own wraps what they run in `in_context`.
 
 from __future__ import annotations
 
-import contextvars
 import datetime as dt
 import email.utils
 import json
-import os
 import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -32,14 +29,14 @@ import msgspec
 import prometheus_client
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from q2c import clock, keys
-from q2c.connectors import calls, redaction
+from q2c.connectors import calls, redaction, wire
 from q2c.connectors.addresses import origin
 from q2c.connectors.calls import Attempt, calling, correlation_id, in_context, recording
 from q2c.connectors.ports import ConnectionConfig
+from q2c.connectors.wire import Lost, NotSent, TransportError
 
 __all__ = [
     "Answer", "Attempt", "Http", "Lost", "NotSent", "TransportError", "calling", "correlation_id", "in_context",
@@ -58,18 +55,6 @@ SECONDS = prometheus_client.Histogram(
     "q2c_platform_call_seconds", "Duration of calls to platforms", ["connection", "operation"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )  # fmt: skip
-
-
-class TransportError(Exception):
-    """No answer, or not a whole one. The text is for people."""
-
-
-class NotSent(TransportError):
-    """No byte of the request left: name not resolved, refused, no connection in time, TLS failed, no free place."""
-
-
-class Lost(TransportError):
-    """The request left and no whole answer came: it may have been done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +88,6 @@ class Answer:
 
 WAIT_S_MAX = 24 * 3600.0
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
-_wire: contextvars.ContextVar[_Wire | None] = contextvars.ContextVar("q2c_wire", default=None)
 
 
 def machine_time_s() -> float:
@@ -155,62 +139,6 @@ def seconds_said(text: str) -> float | None:
 
 
 @dataclass(slots=True)
-class _Wire:
-    """Whether a byte of the current request may have left."""
-
-    sent: bool = False
-
-
-class _Marks:
-    """Of a urllib3 connection: notes the moment from which on the platform may see the request."""
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[has-type,attr-defined]
-            self.connect()  # type: ignore[attr-defined]
-        wire = _wire.get()
-        if wire is not None and not wire.sent:
-            if not calls.may_leave():
-                raise NotSent("whoever makes this call must not make it any more")
-            wire.sent = True
-        super().send(data)  # type: ignore[misc]
-
-
-class _Connection(_Marks, urllib3.connection.HTTPConnection):
-    sock: Any
-
-
-class _TlsConnection(_Marks, urllib3.connection.HTTPSConnection):
-    sock: Any
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection  # type: ignore[assignment]
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection  # type: ignore[assignment]
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-
-def _session(places: int) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = os.environ.get("Q2C_CA_BUNDLE") or True
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(pool_connections=4, pool_maxsize=places, max_retries=0)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    session.headers.clear()
-    session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "q2c"})
-    return session
-
-
-@dataclass(slots=True)
 class _Call:
     """One request on its way."""
 
@@ -232,7 +160,7 @@ class Http:
         self.base_url = config.base_url.rstrip("/")
         self._origins = {origin(self.base_url)}
         self._places = threading.BoundedSemaphore(max(1, config.concurrency))
-        self._session = _session(max(1, config.concurrency))
+        self._session = wire.session(max(1, config.concurrency))
 
     def close(self) -> None:
         self._session.close()
@@ -279,7 +207,7 @@ class Http:
         wait_s = WAITS_MAX * self.config.time_limit_s
         if not self._places.acquire(timeout=wait_s):
             error = NotSent(f"none of the {self.config.concurrency} places became free in {wait_s:g} s")
-            raise self._failed(call, _Wire(), error)
+            raise self._failed(call, False, error)
         call.began = time.monotonic()
         try:
             return self._sent(call)
@@ -300,14 +228,14 @@ class Http:
             raise NotSent(f"{self.config.name}: {redaction.text(str(error))}") from None
 
     def _sent(self, call: _Call) -> Answer:
-        wire = _Wire()
-        token = _wire.set(wire)
+        mine = wire.Wire(changes=call.request.method != "GET" and bool(calls.current().step_id))
+        token = wire.current.set(mine)
         try:
             answer = self._answer(call)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TransportError) as error:
-            raise self._failed(call, wire, error) from error
+            raise self._failed(call, mine.sent, error) from error
         finally:
-            _wire.reset(token)
+            wire.current.reset(token)
         self._note(call, answer, "429" if answer.status == 429 else f"{answer.status // 100}xx", "")
         return answer
 
@@ -327,11 +255,11 @@ class Http:
         headers = CaseInsensitiveDict(response.headers)
         return Answer(response.status_code, headers, bytes(content), call.elapsed_s())
 
-    def _failed(self, call: _Call, wire: _Wire, error: Exception) -> TransportError:
-        kind = Lost if wire.sent else NotSent
+    def _failed(self, call: _Call, sent: bool, error: Exception) -> TransportError:
+        kind = Lost if sent else NotSent
         said = str(error) if isinstance(error, TransportError) else f"{_cause(error)} after {call.elapsed_s():.1f} s"
         text = redaction.storable(redaction.text(said))
-        self._note(call, None, "lost" if wire.sent else "not_sent", f"{kind.__name__}: {text}")
+        self._note(call, None, "lost" if sent else "not_sent", f"{kind.__name__}: {text}")
         return kind(f"{self.config.name}: {text}")
 
     def _note(self, call: _Call, answer: Answer | None, outcome: str, error: str) -> None:

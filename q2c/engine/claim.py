@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import transaction
 
-from q2c import bulk, clock, keys, states
+from q2c import bulk, clock, keys, points, states
 from q2c.engine.retry import WORKER_LOST
 from q2c.models import Breaker, Step
 
@@ -70,6 +70,7 @@ def _claimed(stage: str, only: list[uuid.UUID] | None, limit: int) -> list[Step]
         bulk.take_turns(order_key for _, order_key, _ in due if order_key)
         ids = [id_ for id_, _, _ in due]
         steps = list(Step.objects.raw(_CLAIM, [_TARGET, keys.new_id(), lease_until, ids]))
+        points.reach("before_claim_commits")
     return sorted(steps, key=lambda step: step.seq)
 
 

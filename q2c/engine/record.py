@@ -12,7 +12,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 
 from exceptions import cases
-from q2c import bulk, clock, correlation, states
+from q2c import bulk, clock, correlation, points, states
 from q2c.connectors import http
 from q2c.connectors.outcomes import Accepted, NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.engine import apart, breaker, counts, emit, failures, gates, lines, retry, run, wake
@@ -80,7 +80,9 @@ def _record(
             stage.verb.failed(known)
         if silent := [work for work in kept if not work.findings and isinstance(work.outcome, Unavailable)]:
             stage.verb.waits(silent)
+        points.reach("inside_record")
         _move(kept)
+        points.reach("between_step_and_case")
         _tell_cases(stage, kept, [work for work in failed if work.findings])
     return kept
 

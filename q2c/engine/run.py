@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from q2c import bulk, clock, correlation, states
+from q2c import bulk, clock, correlation, points, states
 from q2c.connectors.outcomes import NotFound, Unknown
 from q2c.contracts import stored
 from q2c.contracts.events import EVENTS
@@ -42,12 +42,15 @@ def run_claimed(name: str, steps: Sequence[Step]) -> None:
 
 
 def _three_parts(stage: Stage, steps: Sequence[Step]) -> None:
+    points.reach("after_claim")
     open_gates = gates.Gates()
     lease = Lease(steps)
     works = load(steps)
     prepare(stage, works, open_gates)
     attempts = call(stage, [work for work in works if work.is_open], open_gates, lease)
+    points.reach("after_answer")
     record.record(stage, works, attempts, open_gates)
+    points.reach("after_record")
 
 
 def drain(name: str, limit: int | None = None) -> int:

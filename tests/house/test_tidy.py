@@ -18,6 +18,10 @@ FUNCTION_LINES_MAX = 50
 ALLOWED = {
     "requests": {
         "q2c/connectors/http.py",  # the one place that talks HTTP
+        "q2c/connectors/wire.py",  # and what is under it
+        "q2c/faults/post.py",  # the harness stands outside: it is who calls q2c, not q2c
+        "q2c/faults/strikes.py",
+        "q2c/faults/traffic.py",
     },
     "file": {
         "exceptions/policies.py",  # a table: one row per reason
