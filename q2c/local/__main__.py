@@ -15,6 +15,7 @@ COMMANDS = {
     "lock": "q2c.local.lock",
     "bench": "q2c.local.bench",
     "erp": "q2c.local.erp",
+    "faults": "q2c.local.faults",
 }
 
 

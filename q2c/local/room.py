@@ -13,7 +13,8 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from q2c.local import filelock, places, ports, venv
@@ -47,6 +48,8 @@ class Room:
         self.url, self.instance = "", uuid.uuid4().hex
         # For its processes, beside what leads to the servers.
         self.more: dict[str, str] = {}
+        # A module that web, workers and schedule run within, where somebody wants to reach into them.
+        self.within = ""
         self._web: ports.Held | None = None
 
     def start_servers(self, port: int | None = None) -> None:
@@ -104,17 +107,20 @@ class Room:
     ) -> None:
         """The web process first, since its start is what a person waits for; returns when all is ready."""
         filled = {"host": ports.HOST, "web_port": self.servers.ports.get("web"), "folder": self.where}
-        self.supervisor.start(WEB, **filled)
+        self.supervisor.start(self._within(WEB), **filled)
         for name, server in self.servers.own():
             self.supervisor.keep(name, server)
         # Ours: another program may have taken the port since it was found free.
         self._until(lambda: status(f"{self.url}/healthz", self.instance) > 0, doing)
         began = time.monotonic()
         for process in others:
-            self.supervisor.start(process, **filled)
+            self.supervisor.start(self._within(process), **filled)
         if others:
             # Signs of life of these processes, not of a former start's.
             self._until(lambda: status(f"{self.url}/readyz?within={int(time.monotonic() - began)}") == 200, doing)
+
+    def _within(self, process: Process) -> Process:
+        return replace(process, command=f"{self.within} {process.command}") if self.within else process
 
     def _until(self, done: Callable[[], bool], doing: Callable[[str], None]) -> None:
         began = time.monotonic()
@@ -142,17 +148,19 @@ class Room:
 @contextlib.contextmanager
 def running(
     where: Path, *, durable: bool = True, remove: bool = False, say: Callable[[str], None] = print,
-    others: Sequence[Process] = (*WORKERS, BEAT),
+    others: Sequence[Process] = (*WORKERS, BEAT), within: str = "", more: Mapping[str, str] | None = None,
 ) -> Iterator[Room]:  # fmt: skip
     """A room of its own in `where`, with its tables and without data, ready; ended with the block.
 
     `others` run beside the web. While the block runs nothing is started again unless it calls supervisor.tick() now
-    and then. `remove`: the folder goes afterwards, also when this process is killed.
+    and then. `remove`: the folder goes afterwards, also when this process is killed. `within` and `more`: as of
+    the room.
     """
     places.folder(where.parent)
     alone = filelock.held(where.with_name(f"{where.name}.lock"), LOCK_WAIT_S, lambda _: None, lambda: None)
     with alone as lock:
         room = Room(where, where / "log", keep=(lock.fd,), durable=durable, say=say)
+        room.within, room.more = within, dict(more or {})
         if remove:
             forget(where, room.guard)
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class Supervisor:
         self._kept: dict[str, Kept] = {}
         self._failures: dict[str, int] = {}
         self._due_at: dict[str, float] = {}
+        self.backoff_s: Sequence[float] = BACKOFF_S
 
     def start(self, process: Process, **filled: object) -> children.Child:
         running = _Running(self, process, filled)
@@ -68,6 +69,10 @@ class Supervisor:
                     self._failures.pop(name, None)
                 self._later(name, how_it_ended(kept.child.process.returncode))
 
+    def children(self) -> dict[str, children.Child]:
+        """What runs now, by name."""
+        return {name: kept.child for name, kept in self._kept.items() if kept.child is not None and kept.child.runs()}
+
     def failures(self, name: str) -> int:
         """How often it has ended in a row without running for RECOVERED_S."""
         return self._failures.get(name, 0)
@@ -86,7 +91,7 @@ class Supervisor:
 
     def _later(self, name: str, why: str) -> None:
         failures = self._failures[name] = self._failures.get(name, 0) + 1
-        wait_s = BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]
+        wait_s = self.backoff_s[min(failures, len(self.backoff_s)) - 1]
         self._due_at[name] = time.monotonic() + wait_s
         self.say(f"{name} ended ({why}) and starts again in {wait_s} s; its log: {self.logs / name}.log")
 

@@ -19,7 +19,7 @@ from q2c.local import places
 
 STUBS = Path(__file__).parent / "small_project"
 # Left out of a child's environment: it shall find its own servers.
-_OURS = (
+OURS = (
     "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SANDBOX_DATABASE_URL", "SANDBOX_URL", "Q2C_AS_OWNER",
     "Q2C_SECRET_KEY", "PYTEST_XDIST_WORKER", "DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS", "PYTHON", "CI",
 )  # fmt: skip
@@ -56,7 +56,7 @@ class SmallProject:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.token = uuid.uuid4().hex
-        self.env = {name: value for name, value in os.environ.items() if name not in _OURS}
+        self.env = {name: value for name, value in os.environ.items() if name not in OURS}
         self.env |= {"Q2C_TEST_TOKEN": self.token, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
         self.started: list[Run] = []
         # Test runs lay their folder there, so that left() sees the servers that work in it.
