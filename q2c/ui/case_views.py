@@ -13,6 +13,7 @@ from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Tra
 from q2c.reasons import Reason
 from q2c.ui import parts, people, words
 from q2c.ui.acting import address_of
+from q2c.ui.differing import differences
 from q2c.ui.payload import parsed
 
 VIEWS = {
@@ -143,7 +144,7 @@ def _booked(case: Case, event: Event | None, document: Any) -> dict[str, Any]:
         "event": there.event,
         "taken": was,
         "taken_as": "What is booked here",
-        "changes": parts.changes(_flat(was), _flat(document)),
+        "changes": differences(was, document),
         "records": _documents(case, None)["ours"],
     }
 
@@ -158,17 +159,9 @@ def _beside(case: Case, body: bytes) -> dict[str, Any]:
     return {
         "event": event,
         "taken": was,
-        "changes": parts.changes(_flat(was), _flat(now)) if both else [],
+        "changes": differences(was, now) if both else [],
         "records": _documents(case, None)["ours"],
     }
-
-
-def _flat(document: Any, at: str = "") -> dict[str, str]:
-    """{"lines/0/quantity": "5"}"""
-    if isinstance(document, dict | list):
-        rows = document.items() if isinstance(document, dict) else enumerate(document)
-        return {path: leaf for key, value in rows for path, leaf in _flat(value, f"{at}/{key}".lstrip("/")).items()}
-    return {at: "" if document is None else str(document)}
 
 
 def _attempts(case: Case, step: Step | None) -> dict[str, Any]:

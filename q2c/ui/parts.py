@@ -87,11 +87,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Change:
-    """One field before and after. None means it was not there."""
+    """One field before and after. None means it was not there. `at` is where it stands in the document."""
 
     field: str
     old: Any = None
     new: Any = None
+    at: str = ""
 
     @property
     def kind(self) -> str:
