@@ -104,6 +104,8 @@ class Totals:
 
     cases: int = 0
     amounts: dict[str, int] = field(default_factory=dict)
+    # What of these amounts are credits: below zero, or not there.
+    credits: dict[str, int] = field(default_factory=dict)
     entities: set[str] = field(default_factory=set)
     periods: set[tuple[str, str]] = field(default_factory=set)
     by_state: dict[str, int] = field(default_factory=dict)
@@ -116,6 +118,11 @@ _SUMS = """
 SELECT problem_id, state, entity, period, currency, sum(cases), sum(amount_minor), min(first_at), max(last_at)
 FROM exceptions_problemamount WHERE problem_id = ANY(%s) GROUP BY 1, 2, 3, 4, 5
 """
+# A credit that failed does not make an invoice that failed smaller. The counts know no signs; the few credits do.
+_CREDITS = """
+SELECT problem_id, currency, sum(amount_minor) FROM exceptions_case
+WHERE problem_id = ANY(%s) AND amount_minor < 0 AND state IN ({states}) GROUP BY 1, 2
+"""
 # What is snoozed stands still, and is late for nobody.
 _OLDEST = """
 SELECT p.id, (SELECT c.due_at FROM exceptions_case c
@@ -127,7 +134,7 @@ FROM unnest(%s::uuid[]) AS p(id)
 def totals(problem_ids: Sequence[uuid.UUID], counted: Sequence[str] = UNRESOLVED) -> dict[uuid.UUID, Totals]:
     """Totals of each problem over its cases in the states `counted`, from the counts the database keeps.
 
-    Two statements, whatever the number of cases; `by_state` has every state.
+    Three statements, whatever the number of cases; `by_state` has every state.
     """
     result = {problem_id: Totals() for problem_id in problem_ids}
     with connection.cursor() as cursor:
@@ -138,6 +145,9 @@ def totals(problem_ids: Sequence[uuid.UUID], counted: Sequence[str] = UNRESOLVED
         cursor.execute(_OLDEST.format(states=_listed(_ticking(counted))), [list(result)])
         for problem_id, due_at in cursor.fetchall():
             result[problem_id].oldest_due_at = due_at
+        cursor.execute(_CREDITS.format(states=_listed(counted)), [list(result)])
+        for problem_id, currency, minor in cursor.fetchall():
+            result[problem_id].credits[currency] = int(minor)
     return result
 
 

@@ -65,7 +65,9 @@ def counts(user: Any, by: str, **filters: Any) -> dict[str, int]:
 
 
 def blocking(user: Any, entity: str = "", period: str = "") -> list[dict[str, Any]]:
-    """What stops a close: unresolved cases by entity, period, reason and currency: {…, cases, amount_minor}."""
+    """What stops a close: unresolved cases by entity, period, reason and currency: {…, cases, amount_minor,
+    credit_minor}, the last being what of the amount are credits, below zero or 0. Two statements.
+    """
     if not user.has_perm("exceptions.view_case"):
         return []
     keys: Sequence[str] = ("entity", "period", "reason", "owner_team", "currency")
@@ -73,4 +75,14 @@ def blocking(user: Any, entity: str = "", period: str = "") -> list[dict[str, An
     counted, number = _counted(user)
     rows = counted.filter(state__in=UNRESOLVED, **chosen).values(*keys)
     summed = rows.annotate(n=number, minor=Sum("amount_minor", default=0)).filter(n__gt=0).order_by(*keys)
-    return [{name: row[name] for name in keys} | {"cases": row["n"], "amount_minor": row["minor"]} for row in summed]
+    below = Case.objects.visible_to(user).filter(state__in=UNRESOLVED, amount_minor__lt=0, **chosen).order_by()
+    credits = {
+        tuple(row[name] for name in keys): int(row["minor"])
+        for row in below.values(*keys).annotate(minor=Sum("amount_minor"))
+    }
+    return [
+        {name: row[name] for name in keys}
+        | {"cases": row["n"], "amount_minor": row["minor"]}
+        | {"credit_minor": credits.get(tuple(row[name] for name in keys), 0)}
+        for row in summed
+    ]

@@ -165,6 +165,10 @@ class Case(ConcurrentTransitionMixin, StateRecord):
                 name="case_freed",
             ),
             models.Index(fields=["snoozed_until"], condition=Q(state="snoozed"), name="case_to_wake"),
+            # Credits are few, and stand apart from charges in every sum.
+            models.Index(
+                fields=["problem"], condition=Q(state__in=UNRESOLVED, amount_minor__lt=0), name="case_credits"
+            ),
             # Looking things up.
             models.Index(fields=["event_id"], name="case_of_event"),
             models.Index(fields=["business_key"], opclasses=["text_pattern_ops"], name="case_business_key"),

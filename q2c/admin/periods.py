@@ -33,7 +33,7 @@ from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
 from q2c.reading import close
 from q2c.ui import links
-from q2c.ui.parts import by_currency
+from q2c.ui.parts import apart, by_currency
 from q2c.ui.rights import require
 
 # verb → (what the button says, the right, states it may begin in, what it does, what it means)
@@ -245,8 +245,9 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         asked = {"period__id__exact": str(one.period.pk), "state": close.NOT_POSTED}
         entries = links.to("admin:ledger_journalentry_changelist", **asked)
     return {
-        "period": one.period, "state": _spoken(one.period), "cases": one.cases, "sums": by_currency(one.case_sums),
-        "reasons": one.reasons, "queue": links.to("queue", tab="all", q=one.query),
+        "period": one.period, "state": _spoken(one.period), "cases": one.cases,
+        "sums": apart(one.case_sums, one.case_credits), "reasons": one.reasons,
+        "queue": links.to("queue", tab="all", q=one.query),
         "not_posted": one.not_posted, "under_way": one.under_way,
         **_credits(one), "given_up": _given_up(one), "given_up_cases": _given_up_cases(one),
         "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,

@@ -77,16 +77,23 @@ def _fail(name: str, count: int, text: str) -> None:
 
 
 def waiting_for(name: str) -> dict[str, Any]:
-    """What waits for a connection: {noun, count, amounts by currency}."""
+    """What waits for a connection: {noun, count, amounts by currency, what of them is credits}."""
     due = Step.objects.filter(state__in=DUE)
-    rows = list(due.filter(_of([name])).values("stage", "currency").annotate(n=Count("id"), minor=Sum("amount_minor")))
+    below = Sum("amount_minor", filter=Q(amount_minor__lt=0))
+    summed = due.filter(_of([name])).values("stage", "currency")
+    rows = list(summed.annotate(n=Count("id"), minor=Sum("amount_minor"), below=below))
     amounts: dict[str, int] = {}
+    credits: dict[str, int] = {}
     for row in rows:
         if row["currency"] and row["minor"]:
             amounts[row["currency"]] = amounts.get(row["currency"], 0) + row["minor"]
+        if row["currency"] and row["below"]:
+            credits[row["currency"]] = credits.get(row["currency"], 0) + row["below"]
     nouns = {STAGES[row["stage"]].noun for row in rows if row["stage"] in STAGES}
     noun = nouns.pop() if len(nouns) == 1 else "document"
-    return {"noun": noun, "count": sum(row["n"] for row in rows), "amounts": amounts}
+    return {"noun": noun, "count": sum(row["n"] for row in rows), "amounts": amounts} | (
+        {"credits": credits} if credits else {}
+    )
 
 
 def steps_waiting_for(user: Any, name: str) -> QuerySet[Step]:

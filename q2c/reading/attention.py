@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,7 @@ SOON = dt.timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A root cause; `sums` are (minor units, currency)."""
+    """A root cause; `sums` are (minor units, currency), `credits` what of them is below zero."""
 
     problem: Problem
     cases: int
@@ -36,6 +36,7 @@ class Card:
     entities: list[str]
     periods: list[str]
     totals: problems.Totals
+    credits: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,23 @@ def _due_first(user: Any, visible: QuerySet[Case], most: int) -> list[Case]:
 def _gravest(cards: Sequence[Card]) -> list[Card]:
     """By severity, then what is late, then money, compared in the group's currency."""
     now, target = clock.now(), _group_currency()
-    worth = _rates(target, {code for card in cards for _, code in card.sums})
+    worth = _rates(target, {code for card in cards for _, code in _at_stake(card)})
     return sorted(
         cards,
         key=lambda card: (
             card.problem.kind != "connection",
             SEVERITIES.index(card.problem.severity),
             card.totals.oldest_due_at is None or card.totals.oldest_due_at >= now,
-            -sum(abs(money.converted(minor, code, target, worth[code])) for minor, code in card.sums if code in worth),
+            -sum(money.converted(minor, code, target, worth[code]) for minor, code in _at_stake(card) if code in worth),
             -card.cases,
         ),
     )
+
+
+def _at_stake(card: Card) -> list[tuple[int, str]]:
+    """Charges and credits alike: a credit that cannot be booked is as grave as an invoice."""
+    nets, below = ({code: minor for minor, code in some} for some in (card.sums, card.credits))
+    return [(nets.get(code, 0) - 2 * below.get(code, 0), code) for code in nets | below]
 
 
 def _group_currency() -> str:
@@ -125,6 +132,7 @@ def _rates(target: str, codes: set[str]) -> dict[str, Decimal]:
 def _card(problem: Problem, totals: problems.Totals) -> Card:
     waiting = problem.waiting if problem.kind == "connection" else {}
     sums = {**totals.amounts, **(waiting.get("amounts") or {})}
+    credits = {**totals.credits, **(waiting.get("credits") or {})}
     return Card(
         problem=problem,
         cases=totals.cases or int(waiting.get("count", 0)),
@@ -132,4 +140,5 @@ def _card(problem: Problem, totals: problems.Totals) -> Card:
         entities=sorted(filter(None, totals.entities)),
         periods=sorted({period for _, period in totals.periods if period}),
         totals=totals,
+        credits=[(minor, currency) for currency, minor in credits.items()],
     )

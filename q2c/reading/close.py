@@ -26,6 +26,7 @@ NOT_POSTED = ("drafted", "ready", "posting", "blocked")
 class Blocked:
     """One entity's period: how many cases, their sums as (minor units, currency), the reasons, the states it is in.
 
+    `credits` is what of the sums is below zero.
     `query` is what the queue is asked to show exactly these cases.
     """
 
@@ -36,6 +37,7 @@ class Blocked:
     reasons: list[tuple[str, int]]
     period_states: list[tuple[str, str]]
     query: str
+    credits: list[tuple[int, str]] = field(default_factory=list)
 
 
 def blocked(user: Any) -> list[Blocked]:
@@ -67,6 +69,7 @@ def _one(rows: Sequence[dict[str, Any]], key: tuple[str, str], states: list[tupl
         reasons=reasons.most_common(),
         period_states=states,
         query=" ".join([*asked, f"period:{period}"]),
+        credits=[(row["credit_minor"], row["currency"]) for row in rows if row["credit_minor"]],
     )
 
 
@@ -99,6 +102,8 @@ class Standing:
     journal_sums: list[tuple[int, str]]
     # Closed without fix: posted in billing and not in the books, or in the books here and not in the ledger.
     given_up: given_up.Sums | None = None
+    # What of the cases' sums is below zero.
+    case_credits: list[tuple[int, str]] = field(default_factory=list)
     # What billing is still to credit of orders cancelled as of a day of the period: (order, minor units, currency).
     credits: list[tuple[UUID, int, str]] = field(default_factory=list)
 
@@ -169,6 +174,7 @@ def _left(
         period=period,
         cases=None if cases is None else sum(row["cases"] for row in cases),
         case_sums=[(minor, currency) for currency, minor in sorted(case_sums.items())],
+        case_credits=[(row["credit_minor"], row["currency"]) for row in cases or () if row["credit_minor"]],
         reasons=reasons.most_common(),
         query=f"entity:{period.entity.code} period:{period.name}",
         under_way=coming[period.entity.code, period.name],

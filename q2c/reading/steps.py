@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from q2c import clock
 from q2c.models import Step
@@ -70,13 +70,13 @@ def _asked(moment: dt.datetime) -> dict[str, Any]:
 
 
 def stopped_worth(user: Any, stages: Iterable[str]) -> list[tuple[int, str]]:
-    """What the failed steps of these stages are about: (minor units, currency), one of each currency."""
+    """What the failed steps of these stages are about: (minor units, currency), charges and credits apart."""
     if not _may_see(user):
         return []
     found = Step.objects.filter(state="failed", stage__in=list(stages), amount_minor__isnull=False).exclude(currency="")
     found = found.exclude(reason=Reason.INVOICE_CHANGED)
-    rows = found.order_by().values("currency").annotate(minor=Sum("amount_minor"))
-    return [(int(row["minor"]), row["currency"]) for row in rows]
+    signed = found.order_by().annotate(is_credit=Q(amount_minor__lt=0)).values("currency", "is_credit")
+    return [(int(row["minor"]), row["currency"]) for row in signed.annotate(minor=Sum("amount_minor"))]
 
 
 def later(user: Any) -> dict[str, int]:

@@ -15,7 +15,7 @@ from exceptions.problems import Totals
 from q2c.models import Connection
 from q2c.money import Money
 from q2c.reasons import APPROVALS, Reason
-from q2c.ui import formats, links, sandbox_words, words
+from q2c.ui import formats, links, parts, sandbox_words, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +226,10 @@ def card_of(
     gone: bool = False,
     handed_to: str = "",
 ) -> Card:
-    waiting = problem.waiting.get("amounts", {}) if problem.kind == "connection" else totals.amounts
-    sums = sorted((Money(minor, code) for code, minor in waiting.items()), key=lambda m: (-abs(m.minor), m.currency))
+    is_down = problem.kind == "connection"
+    waiting = problem.waiting.get("amounts", {}) if is_down else totals.amounts
+    credits = problem.waiting.get("credits", {}) if is_down else totals.credits
+    sums = parts.apart(*([(minor, code) for code, minor in some.items()] for some in (waiting, credits)))
     months = [(entity, formats.period_text(period)) for entity, period in sorted(totals.periods)]
     names = [f"{entity} {month}" if entity and entity not in month else month for entity, month in months]
     return Card(problem, totals, fix_of(problem, known, totals), sums, names, gone, handed_to)

@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from q2c.reading import attention, cancellation, close, connections, flow, given_up, held, steps
 from q2c.ui import links
-from q2c.ui.parts import Stage, by_currency
+from q2c.ui.parts import Stage, apart, by_currency, by_sign
 from q2c.ui.rights import right
 
 _LISTS = {"order": "orders", "subscription": "orders", "invoice": "invoices", "journal": "journals"}
@@ -65,7 +65,7 @@ def _now(found: attention.Attention) -> dict[str, Any]:
             {
                 "problem": card.problem,
                 "cases": card.cases,
-                "amounts": by_currency(card.sums),
+                "amounts": apart(card.sums, card.credits),
                 "entities": card.entities,
                 "periods": card.periods,
                 "due_at": card.totals.oldest_due_at,
@@ -90,7 +90,7 @@ def _stage(one: flow.Station) -> Stage:
         held=one.held,
         trouble=one.failed,
         trouble_as=one.leg.apart or "failed",
-        trouble_worth=by_currency(one.apart),
+        trouble_worth=by_sign(one.apart),
     )
 
 
@@ -145,7 +145,7 @@ def _row(one: close.Blocked) -> dict[str, Any]:
     closed = [f"{subledger} {state}" for subledger, state in one.period_states if state != "open"]
     return {
         "blocked": one,
-        "amounts": by_currency(one.sums),
+        "amounts": apart(one.sums, one.credits),
         "reasons": one.reasons[:2],
         "more_reasons": max(0, len(one.reasons) - 2),
         "state": _worst(one.period_states),

@@ -197,6 +197,42 @@ def facts(*pairs: tuple[str, Any]) -> list[tuple[str, Any]]:
     return [(label, value) for label, value in pairs if value not in (None, "", [], ())]
 
 
+@dataclass(frozen=True, slots=True, order=False)
+class Credits(Money):
+    """A sum of credits, which stands beside the charges of its currency: "USD −436.20 of credits"."""
+
+    @property
+    def called(self) -> str:
+        return "of credits"
+
+
+def apart(amounts: Iterable[tuple[int, str]], credits: Iterable[tuple[int, str]]) -> list[Money]:
+    """Per currency the charges, then the credits: the largest first. `credits` are what of `amounts` is below zero.
+
+    Never netted: an invoice and a credit that both failed are two failures, not none.
+    """
+    below: dict[str, int] = {}
+    for minor, currency in credits:
+        below[currency] = below.get(currency, 0) + minor
+    charges: dict[str, int] = {currency: -minor for currency, minor in below.items()}
+    for minor, currency in amounts:
+        charges[currency] = charges.get(currency, 0) + minor
+    size = {code: max(abs(minor), abs(below.get(code, 0))) for code, minor in charges.items()}
+    found: list[Money] = []
+    for code in sorted(charges, key=lambda code: (-size[code], code)):
+        if charges[code] or not below.get(code):
+            found.append(Money(charges[code], code))
+        if below.get(code):
+            found.append(Credits(below[code], code))
+    return found
+
+
+def by_sign(amounts: Iterable[tuple[int, str]]) -> list[Money]:
+    """The same of amounts of single documents, or of sums of one sign each."""
+    given = list(amounts)
+    return apart(given, [pair for pair in given if pair[0] < 0])
+
+
 def by_currency(amounts: Iterable[tuple[int, str]]) -> list[Money]:
     """One sum per currency, the largest count of minor units first. Currencies are never added together."""
     sums: dict[str, int] = {}

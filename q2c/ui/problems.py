@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -107,21 +108,29 @@ def _waiting(user: Any, found: Problem) -> dict[str, Any]:
 
 
 def _blocked(problem_id: uuid.UUID) -> list[dict[str, Any]]:
-    """What it blocks by entity, period and currency: {entity, period, cases, amount}."""
+    """What it blocks by entity, period and currency: {entity, period, cases, amounts}."""
     rows: dict[tuple[str, str, str], list[int]] = {}
     counted = ProblemAmount.objects.filter(problem=problem_id, state__in=UNRESOLVED)
     for row in counted.values("entity", "period", "currency", "cases", "amount_minor"):
         sums = rows.setdefault((row["entity"], row["period"], row["currency"]), [0, 0])
         sums[0] += row["cases"]
         sums[1] += row["amount_minor"]
+    below = Case.objects.filter(problem=problem_id, state__in=UNRESOLVED, amount_minor__lt=0).order_by()
+    keys = ("entity", "period", "currency")
+    credits = {row[:3]: row[3] for row in below.values_list(*keys).annotate(minor=Sum("amount_minor"))}
     return [
         {
             "entity": entity, "period": period, "cases": number,
-            "amount": Money(minor, currency) if currency and minor else None,
+            "amounts": _worth(minor, currency, credits.get((entity, period, currency), 0)),
         }
         for (entity, period, currency), (number, minor) in sorted(rows.items())
         if number
     ]  # fmt: skip
+
+
+def _worth(minor: int, currency: str, credit_minor: int) -> list[Money]:
+    credits = [(credit_minor, currency)] if credit_minor else []
+    return parts.apart([(minor, currency)], credits) if currency and (minor or credits) else []
 
 
 @require_POST

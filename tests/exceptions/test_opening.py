@@ -233,9 +233,22 @@ def test_counts_stay_true_through_folding(person: Any) -> None:
     assert before[0] == {"open": 1, "resolved": 1}
     assert tallies.blocking(ann, entity="US", period="2026-10") == [
         {"entity": "US", "period": "2026-10", "reason": "period_closed", "owner_team": "controllers", "currency": "USD",
-         "cases": 1, "amount_minor": 100}
+         "cases": 1, "amount_minor": 100, "credit_minor": 0}
     ]  # fmt: skip
     assert tallies.counts(person("eve", ()), "state") == {}
+
+
+def test_a_credit_makes_no_charge_smaller(person: Any) -> None:
+    """Two opposite failures are not worth nothing; what ended counts on neither side."""
+    ann = person("ann")
+    one, *_ = [opened(amount_minor=minor, currency="USD") for minor in (70_000, -70_000, -5)]
+    ended = opened(amount_minor=-300, currency="USD")
+    cases.resolve_for({ended.step_id: {}}, "engine")
+    (row,) = tallies.blocking(ann)
+    assert (row["cases"], row["amount_minor"], row["credit_minor"]) == (3, -5, -70_005)
+    found = problems.totals([one.problem_id])[one.problem_id]
+    assert (found.amounts, found.credits) == ({"USD": -5}, {"USD": -70_005})
+    assert problems.totals([one.problem_id], ("in_progress",))[one.problem_id].credits == {}
 
 
 def test_a_platform_is_down_and_comes_back(person: Any) -> None:

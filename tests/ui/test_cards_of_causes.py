@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from exceptions import casework, problems
 from exceptions.models import Case, Offer
 from q2c import clock, keys
 from tests.engine.makers import NOW, case, issue, order, person, run_all
+from tests.exceptions.conftest import opened
 from tests.ui.people import of_role, page
 
 pytestmark = pytest.mark.django_db
@@ -52,3 +54,15 @@ def test_an_offer_comes_by_itself_to_a_queue_that_is_open(stuck: Case, client: A
         correlation_id=keys.new_id(),
     )  # fmt: skip
     assert f"offer-{made.pk}" in page(client, reverse("offers-ready"))
+
+
+def test_a_failed_credit_makes_no_failed_invoice_smaller(company: Any, client: Any) -> None:
+    """On the tower (now and close), the cards, the problem, its table and the queue."""
+    one = opened(amount_minor=712_166, currency="USD", entity="DE01")
+    opened(amount_minor=-4_368_621, currency="USD", entity="DE01", business_key="CM-1")
+    client.force_login(of_role("carla", "Controller"))
+    for address, most in (("/", 2), ("/problems", 1), (f"/problems/{one.problem_id}", 2), ("/queue", 1)):
+        said = " ".join(re.sub(r"<[^>]*>", " ", page(client, address)).split()).replace(" .", ".")
+        assert said.count("of credits") == most, address
+        assert "36,564.55" not in said and "−36.6k" not in said, address
+        assert re.search(r"USD 7,121 ?\.66 USD −43,686 ?\.21 of credits|USD 7\.1k USD −43\.7k of credits", said), said

@@ -15,7 +15,19 @@ from django.template.exceptions import TemplateSyntaxError
 from q2c import clock
 from q2c.money import Money
 from q2c.ui import charts, payload, words
-from q2c.ui.parts import Change, JournalLine, JournalPreview, Point, Progress, Stage, by_currency, changes
+from q2c.ui.parts import (
+    Change,
+    Credits,
+    JournalLine,
+    JournalPreview,
+    Point,
+    Progress,
+    Stage,
+    apart,
+    by_currency,
+    by_sign,
+    changes,
+)
 
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 
@@ -111,6 +123,17 @@ def test_differences_keep_old_and_new(rf):
     html = drawn("{% diff items %}", rf, items=found)
     assert "<del>2</del>" in html and "<ins>4</ins>" in html
     assert "No difference" in drawn("{% diff items %}", rf, items=[])
+
+
+def test_charges_and_credits_stand_apart(rf):
+    sums = by_sign([(712_166, "USD"), (-4_368_621, "USD"), (-1, "EUR"), (500, "JPY"), (-500, "JPY")])
+    assert sums == [
+        Money(712_166, "USD"), Credits(-4_368_621, "USD"), Money(500, "JPY"), Credits(-500, "JPY"), Credits(-1, "EUR"),
+    ]  # fmt: skip
+    assert apart([(0, "JPY")], [(-500, "JPY")]) == apart([], [(-500, "JPY")]) == sums[2:4]
+    assert apart([(7, "EUR")], []) == [Money(7, "EUR")] and apart([], []) == []
+    said = re.sub(r"<[^>]*>", " ", drawn("{% amounts sums %}", rf, sums=sums))
+    assert re.sub(r"\s+", "", said).startswith("USD7,121.66USD−43,686.21ofcreditsJPY500JPY−500ofcredits")
 
 
 def test_amounts_are_never_added_across_currencies(rf):
