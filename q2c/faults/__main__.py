@@ -184,6 +184,8 @@ class Run:
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     where = places.LOCAL / "faults" if not options.folder else Path(options.folder)
+    if where.exists() and any(where.iterdir()) and not (where / "points").is_dir():
+        raise Stop(f"{where} holds something that is none of a run", "Name an empty folder, or one of an earlier run")
     places.remove(where)
     places.folder(where)
     folder = within.folder_of(where / "points")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -32,6 +33,38 @@ try:
 except (redis.RedisError, ValueError, OSError) as error:
     print(" ".join(str(error).split()))
 """
+
+
+# What a test run would drop or empty there. The sandboxes' schemas lie in the database that is named for them.
+_HELD_BY_POSTGRES = """
+import sys
+import psycopg
+database, sandbox = sys.stdin.read().split("\\n")
+with psycopg.connect(database, connect_timeout=5) as connection:
+    name = "test_" + connection.info.dbname
+    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+        print(f"the database {name}, which a test run makes and drops")
+with psycopg.connect(sandbox, connect_timeout=5) as connection:
+    if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'sandbox\\\\_%'").fetchone():
+        print(f"sandboxes in {connection.info.dbname}, which a test run empties")
+"""
+_HELD_BY_REDIS = """
+import sys
+import redis
+count = redis.Redis.from_url(sys.stdin.read(), socket_timeout=5).dbsize()
+if count:
+    print(f"{count:,} keys, all of which a test run removes")
+"""
+# What it leaves behind, all of it its own.
+_LEAVE_POSTGRES = """
+import sys
+import psycopg
+with psycopg.connect(sys.stdin.read(), connect_timeout=5) as connection:
+    found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'sandbox\\\\_%'").fetchall()
+    for (name,) in found:
+        connection.execute(f"DROP SCHEMA {name} CASCADE")
+"""
+_LEAVE_REDIS = "import sys, redis; redis.Redis.from_url(sys.stdin.read(), socket_timeout=5).flushdb()"
 
 
 @dataclass(frozen=True)
@@ -66,6 +99,38 @@ def must_answer(name: str, url: str, kind: Kind) -> None:
             f"{kind.named} at {where}, which {name} names, does not let us in: {said}",
             f"Correct user, password and name in {name} ({kind.reads}), or unset it to use our own",
         )
+
+
+def must_be_free(env: Mapping[str, str]) -> None:
+    """Stop where a test run would take something from somebody: given servers are used for it only while they hold
+    nothing that it empties or drops."""
+    if url := env.get("DATABASE_URL"):
+        must_answer("DATABASE_URL", url, POSTGRES)
+        sandbox = env.get("SANDBOX_DATABASE_URL") or env.get("DATABASE_OWNER_URL") or url
+        if held := _asked(_HELD_BY_POSTGRES, f"{url.strip()}\n{sandbox.strip()}"):
+            remedy = "Drop it yourself, name another database (SANDBOX_DATABASE_URL for sandboxes), or unset it"
+            raise Stop(f"The server of DATABASE_URL holds {held.splitlines()[0]}", remedy)
+    if url := env.get("REDIS_URL"):
+        must_answer("REDIS_URL", url, REDIS)
+        if held := _asked(_HELD_BY_REDIS, url.strip()):
+            raise Stop(f"The Redis of REDIS_URL holds {held}", "Name an empty one, such as redis://…/15, or unset it")
+
+
+def leave_nothing(env: Mapping[str, str]) -> None:
+    """After a run that `must_be_free` let begin; its databases are dropped by whoever made them."""
+    if url := env.get("DATABASE_URL"):
+        _asked(_LEAVE_POSTGRES, (env.get("SANDBOX_DATABASE_URL") or env.get("DATABASE_OWNER_URL") or url).strip())
+    if url := env.get("REDIS_URL"):
+        _asked(_LEAVE_REDIS, url.strip())
+
+
+def _asked(script: str, given: str) -> str:
+    asked = subprocess.run(
+        [venv.python(), "-c", script], input=given, capture_output=True, text=True, timeout=30, check=False
+    )
+    if asked.returncode:
+        raise Stop("The servers of the environment could not be looked into", "Unset DATABASE_URL and REDIS_URL")
+    return asked.stdout.strip()
 
 
 def _read(name: str, url: str, kind: Kind) -> SplitResult:

@@ -55,6 +55,10 @@ class Dataset:
     def load_begins(self) -> None:
         self._write(self._loading)
 
+    def is_somebodys(self) -> None:
+        """From now on whatever it holds may be somebody's own."""
+        self._loading.unlink(missing_ok=True)
+
     def was_emptied(self) -> None:
         """By somebody, whatever the notes say."""
         self._loading.unlink(missing_ok=True)

@@ -102,13 +102,18 @@ class Demo:
                 raise Stop("--fresh would empty the database of DATABASE_URL", remedy)
             # What it holds is asked of itself, once it answers.
             return
-        interrupted = self.dataset.load_was_interrupted() and not self.options.no_load
+        if self.options.no_load and not self.options.fresh:
+            # What somebody enters from now on is no rest of a load.
+            self.dataset.is_somebodys()
+            return
+        interrupted = self.dataset.load_was_interrupted()
         if self.options.fresh or interrupted:
             if not self.options.fresh:
                 self.progress.line("The last load did not finish; starting over.")
-            for path in [*WHERE.iterdir(), places.outside_path(accounts.outside_name(WHERE))]:
-                places.remove(path)
-        elif not self.options.no_load:
+            for path in (WHERE, places.outside_path(accounts.outside_name(WHERE))):
+                places.discard(path)
+            places.folder(WHERE)
+        else:
             self.dataset.must_fit()
             if self.options.scale and self.dataset.is_loaded():
                 self.progress.line("--scale counts when data are loaded, and they are; to load anew: --fresh.")

@@ -94,6 +94,14 @@ def last_line(log: Path) -> str:
     return next(said, "it said nothing")[:300]
 
 
+def discard(path: Path) -> None:
+    """Removes it, and what an earlier call was interrupted in: whoever looks meets all of it or nothing."""
+    if path.exists() or path.is_symlink():
+        path.rename(path.with_name(f"{path.name}.going-{os.getpid()}"))
+    for rest in path.parent.glob(f"{path.name}.going-*"):
+        remove(rest)
+
+
 def remove(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()

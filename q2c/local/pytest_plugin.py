@@ -8,6 +8,7 @@ Runs that name only tests without a database (tests/local) start nothing; Q2C_TE
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from q2c.local import chromium, places, referees
+from q2c.local import addresses, chromium, places, referees
 from q2c.local.guard import Guard
 from q2c.local.servers import Servers
 from q2c.local.stop import Stop
@@ -77,7 +78,10 @@ def _start() -> None:
     _guard = Guard()
     _guard.removes(where)
     atexit.register(_stop)
-    _servers = Servers(where, where / "log", guard=_guard, durable=False)
+    # Before they are joined by our own.
+    given = {name: value for name, value in os.environ.items() if name.endswith("_URL")}
+    _servers = Servers(where, where / "log", guard=_guard, durable=False, given=given)
+    addresses.must_be_free(_servers.given)
     _servers.start()
     _servers.begin_sandboxes(python=Path(sys.executable))
     # pytest-django makes its databases as the owner; the application role is for tests that ask for it by its address.
@@ -107,5 +111,7 @@ def _stop() -> None:
         started.stop()
     if servers is not None:
         servers.stop()
+        with contextlib.suppress(Stop):
+            addresses.leave_nothing(servers.given)
     if guard is not None:
         guard.close()

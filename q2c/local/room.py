@@ -39,11 +39,11 @@ class Room:
 
     def __init__(
         self, where: Path, logs: Path, *, keep: tuple[int, ...] = (), durable: bool = True,
-        say: Callable[[str], None] = _quiet,
+        say: Callable[[str], None] = _quiet, given: Mapping[str, str] = os.environ,
     ) -> None:  # fmt: skip
         self.where, self.logs = where.absolute(), logs.absolute()
         self.guard = Guard(keep)
-        self.servers = Servers(where, logs, guard=self.guard, durable=durable)
+        self.servers = Servers(where, logs, guard=self.guard, durable=durable, given=given)
         self.supervisor = Supervisor(self.guard, {}, logs, say)
         self.url, self.instance = "", uuid.uuid4().hex
         # For its processes, beside what leads to the servers.
@@ -150,7 +150,7 @@ def running(
     where: Path, *, durable: bool = True, remove: bool = False, say: Callable[[str], None] = print,
     others: Sequence[Process] = (*WORKERS, BEAT), within: str = "", more: Mapping[str, str] | None = None,
 ) -> Iterator[Room]:  # fmt: skip
-    """A room of its own in `where`, with its tables and without data, ready; ended with the block.
+    """A room with servers of its own in `where`, with its tables and without data, ready; ended with the block.
 
     `others` run beside the web. While the block runs nothing is started again unless it calls supervisor.tick() now
     and then. `remove`: the folder goes afterwards, also when this process is killed. `within` and `more`: as of
@@ -159,7 +159,8 @@ def running(
     places.folder(where.parent)
     alone = filelock.held(where.with_name(f"{where.name}.lock"), LOCK_WAIT_S, lambda _: None, lambda: None)
     with alone as lock:
-        room = Room(where, where / "log", keep=(lock.fd,), durable=durable, say=say)
+        # Whoever measures or breaks them fills them with what nobody wants to keep: never those of the environment.
+        room = Room(where, where / "log", keep=(lock.fd,), durable=durable, say=say, given={})
         room.within, room.more = within, dict(more or {})
         if remove:
             forget(where, room.guard)

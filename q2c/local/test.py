@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> int:
 def spread(arguments: list[str]) -> list[str]:
     """A run of everything takes a process for each core, file by file; what is named runs in one."""
     named = any((places.ROOT / argument.split("::")[0]).exists() for argument in arguments)
-    if named or any(argument.startswith(ALONE) for argument in arguments):
+    # Servers of somebody's own are one for all.
+    given = os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL")
+    if named or given or any(argument.startswith(ALONE) for argument in arguments):
         return []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(cores, MOST_WORKERS)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+import redis
 
-from q2c.local.addresses import POSTGRES, REDIS, Kind, must_answer
+from q2c.local.addresses import POSTGRES, REDIS, Kind, leave_nothing, must_answer, must_be_free
 from q2c.local.guard import Guard
 from q2c.local.servers import Servers
 from q2c.local.stop import Stop
@@ -77,3 +79,32 @@ def test_a_wrong_password_is_told_by_the_server_and_shown_by_nobody(env: dict[st
 def test_a_database_that_is_not_there(env: dict[str, str]) -> None:
     with pytest.raises(Stop, match=r'which DATABASE_URL names, does not let us in: .*"nowhere"'):
         must_answer("DATABASE_URL", env["DATABASE_URL"].rpartition("/")[0] + "/nowhere", POSTGRES)
+
+
+def _redis(env: dict[str, str]) -> redis.Redis:
+    return redis.Redis.from_url(env["REDIS_URL"])
+
+
+def test_a_test_run_takes_nothing_from_whoever_names_servers(env: dict[str, str]) -> None:
+    """Their keys, a database of the name that it would use, the sandboxes of a demo: it does not begin."""
+    named = {name: env[name] for name in ("DATABASE_URL", "REDIS_URL")} | {
+        "SANDBOX_DATABASE_URL": env["DATABASE_OWNER_URL"]
+    }
+    must_be_free(named)
+    _redis(env).set("foreign:precious", 1)
+    with pytest.raises(Stop, match=r"REDIS_URL holds 1 keys, all of which a test run removes"):
+        must_be_free(named)
+    leave_nothing({"REDIS_URL": env["REDIS_URL"]})
+    must_be_free(named)
+    with psycopg.connect(env["DATABASE_OWNER_URL"], autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA sandbox_netsuite")
+        with pytest.raises(Stop, match="sandboxes in q2c, which a test run empties"):
+            must_be_free(named)
+        leave_nothing(named)
+        must_be_free(named)
+        owner.execute("CREATE DATABASE test_q2c")
+        try:
+            with pytest.raises(Stop, match="the database test_q2c, which a test run makes and drops"):
+                must_be_free(named)
+        finally:
+            owner.execute("DROP DATABASE test_q2c")

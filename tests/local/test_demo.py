@@ -176,6 +176,31 @@ def test_data_that_are_no_example_data_are_never_touched(project: SmallProject) 
     project.start("bin/demo", "--no-load").until(READY)
 
 
+def test_what_is_entered_after_a_load_that_was_interrupted_stays(project: SmallProject) -> None:
+    demo = project.start("bin/demo", SMALL_LOAD_S="30")
+    demo.until("loading")
+    demo.end(signal.SIGINT)
+    own = project.start("bin/demo", "--no-load")
+    own.until(READY)
+    own.end()
+    made = (project.root / ".local/demo/secrets.json").read_text()
+    line = project.start("bin/demo", SMALL_HOLDS="holds data").fails()
+    assert "holds data that are no example data" in line
+    assert (project.root / ".local/demo/secrets.json").read_text() == made
+
+
+def test_what_is_removed_goes_whole(tmp_path: Path) -> None:
+    """Whatever ends it in the middle: the folder is gone at once, and what is left of it with the next."""
+    folder = tmp_path / "demo"
+    for name in ("postgres", "valkey"):
+        (folder / name).mkdir(parents=True)
+    (tmp_path / "demo.going-1" / "rest").mkdir(parents=True)
+    (tmp_path / "demo.lock").touch()
+    places.discard(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.lock"]
+    places.discard(folder)
+
+
 def test_a_database_of_the_users_own_is_asked_and_has_notes_of_its_own(project: SmallProject) -> None:
     """Loaded, emptied, loaded again; our own data are what they were."""
     own = project.start("bin/demo")
