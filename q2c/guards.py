@@ -242,7 +242,7 @@ def install(app_role: str) -> None:
             cursor.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
             cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
             cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
-            cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON q2c_transition FROM {role}")
+            cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON q2c_transition, django_migrations FROM {role}")
             _without_temporary_tables(cursor, role)
 
 

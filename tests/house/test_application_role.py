@@ -61,6 +61,7 @@ def test_so_have_its_threads() -> None:
         "ALTER TABLE q2c_step DISABLE TRIGGER ALL",
         "TRUNCATE q2c_event CASCADE",
         "DELETE FROM q2c_transition",
+        "DELETE FROM django_migrations",
         "CREATE INDEX ON q2c_step (state)",
     ],
 )
