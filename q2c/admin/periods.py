@@ -33,7 +33,7 @@ from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
 from q2c.reading import close
 from q2c.ui import links
-from q2c.ui.parts import apart, by_currency
+from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
 
 # verb → (what the button says, the right, states it may begin in, what it does, what it means)
@@ -249,9 +249,18 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "sums": apart(one.case_sums, one.case_credits), "reasons": one.reasons,
         "queue": links.to("queue", tab="all", q=one.query),
         "not_posted": one.not_posted, "under_way": one.under_way,
+        "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
         **_credits(one), "given_up": _given_up(one), "given_up_cases": _given_up_cases(one),
         "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,
     }  # fmt: skip
+
+
+def _told(one: close.Standing) -> str:
+    """How many of the open cases are about what the other columns count, so that nobody adds the two up."""
+    here, journals = one.unbooked.cases_here, one.unbooked.cases_of_journals
+    said = [f"{here:,} about what is still to be booked"] if here else []
+    said += [f"{journals:,} about journals not posted"] if journals else []
+    return f"Of them {' and '.join(said)}" if said and one.cases else ""
 
 
 def _credits(one: close.Standing) -> dict[str, Any]:

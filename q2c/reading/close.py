@@ -13,11 +13,10 @@ from django.db.models import Count, Sum
 from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import cancellation, given_up
+from q2c.reading import cancellation, given_up, unbooked
 
-# Steps by which something comes into a period.
-_BOOKING = ("record_invoice", "reverse_journal")
-_UNDER_WAY = ("waiting", "running", "accepted", "unknown")
+# What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
+SUBLEDGER = "receivables"
 # Of a journal entry: not in the ERP yet, and meant to get there.
 NOT_POSTED = ("drafted", "ready", "posting", "blocked")
 
@@ -87,9 +86,9 @@ def _period_states(entities: set[str], periods: set[str]) -> dict[tuple[str, str
 class Standing:
     """What is not done in one fiscal period. Sums as (minor units, currency), amounts only where there is a currency.
 
-    Cases know their entity and month, not the subledger: the periods of one month share them, and what is `under_way`
-    into them. `cases` is None where the user may not see cases; `query` is what the queue is asked to show exactly
-    these. `journals` are the period's own, by state.
+    Cases, and what is still to be booked, stand under the subledger that they are about: receivables. `cases` is None
+    where the user may not see cases; `query` is what the queue is asked to show exactly these.
+    `journals` are the period's own, by state.
     """
 
     period: FiscalPeriod
@@ -104,6 +103,8 @@ class Standing:
     given_up: given_up.Sums | None = None
     # What of the cases' sums is below zero.
     case_credits: list[tuple[int, str]] = field(default_factory=list)
+    # What came and is not recorded, and which of the cases are about that, or about the journals not posted.
+    unbooked: unbooked.Unbooked = field(default_factory=unbooked.Unbooked)
     # What billing is still to credit of orders cancelled as of a day of the period: (order, minor units, currency).
     credits: list[tuple[UUID, int, str]] = field(default_factory=list)
 
@@ -114,15 +115,16 @@ class Standing:
     @property
     def unfinished(self) -> bool:
         """Whether anything may still be booked or posted."""
-        return bool(self.cases or self.journals or self.under_way or self.credits)
+        return bool(self.cases or self.journals or self.under_way or self.unbooked.invoices or self.credits)
 
 
 def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
-    """What a close of these periods would leave behind, in their order. Three statements, and one per entity and month.
+    """What a close of these periods would leave behind, in their order. Six statements, and one per entity and month.
 
     `chosen` have their entity loaded.
     """
     months = dict.fromkeys((period.entity.code, period.name) for period in chosen)
+    came = unbooked.by_month(user, months, NOT_POSTED)
     cases = {(entity, name): tallies.blocking(user, entity, name) for entity, name in months}
     may = user.has_perm("exceptions.view_case")
     rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
@@ -131,6 +133,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     return [
         replace(
             _left(period, cases[period.entity.code, period.name] if may else None, summed, coming),
+            unbooked=came[period.entity.code, period.name] if _has_flow(period) else unbooked.Unbooked(),
             given_up=left.get((period.entity.code, period.name)),
             credits=[
                 (one.order_id, one.minor, one.currency)
@@ -142,10 +145,16 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     ]
 
 
+def _has_flow(period: FiscalPeriod) -> bool:
+    return str(period.subledger) == SUBLEDGER
+
+
 def _coming(months: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
     """What is on its way to be booked, by entity and month: not failed, so no case tells of it."""
     entities, names = {entity for entity, _ in months}, {name for _, name in months}
-    steps = Step.objects.filter(stage__in=_BOOKING, state__in=_UNDER_WAY, entity__in=entities, period__in=names)
+    steps = Step.objects.filter(
+        stage__in=unbooked.BOOKING, state__in=unbooked.UNDER_WAY, entity__in=entities, period__in=names
+    )
     return Counter(
         {(entity, name): n for entity, name, n in steps.values_list("entity", "period").annotate(n=Count("id"))}
     )
@@ -157,6 +166,8 @@ def _left(
     summed: list[dict[str, Any]],
     coming: Counter[tuple[str, str]],
 ) -> Standing:
+    if not _has_flow(period):
+        cases = None if cases is None else []
     reasons: Counter[str] = Counter()
     for row in cases or ():
         reasons[row["reason"]] += row["cases"]
@@ -177,7 +188,7 @@ def _left(
         case_credits=[(row["credit_minor"], row["currency"]) for row in cases or () if row["credit_minor"]],
         reasons=reasons.most_common(),
         query=f"entity:{period.entity.code} period:{period.name}",
-        under_way=coming[period.entity.code, period.name],
+        under_way=coming[period.entity.code, period.name] if _has_flow(period) else 0,
         journals=[(state, states[state]) for state in NOT_POSTED if states[state]],
         journal_sums=[(minor, currency) for currency, minor in sorted(journal_sums.items())],
     )

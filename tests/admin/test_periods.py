@@ -13,7 +13,7 @@ from exceptions.models import Case, Policy
 from ledger import periods
 from ledger.models import Account, FiscalPeriod, JournalEntry, LegalEntity, PostingRule
 from q2c import clock
-from q2c.models import Connection, Transition
+from q2c.models import Connection, Order, Transition
 from tests.admin.forms import change, errors
 from tests.admin.test_imports import preview
 from tests.engine import makers
@@ -59,7 +59,10 @@ def test_whoever_closes_sees_the_cases_their_money_and_the_journals_not_posted(b
     page = asked(client, verb, october)
     assert "US01:receivables:2026-10: open" in page and "Not all is done in these periods" in page
     assert "1 open case" in text(page) and "1 not posted" in text(page)
-    assert "1 open case USD 1,190 .00 Dimension inactive 1 None 1 not posted USD 1,190 .00 1 blocked" in text(page)
+    assert (
+        "1 open case USD 1,190 .00 Dimension inactive 1 Of them 1 about journals not posted"
+        " None 1 not posted USD 1,190 .00 1 blocked"
+    ) in text(page)
 
 
 def test_what_is_still_to_be_booked_into_it_is_told_too(browser, company):
@@ -67,6 +70,18 @@ def test_what_is_still_to_be_booked_into_it_is_told_too(browser, company):
     makers.issue("INV-7", makers.order("ORD-7", entity="US01"))
     page = asked(browser("Controller"), "close", period("US01"))
     assert "None 1 under way None" in text(page) and "Not all is done in these periods" in page
+
+
+def test_what_came_and_is_not_recorded_is_still_to_be_booked(browser, unfinished):
+    """More is billed than was sold. The case of the journal and that of the invoice are told apart."""
+    makers.issue("INV-9", Order.objects.get(number="ORD-7"), net=200_000_000, tax=38_000_000)
+    makers.run_all()
+    assert Case.objects.get(stage="record_invoice").entity == "US01"
+    page = asked(browser("Controller"), "close", period("US01"), period("US01", "general"))
+    told = text(page)
+    assert "2 open cases" in told and "1 invoice came and not recorded USD 2,380,000 .00" in told
+    assert "Of them 1 about what is still to be booked and 1 about journals not posted" in told
+    assert told.count("open case") == told.count("came and not recorded") == 1, "under receivables alone"
 
 
 def test_each_count_leads_to_exactly_its_records(browser, unfinished):
@@ -119,8 +134,8 @@ def test_of_a_period_that_is_none_the_list_says_so(browser, unfinished):
 
 def test_a_period_in_which_all_is_done_says_so(browser, unfinished):
     page = asked(browser("Controller"), "close", period("DE01"), period("US01", "general"))
-    assert text(page).count("None") == 7  # Cases are counted by entity and month: those of US01 stand here too.
-    assert "Not all is done" in page
+    assert text(page).count("None") == 8, "the case of US01 is about its receivables, not about its general ledger"
+    assert "Not all is done" not in page
     assert "Not all is done" not in asked(browser(), "close", period("DE01"))
 
 

@@ -1,0 +1,79 @@
+"""What came and is in no books yet, by legal entity and month; and which open cases are about what else is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
+from q2c import bulk
+from q2c.models import Step
+from q2c.reasons import Reason
+
+# Steps by which something comes into a period.
+BOOKING = ("record_invoice", "reverse_journal")
+UNDER_WAY = ("waiting", "running", "accepted", "unknown")
+Month = tuple[str, str]
+
+# A case of a posting counts with the journal that it posts, where that stands in the period of the case.
+_OF_JOURNALS = """
+SELECT c.entity, c.period, count(DISTINCT c.id) FROM exceptions_case c
+JOIN q2c_step s ON s.id = c.step_id
+JOIN q2c_event e ON e.id = s.event_id
+JOIN ledger_journalentry o ON o.id = (e.payload ->> 'journal_id')::uuid
+JOIN ledger_journalentry j ON j.event_id = o.event_id AND j.business_document = o.business_document
+JOIN ledger_fiscalperiod p ON p.id = j.period_id AND p.name = c.period
+WHERE c.stage = 'post_journal' AND c.state = ANY(%s::text[]) AND c.entity = ANY(%s::text[])
+  AND c.period = ANY(%s::text[]) AND j.state = ANY(%s::text[])
+GROUP BY 1, 2
+"""
+
+
+@dataclass(slots=True)
+class Unbooked:
+    """`invoices` came and are not recorded, worth `sums` as (minor units, currency), charges and credits apart.
+
+    Of the month's open cases `cases_here` are about what is still to be booked, `cases_of_journals` about journals
+    that are not posted: those stand in two columns of a close.
+    """
+
+    invoices: int = 0
+    sums: list[tuple[int, str]] = field(default_factory=list)
+    cases_here: int = 0
+    cases_of_journals: int = 0
+
+
+def by_month(user: Any, months: Collection[Month], not_posted: Collection[str]) -> dict[Month, Unbooked]:
+    """Of each of these months; `not_posted` are the states of journals that count as such. Three statements."""
+    found = {month: Unbooked() for month in months}
+    entities, names = sorted({entity for entity, _ in months}), sorted({name for _, name in months})
+    mine = Step.objects.visible_to(user).filter(entity__in=entities, period__in=names).order_by()
+    signed = came(mine).annotate(is_credit=Q(amount_minor__lt=0)).values("entity", "period", "currency", "is_credit")
+    for row in signed.annotate(n=Count("id"), minor=Sum("amount_minor", default=0)):
+        if one := found.get((row["entity"], row["period"])):
+            one.invoices += row["n"]
+            if row["currency"]:
+                one.sums.append((int(row["minor"]), row["currency"]))
+    if not user.has_perm("exceptions.view_case"):
+        return found
+    to_book = came(mine) | mine.filter(stage__in=BOOKING, state__in=UNDER_WAY)
+    cases = Case.objects.visible_to(user).filter(state__in=UNRESOLVED, stage__in=BOOKING)
+    told = cases.filter(entity__in=entities, period__in=names, step_id__in=to_book.values("id")).order_by()
+    for entity, name, number in told.values_list("entity", "period").annotate(n=Count("id")):
+        if one := found.get((entity, name)):
+            one.cases_here = number
+    for entity, name, number in bulk.execute(_OF_JOURNALS, [list(UNRESOLVED), entities, names, list(not_posted)]):
+        if one := found.get((entity, name)):
+            one.cases_of_journals = number
+    return found
+
+
+def came(steps: QuerySet[Step]) -> QuerySet[Step]:
+    """Invoices that came and are not recorded: those that the control tower counts so. What billing changed after it
+    was booked is in the books.
+    """
+    return steps.filter(stage="record_invoice", state="failed").exclude(reason=Reason.INVOICE_CHANGED)
