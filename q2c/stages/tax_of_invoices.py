@@ -14,8 +14,9 @@ from q2c import bulk
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.models import Order
+from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages.verb import Finding
+from q2c.stages.verb import Finding, Measure
 
 _AT = re.compile(r"/lines/([0-9]+)/tax_minor")
 
@@ -26,7 +27,7 @@ class _Document(msgspec.Struct):
     lines: tuple[InvoiceLine, ...] = ()
 
 
-# Each jurisdiction rounds for itself.
+# Each jurisdiction rounds for itself. Together lines are off by no more: many small ones make no room for rounding.
 ROUNDING_MINOR = 5
 # A rate that a second person signed is no surprise the next time. What only rounding let pass says nothing of a rate.
 _RECORDED = """
@@ -42,14 +43,23 @@ WHERE i.order_id = %s::uuid AND i."group" = %s::text AND i.state <> 'voided' AND
 def off(invoice: InvoiceDocument, order: Order, percent: Decimal) -> Iterator[Finding]:
     """One finding per line whose rate is more than so many points of percent from each that is known for it.
 
+    And one for all lines that nothing but rounding explains, where it does not explain them together.
+
     Where nobody estimated anything, nothing is known. Usage has no estimate of its own: it is taxed as something else
     of its group is.
     """
+    rounded: list[tuple[Fraction, Fraction]] = []
+    signed: dict[str, set[Fraction]] = {}
     for i, line in enumerate(invoice.lines):
         rates = _estimated(invoice, order, line)
-        if not line.net_minor or not rates or _fits(line, rates, percent):
+        if not line.net_minor or not rates or _is_near(line, rates, percent):
             continue
-        if _fits(line, _signed(invoice, order, line), percent):
+        if line.product not in signed:
+            signed[line.product] = _signed(invoice, order, line)
+        if _is_near(line, signed[line.product], percent):
+            continue
+        if _is_near(line, rates | signed[line.product], percent, ROUNDING_MINOR):
+            rounded.append((_off(line, rates | signed[line.product]), _free(line, percent)))
             continue
         billed, known = _percent(Fraction(line.tax_minor, line.net_minor)), ", ".join(map(_percent, sorted(rates)))
         yield Finding(
@@ -60,6 +70,34 @@ def off(invoice: InvoiceDocument, order: Order, percent: Decimal) -> Iterator[Fi
             f"{order.number} makes it {known}",
             remedy="Have the tax corrected in billing; where it is right, a second person approves it",
         )
+    yield from _together(invoice, order, rounded)
+
+
+def _together(invoice: InvoiceDocument, order: Order, rounded: list[tuple[Fraction, Fraction]]) -> Iterator[Finding]:
+    """`rounded`: by how much each such line is off, and how much of that the tolerance lets pass, in minor units.
+
+    What is rounded up here and down there is right as a whole.
+    """
+    off_by = abs(sum((off for off, _ in rounded), Fraction(0)))
+    free = sum((free for _, free in rounded), Fraction(ROUNDING_MINOR))
+    if off_by <= free:
+        return
+    told, most = Money(int(off_by), invoice.currency), Money(int(free), invoice.currency)
+    yield Finding(
+        reason=Reason.INVOICE_APPROVAL_REQUIRED,
+        # Of no line: who signs cents signs no rate.
+        pointer="/lines",
+        seen=len(rounded),
+        text=f"The tax of {len(rounded)} lines of invoice {invoice.invoice_number} differs from the estimate of order "
+        f"{order.number} by cents each, by {told} together; {most} need no approval",
+        remedy="Have the tax corrected in billing; where it is right, a second person approves it",
+        measure=Measure(
+            of=f"{invoice.invoice_number}, tax beside its estimate",
+            value=f"{told.decimal():f}",
+            limit=f"{most.decimal():f}",
+            unit=invoice.currency,
+        ),
+    )
 
 
 def _estimated(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> set[Fraction]:
@@ -85,9 +123,17 @@ def _signed(invoice: InvoiceDocument, order: Order, line: InvoiceLine) -> set[Fr
     return found
 
 
-def _fits(line: InvoiceLine, rates: set[Fraction], percent: Decimal) -> bool:
-    free = abs(line.net_minor) * Fraction(percent) / 100 + ROUNDING_MINOR
-    return any(abs(line.tax_minor - line.net_minor * rate) <= free for rate in rates)
+def _is_near(line: InvoiceLine, rates: set[Fraction], percent: Decimal, rounding_minor: int = 0) -> bool:
+    return bool(rates) and abs(_off(line, rates)) <= _free(line, percent) + rounding_minor
+
+
+def _off(line: InvoiceLine, rates: set[Fraction]) -> Fraction:
+    """By how many minor units its tax differs from that at the nearest rate."""
+    return min((line.tax_minor - line.net_minor * rate for rate in rates), key=abs)
+
+
+def _free(line: InvoiceLine, percent: Decimal) -> Fraction:
+    return abs(line.net_minor) * Fraction(percent) / 100
 
 
 def _percent(rate: Fraction) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -49,6 +50,42 @@ def test_tax_is_about_what_was_estimated(estimated: Order, tax: int, fits: bool)
 def test_cents_are_rounded_on_small_lines(estimated: Order) -> None:
     record(taxed("INV-1", 1, 4, net=10))
     assert Invoice.objects.get().tax_minor == 4
+
+
+def small(number: str, nets: Sequence[int], taxes: Sequence[int]) -> InvoiceDocument:
+    """A line for each day from 1 October on."""
+    start = dt.date(2026, 10, 1)
+    lines = tuple(
+        replace(
+            LINES[0], line=i + 1, net_minor=net, tax_minor=tax, service_starts_on=start + dt.timedelta(days=i),
+            service_ends_on=start + dt.timedelta(days=i + 1),
+        )
+        for i, (net, tax) in enumerate(zip(nets, taxes, strict=True))
+    )  # fmt: skip
+    total = sum(nets) + sum(taxes)
+    return replace(SOUND, invoice_number=number, billing_reference=number, lines=lines, total_minor=total)
+
+
+def test_many_small_lines_make_no_room_for_rounding(company: Any) -> None:
+    """Estimated at nothing: 40 lines of 0.10 bear 0.05 each. A signature on these cents is none on a rate of 50 %."""
+    order(tax=0)
+    record(small("INV-1", [10] * 40, [5] * 40))
+    assert not Invoice.objects.exists() and case("INV-1").field == "/lines"
+    (finding,) = Approval.objects.get().data["findings"]
+    assert (finding["measure"]["value"], finding["measure"]["limit"]) == ("2.00", "0.09")
+    desk.approve(person("cleo"), [Approval.objects.get().id], "cents")
+    run.drain("record_invoice")
+    assert Invoice.objects.get().number == "INV-1"
+    later = replace(
+        taxed("INV-2", 1, 50_000).lines[0], service_starts_on=dt.date(2026, 12, 1), service_ends_on=dt.date(2026, 12, 2)
+    )
+    record(replace(taxed("INV-2", 1, 50_000), lines=(later,)))
+    assert Invoice.objects.count() == 1 and case("INV-2").field == "/lines/0/tax_minor"
+
+
+def test_what_is_rounded_up_and_down_is_right_as_a_whole(estimated: Order) -> None:
+    record(small("INV-1", [12] * 20, [1, 4] * 10))
+    assert Invoice.objects.exists()
 
 
 def test_a_rate_that_was_let_pass_is_asked_about_once(estimated: Order) -> None:
