@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from msgspec import structs
@@ -19,7 +20,7 @@ from exceptions.sentences import listed
 from q2c import bulk
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.models import CommercialPolicy, Order
-from q2c.money import Money
+from q2c.money import Money, exponent
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import (
     beside,
@@ -64,8 +65,8 @@ def tie(works: Sequence[Work]) -> None:
     billed = _Billed(orders.values())
     cancelled = term_of_invoices.ended(orders.values())
     policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
-    asked = signed.asked_before(works)
     metered = usage.there({work.notes["order"].id for work in works if usage.of(work.fact.payload)})
+    asked = signed.asked_before(works, partial(_asked_again, metered))
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
         policy = policies.get(invoice.legal_entity) or policies.get("") or CommercialPolicy()
@@ -85,6 +86,22 @@ def tie(works: Sequence[Work]) -> None:
         if not work.findings:
             billed.add(invoice, order)
             usage.add(metered, invoice, order)
+
+
+def _asked_again(metered: usage.Metered, work: Work, asked: Finding) -> Finding | None:
+    """What was asked about another version of the invoice, if this one says the same: limits and days do not count.
+
+    What depends on neither is found again by itself.
+    """
+    invoice, order, limit = work.fact.payload, work.notes["order"], None
+    if asked.measure is not None and asked.measure.unit == invoice.currency:
+        limit = int(Decimal(asked.measure.limit) * 10 ** exponent(invoice.currency))
+    candidates = [
+        *term_of_invoices.dated_ahead(invoice, was_asked=True),
+        *usage.over(invoice, order, {}, Decimal(0), metered, limit),
+        *tax_of_invoices.off(invoice, order, Decimal(0)),
+    ]
+    return signed.said_again(asked, candidates)
 
 
 def hold(order_ids: Iterable[UUID]) -> None:

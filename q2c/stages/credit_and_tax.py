@@ -81,7 +81,8 @@ def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
     """Append what credit and tax say to `found`; notes: taxes by currency, line_taxes by line, answered, silent, owed:
-    (payer, currency) → what it would owe, told: of credit and tax what is answered whole.
+    (payer, currency) → what it would owe, deals: what of that is this deal's, by currency, told: of credit and tax what
+    is answered whole.
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
     """
@@ -95,6 +96,8 @@ def ask(
         if isinstance(answer, CreditDecision):
             would_owe = Money(answer.would_owe_minor, answer.currency)
             notes.setdefault("owed", {})[(credit.name, answer.currency)] = would_owe.decimal()
+            deal = of_deal(_measured(credit, answer, answer.soft_limit_minor))
+            notes.setdefault("deals", {})[(credit.name, answer.currency)] = deal
         found.extend(_of_credit(wanted.credit, credit, answer))
     notes["told"] = ["credit"] if wanted.credits else []
     taxes: Counter[str] = Counter()
@@ -185,11 +188,19 @@ def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision |
     ]
 
 
+_DEAL = ("This deal", "and of this deal")
+
+
+def of_deal(measure: Measure) -> dict[str, int]:
+    """Of what a payer would owe, what a deal adds to it: minor units by currency."""
+    return {currency: minor for what, minor, currency in measure.amounts if what in _DEAL}
+
+
 def _measured(request: CreditRequest, answer: CreditDecision, limit_minor: int) -> Measure:
     """What the payer would owe beside its limit, with everything that the service made it of."""
     currency = answer.currency
-    asked: list[tuple[str, int, str]] = [("This deal", request.amount_minor, currency)]
-    asked += [("and of this deal", minor, other) for other, minor in request.further]
+    asked: list[tuple[str, int, str]] = [(_DEAL[0], request.amount_minor, currency)]
+    asked += [(_DEAL[1], minor, other) for other, minor in request.further]
     unbilled = [("Accepted, not billed yet", answer.committed_minor, currency)] if request.committed else []
     whole = [("The deal as converted", answer.requested_minor, currency)] if request.further else []
     return Measure(

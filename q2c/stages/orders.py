@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as with_
 from decimal import Decimal
 from functools import partial
 
@@ -17,7 +18,8 @@ from q2c.contracts.documents import OrderDocument
 from q2c.models import Connection, Event, Order, OrderGroup, OrderLine
 from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
-from q2c.stages import signed, totals
+from q2c.stages import credit_and_tax, signed, totals
+from q2c.stages.controls import limits
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Fact, Finding, Work
 from q2c.stages.versions import Versions
@@ -191,13 +193,33 @@ def still_asked(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
 
     A limit that was raised since frees no version of a deal: whoever raised it would have signed, alone.
     """
-    before = signed.asked_before(works)
+    before = signed.asked_before(works, _asked_again)
     return {
         work.step.id: signed.with_asked(
             work.notes.get("found", []), before.get(work.step.id, ()), partial(_is_still_over, work)
         )
         for work in works
     }
+
+
+def _asked_again(work: Work, asked: Finding) -> Finding | None:
+    """What was asked about another version of the deal, if this one gives as much, or the payer is to owe as much."""
+    if asked.measure is None or "world" not in work.notes:
+        return None
+    if asked.reason != Reason.CREDIT_APPROVAL_REQUIRED:
+        if asked.measure.unit != "%":
+            return None
+        was = with_(work.notes["world"], discount_limits={"": Decimal(asked.measure.limit)})
+        return signed.said_again(asked, limits.discount(work.fact.payload, was))
+    then = credit_and_tax.of_deal(asked.measure)
+    deals: Mapping[tuple[str, str], Mapping[str, int]] = work.notes.get("deals", {})
+    # An account that was renamed is the same: whoever is to owe as much is asked about.
+    measure = asked.measure
+    for name, unit in sorted(deals, key=lambda key: key[0] != measure.of):
+        as_much = all(deals[name, unit].get(currency, 0) >= minor for currency, minor in then.items())
+        if unit == measure.unit and as_much:
+            return with_(asked, measure=with_(measure, of=name))
+    return None
 
 
 def _is_still_over(work: Work, finding: Finding) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,30 +18,82 @@ from q2c.stages.verb import Finding, Measure, Work
 Found = Mapping[uuid.UUID, list[Finding]]
 
 
-# The same content, sent once more by its system, is no other version.
-_SAME = """
-SELECT mine.id, other.id
+# Other versions under the number, whoever sent them, and whether they are the same to the letter. An entity's invoices
+# have numbers of their own; a deal names no entity here.
+_OTHERS = """
+SELECT mine.id, other.id, sent.payload_hash = e.payload_hash
 FROM q2c_step mine JOIN q2c_event e ON e.id = mine.event_id
 JOIN q2c_step other ON other.business_key = mine.business_key AND other.stage = mine.stage AND other.id <> mine.id
-JOIN q2c_event sent ON sent.id = other.event_id AND sent.source = e.source AND sent.payload_hash = e.payload_hash
-WHERE mine.id = ANY(%s::uuid[])
+JOIN q2c_event sent ON sent.id = other.event_id
+WHERE mine.id = ANY(%s::uuid[]) AND mine.business_key <> ''
+  AND sent.payload ->> 'legal_entity' IS NOT DISTINCT FROM e.payload ->> 'legal_entity'
 """
+_LINE = re.compile(r"\bline \d+, ", re.IGNORECASE)
+
+# What a version of a document says of what was asked about another one; None where it says that no more.
+Again = Callable[[Work, Finding], Finding | None]
 
 
-def asked_before(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
-    """By step, what it waited for a signature with, or an equal one did, whatever became of that.
+def asked_before(works: Sequence[Work], again: Again) -> dict[uuid.UUID, list[Finding]]:
+    """By step, what it waited for a signature with, whatever became of that, and what other versions did in vain.
 
-    Whoever raises a limit would have signed, alone: what was asked once is for a second person to decide.
+    Whoever raises a limit would have signed, alone: what was asked once is for a second person to decide, as long as
+    a newer version says the same (`again`), whatever else changed in it.
     """
     if not works:
         return {}
-    again = [work.step.id for work in works if work.step.replays or work.step.state == "failed"]
-    same = [(step_id, step_id) for step_id in again] + bulk.execute(_SAME, [[work.step.id for work in works]])
-    told = approvals.asked_before(list({asked for _, asked in same}))
-    found: dict[uuid.UUID, list[Finding]] = {}
-    for step_id, asked in same:
-        found.setdefault(step_id, []).extend(_finding(one) for one in told.get(asked, ()))
+    by_id = {work.step.id: work for work in works}
+    own = [id_ for id_, work in by_id.items() if work.step.replays or work.step.state == "failed"]
+    others = bulk.execute(_OTHERS, [list(by_id)])
+    told = approvals.asked_before(list({*own, *(other for _, other, _ in others)}))
+    found = {step_id: [_finding(one) for one in told.get(step_id, ())] for step_id in own}
+    in_vain = _in_vain(told, {other for _, other, _ in others})
+    for step_id, other, is_equal in others:
+        for asked in in_vain.get(other, ()):
+            one = asked if is_equal else again(by_id[step_id], asked)
+            if one is not None:
+                found.setdefault(step_id, []).append(one)
     return found
+
+
+def _in_vain(
+    told: Mapping[uuid.UUID, Sequence[Mapping[str, Any]]], step_ids: Iterable[uuid.UUID]
+) -> dict[uuid.UUID, list[Finding]]:
+    """What nobody signed of what was asked: it was refused, or is open."""
+    asked = {id_: [_finding(one) for one in told[id_]] for id_ in step_ids if told.get(id_)}
+    granted = approvals.granted(list(asked))
+    return {
+        id_: [one for one in findings if not any(_covers(signature, one) for signature in granted.get(id_, ()))]
+        for id_, findings in asked.items()
+    }
+
+
+def said_again(asked: Finding, candidates: Iterable[Finding]) -> Finding | None:
+    """The one that says what was asked, or more of it, wherever its line stands by now; None where none does.
+
+    `candidates`: what a newer version would be asked if there were no limits. The limit is that of what was asked.
+    """
+    for one in sorted(candidates, key=lambda one: one.pointer != asked.pointer):
+        if one.reason != asked.reason:
+            continue
+        if one.measure is None or asked.measure is None:
+            if one.measure is asked.measure and one.text == asked.text:
+                return one
+            continue
+        if _subject(one.measure) != _subject(asked.measure):
+            continue
+        now, then = Decimal(one.measure.value), Decimal(asked.measure.value)
+        if now == then:
+            return replace(asked, pointer=one.pointer, seen=one.seen, measure=replace(asked.measure, of=one.measure.of))
+        if now > then:
+            limited = replace(one.measure, limit=asked.measure.limit, note=asked.measure.note)
+            return replace(one, measure=limited)
+    return None
+
+
+def _subject(measure: Measure) -> tuple[str, str]:
+    """What was measured, whatever number its line has."""
+    return _LINE.sub("", measure.of), measure.unit
 
 
 def with_asked(
@@ -48,11 +102,18 @@ def with_asked(
     """What was found, and what was asked before, is not found any more, and `stays` a question all the same."""
     all_, there = list(found), {_about(finding) for finding in found}
     # Of several about one thing, the one that asked for most.
-    for finding in sorted(before, key=lambda one: Decimal(one.measure.value if one.measure else 0), reverse=True):
+    for finding in sorted(before, key=_asks_for, reverse=True):
         if _about(finding) not in there and stays(finding):
             all_.append(finding)
             there.add(_about(finding))
     return all_
+
+
+def _asks_for(finding: Finding) -> tuple[Decimal, Decimal]:
+    if finding.measure is None:
+        return Decimal(0), Decimal(0)
+    value = Decimal(finding.measure.value)
+    return value, value - Decimal(finding.measure.limit)
 
 
 def _about(finding: Finding) -> tuple[str, str, str]:
@@ -76,17 +137,45 @@ def left(found: Found) -> dict[uuid.UUID, list[Finding]]:
     asking = [step_id for step_id, findings in found.items() if any(f.reason in APPROVALS for f in findings)]
     granted = approvals.granted(asking)
     return {
-        step_id: [one for one in findings if not any(_covers(signed, one) for signed in granted.get(step_id, ()))]
+        step_id: [
+            _with_signed(one, granted.get(step_id, ()))
+            for one in findings
+            if not any(_covers(signature, one) for signature in granted.get(step_id, ()))
+        ]
         for step_id, findings in found.items()
     }
 
 
+def _with_signed(found: Finding, signatures: Sequence[Mapping[str, Any]]) -> Finding:
+    """Whoever is asked again is told for how much a signature is there."""
+    for shown in (one["measure"] for one in signatures if _is_same(one, found) and one.get("measure")):
+        if found.measure is not None:
+            said = f"Signed so far: {shown['value']} where the limit was {shown['limit']} ({shown['unit']})."
+            if said not in found.measure.note:
+                note = f"{found.measure.note} {said}".strip()
+                found = replace(found, measure=replace(found.measure, note=note))
+    return found
+
+
 def _covers(signed: Mapping[str, Any], found: Finding) -> bool:
-    """Whether what was shown to the person who signed is this, or more of it: a credit that grew is asked again."""
+    """Whether what was shown to the person who signed is this, or more of it: a credit that grew is asked again.
+
+    So is one whose limit shrank: what was signed is how far it goes beyond.
+    """
+    shown = signed.get("measure")
+    if not _is_same(signed, found):
+        return False
+    if shown is None or found.measure is None:
+        return True
+    value, beyond = _asks_for(found)
+    return value <= Decimal(shown["value"]) and beyond <= Decimal(shown["value"]) - Decimal(shown["limit"])
+
+
+def _is_same(signed: Mapping[str, Any], found: Finding) -> bool:
+    """Whether it is the question that was signed, by how much ever."""
     shown = signed.get("measure")
     if signed["reason"] != found.reason or signed.get("pointer", "") != found.pointer:
         return False
     if shown is None or found.measure is None:
         return bool(signed["text"] == found.text)
-    same = (shown["of"], shown["unit"]) == (found.measure.of, found.measure.unit)
-    return same and Decimal(found.measure.value) <= Decimal(shown["value"])
+    return (shown["of"], shown["unit"]) == (found.measure.of, found.measure.unit)

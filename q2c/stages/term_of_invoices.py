@@ -124,10 +124,13 @@ def beyond_its_end(invoice: InvoiceDocument, order: Order, cancelled: Ended | No
         )  # fmt: skip
 
 
-def dated_ahead(invoice: InvoiceDocument) -> list[Finding]:
-    """An invoice is booked on its date: a month ahead is usual, more may be meant, a year is a slip."""
+def dated_ahead(invoice: InvoiceDocument, *, was_asked: bool = False) -> list[Finding]:
+    """An invoice is booked on its date: a month ahead is usual, more may be meant, a year is a slip.
+
+    `was_asked`: whatever day it is by now.
+    """
     ahead = (invoice.issued_on - clock.today()).days
-    if ahead <= _AHEAD_DAYS:
+    if ahead <= _AHEAD_DAYS and not was_asked:
         return []
     surely = ahead > _AHEAD_DAYS_MAX
     return [

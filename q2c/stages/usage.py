@@ -85,15 +85,16 @@ def add(metered: Metered, invoice: InvoiceDocument, order: Order) -> None:
 
 
 def over(
-    invoice: InvoiceDocument, order: Order, most_before: dict[str, int], percent: Decimal, metered: Metered
-) -> Iterator[Finding]:
+    invoice: InvoiceDocument, order: Order, most_before: dict[str, int], percent: Decimal, metered: Metered,
+    was_limit: int | None = None,
+) -> Iterator[Finding]:  # fmt: skip
     """What its order's terms, or all that was sold and billed, do not explain.
 
     Terms are held against what is billed for a billing period; proportion against all usage of a product that the
     invoice bills. Both are told at the line that goes beyond. `most_before`: by product, the most of it that one
     invoice billed to this order and group, in minor units. `percent` of what the order sold to the group over its whole
     term may be billed as usage by one invoice. Where nothing but usage is sold, the first of it wants a person's word,
-    and what follows is measured by that.
+    and what follows is measured by that. `was_limit`, in minor units: what needed no approval as it was asked about.
     """
     sold = sum(line.amount_minor for line in order.lines.all() if line.group == invoice.group)
     so_far: Counter[str] = Counter()
@@ -102,7 +103,7 @@ def over(
         if line.kind != "usage" or line.net_minor <= 0:
             continue
         before = most_before.get(line.product, 0)
-        limit = max(int(sold * percent / 100), before * TIMES)
+        limit = max(int(sold * percent / 100), before * TIMES) if was_limit is None else was_limit
         within, so_far[line.product] = so_far[line.product] <= limit, so_far[line.product] + line.net_minor
         if i in unexplained:
             yield unexplained[i]
@@ -114,7 +115,7 @@ def over(
             note = f"{percent.normalize():f} % of what was sold, or {TIMES} times the most before, need no approval."
             total = sum(one.net_minor for one in _usage_of(invoice, line.product))
             need_none = f"{Money(limit, invoice.currency)} need no approval"
-            yield _finding(invoice, i, total, limit, need_none, amounts, note)
+            yield _finding(invoice, i, (total, limit), need_none, amounts, ("in proportion", note))
 
 
 def _usage_of(invoice: InvoiceDocument, product: str) -> list[InvoiceLine]:
@@ -221,7 +222,7 @@ def _above_terms(invoice: InvoiceDocument, order: Order, at: int, shared: _Share
     amounts = [("Billed", net, invoice.currency), ("By the terms of its order", limit, invoice.currency)]
     amounts += [("Billed for the same period before", before, invoice.currency)] if shared.before else []
     note = f"Its order includes {_count(Fraction(included))} in each billing period." if included else ""
-    return _finding(invoice, at, net, limit, by_terms, tuple(amounts), note)
+    return _finding(invoice, at, (net, limit), by_terms, tuple(amounts), ("by its terms", note))
 
 
 def _count(quantity: Fraction) -> str:
@@ -230,18 +231,21 @@ def _count(quantity: Fraction) -> str:
 
 
 def _finding(
-    invoice: InvoiceDocument, at: int, net_minor: int, limit_minor: int, why: str,
-    amounts: tuple[tuple[str, int, str], ...], note: str,
+    invoice: InvoiceDocument, at: int, sums: tuple[int, int], why: str, amounts: tuple[tuple[str, int, str], ...],
+    called: tuple[str, str],
 ) -> Finding:  # fmt: skip
-    line, net, limit = invoice.lines[at], Money(net_minor, invoice.currency), Money(limit_minor, invoice.currency)
+    """`sums`: billed, and what may be; `called`: which of the two questions it is, and what to know about it."""
+    line, (question, note) = invoice.lines[at], called
+    net, limit = (Money(minor, invoice.currency) for minor in sums)
     return Finding(
         reason=Reason.INVOICE_APPROVAL_REQUIRED,
         pointer=f"/lines/{at}/net_minor",
-        seen=net_minor,
+        seen=sums[0],
         text=f"Invoice {invoice.invoice_number} bills {net} of usage of {line.product}; {why}",
         remedy="A second person approves it, or it is voided or credited in billing",
         measure=Measure(
-            of=f"{invoice.invoice_number}, line {line.line}, {line.product}",
+            # A signature on one is none on the other.
+            of=f"{invoice.invoice_number}, line {line.line}, {line.product}, {question}",
             value=f"{net.decimal():f}",
             limit=f"{limit.decimal():f}",
             unit=invoice.currency,

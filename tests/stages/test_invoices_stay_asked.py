@@ -15,6 +15,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import desk, replay, run
 from q2c.models import CommercialPolicy, Invoice, Order
 from tests.engine.makers import NOW, case, order, person, step
+from tests.past_guards import past_guards
 from tests.stages.test_invoices_and_journals import arrives, record
 from tests.stages.test_tax_of_invoices import taxed
 from tests.stages.test_usage import sold, usage
@@ -106,6 +107,39 @@ def test_another_version_is_judged_anew(estimated: Order) -> None:
         arrives("InvoiceIssued", taxed("INV-1", 1, 23_000), "corrected")
         run.drain("record_invoice")
     assert Invoice.objects.get().tax_minor == 23_000
+
+
+def described(invoice: InvoiceDocument) -> InvoiceDocument:
+    return replace(invoice, lines=(replace(invoice.lines[0], description="Platform, one day"),))
+
+
+@pytest.mark.parametrize(
+    ("changed", "source"),
+    [
+        (lambda one: replace(one, due_on=one.due_on + dt.timedelta(days=1)), "zuora"),
+        (described, "zuora"),
+        (lambda one: replace(one, billing_reference="b-999"), "zuora"),
+        (lambda one: one, "other"),
+    ],
+    ids=["due date", "description", "reference", "source"],
+)
+@pytest.mark.parametrize("kind", ["tax", "usage"])
+def test_what_still_says_what_was_refused_is_asked_again(sold: Order, kind: str, changed: Any, source: str) -> None:
+    with past_guards():
+        sold.lines.filter(line=1).update(tax_estimate_minor=22_800)
+    refused = taxed("INV-1", 1, 400, net=1_000) if kind == "tax" else usage("INV-1", 1, 10, 130_000)
+    record(refused)
+    cleo = person("cleo")
+    desk.refuse(cleo, [Approval.objects.get().id], "wrong")
+    limits(tax_tolerance_percent=100, usage_limit_percent=10_000)
+    with clock.at(NOW + dt.timedelta(minutes=5)):
+        arrives("InvoiceIssued", changed(refused), "again", source)
+        run.drain("record_invoice")
+        assert not Invoice.objects.exists()
+        asked = Approval.objects.get(state="requested")
+        desk.approve(cleo, [asked.id], "right after all")
+        run.drain("record_invoice")
+    assert Invoice.objects.get().total_minor == refused.total_minor
 
 
 def test_the_same_sent_once_more_is_no_other_version(estimated: Order) -> None:

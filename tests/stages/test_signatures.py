@@ -5,13 +5,16 @@ Acme may owe 20,000 softly and 50,000 at most; discounts up to 20 % need nobody.
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case
 from q2c.engine import desk as cases
-from q2c.models import Event
+from q2c.models import CommercialPolicy, Event
 from tests.engine.makers import person
+from tests.intake.documents import order as document
 from tests.stages.conftest import Desk
 from tests.stages.test_acceptance import discounted, seats
 
@@ -135,6 +138,29 @@ def test_refused_and_the_deal_is_changed_its_new_version_is_accepted(desk: Desk)
         desk.works()
     assert desk.order.state == "accepted"
     assert Case.objects.get(pk=case.pk).resolution == "superseded"
+
+
+@pytest.mark.parametrize("how", ["account renamed", "description", "list price"])
+def test_refused_it_stays_asked_in_a_version_that_gives_as_much(desk: Desk, how: str) -> None:
+    """Somebody alone raises the limit, and something else of the deal changes."""
+    desk.comes("v1", **discounted(40))
+    desk.works()
+    cases.refuse(person("bea"), [desk.asked().id], "forty percent is too much")
+    CommercialPolicy.objects.update_or_create(entity="", defaults={"discount_limit_percent": 50})
+    again = deepcopy(discounted(40))
+    if how == "account renamed":
+        again["parties"] = deepcopy(document()["parties"])
+        again["parties"][0]["name"] += " Inc"
+    elif how == "description":
+        again["lines"][0]["description"] = "Seats."
+    else:
+        again["lines"][0]["list_price"] = again["lines"][0]["unit_price"]
+    with desk.waits(10):
+        desk.comes("v2", **again)
+        desk.works()
+    (finding,) = desk.asked().data["findings"]
+    assert (finding["measure"]["value"], finding["measure"]["limit"]) == ("40.0000", "20")
+    assert desk.order.state == "awaiting_approval"
 
 
 def test_refused_and_sent_again_as_it_is_it_is_asked_for_again(desk: Desk) -> None:
