@@ -9,10 +9,13 @@ from typing import Any
 
 from django.db import connection
 
+from q2c import clock
 from q2c.models import Breaker, Connection, PollCursor
 from q2c.reading import held, steps
 from q2c.reading.steps import Standing
 
+# Whoever was not called for so long is not known to be up.
+QUIET_AFTER = dt.timedelta(hours=1)
 _LAST = """
 SELECT c.name, a.at, a.status, a.duration_ms, a.error FROM unnest(%s::text[]) AS c(name)
 CROSS JOIN LATERAL (SELECT at, status, duration_ms, error FROM q2c_attempt
@@ -37,7 +40,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One active platform. `state` up | unsteady (its last call failed) | down (calls are held back).
+    """One active platform. `state` up | quiet (not asked for an hour) | unsteady (its last call failed) | down (calls
+    are held back).
 
     `waiting` steps are due or on their way, `failed` need a person.
 
@@ -86,11 +90,14 @@ def health(
                 held=sum(number for (_, name), number in waits.items() if name == one.name),
             )
         )
-    worst_first = ("down", "unsteady", "up")
+    worst_first = ("down", "unsteady", "quiet", "up")
     return sorted(rows, key=lambda row: (worst_first.index(row.state), row.connection.service, row.connection.name))
 
 
 def _state(breaker: Breaker | None, answer: Answer | None) -> str:
     if breaker is not None and breaker.is_open:
         return "down"
-    return "unsteady" if answer is not None and answer.is_trouble else "up"
+    if answer is not None and answer.is_trouble:
+        return "unsteady"
+    # An old answer says nothing of now; polls are calls too.
+    return "quiet" if answer is not None and clock.now() - answer.at > QUIET_AFTER else "up"

@@ -69,6 +69,7 @@ _COMMON = {
     "closed": Look("Closed", "quiet", "lock"),
     "soft_closed": Look("Soft closed", "warn", "lock"),
     "up": Look("Up", "good", "plug"),
+    "quiet": Look("Quiet", "quiet", "moon-star"),
     "unsteady": Look("Unsteady", "warn", "zap"),
     "down": Look("Down", "bad", "zap"),
     "paused": Look("Paused", "warn", "circle-pause"),

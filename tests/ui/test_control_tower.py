@@ -215,3 +215,14 @@ def test_a_station_says_what_is_not_through_yet_and_never_a_sum_of_nothing(clien
     assert control_tower._note(dataclasses.replace(stations["Billing"], counts=[("provisioned", 2)])) == (
         "2 not through yet"
     )
+
+
+@pytest.mark.parametrize(("ago", "shown"), [(59, "Up"), (27 * 60, "Quiet")])
+def test_who_was_not_asked_for_an_hour_is_not_said_to_be_up(client, monday, ago, shown):
+    Attempt.objects.create(
+        correlation_id=keys.new_id(), connection="erp-jp01", at=NOW - dt.timedelta(minutes=ago), method="GET",
+        url="/x", status=200, duration_ms=5,
+    )  # fmt: skip
+    client.force_login(boss())
+    japan = page(client, "/").split("NetSuite Japan")[1].split("</li>")[0]
+    assert {"Up", "Quiet"} & set(re.findall(r">(\w+)<", japan)) == {shown}
