@@ -32,7 +32,7 @@ from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
 from q2c.reading import close
-from q2c.ui import links
+from q2c.ui import links, story
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
 
@@ -54,8 +54,11 @@ MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
     ),
 }  # fmt: skip
 
-# Said where something was given up.
-GIVEN_UP = "What was given up is not booked or posted from here any more: a difference to billing or the ERP stays."
+# Said where something differs, and nobody works on it.
+GIVEN_UP = (
+    "What was given up, reversed or changed is not booked or posted from here any more: a difference to billing or the "
+    "ERP stays until it is settled there or here."
+)
 # Said where a close leaves something behind.
 LEFT = (
     "Not all is done in these periods. Journals that have their number may still be posted, if the ERP takes them; "
@@ -250,7 +253,8 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "queue": links.to("queue", tab="all", q=one.query),
         "not_posted": one.not_posted, "under_way": one.under_way,
         "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
-        **_credits(one), "given_up": _given_up(one), "given_up_cases": _given_up_cases(one),
+        **_credits(one), "given_up": story.rows_of(one.given_up) if one.given_up else [],
+        "given_up_cases": _given_up_cases(one),
         "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,
     }  # fmt: skip
 
@@ -269,17 +273,6 @@ def _credits(one: close.Standing) -> dict[str, Any]:
     href = links.to("order", next(iter(orders))) if len(orders) == 1 else links.to("orders", state="cancelled")
     said = f"Credits of {count(len(orders), 'cancelled order')}, about, net" if orders else ""
     return {"credits": said, "credits_href": href, "credit_sums": by_currency((n, code) for _, n, code in one.credits)}
-
-
-def _given_up(one: close.Standing) -> list[tuple[str, Any]]:
-    """(how many of what, worth) of each kind that was closed without fix."""
-    if one.given_up is None:
-        return []
-    told = [
-        (one.given_up.invoices, "invoice", "posted in billing, not in the books"),
-        (one.given_up.journals, "journal", "in the books here, not in the ledger"),
-    ]
-    return [(f"{count(n, noun)}: {what}", by_currency(one.given_up.of(noun))) for n, noun, what in told if n]
 
 
 def _given_up_cases(one: close.Standing) -> str:

@@ -24,6 +24,7 @@ from q2c.engine.intake import Sender
 from q2c.engine.submit import Answer
 from q2c.models import Order, OrderGroup, OrderLine, Subscription
 from q2c.reading import given_up, orders
+from q2c.reading.differences import KINDS
 from q2c.stages import totals
 
 
@@ -201,9 +202,12 @@ class OrderSerializer(serializers.ModelSerializer):
 
 class GivenUpSerializer(serializers.Serializer):
     """`kind` invoice: posted in `where` (billing), and not in the books; journal: in the books, and not in `where` (its
-    ledger). It was closed without fix, as `case` tells; nothing will come of it here."""
+    ledger); changed: booked otherwise than `where` (billing) has it now, the amount is what it has more; cancelled: in
+    the books, and not in `where` (billing) any more. `why`: given_up (closed without fix, as `case` tells), reversed,
+    changed or cancelled. It stays until it is settled there or here."""
 
-    kind = serializers.ChoiceField(["invoice", "journal"])
+    kind = serializers.ChoiceField(list(KINDS))
+    why = serializers.ChoiceField(["given_up", "reversed", "changed", "cancelled"])
     number = serializers.CharField()
     where = serializers.CharField()
     entity = serializers.CharField()

@@ -290,10 +290,17 @@ class Invoices(Source):
             return 0
         taken = intake.take(items, self.sender)
         taken += self._changed_back("record_invoice", items, numbers, taken)
+        self._posted_there(items)
         self._came_right(taken, _INVOICE_REASONS)
         again = {number: one.event_id for number, one in zip(numbers, taken, strict=False)}
         intake.resolve_raw(self.name, again, self.sender.actor, reasons=(Reason.INVOICE_MISMATCH,))
         return sum(one.status == "stored" for one in taken)
+
+    def _posted_there(self, items: Sequence[Item]) -> None:
+        """What billing took back and posts again is taken back no more."""
+        ids = {str((item.attributes or {})["id"]).partition(":")[0] for item in items}
+        gone = Invoice.objects.filter(source=self.name, taken_back_at__isnull=False, billing_reference__in=ids)
+        gone.update(taken_back_at=None)
 
     def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
         booked = Invoice.objects.filter(event__in=list(events), source=self.name).exclude(state="voided")
@@ -326,7 +333,10 @@ class Invoices(Source):
         """Billing cancelled or reversed what is booked here; what the books hold nothing of is nothing."""
         named = Q(billing_reference=reference) | Q(number=reference)
         invoice = Invoice.objects.filter(named, source=self.name).exclude(state="voided").first()
-        if invoice is None or journal.taken_back([invoice.event_id]):
+        if invoice is None:
+            return None
+        Invoice.objects.filter(id=invoice.id, taken_back_at=None).update(taken_back_at=clock.now())
+        if journal.taken_back([invoice.event_id]):
             return None
         # A case for each time: one that came right by itself, since billing posted it again, tells nothing of this one.
         before = Case.objects.filter(source=self.name, business_key=invoice.number, resolution="resolved_by_itself")

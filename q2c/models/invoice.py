@@ -13,7 +13,7 @@ from q2c.visible import VisibleQuerySet
 
 
 class Invoice(StateRecord):
-    stays = (Stays("billing corrects it by another document", until=("issued",), but=("state",)),)
+    stays = (Stays("billing corrects it by another document", until=("issued",), but=("state", "taken_back_at")),)
 
     number = models.CharField(max_length=64)
     source = models.CharField(max_length=200)
@@ -33,6 +33,7 @@ class Invoice(StateRecord):
     tax_minor = models.BigIntegerField()
     total_minor = models.BigIntegerField()
     recorded_at = models.DateTimeField()
+    taken_back_at = models.DateTimeField(null=True, editable=False, help_text="Billing has it posted no more since")
 
     # Where a row came from, for a key that reads its own alone (see visible.py).
     came_from = ("source", "order__source")
@@ -56,6 +57,7 @@ class Invoice(StateRecord):
             models.Index(fields=["number"], name="invoice_number"),
             models.Index(fields=["billing_reference"], name="invoice_billing_reference"),
             models.Index(fields=["correlation_id"], name="invoice_correlation"),
+            models.Index(fields=["taken_back_at"], condition=Q(taken_back_at__isnull=False), name="invoice_taken_back"),
             models.Index(
                 fields=["state", "-issued_on", "-id"],
                 condition=~Q(state__in=["posted", "paid"]),

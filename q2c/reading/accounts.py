@@ -15,7 +15,7 @@ from exceptions.models.case import UNRESOLVED
 from q2c.models import CrossReference, Customer, Invoice, Order, OrderGroup
 from q2c.money import EXPONENTS
 from q2c.reading import given_up
-from q2c.reading.given_up import GivenUp
+from q2c.reading.differences import Difference
 from q2c.stages.orders import account_key
 
 MOST = 20
@@ -37,7 +37,7 @@ class Records:
     orders: list[Order] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
-    given_up: list[GivenUp] = field(default_factory=list)
+    given_up: list[Difference] = field(default_factory=list)
     more: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:

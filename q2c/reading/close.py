@@ -13,7 +13,7 @@ from django.db.models import Count, Sum
 from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import cancellation, given_up, unbooked
+from q2c.reading import cancellation, differences, given_up, unbooked
 
 # What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
 SUBLEDGER = "receivables"
@@ -100,7 +100,7 @@ class Standing:
     journals: list[tuple[str, int]]
     journal_sums: list[tuple[int, str]]
     # Closed without fix: posted in billing and not in the books, or in the books here and not in the ledger.
-    given_up: given_up.Sums | None = None
+    given_up: differences.Sums | None = None
     # What of the cases' sums is below zero.
     case_credits: list[tuple[int, str]] = field(default_factory=list)
     # What came and is not recorded, and which of the cases are about that, or about the journals not posted.

@@ -1,5 +1,5 @@
 """What was given up on its way, and stands somewhere all the same: posted in billing and not in the books, or in the
-books here and not in the ledger.
+books here and not in the ledger. With it what is recorded and differs from billing (recorded_otherwise.py).
 
 A case that was closed without fix ends its step, and nothing asks for it any more; this is where it stays in sight.
 """
@@ -7,9 +7,8 @@ A case that was closed without fix ends its step, and nothing asks for it any mo
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -18,6 +17,8 @@ from exceptions.models import Case, CaseEvent
 from ledger.models import FiscalPeriod
 from q2c import bulk
 from q2c.models import Invoice, Order, Step
+from q2c.reading import recorded_otherwise
+from q2c.reading.differences import Difference, Sums
 from q2c.reasons import Reason
 from q2c.stages import post_journal
 
@@ -36,67 +37,28 @@ WHERE s.id = ANY(%s::uuid[]) AND (
 ROWS_MAX = 200
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """`kind` invoice: `where` (billing) has it posted, the books hold none of it; or journal: it is in the books here,
-    and not in `where` (its ledger). `number` is what people call it; amounts are minor units, a credit is negative.
-    """
-
-    kind: str
-    number: str
-    where: str
-    entity: str
-    period: str
-    amount_minor: int | None
-    currency: str
-    step: Step
-    case: Case | None = None
-
-
-@dataclass(slots=True)
-class Sums:
-    """How many of each kind, and what they are worth: minor units by currency."""
-
-    invoices: int = 0
-    journals: int = 0
-    invoice_sums: Counter[str] = field(default_factory=Counter)
-    journal_sums: Counter[str] = field(default_factory=Counter)
-
-    def add(self, one: GivenUp) -> None:
-        if one.kind == "invoice":
-            self.invoices += 1
-        else:
-            self.journals += 1
-        if one.currency and one.amount_minor is not None:
-            sums = self.invoice_sums if one.kind == "invoice" else self.journal_sums
-            sums[one.currency] += one.amount_minor
-
-    def of(self, kind: str) -> list[tuple[int, str]]:
-        """(minor units, currency) of one kind."""
-        sums = self.invoice_sums if kind == "invoice" else self.journal_sums
-        return [(minor, currency) for currency, minor in sorted(sums.items())]
-
-
-def of_order(user: Any, order: Order) -> list[GivenUp]:
+def of_order(user: Any, order: Order) -> list[Difference]:
     """Of the invoices of one order, the newest first."""
     numbers = list(Invoice.objects.filter(order=order).values_list("number", flat=True))
     mine = Q(event__correlation_id=order.correlation_id) | Q(stage="post_journal", business_key__in=numbers)
-    return _read(user, _steps(user).filter(mine))
+    return [*_read(user, _steps(user).filter(mine)), *recorded_otherwise.of(user, Q(order=order))]
 
 
-def of_invoice(user: Any, invoice: Invoice) -> list[GivenUp]:
-    return _read(user, _steps(user).filter(stage="post_journal", business_key=invoice.number))
+def of_invoice(user: Any, invoice: Invoice) -> list[Difference]:
+    given_up = _read(user, _steps(user).filter(stage="post_journal", business_key=invoice.number))
+    return [*given_up, *recorded_otherwise.of(user, Q(id=invoice.id))]
 
 
-def of_step(user: Any, step: Step) -> GivenUp | None:
+def of_step(user: Any, step: Step) -> Difference | None:
     """What giving this one up has left, while it is so."""
     return next(iter(_read(user, _steps(user).filter(id=step.id))), None)
 
 
-def of_accounts(user: Any, numbers: Collection[str], correlation_ids: Collection[uuid.UUID]) -> list[GivenUp]:
+def of_accounts(user: Any, numbers: Collection[str], correlation_ids: Collection[uuid.UUID]) -> list[Difference]:
     """Of some orders, by the correlation ids of their journeys, and of some invoices by their numbers."""
     mine = Q(event__correlation_id__in=list(correlation_ids)) | Q(business_key__in=list(numbers))
-    return _read(user, _steps(user).filter(mine))
+    recorded = Q(correlation_id__in=list(correlation_ids)) | Q(number__in=list(numbers))
+    return [*_read(user, _steps(user).filter(mine)), *recorded_otherwise.of(user, recorded)]
 
 
 def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Sums]:
@@ -105,23 +67,31 @@ def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, st
     if not wanted:
         return {}
     entities, periods = {entity for entity, _ in wanted}, {period for _, period in wanted}
-    found: dict[tuple[str, str], Sums] = {}
-    for one in _read(user, _steps(user).filter(entity__in=entities, period__in=periods), most=None):
-        if (one.entity, one.period) in wanted:
-            found.setdefault((one.entity, one.period), Sums()).add(one)
-    return found
+    ended = _steps(user).filter(entity__in=entities, period__in=periods)
+    return _summed([*_read(user, ended, most=None), *recorded_otherwise.of(user)], wanted)
 
 
 def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
     """Of every entity's periods that are not closed altogether: what a close to come has to know."""
+    otherwise = recorded_otherwise.of(user)
     months = set(_steps(user).order_by().values_list("entity", "period").distinct())
-    known = FiscalPeriod.objects.filter(
-        entity__code__in={entity for entity, _ in months}, name__in={period for _, period in months}
-    )
+    months |= {(one.entity, one.period) for one in otherwise}
+    entities, names = {entity for entity, _ in months}, {period for _, period in months}
     states: dict[tuple[str, str], set[str]] = {}
+    known = FiscalPeriod.objects.filter(entity__code__in=entities, name__in=names)
     for entity, name, state in known.values_list("entity__code", "name", "state"):
         states.setdefault((entity, name), set()).add(state)
-    return by_month(user, [month for month in months if states.get(month) != {"closed"}])
+    wanted = {month for month in months if states.get(month) != {"closed"}}
+    ended = _steps(user).filter(entity__in=entities, period__in=names)
+    return _summed([*_read(user, ended, most=None), *otherwise], wanted)
+
+
+def _summed(found: Iterable[Difference], wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Sums]:
+    months: dict[tuple[str, str], Sums] = {}
+    for one in found:
+        if (one.entity, one.period) in wanted:
+            months.setdefault((one.entity, one.period), Sums()).add(one)
+    return months
 
 
 def _steps(user: Any) -> QuerySet[Step]:
@@ -131,7 +101,7 @@ def _steps(user: Any) -> QuerySet[Step]:
     return rows.select_related("event").defer("event__payload")
 
 
-def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list[GivenUp]:
+def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list[Difference]:
     rows = list(steps.order_by("-seq")[:most])
     if not rows:
         return []
@@ -142,7 +112,7 @@ def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list
     cases = {case.step_id: case for case in seen.select_related("owner_team", "assignee").defer("haystack")}
     found = [_of("invoice", step.business_key, step.event.source, step) for step in came if step.id not in gone]
     found += _unposted([step for step in rows if step.stage == "post_journal"], gone)
-    of_step = {one.step.id: one for one in found}
+    of_step = {one.step.id: one for one in found if one.step is not None}
     return [replace(of_step[step.id], case=cases.get(step.id)) for step in rows if step.id in of_step]
 
 
@@ -151,11 +121,11 @@ def _taken_back(step_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
     return set(told.values_list("case__step_id", flat=True))
 
 
-def _of(kind: str, number: str, where: str, step: Step) -> GivenUp:
-    return GivenUp(kind, number, where, step.entity, step.period, step.amount_minor, step.currency, step)
+def _of(kind: str, number: str, where: str, step: Step) -> Difference:
+    return Difference(kind, number, where, step.entity, step.period, step.amount_minor, step.currency, step=step)
 
 
-def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[GivenUp]:
+def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[Difference]:
     """Journals that are in the books and not in their ledger; of those that left the books their invoice is left.
 
     A mirror entry that was given up leaves nothing: what it was to reverse stands as it did.

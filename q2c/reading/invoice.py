@@ -14,7 +14,7 @@ from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import coming, held, parties, reversals
+from q2c.reading import coming, differences, given_up, held, parties, reversals
 
 ROWS_MAX = 100
 
@@ -53,6 +53,7 @@ class Whole:
     moves: list[Transition] = field(default_factory=list)
     coming: list[coming.Coming] = field(default_factory=list)
     fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
+    differences: list[differences.Difference] = field(default_factory=list)
 
 
 def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
@@ -88,6 +89,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         moves=list(Transition.objects.filter(record_id=invoice.id).order_by("id")),
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
         fronts=fronts,
+        differences=given_up.of_invoice(user, invoice),
     )
 
 

@@ -16,7 +16,7 @@ from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine, Phas
 from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step, Subscription, Transition
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
-from q2c.reading import coming, controls, customers, given_up, held
+from q2c.reading import coming, controls, customers, differences, given_up, held
 from q2c.reasons import Reason
 from q2c.stages.controls.calendar import phases_of, term_end
 
@@ -64,7 +64,7 @@ class Whole:
     subscriptions: list[Subscription] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     unrecorded: list[Step] = field(default_factory=list)
-    given_up: list[given_up.GivenUp] = field(default_factory=list)
+    given_up: list[differences.Difference] = field(default_factory=list)
     journals: list[JournalEntry] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
@@ -95,7 +95,7 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
     )
     invoices = list(Invoice.objects.visible_to(user).filter(order=order).order_by("-issued_on", "-id")[:ROWS_MAX])
     unrecorded, left = _unrecorded(user, order), given_up.of_order(user, order)
-    cases = _cases(user, order, [*steps, *unrecorded, *(one.step for one in left)], invoices)
+    cases = _cases(user, order, [*steps, *unrecorded, *(one.step for one in left if one.step)], invoices)
     of_step = {case.step_id: case for case in cases if case.step_id}
     # Of an order that has ended nothing more is wanted.
     wanted = steps if order.state in OPEN_ORDERS else [step for step in steps if step.state != "abandoned"]

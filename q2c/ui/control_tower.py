@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from q2c.reading import attention, cancellation, close, connections, flow, given_up, held, steps
-from q2c.ui import links
+from q2c.ui import links, story
 from q2c.ui.parts import Stage, apart, by_currency, by_sign
 from q2c.ui.rights import right
 
@@ -122,16 +122,13 @@ def _credits(user: Any) -> list[dict[str, Any]]:
 
 
 def _given_up(user: Any) -> list[dict[str, Any]]:
-    """Of months that are not closed, the newest first: what was closed without fix, and where its cases are."""
+    """Of months that are not closed, the newest first: what differs from billing or the ledger."""
     months = sorted(given_up.of_open_months(user).items(), key=lambda item: (item[0][1], item[0][0]), reverse=True)
     return [
         {
             "entity": entity,
             "period": period,
-            "invoices": sums.invoices,
-            "invoice_sums": by_currency(sums.of("invoice")),
-            "journals": sums.journals,
-            "journal_sums": by_currency(sums.of("journal")),
+            "kinds": story.rows_of(sums),
             "href": links.to(
                 "queue", tab="resolved",
                 q=f"entity:{entity} period:{period} is:closed_without_fix stage:record_invoice,post_journal",

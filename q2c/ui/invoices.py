@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from q2c.reading import differences, invoices, parties, recorded_otherwise, reversals
 from q2c.reading import invoice as whole_invoice
-from q2c.reading import invoices, parties, reversals
 from q2c.ui import csv, debits, links, story
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
@@ -39,6 +40,7 @@ COLUMNS: Sequence[csv.Column] = (
 
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
     named, reversed_ = parties.of_invoices(page), reversals.of_invoices(user, page)
+    apart = differences.by_invoice(recorded_otherwise.of(user, Q(id__in=[one.id for one in page])))
     return [
         {
             "invoice": one,
@@ -46,6 +48,7 @@ def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
             "order": links.to("order", one.order_id),
             "parties": named[one.id],
             "reversal": _reversal(reversed_.get(one.id)),
+            "differences": apart.get(one.id, []),
         }
         for one in page
     ]
@@ -106,6 +109,7 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         ),
         "checks": _checks(found),
         "reversal": _reversal(found.reversal),
+        "differences": story.given_up(found.differences),
         "journals": [
             {
                 "table": debits.table(view),

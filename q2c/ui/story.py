@@ -14,13 +14,15 @@ from exceptions.sentences import count
 from q2c.models import Step, Transition
 from q2c.reading.coming import Coming, does, doing
 from q2c.reading.days import days_of
+from q2c.reading.differences import KINDS, Difference, Sums
 from q2c.reading.followed import Followed, Journey
-from q2c.reading.given_up import GivenUp, Sums
 from q2c.reading.held import Front
 from q2c.reading.keys_there import keys_there
 from q2c.ui import links, people, there, words
-from q2c.ui.parts import Entry, by_currency
+from q2c.ui.parts import Entry, by_currency, by_sign
 
+# Of each kind of difference so many are named.
+EACH_SHOWN = 5
 _ICONS = {"bad": "octagon-alert", "warn": "search", "busy": "loader", "quiet": "calendar-clock"}
 
 
@@ -76,18 +78,40 @@ def cases_say(found: Sequence[Case]) -> str:
     return f"Nothing is open; {count(closed, 'case')} {'was' if closed == 1 else 'were'} closed without a fix."
 
 
-def given_up(found: Iterable[GivenUp]) -> list[dict[str, Any]]:
-    """What billing has and the books do not, or the books and not the ledger, each with the case that says why."""
-    return [{"one": one, "case": _linked(one.case) if one.case else None} for one in found]
+def given_up(found: Iterable[Difference]) -> list[dict[str, Any]]:
+    """What billing, the books and the ledger have otherwise, each with the invoice and the case that says why."""
+    return [
+        {
+            "one": one,
+            "case": _linked(one.case) if one.case else None,
+            "href": links.to("invoice", one.invoice_id) if one.invoice_id else "",
+        }
+        for one in found
+    ]
 
 
-def sums_of(found: Iterable[GivenUp]) -> list[dict[str, Any]]:
-    """One row of each kind that there is: {kind, count, amounts by currency}."""
+def sums_of(found: Iterable[Difference]) -> list[dict[str, Any]]:
+    """One row of each kind that there is, as rows_of."""
     sums = Sums()
     for one in found:
         sums.add(one)
-    rows = [("invoice", sums.invoices), ("journal", sums.journals)]
-    return [{"kind": kind, "count": n, "amounts": by_currency(sums.of(kind))} for kind, n in rows if n]
+    return rows_of(sums)
+
+
+def rows_of(sums: Sums) -> list[dict[str, Any]]:
+    """{kind, count, noun, what, amounts by currency, each} of each kind, in their order; `each` are the first few."""
+    return [
+        {
+            "kind": kind,
+            "count": sums.count(kind),
+            "noun": KINDS[kind][0],
+            "what": KINDS[kind][1],
+            "amounts": by_currency(sums.of(kind)) if kind == "changed" else by_sign(sums.each(kind)),
+            "each": given_up(sums.found[kind][:EACH_SHOWN]),
+            "more": max(0, sums.count(kind) - EACH_SHOWN),
+        }
+        for kind in sums.kinds
+    ]
 
 
 def _linked(case: Case) -> dict[str, Any]:

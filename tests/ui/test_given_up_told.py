@@ -78,7 +78,7 @@ def test_an_invoice_given_up_stays_in_sight_until_billing_takes_it_back(order: O
     case = give_up(unrecorded(order))
     client = signed_in(boss())
     shown = read(client, f"/orders/{order.id}")
-    assert "1 invoice was given up: posted in billing, not in the books, EUR 119.00: see Invoices." in shown
+    assert "1 invoice stands apart: posted in billing, not in the books, EUR 119.00: see Invoices." in shown
     assert f"INV-2 EUR 119.00Posted in {make.BILLING}, not in the books" in shown
     assert "Nothing is open; 1 case was closed without a fix." in shown and case.shown in shown
     assert "Nothing has failed." not in shown

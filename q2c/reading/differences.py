@@ -1,0 +1,80 @@
+"""What billing, the books and the ledger have otherwise, and nobody works on any more: one row each, and their sums."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from exceptions.models import Case
+from q2c.models import Step
+
+# By kind: what it is counted as, and in which words. The order in which they are told.
+KINDS = {
+    "invoice": ("invoice", "posted in billing, not in the books"),
+    "journal": ("journal", "in the books here, not in the ledger"),
+    "changed": ("invoice", "booked otherwise than billing has it"),
+    "cancelled": ("invoice", "in the books, not in billing"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`kind` is one of KINDS; `where` is the billing system that has it, or has it no more; of a journal the ledger
+    that lacks it. `why` is given_up, reversed, changed or cancelled.
+
+    `number` is what people call it. Amounts are minor units, a credit is negative; of what is booked otherwise it is
+    what billing has less what is booked, which may be nothing, and None where the currency is another.
+    `period` is the one in which the books have it, lost it or would have had it.
+    """
+
+    kind: str
+    number: str
+    where: str
+    entity: str
+    period: str
+    amount_minor: int | None
+    currency: str
+    why: str = "given_up"
+    step: Step | None = None
+    case: Case | None = None
+    invoice_id: uuid.UUID | None = None
+
+
+@dataclass(slots=True)
+class Sums:
+    """How many of each kind, and what they are worth: minor units by currency."""
+
+    found: dict[str, list[Difference]] = field(default_factory=dict)
+
+    def add(self, one: Difference) -> None:
+        self.found.setdefault(one.kind, []).append(one)
+
+    def count(self, kind: str) -> int:
+        return len(self.found.get(kind, ()))
+
+    def each(self, kind: str) -> list[tuple[int, str]]:
+        """(minor units, currency) of each one of a kind."""
+        found = self.found.get(kind, ())
+        return [(one.amount_minor, one.currency) for one in found if one.currency and one.amount_minor is not None]
+
+    def of(self, kind: str) -> list[tuple[int, str]]:
+        """(minor units, currency) of all of one kind, charges less credits."""
+        sums: Counter[str] = Counter()
+        for minor, currency in self.each(kind):
+            sums[currency] += minor
+        return [(minor, currency) for currency, minor in sorted(sums.items())]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind in KINDS if kind in self.found]
+
+
+def by_invoice(found: Iterable[Difference]) -> dict[uuid.UUID, list[Difference]]:
+    """By the invoice that is recorded; those of which none is are left out."""
+    apart: dict[uuid.UUID, list[Difference]] = {}
+    for one in found:
+        if one.invoice_id is not None:
+            apart.setdefault(one.invoice_id, []).append(one)
+    return apart

@@ -1,0 +1,164 @@
+"""What is recorded and stands in the books otherwise than in billing is told at the close until it is settled.
+
+DE01 sells O-1 to Acme on 3 November 2026; INV-1 is booked and posted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+from django.contrib.auth import get_user_model
+
+from exceptions.models import Approval, Case
+from ledger.models import JournalEntry
+from q2c import clock, keys
+from q2c.connectors.outcomes import Rejected
+from q2c.connectors.ports import NOT_POSTED
+from q2c.contracts import stored
+from q2c.contracts.documents import InvoiceDocument
+from q2c.contracts.events import JournalReversalRequested
+from q2c.engine import desk
+from q2c.engine.sources import Invoices
+from q2c.models import Connection, Invoice, Order
+from q2c.reading import given_up
+from q2c.reasons import Reason
+from tests import flow_makers as make
+from tests.ui.people import boss, page, person, read, signed_in
+from tests.ui.test_given_up_told import ALL, NOW, closing, give_up
+
+pytestmark = pytest.mark.django_db
+LOST = "1 invoice: posted in billing, not in the books"
+CHANGED = "1 invoice: booked otherwise than billing has it"
+CANCELLED = "1 invoice: in the books, not in billing"
+
+
+@pytest.fixture(autouse=True)
+def _noon():
+    with clock.at(NOW):
+        yield
+
+
+@pytest.fixture
+def invoice() -> Invoice:
+    make.company()
+    return make.through("O-1", "INV-1").invoices.get()
+
+
+def turn(entry: JournalEntry) -> JournalEntry:
+    """The entry is reversed with two persons, and its mirror posted."""
+    asked = JournalReversalRequested(journal_id=str(entry.id), effective_on=clock.today(), reason="booked wrongly")
+    make.arrive("JournalReversalRequested", "urn:test", str(keys.new_id()), asked)
+    make.run("reverse_journal")
+    signer = person(f"sig{entry.number}", *(f"exceptions.{right}" for right in ALL), "ledger.reverse_journalentry")
+    desk.approve(signer, [Approval.objects.get(state="requested").id])
+    make.run("reverse_journal")
+    make.run("post_journal")
+    return JournalEntry.objects.get(reverses=entry, state="posted")
+
+
+def booked() -> JournalEntry:
+    return JournalEntry.objects.get(business_document="invoice:INV-1", reverses=None)
+
+
+def again(invoice: Invoice, version: str, minute: int, **changes: Any) -> None:
+    """Billing gives the document once more, changed."""
+    document = msgspec.structs.replace(stored.read(invoice.event.payload, InvoiceDocument), **changes)
+    with clock.at(NOW + dt.timedelta(minutes=minute)):
+        make.arrive("InvoiceIssued", make.BILLING, f"8adINV-1:{version}", document, invoice.correlation_id)
+        make.run("record_invoice")
+
+
+def dearer(invoice: Invoice, minor: int) -> dict[str, Any]:
+    document = stored.read(invoice.event.payload, InvoiceDocument)
+    first = document.lines[0]
+    lines = (msgspec.structs.replace(first, net_minor=first.net_minor + minor), *document.lines[1:])
+    return {"lines": lines, "total_minor": document.total_minor + minor}
+
+
+def sums(kind: str) -> list[tuple[int, str]]:
+    return given_up.of_open_months(boss_of())["DE01", "2026-11"].of(kind)
+
+
+def boss_of() -> Any:
+    return get_user_model().objects.filter(is_superuser=True).first() or boss()
+
+
+def billing(invoice: Invoice) -> Invoices:
+    """Billing as it is polled; what it is asked for is said by the test."""
+    found = Invoices.__new__(Invoices)
+    found.connection, found.name = Connection.objects.get(name="zuora"), invoice.source
+    found.sender = type("Sender", (), {"actor": "poll:zuora", "system": invoice.source})()
+    return found
+
+
+def take_back(invoice: Invoice) -> None:
+    refused = Rejected(reason=Reason.INVOICE_MISMATCH, text="INV-1 is Canceled", field=NOT_POSTED)
+    billing(invoice).take_fetched(invoice.billing_reference, refused)
+
+
+def test_a_reversed_invoice_is_told_until_billing_takes_it_back(invoice: Invoice) -> None:
+    turn(booked())
+    client = signed_in(boss_of())
+    order = Order.objects.get()
+    assert LOST in closing(client) and "(reversed)" in closing(client)
+    assert sums("invoice") == [(invoice.total_minor, "EUR")]
+    assert "1 invoice posted in billing, not in the books" in read(client, "/")
+    shown = read(client, f"/orders/{order.id}")
+    assert (
+        "1 invoice stands apart: posted in billing, not in the books" in shown and "its journal was reversed" in shown
+    )
+    for address in ("/invoices", f"/invoices/{invoice.id}", f"/trace?q={invoice.account}"):
+        assert "osted in" in read(client, address) and "not in the books" in read(client, address), address
+    take_back(invoice)
+    assert not Case.objects.filter(code="cancelled_in_billing").exists()
+    assert LOST not in closing(client) and "not in the books" not in read(client, f"/orders/{order.id}")
+
+
+def test_a_reversal_that_is_reversed_leaves_no_difference(invoice: Invoice) -> None:
+    mirror = turn(booked())
+    turn(mirror)
+    assert not given_up.of_open_months(boss_of())
+
+
+@pytest.mark.parametrize(("more", "said"), [(5_000, "50.00"), (0, "(the same total)")])
+def test_what_billing_changed_after_it_was_booked_is_told_until_it_is_put_back(
+    invoice: Invoice, more: int, said: str
+) -> None:
+    changes = dearer(invoice, more) if more else {"issued_on": invoice.issued_on + dt.timedelta(days=40)}
+    again(invoice, "2", 1, **changes)
+    case = give_up(Case.objects.get(reason="invoice_changed"))
+    client = signed_in(boss_of())
+    left = closing(client)
+    assert CHANGED in left and said in left
+    assert sums("changed") == [(more, "EUR")]
+    assert "booked otherwise than billing has it" in read(client, "/")
+    for address in (f"/orders/{invoice.order_id}", f"/invoices/{invoice.id}"):
+        shown = read(client, address)
+        assert "Booked otherwise than" in shown and case.shown in shown
+    again(invoice, "3", 2)
+    assert CHANGED not in closing(client)
+
+
+def test_a_changed_invoice_whose_journal_is_reversed_is_lost_to_the_books(invoice: Invoice) -> None:
+    again(invoice, "2", 1, **dearer(invoice, 5_000))
+    give_up(Case.objects.get(reason="invoice_changed"))
+    turn(booked())
+    left = closing(signed_in(boss_of()))
+    assert LOST in left and CHANGED not in left
+
+
+def test_what_billing_took_back_stays_told_once_its_case_is_closed(invoice: Invoice) -> None:
+    take_back(invoice)
+    case = Case.objects.get(code="cancelled_in_billing")
+    client = signed_in(boss_of())
+    # While it is open the case tells it.
+    assert CANCELLED not in closing(client)
+    give_up(case)
+    assert CANCELLED in closing(client) and sums("cancelled") == [(invoice.total_minor, "EUR")]
+    assert "In the books, not in" in read(client, f"/invoices/{invoice.id}")
+    assert "In the books, not in billing" in page(client, "/invoices")
+    turn(booked())
+    assert not given_up.of_open_months(boss_of())
