@@ -11,6 +11,7 @@ from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
 from q2c.reading import given_up
+from q2c.reading.recorded_otherwise import CANCELLED
 from q2c.stages import post_journal
 
 _OTHERS = {
@@ -23,6 +24,10 @@ _OTHERS = {
     "write_back": "The sales platform is not told.",
 }
 _ELSE = "Nothing is sent, and what waits behind it goes on without it."
+_TAKEN_BACK = (
+    "Billing has taken it back, and it stays in the books here: it is listed as in the books and not in billing until "
+    "its journal is reversed, or billing posts it again."
+)
 _UNREADABLE = "What came in unreadable is kept as it came; nothing of it is recorded or booked."
 
 
@@ -49,13 +54,18 @@ def wills(asked: Iterable[tuple[Case, str]]) -> dict[uuid.UUID, str]:
     asked = list(asked)
     steps = _steps([case.step_id for case, _ in asked if case.step_id])
     known = _known(steps.values())
-    return {case.id: _will(steps.get(case.step_id), root_cause, known) for case, root_cause in asked}
+    return {
+        case.id: _TAKEN_BACK if case.code == CANCELLED else _will(steps.get(case.step_id), root_cause, known)
+        for case, root_cause in asked
+    }
 
 
 def has(user: Any, case: Case) -> str:
     """What it has come to, of a case that was closed without fix; empty of one that was not."""
     if case.state != "closed_without_fix":
         return ""
+    if case.code == CANCELLED:
+        return _TAKEN_BACK
     step = _steps([case.step_id]).get(case.step_id) if case.step_id else None
     known = _known([step] if step is not None else [])
     if step is None or step.stage not in ("record_invoice", "post_journal"):

@@ -23,7 +23,7 @@ from q2c.contracts.events import JournalReversalRequested
 from q2c.engine import desk
 from q2c.engine.sources import Invoices
 from q2c.models import Connection, Invoice, Order
-from q2c.reading import given_up
+from q2c.reading import given_up, what_stays
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import boss, page, person, read, signed_in
@@ -156,7 +156,11 @@ def test_what_billing_took_back_stays_told_once_its_case_is_closed(invoice: Invo
     client = signed_in(boss_of())
     # While it is open the case tells it.
     assert CANCELLED not in closing(client)
+    open_ = read(client, f"/cases/{case.id}")
+    assert "It is booked here, and billing has taken it back" in open_ and "Nothing is booked" not in open_
+    assert "it stays in the books here" in what_stays.will(case)
     give_up(case)
+    assert "it stays in the books here" in (closed := read(client, f"/cases/{case.id}")) and "unreadable" not in closed
     assert CANCELLED in closing(client) and sums("cancelled") == [(invoice.total_minor, "EUR")]
     assert "In the books, not in" in read(client, f"/invoices/{invoice.id}")
     assert "In the books, not in billing" in page(client, "/invoices")
