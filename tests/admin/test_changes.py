@@ -299,7 +299,7 @@ def test_reopening_a_period_offers_what_waited_for_it(browser, busy):
     approve(second)
     (offer,) = Offer.objects.filter(state="open")
     assert offer.cases == 1
-    assert offer.title.rstrip(".") in second.get(reverse("offers")).content.decode()
+    assert offer.headline.rstrip(".") in second.get(reverse("offers")).content.decode()
     assert "1 case" in offer.title and "1,190.00" in offer.title
 
 
@@ -313,7 +313,7 @@ def test_an_account_made_active_in_its_form_offers_what_waited_for_it(browser, b
     assert Case.objects.get(business_key="INV-9").blocker[:3] == ("", "account", account.code)
     page = change(browser("Controller"), address(account), is_active="on", change_reason="In use again")
     (offer,) = Offer.objects.filter(state="open", blocker_type="account")
-    assert any(offer.title.rstrip(".") in text for text in said(page)), said(page)
+    assert any(offer.headline.rstrip(".") in text for text in said(page)), said(page)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -234,7 +234,7 @@ def test_an_import_says_what_it_lets_through(browser, busy):
     done = confirm(client, FxRate, page)
     offer = Offer.objects.filter(blocker_type="fx_rate", state="open").first()
     assert offer is not None, (said(done), list(Offer.objects.values()))
-    assert any(offer.title.rstrip(".") in text for text in said(done)), said(done)
+    assert any(offer.headline.rstrip(".") in text for text in said(done)), said(done)
 
 
 def period_rows(state):

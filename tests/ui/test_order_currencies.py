@@ -82,9 +82,9 @@ def test_lists_find_an_order_by_any_of_its_currencies_and_mark_its_total(client,
     assert numbers == {"JPY": ["O-1", "O-2"], "USD": ["O-1"], "EUR": ["O-1", "O-2", "O-3"], "GBP": []}
     text = read(client, "/orders?currency=JPY")
     assert "O-3" not in text
-    assert "USD 9,520.00with EUR 5,000.00with JPY 600,000" in text
+    assert "USD 9,520.00of it EUR 5,000.00of it JPY 600,000" in text
     assert "EUR 5,000.00without JPY 600,000, no rate" in text
-    assert "USD 9,520.00with EUR 5,000.00with JPY 600,000" in read(client, "/trace?q=O-1")
+    assert "USD 9,520.00of it EUR 5,000.00of it JPY 600,000" in read(client, "/trace?q=O-1")
     rows = csv.DictReader(io.StringIO(page(client, "/orders?format=csv").lstrip("\ufeff")))
     assert {row["order"]: row["amounts_by_currency"] for row in rows} == {
         "O-1": "5000.00 EUR; 600000 JPY",
