@@ -58,6 +58,12 @@ class Health:
     oldest: dt.datetime | None
     held: int = 0
 
+    @property
+    def was_polled_last(self) -> bool:
+        """A poll is the last that it said something to."""
+        at = self.polled.polled_at if self.polled is not None else None
+        return at is not None and (self.answer is None or self.answer.at < at)
+
 
 def health(
     user: Any, standing: Sequence[Standing] | None = None, behind: Mapping[tuple[str, str], int] | None = None
@@ -80,7 +86,7 @@ def health(
         rows.append(
             Health(
                 connection=one,
-                state=_state(breakers.get(one.name), answers.get(one.name)),
+                state=_state(breakers.get(one.name), answers.get(one.name), polled.get(one.name)),
                 breaker=breakers.get(one.name),
                 answer=answers.get(one.name),
                 polled=polled.get(one.name),
@@ -94,10 +100,15 @@ def health(
     return sorted(rows, key=lambda row: (worst_first.index(row.state), row.connection.service, row.connection.name))
 
 
-def _state(breaker: Breaker | None, answer: Answer | None) -> str:
+def _state(breaker: Breaker | None, answer: Answer | None, polled: PollCursor | None) -> str:
+    """By the last it said, to a step or to a poll; polls leave no attempts behind."""
     if breaker is not None and breaker.is_open:
         return "down"
-    if answer is not None and answer.is_trouble:
-        return "unsteady"
-    # An old answer says nothing of now; polls are calls too.
-    return "quiet" if answer is not None and clock.now() - answer.at > QUIET_AFTER else "up"
+    said = [(answer.at, answer.is_trouble)] if answer is not None else []
+    if polled is not None and polled.polled_at is not None:
+        said.append((polled.polled_at, bool(polled.text)))
+    if not said:
+        return "up"
+    at, trouble = max(said)
+    # What is old says nothing of now.
+    return "unsteady" if trouble else "quiet" if clock.now() - at > QUIET_AFTER else "up"

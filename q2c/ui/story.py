@@ -187,7 +187,8 @@ def _given_up(found: Sequence[Step]) -> list[Entry]:
     for move in Transition.objects.filter(record_id__in=list(of), target="abandoned"):
         step = of[move.record_id]
         where = f" in {step.connection}" if step.connection else ""
-        text = step.text if move.why in step.text else ". ".join(filter(None, (move.why, step.text)))
+        parts = [part.rstrip(".") for part in (move.why, step.text) if part]
+        text = step.text if move.why in step.text else ". ".join(parts)
         look = words.look("abandoned", "step")
         entries.append(
             Entry(

@@ -16,7 +16,7 @@ from ledger import periods
 from ledger.models import FiscalPeriod
 from q2c import clock, keys
 from q2c.connectors.outcomes import Blocker, Rejected
-from q2c.models import Attempt, Breaker, Order, OrderGroup, Step, Tally, tally
+from q2c.models import Attempt, Breaker, Order, OrderGroup, PollCursor, Step, Tally, tally
 from q2c.reading import close, flow, tallies
 from q2c.reasons import Reason
 from q2c.ui import control_tower
@@ -176,7 +176,7 @@ def test_the_page_asks_no_more_however_much_there_is(client, monday):
     make.run("post_journal", refused)
     with CaptureQueriesContext(connection) as after:
         page(client, "/")
-    assert len(after) <= len(before) <= 32
+    assert len(after) <= len(before) <= 33
 
 
 def test_the_counts_are_those_of_the_tables_whatever_happens(monday):
@@ -215,6 +215,20 @@ def test_a_station_says_what_is_not_through_yet_and_never_a_sum_of_nothing(clien
     assert control_tower._note(dataclasses.replace(stations["Billing"], counts=[("provisioned", 2)])) == (
         "2 not through yet"
     )
+
+
+@pytest.mark.parametrize(("text", "shown"), [("", "Up"), ("no answer", "Unsteady")])
+def test_a_poll_says_how_a_platform_is_too(client, monday, text, shown):
+    """Its last step was yesterday; it is asked for news every twenty seconds."""
+    Attempt.objects.create(
+        correlation_id=keys.new_id(), connection="erp-jp01", at=NOW - dt.timedelta(days=1), method="POST", url="/x",
+        status=200, duration_ms=5,
+    )  # fmt: skip
+    PollCursor.objects.create(connection="erp-jp01", reached=NOW, polled_at=NOW - dt.timedelta(seconds=9), text=text)
+    client.force_login(boss())
+    japan = page(client, "/").split("NetSuite Japan")[1].split("</li>")[0]
+    assert {"Up", "Quiet", "Unsteady"} & set(re.findall(r">(\w+)<", japan)) == {shown}
+    assert (text or "Polled ") in japan
 
 
 @pytest.mark.parametrize(("ago", "shown"), [(59, "Up"), (27 * 60, "Quiet")])
