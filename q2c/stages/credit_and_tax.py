@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from q2c import keys
@@ -81,8 +82,7 @@ def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
     """Append what credit and tax say to `found`; notes: taxes by currency, line_taxes by line, answered, silent, owed:
-    (payer, currency) → what it would owe, deals: what of that is this deal's, by currency, told: of credit and tax what
-    is answered whole.
+    (payer, currency) → what it would owe beside its soft limit, told: of credit and tax what is answered whole.
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
     """
@@ -94,10 +94,8 @@ def ask(
             return answer
         answered.add(wanted.credit)
         if isinstance(answer, CreditDecision):
-            would_owe = Money(answer.would_owe_minor, answer.currency)
-            notes.setdefault("owed", {})[(credit.name, answer.currency)] = would_owe.decimal()
-            deal = of_deal(_measured(credit, answer, answer.soft_limit_minor))
-            notes.setdefault("deals", {})[(credit.name, answer.currency)] = deal
+            owed = _measured(credit, answer, answer.soft_limit_minor)
+            notes.setdefault("owed", {})[(credit.name, answer.currency)] = owed
         found.extend(_of_credit(wanted.credit, credit, answer))
     notes["told"] = ["credit"] if wanted.credits else []
     taxes: Counter[str] = Counter()
@@ -172,20 +170,22 @@ def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision |
         return []
     refused = answer.decision == "decline"
     limit_minor = answer.hard_limit_minor if refused else answer.soft_limit_minor
-    would_owe = Money(answer.would_owe_minor, answer.currency)
-    return [
-        Finding(
-            reason=Reason.CREDIT_REFUSED if refused else Reason.CREDIT_APPROVAL_REQUIRED,
-            pointer="/customer",
-            seen=str(would_owe),
-            text=f"{request.name} would owe {would_owe}, more than its {'hard' if refused else 'soft'} credit limit "
-            f"of {Money(limit_minor, answer.currency)}",
-            remedy="Raise the limit or collect, then replay" if refused else "A second person approves the credit",
-            code=answer.provider_reference,
-            blocker=_limit(connection, request, answer) if refused else None,
-            measure=_measured(request, answer, limit_minor),
-        )
-    ]
+    over = over_credit(_measured(request, answer, limit_minor), "hard" if refused else "soft")
+    if refused:
+        remedy, blocker = "Raise the limit or collect, then replay", _limit(connection, request, answer)
+        over = replace(over, reason=Reason.CREDIT_REFUSED, remedy=remedy, blocker=blocker)
+    return [replace(over, code=answer.provider_reference)]
+
+
+def over_credit(measure: Measure, limit: str = "soft") -> Finding:
+    """What is asked about a payer that would owe more than its limit."""
+    would_owe = f"{measure.unit} {Decimal(measure.value):,f}"
+    return Finding(
+        reason=Reason.CREDIT_APPROVAL_REQUIRED, pointer="/customer", seen=would_owe, measure=measure,
+        text=f"{measure.of} would owe {would_owe}, more than its {limit} credit limit of "
+        f"{measure.unit} {Decimal(measure.limit):,f}",
+        remedy="A second person approves the credit",
+    )  # fmt: skip
 
 
 _DEAL = ("This deal", "and of this deal")

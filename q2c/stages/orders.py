@@ -21,7 +21,7 @@ from q2c.reasons import Reason
 from q2c.stages import credit_and_tax, signed, totals
 from q2c.stages.controls import limits
 from q2c.stages.controls.world import World
-from q2c.stages.verb import Fact, Finding, Work
+from q2c.stages.verb import Fact, Finding, Measure, Work
 from q2c.stages.versions import Versions
 
 # What another system sends under the same number is another order, and takes the place of none; nor does another deal
@@ -211,14 +211,21 @@ def _asked_again(work: Work, asked: Finding) -> Finding | None:
             return None
         was = with_(work.notes["world"], discount_limits={"": Decimal(asked.measure.limit)})
         return signed.said_again(asked, limits.discount(work.fact.payload, was))
-    then = credit_and_tax.of_deal(asked.measure)
-    deals: Mapping[tuple[str, str], Mapping[str, int]] = work.notes.get("deals", {})
-    # An account that was renamed is the same: whoever is to owe as much is asked about.
-    measure = asked.measure
-    for name, unit in sorted(deals, key=lambda key: key[0] != measure.of):
-        as_much = all(deals[name, unit].get(currency, 0) >= minor for currency, minor in then.items())
-        if unit == measure.unit and as_much:
-            return with_(asked, measure=with_(measure, of=name))
+    return _credit_asked_again(work.notes.get("owed", {}), asked, asked.measure)
+
+
+def _credit_asked_again(owed: Mapping[tuple[str, str], Measure], asked: Finding, then: Measure) -> Finding | None:
+    """What the payer would owe now, under the limit that was in force then.
+
+    An account that was renamed is the same: whoever is to owe as much for its deal is asked about.
+    """
+    deal = credit_and_tax.of_deal(then)
+    for name, unit in sorted(owed, key=lambda key: key[0] != then.of):
+        now = owed[name, unit]
+        of_now = credit_and_tax.of_deal(now)
+        as_much = all(of_now.get(currency, 0) >= minor for currency, minor in deal.items())
+        if unit == then.unit and (name == then.of or as_much):
+            return with_(credit_and_tax.over_credit(with_(now, limit=then.limit)), code=asked.code)
     return None
 
 
@@ -232,11 +239,11 @@ def _is_still_over(work: Work, finding: Finding) -> bool:
     if finding.reason != Reason.CREDIT_APPROVAL_REQUIRED or finding.measure is None:
         return True
     # Before the credit service is asked, there is nothing to tell about credit.
-    owed: Mapping[tuple[str, str], Decimal] | None = work.notes.get("owed")
+    owed: Mapping[tuple[str, str], Measure] | None = work.notes.get("owed")
     if owed is None:
         return False
     now = owed.get((finding.measure.of, finding.measure.unit))
-    return now is None or now > Decimal(finding.measure.limit)
+    return now is None or Decimal(now.value) > Decimal(finding.measure.limit)
 
 
 def unsigned(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:

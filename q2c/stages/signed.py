@@ -69,15 +69,16 @@ def _in_vain(
 
 
 def said_again(asked: Finding, candidates: Iterable[Finding]) -> Finding | None:
-    """The one that says what was asked, or more of it, wherever its line stands by now; None where none does.
+    """The one that says what was asked, wherever its line stands by now; None where none does.
 
-    `candidates`: what a newer version would be asked if there were no limits. The limit is that of what was asked.
+    `candidates`: what a newer version would be asked if there were no limits. It is held to the limit of what was
+    asked: a cent less than what was refused is no other question.
     """
     for one in sorted(candidates, key=lambda one: one.pointer != asked.pointer):
         if one.reason != asked.reason:
             continue
         if one.measure is None or asked.measure is None:
-            if one.measure is asked.measure and one.text == asked.text:
+            if one.text == asked.text:
                 return one
             continue
         if _subject(one.measure) != _subject(asked.measure):
@@ -85,7 +86,7 @@ def said_again(asked: Finding, candidates: Iterable[Finding]) -> Finding | None:
         now, then = Decimal(one.measure.value), Decimal(asked.measure.value)
         if now == then:
             return replace(asked, pointer=one.pointer, seen=one.seen, measure=replace(asked.measure, of=one.measure.of))
-        if now > then:
+        if now > Decimal(asked.measure.limit):
             limited = replace(one.measure, limit=asked.measure.limit, note=asked.measure.note)
             return replace(one, measure=limited)
     return None

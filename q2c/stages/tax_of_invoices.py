@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 
 import msgspec
@@ -69,8 +69,20 @@ def off(invoice: InvoiceDocument, order: Order, percent: Decimal) -> Iterator[Fi
             text=f"Invoice {invoice.invoice_number} bills {billed} tax on {line.product}; the estimate of order "
             f"{order.number} makes it {known}",
             remedy="Have the tax corrected in billing; where it is right, a second person approves it",
+            measure=_measured(line, rates | signed[line.product], percent),
         )
     yield from _together(invoice, order, rounded)
+
+
+def _measured(line: InvoiceLine, rates: set[Fraction], percent: Decimal) -> Measure:
+    """How far its rate is from the nearest that is known, in points of percent."""
+    points = abs(_off(line, rates) / line.net_minor) * 100
+    # Whoever asks for less is seen to: rounding tells no less than it is.
+    value = (Decimal(points.numerator) / points.denominator).quantize(Decimal("0.0001"), ROUND_CEILING)
+    return Measure(
+        of=f"{line.product}, tax beside its estimate", value=f"{value:f}", limit=f"{Decimal(percent).normalize():f}",
+        unit="%", note="In points of percent.",
+    )  # fmt: skip
 
 
 def _together(invoice: InvoiceDocument, order: Order, rounded: list[tuple[Fraction, Fraction]]) -> Iterator[Finding]:

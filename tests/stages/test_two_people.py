@@ -5,6 +5,7 @@ Acme may owe 20,000 softly and 50,000 at most; discounts up to 20 % need nobody.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -83,14 +84,36 @@ def test_a_limit_that_is_raised_frees_no_order_that_was_asked_for(desk: Desk) ->
     assert desk.order.state == "accepted"
 
 
-def test_a_changed_document_is_looked_at_under_the_limit_in_force(desk: Desk) -> None:
+@pytest.mark.parametrize(("percent", "state"), [(33, "awaiting_approval"), (29, "awaiting_approval"), (20, "accepted")])
+def test_a_changed_document_is_held_to_the_limit_that_was_asked_about(desk: Desk, percent: int, state: str) -> None:
+    """Of a deal that was asked about at 30 %, one percent less is no other question once somebody raised the limit."""
     desk.comes("v1", **discounted(30))
     desk.works()
     CommercialPolicy.objects.update_or_create(entity="", defaults={"discount_limit_percent": 35})
     with desk.waits(10):
-        desk.comes("v2", **discounted(33))
+        desk.comes("v2", **discounted(percent))
         desk.works()
-    assert desk.order.state == "accepted"
+    assert desk.order.state == state
+    if state != "accepted":
+        (finding,) = desk.asked().data["findings"]
+        assert (finding["measure"]["value"], finding["measure"]["limit"]) == (f"{percent}.0000", "20")
+
+
+@pytest.mark.parametrize(("seats_then", "state"), [(24, "awaiting_approval"), (3, "accepted")])
+def test_nor_does_a_deal_that_gives_a_little_less_escape_its_credit(desk: Desk, seats_then: int, state: str) -> None:
+    desk.comes("v1", **seats(25))
+    desk.works()
+    asked = desk.asked().data["findings"][0]["measure"]
+    limits = {"soft_limit": "90000.00", "hard_limit": "99000.00", "currency": "USD"}
+    desk.credit.seed(customers=[{"id": "C-ACME", "exposure": "0.00", **limits}])
+    with desk.waits(10):
+        desk.comes("v2", **seats(seats_then))
+        desk.works()
+    assert desk.order.state == state
+    if state != "accepted":
+        (finding,) = desk.asked().data["findings"]
+        assert finding["measure"]["limit"] == asked["limit"]
+        assert Decimal(finding["measure"]["value"]) < Decimal(asked["value"])
 
 
 @pytest.mark.parametrize(
