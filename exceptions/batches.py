@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery, Sum, TextField, Value
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from exceptions import moves, rights, rowsets, sentences
@@ -68,17 +68,23 @@ def create(
         )
         batch.save(force_insert=True)
         cursor.execute(_FREEZE.format(chosen=sql), [batch.id, clock.now(), list(REPLAYABLE), *params])
-        sums = (
-            batch.items.filter(outcome="queued").values("currency").annotate(n=Count("id"), minor=Sum("amount_minor"))
-        )
-        found = list(sums.order_by("currency"))
+        found = _summed(batch.items.filter(outcome="queued"), "currency")
         batch.size = sum(row["n"] for row in found)
         if not batch.size:
             raise NotPossible("None of these cases can be replayed now")
-        batch.totals = {row["currency"]: row["minor"] for row in found if row["currency"] and row["minor"]}
+        worth = [row for row in found if row["currency"]]
+        batch.totals = {row["currency"]: row["minor"] for row in worth if row["minor"] or row["below"]}
+        batch.credits = {row["currency"]: row["below"] for row in worth if row["below"]}
         batch.title = batch.title or f"Replay of {sentences.count(batch.size, 'case')}"
-        batch.save(update_fields=["size", "totals", "title"])
+        batch.save(update_fields=["size", "totals", "credits", "title"])
     return batch
+
+
+def _summed(items: QuerySet[ReplayItem], *by: str) -> list[dict[str, Any]]:
+    """In the order of what they are grouped by: how many (n), their minor units, and what of these is below zero."""
+    below = Sum("amount_minor", filter=Q(amount_minor__lt=0), default=0)
+    rows = items.values(*by).annotate(n=Count("id"), minor=Sum("amount_minor", default=0), below=below)
+    return [{**row, "minor": int(row["minor"]), "below": int(row["below"])} for row in rows.order_by(*by)]
 
 
 def preview(batch_id: uuid.UUID, found: Mapping[uuid.UUID, tuple[str, Mapping[str, Any]]]) -> None:
@@ -296,23 +302,28 @@ def settle(batch_ids: Iterable[uuid.UUID] | None = None) -> list[uuid.UUID]:
 
 @dataclass(slots=True)
 class Progress:
-    """Items and minor units by currency, for each outcome; `done` of `size` have come to something."""
+    """Items and minor units by currency, for each outcome; `done` of `size` have come to something.
+
+    `credits` is what of the amounts is below zero.
+    """
 
     size: int = 0
     done: int = 0
     items: dict[str, int] = field(default_factory=dict)
     amounts: dict[str, dict[str, int]] = field(default_factory=dict)
+    credits: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def progress(batch: ReplayBatch) -> Progress:
     """How far a batch is: one statement. `size` leaves out what could not be replayed from the first."""
     result = Progress(size=batch.size)
-    rows = batch.items.values("outcome", "currency").annotate(n=Count("id"), minor=Sum("amount_minor"))
-    for row in rows.order_by("outcome", "currency"):
+    for row in _summed(batch.items.all(), "outcome", "currency"):
         outcome = row["outcome"]
         result.items[outcome] = result.items.get(outcome, 0) + row["n"]
-        if row["currency"] and row["minor"]:
+        if row["currency"] and (row["minor"] or row["below"]):
             result.amounts.setdefault(outcome, {})[row["currency"]] = row["minor"]
+        if row["currency"] and row["below"]:
+            result.credits.setdefault(outcome, {})[row["currency"]] = row["below"]
     result.done = sum(result.items.get(outcome, 0) for outcome in ("confirmed", "failed_again"))
     return result
 

@@ -85,9 +85,17 @@ def amount(minor: int, currency: str) -> str:
     return f"{currency} {money.Money(minor, currency).decimal():,f}"
 
 
-def amounts(by_currency: Mapping[str, int]) -> str:
-    """EUR 48,210.00 and JPY 1,200; empty where nothing is at stake."""
-    parts = [amount(minor, currency) for currency, minor in sorted(by_currency.items()) if currency and minor]
+def amounts(by_currency: Mapping[str, int], credits: Mapping[str, int] | None = None) -> str:
+    """EUR 48,210.00, EUR -310.00 of credits and JPY 1,200; empty where nothing is at stake.
+
+    `credits` is what of the amounts is below zero: it stands apart from the charges, which it does not make smaller.
+    """
+    below, parts = credits or {}, list[str]()
+    for currency in sorted(code for code in by_currency.keys() | below.keys() if code):
+        credited = below.get(currency, 0)
+        charged = by_currency.get(currency, 0) - credited
+        parts += [amount(charged, currency)] if charged else []
+        parts += [f"{amount(credited, currency)} of credits"] if credited else []
     return listed(parts)
 
 
@@ -171,25 +179,22 @@ def problem_title(policy_title: str, blocker: Blocker | None, connection: str, c
     return f"{policy_title}{where}" + (f" ({code})" if code else "")
 
 
-def offer_title(cases: int, by_currency: Mapping[str, int], blocker: Blocker) -> str:
-    """12 cases, EUR 48,210.00, can be replayed: cost centre CC-410 is active again"""
-    worth = amounts(by_currency)
+def offer_title(cases: int, worth: str, blocker: Blocker) -> str:
+    """12 cases, EUR 48,210.00, can be replayed: cost centre CC-410 is active again. `worth` as amounts() tells it."""
     return f"{count(cases, 'case')}{f', {worth},' if worth else ''} can be replayed: {again(blocker)}"
 
 
-def offer_untold(cases: int, by_currency: Mapping[str, int], blocker: Blocker) -> str:
+def offer_untold(cases: int, worth: str, blocker: Blocker) -> str:
     """12 cases, EUR 48,210.00, may be replayed, which is looked at now: cost centre CC-410 is active again"""
-    worth = amounts(by_currency)
     said = f"{count(cases, 'case')}{f', {worth},' if worth else ''} may be replayed, which is looked at now"
     return f"{said}: {again(blocker)}"
 
 
-def offer_told(passes: int, untold: int, cases: int, by_currency: Mapping[str, int], blocker: Blocker) -> str:
+def offer_told(passes: int, untold: int, cases: int, worth: str, blocker: Blocker) -> str:
     """2 of 3 cases would go through, EUR 1,210.00: cost centre CC-410 is active again"""
     if untold and not passes:
         return f"None of {count(cases, 'case')} is known to go through: {again(blocker)}"
     if cases == 1 and not passes:
         return f"1 case would not go through yet: {again(blocker)}"
-    worth = amounts(by_currency)
     of_all = count(cases, "case") if passes == cases else f"{passes or 'None'} of {count(cases, 'case')}"
     return f"{of_all} would go through{f', {worth}' if worth else ''}: {again(blocker)}"

@@ -19,6 +19,7 @@ from exceptions import batches, casework, moves, rights, rowsets, sentences, tim
 from exceptions.errors import NotPossible
 from exceptions.models import Case, Offer, Problem, ReplayBatch, ReplayItem
 from exceptions.models.case import REPLAYABLE
+from exceptions.models.offer import worth_of
 from q2c import clock, keys, states
 
 _ONE_OPEN = (
@@ -113,14 +114,11 @@ def _made(
     blocker: sentences.Blocker, found: list[dict[str, Any]], now: dt.datetime, actor: str
 ) -> tuple[uuid.UUID, bool]:
     """The one open offer: its id, and whether it was made now. One that was there is counted anew."""
-    by_currency: dict[str, int] = {}
-    for row in found:
-        by_currency[row["currency"]] = by_currency.get(row["currency"], 0) + row["amount_minor"]
     number = sum(row["cases"] for row in found)
     columns = {
         "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open",
         **dict(zip(_BLOCKER, blocker, strict=True)), "cases": number, "totals": found,
-        "title": sentences.offer_title(number, by_currency, blocker), "created_at": now, "counted_at": now,
+        "title": sentences.offer_title(number, worth_of(found), blocker), "created_at": now, "counted_at": now,
         "raised_by": actor, "looked": {}, "looking": {},
     }  # fmt: skip
     # A row that the conflict updated was locked by this transaction before it was written.
@@ -174,12 +172,13 @@ def gone_now(user: Any, problems: Iterable[Problem]) -> set[uuid.UUID]:
 
 
 def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
+    below = Sum("amount_minor", filter=Q(amount_minor__lt=0))
     rows = offered_for(blocker).values("currency", "entity", "period")
-    summed = rows.annotate(n=Count("id"), minor=Sum("amount_minor")).order_by("currency", "entity", "period")
+    summed = rows.annotate(n=Count("id"), minor=Sum("amount_minor"), below=below)
     return [
         {"currency": row["currency"], "entity": row["entity"], "period": row["period"], "cases": row["n"],
-         "amount_minor": int(row["minor"] or 0)}
-        for row in summed
+         "amount_minor": int(row["minor"] or 0), "credit_minor": int(row["below"] or 0)}
+        for row in summed.order_by("currency", "entity", "period")
     ]  # fmt: skip
 
 

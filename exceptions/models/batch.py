@@ -17,7 +17,8 @@ UNDERWAY = ("sent", "unknown")
 
 
 class ReplayBatch(ConcurrentTransitionMixin, StateRecord):
-    """`size` and `totals` (minor units by currency) are of what can be sent, counted when the choice was frozen.
+    """`size` and `totals` (minor units by currency) are of what can be sent, counted when the choice was frozen;
+    `credits` is what of the totals is below zero.
 
     `canary` items go first, and the rest only when each of them is confirmed. `stop_after` failures of one cause,
     counted per problem, stop it; 0 never does.
@@ -33,6 +34,7 @@ class ReplayBatch(ConcurrentTransitionMixin, StateRecord):
     why = models.TextField(blank=True)
     size = models.PositiveIntegerField(default=0)
     totals = models.JSONField(default=dict, blank=True)
+    credits = models.JSONField(default=dict, blank=True)
     canary = models.PositiveIntegerField(default=0)
     stop_after = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

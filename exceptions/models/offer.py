@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -15,12 +17,22 @@ from exceptions.visible import OfCase
 from q2c.states import StateField, StateRecord
 
 
+def worth_of(totals: Iterable[Mapping[str, Any]]) -> str:
+    """What rows of an offer's totals come to, in words. One that was counted before credits stood apart has none."""
+    sums, credits = Counter[str](), Counter[str]()
+    for row in totals:
+        sums[row["currency"]] += row["amount_minor"] or 0
+        credits[row["currency"]] += row.get("credit_minor") or 0
+    return sentences.amounts(sums, credits)
+
+
 class Offer(ConcurrentTransitionMixin, StateRecord):
     """`cases` wait for (connection, object type, object key, condition), which is gone.
 
-    `totals` is a list of {currency, entity, period, cases, amount_minor}, as of `counted_at`. `looked` is what their
-    dry run found at `looked_at`: {cases, passes, untold, fails, amounts: minor units by currency of what passes,
-    silent: platforms that did not answer, reasons: how many fail for which}; `looking` the same of one that goes on.
+    `totals` is a list of {currency, entity, period, cases, amount_minor, credit_minor}, the last being what of the
+    amount is below zero, as of `counted_at`. `looked` is what their dry run found at `looked_at`: {cases, passes,
+    untold, fails, amounts: minor units by currency of what passes, credits: what of these is below zero, silent:
+    platforms that did not answer, reasons: how many fail for which}; `looking` the same of one that goes on.
     """
 
     why_column = "title"
@@ -73,12 +85,9 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
         return bool(self.looking) or self.looked_at is None or (not self.is_told and self.counted_at > self.looked_at)
 
     @property
-    def worth(self) -> dict[str, int]:
-        """Minor units by currency of all that wait."""
-        sums: Counter[str] = Counter()
-        for row in self.totals:
-            sums[row["currency"]] += row["amount_minor"] or 0
-        return dict(sums)
+    def worth(self) -> str:
+        """What all that wait are about, charges and credits apart: EUR 48,210.00 and EUR -310.00 of credits."""
+        return worth_of(self.totals)
 
     @property
     def headline(self) -> str:
@@ -86,7 +95,8 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
         found = self.looked
         if not self.is_told or (self.looking and not found["passes"]):
             return sentences.offer_untold(self.cases, self.worth, self.blocker)
-        return sentences.offer_told(found["passes"], found["untold"], self.cases, found["amounts"], self.blocker)
+        worth = sentences.amounts(found["amounts"], found.get("credits"))
+        return sentences.offer_told(found["passes"], found["untold"], self.cases, worth, self.blocker)
 
     @transition("state", source="open", target="taken")
     def take(self) -> None:

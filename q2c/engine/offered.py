@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,7 +26,8 @@ FRESH = dt.timedelta(minutes=3)
 # As much as one turn looks at; more waits for the next.
 OFFERS_A_TURN = 200
 NOTHING_YET: dict[str, Any] = {
-    "after": "", "cases": 0, "passes": 0, "untold": 0, "fails": 0, "amounts": {}, "silent": [], "reasons": {},
+    "after": "", "cases": 0, "passes": 0, "untold": 0, "fails": 0, "amounts": {}, "credits": {}, "silent": [],
+    "reasons": {},
 }  # fmt: skip
 
 
@@ -75,7 +77,8 @@ def look(offer: Offer, limit: int = CHUNK) -> int:
 def _with(found: dict[str, Any], cases: list[Case], runs: dict[uuid.UUID, replay.DryRun]) -> dict[str, Any]:
     """What was found so far, and this slice."""
     counts = {name: found[name] for name in ("cases", "passes", "untold", "fails")}
-    amounts, reasons, silent = dict(found["amounts"]), dict(found["reasons"]), set(found["silent"])
+    amounts, credits = Counter[str](found["amounts"]), Counter[str](found["credits"])
+    reasons, silent = dict(found["reasons"]), set(found["silent"])
     for case in cases:
         run = runs.get(case.step_id) if case.step_id else None
         counts["cases"] += 1
@@ -89,9 +92,12 @@ def _with(found: dict[str, Any], cases: list[Case], runs: dict[uuid.UUID, replay
         else:
             counts["passes"] += 1
             if case.currency and case.amount_minor:
-                amounts[case.currency] = amounts.get(case.currency, 0) + case.amount_minor
+                amounts[case.currency] += case.amount_minor
+                if case.amount_minor < 0:
+                    credits[case.currency] += case.amount_minor
     after = str(cases[-1].id) if cases else found["after"]
-    return {**counts, "after": after, "amounts": amounts, "reasons": reasons, "silent": sorted(silent)}
+    told = {"amounts": amounts, "credits": credits, "reasons": reasons, "silent": sorted(silent)}
+    return {**counts, "after": after, **told}
 
 
 def opened(offers: Iterable[Offer]) -> None:

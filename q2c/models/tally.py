@@ -12,17 +12,19 @@ gone AS (
   DELETE FROM q2c_tally t USING crowded c
   WHERE (t.noun, t.state, t.entity, t.currency, t.made_on) = (c.noun, c.state, c.entity, c.currency, c.made_on)
   RETURNING t.*)
-INSERT INTO q2c_tally (noun, state, entity, currency, made_on, records, amount_minor)
-SELECT noun, state, entity, currency, made_on, sum(records), sum(amount_minor) FROM gone
-GROUP BY 1, 2, 3, 4, 5 HAVING sum(records) <> 0 OR sum(amount_minor) <> 0
+INSERT INTO q2c_tally (noun, state, entity, currency, made_on, records, amount_minor, credit_minor)
+SELECT noun, state, entity, currency, made_on, sum(records), sum(amount_minor), sum(credit_minor) FROM gone
+GROUP BY 1, 2, 3, 4, 5 HAVING sum(records) <> 0 OR sum(amount_minor) <> 0 OR sum(credit_minor) <> 0
 """
 
 
 class Tally(models.Model):
-    """Rows are differences, to be summed. `noun` order | subscription | invoice | journal; amounts are minor units.
+    """Rows are differences, to be summed. `noun` order | subscription | invoice | journal; amounts are minor units,
+    and `credit_minor` is what of the amount is below zero.
 
-    The database writes them (migrations/0005): each statement that makes or moves records appends what it changed, so
-    no two writers meet on a row, and a page over millions of records sums a few thousand. `fold` adds them up.
+    The database writes them (migrations/0005, 0040): each statement that makes or moves records appends what it
+    changed, so no two writers meet on a row, and a page over millions of records sums a few thousand. `fold` adds them
+    up.
     """
 
     noun = models.CharField(max_length=16)
@@ -32,6 +34,7 @@ class Tally(models.Model):
     made_on = models.DateField()
     records = models.BigIntegerField()
     amount_minor = models.BigIntegerField()
+    credit_minor = models.BigIntegerField(default=0, db_default=0)
 
 
 def fold() -> None:

@@ -61,7 +61,7 @@ _PAID = ("partly_paid", "paid")
 class Station:
     """A leg with its figures. `sums` are of what is under way, as (minor units, currency); `failed` needs a person.
 
-    `held` steps are due and wait behind another one.
+    `credits` is what of the sums is below zero. `held` steps are due and wait behind another one.
     """
 
     leg: Leg
@@ -71,6 +71,7 @@ class Station:
     oldest: dt.datetime | None
     trend: list[int]
     held: int = 0
+    credits: list[tuple[int, str]] = field(default_factory=list)
     # What failed, where it is none of those counted.
     apart: list[tuple[int, str]] = field(default_factory=list)
 
@@ -86,7 +87,7 @@ def stations(
     invoices = counted.get("invoice")
     if invoices and any(invoices.by_state.get(state) for state in _PAID):
         leg = Leg("Cash", "invoice", _PAID, ("partly_paid",))
-        shown.append(_station(user, leg, Count(invoices.by_state, invoices.sums), (), {}))
+        shown.append(_station(user, leg, Count(invoices.by_state, invoices.sums, invoices.credits), (), {}))
     return shown
 
 
@@ -104,6 +105,7 @@ def _station(user: Any, leg: Leg, count: Count, standing: Sequence[Standing], wa
         leg=leg,
         counts=[(state, count.by_state[state]) for state in leg.states if count.by_state.get(state)],
         sums=count.sums_of(leg.under_way),
+        credits=count.credits_of(leg.under_way),
         apart=steps.stopped_worth(user, {one.stage for one in standing}) if leg.apart and standing else [],
         failed=sum(one.steps for one in standing if one.state == "failed"),
         oldest=steps.oldest(standing),

@@ -81,7 +81,7 @@ def _stage(one: flow.Station) -> Stage:
     return Stage(
         label=one.leg.label,
         counts=one.counts,
-        amounts=by_currency(one.sums),
+        amounts=apart(one.sums, one.credits),
         oldest=one.oldest,
         href=links.to(_LISTS[one.leg.noun]),
         trend=one.trend,

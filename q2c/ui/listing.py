@@ -17,7 +17,7 @@ from q2c.money import Money
 from q2c.reading import tallies, wanted
 from q2c.reading.wanted import Wanted
 from q2c.ui import csv, formats, lists, words
-from q2c.ui.parts import Chip, Tab, by_currency
+from q2c.ui.parts import Chip, Tab, apart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,11 +101,14 @@ def _tabs(query: QueryDict, listing: Listing, asked: Wanted, counted: tallies.Co
 
 
 def _sums(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money]:
-    """What the records of the tab are worth, by currency; nothing where a filter narrows, since that is not counted."""
+    """What the records of the tab are worth, by currency and charges and credits apart; nothing where a filter narrows,
+    since that is not counted.
+    """
     if asked.narrows:
         return []
     standing = [state for state in counted.sums if state not in listing.undone]
-    return by_currency(counted.sums_of([asked.state] if asked.state else standing))
+    shown = [asked.state] if asked.state else standing
+    return apart(counted.sums_of(shown), counted.credits_of(shown))
 
 
 def _chips(query: QueryDict, asked: Wanted) -> list[Chip]:

@@ -64,8 +64,8 @@ def _apart(counts: Mapping[str, int], waits: tuple[int, int] | None) -> dict[str
 
 
 def worth(batch: ReplayBatch) -> list[Money]:
-    """What it was about, by currency."""
-    return [Money(minor, code) for code, minor in sorted(batch.totals.items())]
+    """What it was about, by currency, charges and credits apart."""
+    return parts.apart(*([(minor, code) for code, minor in some.items()] for some in (batch.totals, batch.credits)))
 
 
 def became(batch: ReplayBatch, counts: Mapping[str, int]) -> str:

@@ -65,6 +65,14 @@ def test_an_offer_says_how_many_would_go_through_and_when_that_was_found(company
     assert company["erp-de"].writes == 0
 
 
+def test_a_credit_among_them_makes_no_charge_smaller(company: Any, stuck: list[Case]) -> None:
+    Case.objects.filter(id=stuck[0].id).update(amount_minor=-200_000)
+    freed(company)
+    tasks.look_at_offers()
+    text = read(signed_in(boss()), "/queue")
+    assert "3 cases would go through, EUR 2,380.00 and EUR −2,000.00 of credits: cost centre" in text
+
+
 def test_what_fails_for_another_cause_is_named_and_not_counted(company: Any, stuck: list[Case]) -> None:
     offer = freed(company)
     differs(company, "INV-3")

@@ -44,8 +44,9 @@ def test_a_period_opened_here_offers_its_cases_at_once(
     [offer] = Offer.objects.all()
     assert (offer.state, offer.cases) == ("open", 2)
     assert offer.totals == [
-        {"currency": "EUR", "entity": "DE01", "period": "2026-10", "cases": 2, "amount_minor": 238_000}
-    ]
+        {"currency": "EUR", "entity": "DE01", "period": "2026-10", "cases": 2, "amount_minor": 238_000,
+         "credit_minor": 0}
+    ]  # fmt: skip
     ann = person("ann")
     batch = desk.take_offer(ann, offer.id)
     assert (batch.state, batch.size) == ("dry_run", 2)

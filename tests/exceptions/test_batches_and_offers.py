@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from exceptions import batches, cases, casework, moves, sweep, unblock
 from exceptions.errors import NotPossible, Refused
@@ -48,6 +49,40 @@ def test_the_choice_is_frozen_with_its_money(person: Any) -> None:
         ReplayItem.objects.filter(id=item.id).update(amount_minor=1)
     with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
         item.delete()
+
+
+def test_a_replay_nets_no_credit_against_a_charge(person: Any) -> None:
+    """Net it is worth ten euros, and 1,990 are not in the books. What was known before is told by the migration."""
+    ann, chosen = person("ann"), [opened(amount_minor=minor, business_key=f"I{minor}") for minor in (100_000, -99_000)]
+    ended = opened(amount_minor=-7, business_key="I-ended")
+    done(ended, "JE-0")
+    batch = batches.create(ann, [*(case.id for case in chosen), ended.id])
+    assert (batch.size, batch.totals, batch.credits) == (2, {"EUR": 1_000}, {"EUR": -99_000})
+    now = batches.progress(batch)
+    assert (now.amounts["queued"], now.credits) == (
+        {"EUR": 1_000},
+        {"queued": {"EUR": -99_000}, "skipped": {"EUR": -7}},
+    )
+    ReplayBatch.objects.filter(id=batch.id).update(credits={})
+    script: Any = importlib.import_module("exceptions.migrations.0012_replays_tell_credits")
+    with connection.cursor() as cursor:
+        cursor.execute(script._TOLD)
+    assert fresh(batch).credits == {"EUR": -99_000}
+
+
+def test_an_offer_nets_no_credit_against_a_charge() -> None:
+    for minor in (100_000, -99_000):
+        opened(amount_minor=minor, business_key=f"I{minor}")
+    offer = unblock.blocker_gone(*BLOCKER)
+    assert offer is not None
+    assert offer.title.startswith("2 cases, EUR 1,000.00 and EUR -990.00 of credits, can be replayed")
+    assert offer.headline.startswith("2 cases, EUR 1,000.00 and EUR -990.00 of credits, may be replayed")
+    offer.looked = {"cases": 2, "passes": 2, "untold": 0, "amounts": {"EUR": 1_000}, "credits": {"EUR": -99_000}}
+    offer.looked_at = NOW
+    assert offer.headline.startswith("2 cases would go through, EUR 1,000.00 and EUR -990.00 of credits:")
+    # Counted before credits stood apart: what is known of it.
+    offer.totals = [{"currency": "EUR", "amount_minor": 1_000}]
+    assert offer.worth == "EUR 10.00"
 
 
 def test_what_cannot_be_replayed_is_in_it_with_the_reason(person: Any) -> None:

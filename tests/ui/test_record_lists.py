@@ -195,7 +195,7 @@ def test_a_list_asks_as_often_for_ten_rows_as_for_two(client, noun):
 
 
 def test_what_journals_are_worth_ties_to_what_invoices_are(client):
-    """A credit takes away on both lists; a voided invoice, an order that was rejected are worth nothing."""
+    """A credit stands beside the charges on both lists; a voided invoice, an order that was rejected are worth nothing."""
     make.company()
     order = make.through("O-1", "INV-1")
     first = order.invoices.get()
@@ -208,9 +208,10 @@ def test_what_journals_are_worth_ties_to_what_invoices_are(client):
     make.run("record_invoice")
     assert order.invoices.get(number="INV-2").total_minor == -11_900
     client.force_login(boss())
-    total = formats.amount_text(first.total_minor - 11_900, "EUR")
+    charged = formats.amount_text(first.total_minor, "EUR")
     for noun in ("invoices", "journals"):
-        assert total in read(client, f"/{noun}").split("Worth")[1][:60], noun
+        said = read(client, f"/{noun}").split("Worth")[1][:90]
+        assert f"EUR {charged}EUR −119.00 of credits" in said, noun
     make.run("post_journal")
     credit = JournalEntry.objects.get(business_document="invoice:INV-2")
     assert (credit.total_minor, credit.worth_minor) == (11_900, -11_900)
@@ -243,3 +244,22 @@ def test_entries_from_before_the_sign_was_kept_get_it(client):
     # Told once more, the tally is taken for one that was not told before: twice the credit is taken away.
     again = tallies.counts(get_user_model().objects.get(username="rosa"), ("journal",))["journal"].sums
     assert again["ready"] == [(minor - 20_000, currency) for minor, currency in worth["ready"]]
+
+
+def test_what_was_counted_before_credits_stood_apart_tells_them(client):
+    """The migration's own script, over an invoice's credit and its journal, counted net until then; and back."""
+    make.company()
+    order = make.through("O-1", "INV-1")
+    make.bill(order, "INV-2", lines=[InvoiceLine(line=1, product="ONBOARDING", kind="one_time", net_minor=-10_000)])
+    make.run("record_invoice")
+    told = tallies.counts(boss(), ("invoice", "journal"))
+    assert told["invoice"].credits_of(["recorded"]) == told["journal"].credits_of(["ready"]) == [(-10_000, "EUR")]
+    folder = Path(migrations.__file__).parent
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("UPDATE q2c_tally SET credit_minor = 0")
+        cursor.execute((folder / "0040_credits_stand_apart.reverse.sql").read_text())
+        cursor.execute((folder / "0040_credits_stand_apart.sql").read_text())
+    again = tallies.counts(get_user_model().objects.get(username="rosa"), ("invoice", "journal"))
+    assert {noun: (one.by_state, one.credits) for noun, one in again.items()} == {
+        noun: (one.by_state, one.credits) for noun, one in told.items()
+    }
