@@ -255,7 +255,8 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
         **_credits(one), "given_up": story.rows_of(one.given_up) if one.given_up else [],
         "given_up_cases": _given_up_cases(one),
-        "journals": one.journals, "journal_sums": by_currency(one.journal_sums), "journals_href": entries,
+        "journals": one.journals, "journals_href": entries,
+        "journal_sums": apart(one.journal_sums, one.journal_credits),
     }  # fmt: skip
 
 

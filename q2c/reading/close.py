@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
 from q2c.reading import cancellation, differences, given_up, unbooked
+from q2c.stages import taken_back
 
 # What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
 SUBLEDGER = "receivables"
@@ -86,8 +87,9 @@ def _period_states(entities: set[str], periods: set[str]) -> dict[tuple[str, str
 class Standing:
     """What is not done in one fiscal period. Sums as (minor units, currency), amounts only where there is a currency.
 
-    Cases, and what is still to be booked, stand under the subledger that they are about: receivables. `cases` is None
-    where the user may not see cases; `query` is what the queue is asked to show exactly these.
+    Cases, differences, and what is still to be booked or credited, stand once, under the subledger that they are about:
+    receivables. `cases` is None where the user may not see cases; `query` is what the queue is asked to show exactly
+    these.
     `journals` are the period's own, by state.
     """
 
@@ -99,6 +101,8 @@ class Standing:
     under_way: int
     journals: list[tuple[str, int]]
     journal_sums: list[tuple[int, str]]
+    # What of the journals' sums is below zero.
+    journal_credits: list[tuple[int, str]] = field(default_factory=list)
     # Closed without fix: posted in billing and not in the books, or in the books here and not in the ledger.
     given_up: differences.Sums | None = None
     # What of the cases' sums is below zero.
@@ -128,20 +132,31 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     cases = {(entity, name): tallies.blocking(user, entity, name) for entity, name in months}
     may = user.has_perm("exceptions.view_case")
     rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
-    summed = list(rows.values("period_id", "state", "currency").annotate(n=Count("id"), minor=Sum("worth_minor")))
+    below = Sum("worth_minor", filter=Q(worth_minor__lt=0), default=0)
+    by = rows.values("period_id", "state", "currency")
+    summed = list(by.annotate(n=Count("id"), minor=Sum("worth_minor"), below=below))
     coming, left, due = _coming(months), given_up.by_month(user, months), cancellation.credits_due(user)
+    found = [
+        _left(period, cases[period.entity.code, period.name] if may else None, summed, coming) for period in chosen
+    ]
     return [
         replace(
-            _left(period, cases[period.entity.code, period.name] if may else None, summed, coming),
-            unbooked=came[period.entity.code, period.name] if _has_flow(period) else unbooked.Unbooked(),
-            given_up=left.get((period.entity.code, period.name)),
-            credits=[
-                (one.order_id, one.minor, one.currency)
-                for one in due
-                if one.entity == period.entity.code and period.starts_on <= one.on < period.ends_on
-            ],
+            one,
+            unbooked=came[one.period.entity.code, one.period.name],
+            given_up=left.get((one.period.entity.code, one.period.name)),
+            credits=_to_credit(one.period, due),
         )
-        for period in chosen
+        if _has_flow(one.period)
+        else one
+        for one in found
+    ]
+
+
+def _to_credit(period: FiscalPeriod, due: Iterable[taken_back.Due]) -> list[tuple[UUID, int, str]]:
+    return [
+        (one.order_id, one.minor, one.currency)
+        for one in due
+        if one.entity == period.entity.code and period.starts_on <= one.on < period.ends_on
     ]
 
 
@@ -191,4 +206,7 @@ def _left(
         under_way=coming[period.entity.code, period.name] if _has_flow(period) else 0,
         journals=[(state, states[state]) for state in NOT_POSTED if states[state]],
         journal_sums=[(minor, currency) for currency, minor in sorted(journal_sums.items())],
+        journal_credits=[
+            (row["below"], row["currency"]) for row in summed if row["below"] and row["period_id"] == period.pk
+        ],
     )

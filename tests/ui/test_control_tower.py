@@ -16,6 +16,7 @@ from ledger import periods
 from ledger.models import FiscalPeriod
 from q2c import clock, keys
 from q2c.connectors.outcomes import Blocker, Rejected
+from q2c.contracts.documents import InvoiceLine
 from q2c.models import Attempt, Breaker, Order, OrderGroup, PollCursor, Step, Tally, tally
 from q2c.reading import close, flow, tallies
 from q2c.reasons import Reason
@@ -23,6 +24,7 @@ from q2c.ui import control_tower
 from tests import flow_makers as make
 from tests.past_guards import past_guards
 from tests.ui.people import boss, page, person
+from tests.ui.test_given_up_told import closing
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
@@ -204,6 +206,29 @@ def test_the_counts_are_those_of_the_tables_whatever_happens(monday):
     assert Tally.objects.count() < grown and rows
     total = sum(minor for minor, currency in tallies.counts(user)["order"].sums_of(["active"]) if currency == "EUR")
     assert total == sum(Order.objects.filter(state="active", currency="EUR").values_list("total_minor", flat=True))
+
+
+def test_a_credit_that_is_not_through_makes_no_invoice_smaller(client, monday):
+    """One that goes on takes its credit along; folded, the sums are the same."""
+    order = Order.objects.get(number="O-1")
+    make.bill(order, "INV-C", lines=[InvoiceLine(line=1, product="ONBOARDING", kind="one_time", net_minor=-99_000)])
+    make.run("record_invoice")
+    client.force_login(boss())
+
+    def stations():
+        return {one.leg.label: one for one in flow.stations(get_user_model().objects.get(username="rosa"))}
+
+    found = stations()
+    assert found["Invoices"].credits == found["Journals"].credits == [(-99_000, "EUR")]
+    assert page(client, "/").split('id="now"')[0].count("of credits") == 2
+    # Whoever closes the month reads the same of its journals.
+    assert "EUR 62,120.00EUR −990.00 of credits" in closing(client).split("2 not posted")[1][:60]
+    tally.fold()
+    assert stations() == found
+    make.run("post_journal")
+    assert not stations()["Invoices"].credits and not stations()["Journals"].credits
+    counted = tallies.counts(get_user_model().objects.get(username="rosa"))["invoice"]
+    assert counted.credits_of(["posted"]) == [(-99_000, "EUR")]
 
 
 def test_a_station_says_what_is_not_through_yet_and_never_a_sum_of_nothing(client, monday):

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from exceptions.models import Approval, Case
 from ledger.models import FiscalPeriod, JournalEntry
+from ledger.models.period import SUBLEDGERS
 from q2c import clock
 from q2c.connectors.outcomes import Rejected
 from q2c.contracts import stored
@@ -69,9 +70,12 @@ def give_up(case: Case, root_cause: str = "other") -> Case:
     return Case.objects.get(id=case.id)
 
 
-def closing(client: Any, entity: str = "DE01", name: str = "2026-11") -> str:
-    period = FiscalPeriod.objects.get(entity__code=entity, subledger="receivables", name=name)
-    return read(client, f"{reverse('admin:ledger_fiscalperiod_move', args=['close'])}?ids={period.pk}")
+def closing(client: Any, *subledgers: str, entity: str = "DE01", name: str = "2026-11") -> str:
+    """The page that asks whether to close the month: its receivables, or these subledgers."""
+    wanted = subledgers or ("receivables",)
+    rows = FiscalPeriod.objects.filter(entity__code=entity, subledger__in=wanted, name=name)
+    ids = ",".join(str(period.pk) for period in rows)
+    return read(client, f"{reverse('admin:ledger_fiscalperiod_move', args=['close'])}?ids={ids}")
 
 
 def test_an_invoice_given_up_stays_in_sight_until_billing_takes_it_back(order: Order) -> None:
@@ -86,6 +90,9 @@ def test_an_invoice_given_up_stays_in_sight_until_billing_takes_it_back(order: O
     left = closing(client)
     assert "1 invoice: posted in billing, not in the books" in left and "119.00" in left
     assert "not booked or posted from here any more" in left and "Not all is done" not in left
+    # Once, under the subledger that it is about.
+    assert closing(client, *SUBLEDGERS).count("1 invoice: posted in billing, not in the books") == 1
+    assert "posted in billing" not in closing(client, "general", "revenue")
     of_case = read(client, f"/cases/{case.id}")
     assert "Nothing was booked, and nothing will be: it was given up." in of_case and "still has it posted" in of_case
     assert "Nothing is booked for it yet" not in of_case
