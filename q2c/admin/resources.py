@@ -90,14 +90,17 @@ class Rows(resources.ModelResource):
         result.wrong_rows = len({one.row for one in result.wrong})
 
     def get_instance(self, instance_loader: Any, row: Any) -> Any:
-        """The record of a row. What is wrong with its key is an error of that field, not of the whole row."""
+        """The record of a row. What is wrong with its key is an error of that field, not of the whole row.
+
+        Without a key there is no record to compare with: what else cannot be read is told along with it.
+        """
         wrong = {}
-        for name in self._meta.import_id_fields:
+        for field in (one for one in self.get_import_fields() if one.column_name in row):
             try:
-                self.fields[name].clean(row)
-            except ValueError as error:
-                wrong[name] = str(error)
-        if wrong:
+                field.clean(row)
+            except (ValueError, ValidationError) as error:
+                wrong[field.column_name] = error if isinstance(error, ValidationError) else str(error)
+        if wrong.keys() & set(self._meta.import_id_fields):
             raise ValidationError(wrong)
         return super().get_instance(instance_loader, row)
 

@@ -110,6 +110,16 @@ def test_a_bad_row_is_named_with_its_field_and_the_remedy(browser, busy, model, 
     assert words in page.content.decode()
 
 
+def test_all_mistakes_of_a_row_are_told_at_once(browser, busy):
+    """Whether or not one of them is in its key."""
+    heading = "from_currency,to_currency,kind,on,rate\n"
+    page = preview(
+        browser("Finance systems"), FxRate, f"{heading}EUR,USD,spot,yesterday,much\nEUR,USD,sport,2026-01-05,-1\n"
+    )
+    wrong = {(one.row, one.column) for one in page.context["result"].wrong}
+    assert wrong == {(1, "on"), (1, "rate"), (2, "kind"), (2, "rate")}
+
+
 def test_mistakes_stand_as_text_with_row_column_and_remedy(browser, busy):
     text = (
         "entity,subledger,name,fiscal_year,starts_on,ends_on\nDE01,receivable,2029-01,2029,2029-01-01,2029-02-01\n"
