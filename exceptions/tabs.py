@@ -88,14 +88,18 @@ def of_tab(name: str, user: Any) -> QuerySet[Case]:
 
 
 def page(found: QuerySet[Case], tab: str, *, cursor: str = "", size: int = 50) -> Page:
-    """One page of a filtered query in the order of a tab. A cursor goes on from, or back before, a row."""
+    """One page of a filtered query in the order of a tab. A cursor goes on from, or back before, a row.
+
+    Of a case's context a row has what is booked and what came, as `differs`, where the two are told.
+    """
     order = TABS[tab]
     backward, place = _read(cursor) if cursor else (False, None)
     descending = order.newest_first != backward
     if place is not None:
         found = found.filter(_beyond(order.column, place, "<" if descending else ">"))
     sign = "-" if descending else ""
-    rows = list(found.order_by(f"{sign}{order.column}", f"{sign}id").defer("context", "proof", "haystack")[: size + 1])
+    found = found.annotate(differs=F("context__findings__0__differs")).defer("context", "proof", "haystack")
+    rows: list[Case] = list(found.order_by(f"{sign}{order.column}", f"{sign}id")[: size + 1])
     more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()

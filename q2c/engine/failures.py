@@ -32,7 +32,7 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
         code=first.code,
         field=first.pointer,
         blocker=astuple(first.blocker) if first.blocker else None,
-        amount_minor=step.amount_minor,
+        amount_minor=first.differs.more_minor if first.differs else step.amount_minor,
         currency=step.currency,
         entity=step.entity,
         period=step.period,
@@ -62,6 +62,7 @@ def described(finding: Finding) -> dict[str, object]:
         "code": finding.code,
         "blocker": blocker,
         "measure": asdict(finding.measure) if finding.measure else None,
+        "differs": asdict(finding.differs) if finding.differs else None,
     }
 
 

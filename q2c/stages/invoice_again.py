@@ -11,7 +11,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages.verb import Work
+from q2c.stages.verb import Differs, Work
 
 # Where the change in billing is right: no invoice is booked anew under a number whose journal was reversed.
 _TO_STAND = (
@@ -29,6 +29,7 @@ def renumbered(work: Work, there: Invoice) -> None:
         pointer="/billing_reference",
         seen=invoice.billing_reference,
         remedy="Put it back in billing as it was, and close this. " + _TO_STAND,
+        differs=_differs(invoice, there),
     )
 
 
@@ -53,7 +54,7 @@ def told(work: Work, double: Invoice) -> None:
         work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
         return
     if not ours and invoice.billing_reference == double.billing_reference:
-        _changed(work, said, recorded, differing)
+        _changed(work, double, said, recorded, differing)
         return
     what = listed([f"another {_NAMES.get(name, name.replace('_', ' '))}" for name in differing])
     work.reject(
@@ -65,26 +66,34 @@ def told(work: Work, double: Invoice) -> None:
     )
 
 
-def _changed(work: Work, said: Mapping[str, object], recorded: Mapping[str, object], differing: Sequence[str]) -> None:
+def _changed(
+    work: Work, there: Invoice, said: Mapping[str, object], recorded: Mapping[str, object], differing: Sequence[str]
+) -> None:
     """One document of billing, changed there after it was booked: the books keep what they hold."""
     invoice = work.fact.payload
-    what = listed([_was(name, recorded[name], said[name], invoice.currency) for name in differing])
+    differs = _differs(invoice, there)
+    what = listed([_was(name, recorded[name], said[name], differs) for name in differing])
     work.reject(
         Reason.INVOICE_CHANGED,
         f"Invoice {invoice.invoice_number} is booked, and was changed in {work.fact.source} since: {what}",
         pointer="/invoice_number",
         seen=invoice.invoice_number,
         remedy="Put it back in billing as it was, and this ends by itself. " + _TO_STAND,
+        differs=differs,
     )
 
 
-def _was(name: str, before: object, now: object, currency: str) -> str:
+def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
+    return Differs(Money(there.total_minor, there.currency), Money(invoice.total_minor, invoice.currency))
+
+
+def _was(name: str, before: object, now: object, differs: Differs) -> str:
     """its issue date was 2026-11-24 and is 2026-11-27; another net amount on a line"""
     called = _NAMES.get(name, name.replace("_", " "))
     if name.startswith("line_"):
         return f"another {called}"
     if name == "total_minor":
-        before, now = Money(int(str(before)), currency), Money(int(str(now)), currency)
+        before, now = differs.booked, differs.now
     return f"its {called} was {before or 'empty'} and is {now or 'empty'}"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
+from q2c.money import Money
 from q2c.reasons import Reason
 
 
@@ -33,9 +34,25 @@ class Measure:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """Of a document that is booked: what is booked, and what its sender says it comes to by now."""
+
+    booked: Money
+    now: Money
+
+    @property
+    def more_minor(self) -> int | None:
+        """By how many minor units it is more now; None where the currency is another."""
+        return self.now.minor - self.booked.minor if self.now.currency == self.booked.currency else None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One failed check: its name, the sentence, where in the document, what was seen and what to do."""
+    """One failed check: its name, the sentence, where in the document, what was seen and what to do.
+
+    With `differs` the case is worth the difference: the rest of the document is in the books.
+    """
 
     reason: Reason
     text: str
@@ -45,6 +62,7 @@ class Finding:
     code: str = ""
     blocker: Blocker | None = None
     measure: Measure | None = None
+    differs: Differs | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

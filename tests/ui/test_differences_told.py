@@ -6,11 +6,13 @@ DE01 sells O-1 to Acme on 3 November 2026; INV-1 is booked and posted.
 from __future__ import annotations
 
 import datetime as dt
+from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 
 from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
@@ -27,7 +29,7 @@ from q2c.reading import given_up, what_stays
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import boss, page, person, read, signed_in
-from tests.ui.test_given_up_told import ALL, NOW, closing, give_up
+from tests.ui.test_given_up_told import ALL, NOW, asked, closing, give_up
 
 pytestmark = pytest.mark.django_db
 LOST = "1 invoice: posted in billing, not in the books"
@@ -166,3 +168,35 @@ def test_what_billing_took_back_stays_told_once_its_case_is_closed(invoice: Invo
     assert "In the books, not in billing" in page(client, "/invoices")
     turn(booked())
     assert not given_up.of_open_months(boss_of())
+
+
+@pytest.mark.parametrize(("more", "said"), [(5_000, "EUR +50.00"), (-5_000, "EUR -50.00"), (0, "none: the total is")])
+def test_who_closes_what_billing_changed_reads_the_difference(invoice: Invoice, more: int, said: str) -> None:
+    changes = dearer(invoice, more) if more else {"issued_on": invoice.issued_on + dt.timedelta(days=3)}
+    again(invoice, "2", 1, **changes)
+    case = Case.objects.get(reason="invoice_changed")
+    assert (case.amount_minor, case.currency) == (more, "EUR")
+    asked(case)
+    client = signed_in(boss_of())
+    worth = f"{invoice.total_minor / 100:,.2f}"
+    now = f"{(invoice.total_minor + more) / 100:,.2f}"
+    for address in ("/approvals", f"/cases/{case.id}"):
+        shown = read(client, address).replace("\N{MINUS SIGN}", "-")
+        for each in (f"Booked hereEUR {worth}", f"In billing nowEUR {now}", f"Difference{said}"):
+            assert each in shown, (address, each)
+    # In the card, and in the dialogs of the decision.
+    assert read(client, "/approvals").count("In billing now") == 3
+    head = read(client, f"/cases/{case.id}").split("Accounting impact")[1].split("Booked here")[0]
+    assert worth not in head and "difference" in head
+    assert f"difference to EUR {worth} booked" in read(client, "/queue?tab=awaiting_approval")
+
+
+def test_what_was_open_before_is_worth_its_difference_too(invoice: Invoice) -> None:
+    again(invoice, "2", 1, **dearer(invoice, 5_000))
+    told = Case.objects.get(reason="invoice_changed").context["findings"][0]["differs"]
+    whole = {"findings": [{"reason": "invoice_changed", "text": "as it was kept"}]}
+    Case.objects.update(amount_minor=invoice.total_minor + 5_000, context=whole)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("q2c.migrations.0041_changed_is_worth_its_difference").OPEN)
+    case = Case.objects.get(reason="invoice_changed")
+    assert (case.amount_minor, case.context["findings"][0]["differs"]) == (5_000, told)
