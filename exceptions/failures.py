@@ -66,6 +66,7 @@ class RawItem:
     amount_minor: int | None = None
     currency: str = ""
     entity: str = ""
+    period: str = ""
     event_id: uuid.UUID | None = None
     context: Mapping[str, Any] = dataclass_field(default_factory=dict)
     correlation_id: uuid.UUID | None = None

@@ -288,9 +288,19 @@ POLICIES: dict[R, Row] = {
         "Invoice {business_key} is booked here, and billing says something else of it by now.",
         BILLING, "urgent", 4, "invoice",
         "What is here and what came now, side by side on the case.",
-        "Put it back in billing as it was. Is the change to stand, reverse the journal here, have billing void the "
-        "invoice and issue it anew under another number, and close this case.",
+        "Put it back in billing as it was. Is the change to stand, reverse its journal: Reverse on the journal's page "
+        "asks a second person to approve the mirror entry. Then have billing void the invoice and issue it anew under "
+        "another number, and close this case.",
         "Compared again with what is booked. Put back in billing, it ends by itself.",
+    ),
+    R.INVOICE_TAKEN_BACK: Row(
+        "Invoice taken back in billing after it was booked",
+        "Invoice {business_key} is booked here, and billing has cancelled or reversed it since.",
+        CONTROL, "high", 8, "journal",
+        "Why billing took it back, and the journal that books it: the page of the invoice shows both.",
+        "Reverse its journal: Reverse on the journal's page asks a second person to approve the mirror entry, which "
+        "takes the invoice out of the books. Was it taken back by mistake, have it posted again in billing.",
+        "There is nothing to replay: it ends by itself once the mirror entry is posted, or billing posts it again.",
     ),
     R.INVOICE_APPROVAL_REQUIRED: Row(
         "Invoice needs approval", "Invoice {business_key} of {customer} bills what its order does not explain.",

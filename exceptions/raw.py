@@ -78,6 +78,7 @@ def _columns(
         amount_minor=item.amount_minor,
         currency=item.currency,
         entity=item.entity,
+        period=item.period,
         context=item.context,
         event_id=item.event_id,
         correlation_id=item.correlation_id,

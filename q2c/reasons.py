@@ -42,6 +42,7 @@ class Reason(enum.StrEnum):
     INVOICE_MISMATCH = "invoice_mismatch"
     INVOICE_DUPLICATE = "invoice_duplicate"
     INVOICE_CHANGED = "invoice_changed"
+    INVOICE_TAKEN_BACK = "invoice_taken_back"
     INVOICE_APPROVAL_REQUIRED = "invoice_approval_required"
     CANCELLATION_APPROVAL_REQUIRED = "cancellation_approval_required"
     # Ledger

@@ -26,6 +26,7 @@ from q2c.engine.intake import Item, Sender, Taken
 from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
+from q2c.stages.taken_back_there import CANCELLED, period_of
 
 FETCHERS_MAX = 8
 # So many records at once that a platform does not give are an outage; fewer are the trouble of those records.
@@ -41,6 +42,8 @@ _DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
 _INVOICE_REASONS = (
     *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
 )  # fmt: skip
+# Of what was booked and taken back; the first is how older cases name it.
+_TAKEN_BACK = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
 
 
 def source_of(connection: Connection) -> Any:
@@ -293,7 +296,7 @@ class Invoices(Source):
         self._posted_there(items)
         self._came_right(taken, _INVOICE_REASONS)
         again = {number: one.event_id for number, one in zip(numbers, taken, strict=False)}
-        intake.resolve_raw(self.name, again, self.sender.actor, reasons=(Reason.INVOICE_MISMATCH,))
+        intake.resolve_raw(self.name, again, self.sender.actor, reasons=_TAKEN_BACK)
         return sum(one.status == "stored" for one in taken)
 
     def _posted_there(self, items: Sequence[Item]) -> None:
@@ -345,9 +348,9 @@ class Invoices(Source):
             # Without the time of the change: told once, however often billing touches it again.
             {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()},
             invoice.number, text,
-            reason=Reason.INVOICE_MISMATCH, field=refused.field, code="cancelled_in_billing",
+            reason=Reason.INVOICE_TAKEN_BACK, field=refused.field, code=CANCELLED,
             customer=invoice.customer_name, amount_minor=invoice.total_minor, currency=invoice.currency,
-            entity=invoice.entity, correlation_id=invoice.correlation_id,
+            entity=invoice.entity, period=period_of(invoice), correlation_id=invoice.correlation_id,
         )  # fmt: skip
 
     def fetch(self, references: Sequence[str]) -> list[Any]:

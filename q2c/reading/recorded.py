@@ -1,4 +1,4 @@
-"""What is recorded already under the number, or the reference, of an invoice that came once more."""
+"""What is recorded already of an invoice that came once more, under its number or its reference, or was taken back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice
 from q2c.reasons import Reason
+from q2c.stages.taken_back_there import CANCELLED
 
 
 def first_of(user: Any, case: Case) -> list[tuple[Invoice, list[JournalEntry]]]:
     """The invoices that were there first, each with its journals, the latest first; of both, what the user may see."""
-    if case.reason not in (Reason.INVOICE_DUPLICATE, Reason.INVOICE_CHANGED):
+    if case.reason not in (Reason.INVOICE_DUPLICATE, Reason.INVOICE_CHANGED) and case.code != CANCELLED:
         return []
     there = Q(number=case.business_key)
     for finding in case.context.get("findings", []):

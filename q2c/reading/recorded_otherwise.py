@@ -17,9 +17,7 @@ from q2c import bulk
 from q2c.models import Invoice, Step
 from q2c.reading.differences import Difference
 from q2c.reasons import Reason
-
-# The code of the case that tells of an invoice that billing took back after it was booked.
-CANCELLED = "cancelled_in_billing"
+from q2c.stages.taken_back_there import CANCELLED
 
 # Of each the last turn that is posted: an odd number of turns leaves nothing. (invoice, entity, period of that turn)
 _REVERSED = """

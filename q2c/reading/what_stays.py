@@ -11,8 +11,8 @@ from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
 from q2c.reading import given_up
-from q2c.reading.recorded_otherwise import CANCELLED
 from q2c.stages import post_journal
+from q2c.stages.taken_back_there import CANCELLED
 
 _OTHERS = {
     "accept_order": "The order is rejected for good, the sales platform is told, and nothing of it is billed.",

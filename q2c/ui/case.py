@@ -26,6 +26,7 @@ from q2c.reading import followed, held, recorded, what_stays
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
+from q2c.stages.taken_back_there import CANCELLED
 from q2c.ui import case_views, cause, ending, parts, people, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
@@ -204,6 +205,8 @@ def _may(found: Case) -> dict[str, str]:
 
 
 def _why_not_replay(found: Case, here: str) -> str:
+    if found.code == CANCELLED:
+        return "There is nothing to replay: reverse its journal, or have billing post it again."
     if found.step_id is None:
         return "It came in unreadable: the sender sends it again."
     if found.state == "replaying":

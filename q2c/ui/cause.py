@@ -14,6 +14,7 @@ from exceptions.policies import POLICIES
 from exceptions.problems import Totals
 from q2c.models import Connection
 from q2c.money import Money
+from q2c.reading import billing_now
 from q2c.reasons import APPROVALS, Reason
 from q2c.ui import formats, links, parts, sandbox_words, words
 
@@ -95,6 +96,11 @@ def _period(entity: str, subledger: str = "", name: str = "", *_: str) -> dict[s
 
 def fix_of(record: Any, connections: dict[str, Connection] | None = None, totals: Totals | None = None) -> Fix | None:
     """The screen that puts right what blocks a case or a problem; None where nothing has a name."""
+    booked = billing_now.entry_of(record) if isinstance(record, Case) else None
+    return _reversal(booked) if booked is not None else _unblocking(record, connections, totals)
+
+
+def _unblocking(record: Any, connections: dict[str, Connection] | None, totals: Totals | None) -> Fix | None:
     kind, key, where = record.blocker_type, record.blocker_key, record.blocker_connection
     if record.reason in {reason.value for reason in APPROVALS}:
         # Refused, it is the deal that has to change; what became of an invoice is billing's.
@@ -129,6 +135,14 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None, totals
     if kind and not where:
         return _admin("ledger_dimensionvalue", f"Open {words.spoken(kind)} {key}", {"q": key}, "change")
     return _theirs(where or record.connection, kind, key, connections)
+
+
+def _reversal(booked: billing_now.Booked) -> Fix | None:
+    """Where the journal of what billing took back, or changed, is reversed."""
+    address = links.to("journal", booked.entry.id)
+    if not booked.may_be_reversed:
+        return Fix(f"Open journal {booked.entry}", address, "ledger.view_journalentry") if address else None
+    return Fix(f"Reverse journal {booked.entry}", address, "ledger.reverse_journalentry") if address else None
 
 
 def _products(record: Any) -> list[str]:

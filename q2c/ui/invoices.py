@@ -11,7 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from q2c.reading import differences, invoices, parties, recorded_otherwise, reversals
+from q2c.models import Invoice
+from q2c.reading import billing_now, differences, invoices, parties, recorded_otherwise, reversals
 from q2c.reading import invoice as whole_invoice
 from q2c.ui import csv, debits, links, story
 from q2c.ui.listing import Listing, show
@@ -88,13 +89,16 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     invoice = found.invoice
+    now = billing_now.of_invoice(invoice)
     context = {
         "found": found,
         "invoice": invoice,
         "order_href": links.to("order", invoice.order_id) if found.order else "",
         "crumbs": [Crumb("Invoices", links.to("invoices")), Crumb(invoice.number)],
         "coming": story.coming(found.coming),
-        "nothing_comes": _nothing_comes(found),
+        "nothing_comes": _nothing_comes(found, now),
+        "now": now,
+        "reversing": _reversing(invoice) if now else None,
         "cases": story.cases(found.cases),
         "cases_say": story.cases_say(found.cases),
         "steps": story.steps(found.steps, found.fronts),
@@ -125,11 +129,21 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
     return render(request, "invoice/page.html", context)
 
 
-def _nothing_comes(found: whole_invoice.Whole) -> str:
+def _reversing(invoice: Invoice) -> dict[str, Any] | None:
+    """The journal to reverse where billing has the invoice otherwise by now, and whether that can be asked for."""
+    booked = billing_now.booked_by(invoice.event_id)
+    if booked is None:
+        return None
+    return {"entry": booked.entry, "href": links.to("journal", booked.entry.id), "may": booked.may_be_reversed}
+
+
+def _nothing_comes(found: whole_invoice.Whole, now: billing_now.BillingNow | None = None) -> str:
     """What is left where no step is open: a payment, where the books hold that something is owed."""
     said, invoice = "Nothing is under way.", found.invoice
     if invoice.state == "voided" or (found.reversal is not None and found.reversal.done):
         return f"{said} Nothing of it stands in the books, so nothing is due by them."
+    if now is not None:
+        return f"{said} What is due is said above: the books and billing do not agree."
     if invoice.total_minor <= 0:
         return f"{said} It asks for no payment{': it is a credit' if invoice.total_minor < 0 else ''}."
     return f"{said} Payment is due as said above."

@@ -159,7 +159,7 @@ def test_what_billing_took_back_stays_told_once_its_case_is_closed(invoice: Invo
     # While it is open the case tells it.
     assert CANCELLED not in closing(client)
     open_ = read(client, f"/cases/{case.id}")
-    assert "It is booked here, and billing has taken it back" in open_ and "Nothing is booked" not in open_
+    assert "Billing has taken it back: the books have it" in open_ and "Nothing is booked" not in open_
     assert "it stays in the books here" in what_stays.will(case)
     give_up(case)
     assert "it stays in the books here" in (closed := read(client, f"/cases/{case.id}")) and "unreadable" not in closed
@@ -191,12 +191,73 @@ def test_who_closes_what_billing_changed_reads_the_difference(invoice: Invoice, 
     assert f"difference to EUR {worth} booked" in read(client, "/queue?tab=awaiting_approval")
 
 
+def migrated(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(getattr(import_module("q2c.migrations.0041_what_billing_changed_or_took_back"), name))
+
+
 def test_what_was_open_before_is_worth_its_difference_too(invoice: Invoice) -> None:
     again(invoice, "2", 1, **dearer(invoice, 5_000))
     told = Case.objects.get(reason="invoice_changed").context["findings"][0]["differs"]
     whole = {"findings": [{"reason": "invoice_changed", "text": "as it was kept"}]}
     Case.objects.update(amount_minor=invoice.total_minor + 5_000, context=whole)
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("q2c.migrations.0041_changed_is_worth_its_difference").OPEN)
+    migrated("CHANGED")
     case = Case.objects.get(reason="invoice_changed")
     assert (case.amount_minor, case.context["findings"][0]["differs"]) == (5_000, told)
+
+
+def test_what_billing_took_back_names_its_period_what_is_due_and_the_way_out(invoice: Invoice) -> None:
+    take_back(invoice)
+    case, entry = Case.objects.get(code="cancelled_in_billing"), booked()
+    assert (case.reason, case.entity, case.period) == ("invoice_taken_back", "DE01", "2026-11")
+    client = signed_in(boss_of())
+    assert case.shown in read(client, "/queue?q=entity:DE01 period:2026-11")
+    of_case, of_invoice = page(client, f"/cases/{case.id}"), page(client, f"/invoices/{invoice.id}")
+    assert "asks a second person to approve the mirror entry" in of_case and "Credit and reissue" not in of_case
+    assert f"Reverse journal {entry}" in of_case and f'href="/journals/{entry.id}"' in of_case
+    assert "Reverse its journal" in of_invoice and f'href="/journals/{entry.id}"' in of_invoice
+    said = read(client, f"/invoices/{invoice.id}")
+    assert "Payment is due as said above" not in said
+    worth = f"{invoice.total_minor / 100:,.2f}"
+    assert f"By the books, EUR {worth} is due" in said and "by billing, nothing of it is owed" in said
+    # Who may not reverse reads who may.
+    mia = person("mia", "q2c.view_invoice", "ledger.view_journalentry")
+    assert "ledger.reverse_journalentry" in page(signed_in(mia), f"/invoices/{invoice.id}")
+
+
+def test_its_case_ends_as_its_journal_is_reversed(invoice: Invoice) -> None:
+    take_back(invoice)
+    mirror = turn(booked())
+    case = Case.objects.get(code="cancelled_in_billing")
+    assert (case.state, case.resolution, case.document) == ("resolved", "resolved_by_itself", mirror.document_number)
+    client = signed_in(boss_of())
+    assert "and billing has taken it back as well" in read(client, f"/invoices/{invoice.id}")
+    assert "until its journal is reversed" not in read(client, f"/cases/{case.id}")
+    # Restored, it is in the books and not in billing.
+    turn(mirror)
+    take_back(invoice)
+    assert Case.objects.filter(code="cancelled_in_billing", state="open").count() == 1
+
+
+def test_an_invoice_that_billing_changed_says_what_is_due_according_to_whom(invoice: Invoice) -> None:
+    again(invoice, "2", 1, **dearer(invoice, 5_000), due_on=invoice.due_on + dt.timedelta(days=7))
+    case, client = Case.objects.get(reason="invoice_changed"), signed_in(boss_of())
+    said = read(client, f"/invoices/{invoice.id}")
+    for each in ("Billing has changed it", "Booked hereEUR 62,120.00", "nowEUR 62,170.00", "DifferenceEUR +50.00"):
+        assert each in said, each
+    assert "By the books, EUR 62,120.00 is due" in said and "EUR 62,170.00 is due" in said
+    assert "reverse its journal, then have billing void" in said and "Payment is due" not in said
+    assert f"Reverse journal {booked()}" in page(client, f"/cases/{case.id}")
+    give_up(case)
+    assert "Billing has changed it" in read(client, f"/invoices/{invoice.id}")
+    again(invoice, "3", 2)
+    assert "Billing has changed it" not in (put_back := read(client, f"/invoices/{invoice.id}"))
+    assert "Payment is due as said above" in put_back
+
+
+def test_what_was_taken_back_before_has_its_period_too(invoice: Invoice) -> None:
+    take_back(invoice)
+    Case.objects.update(period="", reason="invoice_mismatch")
+    migrated("TAKEN_BACK")
+    case = Case.objects.get(code="cancelled_in_billing")
+    assert (case.reason, case.period) == ("invoice_taken_back", "2026-11")

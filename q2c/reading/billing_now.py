@@ -1,0 +1,122 @@
+"""What billing says by now of an invoice that is booked, where that is something else; and the entry to reverse."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from exceptions.models import Case
+from ledger import journal
+from ledger.models import JournalEntry
+from q2c.contracts import stored
+from q2c.contracts.documents import InvoiceDocument
+from q2c.contracts.events import JournalReversalRequested
+from q2c.models import Event, Invoice, Step
+from q2c.models.step import OPEN
+from q2c.money import Money
+from q2c.reasons import Reason
+from q2c.stages.taken_back_there import CANCELLED
+
+# So many versions are looked through, the newest first: two documents may share a number.
+VERSIONS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BillingNow:
+    """`now` and `due_on` are what billing asks for by now, under `number`; None where it has taken the invoice back."""
+
+    where: str
+    since: dt.datetime
+    booked: Money
+    number: str = ""
+    now: Money | None = None
+    due_on: dt.date | None = None
+
+    @property
+    def taken_back(self) -> bool:
+        return self.now is None
+
+    @property
+    def more(self) -> Money | None:
+        """What billing asks for beyond what is booked; None where the currency is another."""
+        if self.now is None:
+            return -self.booked
+        return self.now - self.booked if self.now.currency == self.booked.currency else None
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """The journal that books an invoice. It may be reversed if it is posted and its reversal is not asked for yet."""
+
+    entry: JournalEntry
+    may_be_reversed: bool
+
+
+def of_invoice(invoice: Invoice) -> BillingNow | None:
+    """None where billing has it as it is booked, and where the books hold none of it. Three statements at most."""
+    if invoice.state in ("voided", "credited") or journal.taken_back([invoice.event_id]):
+        return None
+    booked = Money(invoice.total_minor, invoice.currency)
+    if invoice.taken_back_at is not None:
+        return BillingNow(invoice.source, invoice.taken_back_at, booked)
+    event, document = _newest(invoice) or (None, None)
+    if event is None or document is None:
+        return None
+    return BillingNow(
+        where=invoice.source,
+        since=event.occurred_at,
+        booked=booked,
+        number=document.invoice_number,
+        now=Money(document.total_minor, document.currency),
+        due_on=document.due_on,
+    )
+
+
+def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:
+    """The newest version that billing gave of this document, under whatever number, if it says something else."""
+    named = Q(business_key=invoice.number) | Q(event__source_id__startswith=f"{invoice.billing_reference}:")
+    came = Step.objects.filter(named, stage="record_invoice", event__source=invoice.source).select_related("event")
+    for step in came.order_by("-event__occurred_at", "-seq")[:VERSIONS_MAX]:
+        document = stored.read(step.event.payload, InvoiceDocument)
+        if document.billing_reference == invoice.billing_reference:
+            return (step.event, document) if step.reason == Reason.INVOICE_CHANGED else None
+    return None
+
+
+def entry_of(case: Case) -> Booked | None:
+    """Of a case of an invoice that billing changed or took back after it was booked: the journal that books it."""
+    invoice = invoice_of(case)
+    return booked_by(invoice.event_id) if invoice is not None else None
+
+
+def invoice_of(case: Case) -> Invoice | None:
+    """The booked invoice that such a case is about; None of any other case."""
+    there = Q(number=case.business_key, entity=case.entity)
+    if case.code == CANCELLED:
+        there = Q(number=case.business_key)
+    elif case.reason != Reason.INVOICE_CHANGED:
+        return None
+    for finding in case.context.get("findings", []):
+        if finding.get("pointer") == "/billing_reference" and finding.get("seen"):
+            there |= Q(billing_reference=finding["seen"])
+    return Invoice.objects.filter(there, source=case.source).exclude(state="voided").first()
+
+
+def booked_by(event_id: uuid.UUID) -> Booked | None:
+    entries = JournalEntry.objects.filter(event_id=event_id, reverses=None).exclude(state="superseded")
+    entry = entries.select_related("entity", "period").order_by("-id").first()
+    if entry is None:
+        return None
+    mirrored = JournalEntry.objects.filter(reverses=entry).exclude(state="superseded").exists()
+    return Booked(entry, entry.state == "posted" and not mirrored and not _is_asked(entry))
+
+
+def _is_asked(entry: JournalEntry) -> bool:
+    """Whether somebody has asked already that it be reversed, and nobody has decided."""
+    about = entry.business_document.partition(":")[2] or str(entry)
+    asked = Step.objects.filter(stage="reverse_journal", state__in=OPEN, business_key=about).select_related("event")
+    facts = (stored.read(step.event.payload, JournalReversalRequested) for step in asked)
+    return any(fact.journal_id == str(entry.id) for fact in facts)

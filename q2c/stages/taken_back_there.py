@@ -1,0 +1,52 @@
+"""An invoice that billing took back after it was booked: the case that tells of it, and what ends that case."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from exceptions import cases
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
+from ledger import journal
+from ledger.models import FiscalPeriod, JournalEntry
+from q2c.models import Invoice
+
+# The code of that case.
+CANCELLED = "cancelled_in_billing"
+_INVOICE = "invoice:"
+
+
+def period_of(invoice: Invoice) -> str:
+    """The period that has it: that of the journal which books it, else that of its date in its entity."""
+    entries = JournalEntry.objects.filter(event_id=invoice.event_id, reverses=None).exclude(state="superseded")
+    booked = entries.order_by("-id").values_list("period__name", flat=True).first()
+    return booked or period_on(invoice.entity, invoice.issued_on)
+
+
+def period_on(entity: str, day: dt.date) -> str:
+    """The period of a legal entity that holds a day; where it has none yet, the month's name."""
+    around = FiscalPeriod.objects.filter(entity__code=entity, subledger="receivables", starts_on__lte=day)
+    return around.filter(ends_on__gt=day).values_list("name", flat=True).first() or f"{day:%Y-%m}"
+
+
+def settle(mirrors: Mapping[str, JournalEntry], actor: str) -> None:
+    """The books hold none of it any more: its case ends. `mirrors` by document number, posted just now."""
+    by_number = {
+        entry.business_document.removeprefix(_INVOICE): document
+        for document, entry in mirrors.items()
+        if entry.reverses_id and entry.business_document.startswith(_INVOICE)
+    }
+    gone = Invoice.objects.filter(number__in=list(by_number), taken_back_at__isnull=False) if by_number else ()
+    invoices = {invoice.event_id: invoice for invoice in gone}
+    settled = {(invoices[id_].source[:60], invoices[id_].number) for id_ in journal.taken_back(invoices)}
+    if not settled:
+        return
+    told = Case.objects.filter(code=CANCELLED, state__in=UNRESOLVED, business_key__in=[number for _, number in settled])
+    proofs = {
+        case.id: {"document": by_number[case.business_key]}
+        for case in told.only("id", "source", "business_key")
+        if (case.source, case.business_key) in settled
+    }
+    if proofs:
+        cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
