@@ -25,6 +25,6 @@ WHERE c.code = 'cancelled_in_billing' AND c.resolved_at IS NULL AND c.source = i
 
 
 class Migration(migrations.Migration):
-    dependencies = [("q2c", "0039_billing_has_it_no_more"), ("exceptions", "0011_credits_stand_apart"), ("ledger", "0001_books")]
+    dependencies = [("q2c", "0040_credits_stand_apart"), ("exceptions", "0011_credits_stand_apart"), ("ledger", "0001_books")]
 
     operations = [migrations.RunSQL([CHANGED, TAKEN_BACK], migrations.RunSQL.noop)]
