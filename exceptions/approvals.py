@@ -62,11 +62,12 @@ def ask(cases: Iterable[Case], action: str, why: str, requested_by: int | None, 
             "reason": why or case.text,
             "amount_minor": case.amount_minor,
             "currency": case.currency,
-            "data": data if action else _granting(case) | data,
+            "data": data,
             "requested_by": requested_by,
             "requested_at": now,
             "decision": "",
         }
+        | ({} if action else _granted_for(case, data))
         for case in cases
     ]
     rowsets.insert(Approval, [rowsets.fitted(Approval, row) for row in rows], on_conflict=_OPEN_REQUEST)
@@ -87,6 +88,19 @@ def ask_about(
     with states.acting(rights.name_of(requested_by), why):
         made = rowsets.insert(Approval, [rowsets.fitted(Approval, row)], on_conflict=_OPEN_REQUEST, returning="id")
     return Approval.objects.get(id=made[0][0]) if made else None
+
+
+def _granted_for(case: Case, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The findings that are granted, and what these are about, where they say that it is not the whole document.
+
+    In several currencies that is no one amount; the findings hold it.
+    """
+    found = _granting(case)
+    worth = [pair for one in found["findings"] for pair in one.get("worth") or ()]
+    if not worth:
+        return {"data": {**found, **data}}
+    minor, currency = worth[0] if len(worth) == 1 else (None, "")
+    return {"data": {**found, **data}, "amount_minor": minor, "currency": currency}
 
 
 def _granting(case: Case) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def described(finding: Finding) -> dict[str, object]:
         "blocker": blocker,
         "measure": asdict(finding.measure) if finding.measure else None,
         "differs": asdict(finding.differs) if finding.differs else None,
+        "worth": [list(pair) for pair in finding.worth],
     }
 
 

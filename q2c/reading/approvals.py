@@ -95,6 +95,18 @@ class Request:
         return _KINDS.get(self.approval.action, "order")
 
     @property
+    def worth(self) -> list[tuple[int, str]]:
+        """What the signature is about, as (minor units, currency): what its findings say, else the document's amount.
+
+        A cancellation takes away what is invoiced for days after it, never the order's amount.
+        """
+        findings = self.approval.data.get("findings", ())
+        told = [(minor, currency) for one in findings for minor, currency in one.get("worth") or ()]
+        if told or self.kind == "cancellation" or self.approval.amount_minor is None:
+            return told
+        return [(self.approval.amount_minor, self.approval.currency)]
+
+    @property
     def is_mixed(self) -> bool:
         """Whether the amount is a sum over currencies, or of another one."""
         return bool(self.portions)

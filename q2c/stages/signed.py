@@ -130,6 +130,7 @@ def _finding(told: Mapping[str, Any]) -> Finding:
     return Finding(
         reason=Reason(told["reason"]), text=told["text"], pointer=told.get("pointer", ""), seen=told.get("seen"),
         remedy=told.get("remedy", ""), code=told.get("code", ""), measure=measure or None,
+        worth=tuple((minor, currency) for minor, currency in told.get("worth", ())),
     )  # fmt: skip
 
 

@@ -118,6 +118,7 @@ def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
         pointer="/effective_on",
         seen=asked.effective_on.isoformat(),
         remedy="A second person approves or refuses it",
+        worth=tuple((minor, currency) for currency, minor in back.items()),
     )
     return signed.left({work.step.id: [finding]})[work.step.id]
 

@@ -52,6 +52,7 @@ class Finding:
     """One failed check: its name, the sentence, where in the document, what was seen and what to do.
 
     With `differs` the case is worth the difference: the rest of the document is in the books.
+    `worth`, (minor units, currency) each, is what it is about where that is not the whole document's amount.
     """
 
     reason: Reason
@@ -63,6 +64,7 @@ class Finding:
     blocker: Blocker | None = None
     measure: Measure | None = None
     differs: Differs | None = None
+    worth: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from exceptions import approvals
 from exceptions.errors import Refused
 from exceptions.models import Approval, Case
 from q2c import clock, keys
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import desk, run
 from q2c.models import Order, Step, Subscription
+from q2c.reading import approvals as reading
 from q2c.stages.asking import PERSON
+from q2c.ui import formats
 from tests.engine.makers import NOW, order, person
 from tests.stages.test_invoices_and_journals import arrives, record
 from tests.stages.test_term_of_invoices import serves
+from tests.ui.people import boss, read, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +67,33 @@ def test_what_is_invoiced_for_days_after_it_is_signed_for(billed: Order, day: st
     with clock.at(NOW + dt.timedelta(days=20, minutes=1)):
         run.drain("cancel_order")
     assert Step.objects.get(stage="cancel_order").reason != "cancellation_approval_required"
+
+
+def test_what_is_signed_is_what_it_takes_away_and_not_the_whole_order(billed: Order) -> None:
+    person("sofia")
+    with clock.at(NOW + dt.timedelta(days=20)):
+        ask("2026-11-16")
+    asked = Approval.objects.get()
+    assert (asked.amount_minor, asked.currency) == (15_000, "EUR") and billed.total_minor != 15_000
+    shown = read(signed_in(boss()), "/approvals")
+    assert shown.count("EUR 150.00 to be credited, net") == 3, "on the card and in both dialogs"
+    assert formats.amount_text(billed.total_minor, "EUR") not in shown
+
+
+def test_what_is_taken_away_in_two_currencies_is_no_one_amount(billed: Order) -> None:
+    """As one that was asked before the findings said what they are about: no amount is better than the order's."""
+    person("sofia")
+    with clock.at(NOW + dt.timedelta(days=20)):
+        ask("2026-11-16")
+    asked, case = Approval.objects.get(), Case.objects.get()
+    case.context["findings"][0]["worth"] = [[15_000, "EUR"], [200, "USD"]]
+    told = approvals._granted_for(case, {"sent_with": "webshop"})
+    assert (told["amount_minor"], told["currency"], told["data"]["sent_with"]) == (None, "", "webshop")
+    asked.data = told["data"]
+    rosa = boss()
+    assert reading.requests(rosa, [asked])[0].worth == [(15_000, "EUR"), (200, "USD")]
+    del asked.data["findings"][0]["worth"]
+    assert reading.requests(rosa, [asked])[0].worth == []
 
 
 def test_what_is_issued_and_not_recorded_counts_too(billed: Order) -> None:
