@@ -177,18 +177,16 @@ class FiscalPeriodAdmin(ImportedAdmin):
             return redirect(back)
         context = {
             **self.admin_site.each_context(request), "title": f"{title} {count(len(fits), 'period')}", "form": form,
-            "opts": self.opts, "lead": meaning, "button": title, "back": back,
+            "opts": self.opts, "lead": meaning, "button": title, "back": back, "besides": _besides(chosen, fits),
         }  # fmt: skip
         if act is None:
-            context["items"] = [_waiting(period) for period in chosen]
+            context["items"] = [_waiting(period) for period in fits]
             return TemplateResponse(request, "admin/ask.html", context)
-        return TemplateResponse(request, "admin/close_periods.html", context | _left_behind(request, chosen))
+        return TemplateResponse(request, "admin/close_periods.html", context | _left_behind(request, fits))
 
     def _nothing(self, request: HttpRequest, title: str, chosen: list[FiscalPeriod]) -> None:
         """None of them is in a state that this begins in."""
-        told = ", ".join(f"{period.key} is {_spoken(period)}" for period in chosen[:5])
-        more = f", and {len(chosen) - 5} more" if len(chosen) > 5 else ""
-        self.message_user(request, f"There is nothing to {title.lower()}: {told}{more}", messages.WARNING)
+        self.message_user(request, f"There is nothing to {title.lower()}: {_states_of(chosen)}", messages.WARNING)
 
     def _chosen(self, request: HttpRequest) -> list[FiscalPeriod]:
         try:
@@ -226,6 +224,17 @@ class FiscalPeriodAdmin(ImportedAdmin):
             verb = "is" if len(moved) == 1 else "are"
             self.message_user(request, f"{count(len(moved), 'period')} {verb} {_spoken(moved[0])}")
         return moved
+
+
+def _besides(chosen: list[FiscalPeriod], fits: list[FiscalPeriod]) -> str:
+    """Those of the chosen that are in another state: they are named, and not counted with the others."""
+    left = [period for period in chosen if period not in fits]
+    return f"Left alone: {_states_of(left)}." if left else ""
+
+
+def _states_of(found: list[FiscalPeriod]) -> str:
+    told = ", ".join(f"{period.key} is {_spoken(period)}" for period in found[:5])
+    return f"{told}, and {len(found) - 5} more" if len(found) > 5 else told
 
 
 def _waiting(period: FiscalPeriod) -> str:

@@ -84,6 +84,21 @@ def test_what_came_and_is_not_recorded_is_still_to_be_booked(browser, unfinished
     assert told.count("open case") == told.count("came and not recorded") == 1, "under receivables alone"
 
 
+@pytest.mark.parametrize(("verb", "state"), [("close", "closed"), ("reopen", "open")])
+def test_a_move_counts_and_lists_those_that_it_moves_and_names_the_others(browser, company, verb, state):
+    """Chosen are October in three subledgers; one is in the state already that the others are to come to."""
+    rows = [period(subledger=subledger) for subledger in ("receivables", "revenue", "general")]
+    for one in rows if verb == "reopen" else rows[:1]:
+        periods.close(one, by="ann", why="done")
+    if verb == "reopen":
+        reopened(rows[0], by="bea", why="late invoices")
+    page = asked(browser("Controller"), verb, *rows)
+    title = "Close" if verb == "close" else "Ask to reopen"
+    assert f"{title} 2 periods" in page
+    assert page.count("DE01:receivables:2026-10") == 1 and f"Left alone: DE01:receivables:2026-10 is {state}." in page
+    assert page.count("DE01:revenue:2026-10") == page.count("DE01:general:2026-10") == 1
+
+
 def test_each_count_leads_to_exactly_its_records(browser, unfinished):
     makers.issue("INV-9", makers.order("ORD-9", entity="DE01"))
     makers.run_all()
