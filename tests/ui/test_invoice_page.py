@@ -99,3 +99,4 @@ def test_payment_is_due_only_of_what_the_books_hold_as_owed(client, invoice):
     assert "Payment is due as said above." in read(client, f"/invoices/{invoice.id}")
     credit = read(client, f"/invoices/{Invoice.objects.get(number='INV-2').id}")
     assert "It asks for no payment: it is a credit." in credit and "Payment is due" not in credit
+    assert ", a credit, issued Nov 3, 2026, for order" in credit and ", due " not in credit
