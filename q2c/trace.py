@@ -247,11 +247,8 @@ def _merged(*querysets: Any) -> list[Any]:
 
 def _of_customers(user: Any, query: str, accounts: Sequence[Account]) -> list[Order]:
     """The newest orders of the accounts that the query names, else of the customers with it in their name."""
-    if accounts:
-        return orders_of(user, accounts)[:CANDIDATES_MAX]
-    orders = Order.objects.visible_to(user).defer("document").order_by("-id")
-    keys = {query, *customers.keys_called(query)}
-    return list(orders.filter(customer_key__in=keys)[:CANDIDATES_MAX])
+    named = accounts or [Account(key) for key in dict.fromkeys((query, *customers.keys_called(query)))]
+    return orders_of(user, named)[:CANDIDATES_MAX]
 
 
 def _entries(found: Trace) -> Iterable[Entry]:

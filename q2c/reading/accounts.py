@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
+from ledger.models import JournalEntry
 from q2c.models import CrossReference, Customer, Invoice, Order, OrderGroup
 from q2c.money import EXPONENTS
 from q2c.reading import given_up
@@ -36,12 +37,13 @@ class Records:
 
     orders: list[Order] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
+    journals: list[JournalEntry] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     given_up: list[Difference] = field(default_factory=list)
     more: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.orders or self.invoices or self.cases or self.given_up)
+        return bool(self.orders or self.invoices or self.journals or self.cases or self.given_up)
 
 
 def named(query: str) -> list[Account]:
@@ -72,10 +74,10 @@ def _of(key: str, known: set[str], called: str = "") -> Account | None:
 def orders_of(user: Any, accounts: Sequence[Account]) -> list[Order]:
     """Bought by them or billed to them, the newest first, and one more than MOST where there are more."""
     payers = [account.payer for account in accounts if not account.currency]
-    billed, bought = Q(pk__in=[]), Q(customer_key__in=payers)
+    billed, bought = Q(bill_to__in=payers), Q(customer_key__in=payers)
     for account in accounts:
-        billed |= Q(bill_to=account.payer) & (Q(currency=account.currency) if account.currency else Q())
         if account.currency:
+            billed |= Q(bill_to=account.payer, currency=account.currency)
             # Who is billed is settled once it is accepted.
             bought |= Q(customer_key=account.payer, currency=account.currency, groups=None)
     stuck = _blocked([account.payer for account in accounts]).values_list("business_key", flat=True)
@@ -101,6 +103,7 @@ def records(user: Any, accounts: Sequence[Account]) -> Records:
         return found
     found.orders = _some(found, "orders", orders_of(user, accounts))
     found.invoices = _some(found, "invoices", _invoices(user, accounts))
+    found.journals = _some(found, "journals", _journals(user, found.invoices))
     found.cases = _some(found, "cases", _cases(user, accounts, found))
     journeys = [order.correlation_id for order in found.orders]
     found.given_up = given_up.of_accounts(user, [invoice.number for invoice in found.invoices], journeys)[:MOST]
@@ -123,6 +126,13 @@ def _invoices(user: Any, accounts: Sequence[Account]) -> list[Invoice]:
     ]
     seen = Invoice.objects.visible_to(user).filter(order__in=billed.values("order"), account__in=names)
     return list(seen.select_related("order").defer("order__document").order_by("-issued_on", "-id")[: MOST + 1])
+
+
+def _journals(user: Any, invoices: Sequence[Invoice]) -> list[JournalEntry]:
+    """Those that book these invoices, or take them back; what another took the place of is left out."""
+    documents = [f"invoice:{invoice.number}" for invoice in invoices]
+    seen = JournalEntry.objects.visible_to(user).filter(business_document__in=documents).exclude(state="superseded")
+    return list(seen.select_related("entity", "period").order_by("-id")[: MOST + 1]) if documents else []
 
 
 def _cases(user: Any, accounts: Sequence[Account], found: Records) -> list[Case]:

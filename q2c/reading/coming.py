@@ -40,6 +40,7 @@ class Coming:
     waits_for: str = ""
 
 
+_PHASE = "phase-"
 # What stays undone of what was closed without fix.
 _FINAL = {
     "sync_customer": "The customer is not made there by q2c",
@@ -58,6 +59,31 @@ def does(stage: str) -> str:
 def doing(stage: str) -> str:
     """The same of what is not done: "posting the journal … in zuora: outcome unknown"."""
     return STAGES[stage].doing if stage in STAGES else stage.replace("_", " ")
+
+
+def done_of(step: Step) -> str:
+    """What this step does, with its phase and its invoice group: an order may have several of each."""
+    return f"{_phased(step, does(step.stage), '{} is activated')}{_for_group(step)}"
+
+
+def doing_of(step: Step) -> str:
+    """The same of what is not done: "activating phase 2 for group EMEA"."""
+    return f"{_phased(step, doing(step.stage), 'activating {}')}{_for_group(step)}"
+
+
+def _phased(step: Step, said: str, phased: str) -> str:
+    named = step.part.startswith(_PHASE) and step.stage == "activate_subscription"
+    return phased.format(f"phase {step.part.removeprefix(_PHASE)}") if named else said
+
+
+def _for_group(step: Step) -> str:
+    if step.stage == "provision_billing":
+        return f" for group {step.part}"
+    if step.stage != "activate_subscription":
+        return ""
+    # Its key names the subscription, whose number ends in its group (subscription_number of provision_billing).
+    number, order = step.order_key.removeprefix("activation:"), f"S-{step.business_key}-"
+    return f" for group {number.removeprefix(order)}" if number.startswith(order) else f" for {number}"
 
 
 def next_of(
@@ -92,7 +118,7 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
         move = ended.get(step.id)
         who = f" by {move.actor} on {move.at:%-d %B %Y}: {move.why}" if move else ""
         text = f"Closed without fix{who}. {_FINAL[step.stage]}; this is final"
-        found.append(Coming(doing(step.stage), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
+        found.append(Coming(doing_of(step), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
     return found
 
 
@@ -112,10 +138,7 @@ def _coming(
     step: Step, case: Case | None, front: Front | None, unsigned: bool, day: dt.date | None, down: Collection[str]
 ) -> Coming:
     """`unsigned`: nothing of it is done before a second person says so, even where it has not been looked at yet."""
-    what, done = doing(step.stage), does(step.stage)
-    if step.part.startswith("phase-"):
-        phase = f"phase {step.part.removeprefix('phase-')}"
-        what, done = f"activating {phase}", f"{phase} is activated"
+    what, done = doing_of(step), done_of(step)
     if unsigned and front is None and (step.state != "failed" or (case is None and step.reason in APPROVALS)):
         text = "A second person decides; nothing is booked until then"
         return Coming(what, step.connection, "warn", None, text, case, approval=True)

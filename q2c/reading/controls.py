@@ -53,7 +53,8 @@ class Control:
 def of(order: Order, findings: Sequence[dict[str, Any]]) -> list[Control]:
     """Each control with its findings as the order's case tells them; without a case by their names alone.
 
-    A reason that no line of CONTROLS names stands under its policy's title, so that nothing found is left out.
+    A reason that no line of CONTROLS names stands under its policy's title, so that nothing found is left out. Of an
+    order that is accepted only what was signed stands beside what passed: what failed before that is put right.
     """
     checked = bool(order.controls.get("checked_at"))
     # Orders of before do not say which service answered.
@@ -61,6 +62,8 @@ def of(order: Order, findings: Sequence[dict[str, Any]]) -> list[Control]:
     named = set(order.controls.get("findings", ()))
     explained = {finding["reason"] for finding in findings}
     all_findings = [*findings, *({"reason": reason, "text": ""} for reason in sorted(named - explained))]
+    if order.accepted_at:
+        all_findings = [finding for finding in all_findings if finding["reason"] in APPROVALS]
     found = []
     for name, reasons in (*CONTROLS, *_unlisted(all_findings)):
         mine = [finding for finding in all_findings if finding["reason"] in reasons]
@@ -83,4 +86,4 @@ def _outcome(order: Order, mine: Sequence[dict[str, Any]], checked: bool) -> str
         return "passed" if checked else "unknown"
     if all(finding["reason"] in APPROVALS for finding in mine):
         return "approved" if order.accepted_at else "waits"
-    return "passed" if order.accepted_at else "failed"
+    return "failed"

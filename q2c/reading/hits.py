@@ -54,7 +54,6 @@ def hits(user: Any, query: str, named: Sequence[Account] = ()) -> Hits:
         else:
             found.problem = Problem.objects.visible_to(user).filter(number=number).first()
         return found
-    found.account = accounts.records(user, named)
     if wanted := money.typed(query):
         units, currency = wanted
         found.amount = f"{units:f}{currency}"
@@ -66,6 +65,8 @@ def hits(user: Any, query: str, named: Sequence[Account] = ()) -> Hits:
         chosen = Q(key__in=[account.payer for account in named]) if named else customers.called(query)
         called = Customer.objects.visible_to(user).filter(chosen).order_by("name", "key")
         found.customers = _some(found, "customers", called)
+    by_name = [Account(customer.key) for customer in found.customers]
+    found.account = accounts.records(user, named or by_name)
     return found
 
 

@@ -18,7 +18,7 @@ from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.models.problem import ProblemAmount
 from q2c.engine import breaker, desk
 from q2c.money import Money
-from q2c.reading.coming import doing
+from q2c.reading.coming import doing_of
 from q2c.ui import cause, links, parts
 from q2c.ui.acting import answering
 from q2c.ui.frame import tell
@@ -98,7 +98,7 @@ def _waiting(user: Any, found: Problem) -> dict[str, Any]:
     steps = breaker.steps_waiting_for(user, found.connection)
     rows = [
         {
-            "step": step, "does": doing(step.stage), "href": links.to("trace", q=step.business_key),
+            "step": step, "does": doing_of(step), "href": links.to("trace", q=step.business_key),
             # What was there before waited for something else until then.
             "since": max(step.created_at, found.first_seen_at),
         }

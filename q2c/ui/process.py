@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from q2c.models import Step
 from q2c.reading import held, process
-from q2c.reading.coming import doing
+from q2c.reading.coming import doing_of
 from q2c.reading.process import Row
 from q2c.ui import links
 from q2c.ui.charts import Box
@@ -56,7 +56,7 @@ def _held(user: Any, step: Step, front: held.Front) -> dict[str, Any]:
     """A held step, where its journey can be seen, and the case that has to end first."""
     return {
         "step": step,
-        "what": doing(step.stage)[:1].upper() + doing(step.stage)[1:],
+        "what": doing_of(step)[:1].upper() + doing_of(step)[1:],
         "journey": links.to("trace", q=step.business_key or str(step.correlation_id))
         if user.has_perm("q2c.view_event")
         else "",

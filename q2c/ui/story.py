@@ -12,7 +12,7 @@ from exceptions.models.case import UNRESOLVED
 from exceptions.rights import called
 from exceptions.sentences import count
 from q2c.models import Step, Transition
-from q2c.reading.coming import Coming, does, doing
+from q2c.reading.coming import Coming, doing_of, done_of
 from q2c.reading.days import days_of
 from q2c.reading.differences import KINDS, Difference, Sums
 from q2c.reading.followed import Followed, Journey
@@ -63,7 +63,7 @@ def followed(journey: Journey) -> list[dict[str, Any]]:
 def _what(one: Followed) -> str:
     """That it is done is said of what is, or will be on its day."""
     planned = one.tone == "quiet" and one.front is None and one.step.state != "abandoned"
-    return does(one.step.stage) if one.tone == "good" or planned else doing(one.step.stage)
+    return done_of(one.step) if one.tone == "good" or planned else doing_of(one.step)
 
 
 def cases(found: Iterable[Case]) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def _done(step: Step) -> Entry:
         said.append(f"Not needed: {step.proof['not_needed']}")
     return Entry(
         step.finished_at,
-        f"Done: {does(step.stage)}{where}",
+        f"Done: {done_of(step)}{where}",
         actor=step.stage,
         text=". ".join(said),
         tone="good",
@@ -193,7 +193,7 @@ def _given_up(found: Sequence[Step]) -> list[Entry]:
         entries.append(
             Entry(
                 move.at,
-                f"Given up: {doing(step.stage)}{where}",
+                f"Given up: {doing_of(step)}{where}",
                 actor=move.actor,
                 text=text,
                 tone=look.tone,

@@ -14,7 +14,7 @@ from exceptions.models import Approval
 from q2c import clock, trace
 from q2c.models import Event, Step
 from q2c.reading import hits as search
-from q2c.reading.coming import does, doing
+from q2c.reading.coming import doing_of, done_of
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
 from q2c.reading.hits import Hits
@@ -78,6 +78,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "in_queue": links.to("queue", tab="open", q=f"amount:{hits.amount}") if hits.amount else "",
         "candidates": [{"order": order, "href": links.to("trace", q=order.number)} for order in found.candidates],
         "accounts": found.accounts,
+        "journals": [{"entry": entry, "href": links.to("journal", entry.id)} for entry in hits.account.journals],
         "of_account": [{"case": case, "href": links.to("case", case.id)} for case in hits.account.cases],
         "given_up": story.given_up(hits.account.given_up),
         "begins": min((e.at for c in chapters for e in c.entries), default=None),
@@ -90,6 +91,7 @@ def show(request: HttpRequest) -> HttpResponse:
 def _customer(key: str, name: str) -> dict[str, str]:
     return {
         "key": key, "name": name, "orders": links.to("orders", q=key), "invoices": links.to("invoices", q=key),
+        "journals": links.to("journals", q=key),
         "cases": links.to("queue", q=f'customer:"{name}"'),
     }  # fmt: skip
 
@@ -240,7 +242,7 @@ def _entries(found: Trace, about: dict[uuid.UUID, str], sought: Set[Any]) -> Ite
 
 def _asking(entry: Entry, step: Step) -> Entry:
     """What waits for a second person's word has not failed."""
-    return replace(entry, what=f"Waits for a second person: {doing(step.stage)}", tone="warn", icon="user-check")
+    return replace(entry, what=f"Waits for a second person: {doing_of(step)}", tone="warn", icon="user-check")
 
 
 def _asked(approval: Approval) -> Iterable[Entry]:
@@ -291,7 +293,7 @@ def _step(step: Step, calls: int, key: str, front: Front | None) -> Entry:
     says = "Still to come" if later else _STEP_SAYS.get(step.state, look.label)
     return Entry(
         step.next_at if ahead else step.finished_at or step.sent_at or step.created_at,
-        f"{says}: {does(step.stage) if step.state == 'done' or later else doing(step.stage)}{where}",
+        f"{says}: {done_of(step) if step.state == 'done' or later else doing_of(step)}{where}",
         actor=step.stage,
         text=". ".join(said),
         tone=look.tone,

@@ -18,8 +18,8 @@ from q2c import clock, keys
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.contracts.documents import InvoiceGroup
 from q2c.engine import desk, requests
-from q2c.models import Event, Order, Step, Subscription
-from q2c.reading import cancellation, controls
+from q2c.models import Event, ItemMapping, Order, Step, Subscription
+from q2c.reading import cancellation, coming, controls
 from q2c.reasons import Reason
 from q2c.stages import accept_order
 from q2c.stages.verb import Finding
@@ -53,7 +53,7 @@ def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):
         "Subscription S-O-1-emea", "Phase 2", "INV-1", "DE01-26-S0000001", "Price arithmetic, exact",
     ):  # fmt: skip
         assert said in text, said
-    assert "Phase 2 is activated" in text and "Nov 2, 2027" in text.replace("\u202f", " ")
+    assert "Phase 2 is activated for group emea in zuora" in text and "Nov 2, 2027" in text.replace("\u202f", " ")
 
 
 def test_a_subscription_says_which_of_its_amounts_are_after_a_discount(client, order):
@@ -102,6 +102,46 @@ def test_a_failed_control_says_what_where_and_what_to_do(client):
     finding = text.split("Products are known")[1].split("</li>")[0]
     assert "NOPE" in finding and "/lines/0/product" in finding
     assert "stopped" in text.split("What comes next")[1].split("</section>")[0] and "Sales ops" in text
+
+
+def test_each_group_of_an_order_has_its_own_phase_and_subscription(client):
+    """Two groups with phases on one day: which of them is meant is said wherever a step is told."""
+    make.company()
+    first = make.order_document("O-9")
+    groups = (first.groups[0], msgspec.structs.replace(first.groups[0], key="apac"))
+    lines = (first.lines[0], msgspec.structs.replace(first.lines[0], line=99, group="apac"))
+    make.deal("O-9", groups=groups, lines=lines)
+    for stage in ("accept_order", "sync_customer", "provision_billing"):
+        make.run(stage)
+    client.force_login(boss())
+    text = read(client, f"/orders/{Order.objects.get().id}")
+    for group in ("emea", "apac"):
+        assert f"Done: the subscription is made for group {group} in zuora" in text
+        assert text.count(f"Phase 2 is activated for group {group} in zuora") == 1
+    # A number too long to hold its group is told by itself.
+    long = Step(stage="activate_subscription", part="phase-1", order_key="activation:S-O-9x-abc", business_key="O-9y")
+    assert coming.done_of(long) == "phase 1 is activated for S-O-9x-abc"
+
+
+def test_what_failed_once_stands_beside_no_control_that_passed(client):
+    make.company()
+    mappings = list(ItemMapping.objects.filter(product__code="PLATFORM"))
+    ItemMapping.objects.filter(product__code="PLATFORM").delete()
+    make.deal("O-4")
+    make.run("accept_order")
+    rosa = boss()
+    client.force_login(rosa)
+    address = f"/orders/{Order.objects.get().id}"
+
+    def control():
+        return page(client, address).split("Products have an item")[1].split("</li>")[0]
+
+    assert "PLATFORM" in control()
+    ItemMapping.objects.bulk_create(mappings)
+    desk.replay_one(rosa, Case.objects.get().id)
+    make.run("accept_order")
+    assert Order.objects.get().state == "accepted"
+    assert "PLATFORM" not in control() and "finding" not in control()
 
 
 def test_the_case_of_an_order_says_that_its_invoices_book(client):

@@ -111,7 +111,7 @@ def test_a_day_that_is_still_to_come_is_told_as_such(client, journey):
     """The second phase begins in a year: nothing of the journey has happened then."""
     client.force_login(boss())
     text = page(client, "/trace?q=O-1")
-    assert "Still to come: its phase is activated" in text and "Waits: " not in text
+    assert "Still to come: phase 2 is activated for group emea" in text and "Waits: " not in text
     assert "2027" not in text.split('class="sentence"')[1].split("</p>")[0]
 
 
@@ -139,7 +139,12 @@ def test_each_document_is_a_chapter_in_the_order_of_time(client, journey):
     client.force_login(boss())
     text = page(client, "/trace?q=O-1")
     first = text.split('class="card chapter')[1]
-    said = ["Order received", "every control is checked", "the subscription is made", "its phase is activated"]
+    said = [
+        "Order received",
+        "every control is checked",
+        "the subscription is made for group emea",
+        "phase 1 is activated",
+    ]
     places = [first.index(one) for one in said]
     assert places == sorted(places)
     billed = text.split('class="card chapter')[2]
@@ -285,11 +290,13 @@ def test_an_account_leads_to_all_that_is_bought_by_it_billed_to_it_and_stuck_on_
     blocked = Case.objects.get(business_key="O-2")
     assert (blocked.blocker_type, blocked.blocker_key) == ("customer", "A-10093")
     client.force_login(boss())
-    for name in ("A-10093", "A-10093-JPY", "a-10093-jpy"):
+    entry = JournalEntry.objects.get(business_document="invoice:INV-1")
+    for name in ("A-10093", "A-10093-JPY", "a-10093-jpy", "marui", "marui hold"):
         text = page(client, f"/trace?q={name}")
         said = text.split("<h2>Customers")[1]
         assert "Marui Holding" in said and "/trace?q=O-1" in said and "/trace?q=O-2" in said, name
         assert ">INV-1<" in said and f">{blocked.shown}<" in said and "November is closed" in said, name
+        assert f">{entry}</a>" in said and f"/journals/{entry.id}" in said and "/journals?q=A-10093" in said, name
         assert "O-3" not in said and "INV-3" not in said, name
     client.force_login(person("ann", "q2c.view_event", "q2c.view_order"))
     text = page(client, "/trace?q=A-10093")
