@@ -31,7 +31,7 @@ from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
-from q2c.reading import close
+from q2c.reading import close, unread
 from q2c.ui import links, story
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
@@ -248,7 +248,8 @@ def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, 
     """What is not done in the periods about to be closed, each with the way to it; nothing forbids the close."""
     found = close.standing(request.user, chosen)
     return {"standing": [_row(request, one) for one in found], "left": LEFT if any(o.unfinished for o in found) else "",
-            "given_up": GIVEN_UP if any(o.given_up for o in found) else ""}  # fmt: skip
+            "given_up": GIVEN_UP if any(o.given_up for o in found) else "",
+            "unplaced": story.unplaced(unread.unplaced(request.user))}  # fmt: skip
 
 
 def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:

@@ -46,12 +46,22 @@ class Accepted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class About:
+    """What could be read of a document that as a whole could not: minor units of `currency`; the rest stays empty."""
+
+    entity: str = ""
+    issued_on: dt.date | None = None
+    amount_minor: int | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rejected:
     """Surely not done, and a repeat of the same content would be refused again.
 
     `held`: the send was not what was refused. The platform has, or may have, something under our key, and it is not
     what it should be (other content, not approved, a job that cannot be asked about). `was_there`: the send was
-    refused because of it, so it had been there before.
+    refused because of it, so it had been there before. `about` is what could be read of what was asked for.
     """
 
     reason: Reason
@@ -61,6 +71,7 @@ class Rejected:
     blocker: Blocker | None = None
     held: bool = False
     was_there: bool = False
+    about: About | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

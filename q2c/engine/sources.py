@@ -21,7 +21,7 @@ from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import intake, lost_deals
+from q2c.engine import intake, lost_deals, unread
 from q2c.engine.intake import Item, Sender, Taken
 from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Order, Step
 from q2c.reasons import Reason
@@ -315,11 +315,15 @@ class Invoices(Source):
     def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person."""
         if refused.field == NOT_POSTED:
+            # What could not be read before is nobody's any more.
+            intake.resolve_raw(self.name, {reference: None}, self.sender.actor, reasons=_INVOICE_REASONS)
             return self._taken_back(reference, refused)
         if refused.reason == Reason.RECORD_MISSING:
             return None
         raw = {"reference": reference, "invoice_number": number, "changed_at": at, "text": refused.text}
-        return self._bad(raw, reference, refused.text, reason=refused.reason, field=refused.field, code=refused.code)
+        known = unread.known_of(self.name, reference, refused)
+        more = {"reason": refused.reason, "field": refused.field, "code": refused.code, **known}
+        return self._bad(raw, reference, refused.text, **more)
 
     def _is_told(self, bad: RawItem) -> bool:
         """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""

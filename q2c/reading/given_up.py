@@ -17,7 +17,7 @@ from exceptions.models import Case, CaseEvent
 from ledger.models import FiscalPeriod
 from q2c import bulk
 from q2c.models import Invoice, Order, Step
-from q2c.reading import recorded_otherwise
+from q2c.reading import recorded_otherwise, unread
 from q2c.reading.differences import Difference, Sums
 from q2c.reasons import Reason
 from q2c.stages import post_journal
@@ -68,12 +68,12 @@ def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, st
         return {}
     entities, periods = {entity for entity, _ in wanted}, {period for _, period in wanted}
     ended = _steps(user).filter(entity__in=entities, period__in=periods)
-    return _summed([*_read(user, ended, most=None), *recorded_otherwise.of(user)], wanted)
+    return _summed([*_read(user, ended, most=None), *recorded_otherwise.of(user), *unread.given_up(user)], wanted)
 
 
 def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
     """Of every entity's periods that are not closed altogether: what a close to come has to know."""
-    otherwise = recorded_otherwise.of(user)
+    otherwise = [*recorded_otherwise.of(user), *(one for one in unread.given_up(user) if one.entity and one.period)]
     months = set(_steps(user).order_by().values_list("entity", "period").distinct())
     months |= {(one.entity, one.period) for one in otherwise}
     entities, names = {entity for entity, _ in months}, {period for _, period in months}

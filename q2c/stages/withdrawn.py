@@ -62,7 +62,9 @@ def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
     voided = Invoice.objects.filter(source=source, billing_reference=reference, state="voided")
     journals = ended.filter(stage="post_journal", business_key__in=list(voided.values_list("number", flat=True)))
     ids = [*came.values_list("id", flat=True), *journals.values_list("id", flat=True)]
-    closed = Case.objects.filter(step_id__in=ids, state="closed_without_fix").exclude(events__kind=TAKEN_BACK)
+    unread = Q(source=source[:60], business_key=reference[:80], step_id=None, raw_hash__isnull=False)
+    told = Case.objects.filter(Q(step_id__in=ids) | unread, state="closed_without_fix")
+    closed = told.exclude(events__kind=TAKEN_BACK)
     timeline.record([(case_id, TAKEN_BACK, why, {}) for case_id in closed.values_list("id", flat=True)], actor)
 
 

@@ -22,7 +22,7 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk, previews
 from q2c.models import Invoice, Order, Step
-from q2c.reading import followed, held, recorded, what_stays
+from q2c.reading import followed, held, recorded, unread, what_stays
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
@@ -66,6 +66,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "all_of_them": f"Dry run of all {gone.cases:,}" if gone else "",
         "again": sentences.again(found.blocker) if gone and found.blocker else "",
         "facts": _facts(found, key),
+        "unplaced": not found.period and unread.is_one(found),
         "others": _others(request.user, found),
         "behind": behind[:BEHIND],
         "behind_count": behind.count(),

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from q2c.reading import attention, cancellation, close, connections, flow, given_up, held, steps
+from q2c.reading import attention, cancellation, close, connections, flow, given_up, held, steps, unread
 from q2c.ui import links, story
 from q2c.ui.parts import Stage, apart, by_currency, by_sign
 from q2c.ui.rights import right
@@ -31,6 +31,7 @@ def show(request: HttpRequest) -> HttpResponse:
             **_now(attention.now(request.user)),
             "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
             "given_up": _given_up(request.user),
+            "unplaced": story.unplaced(unread.unplaced(request.user)),
             "credits": _credits(request.user),
             "blocked_more": max(0, len(blocked) - _PERIODS_SHOWN),
             "queue": links.to("queue"),

@@ -114,6 +114,11 @@ def rows_of(sums: Sums) -> list[dict[str, Any]]:
     ]
 
 
+def unplaced(found: Sequence[Case]) -> dict[str, Any] | None:
+    """{count, each, more} of invoices that cannot be read and of which no period is known; None where there is none."""
+    return {"count": len(found), "each": cases(found[:EACH_SHOWN]), "more": len(found[EACH_SHOWN:])} if found else None
+
+
 def _linked(case: Case) -> dict[str, Any]:
     return {"case": case, "href": links.to("case", case.id)}
 

@@ -103,6 +103,10 @@ def test_an_invoice_for_ever_stops_no_other(tenant: Tenant) -> None:
         assert poll.poll(connection) == 0
     case = Case.objects.get()
     assert (case.business_key, case.field, case.reason) == (endless["id"], "serviceEndDate", "invoice_mismatch")
+    # What can be read of it tells where it belongs, and what it is worth.
+    issued, worth = endless["body"]["invoiceDate"], endless["body"]["amount"]
+    assert (case.entity, case.period, case.currency) == ("DE", issued[:7], "EUR")
+    assert case.amount_minor == round(float(worth) * 100)
     cursor = PollCursor.objects.get()
     assert (cursor.text, cursor.seen_at) == ("", JAN)
     tenant.control.clock("2026-01-20T09:00:30Z")

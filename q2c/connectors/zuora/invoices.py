@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -12,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
+from q2c.connectors.outcomes import About
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.money import Money, MoneyError
 from q2c.reasons import Reason
@@ -54,6 +57,19 @@ def ties_of(invoice: Record, subscriptions: Sequence[Record]) -> Ties:
         raise Unmappable("accountNumber", "the invoice belongs to no account, or to several")
     numbers = sorted({str(one.get("subscriptionNumber")) for one in subscriptions})
     return Ties(account=accounts.pop(), subscription=numbers[0], **found)
+
+
+def about(invoice: Record, subscriptions: Sequence[Record]) -> About:
+    """What can be read of an invoice that as a whole cannot."""
+    entities = {str(one["Q2C_Entity__c"]) for one in (invoice, *subscriptions) if one.get("Q2C_Entity__c")}
+    found = About(entity=entities.pop() if len(entities) == 1 else "")
+    with suppress(Unmappable):
+        found = dataclasses.replace(found, issued_on=_day(invoice.get("invoiceDate"), "invoiceDate"))
+    with suppress(Unmappable, MoneyError):
+        currency = str(invoice.get("currency") or "")
+        worth = minor(invoice.get("amount"), currency, "amount")
+        found = dataclasses.replace(found, amount_minor=worth, currency=currency)
+    return found
 
 
 def invoice_of(

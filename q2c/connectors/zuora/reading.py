@@ -110,24 +110,29 @@ class Reader:
             found = self.get(f"/v1/invoices/{quote(reference, safe='')}")
         except ReadRefused as refused:
             return refused.outcome
+        subscriptions: list[dict[str, Any]] = []
         try:
-            return self._invoice(found)
+            return self._invoice(found, subscriptions)
         except ReadRefused as refused:
             return refused.outcome
         except invoices.Unmappable as error:
-            return Rejected(reason=error.reason, text=f"Zuora invoice {reference}: {error}", field=error.field)
+            about, text = invoices.about(found, subscriptions), f"Zuora invoice {reference}: {error}"
+            return Rejected(reason=error.reason, text=text, field=error.field, about=about)
         except Exception as error:
             # What is in one invoice stops no other: this one is a person's.
             log.exception("an invoice could not be read", extra={"reference": reference})
             text = f"Zuora invoice {reference} cannot be read: {type(error).__name__}: {error}"[:1000]
-            return Rejected(reason=Reason.EVENT_MALFORMED, code=type(error).__name__, text=text)
+            about = invoices.about(found, subscriptions)
+            return Rejected(reason=Reason.EVENT_MALFORMED, code=type(error).__name__, text=text, about=about)
 
-    def _invoice(self, found: Mapping[str, Any]) -> InvoiceDocument | Rejected:
+    def _invoice(self, found: Mapping[str, Any], subscriptions: list[dict[str, Any]]) -> InvoiceDocument | Rejected:
+        """`subscriptions` has those of its items afterwards, also where the invoice cannot be read."""
         if found.get("status") != "Posted":
             text = f"Invoice {found.get('invoiceNumber')} in Zuora is {found.get('status')}, not posted"
             return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, field=NOT_POSTED)
         items = self._items(str(found["id"]))
-        ties = invoices.ties_of(found, [self._subscription(name) for name in _subscriptions_of(items)])
+        subscriptions += [self._subscription(name) for name in _subscriptions_of(items)]
+        ties = invoices.ties_of(found, subscriptions)
         field = str(self.config.options.get("product_field") or "productCode__c")
         return invoices.invoice_of(found, items, ties, field)
 
