@@ -66,7 +66,6 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "all_of_them": f"Dry run of all {gone.cases:,}" if gone else "",
         "again": sentences.again(found.blocker) if gone and found.blocker else "",
         "facts": _facts(found, key),
-        "unplaced": not found.period and unread.is_one(found),
         "others": _others(request.user, found),
         "behind": behind[:BEHIND],
         "behind_count": behind.count(),
@@ -91,10 +90,11 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     return render(request, "cases/case.html", context)
 
 
-def _given_up(user: Any, found: Case) -> dict[str, str]:
+def _given_up(user: Any, found: Case) -> dict[str, Any]:
     """What became of its document, where it was closed without fix; and what would, where it may be."""
     closing = what_stays.will(found) if found.state in (*TO_DO, "snoozed") else ""
-    return {"stays": what_stays.has(user, found), "closing": closing}
+    unplaced = not found.period and unread.is_one(found)
+    return {"stays": what_stays.has(user, found), "closing": closing, "unplaced": unplaced}
 
 
 def _view(request: HttpRequest, found: Case) -> str:
