@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exceptions import approvals
+from exceptions import approvals, sentences
 from exceptions.models import Case
 from q2c import clock
 from q2c.models import Breaker, Step, Transition
 from q2c.models.step import OPEN
+from q2c.reading import cause_gone
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
 from q2c.reasons import APPROVALS, Reason
@@ -134,6 +135,13 @@ def _down(steps: Iterable[Step]) -> set[str]:
     )
 
 
+def _stopped(step: Step, case: Case | None) -> str:
+    """Why it stands still: what failed, or that only the replay is left to do."""
+    if case is None or case.blocker is None or not cause_gone.noticed(case):
+        return step.text
+    return f"The cause is gone, it waits for its replay: {sentences.again(case.blocker)}. What had failed: {step.text}"
+
+
 def _coming(
     step: Step, case: Case | None, front: Front | None, unsigned: bool, day: dt.date | None, down: Collection[str]
 ) -> Coming:
@@ -145,7 +153,7 @@ def _coming(
     if step.state == "failed" and case is not None and case.state == "awaiting_approval":
         return Coming(what, step.connection, "warn", None, step.text, case, approval=True)
     if step.state == "failed":
-        return Coming(what, step.connection, "bad", None, step.text, case)
+        return Coming(what, step.connection, "bad", None, _stopped(step, case), case)
     if step.state == "unknown":
         return Coming(what, step.connection, "warn", step.next_at, step.text, case)
     if front is not None:

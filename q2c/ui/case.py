@@ -22,7 +22,7 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk, previews
 from q2c.models import Invoice, Order, Step
-from q2c.reading import followed, held, recorded, unread, what_stays
+from q2c.reading import cause_gone, followed, held, recorded, unread, what_stays
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
@@ -64,7 +64,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "gone": gone,
         "looks": unblock.looks(request.user, [gone]).get(gone.id, []) if gone else [],
         "all_of_them": f"Dry run of all {gone.cases:,}" if gone else "",
-        "again": sentences.again(found.blocker) if gone and found.blocker else "",
+        **_gone(found),
         "facts": _facts(found, key),
         "others": _others(request.user, found),
         "behind": behind[:BEHIND],
@@ -88,6 +88,12 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         context["invoices"] = _invoices(request.user, step)
         context["first"] = recorded.first_of(request.user, found)
     return render(request, "cases/case.html", context)
+
+
+def _gone(found: Case) -> dict[str, Any]:
+    """Whether what stopped it is gone, noticed or not, and in which words."""
+    is_gone = cause_gone.of(found)
+    return {"cause_is_gone": is_gone, "again": sentences.again(found.blocker) if is_gone and found.blocker else ""}
 
 
 def _given_up(user: Any, found: Case) -> dict[str, Any]:

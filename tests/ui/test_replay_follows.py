@@ -13,11 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from exceptions.models import Approval, Case, ReplayBatch
 from ledger import periods
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.engine import decisions, desk
+from q2c.engine import decisions, desk, watch
+from q2c.models import Step
+from q2c.reading.coming import next_of
 from q2c.stages import STAGES
 from tests.engine.makers import case, issue, order, run_all, step
 from tests.past_guards import reopened
-from tests.ui.people import boss, of_role, page, person
+from tests.ui.people import boss, of_role, page, person, read, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -185,3 +187,32 @@ def test_what_an_approval_has_sent_is_not_told_as_the_replay_that_failed_before(
     sent = section(text, "replaying")
     assert "sent by the approval of Dmitri Hale" in sent and "/replays/" not in sent
     assert "Resolved by the approval of Dmitri Hale" in text
+
+
+def test_once_its_period_is_open_again_a_case_says_so_and_offers_the_replay(company: Any, late: Case) -> None:
+    rosa = boss()
+    # Nobody has noticed yet: the page sees it by itself.
+    assert late.blocker_gone_at is None
+    for noticed in (False, True):
+        if noticed:
+            watch.watch_blockers()
+        text = read(signed_in(rosa), f"/cases/{late.id}")
+        head, todo = text.split("What to do")[0], text.split("What to do")[1].split("Accounting impact")[0]
+        assert "Ready to replay: INV-1" in head and "Period closed: INV-1" not in head
+        assert "The cause is gone: receivables of DE01, October 2026" in head.replace("\xa0", " ")
+        # The history keeps why it failed.
+        assert "What had failed (period closed)" in head and late.text[:20] in text.split("About this case")[-1]
+        assert "Replay" in todo and "Dry run" in todo and "The cause is gone" in todo
+        assert "Re-date" not in todo and "In the way" not in todo and "Open the period" not in todo
+    assert "No longer: period closed" in page(rosa_client := signed_in(rosa), "/queue?tab=all")
+    stopped = Step.objects.get(id=late.step_id)
+    (coming,) = next_of([stopped], {stopped.id: Case.objects.get(id=late.id)})
+    assert coming.text.startswith("The cause is gone, it waits for its replay") and late.text in coming.text
+    assert "No longer" not in page(rosa_client, "/queue?tab=resolved")
+
+
+def test_while_its_period_is_closed_a_case_says_that(company: Any, late: Case) -> None:
+    october = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.close(october, by="carla", why="closed for good")
+    text = read(signed_in(boss()), f"/cases/{late.id}")
+    assert "Period closed: INV-1" in text and "Ready to replay" not in text and "In the way" in text
