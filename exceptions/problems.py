@@ -236,10 +236,17 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def connection_down(
-    name: str, since: dt.datetime, waiting: Mapping[str, Any], *, text: str = "", actor: str = "breaker"
+    name: str,
+    since: dt.datetime,
+    waiting: Mapping[str, Any],
+    *,
+    called: str = "",
+    text: str = "",
+    actor: str = "breaker",
 ) -> uuid.UUID:
     """Raise, or bring up to date, the one problem of a platform that is down. It has no cases of its own.
 
+    `called` is how people read its name: Credit service (credit).
     `waiting`: {"noun": "journal", "count": 1204, "amounts": {"EUR": 4821000}}; what waits, not what failed.
     """
     now = clock.now()
@@ -247,7 +254,7 @@ def connection_down(
     policy = policies_for([reason])[reason]
     count = sentences.count(int(waiting.get("count", 0)), str(waiting.get("noun") or "document"))
     verb = "waits" if int(waiting.get("count", 0)) == 1 else "wait"
-    title = f"{name} is down since {_minute(since)}, {count} {verb}"
+    title = f"{called or name} is down since {_minute(since)}, {count} {verb}"
     columns = {
         "id": keys.new_id(), "correlation_id": keys.new_id(), "state": "open", "kind": "connection",
         "fingerprint": _down_print(name), "reason": reason, "title": title, "connection": name, "code": "",
@@ -269,15 +276,15 @@ def connection_down(
     return found[0][0]
 
 
-def connection_up(name: str, *, actor: str = "breaker") -> bool:
+def connection_up(name: str, *, called: str = "", actor: str = "breaker") -> bool:
     """End the problem of a platform that answers again. False where there was none."""
     now = clock.now()
-    with states.acting(actor, f"{name} answers again"):
+    with states.acting(actor, f"{called or name} answers again"):
         found = Problem.objects.filter(fingerprint=_down_print(name), state="open").first()
         if found is None:
             return False
         count = sentences.count(int(found.waiting.get("count", 0)), str(found.waiting.get("noun") or "document"))
-        title = f"{name} was down from {_minute(found.first_seen_at)} until {_minute(now)}, {count} waited"
+        title = f"{called or name} was down from {_minute(found.first_seen_at)} until {_minute(now)}, {count} waited"
         return bool(states.move(Problem, "resolve", [found.id], resolved_at=now, title=title))
 
 

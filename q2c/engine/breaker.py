@@ -16,6 +16,7 @@ from q2c.connectors import registry
 from q2c.connectors.outcomes import Unavailable, Unknown
 from q2c.engine import wake
 from q2c.models import Breaker, Connection, Step
+from q2c.models.connection import called
 from q2c.models.step import DUE
 from q2c.reasons import Reason
 from q2c.stages import STAGES
@@ -72,7 +73,9 @@ def _fail(name: str, count: int, text: str) -> None:
             row.opened_at = clock.now()
             row.probe_at = clock.now() + clock.seconds(PROBE_AFTER_S)
             log.warning("breaker open", extra={"connection": name, "text": text})
-            row.problem_id = problems.connection_down(name, row.opened_at, waiting_for(name), text=text)
+            row.problem_id = problems.connection_down(
+                name, row.opened_at, waiting_for(name), called=called([name])[name], text=text
+            )
         row.save()
 
 
@@ -121,14 +124,16 @@ def probe_due() -> list[str]:
                 Breaker.objects.filter(pk=row.pk).update(
                     opened_at=None, probe_at=None, failures=0, text="", problem_id=None
                 )
-                problems.connection_up(row.connection)
+                problems.connection_up(row.connection, called=config.called if config else "")
             closed.append(row.connection)
         else:
             wait_s = min(PROBE_AFTER_S * 2 ** min(row.failures - TRIPS_AT, 5), 120)
             Breaker.objects.filter(pk=row.pk).update(
                 failures=row.failures + 1, probe_at=clock.now() + clock.seconds(wait_s), text=answer.text
             )
-            problems.connection_down(row.connection, _since(row), waiting_for(row.connection), text=answer.text)
+            problems.connection_down(
+                row.connection, _since(row), waiting_for(row.connection), called=config.called, text=answer.text
+            )
     if closed:
         waiting = Step.objects.filter(_of(closed), state__in=DUE)
         wake.now(sorted(set(waiting.values_list("stage", flat=True))))

@@ -17,6 +17,7 @@ from exceptions import unblock
 from exceptions.models import Case, Offer
 from q2c import clock
 from q2c.engine import replay, wake
+from q2c.models.connection import called
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def _with(found: dict[str, Any], cases: list[Case], runs: dict[uuid.UUID, replay
     """What was found so far, and this slice."""
     counts = {name: found[name] for name in ("cases", "passes", "untold", "fails")}
     amounts, credits = Counter[str](found["amounts"]), Counter[str](found["credits"])
-    reasons, silent = dict(found["reasons"]), set(found["silent"])
+    reasons, silent = dict(found["reasons"]), set[str]()
     for case in cases:
         run = runs.get(case.step_id) if case.step_id else None
         counts["cases"] += 1
@@ -96,8 +97,9 @@ def _with(found: dict[str, Any], cases: list[Case], runs: dict[uuid.UUID, replay
                 if case.amount_minor < 0:
                     credits[case.currency] += case.amount_minor
     after = str(cases[-1].id) if cases else found["after"]
-    told = {"amounts": amounts, "credits": credits, "reasons": reasons, "silent": sorted(silent)}
-    return {**counts, "after": after, **told}
+    told = {"amounts": amounts, "credits": credits, "reasons": reasons}
+    unanswered = sorted({*found["silent"], *called(silent).values()})
+    return {**counts, "after": after, "silent": unanswered, **told}
 
 
 def opened(offers: Iterable[Offer]) -> None:

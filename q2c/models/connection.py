@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from django.apps import apps
@@ -53,6 +54,11 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def called(self) -> str:
+        """As sentences name it: "Credit service (credit)"; by its name alone where it has no title of its own."""
+        return f"{self.title} ({self.name})" if self.title and self.title != self.name else self.name
 
     def clean(self) -> None:
         super().clean()
@@ -194,3 +200,10 @@ class WorkerSeen(models.Model):
 
     queue = models.CharField(max_length=40, unique=True)
     seen_at = models.DateTimeField()
+
+
+def called(names: Iterable[str]) -> dict[str, str]:
+    """Name → as sentences name it, of connections by their names; what is none is called as it is. One statement."""
+    wanted = {name for name in names if name}
+    found = Connection.objects.filter(name__in=wanted).only("name", "title") if wanted else ()
+    return dict(zip(wanted, wanted, strict=True)) | {one.name: one.called for one in found}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exceptions import approvals, sentences
 from exceptions.models import Case
 from q2c import clock
 from q2c.models import Breaker, Step, Transition
+from q2c.models.connection import called
 from q2c.models.step import OPEN
 from q2c.reading import cause_gone
 from q2c.reading.days import days_of
@@ -101,6 +102,9 @@ def next_of(
         for step in given
         if step.state in OPEN
     ]
+    if names := {one.waits_for for one in found if one.waits_for}:
+        titles = called(names)
+        found = [replace(one, waits_for=titles.get(one.waits_for, "")) for one in found]
     ended = [step for step in given if step.state == "abandoned" and step.reason != Reason.SUPERSEDED]
     found += _given_up([step for step in ended if step.stage in _FINAL], cases)
     return sorted(found, key=lambda one: (rank[one.tone], one.at or clock.now()))

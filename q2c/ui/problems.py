@@ -17,6 +17,7 @@ from exceptions.models import Case, Policy, Problem
 from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.models.problem import ProblemAmount
 from q2c.engine import breaker, desk
+from q2c.models.connection import called
 from q2c.money import Money
 from q2c.reading.coming import doing_of
 from q2c.ui import cause, links, parts
@@ -71,6 +72,7 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
         "problem": found,
         "card": card,
         "policy": policy,
+        "platform": called([found.connection]).get(found.connection, ""),
         # Platforms end their sentences as they like; ours goes on after it.
         "said": str(found.waiting.get("text") or "").rstrip(" ."),
         "blocker": sentences.thing(blocker) if found.blocker_type else "",

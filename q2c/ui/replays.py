@@ -19,6 +19,7 @@ from exceptions.models import ReplayBatch
 from exceptions.models.case import REPLAYABLE
 from q2c.engine import desk
 from q2c.models import Step
+from q2c.models.connection import called
 from q2c.money import Money
 from q2c.reading import followed, held
 from q2c.reading.keys_there import keys_there
@@ -195,7 +196,7 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
         "sums": worth(batch),
         "became": _now(became(batch, now.items), after),
         "looked": looked,
-        "silent": sorted(name for name in silent if name) if looked["untold"] else [],
+        "silent": sorted(called(silent).values()) if looked["untold"] else [],
         "left": left,
         "gone": now.items.get("queued", 0) - left,
         # Nothing would go through: sending it wants a second thought.

@@ -14,6 +14,7 @@ from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock, tasks
 from q2c.engine import desk, offered, watch
+from q2c.models import Connection
 from q2c.stages import booking
 from tests.engine.makers import NOW, case, issue, order, person, run_all
 from tests.ui.people import boss, read, signed_in
@@ -85,12 +86,13 @@ def test_what_fails_for_another_cause_is_named_and_not_counted(company: Any, stu
 
 
 def test_what_a_silent_platform_leaves_open_is_said(company: Any, stuck: list[Case]) -> None:
+    Connection.objects.filter(name="erp-de").update(title="NetSuite Germany")
     freed(company)
     company["erp-de"].down = True
     offered.look_at_offers()
     text = read(signed_in(boss()), "/queue")
     assert "None of 3 cases is known to go through: cost centre" in text
-    assert "3 cannot be told yet: erp-de does not answer" in text
+    assert "3 cannot be told yet: NetSuite Germany (erp-de) does not answer" in text
 
 
 def test_many_are_looked_at_in_slices_and_the_offer_says_how_far_it_is(company: Any, stuck: list[Case]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Any
 
@@ -10,13 +9,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from exceptions import casework, problems
-from exceptions.models import Approval, Case, Offer, Problem, ReplayBatch
+from exceptions import casework
+from exceptions.models import Approval, Case, Offer, ReplayBatch
 from exceptions.raw import RawItem, open_raw
 from q2c import clock, keys
 from q2c.engine import desk, run, sweep
-from tests.engine.makers import NOW, issue, order, run_all, step
 from tests.engine.makers import case as case_of
+from tests.engine.makers import issue, order, run_all, step
 from tests.ui.people import of_role, signed_in, with_rights
 
 pytestmark = pytest.mark.django_db
@@ -273,33 +272,6 @@ def test_a_dry_run_tells_what_would_fail_and_is_cancelled(company: Any, mia: Any
     assert f"R-{batch.number} is cancelled." in text
     again = signed_in(mia).post(f"/replays/{batch.id}/send", follow=True).content.decode()
     assert "is cancelled; it can no longer be sent" in again
-
-
-def test_a_platform_that_is_down_is_one_problem_with_what_waits(company: Any, mia: Any) -> None:
-    company["erp-us"].down = True
-    sold = order("ORD-US", "US01")
-    for number in range(6):
-        issue(f"US-{number}", sold)
-    run_all()
-    text = words(page(mia, "/problems"))
-    assert re.search(r"erp-us is down since Nov 3, 10:00\sAM, 6 journals wait", text)
-    [problem] = Problem.objects.all()
-    text = words(page(mia, f"/problems/{problem.id}"))
-    assert "erp-us does not answer: no answer. Its steps" in text
-    assert "connection erp-us in erp-us" not in text and "connection erp-us" in text
-    # What waits is named, the newest first.
-    waiting = [text.index(f"US-{number} ") for number in reversed(range(6))]
-    assert waiting == sorted(waiting) and text.count("Acme GmbH") == 6
-    Problem.objects.update(waiting={**problem.waiting, "text": "Closed for maintenance."})
-    assert "Closed for maintenance. Its steps" in words(page(mia, f"/problems/{problem.id}"))
-    # An order of before the outage has not waited for it since then.
-    Problem.objects.update(first_seen_at=NOW + dt.timedelta(hours=2))
-    assert re.search(r"Acme GmbH USD [\d,]+ \.00 Nov 3, 12:00\sPM", words(page(mia, f"/problems/{problem.id}")))
-    problems.connection_up("erp-us")
-    text = words(page(mia, f"/problems/{problem.id}"))
-    assert re.search(r"erp-us was down from Nov 3, 12:00\sPM until Nov \d+, [\d:]+\s[AP]M, 6 journals waited", text)
-    assert "erp-us answers again. What waited for it goes on by itself" in text
-    assert "does not answer" not in text and "What waits" not in text
 
 
 def test_four_eyes_on_the_approvals_page(company: Any, mia: Any) -> None:

@@ -18,11 +18,9 @@ from q2c import clock, keys
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.contracts.documents import InvoiceGroup
 from q2c.engine import desk, requests
-from q2c.models import Event, ItemMapping, Order, Step, Subscription
-from q2c.reading import cancellation, coming, controls
+from q2c.models import Event, Order, Step, Subscription
+from q2c.reading import cancellation, coming
 from q2c.reasons import Reason
-from q2c.stages import accept_order
-from q2c.stages.verb import Finding
 from q2c.ui import formats, words
 from tests import flow_makers as make
 from tests.past_guards import past_guards
@@ -83,27 +81,6 @@ def test_an_invoice_that_came_and_is_not_recorded_is_shown_with_its_case(client,
     assert "Invoice INV-2, not recorded" in read(client, f"/trace?q={order.number}")
 
 
-def test_the_controls_name_reasons_an_order_can_fail_by():
-    named = {reason for _, reasons in controls.CONTROLS for reason in reasons}
-    members = list(Reason)
-    of_orders = members[members.index(Reason.CUSTOMER_UNKNOWN) : members.index(Reason.CUSTOMER_REFUSED)]
-    # One that is not named stands under its policy's title.
-    # A missing rate keeps orders and journals alike.
-    assert named <= {*of_orders, Reason.FX_RATE_MISSING}
-
-
-def test_a_failed_control_says_what_where_and_what_to_do(client):
-    make.company()
-    line = make.order_document("O-4").lines[0]
-    make.deal("O-4", lines=(msgspec.structs.replace(line, product="NOPE"),))
-    make.run("accept_order")
-    client.force_login(boss())
-    text = page(client, f"/orders/{Order.objects.get().id}")
-    finding = text.split("Products are known")[1].split("</li>")[0]
-    assert "NOPE" in finding and "/lines/0/product" in finding
-    assert "stopped" in text.split("What comes next")[1].split("</section>")[0] and "Sales ops" in text
-
-
 def test_each_group_of_an_order_has_its_own_phase_and_subscription(client):
     """Two groups with phases on one day: which of them is meant is said wherever a step is told."""
     make.company()
@@ -121,27 +98,6 @@ def test_each_group_of_an_order_has_its_own_phase_and_subscription(client):
     # A number too long to hold its group is told by itself.
     long = Step(stage="activate_subscription", part="phase-1", order_key="activation:S-O-9x-abc", business_key="O-9y")
     assert coming.done_of(long) == "phase 1 is activated for S-O-9x-abc"
-
-
-def test_what_failed_once_stands_beside_no_control_that_passed(client):
-    make.company()
-    mappings = list(ItemMapping.objects.filter(product__code="PLATFORM"))
-    ItemMapping.objects.filter(product__code="PLATFORM").delete()
-    make.deal("O-4")
-    make.run("accept_order")
-    rosa = boss()
-    client.force_login(rosa)
-    address = f"/orders/{Order.objects.get().id}"
-
-    def control():
-        return page(client, address).split("Products have an item")[1].split("</li>")[0]
-
-    assert "PLATFORM" in control()
-    ItemMapping.objects.bulk_create(mappings)
-    desk.replay_one(rosa, Case.objects.get().id)
-    make.run("accept_order")
-    assert Order.objects.get().state == "accepted"
-    assert "PLATFORM" not in control() and "finding" not in control()
 
 
 def test_the_case_of_an_order_says_that_its_invoices_book(client):
@@ -168,20 +124,6 @@ def test_a_discount_over_the_limit_waits_for_a_second_person(client):
     text = page(client, f"/orders/{Order.objects.get().id}")
     assert "Awaiting approval" in text and "Waits for approval" in text
     assert "by the flow" in text.partition("<h2>Approvals")[2]
-
-
-def test_what_a_control_finds_under_a_name_of_its_own_is_shown_by_its_policys_title(client, monkeypatch):
-    def refused(order, world):
-        yield Finding(reason=Reason.REQUEST_REFUSED, text="Sold by nobody", pointer="/customer")
-
-    monkeypatch.setattr(accept_order, "CONTROLS", (refused,))
-    make.company()
-    make.deal("O-7")
-    make.run("accept_order")
-    client.force_login(boss())
-    text = page(client, f"/orders/{Order.objects.get().id}")
-    finding = text.split("Request refused")[1].split("</li>")[0]
-    assert "Sold by nobody" in finding and "/customer" in finding
 
 
 def test_names_from_outside_are_text_not_markup(client):
@@ -397,4 +339,6 @@ def test_what_was_signed_and_waits_for_a_platform_says_so_and_waits_for_no_signa
     make.run("accept_order", silent)
     assert Order.objects.get(number="O-7").state == "received"
     shown = read(client, f"/orders/{sold.id}").split("What comes next")[1].split("Controls")[0]
-    assert ": waits for credit" in shown and "credit gave no answer" in shown and "under way" not in shown
+    assert (
+        ": waits for Credit service (credit)" in shown and "credit gave no answer" in shown and "under way" not in shown
+    )

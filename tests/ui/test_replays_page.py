@@ -15,7 +15,7 @@ from exceptions.models import Case, ReplayBatch
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c.engine import desk, sweep
-from q2c.models import Transition
+from q2c.models import Connection, Transition
 from q2c.stages import booking
 from tests import flow_makers as make
 from tests.engine.makers import case, issue, order, run_all
@@ -89,9 +89,10 @@ def test_what_a_silent_platform_leaves_open_is_no_pass_and_the_warning_ends_with
     client.force_login(rosa)
     company["erp-de"].inactive.clear()
     company["erp-de"].down = True
+    Connection.objects.filter(name="erp-de").update(title="NetSuite Germany")
     batch = desk.plan(rosa, [stopped.id])
     text = read(client, f"/replays/{batch.id}")
-    assert "1 cannot be told yet: erp-de does not answer" in text
+    assert "1 cannot be told yet: NetSuite Germany (erp-de) does not answer" in text
     assert "would go through" not in text and "Would pass" not in text and "Cannot be told yet" in text
     assert "Platform: erp-de did not answer" in text
     assert "INV-1" in read(client, f"/replays/{batch.id}?outcome=cannot_be_told").split("Cases: Cannot be told")[1]
