@@ -57,7 +57,7 @@ _CONDITIONS = {
     "locked": ("locked", "is unlocked again"),
     "on_hold": ("on hold", "is off hold"),
     "pending_approval": ("waiting for approval there", "is approved"),
-    "not_billed": ("not billed", "is billed now"),
+    "not_billed": ("not billed, or for less", "is billed now"),
     "not_accepted": ("not accepted", "is accepted now"),
     "no_tax_code": ("without a tax code", "has a tax code now"),
     "treatment": ("of another revenue treatment", "has that revenue treatment now"),

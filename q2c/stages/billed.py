@@ -39,9 +39,9 @@ from q2c.stages.verb import Finding, Work
 
 # An invoice whose journal was reversed counts for nothing: billing bills it anew. Restored, it counts at once.
 _SO_FAR = """
-SELECT order_id, "group", product, is_usage, sum(net)::bigint, sum(lines)::bigint, max(net)
+SELECT order_id, "group", product, is_usage, sum(net)::bigint, sum(back)::bigint, sum(lines)::bigint, max(net)
 FROM (SELECT i.order_id, i."group", l.product, l.kind = 'usage' AS is_usage, sum(l.net_minor)::bigint AS net,
-             count(*) AS lines
+             sum(least(l.net_minor, 0))::bigint AS back, count(*) AS lines
       FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
       WHERE i.order_id = ANY(%s::uuid[]) AND i.state <> 'voided' AND NOT ledger_counts_no_more(i.event_id)
       GROUP BY i.id, 3, 4) of_one_invoice
@@ -171,10 +171,13 @@ class _Billed:
     def __init__(self, orders: Collection[Order]) -> None:
         ids = [order.id for order in orders]
         self.net: Counter[Sold] = Counter()
+        # What of it are credits, below zero.
+        self.back: Counter[Sold] = Counter()
         self.lines: Counter[Sold] = Counter()
         self.highest: Counter[Sold] = Counter()
-        for *key, minor, count, highest in bulk.execute(_SO_FAR, [ids]):
+        for *key, minor, back, count, highest in bulk.execute(_SO_FAR, [ids]):
             of_it: Sold = tuple(key)  # type: ignore[assignment]
+            self.back[of_it] = back
             self.net[of_it], self.lines[of_it], self.highest[of_it] = minor, count, highest
         self.periods = periods.there(ids)
         self.undated_credits = undated_credits.there(ids)
@@ -186,7 +189,10 @@ class _Billed:
         for key, more in net.items():
             count, most = self.lines[key] + lines[key], self.rounded.get(key, 0)
             if _is_beyond(key, self.net[key], more, self.sold[key], count, most):
-                yield _beyond(invoice, order, key, self.sold[key], self.net[key] + more)
+                if more < 0:
+                    yield _beyond_billed(invoice, order, key, -more, self.net[key], -self.back[key])
+                else:
+                    yield _beyond_sold(invoice, order, key, self.sold[key], self.net[key] + more)
 
     def lacks(self, invoice: InvoiceDocument, order: Order) -> bool:
         """Whether it takes something back of which nothing at all is billed."""
@@ -219,6 +225,8 @@ class _Billed:
         net, lines = _of(invoice, order)
         self.net.update(net)
         self.lines.update(lines)
+        for line in invoice.lines:
+            self.back[order.id, invoice.group, line.product, line.kind == "usage"] += min(line.net_minor, 0)
         for key, minor in net.items():
             self.highest[key] = max(self.highest[key], minor)
         for period in periods.of(invoice, order).values():
@@ -268,16 +276,34 @@ def _is_beyond(key: Sold, before: int, more: int, amount: int, lines: int, round
     return before + more > amount + (min(lines, max(rounded, MOST_ROUNDED)) if before < amount else 0)
 
 
-def _beyond(invoice: InvoiceDocument, order: Order, key: Sold, amount: int, billed: int) -> Finding:
-    product, is_usage = key[2:]
-    at = next(i for i, line in enumerate(invoice.lines) if (line.product, line.kind == "usage") == key[2:])
-    comes_to, limit = Money(billed, invoice.currency), Money(amount, invoice.currency)
-    what = f"order {order.number} sold {limit} of it to group {invoice.group}"
-    if is_usage:
-        product, what = f"usage of {product}", "no more can be taken back than was billed"
+def _beyond_sold(invoice: InvoiceDocument, order: Order, key: Sold, amount: int, billed: int) -> Finding:
+    at, comes_to, limit = _at(invoice, key), Money(billed, invoice.currency), Money(amount, invoice.currency)
     return Finding(
         reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{at}/net_minor", seen=invoice.lines[at].net_minor,
-        text=f"With invoice {invoice.invoice_number}, {comes_to} of {product} is billed; {what}",
-        remedy="Void the invoice in billing and bill the right amount, or replay after the invoice it credits",
-        blocker=days_billed.not_billed(order.number) if billed < 0 else None,
+        text=f"With invoice {invoice.invoice_number}, {comes_to} of {key[2]} is billed; "
+        f"order {order.number} sold {limit} of it to group {invoice.group}: that is {comes_to - limit} too much",
+        remedy="Void the invoice in billing and bill the right amount",
     )  # fmt: skip
+
+
+def _beyond_billed(invoice: InvoiceDocument, order: Order, key: Sold, back: int, net: int, credited: int) -> Finding:
+    """It takes back `back`; so far `net` is billed, after `credited` was taken off."""
+    product, is_usage = key[2:]
+    takes, billed, gone, over = (
+        Money(minor, invoice.currency) for minor in (back, net + credited, credited, back - max(net, 0))
+    )
+    what = f"usage of {product}" if is_usage else product
+    return Finding(
+        reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{_at(invoice, key)}/net_minor",
+        seen=invoice.lines[_at(invoice, key)].net_minor,
+        text=f"Invoice {invoice.invoice_number} credits {takes} of {what}. Of order {order.number}, group "
+        f"{invoice.group}, {billed} of it is booked as billed and {gone} as credited so far: that is {over} too much",
+        remedy="Does the invoice that it credits wait itself, book that one first, then replay. "
+        "Else have billing correct the credit, or void it",
+        blocker=days_billed.not_billed(order.number),
+    )  # fmt: skip
+
+
+def _at(invoice: InvoiceDocument, key: Sold) -> int:
+    """Where the invoice bills it first."""
+    return next(i for i, line in enumerate(invoice.lines) if (line.product, line.kind == "usage") == key[2:])

@@ -15,6 +15,9 @@ from q2c.stages.overlaps import Heights
 from q2c.stages.periods import Key, Own, Period, Periods
 from q2c.stages.verb import Finding, Measure
 
+# What stands in the way of a credit: what it takes back is not billed.
+CREDITED = "credited"
+
 
 def twice(invoice: InvoiceDocument, own: Own, periods: Periods, spans: sold.Spans) -> Iterator[tuple[int, Finding]]:
     """Each day is billed as often as lines of the order cover it: one invoice line more is one too many.
@@ -84,18 +87,21 @@ def unbilled_back(invoice: InvoiceDocument, own: Own, periods: Periods) -> Itera
 
 def not_billed(order_number: str) -> Blocker:
     """What stands in the way of a credit until what it takes back is billed."""
-    return Blocker(connection="", object_type="credited", object_key=order_number, condition="not_billed")
+    return Blocker(connection="", object_type=CREDITED, object_key=order_number, condition="not_billed")
 
 
 def _beyond_days(invoice: InvoiceDocument, at: int, mine: Period, left: int, again: Sequence[str]) -> Finding:
     back, there_is = Money(-mine.net_minor, invoice.currency), Money(left, invoice.currency)
-    text = f"{back} of {mine.product} is credited from {mine.starts_on} until {mine.ends_on}, "
-    text += f"as by {_named(mine, again)} already; " if again else ""
+    days = f"from {mine.starts_on} until {mine.ends_on}"
+    text = f"Invoice {invoice.invoice_number} credits {back} of {mine.product} {days}"
+    text += f", as {_named(mine, again)} does already" if again else ""
     return Finding(
         reason=Reason.INVOICE_DUPLICATE if again else Reason.INVOICE_MISMATCH,
         pointer=f"/lines/{at}/net_minor", seen=mine.net_minor,
-        text=f"Invoice {invoice.invoice_number}: {text}of what bills these days {there_is} is not taken back yet",
-        remedy="Void it in billing, or have it say the days that it credits; or replay after the invoice it credits",
+        text=f"{text}. Of what is billed for these days {there_is} is left to credit: "
+        f"that is {back - there_is} too much",
+        remedy="Void it in billing, or have it say the days that it credits. "
+        "Does the invoice that it credits wait itself, book that one first",
         blocker=None if again else not_billed(invoice.order_number),
     )  # fmt: skip
 

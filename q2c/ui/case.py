@@ -22,7 +22,7 @@ from ledger.models import JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk, previews
 from q2c.models import Invoice, Order, Step
-from q2c.reading import cause_gone, followed, held, recorded, unread, what_stays
+from q2c.reading import cause_gone, credited, followed, held, recorded, unread, what_stays
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
@@ -91,9 +91,11 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 
 
 def _gone(found: Case) -> dict[str, Any]:
-    """Whether what stopped it is gone, noticed or not, and in which words."""
+    """Whether what stopped it is gone, noticed or not, and in which words; else what to do, where the policy's sentence
+    is too wide."""
     is_gone = cause_gone.of(found)
-    return {"cause_is_gone": is_gone, "again": sentences.again(found.blocker) if is_gone and found.blocker else ""}
+    again = sentences.again(found.blocker) if is_gone and found.blocker else ""
+    return {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found)}
 
 
 def _given_up(user: Any, found: Case) -> dict[str, Any]:

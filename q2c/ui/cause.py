@@ -14,8 +14,9 @@ from exceptions.policies import POLICIES
 from exceptions.problems import Totals
 from q2c.models import Connection
 from q2c.money import Money
-from q2c.reading import billing_now
+from q2c.reading import billing_now, credited
 from q2c.reasons import APPROVALS, Reason
+from q2c.stages.days_billed import CREDITED
 from q2c.ui import formats, links, parts, sandbox_words, words
 
 
@@ -96,6 +97,8 @@ def _period(entity: str, subledger: str = "", name: str = "", *_: str) -> dict[s
 
 def fix_of(record: Any, connections: dict[str, Connection] | None = None, totals: Totals | None = None) -> Fix | None:
     """The screen that puts right what blocks a case or a problem; None where nothing has a name."""
+    if record.blocker_type == CREDITED:
+        return _credited(record)
     booked = billing_now.entry_of(record) if isinstance(record, Case) else None
     return _reversal(booked) if booked is not None else _unblocking(record, connections, totals)
 
@@ -135,6 +138,15 @@ def _unblocking(record: Any, connections: dict[str, Connection] | None, totals: 
     if kind and not where:
         return _admin("ledger_dimensionvalue", f"Open {words.spoken(kind)} {key}", {"q": key}, "change")
     return _theirs(where or record.connection, kind, key, connections)
+
+
+def _credited(record: Any) -> Fix | None:
+    """The case of the invoice that a credit may be waiting for; else its order, with all that is billed of it."""
+    steps = [step.id for step in credited.waiting(record)] if isinstance(record, Case) else []
+    case = Case.objects.filter(step_id__in=steps, state__in=UNRESOLVED).order_by("opened_at").first()
+    if case is not None:
+        return Fix(f"Open the case of {case.business_key}", links.to("case", case.id), "exceptions.view_case")
+    return _page("Find the order", "orders", record.blocker_key)
 
 
 def _reversal(booked: billing_now.Booked) -> Fix | None:

@@ -16,6 +16,7 @@ from q2c.engine import replay, watch
 from q2c.models import Event, Invoice, Order, Step, Subscription
 from q2c.stages.controls.calendar import add_months
 from tests import flow_makers as fm
+from tests.ui.people import boss, page, read, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -189,6 +190,7 @@ def test_a_credit_that_waited_long_enough_is_offered_once_its_invoice_is_recorde
         works(60 * minutes)
     stuck = Case.objects.get()
     assert (stuck.reason, stuck.blocker) == ("invoice_mismatch", ("", "credited", "O-1", "not_billed"))
+    assert "EUR 0.00 of it is booked as billed" in stuck.text and "that is EUR 4,000.00 too much" in stuck.text
     with clock.at(NOW + clock.seconds(900)):
         assert watch.watch_blockers() == {"looked": 1, "offers": 0}
         bills("INV-1", 400_000)
@@ -205,6 +207,30 @@ def test_a_credit_of_more_than_was_billed_is_told_at_once() -> None:
     sells()
     bills("INV-1", 400_000)
     works()
-    bills("INV-2", -500_000)
+    bills("CR-1", -100_000)
     works()
-    assert Case.objects.get().reason == "invoice_mismatch"
+    bills("CR-2", -500_000)
+    works()
+    stuck = Case.objects.get()
+    assert (stuck.reason, stuck.business_key) == ("invoice_mismatch", "CR-2")
+    # How much was billed, how much of it credited, how much this one takes, and by how much that is too much.
+    assert "Invoice CR-2 credits EUR 5,000.00 of PLATFORM. Of order O-1, group emea, EUR 4,000.00 of it is booked as " \
+        "billed and EUR 1,000.00 as credited so far: that is EUR 2,000.00 too much" in stuck.text  # fmt: skip
+    client = signed_in(boss())
+    todo = read(client, f"/cases/{stuck.id}").split("What to do")[1].split("Accounting impact")[0]
+    assert "No other invoice of order O-1 waits to be booked, so the credit is too large" in todo
+    assert "Find the order" in todo and "dimension" not in todo.lower()
+
+
+def test_a_credit_whose_invoice_waits_itself_leads_to_that_ones_case() -> None:
+    sells()
+    bills("INV-1", 400_000, product="NOPE")
+    works()
+    waits = Case.objects.get(business_key="INV-1")
+    bills("CR-1", -400_000)
+    for minutes in range(10):
+        works(60 * minutes)
+    stuck, client = Case.objects.get(business_key="CR-1"), signed_in(boss())
+    todo = page(client, f"/cases/{stuck.id}").split("What to do")[1].split("Accounting impact")[0]
+    assert "Of the same order INV-1 waits to be booked" in todo and "solve the case of that invoice first" in todo
+    assert "Open the case of INV-1" in todo and f'href="/cases/{waits.id}"' in todo

@@ -113,7 +113,8 @@ def back(own: Own, there: Sequence[Period]) -> Iterator[Said]:
         if -mine.net_minor > (most := sum(one.net_minor for one in billed) + free):
             again = any(is_as(one, mine) for one in gone)
             left = Money(max(int(most) - rounded, 0), "EUR")
-            yield i, DUPLICATE if again else MISMATCH, f"bills these days {left} is not taken back yet"
+            over = f"that is {Money(-mine.net_minor, 'EUR') - left} too much"
+            yield i, DUPLICATE if again else MISMATCH, f"is billed for these days {left} is left to credit: {over}"
         elif mine.kind != "usage":
             share = sum((within(one, mine, CONVENTION_DAYS) for one in billed), Fraction(0)) + free
             if -mine.net_minor > share:

@@ -103,7 +103,7 @@ def test_a_credit_takes_back_what_was_billed_and_no_more(sold: Order) -> None:
     record(usage("INV-1", 1, 10, 10_000))
     record(usage("CR-1", 1, 10, -10_000), usage("CR-2", 1, 10, -10_000))
     assert sorted(Invoice.objects.values_list("number", flat=True)) == ["CR-1", "INV-1"]
-    assert "no more can be taken back than was billed" in case("CR-2").text
+    assert " too much" in case("CR-2").text and "credits" in case("CR-2").text
 
 
 def test_ten_times_what_was_billed_before_is_in_proportion(sold: Order) -> None:
