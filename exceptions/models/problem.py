@@ -10,6 +10,7 @@ from exceptions.models.policy import SEVERITIES
 from exceptions.models.team import Team
 from exceptions.visible import OfProblem
 from q2c.states import StateField, StateRecord
+from q2c.sums import SumMinor
 from q2c.visible import VisibleQuerySet
 
 
@@ -79,7 +80,7 @@ class ProblemAmount(models.Model):
     period = models.CharField(max_length=20, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     cases = models.BigIntegerField()
-    amount_minor = models.BigIntegerField()
+    amount_minor = SumMinor()
     first_at = models.DateTimeField(null=True)
     last_at = models.DateTimeField(null=True)
 
@@ -100,7 +101,7 @@ class Facet(models.Model):
     period = models.CharField(max_length=20, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     cases = models.BigIntegerField()
-    amount_minor = models.BigIntegerField()
+    amount_minor = SumMinor()
 
     objects = OfProblem.as_manager()
 

@@ -59,10 +59,11 @@ SELECT u.id, u.type, u.version, u.source, u.source_id, u.correlation, u.causatio
        %s::timestamptz, u.payload::json, u.hash, u.envelope, u.data_at, u.api_key, u.sent_by
 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
             %s::text[], %s::bytea[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
-  AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash, envelope, data_at,
-       api_key, sent_by)
--- Two senders of the same facts in another order would wait for each other for ever.
-ORDER BY u.source COLLATE "C", u.source_id COLLATE "C"
+  WITH ORDINALITY AS u(id, type, version, source, source_id, correlation, causation, occurred, payload, hash, envelope,
+                       data_at, api_key, sent_by, n)
+-- Two senders of the same facts in another order would wait for each other for ever. Of two under one id the first
+-- counts.
+ORDER BY u.source COLLATE "C", u.source_id COLLATE "C", u.n
 ON CONFLICT (source, source_id) DO NOTHING RETURNING id
 """
 

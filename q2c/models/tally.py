@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import connection, models, transaction
 
+from q2c.sums import SumMinor
+
 # Only where differences have piled up: a day that is over costs nothing any more.
 _FOLD = """
 WITH crowded AS (
@@ -33,8 +35,8 @@ class Tally(models.Model):
     currency = models.CharField(max_length=3, blank=True)
     made_on = models.DateField()
     records = models.BigIntegerField()
-    amount_minor = models.BigIntegerField()
-    credit_minor = models.BigIntegerField(default=0, db_default=0)
+    amount_minor = SumMinor()
+    credit_minor = SumMinor(default=0, db_default=0)
 
 
 def fold() -> None:

@@ -102,7 +102,7 @@ def journals() -> Iterator[GaugeMetricFamily]:
 
 
 _CASES = """
-SELECT owner_team, currency, sum(cases)::bigint, sum(amount_minor)::bigint FROM exceptions_facet
+SELECT owner_team, currency, sum(cases)::bigint, sum(amount_minor)::float8 FROM exceptions_facet
 WHERE state = ANY(%s) GROUP BY 1, 2 HAVING sum(cases) > 0 ORDER BY 1, 2
 """
 

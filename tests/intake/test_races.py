@@ -105,3 +105,11 @@ def test_one_that_the_database_refuses_does_not_spoil_the_rest(monkeypatch: pyte
     monkeypatch.undo()
     assert [one.status for one in intake.take(items(3), SENDER)] == ["duplicate", "stored", "duplicate"]
     assert Case.objects.get().state == "resolved"
+
+
+def test_of_two_under_one_id_in_a_batch_the_first_counts() -> None:
+    """However the database likes to sort them."""
+    first, second = ([Item(body=json.dumps(event(f"evt-{n}", order(term_months=months))).encode()) for n in range(300)]
+                     for months in (12, 24))  # fmt: skip
+    results = intake.take([*first, *second], SENDER)
+    assert [one.status for one in results] == ["stored"] * 300 + ["conflict"] * 300
