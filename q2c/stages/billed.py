@@ -293,11 +293,14 @@ def _beyond_billed(invoice: InvoiceDocument, order: Order, key: Sold, back: int,
         Money(minor, invoice.currency) for minor in (back, net + credited, credited, back - max(net, 0))
     )
     what = f"usage of {product}" if is_usage else product
+    so_far = (
+        f"{billed} of it is booked as billed and {gone} as credited" if billed else "nothing of it is booked as billed"
+    )
     return Finding(
         reason=Reason.INVOICE_MISMATCH, pointer=f"/lines/{_at(invoice, key)}/net_minor",
         seen=invoice.lines[_at(invoice, key)].net_minor,
-        text=f"Invoice {invoice.invoice_number} credits {takes} of {what}. Of order {order.number}, group "
-        f"{invoice.group}, {billed} of it is booked as billed and {gone} as credited so far: that is {over} too much",
+        text=f"Invoice {invoice.invoice_number} credits {takes} of {what} before tax. Of order {order.number}, group "
+        f"{invoice.group}, {so_far} so far: that is {over} too much",
         remedy="Does the invoice that it credits wait itself, book that one first, then replay. "
         "Else have billing correct the credit, or void it",
         blocker=days_billed.not_billed(order.number),

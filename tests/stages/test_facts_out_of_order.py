@@ -190,7 +190,7 @@ def test_a_credit_that_waited_long_enough_is_offered_once_its_invoice_is_recorde
         works(60 * minutes)
     stuck = Case.objects.get()
     assert (stuck.reason, stuck.blocker) == ("invoice_mismatch", ("", "credited", "O-1", "not_billed"))
-    assert "EUR 0.00 of it is booked as billed" in stuck.text and "that is EUR 4,000.00 too much" in stuck.text
+    assert "nothing of it is booked as billed so far" in stuck.text and "that is EUR 4,000.00 too much" in stuck.text
     with clock.at(NOW + clock.seconds(900)):
         assert watch.watch_blockers() == {"looked": 1, "offers": 0}
         bills("INV-1", 400_000)
@@ -214,7 +214,7 @@ def test_a_credit_of_more_than_was_billed_is_told_at_once() -> None:
     stuck = Case.objects.get()
     assert (stuck.reason, stuck.business_key) == ("invoice_mismatch", "CR-2")
     # How much was billed, how much of it credited, how much this one takes, and by how much that is too much.
-    assert "Invoice CR-2 credits EUR 5,000.00 of PLATFORM. Of order O-1, group emea, EUR 4,000.00 of it is booked as " \
+    assert "Invoice CR-2 credits EUR 5,000.00 of PLATFORM before tax. Of order O-1, group emea, EUR 4,000.00 of it is booked as " \
         "billed and EUR 1,000.00 as credited so far: that is EUR 2,000.00 too much" in stuck.text  # fmt: skip
     client = signed_in(boss())
     todo = read(client, f"/cases/{stuck.id}").split("What to do")[1].split("Accounting impact")[0]
