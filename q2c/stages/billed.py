@@ -88,7 +88,7 @@ def tie(works: Sequence[Work]) -> None:
             usage.add(metered, invoice, order)
 
 
-def _asked_again(metered: usage.Metered, work: Work, asked: Finding) -> Finding | None:
+def _asked_again(metered: usage.Metered, work: Work, asked: Finding) -> list[Finding]:
     """What was asked about another version of the invoice, if this one says the same: limits and days do not count.
 
     What depends on neither is found again by itself.

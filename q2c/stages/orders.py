@@ -202,19 +202,19 @@ def still_asked(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
     }
 
 
-def _asked_again(work: Work, asked: Finding) -> Finding | None:
+def _asked_again(work: Work, asked: Finding) -> Sequence[Finding]:
     """What was asked about another version of the deal, if this one gives as much, or the payer is to owe as much."""
     if asked.measure is None or "world" not in work.notes:
-        return None
-    if asked.reason != Reason.CREDIT_APPROVAL_REQUIRED:
-        if asked.measure.unit != "%":
-            return None
-        was = with_(work.notes["world"], discount_limits={"": Decimal(asked.measure.limit)})
-        return signed.said_again(asked, limits.discount(work.fact.payload, was))
-    return _credit_asked_again(work.notes.get("owed", {}), asked, asked.measure)
+        return ()
+    if asked.reason == Reason.CREDIT_APPROVAL_REQUIRED:
+        return _credit_asked_again(work.notes.get("owed", {}), asked, asked.measure)
+    if asked.measure.unit != "%":
+        return ()
+    was = with_(work.notes["world"], discount_limits={"": Decimal(asked.measure.limit)})
+    return signed.said_again(asked, limits.discount(work.fact.payload, was))
 
 
-def _credit_asked_again(owed: Mapping[tuple[str, str], Measure], asked: Finding, then: Measure) -> Finding | None:
+def _credit_asked_again(owed: Mapping[tuple[str, str], Measure], asked: Finding, then: Measure) -> list[Finding]:
     """What the payer would owe now, under the limit that was in force then.
 
     An account that was renamed is the same: whoever is to owe as much for its deal is asked about.
@@ -225,8 +225,8 @@ def _credit_asked_again(owed: Mapping[tuple[str, str], Measure], asked: Finding,
         of_now = credit_and_tax.of_deal(now)
         as_much = all(of_now.get(currency, 0) >= minor for currency, minor in deal.items())
         if unit == then.unit and (name == then.of or as_much):
-            return with_(credit_and_tax.over_credit(with_(now, limit=then.limit)), code=asked.code)
-    return None
+            return [with_(credit_and_tax.over_credit(with_(now, limit=then.limit)), code=asked.code)]
+    return []
 
 
 def _is_still_over(work: Work, finding: Finding) -> bool:

@@ -28,10 +28,11 @@ JOIN q2c_event sent ON sent.id = other.event_id
 WHERE mine.id = ANY(%s::uuid[]) AND mine.business_key <> ''
   AND sent.payload ->> 'legal_entity' IS NOT DISTINCT FROM e.payload ->> 'legal_entity'
 """
-_LINE = re.compile(r"\bline \d+, ", re.IGNORECASE)
+# A line or a tier that is put before it changes no question.
+_PLACE = re.compile(r"\bline \d+, |, tier \d+$", re.IGNORECASE)
 
-# What a version of a document says of what was asked about another one; None where it says that no more.
-Again = Callable[[Work, Finding], Finding | None]
+# All that a version of a document says of what was asked about another one; nothing where it says that no more.
+Again = Callable[[Work, Finding], Sequence[Finding]]
 
 
 def asked_before(works: Sequence[Work], again: Again) -> dict[uuid.UUID, list[Finding]]:
@@ -50,9 +51,7 @@ def asked_before(works: Sequence[Work], again: Again) -> dict[uuid.UUID, list[Fi
     in_vain = _in_vain(told, {other for _, other, _ in others})
     for step_id, other, is_equal in others:
         for asked in in_vain.get(other, ()):
-            one = asked if is_equal else again(by_id[step_id], asked)
-            if one is not None:
-                found.setdefault(step_id, []).append(one)
+            found.setdefault(step_id, []).extend([asked] if is_equal else again(by_id[step_id], asked))
     return found
 
 
@@ -68,33 +67,32 @@ def _in_vain(
     }
 
 
-def said_again(asked: Finding, candidates: Iterable[Finding]) -> Finding | None:
-    """The one that says what was asked, wherever its line stands by now; None where none does.
+def said_again(asked: Finding, candidates: Iterable[Finding]) -> list[Finding]:
+    """Those that say what was asked, wherever their lines stand by now: a line that was split is asked about twice.
 
-    `candidates`: what a newer version would be asked if there were no limits. It is held to the limit of what was
+    `candidates`: what a newer version would be asked if there were no limits. Each is held to the limit of what was
     asked: a cent less than what was refused is no other question.
     """
-    for one in sorted(candidates, key=lambda one: one.pointer != asked.pointer):
-        if one.reason != asked.reason:
-            continue
-        if one.measure is None or asked.measure is None:
-            if one.text == asked.text:
-                return one
-            continue
-        if _subject(one.measure) != _subject(asked.measure):
-            continue
-        now, then = Decimal(one.measure.value), Decimal(asked.measure.value)
-        if now == then:
-            return replace(asked, pointer=one.pointer, seen=one.seen, measure=replace(asked.measure, of=one.measure.of))
-        if now > Decimal(asked.measure.limit):
-            limited = replace(one.measure, limit=asked.measure.limit, note=asked.measure.note)
-            return replace(one, measure=limited)
+    again = (_again(asked, one) for one in candidates if one.reason == asked.reason)
+    return [one for one in again if one is not None]
+
+
+def _again(asked: Finding, one: Finding) -> Finding | None:
+    if one.measure is None or asked.measure is None:
+        return one if one.text == asked.text else None
+    if _subject(one.measure) != _subject(asked.measure):
+        return None
+    now, then = Decimal(one.measure.value), Decimal(asked.measure.value)
+    if now == then and one.measure.of == asked.measure.of:
+        return replace(asked, pointer=one.pointer, seen=one.seen)
+    if now == then or now > Decimal(asked.measure.limit):
+        return replace(one, measure=replace(one.measure, limit=asked.measure.limit, note=asked.measure.note))
     return None
 
 
 def _subject(measure: Measure) -> tuple[str, str]:
-    """What was measured, whatever number its line has."""
-    return _LINE.sub("", measure.of), measure.unit
+    """What was measured, whatever number its line or its tier has."""
+    return _PLACE.sub("", measure.of), measure.unit
 
 
 def with_asked(
