@@ -31,7 +31,7 @@ from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
-from q2c.reading import close, unread
+from q2c.reading import close, credits_due, unread
 from q2c.ui import links, story
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
@@ -280,10 +280,10 @@ def _told(one: close.Standing) -> str:
 
 def _credits(one: close.Standing) -> dict[str, Any]:
     """What billing is still to credit of cancelled orders, and where they are."""
-    orders = dict.fromkeys(id_ for id_, _, _ in one.credits)
-    href = links.to("order", next(iter(orders))) if len(orders) == 1 else links.to("orders", state="cancelled")
-    said = f"Credits of {count(len(orders), 'cancelled order')}, about, net" if orders else ""
-    return {"credits": said, "credits_href": href, "credit_sums": by_currency((n, code) for _, n, code in one.credits)}
+    due = one.credits or credits_due.Due()
+    href = links.to("order", due.order_id) if due.orders == 1 else links.to("orders", state="cancelled")
+    said = f"Credits of {count(due.orders, 'cancelled order')}, about, net" if due.orders else ""
+    return {"credits": said, "credits_href": href, "credit_sums": by_currency(due.sums)}
 
 
 def _given_up_cases(one: close.Standing) -> str:

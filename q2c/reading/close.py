@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Count, Q, Sum
 
 from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import cancellation, differences, given_up, unbooked
-from q2c.stages import taken_back
+from q2c.reading import credits_due, differences, given_up, unbooked
 
 # What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
 SUBLEDGER = "receivables"
@@ -109,8 +107,8 @@ class Standing:
     case_credits: list[tuple[int, str]] = field(default_factory=list)
     # What came and is not recorded, and which of the cases are about that, or about the journals not posted.
     unbooked: unbooked.Unbooked = field(default_factory=unbooked.Unbooked)
-    # What billing is still to credit of orders cancelled as of a day of the period: (order, minor units, currency).
-    credits: list[tuple[UUID, int, str]] = field(default_factory=list)
+    # What billing is still to credit of orders cancelled as of a day of the period.
+    credits: credits_due.Due | None = None
 
     @property
     def not_posted(self) -> int:
@@ -135,7 +133,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     below = Sum("worth_minor", filter=Q(worth_minor__lt=0), default=0)
     by = rows.values("period_id", "state", "currency")
     summed = list(by.annotate(n=Count("id"), minor=Sum("worth_minor"), below=below))
-    coming, left, due = _coming(months), given_up.by_month(user, months), cancellation.credits_due(user)
+    coming, left, due = _coming(months), given_up.by_month(user, months), credits_due.due(user).months
     found = [
         _left(period, cases[period.entity.code, period.name] if may else None, summed, coming) for period in chosen
     ]
@@ -144,19 +142,11 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
             one,
             unbooked=came[one.period.entity.code, one.period.name],
             given_up=left.get((one.period.entity.code, one.period.name)),
-            credits=_to_credit(one.period, due),
+            credits=due.get((one.period.entity.code, one.period.name)),
         )
         if _has_flow(one.period)
         else one
         for one in found
-    ]
-
-
-def _to_credit(period: FiscalPeriod, due: Iterable[taken_back.Due]) -> list[tuple[UUID, int, str]]:
-    return [
-        (one.order_id, one.minor, one.currency)
-        for one in due
-        if one.entity == period.entity.code and period.starts_on <= one.on < period.ends_on
     ]
 
 

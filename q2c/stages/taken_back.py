@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from exceptions.sentences import listed
@@ -37,7 +36,7 @@ SELECT e.payload::text FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
   AND e.payload ->> 'order_number' = ANY(%s::text[])
 """
-# By number of the invoice: (entity, currency, minor units).
+# By number of the invoice: (entity, currency, minor units). q2c/reading/credits_due.py counts so of all orders at once.
 Billed = dict[str, tuple[str, str, int]]
 
 
@@ -63,30 +62,6 @@ def _back(order: Order, on: dt.date) -> tuple[dict[str, int], int]:
         sums[currency] += minor
     there = {currency: minor for currency, minor in sorted(sums.items()) if minor > 0}
     return there, sum(minor != 0 for _, _, minor in billed)
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What billing is to credit of one order, net, in one entity's books, for days from `on`."""
-
-    order_id: UUID
-    entity: str
-    on: dt.date
-    minor: int
-    currency: str
-
-
-def due(days: Mapping[UUID, dt.date], numbers: Mapping[UUID, str]) -> list[Due]:
-    """Of orders that were cancelled, each as of its day: what is invoiced beyond it and not taken back yet."""
-    if not days:
-        return []
-    found = []
-    for id_, billed in _billed_after(days, numbers).items():
-        sums: Counter[tuple[str, str]] = Counter()
-        for entity, currency, minor in billed.values():
-            sums[entity, currency] += minor
-        found += [Due(id_, entity, days[id_], n, currency) for (entity, currency), n in sorted(sums.items()) if n > 0]
-    return found
 
 
 def worth(order: Order, on: dt.date) -> list[Money]:

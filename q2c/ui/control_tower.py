@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from q2c.reading import attention, cancellation, close, connections, flow, given_up, held, steps, unread
+from q2c.reading import attention, close, connections, credits_due, flow, given_up, held, steps, unread
 from q2c.ui import links, story
 from q2c.ui.parts import Stage, apart, by_currency, by_sign
 from q2c.ui.rights import right
@@ -22,7 +22,7 @@ def show(request: HttpRequest) -> HttpResponse:
     live = _live(request.user)
     if getattr(request, "htmx", None) and request.GET.get("part") == "live":
         return render(request, "control_tower/live.html", live)
-    blocked = close.blocked(request.user)
+    blocked, due = close.blocked(request.user), credits_due.due(request.user)
     return render(
         request,
         "control_tower/page.html",
@@ -32,7 +32,10 @@ def show(request: HttpRequest) -> HttpResponse:
             "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
             "given_up": _given_up(request.user),
             "unplaced": story.unplaced(unread.unplaced(request.user)),
-            "credits": _credits(request.user),
+            "credits": _credits(due),
+            "credits_more": max(0, len(due.months) - _PERIODS_SHOWN),
+            "credits_total": {"orders": due.total.orders, "sums": by_currency(due.total.sums)},
+            "cancelled": links.to("orders", state="cancelled"),
             "blocked_more": max(0, len(blocked) - _PERIODS_SHOWN),
             "queue": links.to("queue"),
             "late": links.to("queue", q="is:late"),
@@ -103,22 +106,18 @@ def _note(one: flow.Station) -> str:
     return "Nothing waits" if one.counts else "Nothing yet"
 
 
-def _credits(user: Any) -> list[dict[str, Any]]:
+def _credits(found: credits_due.Credits) -> list[dict[str, Any]]:
     """By entity and month of the cancellation, the newest first: what billing has not credited yet."""
-    months: dict[tuple[str, str], list[Any]] = {}
-    for one in cancellation.credits_due(user):
-        months.setdefault((f"{one.on:%Y-%m}", one.entity), []).append(one)
+    shown = list(found.months.items())[:_PERIODS_SHOWN]
     return [
         {
             "entity": entity,
             "period": period,
-            "orders": len({one.order_id for one in due}),
-            "sums": by_currency((one.minor, one.currency) for one in due),
-            "href": links.to("order", due[0].order_id)
-            if len({one.order_id for one in due}) == 1
-            else links.to("orders", state="cancelled"),
+            "orders": due.orders,
+            "sums": by_currency(due.sums),
+            "href": links.to("order", due.order_id) if due.orders == 1 else links.to("orders", state="cancelled"),
         }
-        for (period, entity), due in sorted(months.items(), reverse=True)
+        for (entity, period), due in shown
     ]
 
 

@@ -19,9 +19,9 @@ from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.contracts.documents import InvoiceGroup
 from q2c.engine import desk, requests
 from q2c.models import Event, Order, Step, Subscription
-from q2c.reading import cancellation, coming
+from q2c.reading import cancellation, coming, credits_due
 from q2c.reasons import Reason
-from q2c.ui import formats, words
+from q2c.ui import control_tower, formats, words
 from tests import flow_makers as make
 from tests.past_guards import past_guards
 from tests.ui.people import boss, of_role, page, person, read
@@ -297,7 +297,7 @@ def test_what_was_withdrawn_is_told_as_given_up_and_never_as_done(client, order)
     assert "Given up: cancelling the subscription" in text and "withdrew it: They stay" in text
 
 
-def test_credits_that_a_cancellation_still_lacks_are_told(client, order):
+def test_credits_that_a_cancellation_still_lacks_are_told(client, order, monkeypatch):
     client.force_login(person("sam", "q2c.view_order", "q2c.cancel_order", "q2c.view_step", "q2c.view_subscription"))
     client.post(f"/orders/{order.id}/cancel", form(page(client, f"/orders/{order.id}")))
     make.run("cancel_order")
@@ -309,9 +309,17 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order):
     happened = " ".join(re.sub(r"<[^>]+>", " ", text.split("What happened")[1]).split())
     assert "Approved: Cancellation approval required" in happened and "agreed" in happened
     # The close and the tower tell of it, by the month as of which it was cancelled.
-    (due,) = cancellation.credits_due(get_user_model().objects.get(username="rosa"))
-    assert (due.entity, due.on) == ("DE01", dt.date(2026, 11, 3)) and due.minor > 0
-    worth = formats.amount_text(due.minor, due.currency)
+    rosa = get_user_model().objects.get(username="rosa")
+
+    sold = Order.objects.get(id=order.id)
+
+    def as_one_order():
+        return [(sum.minor, sum.currency) for sum in cancellation.not_credited(sold)]
+
+    ((month, due),) = credits_due.due(rosa).months.items()
+    assert month == ("DE01", "2026-11") and (due.orders, due.order_id) == (1, order.id)
+    assert due.sums == as_one_order() == credits_due.due(rosa).total.sums and due.sums[0][0] > 0
+    worth = formats.amount_text(*due.sums[0])
     said = " ".join(read(client, "/").replace("\xa0", " ").split())
     assert f"DE01 Nov 2026: billing is still to credit 1 cancelled order, about EUR {worth} net." in said
     november, december = (
@@ -322,6 +330,15 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order):
     left = read(client, f"{address}?ids={november.pk}")
     assert "Credits of 1 cancelled order, about, net" in left and worth in left and "Not all is done" in left
     assert "cancelled order, about" not in read(client, f"{address}?ids={december.pk}")
+    # So many months are shown; of all there is the sum. What came and is not recorded counts as for one order.
+    make.bill(order, "INV-9")
+    more = credits_due.due(rosa).total.sums
+    assert more == as_one_order() and more[0][0] > due.sums[0][0]
+    monkeypatch.setattr(control_tower, "_PERIODS_SHOWN", 0)
+    total = formats.amount_text(*more[0])
+    assert f"and 1 more month; together billing is still to credit 1 cancelled order, about EUR {total} net." in read(
+        client, "/"
+    ).replace("\xa0", " ")
 
 
 def test_what_was_signed_and_waits_for_a_platform_says_so_and_waits_for_no_signature(client, order):
