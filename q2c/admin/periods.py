@@ -33,6 +33,7 @@ from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
 from q2c.reading import close, credits_due, unread
 from q2c.ui import links, story
+from q2c.ui.formats import number
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
 
@@ -273,8 +274,8 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
 def _told(one: close.Standing) -> str:
     """How many of the open cases are about what the other columns count, so that nobody adds the two up."""
     here, journals = one.unbooked.cases_here, one.unbooked.cases_of_journals
-    said = [f"{here:,} about what is still to be booked"] if here else []
-    said += [f"{journals:,} about journals not posted"] if journals else []
+    said = [f"{number(here)} about what is still to be booked"] if here else []
+    said += [f"{number(journals)} about journals not posted"] if journals else []
     return f"Of them {' and '.join(said)}" if said and one.cases else ""
 
 

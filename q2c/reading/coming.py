@@ -121,7 +121,7 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
     found = []
     for step in steps:
         move = ended.get(step.id)
-        who = f" by {move.actor} on {move.at:%-d %B %Y}: {move.why}" if move else ""
+        who = f" by {move.actor} on {move.at:%Y-%m-%d}: {move.why}" if move else ""
         text = f"Closed without fix{who}. {_FINAL[step.stage]}; this is final"
         found.append(Coming(doing_of(step), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
     return found

@@ -11,6 +11,7 @@ from typing import Any
 
 from exceptions import approvals
 from q2c import bulk
+from q2c.money import Money
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages.verb import Finding, Measure, Work
 
@@ -150,11 +151,16 @@ def _with_signed(found: Finding, signatures: Sequence[Mapping[str, Any]]) -> Fin
     """Whoever is asked again is told for how much a signature is there."""
     for shown in (one["measure"] for one in signatures if _is_same(one, found) and one.get("measure")):
         if found.measure is not None:
-            said = f"Signed so far: {shown['value']} where the limit was {shown['limit']} ({shown['unit']})."
+            value, limit = (_said(shown[name], shown["unit"]) for name in ("value", "limit"))
+            said = f"Signed so far: {value} where the limit was {limit}."
             if said not in found.measure.note:
                 note = f"{found.measure.note} {said}".strip()
                 found = replace(found, measure=replace(found.measure, note=note))
     return found
+
+
+def _said(value: str, unit: str) -> str:
+    return f"{value} %" if unit == "%" else str(Money.of(value, unit))
 
 
 def _covers(signed: Mapping[str, Any], found: Finding) -> bool:

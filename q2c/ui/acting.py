@@ -17,6 +17,7 @@ from exceptions.done import Done
 from exceptions.errors import NotPossible, QueryError, Refused
 from exceptions.models import Case
 from exceptions.sentences import count
+from q2c.ui import formats
 from q2c.ui.frame import tell
 from q2c.ui.rights import refused
 
@@ -99,7 +100,7 @@ def whole(text: str, what: str, most: int = 100_000) -> int:
     if not text.strip():
         return 0
     if not text.strip().isascii() or not text.strip().isdigit() or int(text) > most:
-        raise NotPossible(f"{what} is a whole number from 0 to {most:,}")
+        raise NotPossible(f"{what} is a whole number from 0 to {formats.number(most)}")
     return int(text)
 
 

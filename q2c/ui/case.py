@@ -27,7 +27,7 @@ from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
 from q2c.stages.taken_back_there import CANCELLED
-from q2c.ui import case_views, cause, ending, parts, people, story
+from q2c.ui import case_views, cause, ending, formats, parts, people, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
 from q2c.ui.replays import journal_of
@@ -63,7 +63,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "condition": sentences.condition(found.blocker_condition),
         "gone": gone,
         "looks": unblock.looks(request.user, [gone]).get(gone.id, []) if gone else [],
-        "all_of_them": f"Dry run of all {gone.cases:,}" if gone else "",
+        "all_of_them": f"Dry run of all {formats.number(gone.cases)}" if gone else "",
         **_gone(found),
         "facts": _facts(found, key),
         "others": _others(request.user, found),

@@ -22,6 +22,7 @@ from exceptions.models.case import ROOT_CAUSES
 from exceptions.rights import name_of
 from q2c import clock
 from q2c.engine import decisions, desk, watch
+from q2c.ui import formats
 from q2c.ui.acting import answering, back, case_of, told
 from q2c.ui.frame import tell
 from q2c.ui.rights import require, right
@@ -49,7 +50,7 @@ def many(request: HttpRequest) -> HttpResponse:
     cases = _chosen(request)
     ids = list(cases[: MANY + 1].values_list("id", flat=True)) if isinstance(cases, QuerySet) else list(cases)
     if len(ids) > MANY:
-        raise NotPossible(f"More than {MANY:,} cases at once; narrow the filter")
+        raise NotPossible(f"More than {formats.number(MANY)} cases at once; narrow the filter")
     if not ids:
         raise NotPossible("Choose at least one case")
     if len(ids) > 1:
@@ -127,7 +128,8 @@ def _told_if_fewer(request: HttpRequest, number: int) -> None:
     """What has left the list since it was shown is not acted on, and that is said."""
     expected = request.POST.get("expected", "")
     if request.POST.get("scope") == "filter" and expected.isdecimal() and int(expected) > number:
-        tell(request, "warn", f"{int(expected) - number:,} of the {int(expected):,} have moved on since.")
+        gone, all_ = formats.number(int(expected) - number), formats.number(int(expected))
+        tell(request, "warn", f"{gone} of the {all_} have moved on since.")
 
 
 def _replay_many(request: HttpRequest) -> HttpResponse:

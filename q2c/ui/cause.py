@@ -61,7 +61,7 @@ class Card:
 
     @property
     def replay_label(self) -> str:
-        return f"Replay {self.replayable:,}" if self.replayable > 1 else "Replay it"
+        return f"Replay {formats.number(self.replayable)}" if self.replayable > 1 else "Replay it"
 
 
 # Of a problem, the newest cases that are asked which products they are about.

@@ -9,6 +9,7 @@ from django.shortcuts import render
 
 from q2c.reading import attention, close, connections, credits_due, flow, given_up, held, steps, unread
 from q2c.ui import links, story
+from q2c.ui.formats import number
 from q2c.ui.parts import Stage, apart, by_currency, by_sign
 from q2c.ui.rights import right
 
@@ -102,7 +103,7 @@ def _note(one: flow.Station) -> str:
     """What stands at the foot where no step waits: records may still wait for their day."""
     waiting = sum(number for state, number in one.counts if state in one.leg.under_way)
     if waiting:
-        return f"{waiting:,} not through yet"
+        return f"{number(waiting)} not through yet"
     return "Nothing waits" if one.counts else "Nothing yet"
 
 

@@ -133,32 +133,50 @@ def _noon(day: dt.date) -> dt.datetime:
     return dt.datetime(day.year, day.month, day.day, 12, tzinfo=dt.UTC)
 
 
-_WRITTEN = re.compile(r"(?<![\w-])(\d{4}-\d{2}-\d{2})(?: (\d{2}:\d{2}) UTC)?(?![\w-])")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+# What sentences are kept with, in one form: an amount (Money.__str__: code, then digits grouped by commas, the
+# currency's decimals), a day or an instant, a month, how many of something, a part of a hundred.
+_WRITTEN = re.compile(
+    r"(?<![\w-])(?P<code>[A-Z]{3}) (?P<sign>-?)(?P<whole>\d{1,3}(?:,\d{3})*)(?:\.(?P<fraction>\d+))?(?![\w]|[.,]\d)"
+    r"|(?<![\w-])(?P<day>\d{4}-\d{2}-\d{2})(?: (?P<time>\d{2}:\d{2}) UTC)?(?![\w-])"
+    rf"|(?<![\w-])(?P<month>{'|'.join(_MONTHS)}) (?P<year>\d{{4}})(?![\w-])"
+    r"|(?<![\w.,-])(?P<count>\d{1,3}(?:,\d{3})+)(?= [a-z]|\+)"
+    r"|(?<![\w.,-])(?P<percent>\d+\.\d+)(?= ?%)"
+)
 
 
-# An amount as sentences are kept with it (Money.__str__): code, then digits grouped by commas, the currency's decimals.
-_AMOUNT = re.compile(r"(?<![\w-])([A-Z]{3}) (-?)(\d{1,3}(?:,\d{3})*)(?:\.(\d+))?(?![\w]|[.,]\d)")
-
-
-def _amount_written(found: re.Match[str]) -> str:
-    code, sign, whole, fraction = found[1], found[2], found[3].replace(",", ""), found[4] or ""
-    if EXPONENTS.get(code) != len(fraction):
-        return found[0]
-    return f"{code} {amount_text(int(f'{sign}{whole}{fraction}'), code)}"
+def _rewritten(found: re.Match[str]) -> str:
+    given = found.groupdict()
+    if code := given["code"]:
+        fraction = given["fraction"] or ""
+        minor = int(f"{given['sign']}{given['whole'].replace(',', '')}{fraction}")
+        return f"{code} {amount_text(minor, code)}" if EXPONENTS.get(code) == len(fraction) else found[0]
+    if given["month"]:
+        first = dt.date(int(given["year"]), _MONTHS.index(given["month"]) + 1, 1)
+        return str(format_skeleton("yMMMM", _noon(first), locale=preferences.current().locale))
+    if given["count"]:
+        return number(int(given["count"].replace(",", "")))
+    if given["percent"]:
+        return quantity(given["percent"])
+    if given["time"]:
+        return instant_text(dt.datetime.fromisoformat(f"{given['day']}T{given['time']}+00:00"))
+    return day_text(dt.date.fromisoformat(given["day"]))
 
 
 def dates(text: str) -> str:
-    """A sentence that was kept with its days, instants and amounts in one form, as the reader writes and lives them."""
+    """A sentence that was kept with its days, months, amounts and counts in one form, as the reader writes and lives
+    them."""
 
     def written(found: re.Match[str]) -> str:
         try:
-            if found[2]:
-                return instant_text(dt.datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00"))
-            return day_text(dt.date.fromisoformat(found[1]))
+            return _rewritten(found)
         except ValueError:
             return found[0]
 
-    return _AMOUNT.sub(_amount_written, _WRITTEN.sub(written, text))
+    return _WRITTEN.sub(written, text)
 
 
 def period_text(period: Any) -> str:

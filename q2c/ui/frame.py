@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from q2c import clock
-from q2c.ui import preferences
+from q2c.ui import formats, preferences
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ def tell(request: HttpRequest, tone: str, happened: str, then: str = "", *, href
 
     tone: good, busy, warn, bad. "Queued, not done" is busy: good is only for what is confirmed.
     """
+    happened, then = formats.dates(happened), formats.dates(then)
     following = format_html(" <span>{}</span>", then) if then else ""
     address = format_html(' <a href="{}">{}</a>', href, link or "Open") if href else ""
     said = format_html("<strong>{}</strong>{}{}", happened, following, address)

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from q2c import clock
+from q2c.ui import formats
 from q2c.ui.sandbox_words import TOGGLES, Words, label
 
 # What a switch is given where a person gives nothing.
@@ -71,7 +72,7 @@ def fault(post: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         return f"The value is a number, not {value}.", {}
     most = Decimal(MOST.get(name, 0)) or Decimal(86_400)
     if not amount.is_finite() or not 0 <= amount <= most:
-        return f"The value lies between 0 and {most:,}.", {}
+        return f"The value lies between 0 and {formats.number(most)}.", {}
     if times and not (times.isascii() and times.isdigit() and 1 <= int(times) <= 100_000):
         return "How often is a whole number from 1 on; empty means until it is switched off.", {}
     wanted: dict[str, Any] = {"name": name, "operation": post.get("operation", ""), "value": amount}

@@ -40,7 +40,7 @@ def test_a_credit_whose_share_shrank_since_it_was_shown_is_asked_again(company: 
     assert set(Invoice.objects.values_list("number", flat=True)) == {"INV-1", "CR-2"}
     again = asked()
     assert (again["value"], again["limit"] < shown["limit"]) == ("120.00", True)
-    assert f"Signed so far: 120.00 where the limit was {shown['limit']} (EUR)." in again["note"]
+    assert f"Signed so far: EUR 120.00 where the limit was EUR {shown['limit']}." in again["note"]
     sign("carla")
     assert Invoice.objects.filter(number="CR-1").exists()
 

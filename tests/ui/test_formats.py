@@ -152,6 +152,11 @@ def test_a_quantity_has_its_separators_and_every_decimal_that_was_counted() -> N
         ("EUR 1,234.505", "EUR 1,234.505"),
         ("INV-EUR 12.00", "INV-EUR 12.00"),
         ("EUR 12.00x", "EUR 12.00x"),
+        # How many of something, months and parts of a hundred too; numbers of documents never.
+        ("1,204 journals wait, 1,000+ in all", "1.204 journals wait, 1.000+ in all"),
+        ("receivables of UK, July 2026 is open again", "receivables of UK, Juli 2026 is open again"),
+        ("Line 1 gives 12.5 % discount", "Line 1 gives 12,5 % discount"),
+        ("Nov 2026, SO-1,204 and version 1.25", "Nov 2026, SO-1,204 and version 1.25"),
     ],
 )
 def test_amounts_in_kept_sentences_are_written_as_the_reader_writes_them(kept, shown):
