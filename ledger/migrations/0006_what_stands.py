@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION ledger_taken_back(event uuid) RETURNS boolean LANGUAG
     UNION ALL
     SELECT m.id, c.turns + 1 FROM ledger_journalentry m JOIN chain c ON m.reverses_id = c.id
     WHERE m.state IN ('posted', 'reversed')
-  )
+  ) CYCLE id SET again USING way
   SELECT coalesce(max(turns) % 2 = 1, false) FROM chain
 $$
 """

@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION ledger_counts_no_more(event uuid) RETURNS boolean LAN
     UNION ALL
     SELECT m.id, c.turns + 1 FROM ledger_journalentry m JOIN chain c ON m.reverses_id = c.id
     WHERE m.state IN ('posted', 'reversed') OR (c.turns % 2 = 1 AND m.state <> 'superseded')
-  )
+  ) CYCLE id SET again USING way
   SELECT coalesce(max(turns) % 2 = 1, false) FROM chain
 $$
 """

@@ -14,7 +14,7 @@ from ledger.models.series import JOURNALS
 from q2c.states import StateField, StateRecord
 from q2c.visible import VisibleQuerySet
 
-# What may still change on an entry that is no longer a draft; the database freezes everything else.
+# What may still change on an entry, of a draft its number with its state, too; the database freezes everything else.
 MUTABLE = ("state", "document_number", "posted_reference", "posted_at", "superseded_by_id")
 
 
@@ -92,6 +92,9 @@ class JournalEntry(ConcurrentTransitionMixin, StateRecord):
                 name="entry_numbered_when_ready",
             ),
             models.CheckConstraint(condition=models.Q(journal__in=list(JOURNALS)), name="entry_journal"),
+            models.CheckConstraint(
+                condition=models.Q(reverses=None) | ~models.Q(reverses=models.F("id")), name="entry_reverses_another"
+            ),
         ]
         indexes = [
             # The newest come by id, which is ordered by time.

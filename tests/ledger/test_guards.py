@@ -77,6 +77,9 @@ def make_ready(number: str) -> str:
 GOOD = lines((100, 100, 100), (-100, -100, -100))
 NEXT = "US01-26-S0000002"
 
+ON_ITS_DAY = "generation + 0, rules_used, effective_on, booked_at, period_id"
+LATER = ON_ITS_DAY.replace("effective_on", "'2026-11-01'")
+NOWHERE = ON_ITS_DAY.replace("period_id", "id")
 # February holds no entries.
 EMPTY = " WHERE id = %(other_period)s"
 CLOSE = (
@@ -169,17 +172,8 @@ REFUSED = {
     "out of number: one of another series": (DRAFT + GOOD + make_ready("US01-26-C0000001"), "out_of_number"),
     "out of number: one of its own making": (DRAFT + GOOD + make_ready("MINE-1"), "out_of_number"),
     "a number twice": (DRAFT + GOOD + make_ready("US01-26-S0000001"), "one_entry_per_number"),
-    "a day outside its period": (
-        DRAFT
-        + GOOD
-        + "UPDATE ledger_journalentry SET effective_on = '2026-11-01' WHERE id = %(new)s;"
-        + make_ready(NEXT),
-        "journal_period",
-    ),
-    "a period that does not exist": (
-        DRAFT + GOOD + "UPDATE ledger_journalentry SET period_id = id WHERE id = %(new)s;" + make_ready(NEXT),
-        "journal_period",
-    ),
+    "a day outside its period": (DRAFT.replace(ON_ITS_DAY, LATER) + GOOD + make_ready(NEXT), "journal_period"),
+    "a period that does not exist": (DRAFT.replace(ON_ITS_DAY, NOWHERE) + GOOD + make_ready(NEXT), "journal_period"),
     "the same event twice": (DRAFT.replace("%(event)s", "event_id"), "one_entry_per_event_and_rule_set"),
     "another event under the key of a living one": (DRAFT.replace("%(key)s", "key"), "one_entry_per_key"),
     "and as its next generation": (
@@ -188,6 +182,12 @@ REFUSED = {
     ),
     "a second generation beside a living one": (
         DRAFT.replace("%(event)s", "event_id").replace("generation + 0", "generation + 1"),
+        "one_living_entry",
+    ),
+    "a living key under another event": (
+        "UPDATE ledger_journalentry SET state = 'superseded' WHERE id = %(id)s;"
+        + DRAFT
+        + DRAFT.replace("%(new)s", "gen_random_uuid()").replace("%(event)s", "event_id").replace("+ 0", "+ 1"),
         "one_living_entry",
     ),
     "a mirror of what is not posted": (

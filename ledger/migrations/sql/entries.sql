@@ -31,6 +31,11 @@ BEGIN
   IF FOUND THEN
     PERFORM ledger_refuse(format('entry %s: its event has a living one', bad.id), 'one_living_entry');
   END IF;
+  SELECT n.id INTO bad FROM new_rows n JOIN ledger_journalentry p ON p.key = n.key
+    WHERE p.id <> n.id AND p.state <> 'superseded';
+  IF FOUND THEN
+    PERFORM ledger_refuse(format('entry %s: its key has a living one', bad.id), 'one_living_entry');
+  END IF;
   IF EXISTS (SELECT FROM new_rows n WHERE n.reverses_id IS NOT NULL) THEN
     PERFORM 1 FROM ledger_journalentry WHERE id IN (SELECT n.reverses_id FROM new_rows n) ORDER BY id FOR NO KEY UPDATE;
     SELECT n.id, o.number INTO bad FROM new_rows n JOIN ledger_journalentry o ON o.id = n.reverses_id
@@ -127,24 +132,28 @@ CREATE FUNCTION ledger_entries_updated() RETURNS trigger LANGUAGE plpgsql SECURI
   SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE bad record; ids uuid[]; rules bigint[];
 BEGIN
-  SELECT n.id INTO bad FROM new_rows n JOIN old_rows o USING (id)
-    WHERE o.state <> 'drafted' AND (
-      (o.correlation_id, o.entity_id, o.journal, o.fiscal_year, o.number, o.event_id, o.event_type, o.rule_set,
+  -- A draft, too, is what it was written as: what it may be was asked as it came. Its number comes with ready.
+  SELECT n.id, o.state INTO bad FROM new_rows n JOIN old_rows o USING (id)
+    WHERE (
+      (o.correlation_id, o.entity_id, o.journal, o.fiscal_year, o.event_id, o.event_type, o.rule_set,
        o.generation, o.rules_used, o.effective_on, o.booked_at, o.period_id, o.subledger, o.currency,
        o.functional_currency, o.group_currency, o.functional_rate, o.group_rate, o.customer, o.memo,
        o.business_document, o.key, o.line_count, o.total_minor, o.worth_minor, o.reverses_id, o.matched)
       IS DISTINCT FROM
-      (n.correlation_id, n.entity_id, n.journal, n.fiscal_year, n.number, n.event_id, n.event_type, n.rule_set,
+      (n.correlation_id, n.entity_id, n.journal, n.fiscal_year, n.event_id, n.event_type, n.rule_set,
        n.generation, n.rules_used, n.effective_on, n.booked_at, n.period_id, n.subledger, n.currency,
        n.functional_currency, n.group_currency, n.functional_rate, n.group_rate, n.customer, n.memo,
        n.business_document, n.key, n.line_count, n.total_minor, n.worth_minor, n.reverses_id, n.matched)
+      OR (o.state <> 'drafted' AND (o.number) IS DISTINCT FROM (n.number))
       -- Said once: the ERP's document, the day it was posted, what came instead.
       OR (o.posted_reference <> '' AND o.posted_reference <> n.posted_reference)
       OR (o.document_number <> '' AND o.document_number <> n.document_number)
       OR (o.posted_at IS NOT NULL AND o.posted_at IS DISTINCT FROM n.posted_at)
       OR (o.superseded_by_id IS NOT NULL AND o.superseded_by_id IS DISTINCT FROM n.superseded_by_id));
   IF FOUND THEN
-    PERFORM ledger_refuse(format('entry %s is frozen: correct it by a mirror entry', bad.id), 'journal_frozen');
+    PERFORM ledger_refuse(format('entry %s is frozen: %s', bad.id, CASE bad.state WHEN 'drafted'
+      THEN 'a draft stays as it was written, write another one' ELSE 'correct it by a mirror entry' END),
+      'journal_frozen');
   END IF;
 
   -- The ERP's document comes with posted, what came instead with superseded.
