@@ -86,7 +86,7 @@ def _waiting(approval: Approval) -> dict[str, Any] | None:
         return None
     waiting = unblock.waiting_for(("", "fiscal_period", approval.subject_id, "period_closed"))
     rows = waiting.values_list("amount_minor", "currency")
-    sums = parts.by_currency((minor, currency) for minor, currency in rows if minor is not None)
+    sums = parts.by_sign((minor, currency) for minor, currency in rows if minor is not None)
     return {"cases": len(rows), "sums": sums}
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from exceptions import batches, cases, casework, moves, sweep, unblock
+from exceptions import approvals, batches, cases, casework, moves, sweep, unblock
 from exceptions.errors import NotPossible, Refused
-from exceptions.models import Case, CaseEvent, Offer, ReplayBatch, ReplayItem
+from exceptions.models import Approval, Case, CaseEvent, Offer, ReplayBatch, ReplayItem
 from q2c import clock, keys
+from q2c.ui import approvals as cards
 from tests.exceptions.conftest import NOW, again, failure, fresh, opened
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +84,16 @@ def test_an_offer_nets_no_credit_against_a_charge() -> None:
     # Counted before credits stood apart: what is known of it.
     offer.totals = [{"currency": "EUR", "amount_minor": 1_000}]
     assert offer.worth == "EUR 10.00"
+
+
+def test_what_waits_for_a_period_nets_no_credit_against_a_charge() -> None:
+    """Whoever signs that it is reopened reads both."""
+    key = "DE:receivables:2026-10"
+    for minor in (100_000, -99_000):
+        opened(amount_minor=minor, business_key=f"I{minor}", blocker=("", "fiscal_period", key, "period_closed"))
+    asked = Approval(action=approvals.REOPEN, state="requested", subject_type="fiscal_period", subject_id=key)
+    waiting = cards._waiting(asked)
+    assert waiting is not None and [sum.minor for sum in waiting["sums"]] == [100_000, -99_000]
 
 
 def test_what_cannot_be_replayed_is_in_it_with_the_reason(person: Any) -> None:
