@@ -208,13 +208,15 @@ class _Billed:
         return False
 
     def days(self, invoice: InvoiceDocument, order: Order) -> list[Finding]:
-        """Billed or taken back twice, or out of proportion: one finding per line tells the first of these."""
+        """Billed or taken back twice, or out of proportion. What is billed twice for sure is not asked about."""
         own, spans = periods.of(invoice, order), self.spans[order.id]
         twice = dict(days_billed.twice(invoice, own, self.periods, spans))
         over = dict(proportion.over(invoice, own, self.periods, spans))
         back = days_billed.unbilled_back(invoice, own, self.periods)
         again = undated_credits.repeated(invoice, order, self.undated_credits)
-        return [*back, *(twice.get(i) or over[i] for i in sorted({*twice, *over})), *again]
+        surely = {i for i, finding in twice.items() if finding.reason not in APPROVALS}
+        both = [*twice.items(), *(each for each in over.items() if each[0] not in surely)]
+        return [*back, *(finding for _, finding in sorted(both, key=lambda each: each[0])), *again]
 
     def most(self, invoice: InvoiceDocument, order: Order) -> dict[str, int]:
         """By product, the most usage that one invoice billed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from exceptions.sentences import listed
@@ -11,7 +12,7 @@ from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import sold
 from q2c.stages.beside import about, each
-from q2c.stages.overlaps import Heights
+from q2c.stages.overlaps import Amounts, Heights
 from q2c.stages.periods import Key, Own, Period, Periods
 from q2c.stages.verb import Finding, Measure
 
@@ -36,11 +37,12 @@ def twice(invoice: InvoiceDocument, own: Own, periods: Periods, spans: sold.Span
             continue
         if is_crowded:
             surely = beside.repeats(mine)
-            yield i, _twice(invoice, i, mine, beside.invoices(mine), surely, "that time" if surely else "days of it")
+            what = "that time" if surely else "days of it"
+            yield i, _twice(invoice, i, mine, beside.invoices(mine), beside.billed, surely, what)
             continue
         same = [number for number in beside.alike(mine) if number != mine.invoice]
         if len(same) > beside.taken_back(mine):
-            yield i, _twice(invoice, i, mine, same, False, "as much for that time")
+            yield i, _twice(invoice, i, mine, same, beside.billed, False, "as much for that time")
 
 
 def _crowd(mine: Period, own: Own, periods: Periods, spans: sold.Spans) -> Heights:
@@ -52,15 +54,34 @@ def _crowd(mine: Period, own: Own, periods: Periods, spans: sold.Spans) -> Heigh
     return Heights(days, ground, [(one.stretch, one.sign) for one in there])
 
 
-def _twice(invoice: InvoiceDocument, at: int, mine: Period, before: Sequence[str], surely: bool, what: str) -> Finding:
+def _twice(
+    invoice: InvoiceDocument, at: int, mine: Period, before: Sequence[str], sums: Amounts, surely: bool, what: str
+) -> Finding:
+    again, named = Money(mine.net_minor, invoice.currency), _named(mine, before)
     return Finding(
         reason=Reason.INVOICE_DUPLICATE if surely else Reason.INVOICE_APPROVAL_REQUIRED,
         pointer=f"/lines/{at}/service_starts_on", seen=mine.starts_on,
-        text=f"Invoice {invoice.invoice_number}: {mine.product} from {mine.starts_on} until {mine.ends_on} is billed, "
-        f"and {what} by {_named(mine, before)} already",
+        text=f"Invoice {invoice.invoice_number}: {again} of {mine.product} from {mine.starts_on} until {mine.ends_on} "
+        f"is billed, and {what} by {named} already",
         remedy="Void or credit one of them in billing, then replay" if surely else
         "Void or credit one of them in billing; where both are right, a second person approves it",
+        measure=None if surely else _again(invoice, at, mine, math.ceil(sums.within(mine.stretch))),
     )  # fmt: skip
+
+
+def _again(invoice: InvoiceDocument, at: int, mine: Period, before: int) -> Measure:
+    """All that these days come to beside what they came to: whoever signs says nothing of one more that joins them."""
+    return Measure(
+        of=f"{invoice.invoice_number}, line {invoice.lines[at].line}, {mine.product}, billed again",
+        value=f"{Money(before + mine.net_minor, invoice.currency).decimal():f}",
+        limit=f"{Money(before, invoice.currency).decimal():f}",
+        unit=invoice.currency,
+        amounts=(
+            ("Billed by this line", mine.net_minor, invoice.currency),
+            ("Billed for these days before", before, invoice.currency),
+        ),
+        note="More than what is billed for these days needs approval, however little it is.",
+    )
 
 
 def _named(mine: Period, invoices: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ second person's word."""
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -12,7 +12,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from q2c import bulk
-from q2c.contracts.documents import InvoiceDocument, InvoiceLine
+from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Order
 from q2c.money import Money, exponent
 from q2c.reasons import Reason
@@ -90,40 +90,43 @@ def over(
 ) -> Iterator[Finding]:  # fmt: skip
     """What its order's terms, or all that was sold and billed, do not explain.
 
-    Terms are held against what is billed for a billing period; proportion against all usage of a product that the
-    invoice bills. Both are told at the line that goes beyond. `most_before`: by product, the most of it that one
-    invoice billed to this order and group, in minor units. `percent` of what the order sold to the group over its whole
-    term may be billed as usage by one invoice. Where nothing but usage is sold, the first of it wants a person's word,
-    and what follows is measured by that. `was_limit`, in minor units: what needed no approval as it was asked about.
+    Two questions, asked each for itself: terms are held against what is billed for a billing period, proportion against
+    all usage of a product that the invoice bills. Each is told at the line that goes beyond. `most_before`: by product,
+    the most of it that one invoice billed to this order and group, in minor units. `percent` of what the order sold to
+    the group over its whole term may be billed as usage by one invoice. Where nothing but usage is sold, the first of
+    it wants a person's word, and what follows is measured by that. `was_limit`, in minor units: what needed no approval
+    as it was asked about.
     """
     sold = sum(line.amount_minor for line in order.lines.all() if line.group == invoice.group)
-    so_far: Counter[str] = Counter()
-    unexplained = dict(_beyond_terms(invoice, order, metered))
-    for i, line in enumerate(invoice.lines):
-        if line.kind != "usage" or line.net_minor <= 0:
-            continue
-        before = most_before.get(line.product, 0)
+    yield from _beyond_terms(invoice, order, metered)
+    # That terms explain a line, or a signature lets it pass, is no word on how much it is.
+    for product in dict.fromkeys(line.product for line in invoice.lines if line.kind == "usage"):
+        before = most_before.get(product, 0)
         limit = max(int(sold * percent / 100), before * TIMES) if was_limit is None else was_limit
-        within, so_far[line.product] = so_far[line.product] <= limit, so_far[line.product] + line.net_minor
-        if i in unexplained:
-            yield unexplained[i]
-        elif within and so_far[line.product] > limit:
-            amounts = (
-                ("Sold to the group", sold, invoice.currency),
-                ("Billed at most before", before, invoice.currency),
-            )
-            note = f"{percent.normalize():f} % of what was sold, or {TIMES} times the most before, need no approval."
-            total = sum(one.net_minor for one in _usage_of(invoice, line.product))
-            need_none = f"{Money(limit, invoice.currency)} need no approval"
-            yield _finding(invoice, i, (total, limit), need_none, amounts, ("in proportion", note))
+        at, total = _goes_beyond(invoice, product, limit)
+        if at is None:
+            continue
+        amounts = (
+            ("Sold to the group", sold, invoice.currency),
+            ("Billed at most before", before, invoice.currency),
+        )
+        note = f"{percent.normalize():f} % of what was sold, or {TIMES} times the most before, need no approval."
+        need_none = f"{Money(limit, invoice.currency)} need no approval"
+        yield _finding(invoice, at, (total, limit), need_none, amounts, ("in proportion", note))
 
 
-def _usage_of(invoice: InvoiceDocument, product: str) -> list[InvoiceLine]:
-    return [one for one in invoice.lines if (one.kind, one.product) == ("usage", product) and one.net_minor > 0]
+def _goes_beyond(invoice: InvoiceDocument, product: str, limit: int) -> tuple[int | None, int]:
+    """The line by which its usage is more than the limit, None if it is not; and all of it, in minor units."""
+    at, total = None, 0
+    for i, line in enumerate(invoice.lines):
+        if (line.kind, line.product) == ("usage", product) and line.net_minor > 0:
+            total += line.net_minor
+            at = i if at is None and total > limit else at
+    return at, total
 
 
-def _beyond_terms(invoice: InvoiceDocument, order: Order, metered: Metered) -> Iterator[tuple[int, Finding]]:
-    """At most one per billing period of a product; by place of the line that goes beyond."""
+def _beyond_terms(invoice: InvoiceDocument, order: Order, metered: Metered) -> Iterator[Finding]:
+    """At most one per billing period of a product, at the line that goes beyond."""
     own = of(invoice)
     known = rating.agreed(order) if own else {}
     for product in dict.fromkeys(invoice.lines[i].product for i in own):
@@ -134,7 +137,7 @@ def _beyond_terms(invoice: InvoiceDocument, order: Order, metered: Metered) -> I
         for shared in _by_period(mine, metered.get((order.id, invoice.group, product), ()), terms):
             rated = shared.rated_minor(10 ** exponent(invoice.currency))
             if (at := shared.goes_beyond(rated)) is not None:
-                yield at, _above_terms(invoice, order, at, shared, rated)
+                yield _above_terms(invoice, order, at, shared, rated)
 
 
 class _Shared:
