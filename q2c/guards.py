@@ -5,6 +5,7 @@
     stays        columns that no longer change, from a state on
     added_until  (parent, states): rows are added while their parent is in one of these states, and never changed
     reopening    a period that is not open is opened by an approval of two people, and by each approval once
+    isolation    every table with a guard is written in READ COMMITTED alone
 
 Triggers, not grants: they say what is wrong, and hold for every role but the owner in a maintenance transaction.
 `install()` runs after every migrate. `lift()` runs before one that has something to do: no column changes its type
@@ -35,6 +36,17 @@ BEGIN
   END IF;
   RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP
     USING ERRCODE = 'check_violation', CONSTRAINT = 'append_only';
+END $$;
+
+-- Under a snapshot, a guard that waited for others would not see what they committed. Serializable is no better beside
+-- those who are not. Said as what passes by itself: a server that is set to it for a while costs nobody a case.
+CREATE OR REPLACE FUNCTION q2c_refuse_snapshot() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION '% is written in READ COMMITTED only: this transaction is %',
+      TG_TABLE_NAME, upper(current_setting('transaction_isolation'))
+    USING ERRCODE = 'serialization_failure', CONSTRAINT = 'read_committed',
+          HINT = 'Begin it anew with BEGIN ISOLATION LEVEL READ COMMITTED.';
 END $$;
 
 -- Called where something that stays was changed; its argument is what to do instead.
@@ -126,6 +138,13 @@ CREATE OR REPLACE TRIGGER q2c_invoice_stays_voided BEFORE UPDATE OF state ON q2c
   FOR EACH ROW WHEN (OLD.state <> 'voided' AND NEW.state IN ('voided')) EXECUTE FUNCTION q2c_guard_voiding();
 """
 
+# Whatever stands on a table of ours, by whichever migration or declaration.
+_GUARDED = """
+SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace AND NOT c.relispartition
+  AND p.proname ~ '^(ledger|exceptions|q2c)_' ORDER BY c.relname
+"""
+
 _ADDED = """
 CREATE OR REPLACE FUNCTION {table}_stays_added() RETURNS trigger LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
@@ -202,6 +221,15 @@ def added_sql(model: type[models.Model], parent: str, until: tuple[str, ...]) ->
     )  # fmt: skip
 
 
+def read_committed_sql(table: str) -> str:
+    """Beside the guards of a table. The condition costs a statement nothing; the function has the words."""
+    return (
+        f"CREATE OR REPLACE TRIGGER {table}_read_committed BEFORE INSERT OR UPDATE OR DELETE ON {table} "
+        f"FOR EACH STATEMENT WHEN (current_setting('transaction_isolation') <> 'read committed') "
+        f"EXECUTE FUNCTION q2c_refuse_snapshot();"
+    )
+
+
 def _quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
@@ -236,6 +264,9 @@ def install(app_role: str) -> None:
         _lift(cursor)
         for statement in _statements():
             cursor.execute(statement)
+        cursor.execute(_GUARDED)
+        for (table,) in cursor.fetchall():
+            cursor.execute(read_committed_sql(table))
         cursor.execute("SELECT current_user")
         if app_role and cursor.fetchone() != (app_role,):
             role = _quoted(app_role)

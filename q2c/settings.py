@@ -66,7 +66,13 @@ def database(name: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         # No session state is relied upon: a pooler in transaction mode may sit between.
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"application_name": env("Q2C_PROCESS", "q2c"), "connect_timeout": 3, **parts},
+        "OPTIONS": {
+            "application_name": env("Q2C_PROCESS", "q2c"),
+            "connect_timeout": 3,
+            # Said of each transaction, whatever the server is set to: the guards take no other (q2c/guards.py).
+            "isolation_level": psycopg.IsolationLevel.READ_COMMITTED,
+            **parts,
+        },
     }
 
 

@@ -233,7 +233,7 @@ class Strikes:
         self.sessions()
 
     def serializable(self) -> None:
-        """New sessions are serializable for a while: who meets others is sent away with a serialization failure."""
+        """New sessions are serializable for a while: what is written without saying its own isolation is refused."""
         self._role("SET default_transaction_isolation = 'serializable'")
         self._in(5, self._not_serializable)
         self.sessions()
