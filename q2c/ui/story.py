@@ -12,6 +12,7 @@ from exceptions.models.case import UNRESOLVED
 from exceptions.rights import called
 from exceptions.sentences import count
 from q2c.models import Step, Transition
+from q2c.money import Money
 from q2c.reading.coming import Coming, doing_of, done_of
 from q2c.reading.days import days_of
 from q2c.reading.differences import KINDS, Difference, Sums
@@ -106,12 +107,18 @@ def rows_of(sums: Sums) -> list[dict[str, Any]]:
             "count": sums.count(kind),
             "noun": KINDS[kind][0],
             "what": KINDS[kind][1],
-            "amounts": by_currency(sums.of(kind)) if kind == "changed" else by_sign(sums.each(kind)),
+            "amounts": _more_and_less(sums.each(kind)) if kind == "changed" else by_sign(sums.each(kind)),
             "each": given_up(sums.found[kind][:EACH_SHOWN]),
             "more": max(0, sums.count(kind) - EACH_SHOWN),
         }
         for kind in sums.kinds
     ]
+
+
+def _more_and_less(amounts: Sequence[tuple[int, str]]) -> list[Money]:
+    """Where billing has more than the books, and where less: the one makes up for nothing of the other."""
+    more, less = by_currency(pair for pair in amounts if pair[0] > 0), by_currency(p for p in amounts if p[0] < 0)
+    return [*more, *less] or by_currency(amounts)
 
 
 def unplaced(found: Sequence[Case]) -> dict[str, Any] | None:
