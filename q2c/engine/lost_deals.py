@@ -21,19 +21,18 @@ from q2c.connectors.ports import Deal, DealNotice
 from q2c.engine import intake
 from q2c.models import Order, Step
 from q2c.reasons import Reason
-from q2c.stages.orders import VERSIONS
+from q2c.stages.deals import VERSIONS, keys_of
 
 CODE = "no_longer_won"
-_FACT = ("business_key", "event", "event__occurred_at", "event__source_id", "state", "proof")
+_FACT = ("order_key", "event", "event__occurred_at", "event__source_id", "state", "proof")
 _ACCEPTED = ("accepted", "provisioning", "active", "completed")
 _UNDONE = ("cancelled", "rejected")
 
 
 @dataclass(slots=True)
 class _Given:
-    """A deal as it was given here: under which order numbers, and its newest fact."""
+    """A deal as it was given here: its newest fact."""
 
-    numbers: set[str] = field(default_factory=set)
     event_id: uuid.UUID | None = None
     at: dt.datetime | None = None
     source_id: str = ""
@@ -43,14 +42,14 @@ class _Given:
 
 def take_out(source: str, notices: Sequence[DealNotice], actor: str) -> list[str]:
     """Notices of deals that are not won. Returns the ids of those that are being worked on: ask again soon."""
-    given = _given(source, {notice.source_id: notice.order_number for notice in notices})
+    given = _given(source, [notice.source_id for notice in notices])
     busy, lost = [], []
     for notice in notices:
         deal = given.get(notice.source_id)
         # One that was given as of later is won again.
         if deal is None or deal.at is None or deal.at > notice.changed_at:
             continue
-        if _out_of_work(source, notice, deal, actor):
+        if _out_of_work(source, notice, actor):
             lost.append(notice)
         else:
             busy.append(notice.source_id)
@@ -60,7 +59,7 @@ def take_out(source: str, notices: Sequence[DealNotice], actor: str) -> list[str
 
 def won_again(source: str, deals: Sequence[Deal]) -> set[str]:
     """The ids of those that were lost since they were given just so."""
-    given = _given(source, {deal.source_id: deal.document.order_number for deal in deals})
+    given = _given(source, [deal.source_id for deal in deals])
     told = _told(source, {id_: _mark(id_, deal) for id_, deal in given.items()})
     found = set()
     for deal in deals:
@@ -76,10 +75,10 @@ def won_again(source: str, deals: Sequence[Deal]) -> set[str]:
 
 def tell_undone(source: str, deals: Sequence[Deal], actor: str) -> None:
     """Of deals that are won again: an order that was cancelled meanwhile stays so, and a person hears of it."""
-    undone = {order.number: order for order in _orders_of(source, [deal.source_id for deal in deals])}
+    undone = {_deal_of(order): order for order in _orders_of(source, [deal.source_id for deal in deals])}
     items = []
     for deal in deals:
-        order = undone.get(deal.document.order_number)
+        order = undone.get(deal.source_id)
         if order is None or order.state not in _UNDONE:
             continue
         when = deal.changed_at.astimezone(dt.UTC)
@@ -93,72 +92,68 @@ def tell_undone(source: str, deals: Sequence[Deal], actor: str) -> None:
 
 
 def end_told(source: str, events: Mapping[str, uuid.UUID | None], actor: str) -> None:
-    """By order number: its deal is won again, or its order undone; whoever heard of the loss is done."""
-    intake.resolve_raw(source, events, actor, reasons=(Reason.ORDER_CHANGED,))
+    """By deal: it is won again, or its order undone; whoever heard of the loss is done."""
+    told = {order.number: events[_deal_of(order)] for order in _orders_of(source, events)}
+    intake.resolve_raw(source, told, actor, reasons=(Reason.ORDER_CHANGED,))
 
 
-def _given(source: str, named: Mapping[str, str]) -> dict[str, _Given]:
-    """By deal, as far as it came here; `named` are order numbers by deal, as they are there now."""
-    if not named:
-        return {}
-    numbers = {number for number in named.values() if number}
-    numbers |= set(_orders_of(source, named).values_list("number", flat=True))
-    steps = Step.objects.filter(stage=VERSIONS.stage, business_key__in=numbers, event__source=source)
-    found: dict[str, _Given] = {}
-    for number, *newest in steps.order_by("event__occurred_at", "seq").values_list(*_FACT):
-        deal_id = newest[2].partition(":")[0]
-        if deal_id in named:
-            before = found.get(deal_id, _Given())
-            found[deal_id] = _Given(before.numbers | {number}, *newest)
-    return found
+def _given(source: str, deal_ids: Sequence[str]) -> dict[str, _Given]:
+    """By deal, as far as it came here, under whatever order number."""
+    known = {key: deal_id for deal_id, key in keys_of(source, deal_ids).items()}
+    steps = Step.objects.filter(stage=VERSIONS.stage, order_key__in=list(known), event__source=source)
+    rows = steps.order_by("event__occurred_at", "seq").values_list(*_FACT)
+    return {known[key]: _Given(*newest) for key, *newest in rows}
+
+
+def _deal_of(order: Order) -> str:
+    return order.source_id.partition(":")[0]
 
 
 def _orders_of(source: str, deal_ids: Iterable[str]) -> Any:
-    which = Q()
+    """More than one of a deal only from before that was refused."""
+    which = Q(pk=None)
     for deal_id in deal_ids:
         which |= Q(source_id__startswith=f"{deal_id}:")
-    return Order.objects.filter(which, source=source)
+    return Order.objects.filter(which, source=source).order_by("received_at", "id")
 
 
-def _out_of_work(source: str, notice: DealNotice, deal: _Given, actor: str) -> bool:
+def _out_of_work(source: str, notice: DealNotice, actor: str) -> bool:
     text, proof = _said(source, notice), {CODE: notice.changed_at.isoformat(), "stage": notice.stage}
+    (key,) = keys_of(source, [notice.source_id]).values()
     with states.acting(actor, text):
-        left = [
-            number
-            for number in sorted(deal.numbers)
-            if not VERSIONS.take_out((number, source.partition("/")[0], notice.source_id), actor, text, proof)
-        ]
-        if not left:
-            # Nobody is asked any more; won again, it is checked anew.
-            asked = _orders_of(source, [notice.source_id]).filter(state="awaiting_approval")
-            states.move(Order, "recheck", list(asked.values_list("id", flat=True)))
-    return not left
+        if not VERSIONS.take_out((key,), actor, text, proof):
+            return False
+        # Nobody is asked any more; won again, it is checked anew.
+        asked = _orders_of(source, [notice.source_id]).filter(state="awaiting_approval")
+        states.move(Order, "recheck", list(asked.values_list("id", flat=True)))
+    return True
 
 
 def _tell(source: str, lost: Sequence[DealNotice], given: Mapping[str, _Given], actor: str) -> None:
     """A case for each order that is accepted; the case of one that is undone by now ends."""
     if not lost:
         return
-    orders = {
-        order.source_id.partition(":")[0]: order
-        for order in _orders_of(source, [notice.source_id for notice in lost]).filter(state__in=_ACCEPTED + _UNDONE)
-    }
-    end_told(source, {order.number: None for order in orders.values() if order.state in _UNDONE}, actor)
+    orders: dict[str, list[Order]] = {}
+    for order in _orders_of(source, [notice.source_id for notice in lost]).filter(state__in=_ACCEPTED + _UNDONE):
+        orders.setdefault(_deal_of(order), []).append(order)
+    undone = {order.number: None for mine in orders.values() for order in mine if order.state in _UNDONE}
+    intake.resolve_raw(source, undone, actor, reasons=(Reason.ORDER_CHANGED,))
     items = [
-        _case(source, notice, orders[notice.source_id], given[notice.source_id])
+        _case(source, notice, order, _mark(notice.source_id, given[notice.source_id], order.number if i else ""))
         for notice in lost
-        if notice.source_id in orders and orders[notice.source_id].state in _ACCEPTED
+        for i, order in enumerate(orders.get(notice.source_id, ()))
+        if order.state in _ACCEPTED
     ]
     intake.keep_raw(items, actor)
 
 
-def _case(source: str, notice: DealNotice, order: Order, deal: _Given) -> RawItem:
+def _case(source: str, notice: DealNotice, order: Order, mark: bytes) -> RawItem:
     if order.state == "completed":
         what = "all of it is invoiced here: have billing credit its invoices, or take the loss back there"
     else:
         what = f"order {order.number} is {order.state} here: cancel the order, or take the loss back there"
     context = {"as_of": notice.changed_at.isoformat(), "deal": notice.source_id, "stage": notice.stage}
-    return _about(source, order, _mark(notice.source_id, deal), f"{_said(source, notice)}, and {what}", CODE, context)
+    return _about(source, order, mark, f"{_said(source, notice)}, and {what}", CODE, context)
 
 
 def _about(source: str, order: Order, body: bytes, text: str, code: str, context: Mapping[str, Any]) -> RawItem:
@@ -170,9 +165,10 @@ def _about(source: str, order: Order, body: bytes, text: str, code: str, context
     )  # fmt: skip
 
 
-def _mark(deal_id: str, deal: _Given) -> bytes:
-    """Without the time of the change: told once, however often sales touches it again."""
-    return msgspec.json.encode({"deal": deal_id, "given_as": deal.source_id, "said": CODE})
+def _mark(deal_id: str, deal: _Given, number: str = "") -> bytes:
+    """Without the time of the change: told once, however often sales touches it again. `number`: of a second order."""
+    further = {"order": number} if number else {}
+    return msgspec.json.encode({"deal": deal_id, "given_as": deal.source_id, "said": CODE} | further)
 
 
 def _told(source: str, marks: Mapping[str, bytes]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from q2c.engine.intake import Item, Sender, Taken
 from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
+from q2c.stages.deals import keys_of
 from q2c.stages.taken_back_there import CANCELLED, period_of
 
 FETCHERS_MAX = 8
@@ -65,15 +66,16 @@ def actor_of(connection: Connection) -> str:
 class Source:
     """What one kind of platform gives: rows to take in, or one row by its id."""
 
+    # The column of their steps that all versions of one record share.
+    known_by = "business_key"
+
     def __init__(self, connection: Connection) -> None:
         self.connection, self.name = connection, connection.name
         self.connector = registry.open_connector(connection.config())
         self.sender = Sender(system=connection.name, actor=actor_of(connection))
 
     def _item(self, type_: str, id_: str, document: Any, at: dt.datetime) -> Item:
-        attributes = {
-            "specversion": "1.0", "id": id_, "source": self.name, "type": type_, "time": at.isoformat(),
-        }  # fmt: skip
+        attributes = {"specversion": "1.0", "id": id_, "source": self.name, "type": type_, "time": at.isoformat()}
         return Item(body=msgspec.json.encode(document), attributes=attributes, content_type="application/json")
 
     def _bad(self, raw: Any, key: str, text: str, **more: Any) -> RawItem:
@@ -83,36 +85,35 @@ class Source:
         )  # fmt: skip
 
     def _changed_back(
-        self, stage: str, items: Sequence[Item], numbers: Sequence[str], taken: Sequence[Taken]
+        self, stage: str, items: Sequence[Item], keys_: Sequence[str], taken: Sequence[Taken]
     ) -> list[Taken]:
         """What became again what it was before has the id of that version; its return is a fact of its own."""
         repeats = {
-            number: (item, one.event_id)
-            for item, number, one in zip(items, numbers, taken, strict=True)
+            key: (item, one.event_id)
+            for item, key, one in zip(items, keys_, taken, strict=True)
             if one.status == "duplicate"
         }
         back, newest = [], self._newest(stage, repeats)
         gone = self._gone(stage, newest)
-        for number, (item, event_id) in repeats.items():
-            attributes = dict(item.attributes or {})
+        for key, (item, event_id) in repeats.items():
+            attributes = item.attributes or {}
             at = dt.datetime.fromisoformat(attributes["time"])
-            newest_id, newest_at, source_id = newest.get(number, (event_id, at, ""))
+            newest_id, newest_at, source_id = newest.get(key, (event_id, at, ""))
             other = newest_id != event_id and not source_id.startswith(f"{attributes['id']}:")
             # What came back stays so, however often it is read; unless it left the flow, or the books, since.
-            if at > newest_at and (other or number in gone):
-                attributes["id"] += f":{at:%Y%m%dT%H%M%S}"
-                back.append(replace(item, attributes=attributes))
+            if at > newest_at and (other or key in gone):
+                back.append(_as_of(item, at))
         return intake.take(back, self.sender) if back else []
 
     def _newest(self, stage: str, keys_: Iterable[str]) -> dict[str, tuple[uuid.UUID, dt.datetime, str]]:
-        """By business key: the event of the newest version that this platform gave, its time and its source's id."""
-        versions = Step.objects.filter(stage=stage, business_key__in=list(keys_), event__source=self.name)
+        """By key: the event of the newest version that this platform gave, its time and its source's id."""
+        versions = Step.objects.filter(stage=stage, event__source=self.name, **{f"{self.known_by}__in": list(keys_)})
         rows = versions.order_by("event__occurred_at", "seq")
-        found = rows.values_list("business_key", "event", "event__occurred_at", "event__source_id")
+        found = rows.values_list(self.known_by, "event", "event__occurred_at", "event__source_id")
         return {key: (event_id, at, source_id) for key, event_id, at, source_id in found}
 
     def _gone(self, stage: str, newest: Mapping[str, tuple[uuid.UUID, dt.datetime, str]]) -> set[str]:
-        """Business keys whose newest version was taken back: out of the flow, or by a reversal out of the books."""
+        """Keys whose newest version was taken back: out of the flow, or by a reversal out of the books."""
         events = {event_id: key for key, (event_id, _, _) in newest.items()}
         steps = Step.objects.filter(stage=stage, event__in=list(events))
         left = steps.filter(state="abandoned", proof__has_key=withdrawn.TAKEN_BACK).values_list("event", flat=True)
@@ -123,13 +124,15 @@ class Source:
 
     def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> None:
         """What could not be read before is here now: its cases end."""
-        here = [one for one in taken if one.status in ("stored", "duplicate")]
-        events = {one.source_id.partition(":")[0]: one.event_id for one in here}
+        here = ("stored", "duplicate")
+        events = {one.source_id.partition(":")[0]: one.event_id for one in taken if one.status in here}
         intake.resolve_raw(self.name, events, self.sender.actor, reasons=reasons)
 
 
 class Deals(Source):
     """Closed-won deals. An event per version of a deal: id, colon, version."""
+
+    known_by = "order_key"
 
     def changed(self, since: dt.datetime) -> Iterator[DealNotice]:
         return iter(self.connector.changed_deals(since))
@@ -168,9 +171,9 @@ class Deals(Source):
         bad = [deal for deal in deals if isinstance(deal, BadDeal)]
         items = [self._event(deal) for deal in good]
         taken = intake.take(items, self.sender)
-        back = self._changed_back("accept_order", items, [deal.document.order_number for deal in good], taken)
-        back += self._won_again(good, items, taken)
-        taken += back
+        known = keys_of(self.name, [deal.source_id for deal in good])
+        taken += self._changed_back("accept_order", items, [known[deal.source_id] for deal in good], taken)
+        taken += self._won_again(good, items, taken)
         self._came_right(taken, _DEAL_REASONS)
         kept = [
             self._bad(deal.raw, deal.source_id, deal.text, field=deal.field, context={"version": deal.version})
@@ -181,17 +184,14 @@ class Deals(Source):
 
     def _won_again(self, deals: Sequence[Deal], items: Sequence[Item], taken: Sequence[Taken]) -> list[Taken]:
         """What was lost meanwhile and is won again, unchanged, is a fact of its own; its loss is nobody's case."""
-        same = [deal for deal, one in zip(deals, taken, strict=True) if one.status == "duplicate"]
+        same = [deal for deal, one in zip(deals, taken, strict=False) if one.status == "duplicate"]
         again = lost_deals.won_again(self.name, same) if same else set()
-        back = []
-        for deal, item in zip(deals, items, strict=True):
-            if deal.source_id in again:
-                attributes = dict(item.attributes or {})
-                attributes["id"] += f":{deal.changed_at:%Y%m%dT%H%M%S}"
-                back.append(replace(item, attributes=attributes))
+        both = zip(deals, items, strict=True)
+        back = [_as_of(item, deal.changed_at) for deal, item in both if deal.source_id in again]
         new = intake.take(back, self.sender) if back else []
-        here = {one.source_id.partition(":")[0]: one.event_id for one in (*taken, *new) if one.status == "stored"}
-        won = {deal.document.order_number: here[deal.source_id] for deal in deals if deal.source_id in here}
+        stored = [one for one in (*taken, *new) if one.status == "stored"]
+        here = {one.source_id.partition(":")[0]: one.event_id for one in stored}
+        won = {deal.source_id: here[deal.source_id] for deal in deals if deal.source_id in here}
         lost_deals.end_told(self.name, won, self.sender.actor)
         if again:
             lost_deals.tell_undone(self.name, [deal for deal in same if deal.source_id in again], self.sender.actor)
@@ -376,6 +376,12 @@ class Invoices(Source):
 def is_outage(found: Sequence[Any]) -> bool:
     """Whether what a platform gave for many records says something of the platform."""
     return len(found) >= OUTAGE_FROM and all(isinstance(one, Unavailable) for one in found)
+
+
+def _as_of(item: Item, at: dt.datetime) -> Item:
+    """The same once more, as a fact of its own."""
+    attributes = dict(item.attributes or {})
+    return replace(item, attributes={**attributes, "id": f"{attributes['id']}:{at:%Y%m%dT%H%M%S}"})
 
 
 def _is_draft(found: Any) -> bool:

@@ -22,7 +22,7 @@ from q2c.engine.claim import claim_these
 from q2c.engine.intake import Item, Sender
 from q2c.models import Order, Step
 from q2c.reasons import APPROVALS, Reason
-from q2c.stages import STAGES, orders
+from q2c.stages import STAGES, deals
 from q2c.stages.verb import Fact, Work
 
 STAGE = "accept_order"
@@ -105,7 +105,7 @@ def answer_of(step_id: uuid.UUID, *, is_new: bool = False) -> Answer:
     """What the step has come to by now."""
     step = Step.objects.select_related("event").get(id=step_id)
     order = Order.objects.filter(number=step.business_key).select_related("event").first()
-    if order and step.reference != str(order.id) and orders.Deals().is_anothers(run.fact_of(step.event), order):
+    if order and step.reference != str(order.id) and deals.Deals().is_anothers(run.fact_of(step.event), order):
         # What another system sells is not told to this one.
         order = None
     case = Case.objects.filter(step_id=step_id).first() if step.state == "failed" else None

@@ -22,6 +22,7 @@ class Order(StateRecord):
 
     `portions` is empty where all of `total_minor` is sold in `currency`. Else it holds each currency of its groups as
     it was counted: {currency, amount_minor, worth_minor, rate, rate_on}; what had no rate is worth null, and left out.
+    `deal` is the deal's id at its sales platform, which has one order, whatever number it gives it: "salesforce:006…".
     """
 
     stays = (Stays("what was sold changes by another order", until=UNDECIDED, but=("state",)),)
@@ -31,6 +32,8 @@ class Order(StateRecord):
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="orders")
     source = models.CharField(max_length=200)
     source_id = models.CharField(max_length=200)
+    # Empty for orders of other senders, whose number is their identity.
+    deal = models.CharField(max_length=400, blank=True, default="", db_default="")
     document = RawJSONField()
     customer_key = models.CharField(max_length=64, db_index=True)
     customer_name = models.CharField(max_length=200, blank=True)
@@ -52,6 +55,7 @@ class Order(StateRecord):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["deal"], condition=~Q(deal=""), name="one_order_per_deal")]
         indexes = [
             models.Index(fields=["total_minor", "id"], name="order_amount"),
             models.Index(fields=["currency", "-received_at", "-id"], name="order_currency"),

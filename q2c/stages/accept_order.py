@@ -11,7 +11,7 @@ from q2c.contracts.documents import OrderDocument
 from q2c.contracts.events import OrderFact
 from q2c.models import Order
 from q2c.reasons import APPROVALS
-from q2c.stages import cancellations, commitments, credit_and_tax, customers, orders, platforms, totals
+from q2c.stages import cancellations, commitments, credit_and_tax, customers, deals, orders, platforms, totals
 from q2c.stages.controls import CONTROLS
 from q2c.stages.controls.world import World, world
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
@@ -21,19 +21,19 @@ class AcceptOrder(Verb):
     """Collects all findings, ours and the services', before it decides."""
 
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
-        worth, deals = totals.worth([fact.payload for fact in facts]), orders.Deals()
-        return [[self._part(fact, minor, deals)] for fact, minor in zip(facts, worth, strict=True)]
+        worth, known = totals.worth([fact.payload for fact in facts]), deals.Deals()
+        return [[self._part(fact, minor, known)] for fact, minor in zip(facts, worth, strict=True)]
 
     def planned(self, facts: Sequence[Fact]) -> None:
-        orders.VERSIONS.supersede_older(fact.payload.order_number for fact in facts)
+        known = deals.Deals()
+        deals.VERSIONS.supersede_older(known.key(fact) for fact in facts)
 
-    def _part(self, fact: Fact, worth_minor: int, deals: orders.Deals) -> Part:
+    def _part(self, fact: Fact, worth_minor: int, known: deals.Deals) -> Part:
         order: OrderDocument = fact.payload
-        system, deal = deals.of(fact)
         name = next((party.name for party in order.parties if party.key == order.customer), order.customer)
         return Part(
             # Versions of one deal; another one under the same number is told so at once.
-            order_key=f"deal:{order.order_number}:{system}:{deal}"[:160],
+            order_key=known.key(fact),
             business_key=order.order_number,
             customer=name,
             amount_minor=worth_minor,
@@ -47,26 +47,36 @@ class AcceptOrder(Verb):
         customers.maintain([fact for fact in facts if fact.source in selling])
         documents = [work.fact.payload for work in works]
         data = world(documents, clock.today())
-        there = orders.existing([document.order_number for document in documents])
-        tax, credit, deals = platforms.serving("tax"), platforms.serving("credit"), orders.Deals()
-        for work in orders.VERSIONS.leave_overtaken(works):
-            order = there.get(work.fact.payload.order_number)
-            anothers = order is not None and deals.is_anothers(work.fact, order)
+        tax, credit = platforms.serving("tax"), platforms.serving("credit")
+        for work in self._undecided(deals.VERSIONS.leave_overtaken(works)):
+            seen = data if work.fact.source in selling else customers.seen_with(work.fact.payload, data)
+            work.request = credit_and_tax.questions(work.fact.payload, seen, tax, credit)
+            work.notes["found"] = check(work.fact.payload, seen)
+            work.notes["world"] = seen
+            if known := seen.customers.get(work.fact.payload.customer):
+                work.step.customer = known.name
+        commitments.tell(works)
+
+    def _undecided(self, works: Sequence[Work]) -> list[Work]:
+        """Those to be checked. The others meet an order: another deal's, or their own as it was decided."""
+        known = deals.Deals()
+        there = orders.existing([work.fact.payload.order_number for work in works])
+        standing = deals.standing([work.fact for work in works], known)
+        for work in works:
+            order, of_deal = there.get(work.fact.payload.order_number), standing.get(known.identity(work.fact))
+            anothers = order is not None and known.is_anothers(work.fact, order)
+            own = None if anothers else order
+            mine = own or of_deal
             # Two systems may tell of one order that was accepted; two deals of one system are never one.
             if order is not None and anothers and (order.accepted_at is None or order.source == work.fact.source):
-                orders.refuse_number(work, order)
-            elif order is not None and not anothers and orders.is_older(work.fact, order):
-                work.outcome = Posted(reference="superseded", proof={"superseded_by": str(order.event_id)})
+                deals.refuse_number(work, order)
+            elif mine is not None and orders.is_older(work.fact, mine):
+                work.outcome = Posted(reference="superseded", proof={"superseded_by": str(mine.event_id)})
+            elif of_deal is not None and deals.has_another(of_deal, own):
+                deals.renumbered(work, of_deal)
             elif order is not None and order.state not in orders.UNDECIDED:
                 orders.check_unchanged(work, order, anothers=anothers)
-            else:
-                seen = data if work.fact.source in selling else customers.seen_with(work.fact.payload, data)
-                work.request = credit_and_tax.questions(work.fact.payload, seen, tax, credit)
-                work.notes["found"] = check(work.fact.payload, seen)
-                work.notes["world"] = seen
-                if known := seen.customers.get(work.fact.payload.customer):
-                    work.step.customer = known.name
-        commitments.tell(works)
+        return [work for work in works if work.is_open]
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         """Credit and tax, synchronously. A service that does not answer means waiting, never a silent pass."""
@@ -77,12 +87,15 @@ class AcceptOrder(Verb):
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if "found" in work.notes]
-        kept, deals = orders.keep(fresh), orders.Deals()
+        kept, known = orders.keep(fresh), deals.Deals()
         for work in fresh:
-            order = kept[work.fact.payload.order_number]
-            if deals.is_anothers(work.fact, order) and order.source == work.fact.source:
-                orders.refuse_number(work, order)
-            elif deals.is_anothers(work.fact, order):
+            order = kept.get(work.fact.payload.order_number)
+            if order is None:
+                # Seen once that is there.
+                work.again("Its number, or its deal, got an order at the same moment")
+            elif known.is_anothers(work.fact, order) and order.source == work.fact.source:
+                deals.refuse_number(work, order)
+            elif known.is_anothers(work.fact, order):
                 # It may tell of the same order, which is seen once that one is decided.
                 work.again(f"Another system sent order {order.number} at the same moment")
         fresh = [work for work in fresh if not work.findings and work.outcome is not None]
@@ -122,17 +135,21 @@ class AcceptOrder(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         """An order of which only signatures are missing waits for approval; others stay received."""
-        works = orders.VERSIONS.leave_overtaken(works)
+        works = deals.VERSIONS.leave_overtaken(works)
         for work in works:
             if not isinstance(work.outcome, Posted):
                 # A service was given up on: whoever looks into that hears at once what else is wrong.
                 work.findings += [finding for finding in work.notes.get("found", []) if finding not in work.findings]
         kept = orders.keep([work for work in works if "found" in work.notes or work.outcome is None])
-        deals = orders.Deals()
+        known = deals.Deals()
+        standing = deals.standing([work.fact for work in works], known)
         for work in works:
             order = kept.get(work.fact.payload.order_number)
-            if order is None or deals.is_anothers(work.fact, order):
-                continue
+            if order is None or known.is_anothers(work.fact, order):
+                # Its own under another number, where this one is taken: that is asked about no more.
+                order = standing.get(known.identity(work.fact))
+                if order is None or orders.is_older(work.fact, order):
+                    continue
             needs_only_approval = all(finding.reason in APPROVALS for finding in work.findings)
             if needs_only_approval and order.state == "received":
                 states.move(Order, "ask", [order.id])

@@ -27,7 +27,7 @@ from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.reasons import Reason
-from q2c.stages import asking, cancellations, orders, platforms, taken_back
+from q2c.stages import asking, cancellations, deals, orders, platforms, taken_back
 from q2c.stages.controls.calendar import term_end
 from q2c.stages.entity_time import midnight
 from q2c.stages.provision_billing import subscription_number
@@ -264,13 +264,13 @@ def _under_way(numbers: Sequence[str], there: Mapping[str, Order]) -> dict[str, 
 
 def _checks(numbers: Sequence[str], there: Mapping[str, Order]) -> list[uuid.UUID]:
     """The steps that check these orders; of an order that is there, not those of other deals under its number."""
-    deals = orders.Deals()
+    known = deals.Deals()
     rows = Step.objects.filter(stage="accept_order", business_key__in=numbers).exclude(state="done")
     told = rows.values_list("id", "business_key", "event__source", "event__source_id")
     return [
         id_
         for id_, number, source, source_id in told
-        if number not in there or deals.named(source, source_id) == deals.of(there[number])
+        if number not in there or known.named(source, source_id) == known.of(there[number])
     ]
 
 

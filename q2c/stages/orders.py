@@ -9,65 +9,22 @@ from decimal import Decimal
 from functools import partial
 
 import msgspec
+from django.db import IntegrityError, transaction
 from msgspec.structs import replace
 
 from q2c import clock
 from q2c.connectors.outcomes import Posted
 from q2c.contracts import stored
 from q2c.contracts.documents import OrderDocument
-from q2c.models import Connection, Event, Order, OrderGroup, OrderLine
+from q2c.models import Event, Order, OrderGroup, OrderLine
 from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
 from q2c.stages import credit_and_tax, signed, totals
+from q2c.stages import deals as deals_
 from q2c.stages.controls import limits
 from q2c.stages.controls.world import World
+from q2c.stages.deals import Deals
 from q2c.stages.verb import Fact, Finding, Measure, Work
-from q2c.stages.versions import Versions
-
-# What another system sends under the same number is another order, and takes the place of none; nor does another deal
-# of one sales platform, whose ids tell them apart.
-VERSIONS = Versions(
-    stage="accept_order",
-    noun="deal",
-    apart=(
-        "split_part(e.source, '/', 1)",
-        "CASE WHEN EXISTS (SELECT FROM q2c_connection c WHERE c.service = 'crm' AND c.name = e.source) "
-        "THEN split_part(e.source_id, ':', 1) ELSE '' END",
-    ),
-)
-
-
-class Deals:
-    """Which deal something came from: (system, id). One system may have several sources, as in webshop/eu.
-
-    Only a sales platform's events tell the id of their deal; elsewhere an order number is one deal.
-    """
-
-    def __init__(self) -> None:
-        self._selling = set(Connection.objects.filter(service="crm").values_list("name", flat=True))
-
-    def of(self, told: Fact | Order) -> tuple[str, str]:
-        return self.named(told.source, told.source_id)
-
-    def named(self, source: str, source_id: str) -> tuple[str, str]:
-        return source.partition("/")[0], source_id.partition(":")[0] if source in self._selling else ""
-
-    def is_anothers(self, fact: Fact, order: Order) -> bool:
-        return self.of(fact) != self.of(order)
-
-
-def refuse_number(work: Work, order: Order) -> None:
-    """Nobody changes an order that another deal made, nor hears of another system's more than that it is there."""
-    there, here = "another system", work.fact.source
-    if order.source == here:
-        there, here = (f"deal {each.source_id.partition(':')[0]} of {each.source}" for each in (order, work.fact))
-    work.reject(
-        Reason.ORDER_NUMBER_TAKEN,
-        f"Order {order.number} is there from {there}; {here} sent another under the same number",
-        pointer="/order_number",
-        seen=order.number,
-        remedy="Send it under a number of its own",
-    )
 
 
 def is_older(fact: Fact, order: Order) -> bool:
@@ -88,7 +45,7 @@ def check_unchanged(work: Work, order: Order, *, anothers: bool) -> None:
         work.outcome = Posted(reference=str(order.id), document=order.number, found=True)
         return
     if anothers:
-        refuse_number(work, order)
+        deals_.refuse_number(work, order)
         return
     work.reject(
         Reason.ORDER_CHANGED,
@@ -107,9 +64,13 @@ def _as_sold(document: OrderDocument) -> OrderDocument:
 
 
 def keep(works: Sequence[Work]) -> dict[str, Order]:
-    """Orders by number: made as received, or brought to this version of the deal. May be another deal's."""
-    there, deals = existing([work.fact.payload.order_number for work in works]), Deals()
+    """Orders by number: made as received, or brought to this version of the deal, its number too. May be another
+    deal's; there is none where a number or a deal has got its order at this moment."""
+    deals = Deals()
+    there = existing([work.fact.payload.order_number for work in works])
+    standing = deals_.standing([work.fact for work in works], deals)
     fresh: dict[str, Order] = {}
+    renamed: dict[str, Order] = {}
     events = Event.objects.filter(id__in=[work.fact.id for work in works])
     # However late it is looked at, an order is received when its deal was.
     received = dict(events.values_list("id", "received_at"))
@@ -117,30 +78,47 @@ def keep(works: Sequence[Work]) -> dict[str, Order]:
     taxes = totals.converted([(work.fact.payload, work.notes.get("taxes", {})) for work in works])
     for work, portions, tax_minor in zip(works, portioned, taxes, strict=True):
         document: OrderDocument = work.fact.payload
-        order = there.get(document.order_number) or fresh.get(document.order_number)
+        number, of_deal = document.order_number, standing.get(deals.identity(work.fact))
+        order = there.get(number) or fresh.get(number) or of_deal
         if order is None:
-            order = fresh[document.order_number] = Order(
-                number=document.order_number, received_at=received.get(work.fact.id) or clock.now()
-            )
+            order = fresh[number] = Order(number=number, received_at=received.get(work.fact.id) or clock.now())
         elif deals.is_anothers(work.fact, order) or is_older(work.fact, order) or order.state not in UNDECIDED:
             continue
+        elif order is of_deal:
+            renamed[number] = order
         _fill(order, work, document)
+        if of_deal is None or of_deal.id == order.id:
+            order.deal = deals.identity(work.fact)
         order.total_minor, order.portions = totals.sum_of(portions), totals.kept(document, portions)
         order.tax_estimate_minor = tax_minor if "taxes" in work.notes else None
-    # Another deal may make an order of this number at the same moment: whoever commits first has it.
+    # Another deal may make an order of this number at the same moment, or this one by another version: whoever commits
+    # first has it.
     Order.objects.bulk_create([fresh[number] for number in sorted(fresh)], ignore_conflicts=True)
     changed = [order for order in there.values() if order.state in UNDECIDED]
     Order.objects.bulk_update(changed, [*_FILLED])
+    there |= {number: order for number, order in renamed.items() if _is_free(order)}
     return there | (existing(list(fresh)) if fresh else {})
 
 
+def _is_free(order: Order) -> bool:
+    """Whether the order gets the number that its deal has by now."""
+    try:
+        with transaction.atomic():
+            order.save(update_fields=_FILLED)
+    except IntegrityError:
+        return False
+    return True
+
+
 _FILLED = (
-    "event", "correlation_id", "source", "source_id", "document", "customer_key", "customer_name", "contract_entity",
-    "currency", "total_minor", "portions", "tax_estimate_minor", "controls", "closed_on", "starts_on", "term_months",
+    "number", "event", "correlation_id", "source", "source_id", "deal", "document", "customer_key", "customer_name",
+    "contract_entity", "currency", "total_minor", "portions", "tax_estimate_minor", "controls", "closed_on",
+    "starts_on", "term_months",
 )  # fmt: skip
 
 
 def _fill(order: Order, work: Work, document: OrderDocument) -> None:
+    order.number = document.order_number
     order.event = Event(id=work.fact.id, occurred_at=work.fact.occurred_at)
     order.correlation_id = work.fact.correlation_id
     order.source, order.source_id = work.fact.source, work.fact.source_id

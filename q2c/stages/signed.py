@@ -19,15 +19,27 @@ from q2c.stages.verb import Finding, Measure, Work
 Found = Mapping[uuid.UUID, list[Finding]]
 
 
-# Other versions under the number, whoever sent them, and whether they are the same to the letter. An entity's invoices
-# have numbers of their own; a deal names no entity here.
+# Other versions under the number, whoever sent them, or of the deal, whatever number they have; and whether they are
+# the same to the letter. An entity's invoices have numbers of their own; a deal names no entity here.
 _OTHERS = """
-SELECT mine.id, other.id, sent.payload_hash = e.payload_hash
-FROM q2c_step mine JOIN q2c_event e ON e.id = mine.event_id
-JOIN q2c_step other ON other.business_key = mine.business_key AND other.stage = mine.stage AND other.id <> mine.id
-JOIN q2c_event sent ON sent.id = other.event_id
-WHERE mine.id = ANY(%s::uuid[]) AND mine.business_key <> ''
-  AND sent.payload ->> 'legal_entity' IS NOT DISTINCT FROM e.payload ->> 'legal_entity'
+WITH mine AS MATERIALIZED (
+    SELECT m.*, e.payload_hash
+    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
+           AS m(id, event_id, stage, number, order_key, entity)
+    LEFT JOIN q2c_event e ON e.id = m.event_id
+), others AS (
+    SELECT mine.id AS mine, other.id, other.event_id
+    FROM mine JOIN q2c_step other ON other.business_key = mine.number AND other.stage = mine.stage
+    WHERE mine.number <> ''
+    UNION
+    SELECT mine.id, other.id, other.event_id
+    FROM mine JOIN q2c_step other ON other.order_key = mine.order_key
+    WHERE mine.stage = 'accept_order' AND other.stage = 'accept_order' AND mine.order_key <> ''
+)
+SELECT mine.id, others.id, coalesce(sent.payload_hash = mine.payload_hash, false)
+FROM mine JOIN others ON others.mine = mine.id AND others.id <> mine.id
+JOIN q2c_event sent ON sent.id = others.event_id
+WHERE coalesce(sent.payload ->> 'legal_entity', '') = mine.entity
 """
 # A line or a tier that is put before it changes no question.
 _PLACE = re.compile(r"\bline \d+, |, tier \d+$", re.IGNORECASE)
@@ -46,7 +58,7 @@ def asked_before(works: Sequence[Work], again: Again) -> dict[uuid.UUID, list[Fi
         return {}
     by_id = {work.step.id: work for work in works}
     own = [id_ for id_, work in by_id.items() if work.step.replays or work.step.state == "failed"]
-    others = bulk.execute(_OTHERS, [list(by_id)])
+    others = bulk.execute(_OTHERS, _named(works))
     told = approvals.asked_before(list({*own, *(other for _, other, _ in others)}))
     found = {step_id: [_finding(one) for one in told.get(step_id, ())] for step_id in own}
     in_vain = _in_vain(told, {other for _, other, _ in others})
@@ -54,6 +66,18 @@ def asked_before(works: Sequence[Work], again: Again) -> dict[uuid.UUID, list[Fi
         for asked in in_vain.get(other, ()):
             found.setdefault(step_id, []).extend([asked] if is_equal else again(by_id[step_id], asked))
     return found
+
+
+def _named(works: Sequence[Work]) -> list[list[Any]]:
+    """As _OTHERS asks. A step that is only rehearsed has no event that is kept."""
+    return [
+        [work.step.id for work in works],
+        [work.fact.id for work in works],
+        [work.step.stage for work in works],
+        [work.step.business_key for work in works],
+        [work.step.order_key for work in works],
+        [getattr(work.fact.payload, "legal_entity", None) or "" for work in works],
+    ]
 
 
 def _in_vain(

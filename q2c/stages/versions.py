@@ -45,15 +45,17 @@ class _Version:
 class Versions:
     """Of what: `stage` whose steps are versions, `noun` for the sentence, and what tells two things apart.
 
-    The business key always does; `apart` are more, as SQL over q2c_step s and q2c_event e.
+    `by` always does, a column of q2c_step: business_key or order_key. `apart` are more, as SQL over q2c_step s and
+    q2c_event e.
     """
 
     stage: str
     noun: str
+    by: str = "business_key"
     apart: tuple[str, ...] = ()
 
     def supersede_older(self, keys: Iterable[str]) -> None:
-        """Called with business keys once the steps of all versions that arrived are there.
+        """Called with what they are known `by` once the steps of all versions that arrived are there.
 
         One transaction does this for a thing at a time and the next sees what it left; one that is being worked on is
         waited for, as it may be about to fail.
@@ -81,7 +83,7 @@ class Versions:
 
     def leave_overtaken(self, works: Sequence[Work]) -> list[Work]:
         """Works whose thing came again while they waited or were worked on end as superseded; returns the others."""
-        found = _older(self._open({work.step.business_key for work in works}))
+        found = _older(self._open({getattr(work.step, self.by) for work in works}))
         newer = {version.step_id: newest for version, newest in found}
         for work in works:
             if work.step.id in newer:
@@ -93,8 +95,8 @@ class Versions:
     def _open(self, keys: Iterable[str], lock: str = "", states_: Sequence[str] = _MEETING) -> list[_Version]:
         # Asked for everything that comes in, and of every batch that is worked on.
         rows = bulk.execute(
-            f"SELECT s.id, s.state, s.event_id, e.occurred_at, s.seq, {', '.join(('s.business_key', *self.apart))} "
-            "FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id WHERE s.business_key = ANY(%s::text[]) "
+            f"SELECT s.id, s.state, s.event_id, e.occurred_at, s.seq, {', '.join((f's.{self.by}', *self.apart))} "
+            f"FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id WHERE s.{self.by} = ANY(%s::text[]) "
             f"AND s.stage = %s::text AND s.state = ANY(%s::text[]) ORDER BY s.id {lock}",
             [list(keys), self.stage, list(states_)],
         )

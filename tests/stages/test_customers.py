@@ -37,7 +37,7 @@ def sells(desk: Desk, minutes: int, source: str = "crm", number: str = "", **par
     """A deal of Acme's, with what its sender says about Acme."""
     with clock.at(MONDAY + dt.timedelta(minutes=minutes)):
         changes = {"order_number": number or f"SO-{minutes}", "parties": acme(**party)}
-        assert tell("OrderReceived", f"{source}:{minutes}", source, document(**changes)) == "stored"
+        assert tell("OrderReceived", f"{source}-{minutes}:1", source, document(**changes)) == "stored"
         desk.works()
 
 

@@ -106,9 +106,9 @@ def test_an_equal_clone_of_an_accepted_deal_is_told_too(desk: Desk, salesforce: 
     assert (step("sf", "006A").state, step("sf", "006B").reason) == ("done", "order_number_taken")
 
 
-def asked_for(source: str) -> list[Work]:
+def asked_for(source: str, id_: str = "") -> list[Work]:
     """A worker that has its answers and has recorded nothing yet."""
-    steps = claim_these("accept_order", [step(source).id])
+    steps = claim_these("accept_order", [step(source, id_).id])
     works, open_gates, stage = run.load(steps), gates.Gates(), STAGES["accept_order"]
     run.prepare(stage, works, open_gates)
     run.call(stage, works, open_gates, Lease(steps))

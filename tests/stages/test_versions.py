@@ -22,7 +22,7 @@ from q2c.engine.intake import Item, Sender, take
 from q2c.engine.lease import Lease
 from q2c.models import Step
 from q2c.stages import STAGES
-from q2c.stages.orders import VERSIONS
+from q2c.stages.deals import VERSIONS
 from q2c.stages.versions import TURNS
 from tests.engine.scripted import in_own_connection
 from tests.intake.documents import order as document
