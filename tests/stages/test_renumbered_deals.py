@@ -136,7 +136,7 @@ def test_of_a_deal_with_two_orders_from_before_the_first_has_it(desk: Desk) -> N
     Connection.objects.create(
         name="old", title="Salesforce", vendor="salesforce", service="crm", base_url="sandbox://old"
     )
-    script: Any = import_module("q2c.migrations.0043_one_order_per_deal")
+    script: Any = import_module("q2c.migrations.0044_one_order_per_deal")
     with past_guards(), connection.cursor() as cursor:
         cursor.execute(script.DEALS)
         cursor.execute(script.KEYS)

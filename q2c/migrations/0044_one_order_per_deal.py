@@ -21,7 +21,7 @@ WHERE s.stage = 'accept_order' AND e.id = s.event_id AND split_part(e.source_id,
 
 
 class Migration(migrations.Migration):
-    dependencies = [("q2c", "0042_sums_of_any_size")]
+    dependencies = [("q2c", "0043_mirrors_in_a_circle")]
 
     operations = [
         migrations.AddField("order", "deal", models.CharField(max_length=400, blank=True, default="", db_default="")),
