@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple
 
 from exceptions.cases import Failure
+from q2c.connectors.outcomes import Rejected
 from q2c.models import Step
 from q2c.reasons import APPROVALS
 from q2c.stages import asking
@@ -47,6 +48,13 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
         asked_by=asker.person,
         sent_with="" if asker.person is not None else asker.name,
         not_by=asker.not_by,
+    )
+
+
+def refusal(refused: Rejected) -> Finding:
+    """What a platform says no to."""
+    return Finding(
+        reason=refused.reason, text=refused.text, pointer=refused.field, code=refused.code, blocker=refused.blocker
     )
 
 

@@ -19,7 +19,7 @@ from q2c.engine import apart, breaker, counts, emit, failures, gates, lines, ret
 from q2c.engine.claim import still_ours
 from q2c.models import Step
 from q2c.reasons import Reason
-from q2c.stages.verb import Finding, Stage, Work
+from q2c.stages.verb import Stage, Work
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
                 notes["handle"] = ""
             if _is_surely_not_there(work, refused):
                 notes.update(sent_at=None, handle="")
-            work.findings.append(_finding(refused))
+            work.findings.append(failures.refusal(refused))
         case Unavailable() as away:
             _settle_unavailable(work, away, budgets)
         case Unknown(text=text):
@@ -270,12 +270,6 @@ def _found(work: Work, posted: Posted) -> None:
     if posted.found and work.step.connection and work.step.sent_at is not None:
         never_sent = "first_send" in work.notes and "called" not in work.notes
         work.step.proof["found"] = "before" if never_sent else "after"
-
-
-def _finding(refused: Rejected) -> Finding:
-    return Finding(
-        reason=refused.reason, text=refused.text, pointer=refused.field, code=refused.code, blocker=refused.blocker
-    )
 
 
 def _move(works: list[Work]) -> None:

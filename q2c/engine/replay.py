@@ -138,7 +138,7 @@ def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUI
         text = answer.document if isinstance(answer, Posted) else answer.text if answer is not None else ""
     findings = [*work.findings, *work.notes.get("found", [])]
     if isinstance(answer, Rejected):
-        findings.append(_finding(answer))
+        findings.append(failures.refusal(answer))
     # What would have to wait would not pass now.
     if isinstance(work.outcome, Unavailable):
         findings.append(Finding(reason=work.outcome.reason, text=work.outcome.text))
@@ -151,12 +151,6 @@ def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUI
         asked=STAGES[name].verb.asks(work) if platform else "",
         platform=platform,
         platform_text=text,
-    )
-
-
-def _finding(refused: Rejected) -> Finding:
-    return Finding(
-        reason=refused.reason, text=refused.text, pointer=refused.field, code=refused.code, blocker=refused.blocker
     )
 
 

@@ -16,13 +16,13 @@ from django.db.models import Q
 from exceptions.models import Case
 from q2c import clock, keys
 from q2c.connectors import http
-from q2c.connectors.outcomes import Posted, Unavailable
+from q2c.connectors.outcomes import Posted, Rejected, Unavailable
 from q2c.engine import envelope, failures, gates, intake, replay, run
 from q2c.engine.claim import claim_these
 from q2c.engine.intake import Item, Sender
 from q2c.models import Order, Step
 from q2c.reasons import APPROVALS, Reason
-from q2c.stages import STAGES, deals
+from q2c.stages import STAGES, deals, orders
 from q2c.stages.verb import Fact, Work
 
 STAGE = "accept_order"
@@ -141,14 +141,21 @@ def rehearse(item: Item, sender: Sender) -> Answer:
         id=keys.new_id(), type=incoming.type, source=incoming.source, source_id=incoming.source_id,
         correlation_id=incoming.correlation_id, occurred_at=incoming.occurred_at, payload=incoming.payload,
     )  # fmt: skip
-    work = Work(step=Step(id=keys.new_id(), stage=STAGE, phase="send"), fact=fact)
     verb, open_gates = STAGES[STAGE].verb, gates.Gates()
+    ((part,),) = verb.plan([fact])
+    named = {"business_key": part.business_key, "order_key": part.order_key}
+    work = Work(step=Step(id=keys.new_id(), stage=STAGE, phase="send", **named), fact=fact)
     with transaction.atomic():
         run.each_or_all([work], verb.prepare)
         transaction.set_rollback(True)
     if work.is_open:
         with http.calling(fact.correlation_id), http.recording():
             work.outcome = gates.guarded(work, lambda one: verb.call(open_gates.open, one))
+        if isinstance(work.outcome, Rejected):
+            work.findings.append(failures.refusal(work.outcome))
+        # What was asked about another version of it is asked about this one.
+        with transaction.atomic():
+            work.notes["found"] = orders.unsigned([work])[work.step.id]
     found = [failures.described(finding) for finding in [*work.findings, *work.notes.get("found", [])]]
     if isinstance(work.outcome, Unavailable):
         return Answer(status="waiting", findings=found, text=work.outcome.text)

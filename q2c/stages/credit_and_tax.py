@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from q2c import keys
+from ledger import fx
+from q2c import clock, keys
 from q2c.connectors import http
 from q2c.connectors.outcomes import Blocker, Outcome, Posted, Rejected, Unavailable
 from q2c.contracts.documents import CreditDecision, CreditRequest, InvoiceGroup, OrderDocument, TaxRequest
-from q2c.money import Money
+from q2c.money import Money, converted
 from q2c.reasons import Reason
 from q2c.stages.controls.world import World
 from q2c.stages.verb import Finding, Measure, OpenPort, Work
@@ -82,7 +84,7 @@ def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
     """Append what credit and tax say to `found`; notes: taxes by currency, line_taxes by line, answered, silent, owed:
-    (payer, currency) → what it would owe beside its soft limit, told: of credit and tax what is answered whole.
+    by payer, what it would owe beside its soft limit, told: of credit and tax what is answered whole.
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
     """
@@ -95,7 +97,7 @@ def ask(
         answered.add(wanted.credit)
         if isinstance(answer, CreditDecision):
             owed = _measured(credit, answer, answer.soft_limit_minor)
-            notes.setdefault("owed", {})[(credit.name, answer.currency)] = owed
+            notes.setdefault("owed", {})[credit.customer] = owed
         found.extend(_of_credit(wanted.credit, credit, answer))
     notes["told"] = ["credit"] if wanted.credits else []
     taxes: Counter[str] = Counter()
@@ -179,13 +181,61 @@ def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision |
 
 def over_credit(measure: Measure, limit: str = "soft") -> Finding:
     """What is asked about a payer that would owe more than its limit."""
-    would_owe = f"{measure.unit} {Decimal(measure.value):,f}"
+    would_owe = _said(measure)
     return Finding(
         reason=Reason.CREDIT_APPROVAL_REQUIRED, pointer="/customer", seen=would_owe, measure=measure,
         text=f"{measure.of} would owe {would_owe}, more than its {limit} credit limit of "
         f"{measure.unit} {Decimal(measure.limit):,f}",
         remedy="A second person approves the credit",
     )  # fmt: skip
+
+
+def owed_by(owed: Mapping[str, Measure], asked: Measure) -> Measure | None:
+    """What the payer who was asked about would owe now, whatever its name has become; `owed` by payer."""
+    if asked.key:
+        return owed.get(asked.key)
+    # Of what was asked before keys were told: by name, or whoever is to owe as much for the deal.
+    deal = of_deal(asked)
+    for now in sorted(owed.values(), key=lambda one: one.of != asked.of):
+        of_now = of_deal(now)
+        as_much = all(of_now.get(currency, 0) >= minor for currency, minor in deal.items())
+        if now.of == asked.of or (now.unit == asked.unit and as_much):
+            return now
+    return None
+
+
+def still_over(asked: Finding, now: Measure) -> Finding | None:
+    """What a payer would owe now, in the currency and under the limit of what was asked about it; None within that."""
+    then = asked.measure
+    assert then is not None, "credit is asked about with its measure"
+    here = now if now.unit == then.unit else _converted(now, then.unit)
+    if here is None:
+        text = f"{now.of} would owe {_said(now)}; {_said(then)} were asked about, and no rate tells which is more"
+        return replace(asked, text=text, seen=_said(now))
+    if Decimal(here.value) <= Decimal(then.limit):
+        return None
+    return replace(over_credit(replace(here, limit=then.limit)), code=asked.code)
+
+
+def _converted(measure: Measure, unit: str) -> Measure | None:
+    """At today's rate, without its limit; None where there is none."""
+    pair, today = (measure.unit, unit), clock.today()
+    dated = fx.load([pair], (today, today + dt.timedelta(days=1)))[pair].dated(today)
+    if dated is None:
+        return None
+    on, rate = dated
+    minor = converted(Money.of(Decimal(measure.value), measure.unit).minor, *pair, rate)
+    return replace(
+        measure,
+        value=f"{Money(minor, unit).decimal():f}",
+        unit=unit,
+        amounts=(*measure.amounts, ("All of it as converted", minor, unit)),
+        rates=(*measure.rates, (*pair, f"{rate.normalize():f}", on.isoformat())),
+    )
+
+
+def _said(measure: Measure) -> str:
+    return f"{measure.unit} {Decimal(measure.value):,f}"
 
 
 _DEAL = ("This deal", "and of this deal")
@@ -205,6 +255,7 @@ def _measured(request: CreditRequest, answer: CreditDecision, limit_minor: int) 
     whole = [("The deal as converted", answer.requested_minor, currency)] if request.further else []
     return Measure(
         of=request.name,
+        key=request.customer,
         value=f"{Money(answer.would_owe_minor, currency).decimal():f}",
         limit=f"{Money(limit_minor, currency).decimal():f}",
         unit=currency,

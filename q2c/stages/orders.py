@@ -185,26 +185,13 @@ def _asked_again(work: Work, asked: Finding) -> Sequence[Finding]:
     if asked.measure is None or "world" not in work.notes:
         return ()
     if asked.reason == Reason.CREDIT_APPROVAL_REQUIRED:
-        return _credit_asked_again(work.notes.get("owed", {}), asked, asked.measure)
+        now = credit_and_tax.owed_by(work.notes.get("owed", {}), asked.measure)
+        over = credit_and_tax.still_over(asked, now) if now else None
+        return [over] if over else []
     if asked.measure.unit != "%":
         return ()
     was = with_(work.notes["world"], discount_limits={"": Decimal(asked.measure.limit)})
     return signed.said_again(asked, limits.discount(work.fact.payload, was))
-
-
-def _credit_asked_again(owed: Mapping[tuple[str, str], Measure], asked: Finding, then: Measure) -> list[Finding]:
-    """What the payer would owe now, under the limit that was in force then.
-
-    An account that was renamed is the same: whoever is to owe as much for its deal is asked about.
-    """
-    deal = credit_and_tax.of_deal(then)
-    for name, unit in sorted(owed, key=lambda key: key[0] != then.of):
-        now = owed[name, unit]
-        of_now = credit_and_tax.of_deal(now)
-        as_much = all(of_now.get(currency, 0) >= minor for currency, minor in deal.items())
-        if unit == then.unit and (name == then.of or as_much):
-            return [with_(credit_and_tax.over_credit(with_(now, limit=then.limit)), code=asked.code)]
-    return []
 
 
 def _is_still_over(work: Work, finding: Finding) -> bool:
@@ -217,11 +204,11 @@ def _is_still_over(work: Work, finding: Finding) -> bool:
     if finding.reason != Reason.CREDIT_APPROVAL_REQUIRED or finding.measure is None:
         return True
     # Before the credit service is asked, there is nothing to tell about credit.
-    owed: Mapping[tuple[str, str], Measure] | None = work.notes.get("owed")
+    owed: Mapping[str, Measure] | None = work.notes.get("owed")
     if owed is None:
         return False
-    now = owed.get((finding.measure.of, finding.measure.unit))
-    return now is None or Decimal(now.value) > Decimal(finding.measure.limit)
+    now = credit_and_tax.owed_by(owed, finding.measure)
+    return now is None or credit_and_tax.still_over(finding, now) is not None
 
 
 def unsigned(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:

@@ -141,7 +141,8 @@ def _asks_for(finding: Finding) -> tuple[Decimal, Decimal]:
 
 
 def _about(finding: Finding) -> tuple[str, str, str]:
-    return str(finding.reason), finding.pointer, finding.measure.of if finding.measure else ""
+    measure = finding.measure
+    return str(finding.reason), finding.pointer, (measure.key or measure.of) if measure else ""
 
 
 def _finding(told: Mapping[str, Any]) -> Finding:
@@ -208,4 +209,7 @@ def _is_same(signed: Mapping[str, Any], found: Finding) -> bool:
         return False
     if shown is None or found.measure is None:
         return bool(signed["text"] == found.text)
-    return (shown["of"], shown["unit"]) == (found.measure.of, found.measure.unit)
+    # An account is the same under another name.
+    keyed = shown.get("key") and found.measure.key
+    whose = (shown["key"], found.measure.key) if keyed else (shown["of"], found.measure.of)
+    return whose[0] == whose[1] and bool(shown["unit"] == found.measure.unit)

@@ -21,8 +21,9 @@ from q2c.reasons import Reason
 class Measure:
     """A value beside its limit, for the person who signs: `value` over `limit`, both in `unit`, a currency or %.
 
-    `of` is what was measured: a line, a paying account. `amounts` are what the value is made of: (what, minor units,
-    currency). `rates` are what was converted: (from, to, units of `to` for one of `from`, day).
+    `of` is what was measured: a line, a paying account, which `key` tells whatever its name. `amounts` are what the
+    value is made of: (what, minor units, currency). `rates` are what was converted: (from, to, units of `to` for one of
+    `from`, day).
     """
 
     of: str
@@ -32,6 +33,7 @@ class Measure:
     amounts: tuple[tuple[str, int, str], ...] = ()
     rates: tuple[tuple[str, str, str, str], ...] = ()
     note: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

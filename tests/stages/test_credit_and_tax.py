@@ -73,7 +73,12 @@ def test_a_deal_within_its_limit_is_taxed_group_by_group(services):
     document = order([group("a"), group("b", ship_to=account.SALEM)], [line(1, "a", 30_000), line(2, "b", 10_000)])
     outcome, found, notes = ask(document)
     [(owed, measure)] = notes.pop("owed").items()
-    assert (owed, measure.value, measure.amounts[1]) == (("Globex", "USD"), "800.00", ("This deal", 40_000, "USD"))
+    assert (owed, measure.of, measure.value, measure.amounts[1]) == (
+        "C-1",
+        "Globex",
+        "800.00",
+        ("This deal", 40_000, "USD"),
+    )
     assert (outcome, found, notes) == (
         Posted(reference=""),
         [],

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from exceptions.models import Approval
+from ledger.models import FxRate, LegalEntity
 from q2c.engine import desk as cases
-from q2c.models import CommercialPolicy, ItemMapping, ListPrice, Product
+from q2c.engine.submit import rehearse, submit
+from q2c.models import CommercialPolicy, Connection, Customer, ItemMapping, ListPrice, Product
 from tests.engine.makers import person
 from tests.intake.documents import order as document
 from tests.stages.conftest import Desk
-from tests.stages.test_acceptance import discounted
+from tests.stages.test_acceptance import discounted, seats
+from tests.stages.test_customers import posted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,3 +104,82 @@ def test_tiers_that_are_put_before_a_refused_one_change_no_question(desk: Desk) 
     changed(desk, lines=calls("0.002", "0.002", "0.001"))
     assert desk.order.state == "awaiting_approval"
     assert asked() == [("/lines/1/usage/tiers/2/unit_price", "50.0000", "20")]
+
+
+def test_a_dry_run_of_a_newer_version_says_what_the_call_comes_to(desk: Desk) -> None:
+    submit(*posted(**discounted(30)))
+    cases.refuse(person("bea"), [desk.asked().id], "too much")
+    discounts_up_to(35)
+    with desk.waits(10):
+        said = rehearse(*posted(**discounted(29)))
+        assert (said.status, [finding["seen"] for finding in said.findings]) == ("awaiting_approval", ["29 %"])
+        assert not Approval.objects.filter(state="requested").exists(), "nothing is kept"
+        assert submit(*posted(**discounted(29))).status == "awaiting_approval"
+        assert rehearse(*posted(order_number="SO-2", **discounted(29, 1))).status == "accepted"
+
+
+def test_a_dry_run_that_a_service_refuses_is_no_promise(desk: Desk) -> None:
+    Connection.objects.filter(name="credit").update(credentials={"api_key": "revoked"})
+    said = rehearse(*posted())
+    assert (said.status, [finding["reason"] for finding in said.findings]) == ("refused", ["credentials_refused"])
+
+
+def may_owe(desk: Desk, soft: str, **more: Any) -> None:
+    limits = {"soft_limit": soft, "hard_limit": "99000.00", "currency": "USD", "exposure": "0.00"}
+    desk.credit.seed(customers=[{"id": key, **limits} for key in ("C-ACME", "C-OTHER")], **more)
+
+
+def parties(key: str = "C-ACME", name: str = "Acme") -> list[dict[str, Any]]:
+    return [deepcopy(document()["parties"][0]) | {"key": key, "name": name}]
+
+
+def test_a_payer_that_was_renamed_is_the_same(desk: Desk) -> None:
+    """25 seats are 30,000.00; one seat less is under what was asked for, and over the limit that it was asked under."""
+    Customer.objects.create(key="C-ACME", name="Acme", pays_for_itself=True)
+    refused(desk, **seats(25))
+    may_owe(desk, "90000.00")
+    Customer.objects.update(name="Acme Inc")
+    changed(desk, **seats(24))
+    assert asked() == [("/customer", "28800.00", "20000.00")]
+    cases.approve(person("cleo"), [desk.asked().id], "agreed")
+    Customer.objects.update(name="Acme of America")
+    desk.works()
+    assert desk.order.state == "accepted", "what was signed is of the account, not of its name"
+
+
+def test_another_payer_is_another(desk: Desk) -> None:
+    refused(desk, **seats(25))
+    may_owe(desk, "90000.00")
+    (group,) = document()["groups"]
+    other = {"parties": parties("C-OTHER", "Other"), "customer": "C-OTHER", "groups": [group | {"bill_to": "C-OTHER"}]}
+    changed(desk, **(seats(25) | other))
+    assert desk.order.state == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("rate", "quantity", "expected"),
+    [
+        ("1.1", 25, [("/customer", "33000.00", "20000.00")]),
+        ("0.5", 25, []),
+        (None, 1, [("/customer", "30000.00", "20000.00")]),
+    ],
+    ids=["more at today's rate", "less at today's rate", "no rate"],
+)
+def test_another_currency_is_converted(
+    desk: Desk, rate: str | None, quantity: int, expected: list[tuple[str, str, str]]
+) -> None:
+    refused(desk, **seats(25))
+    LegalEntity.objects.update(allowed_currencies=["USD", "EUR"])
+    may_owe(desk, "90000.00", rates={"USD": "1", "EUR": "1.1"})
+    if rate:
+        FxRate.objects.create(from_currency="EUR", to_currency="USD", on=dt.date(2026, 1, 1), rate=Decimal(rate))
+    (group,) = document()["groups"]
+    changed(desk, **(seats(quantity) | {"currency": "EUR", "groups": [group | {"currency": "EUR"}]}))
+    assert asked() == expected
+    assert desk.order.state == ("awaiting_approval" if expected else "accepted")
+    if rate is None:
+        (finding,) = desk.asked().data["findings"]
+        assert "would owe EUR 1,200.00; USD 30,000.00 were asked about, and no rate tells" in finding["text"]
+        cases.approve(person("cleo"), [desk.asked().id], "agreed")
+        desk.works()
+        assert desk.order.state == "accepted"
