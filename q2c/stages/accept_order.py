@@ -63,7 +63,8 @@ class AcceptOrder(Verb):
         there = orders.existing([work.fact.payload.order_number for work in works])
         standing = deals.standing([work.fact for work in works], known)
         for work in works:
-            order, of_deal = there.get(work.fact.payload.order_number), standing.get(known.identity(work.fact))
+            number, of_deal = work.fact.payload.order_number, standing.get(known.identity(work.fact))
+            order = there.get(number)
             anothers = order is not None and known.is_anothers(work.fact, order)
             own = None if anothers else order
             mine = own or of_deal
@@ -72,7 +73,7 @@ class AcceptOrder(Verb):
                 deals.refuse_number(work, order)
             elif mine is not None and orders.is_older(work.fact, mine):
                 work.outcome = Posted(reference="superseded", proof={"superseded_by": str(mine.event_id)})
-            elif of_deal is not None and deals.has_another(of_deal, own):
+            elif of_deal is not None and deals.has_another(of_deal, number, own):
                 deals.renumbered(work, of_deal)
             elif order is not None and order.state not in orders.UNDECIDED:
                 orders.check_unchanged(work, order, anothers=anothers)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from django.db.models import Q
+
 from q2c import keys
-from q2c.models import Connection, Order
+from q2c.models import Connection, Order, Step
 from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
 from q2c.stages.verb import Fact, Work
@@ -58,12 +60,21 @@ def _short(key: str) -> str:
 
 
 def standing(facts: Iterable[Fact], deals: Deals) -> dict[str, Order]:
-    """By deal of a sales platform the order that it has, under whatever number, with its event; locked."""
+    """By deal of a sales platform the order that it has, under whatever number, with its event; locked.
+
+    One that another system sent is the deal's, too, once the deal has told of it.
+    """
     named = {identity for fact in facts if (identity := deals.identity(fact))}
     if not named:
         return {}
-    found = Order.objects.filter(deal__in=named).order_by("id").select_for_update(of=("self",))
-    return {order.deal: order for order in found.select_related("event")}
+    by_key = {key_of(identity): identity for identity in named}
+    done = Step.objects.filter(stage="accept_order", order_key__in=list(by_key), state="done")
+    told = done.exclude(reference__in=["", "superseded"]).values_list("reference", "order_key")
+    by_order = {order_id: by_key[key] for order_id, key in told}
+    wanted = Q(deal__in=named) | Q(id__in=list(by_order))
+    found = Order.objects.filter(wanted).order_by("id").select_for_update(of=("self",)).select_related("event")
+    theirs = {by_order[str(order.id)]: order for order in found if str(order.id) in by_order}
+    return theirs | {order.deal: order for order in found if order.deal in named}
 
 
 def refuse_number(work: Work, order: Order) -> None:
@@ -80,10 +91,10 @@ def refuse_number(work: Work, order: Order) -> None:
     )
 
 
-def has_another(of_deal: Order, own: Order | None) -> bool:
-    """Whether the order of a deal is decided, and is not `own`, which is there under the deal's number by now."""
+def has_another(of_deal: Order, number: str, own: Order | None) -> bool:
+    """Whether the order of a deal is decided under another number than it has by now; `own` is there under that one."""
     is_open = own is None or own.state in UNDECIDED
-    return is_open and of_deal.state not in UNDECIDED and (own is None or own.id != of_deal.id)
+    return is_open and of_deal.state not in UNDECIDED and of_deal.number != number
 
 
 def renumbered(work: Work, order: Order) -> None:

@@ -123,6 +123,19 @@ def test_a_number_that_is_another_deals_is_told_and_what_waited_is_asked_about_n
     assert orders() == [("SO-2", "accepted", "sf:006B"), ("SO-3", "accepted", "sf:006A")]
 
 
+def test_a_deal_that_told_of_another_systems_order_has_that(desk: Desk) -> None:
+    comes("1", "webshop", order_number="SO-1", **seats(5))
+    comes("006A:1", "sf", order_number="SO-1", **seats(5))
+    assert step("006A:1").state == "done"
+    later(desk, "006A:2", order_number="SO-2", **seats(5))
+    assert orders() == [("SO-1", "accepted", "")]
+    assert (step("006A:2").reason, desk.case.text.partition(";")[0]) == (
+        "order_changed", "Deal 006A of sf has order SO-1 here, which is accepted",
+    )  # fmt: skip
+    later(desk, "006A:3", 20, order_number="SO-1", **seats(5))
+    assert (step("006A:2").state, step("006A:3").state) == ("abandoned", "done")
+
+
 def test_orders_of_other_senders_are_known_by_their_number(desk: Desk) -> None:
     comes("A:1", "webshop", order_number="SO-1", **seats(5))
     comes("A:2", "webshop", order_number="SO-2", **seats(5))
