@@ -114,6 +114,8 @@ CREATE OR REPLACE FUNCTION q2c_guard_voiding() RETURNS trigger LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE booked text;
 BEGIN
+  -- Who is booking it is waited for.
+  PERFORM ledger_take_turn(true);
   SELECT e.number || ' is ' || e.state INTO booked FROM ledger_journalentry e
     WHERE e.event_id = OLD.event_id AND e.reverses_id IS NULL AND e.state <> 'superseded';
   IF FOUND THEN
@@ -153,6 +155,8 @@ BEGIN
   IF {maintenance} THEN
     RETURN NULL;
   END IF;
+  -- Who decides the parent at this moment waits, or is waited for.
+  PERFORM FROM {parent} p WHERE p.id IN (SELECT {column} FROM new_rows) ORDER BY p.id FOR SHARE;
   SELECT p.id, p.state INTO bad FROM (SELECT DISTINCT {column} AS id FROM new_rows) n JOIN {parent} p USING (id)
     WHERE p.state <> ALL ({states});
   IF FOUND THEN

@@ -47,6 +47,8 @@ BEGIN
         USING ERRCODE = 'check_violation', CONSTRAINT = 'replay_items_frozen';
     END IF;
   ELSIF TG_OP = 'INSERT' THEN
+    -- Who queues it at this moment waits, or is waited for.
+    PERFORM FROM exceptions_replaybatch b WHERE b.id IN (SELECT n.batch_id FROM new_rows n) ORDER BY b.id FOR SHARE;
     IF EXISTS (SELECT FROM new_rows n JOIN exceptions_replaybatch b ON b.id = n.batch_id WHERE b.state <> 'dry_run') THEN
       RAISE EXCEPTION 'the cases of a replay are frozen once it is queued: none joins'
         USING ERRCODE = 'check_violation', CONSTRAINT = 'replay_items_frozen';

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -13,6 +12,7 @@ from django.db import connection, transaction
 
 from ledger.models import LegalEntity
 from tests.ledger import makers
+from tests.meeting import Connect, connected
 
 
 @pytest.fixture
@@ -33,18 +33,13 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[st
         connection.close()
 
 
-Connect = Callable[[], "psycopg.Connection[Any]"]
-
-
 @pytest.fixture
 def as_application(committed: object) -> Iterator[Connect]:
     """Connections of the role that web and workers use, beside Django's own."""
     opened: list[psycopg.Connection[Any]] = []
 
     def connect() -> psycopg.Connection[Any]:
-        own = connection.settings_dict
-        address = psycopg.conninfo.conninfo_to_dict(os.environ["DATABASE_URL"])
-        made = psycopg.connect(**address | {"dbname": own["NAME"]})
+        made = connected()
         assert made.info.user == settings.DATABASE_APP_ROLE
         opened.append(made)
         return made

@@ -13,6 +13,18 @@ BEGIN
     USING ERRCODE = 'check_violation', CONSTRAINT = 'append_only';
 END $$;
 
+-- Who writes entries goes beside others who do. Who changes what entries rest on, or derives one anew, goes alone until
+-- the end of the transaction, and sees what those left who went before.
+CREATE FUNCTION ledger_take_turn(alone boolean) RETURNS void LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  IF alone THEN
+    PERFORM pg_advisory_xact_lock(hashtext('ledger_books'));
+  ELSE
+    PERFORM pg_advisory_xact_lock_shared(hashtext('ledger_books'));
+  END IF;
+END $$;
+
 CREATE FUNCTION ledger_guard_rule() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF OLD.used_at IS NULL THEN
@@ -34,6 +46,10 @@ CREATE TRIGGER ledger_postingrule_frozen BEFORE UPDATE OR DELETE ON ledger_posti
 CREATE FUNCTION ledger_guard_rule_line() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE used record;
 BEGIN
+  -- Who books by it for the first time is waited for, or waits.
+  PERFORM FROM ledger_postingrule r
+    WHERE r.id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.rule_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.rule_id END)
+    ORDER BY r.id FOR NO KEY UPDATE;
   SELECT r.name, r.version INTO used FROM ledger_postingrule r
     WHERE r.id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.rule_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.rule_id END)
       AND r.used_at IS NOT NULL LIMIT 1;
@@ -48,6 +64,7 @@ CREATE TRIGGER ledger_postingruleline_frozen BEFORE INSERT OR UPDATE OR DELETE O
 
 CREATE FUNCTION ledger_guard_account() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+  PERFORM ledger_take_turn(true);
   IF EXISTS (SELECT FROM ledger_journalline WHERE account_id = OLD.id) THEN
     RAISE EXCEPTION 'account % has been booked on: its code, type and entity stay; end it and make a new one', OLD.code
       USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'account_booked';
@@ -62,6 +79,7 @@ CREATE TRIGGER ledger_account_same BEFORE UPDATE OF id, entity_id, code, type ON
 
 CREATE FUNCTION ledger_guard_entity() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+  PERFORM ledger_take_turn(true);
   IF EXISTS (SELECT FROM ledger_journalseries WHERE entity_id = OLD.id AND last_number > 0) THEN
     RAISE EXCEPTION 'entity % has booked: its currency, fiscal year and number code stay', OLD.code
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entity_booked';

@@ -9,4 +9,5 @@ DROP TRIGGER ledger_postingruleline_frozen ON ledger_postingruleline;
 DROP FUNCTION ledger_guard_rule_line();
 DROP TRIGGER ledger_postingrule_frozen ON ledger_postingrule;
 DROP FUNCTION ledger_guard_rule();
+DROP FUNCTION ledger_take_turn(boolean);
 DROP FUNCTION ledger_refuse_rewrite();
