@@ -52,7 +52,10 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawItem:
-    """What came in from `source` and could not be read, or may not be taken."""
+    """What came in from `source` and could not be read, or may not be taken.
+
+    `of_entity`: its business key names it within its legal entity alone; another entity's is another document.
+    """
 
     body: bytes
     source: str
@@ -70,6 +73,7 @@ class RawItem:
     event_id: uuid.UUID | None = None
     context: Mapping[str, Any] = dataclass_field(default_factory=dict)
     correlation_id: uuid.UUID | None = None
+    of_entity: bool = False
 
 
 def fingerprint(failure: Failure | RawItem) -> str:

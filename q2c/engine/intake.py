@@ -48,10 +48,12 @@ WHERE c.source = %s::text AND c.raw_hash IS NOT NULL
   AND c.state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)}) AND c.reason = ANY(%s::text[])
 """
 _WAITING = f"""
-SELECT id, business_key FROM exceptions_case
+SELECT id, business_key, entity FROM exceptions_case
 WHERE source = %s::text AND raw_hash IS NOT NULL AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)})
   AND business_key = ANY(%s::text[]) AND reason = ANY(%s::text[])
 """
+# What a case is about: its business key; where another entity's may have the same, the legal entity and that.
+Named = TypeVar("Named", str, tuple[str, str])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,17 +285,28 @@ def _shown(source_id: str) -> str:
 
 
 def resolve_raw(
-    source: str, events: Mapping[str, uuid.UUID | None], actor: str, *, reasons: Sequence[str] = UNREADABLE
+    source: str, events: Mapping[Named, uuid.UUID | None], actor: str, *, reasons: Sequence[str] = UNREADABLE
 ) -> None:
-    """End the cases of what could not be read, by business key: it came again, and became these events."""
-    by_key = {key[:80]: event_id for key, event_id in events.items()}
-    if not by_key:
+    """End the cases of what could not be read, by name: it came again, and became these events."""
+    named = {_about(name): event_id for name, event_id in events.items()}
+    if not named:
         return
+    keys_ = list({key for _, key in named})
     # The source has few of these, mostly none: its partial index answers before the keys are looked at.
-    waiting = bulk.execute(_WAITING, [source[:60], list(by_key), [str(reason) for reason in reasons]])
-    proofs = {case_id: {"event": str(by_key[key] or "")} for case_id, key in waiting}
+    waiting = bulk.execute(_WAITING, [source[:60], keys_, [str(reason) for reason in reasons]])
+    proofs = {
+        case_id: {"event": str(named[about] or "")}
+        for case_id, key, entity in waiting
+        for about in ((None, key), (entity, key))
+        if about in named
+    }
     if proofs:
         cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
+
+
+def _about(name: str | tuple[str, str]) -> tuple[str | None, str]:
+    """(legal entity, business key), no entity where the key alone names it."""
+    return (None, name[:80]) if isinstance(name, str) else (name[0], name[1][:80])
 
 
 def keep_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID | None]:
@@ -318,10 +331,15 @@ def keep_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID | None]:
 
 
 def _supersede(items: Sequence[RawItem], opened: Sequence[uuid.UUID], actor: str) -> None:
-    earlier = Case.objects.filter(
-        source__in={item.source[:60] for item in items}, raw_hash__isnull=False, state__in=UNRESOLVED,
-        business_key__in={item.business_key[:80] for item in items} - {""},
+    named = {(item.source[:60], item.business_key[:80], item.entity if item.of_entity else None) for item in items}
+    rows = Case.objects.filter(
+        source__in={source for source, _, _ in named}, raw_hash__isnull=False, state__in=UNRESOLVED,
+        business_key__in={key for _, key, _ in named} - {""},
     ).exclude(id__in=opened)  # fmt: skip
-    proofs: dict[uuid.UUID, dict[str, Any]] = {case_id: {} for case_id in earlier.values_list("id", flat=True)}
+    proofs: dict[uuid.UUID, dict[str, Any]] = {
+        id_: {}
+        for id_, source, key, entity in rows.values_list("id", "source", "business_key", "entity")
+        if (source, key, entity) in named or (source, key, None) in named
+    }
     if proofs:
         cases.resolve_cases(proofs, actor=actor, resolution="superseded")

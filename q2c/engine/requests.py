@@ -85,7 +85,8 @@ def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reaso
             raise NotPossible(f"Journal {entry.number} is {current.state}; only a posted one is reversed")
         if current.mirrors.exclude(state="superseded").exists():
             raise NotPossible(f"Journal {entry.number} has its mirror entry already")
-        _not_asked_yet("reverse_journal", _named(entry), f"The reversal of {entry.number} is under way", token)
+        under_way = f"The reversal of {entry.number} is under way"
+        _not_asked_yet("reverse_journal", _named(entry), under_way, token, entity=entry.entity.code)
         _bookable(entry, effective_on)
         payload = JournalReversalRequested(journal_id=str(entry.id), effective_on=effective_on, reason=said)
         return _store("JournalReversalRequested", payload, user, entry.correlation_id, token)
@@ -125,10 +126,13 @@ def _reason(text: str) -> str:
 
 
 def _not_asked_yet(
-    stage: str, business_key: str, text: str, token: str, states_: Iterable[str] = OPEN, but: Iterable[uuid.UUID] = ()
-) -> None:
-    """Whoever presses again with the same token is told what the first press was told. `but`: steps that give way."""
+    stage: str, business_key: str, text: str, token: str, states_: Iterable[str] = OPEN, but: Iterable[uuid.UUID] = (),
+    entity: str = "",
+) -> None:  # fmt: skip
+    """Whoever presses again with the same token is told what the first press was told. `but`: steps that give way;
+    `entity`: whose documents have that business key, where another entity's may have it too."""
     rows = Step.objects.filter(stage=stage, business_key=business_key, state__in=states_).exclude(id__in=list(but))
+    rows = rows.filter(entity=entity) if entity else rows
     if token:
         rows = rows.exclude(event__source_id=token)
     if rows.exists():

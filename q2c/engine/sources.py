@@ -10,24 +10,20 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from django.db.models import Q
 
 from exceptions.failures import RawItem
-from exceptions.models import Case
-from exceptions.models.case import UNRESOLVED
 from ledger import journal
 from q2c import clock, keys
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import intake, lost_deals, unread
+from q2c.engine import intake, lost_deals, taken_back, unread
 from q2c.engine.intake import Item, Sender, Taken
 from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
 from q2c.stages.deals import keys_of
-from q2c.stages.taken_back_there import CANCELLED, period_of
 
 FETCHERS_MAX = 8
 # So many records at once that a platform does not give are an outage; fewer are the trouble of those records.
@@ -43,8 +39,6 @@ _DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
 _INVOICE_REASONS = (
     *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
 )  # fmt: skip
-# Of what was booked and taken back; the first is how older cases name it.
-_TAKEN_BACK = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
 
 
 def source_of(connection: Connection) -> Any:
@@ -253,7 +247,7 @@ class Invoices(Source):
         fresh = [n for n in notices if known.get(n.reference) != n.changed_at and n.reference not in in_vain]
         read_at = clock.now()
         found = self.fetch([notice.reference for notice in fresh])
-        items, numbers, bad, busy = [], [], [], set[str]()
+        items, documents, bad, busy = [], [], [], set[str]()
         late = [n.reference for n, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
         if is_outage(found):
             # Whatever ails them, the next poll is not held up by the same ones.
@@ -267,11 +261,11 @@ class Invoices(Source):
                 bad.append(self._refused(notice.reference, notice.invoice_number, notice.changed_at, document))
             elif not isinstance(document, Unavailable):
                 items.append(self._event(notice.reference, document, notice.changed_at))
-                numbers.append(document.invoice_number)
+                documents.append(document)
         # One that does not come does not hold up the others: it is fetched later, like what was called out.
         if late := [*late, *busy]:
             Callout.remember(self.name, late, keys.new_id())
-        new = self._take(items, numbers)
+        new = self._take(items, documents)
         intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
         # What did not come is not marked; nor is a draft yet, which may be posted within the second that tells its
         # versions apart. The mark is only to save work: what is fetched again is a duplicate.
@@ -288,22 +282,18 @@ class Invoices(Source):
         version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]
         return self._item("InvoiceIssued", f"{document.billing_reference or reference}:{version}", document, at)
 
-    def _take(self, items: Sequence[Item], numbers: Sequence[str]) -> int:
+    def _take(self, items: Sequence[Item], documents: Sequence[InvoiceDocument]) -> int:
         if not items:
             return 0
         taken = intake.take(items, self.sender)
+        numbers = [document.invoice_number for document in documents]
         taken += self._changed_back("record_invoice", items, numbers, taken)
-        self._posted_there(items)
         self._came_right(taken, _INVOICE_REASONS)
-        again = {number: one.event_id for number, one in zip(numbers, taken, strict=False)}
-        intake.resolve_raw(self.name, again, self.sender.actor, reasons=_TAKEN_BACK)
+        came = zip(documents, taken, strict=False)
+        again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in came}
+        references = [document.billing_reference for document in documents]
+        taken_back.posted_again(self.name, again, references, self.sender.actor)
         return sum(one.status == "stored" for one in taken)
-
-    def _posted_there(self, items: Sequence[Item]) -> None:
-        """What billing took back and posts again is taken back no more."""
-        ids = {str((item.attributes or {})["id"]).partition(":")[0] for item in items}
-        gone = Invoice.objects.filter(source=self.name, taken_back_at__isnull=False, billing_reference__in=ids)
-        gone.update(taken_back_at=None)
 
     def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
         booked = Invoice.objects.filter(event__in=list(events), source=self.name).exclude(state="voided")
@@ -317,7 +307,7 @@ class Invoices(Source):
         if refused.field == NOT_POSTED:
             # What could not be read before is nobody's any more.
             intake.resolve_raw(self.name, {reference: None}, self.sender.actor, reasons=_INVOICE_REASONS)
-            return self._taken_back(reference, refused)
+            return taken_back.tell(self.name, reference, refused)
         if refused.reason == Reason.RECORD_MISSING:
             return None
         raw = {"reference": reference, "invoice_number": number, "changed_at": at, "text": refused.text}
@@ -325,37 +315,11 @@ class Invoices(Source):
         more = {"reason": refused.reason, "field": refused.field, "code": refused.code, **known}
         return self._bad(raw, reference, refused.text, **more)
 
-    def _is_told(self, bad: RawItem) -> bool:
-        """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
-        same = Case.objects.filter(source=self.name, business_key=bad.business_key[:80], raw_hash__isnull=False)
-        return same.filter(state__in=UNRESOLVED, text=bad.text).exists()
-
     def _leaves(self, reference: str, refused: Rejected) -> bool:
         """What is posted no more leaves the flow, as far as nothing of it was sent. False: worked on just now."""
         if refused.field != NOT_POSTED:
             return True
         return withdrawn.invoice(self.name, reference, self.sender.actor, f"{refused.text}: {self.name} took it back")
-
-    def _taken_back(self, reference: str, refused: Rejected) -> RawItem | None:
-        """Billing cancelled or reversed what is booked here; what the books hold nothing of is nothing."""
-        named = Q(billing_reference=reference) | Q(number=reference)
-        invoice = Invoice.objects.filter(named, source=self.name).exclude(state="voided").first()
-        if invoice is None:
-            return None
-        Invoice.objects.filter(id=invoice.id, taken_back_at=None).update(taken_back_at=clock.now())
-        if journal.taken_back([invoice.event_id]):
-            return None
-        # A case for each time: one that came right by itself, since billing posted it again, tells nothing of this one.
-        before = Case.objects.filter(source=self.name, business_key=invoice.number, resolution="resolved_by_itself")
-        text = f"{refused.text}, and it is booked here: billing cancelled it. Reverse its journal"
-        return self._bad(
-            # Without the time of the change: told once, however often billing touches it again.
-            {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()},
-            invoice.number, text,
-            reason=Reason.INVOICE_TAKEN_BACK, field=refused.field, code=CANCELLED,
-            customer=invoice.customer_name, amount_minor=invoice.total_minor, currency=invoice.currency,
-            entity=invoice.entity, period=period_of(invoice), correlation_id=invoice.correlation_id,
-        )  # fmt: skip
 
     def fetch(self, references: Sequence[str]) -> list[Any]:
         return _on_threads(self.connection, references, self.connector.invoice)
@@ -366,10 +330,10 @@ class Invoices(Source):
                 Callout.remember(self.name, [reference], keys.new_id())
                 return "it is being worked on: fetched once more"
             bad = self._refused(reference, "", None, found)
-            if bad is not None and not self._is_told(bad):
+            if bad is not None and not taken_back.is_told(bad):
                 intake.keep_raw([bad], self.sender.actor)
             return found.text
-        new = self._take([self._event(reference, found, clock.now())], [found.invoice_number])
+        new = self._take([self._event(reference, found, clock.now())], [found])
         return "taken in" if new else "known already"
 
 

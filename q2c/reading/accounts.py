@@ -17,6 +17,7 @@ from q2c.models import CrossReference, Customer, Invoice, Order, OrderGroup
 from q2c.money import EXPONENTS
 from q2c.reading import given_up
 from q2c.reading.differences import Difference
+from q2c.reading.invoices import named_as
 from q2c.stages.orders import account_key
 
 MOST = 20
@@ -106,7 +107,7 @@ def records(user: Any, accounts: Sequence[Account]) -> Records:
     found.journals = _some(found, "journals", _journals(user, found.invoices))
     found.cases = _some(found, "cases", _cases(user, accounts, found))
     journeys = [order.correlation_id for order in found.orders]
-    found.given_up = given_up.of_accounts(user, [invoice.number for invoice in found.invoices], journeys)[:MOST]
+    found.given_up = given_up.of_accounts(user, found.invoices, journeys)[:MOST]
     return found
 
 
@@ -130,18 +131,18 @@ def _invoices(user: Any, accounts: Sequence[Account]) -> list[Invoice]:
 
 def _journals(user: Any, invoices: Sequence[Invoice]) -> list[JournalEntry]:
     """Those that book these invoices, or take them back; what another took the place of is left out."""
-    documents = [f"invoice:{invoice.number}" for invoice in invoices]
-    seen = JournalEntry.objects.visible_to(user).filter(business_document__in=documents).exclude(state="superseded")
-    return list(seen.select_related("entity", "period").order_by("-id")[: MOST + 1]) if documents else []
+    theirs = named_as(invoices, "business_document", "entity__code", "invoice:")
+    seen = JournalEntry.objects.visible_to(user).filter(theirs).exclude(state="superseded")
+    return list(seen.select_related("entity", "period").order_by("-id")[: MOST + 1]) if invoices else []
 
 
 def _cases(user: Any, accounts: Sequence[Account], found: Records) -> list[Case]:
     """What is open of these orders and invoices, and whatever waits for the customer itself."""
-    numbers = [*(order.number for order in found.orders), *(invoice.number for invoice in found.invoices)]
+    numbers = [order.number for order in found.orders]
     seen = Case.objects.visible_to(user).filter(state__in=UNRESOLVED).select_related("owner_team").defer("haystack")
     rows: dict[Any, Case] = {}
     for chosen in (
-        Q(business_key__in=numbers),
+        Q(business_key__in=numbers) | named_as(found.invoices),
         Q(blocker_type="customer", blocker_key__in=[account.payer for account in accounts]),
     ):
         rows |= {case.pk: case for case in seen.filter(chosen).order_by("-opened_at", "-id")[: MOST + 1]}

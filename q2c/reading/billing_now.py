@@ -94,11 +94,9 @@ def entry_of(case: Case) -> Booked | None:
 
 def invoice_of(case: Case) -> Invoice | None:
     """The booked invoice that such a case is about; None of any other case."""
-    there = Q(number=case.business_key, entity=case.entity)
-    if case.code == CANCELLED:
-        there = Q(number=case.business_key)
-    elif case.reason != Reason.INVOICE_CHANGED:
+    if case.code != CANCELLED and case.reason != Reason.INVOICE_CHANGED:
         return None
+    there = Q(number=case.business_key, entity=case.entity)
     for finding in case.context.get("findings", []):
         if finding.get("pointer") == "/billing_reference" and finding.get("seen"):
             there |= Q(billing_reference=finding["seen"])
@@ -117,6 +115,7 @@ def booked_by(event_id: uuid.UUID) -> Booked | None:
 def _is_asked(entry: JournalEntry) -> bool:
     """Whether somebody has asked already that it be reversed, and nobody has decided."""
     about = entry.business_document.partition(":")[2] or str(entry)
-    asked = Step.objects.filter(stage="reverse_journal", state__in=OPEN, business_key=about).select_related("event")
+    of_it = Step.objects.filter(stage="reverse_journal", business_key=about, entity=entry.entity.code)
+    asked = of_it.filter(state__in=OPEN).select_related("event")
     facts = (stored.read(step.event.payload, JournalReversalRequested) for step in asked)
     return any(fact.journal_id == str(entry.id) for fact in facts)

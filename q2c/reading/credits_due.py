@@ -34,12 +34,13 @@ WITH ended AS (
     AND l.service_starts_on < l.service_ends_on AND NOT ledger_counts_no_more(i.event_id)
   GROUP BY 1, 2, 3, 4, 5
 ), came AS (
-  SELECT DISTINCT ON (d.id, s.business_key) d.id, d.day, e.payload ->> 'legal_entity' AS entity,
+  SELECT DISTINCT ON (d.id, s.business_key, e.payload ->> 'legal_entity') d.id, d.day,
+         e.payload ->> 'legal_entity' AS entity,
          e.payload ->> 'currency' AS currency, e.payload ->> 'invoice_number' AS number,
          e.payload::jsonb -> 'lines' AS lines
   FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN ended d ON d.number = e.payload ->> 'order_number'
   WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
-  ORDER BY d.id, s.business_key, s.seq DESC
+  ORDER BY d.id, s.business_key, e.payload ->> 'legal_entity', s.seq DESC
 ), waiting AS (
   SELECT c.id, c.day, c.entity, c.currency, c.number, sum(
            floor(t.net_minor::numeric * least(t.service_ends_on - c.day, t.service_ends_on - t.service_starts_on)
@@ -47,7 +48,7 @@ WITH ended AS (
   FROM came c, jsonb_to_recordset(c.lines) AS t(
     kind text, net_minor bigint, service_starts_on date, service_ends_on date)
   WHERE t.kind = 'recurring' AND t.service_ends_on > c.day AND t.service_starts_on < t.service_ends_on
-    AND NOT EXISTS (SELECT FROM recorded r WHERE r.id = c.id AND r.number = c.number)
+    AND NOT EXISTS (SELECT FROM recorded r WHERE r.id = c.id AND r.entity = c.entity AND r.number = c.number)
   GROUP BY 1, 2, 3, 4, 5
 ), due AS (
   SELECT id, day, entity, currency, sum(minor) AS minor

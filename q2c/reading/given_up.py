@@ -19,6 +19,7 @@ from q2c import bulk
 from q2c.models import Invoice, Order, Step
 from q2c.reading import recorded_otherwise, unread
 from q2c.reading.differences import Difference, Sums
+from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages import post_journal
 
@@ -39,13 +40,13 @@ ROWS_MAX = 200
 
 def of_order(user: Any, order: Order) -> list[Difference]:
     """Of the invoices of one order, the newest first."""
-    numbers = list(Invoice.objects.filter(order=order).values_list("number", flat=True))
-    mine = Q(event__correlation_id=order.correlation_id) | Q(stage="post_journal", business_key__in=numbers)
+    journals = Q(stage="post_journal") & named_as(Invoice.objects.filter(order=order).only("number", "entity"))
+    mine = Q(event__correlation_id=order.correlation_id) | journals
     return [*_read(user, _steps(user).filter(mine)), *recorded_otherwise.of(user, Q(order=order))]
 
 
 def of_invoice(user: Any, invoice: Invoice) -> list[Difference]:
-    given_up = _read(user, _steps(user).filter(stage="post_journal", business_key=invoice.number))
+    given_up = _read(user, _steps(user).filter(named_as([invoice]), stage="post_journal"))
     return [*given_up, *recorded_otherwise.of(user, Q(id=invoice.id))]
 
 
@@ -54,10 +55,10 @@ def of_step(user: Any, step: Step) -> Difference | None:
     return next(iter(_read(user, _steps(user).filter(id=step.id))), None)
 
 
-def of_accounts(user: Any, numbers: Collection[str], correlation_ids: Collection[uuid.UUID]) -> list[Difference]:
-    """Of some orders, by the correlation ids of their journeys, and of some invoices by their numbers."""
-    mine = Q(event__correlation_id__in=list(correlation_ids)) | Q(business_key__in=list(numbers))
-    recorded = Q(correlation_id__in=list(correlation_ids)) | Q(number__in=list(numbers))
+def of_accounts(user: Any, invoices: Sequence[Invoice], correlation_ids: Collection[uuid.UUID]) -> list[Difference]:
+    """Of some orders, by the correlation ids of their journeys, and of some invoices."""
+    mine = Q(event__correlation_id__in=list(correlation_ids)) | named_as(invoices)
+    recorded = Q(correlation_id__in=list(correlation_ids)) | Q(id__in=[invoice.id for invoice in invoices])
     return [*_read(user, _steps(user).filter(mine)), *recorded_otherwise.of(user, recorded)]
 
 

@@ -15,6 +15,7 @@ from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
 from q2c.reading import coming, differences, given_up, held, parties, reversals
+from q2c.reading.invoices import named_as
 
 ROWS_MAX = 100
 
@@ -70,7 +71,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
     ids = list(entries.order_by("id").values_list("id", flat=True)[:ROWS_MAX])
     journals = journal.read(ids)
     steps = list(
-        Step.objects.visible_to(user).filter(business_key=invoice.number).select_related("event")
+        Step.objects.visible_to(user).filter(business_key=invoice.number, entity=invoice.entity).select_related("event")
         .defer("event__payload").order_by("seq")[:ROWS_MAX]
     )  # fmt: skip
     cases = _cases(user, invoice, steps)
@@ -94,7 +95,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
 
 
 def _cases(user: Any, invoice: Invoice, steps: Iterable[Step]) -> list[Case]:
-    asked = Q(step_id__in=[step.id for step in steps]) | Q(business_key=invoice.number)
+    asked = Q(step_id__in=[step.id for step in steps]) | named_as([invoice])
     rows = Case.objects.visible_to(user).filter(asked).select_related("owner_team", "assignee").defer("haystack")
     return list(rows.order_by("-opened_at", "-id")[:ROWS_MAX])
 

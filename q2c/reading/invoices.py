@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -43,3 +45,15 @@ def called(text: str) -> QuerySet[Any]:
     by_number = Invoice.objects.filter(Q(number__startswith=text) | Q(number__startswith=text.upper()))
     of_orders = Invoice.objects.filter(order__in=Order.objects.filter(orders.called(text)).values("id"))
     return by_number.values("id").union(of_orders.values("id"))
+
+
+def named_as(invoices: Iterable[Invoice], column: str = "business_key", entity: str = "entity", kind: str = "") -> Q:
+    """Rows that bear the number of any of these, after `kind`: it is its legal entity's own, and another's may be the
+    same. What has no entity yet may be any entity's."""
+    numbers: defaultdict[str, set[str]] = defaultdict(set)
+    for invoice in invoices:
+        numbers[invoice.entity].add(f"{kind}{invoice.number}")
+    found = Q(pk=None)
+    for code, its in numbers.items():
+        found |= Q(**{f"{entity}__in": (code, ""), f"{column}__in": its})
+    return found

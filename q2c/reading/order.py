@@ -17,6 +17,7 @@ from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
 from q2c.reading import coming, controls, customers, differences, given_up, held
+from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages.controls.calendar import phases_of, term_end
 
@@ -157,8 +158,7 @@ def _unrecorded(user: Any, order: Order) -> list[Step]:
 
 def _cases(user: Any, order: Order, steps: Iterable[Step], invoices: Iterable[Invoice]) -> list[Case]:
     """Cases of the order's own steps, then those of its invoices and their journals."""
-    numbers = [order.number, *(invoice.number for invoice in invoices)]
-    asked = Q(step_id__in=[step.id for step in steps]) | Q(business_key__in=numbers)
+    asked = Q(step_id__in=[step.id for step in steps]) | Q(business_key=order.number) | named_as(invoices)
     rows = Case.objects.visible_to(user).filter(asked).select_related("owner_team", "assignee").defer("haystack")
     return list(rows.order_by("-opened_at", "-id")[:ROWS_MAX])
 

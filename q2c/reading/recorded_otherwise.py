@@ -104,14 +104,14 @@ def _cancelled(user: Any, seen: QuerySet[Invoice]) -> list[Difference]:
     rows = seen.filter(taken_back_at__isnull=False).exclude(state__in=("voided", "credited"))
     invoices = list(rows.order_by("-id"))
     booked = _booked([one.id for one in invoices])
-    told: dict[tuple[str, str], Case] = {}
+    told: dict[tuple[str, str, str], Case] = {}
     cases = Case.objects.filter(code=CANCELLED, business_key__in=[one.number for one in invoices])
     for case in cases.select_related("owner_team", "assignee").defer("haystack").order_by("id") if invoices else ():
-        told[case.source, case.business_key] = case
+        told[case.source, case.entity, case.business_key] = case
     may = user.has_perm("exceptions.view_case")
     found = []
     for one in invoices:
-        case = told.get((one.source[:60], one.number))
+        case = told.get((one.source[:60], one.entity, one.number))
         if one.id in booked and not (case is not None and case.state in UNRESOLVED):
             shown = case if may else None
             found.append(_of("cancelled", one, *booked[one.id], one.total_minor, why="cancelled", case=shown))

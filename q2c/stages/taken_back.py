@@ -36,21 +36,22 @@ SELECT e.payload::text FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
   AND e.payload ->> 'order_number' = ANY(%s::text[])
 """
-# By number of the invoice: (entity, currency, minor units). q2c/reading/credits_due.py counts so of all orders at once.
-Billed = dict[str, tuple[str, str, int]]
+# By legal entity and number of the invoice: (currency, minor units). Two entities of an order may both have an INV-1.
+# q2c/reading/credits_due.py counts so of all orders at once.
+Billed = dict[tuple[str, str], tuple[str, int]]
 
 
 def _billed_after(days: Mapping[UUID, dt.date], numbers: Mapping[UUID, str]) -> dict[UUID, Billed]:
     """What is invoiced for days from each order's own day on. Two statements."""
     found: dict[UUID, Billed] = {id_: {} for id_ in days}
     for id_, entity, currency, minor, number in bulk.execute(_RECORDED, [list(days), list(days.values())]):
-        found[id_][number] = (entity, currency, minor)
+        found[id_][entity, number] = (currency, minor)
     by_number = {number: id_ for id_, number in numbers.items()}
     for (payload,) in bulk.execute(_ON_ITS_WAY, [list(by_number)]):
         invoice = stored.read(payload, InvoiceDocument)
         id_ = by_number[invoice.order_number]
-        told = (invoice.legal_entity, invoice.currency, _after(invoice, days[id_]))
-        found[id_].setdefault(invoice.invoice_number, told)
+        named, told = (invoice.legal_entity, invoice.invoice_number), (invoice.currency, _after(invoice, days[id_]))
+        found[id_].setdefault(named, told)
     return found
 
 
@@ -58,10 +59,10 @@ def _back(order: Order, on: dt.date) -> tuple[dict[str, int], int]:
     """What is invoiced for days from `on`: minor units by currency, and by how many invoices."""
     billed = _billed_after({order.id: on}, {order.id: order.number})[order.id].values()
     sums: Counter[str] = Counter()
-    for _, currency, minor in billed:
+    for currency, minor in billed:
         sums[currency] += minor
     there = {currency: minor for currency, minor in sorted(sums.items()) if minor > 0}
-    return there, sum(minor != 0 for _, _, minor in billed)
+    return there, sum(minor != 0 for _, minor in billed)
 
 
 def worth(order: Order, on: dt.date) -> list[Money]:

@@ -32,21 +32,23 @@ def period_on(entity: str, day: dt.date) -> str:
 
 def settle(mirrors: Mapping[str, JournalEntry], actor: str) -> None:
     """The books hold none of it any more: its case ends. `mirrors` by document number, posted just now."""
-    by_number = {
-        entry.business_document.removeprefix(_INVOICE): document
+    by_name = {
+        (entry.entity.code, entry.business_document.removeprefix(_INVOICE)): document
         for document, entry in mirrors.items()
         if entry.reverses_id and entry.business_document.startswith(_INVOICE)
     }
-    gone = Invoice.objects.filter(number__in=list(by_number), taken_back_at__isnull=False) if by_number else ()
-    invoices = {invoice.event_id: invoice for invoice in gone}
-    settled = {(invoices[id_].source[:60], invoices[id_].number) for id_ in journal.taken_back(invoices)}
+    numbers = {number for _, number in by_name}
+    gone = Invoice.objects.filter(number__in=numbers, taken_back_at__isnull=False) if by_name else ()
+    invoices = {one.event_id: one for one in gone if (one.entity, one.number) in by_name}
+    reversed_ = [invoices[id_] for id_ in journal.taken_back(invoices)]
+    settled = {(one.source[:60], one.entity, one.number) for one in reversed_}
     if not settled:
         return
-    told = Case.objects.filter(code=CANCELLED, state__in=UNRESOLVED, business_key__in=[number for _, number in settled])
+    told = Case.objects.filter(code=CANCELLED, state__in=UNRESOLVED, business_key__in=numbers)
     proofs = {
-        case.id: {"document": by_number[case.business_key]}
-        for case in told.only("id", "source", "business_key")
-        if (case.source, case.business_key) in settled
+        case.id: {"document": by_name[case.entity, case.business_key]}
+        for case in told.only("id", "source", "entity", "business_key")
+        if (case.source, case.entity, case.business_key) in settled
     }
     if proofs:
         cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")

@@ -57,10 +57,13 @@ def gone_since(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
     """What was given up here and is posted there no more stands nowhere any longer: its case says so, once."""
     ended = Step.objects.filter(state="abandoned").exclude(reason=Reason.SUPERSEDED)
-    named = Q(event__source_id=reference) | Q(event__source_id__startswith=f"{reference}:")
-    came = ended.filter(named, stage="record_invoice", event__source=source)
+    of_it = Q(event__source_id=reference) | Q(event__source_id__startswith=f"{reference}:")
+    came = ended.filter(of_it, stage="record_invoice", event__source=source)
     voided = Invoice.objects.filter(source=source, billing_reference=reference, state="voided")
-    journals = ended.filter(stage="post_journal", business_key__in=list(voided.values_list("number", flat=True)))
+    named = Q(pk=None)
+    for entity, number in voided.values_list("entity", "number"):
+        named |= Q(entity=entity, business_key=number)
+    journals = ended.filter(named, stage="post_journal")
     ids = [*came.values_list("id", flat=True), *journals.values_list("id", flat=True)]
     unread = Q(source=source[:60], business_key=reference[:80], step_id=None, raw_hash__isnull=False)
     told = Case.objects.filter(Q(step_id__in=ids) | unread, state="closed_without_fix")

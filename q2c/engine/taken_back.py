@@ -1,0 +1,69 @@
+"""What billing cancelled or reversed after it was booked here: told once each time, until billing posts it again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+
+import msgspec
+from django.db.models import Q
+
+from exceptions.failures import RawItem
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
+from ledger import journal
+from q2c import clock
+from q2c.connectors.outcomes import Rejected
+from q2c.engine import intake
+from q2c.models import Invoice
+from q2c.reasons import Reason
+from q2c.stages.taken_back_there import CANCELLED, period_of
+
+# The first is how older cases name it.
+REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
+
+
+def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
+    """The case of an invoice of `source` that is posted there no more; None where the books hold nothing of it."""
+    invoice = _booked(source, reference)
+    if invoice is None:
+        return None
+    Invoice.objects.filter(id=invoice.id, taken_back_at=None).update(taken_back_at=clock.now())
+    if journal.taken_back([invoice.event_id]):
+        return None
+    # A case for each time: one that came right by itself, since billing posted it again, tells nothing of this one.
+    before = Case.objects.filter(
+        source=source, entity=invoice.entity, business_key=invoice.number, resolution="resolved_by_itself"
+    )
+    # Without the time of the change: told once, however often billing touches it again.
+    raw = {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()}
+    return RawItem(
+        body=msgspec.json.encode(raw), source=source, content_type="application/json", reason=Reason.INVOICE_TAKEN_BACK,
+        text=f"{refused.text}, and it is booked here: billing cancelled it. Reverse its journal",
+        field=refused.field, code=CANCELLED, business_key=invoice.number, customer=invoice.customer_name,
+        amount_minor=invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period_of(invoice),
+        correlation_id=invoice.correlation_id, of_entity=True,
+    )  # fmt: skip
+
+
+def _booked(source: str, reference: str) -> Invoice | None:
+    """By its reference, which is its own; else by its number, which people may ask for, and two entities may have."""
+    named = Q(billing_reference=reference) | Q(number=reference)
+    found = list(Invoice.objects.filter(named, source=source).exclude(state="voided").order_by("id"))
+    return next((one for one in found if one.billing_reference == reference), found[0] if found else None)
+
+
+def is_told(bad: RawItem) -> bool:
+    """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
+    same = Case.objects.filter(source=bad.source[:60], business_key=bad.business_key[:80], raw_hash__isnull=False)
+    same = same.filter(entity=bad.entity) if bad.of_entity else same
+    return same.filter(state__in=UNRESOLVED, text=bad.text).exists()
+
+
+def posted_again(
+    source: str, events: Mapping[tuple[str, str], uuid.UUID | None], references: Collection[str], actor: str
+) -> None:
+    """What billing took back and posts again is taken back no more: by (entity, number), and by reference."""
+    gone = Invoice.objects.filter(source=source, taken_back_at__isnull=False, billing_reference__in=references)
+    gone.update(taken_back_at=None)
+    intake.resolve_raw(source, events, actor, reasons=REASONS)
