@@ -80,8 +80,10 @@ CREATE TRIGGER ledger_account_same BEFORE UPDATE OF id, entity_id, code, type ON
 CREATE FUNCTION ledger_guard_entity() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   PERFORM ledger_take_turn(true);
-  IF EXISTS (SELECT FROM ledger_journalseries WHERE entity_id = OLD.id AND last_number > 0) THEN
-    RAISE EXCEPTION 'entity % has booked: its currency, fiscal year and number code stay', OLD.code
+  -- A series that is there begins with the number code, whether it has numbers or not.
+  IF EXISTS (SELECT FROM ledger_journalseries WHERE entity_id = OLD.id
+             AND (last_number > 0 OR NEW.number_code <> OLD.number_code)) THEN
+    RAISE EXCEPTION 'entity % has a series of numbers: its currency, fiscal year and number code stay', OLD.code
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entity_booked';
   END IF;
   RETURN NEW;
