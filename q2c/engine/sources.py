@@ -24,6 +24,7 @@ from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Order, St
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
 from q2c.stages.deals import keys_of
+from q2c.stages.record_invoice import key_of
 
 FETCHERS_MAX = 8
 # So many records at once that a platform does not give are an outage; fewer are the trouble of those records.
@@ -59,9 +60,6 @@ def actor_of(connection: Connection) -> str:
 
 class Source:
     """What one kind of platform gives: rows to take in, or one row by its id."""
-
-    # The column of their steps that all versions of one record share.
-    known_by = "business_key"
 
     def __init__(self, connection: Connection) -> None:
         self.connection, self.name = connection, connection.name
@@ -100,10 +98,10 @@ class Source:
         return intake.take(back, self.sender) if back else []
 
     def _newest(self, stage: str, keys_: Iterable[str]) -> dict[str, tuple[uuid.UUID, dt.datetime, str]]:
-        """By key: the event of the newest version that this platform gave, its time and its source's id."""
-        versions = Step.objects.filter(stage=stage, event__source=self.name, **{f"{self.known_by}__in": list(keys_)})
+        """By order key, which all versions share: the newest that this platform gave: event, time, id at its source."""
+        versions = Step.objects.filter(stage=stage, event__source=self.name, order_key__in=list(keys_))
         rows = versions.order_by("event__occurred_at", "seq")
-        found = rows.values_list(self.known_by, "event", "event__occurred_at", "event__source_id")
+        found = rows.values_list("order_key", "event", "event__occurred_at", "event__source_id")
         return {key: (event_id, at, source_id) for key, event_id, at, source_id in found}
 
     def _gone(self, stage: str, newest: Mapping[str, tuple[uuid.UUID, dt.datetime, str]]) -> set[str]:
@@ -125,8 +123,6 @@ class Source:
 
 class Deals(Source):
     """Closed-won deals. An event per version of a deal: id, colon, version."""
-
-    known_by = "order_key"
 
     def changed(self, since: dt.datetime) -> Iterator[DealNotice]:
         return iter(self.connector.changed_deals(since))
@@ -286,8 +282,8 @@ class Invoices(Source):
         if not items:
             return 0
         taken = intake.take(items, self.sender)
-        numbers = [document.invoice_number for document in documents]
-        taken += self._changed_back("record_invoice", items, numbers, taken)
+        known = [key_of(self.name, document.billing_reference) for document in documents]
+        taken += self._changed_back("record_invoice", items, known, taken)
         self._came_right(taken, _INVOICE_REASONS)
         came = zip(documents, taken, strict=False)
         again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in came}

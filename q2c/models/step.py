@@ -92,8 +92,10 @@ class Step(StateRecord):
                 name="step_given_up",
             ),
             models.Index(fields=["business_key"], name="step_business_key"),
-            # All versions of a deal, whatever number they have.
-            models.Index(fields=["order_key"], condition=Q(stage="accept_order"), name="step_of_deal"),
+            # All versions of a deal or an invoice, whatever number they have.
+            models.Index(
+                fields=["order_key"], condition=Q(stage__in=["accept_order", "record_invoice"]), name="step_versions"
+            ),
             # The key that a platform may know of it.
             models.Index(fields=["key"], condition=Q(sent_at__isnull=False), name="step_sent_key"),
             # What a platform calls what it made; of journals and customers that is kept elsewhere.

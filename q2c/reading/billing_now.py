@@ -18,10 +18,8 @@ from q2c.models import Event, Invoice, Step
 from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reasons import Reason
+from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED
-
-# So many versions are looked through, the newest first: two documents may share a number.
-VERSIONS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,12 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
 
 def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:
     """The newest version that billing gave of this document, under whatever number, if it says something else."""
-    named = Q(business_key=invoice.number) | Q(event__source_id__startswith=f"{invoice.billing_reference}:")
-    came = Step.objects.filter(named, stage="record_invoice", event__source=invoice.source).select_related("event")
-    for step in came.order_by("-event__occurred_at", "-seq")[:VERSIONS_MAX]:
-        document = stored.read(step.event.payload, InvoiceDocument)
-        if document.billing_reference == invoice.billing_reference:
-            return (step.event, document) if step.reason == Reason.INVOICE_CHANGED else None
-    return None
+    known = key_of(invoice.source, invoice.billing_reference)
+    came = Step.objects.filter(stage="record_invoice", order_key=known).select_related("event")
+    step = came.order_by("-event__occurred_at", "-seq").first()
+    if step is None or step.reason != Reason.INVOICE_CHANGED:
+        return None
+    return step.event, stored.read(step.event.payload, InvoiceDocument)
 
 
 def entry_of(case: Case) -> Booked | None:

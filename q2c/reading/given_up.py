@@ -31,8 +31,7 @@ WHERE s.id = ANY(%s::uuid[]) AND (
   EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <> 'voided'
           AND i.billing_reference = e.payload ->> 'billing_reference')
   OR EXISTS (SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
-             WHERE n.stage = 'record_invoice' AND n.business_key = s.business_key AND f.source = e.source
-             AND f.payload ->> 'billing_reference' = e.payload ->> 'billing_reference'
+             WHERE n.stage = 'record_invoice' AND n.order_key = s.order_key
              AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq)))
 """
 ROWS_MAX = 200

@@ -17,6 +17,7 @@ from q2c import bulk
 from q2c.models import Invoice, Step
 from q2c.reading.differences import Difference
 from q2c.reasons import Reason
+from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED
 
 # Of each the last turn that is posted: an odd number of turns leaves nothing. (invoice, entity, period of that turn)
@@ -42,8 +43,7 @@ WHERE s.id = ANY(%s::uuid[]) AND i.state NOT IN ('voided', 'credited') AND i.tak
   AND NOT ledger_taken_back(i.event_id)
   AND NOT EXISTS (
     SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
-    WHERE n.stage = 'record_invoice' AND n.business_key IN (s.business_key, i.number) AND f.source = e.source
-    AND f.payload ->> 'billing_reference' = i.billing_reference
+    WHERE n.stage = 'record_invoice' AND n.order_key = s.order_key
     AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq))
 """
 # The journal that books each: (invoice, entity, period).
@@ -60,7 +60,7 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
     seen = Invoice.objects.visible_to(user)
     if wanted is None:
         return [*_reversed(seen, None), *_changed(user, seen, None), *_cancelled(user, seen)]
-    rows = list(seen.filter(wanted).only("id", "number", "billing_reference", "taken_back_at"))
+    rows = list(seen.filter(wanted).only("id", "source", "billing_reference", "taken_back_at"))
     if not rows:
         return []
     gone = [one.id for one in rows if one.taken_back_at is not None]
@@ -79,11 +79,8 @@ def _changed(user: Any, seen: QuerySet[Invoice], among: Sequence[Invoice] | None
     rows = Step.objects.visible_to(user).filter(stage="record_invoice", state="abandoned")
     rows = rows.filter(reason=Reason.INVOICE_CHANGED)
     if among is not None:
-        named = Q(business_key__in=[each.number for each in among])
-        for each in among:
-            # It may have come under another number.
-            named |= Q(event__source_id__startswith=f"{each.billing_reference}:")
-        rows = rows.filter(named)
+        # It may have come under another number.
+        rows = rows.filter(order_key__in=[key_of(each.source, each.billing_reference) for each in among])
     steps = {step.id: step for step in rows.select_related("event").defer("event__payload")}
     pairs = bulk.execute(_CHANGED, [list(steps)]) if steps else []
     booked = _booked([id_ for _, id_ in pairs])

@@ -9,17 +9,15 @@ from collections.abc import Iterable, Sequence
 
 from django.db.models import Q
 
-from q2c import keys
 from q2c.models import Connection, Order, Step
 from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
 from q2c.stages.verb import Fact, Work
-from q2c.stages.versions import Versions
+from q2c.stages.versions import Versions, shortened
 
 # What another system sends under the same number is another order, and takes the place of none; nor does another deal
 # of one sales platform.
 VERSIONS = Versions(stage="accept_order", noun="deal", by="order_key")
-_KEY_MAX = 160
 
 
 class Deals:
@@ -47,16 +45,11 @@ class Deals:
         if identity := self.identity(fact):
             return key_of(identity)
         number, system = fact.payload.order_number, fact.source.partition("/")[0]
-        return _short(f"deal:{number}:{system}:")
+        return shortened(f"deal:{number}:{system}:")
 
 
 def key_of(identity: str) -> str:
-    return _short(f"deal:{identity}")
-
-
-def _short(key: str) -> str:
-    """Two keys that are too long are two all the same."""
-    return key if len(key) <= _KEY_MAX else key[: _KEY_MAX - 33] + ":" + keys.fingerprint(key.encode()).hex()[:32]
+    return shortened(f"deal:{identity}")
 
 
 def standing(facts: Iterable[Fact], deals: Deals) -> dict[str, Order]:

@@ -28,7 +28,7 @@ def renumbered(work: Work, there: Invoice) -> None:
         f"changed there since: it is {invoice.invoice_number} of {invoice.legal_entity} now",
         pointer="/billing_reference",
         seen=invoice.billing_reference,
-        remedy="Put it back in billing as it was, and close this. " + _TO_STAND,
+        remedy="Put it back in billing as it was, and this ends by itself. " + _TO_STAND,
         differs=_differs(invoice, there),
     )
 

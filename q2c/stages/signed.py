@@ -19,8 +19,9 @@ from q2c.stages.verb import Finding, Measure, Work
 Found = Mapping[uuid.UUID, list[Finding]]
 
 
-# Other versions under the number, whoever sent them, or of the deal, whatever number they have; and whether they are
-# the same to the letter. An entity's invoices have numbers of their own; a deal names no entity here.
+# Other versions under the number, whoever sent them, or of the deal or document, whatever number they have; whether
+# they are the same to the letter, and their number. An entity's invoices have numbers of their own; a deal names no
+# entity here.
 _OTHERS = """
 WITH mine AS MATERIALIZED (
     SELECT m.*, e.payload_hash
@@ -28,18 +29,18 @@ WITH mine AS MATERIALIZED (
            AS m(id, event_id, stage, number, order_key, entity)
     LEFT JOIN q2c_event e ON e.id = m.event_id
 ), others AS (
-    SELECT mine.id AS mine, other.id, other.event_id
+    SELECT mine.id AS mine, other.id, other.event_id, other.business_key
     FROM mine JOIN q2c_step other ON other.business_key = mine.number AND other.stage = mine.stage
-    WHERE mine.number <> ''
+    JOIN q2c_event sent ON sent.id = other.event_id
+    WHERE mine.number <> '' AND coalesce(sent.payload ->> 'legal_entity', '') = mine.entity
     UNION
-    SELECT mine.id, other.id, other.event_id
-    FROM mine JOIN q2c_step other ON other.order_key = mine.order_key
-    WHERE mine.stage = 'accept_order' AND other.stage = 'accept_order' AND mine.order_key <> ''
+    SELECT mine.id, other.id, other.event_id, other.business_key
+    FROM mine JOIN q2c_step other ON other.order_key = mine.order_key AND other.stage = mine.stage
+    WHERE other.stage IN ('accept_order', 'record_invoice') AND mine.order_key <> ''
 )
-SELECT mine.id, others.id, coalesce(sent.payload_hash = mine.payload_hash, false)
+SELECT mine.id, others.id, coalesce(sent.payload_hash = mine.payload_hash, false), others.business_key
 FROM mine JOIN others ON others.mine = mine.id AND others.id <> mine.id
 JOIN q2c_event sent ON sent.id = others.event_id
-WHERE coalesce(sent.payload ->> 'legal_entity', '') = mine.entity
 """
 # A line or a tier that is put before it changes no question.
 _PLACE = re.compile(r"\bline \d+, |, tier \d+$", re.IGNORECASE)
@@ -59,13 +60,26 @@ def asked_before(works: Sequence[Work], again: Again) -> dict[uuid.UUID, list[Fi
     by_id = {work.step.id: work for work in works}
     own = [id_ for id_, work in by_id.items() if work.step.replays or work.step.state == "failed"]
     others = bulk.execute(_OTHERS, _named(works))
-    told = approvals.asked_before(list({*own, *(other for _, other, _ in others)}))
+    told = approvals.asked_before(list({*own, *(other for _, other, _, _ in others)}))
     found = {step_id: [_finding(one) for one in told.get(step_id, ())] for step_id in own}
-    in_vain = _in_vain(told, {other for _, other, _ in others})
-    for step_id, other, is_equal in others:
+    in_vain = _in_vain(told, {other for _, other, _, _ in others})
+    for step_id, other, is_equal, number in others:
+        work = by_id[step_id]
         for asked in in_vain.get(other, ()):
-            found.setdefault(step_id, []).extend([asked] if is_equal else again(by_id[step_id], asked))
+            named = _renamed(asked, number, work.step.business_key)
+            found.setdefault(step_id, []).extend([asked] if is_equal else again(work, named))
     return found
+
+
+def _renamed(asked: Finding, number: str, now: str) -> Finding:
+    """As it would be asked about the invoice's number of today."""
+    if number == now:
+        return asked
+    text = asked.text.replace(f"Invoice {number} ", f"Invoice {now} ", 1)
+    if asked.measure is None or not asked.measure.of.startswith(f"{number}, "):
+        return replace(asked, text=text)
+    of = f"{now}, {asked.measure.of.removeprefix(f'{number}, ')}"
+    return replace(asked, text=text, measure=replace(asked.measure, of=of))
 
 
 def _named(works: Sequence[Work]) -> list[list[Any]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exceptions import cases
-from q2c import bulk, clock, states
+from q2c import bulk, clock, keys, states
 from q2c.connectors.outcomes import Posted
 from q2c.models import Step
 from q2c.models.step import OPEN
@@ -25,8 +25,14 @@ from q2c.stages.verb import Work
 # Versions of one thing are planned by one transaction after the other. A bounded number of turns: a lock for each of
 # 10,000 would not fit into the database's table of locks.
 TURNS = 1024
+_KEY_MAX = 160
 IDLE, _MEETING = ("waiting", "failed"), ("waiting", "running", "failed")
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtext(%s::text), turn) FROM unnest(%s::int[]) AS turn"
+
+
+def shortened(key: str) -> str:
+    """As an order key holds it: two that are too long are two all the same."""
+    return key if len(key) <= _KEY_MAX else key[: _KEY_MAX - 33] + ":" + keys.fingerprint(key.encode()).hex()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
 from q2c.reasons import Reason
 from q2c.stages import post_journal
-from q2c.stages.record_invoice import VERSIONS
+from q2c.stages.record_invoice import VERSIONS, key_of
 from q2c.stages.versions import IDLE, end
 
 # In the proof of a step that ended so, and on the timeline of a case that was closed before.
@@ -33,15 +33,8 @@ def invoice(source: str, reference: str, actor: str, why: str) -> bool:
     What is recorded, and whose journal was never sent, is voided with it. What was sent, or may have been, stays: a
     person reverses it.
     """
-    came = Step.objects.filter(stage="record_invoice", event__source=source, state__in=OPEN)
-    numbers = came.filter(event__source_id__startswith=f"{reference}:").values_list("business_key", flat=True)
     with states.acting(actor, why):
-        left = [
-            number
-            for number in sorted(set(numbers))
-            if not VERSIONS.take_out((number, source, reference), actor, why, {TAKEN_BACK: why})
-        ]
-        if left:
+        if not VERSIONS.take_out((key_of(source, reference),), actor, why, {TAKEN_BACK: why}):
             return False
         _tell_given_up(source, reference, actor, why)
         there = Invoice.objects.filter(source=source, billing_reference=reference, state="recorded").first()
@@ -57,8 +50,7 @@ def gone_since(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
     """What was given up here and is posted there no more stands nowhere any longer: its case says so, once."""
     ended = Step.objects.filter(state="abandoned").exclude(reason=Reason.SUPERSEDED)
-    of_it = Q(event__source_id=reference) | Q(event__source_id__startswith=f"{reference}:")
-    came = ended.filter(of_it, stage="record_invoice", event__source=source)
+    came = ended.filter(stage="record_invoice", order_key=key_of(source, reference))
     voided = Invoice.objects.filter(source=source, billing_reference=reference, state="voided")
     named = Q(pk=None)
     for entity, number in voided.values_list("entity", "number"):

@@ -99,6 +99,47 @@ def test_what_is_no_version_of_it_supersedes_nothing(company: Any, other: Invoic
     assert (step("old").state, step("other").state) == ("failed", "done")
 
 
+RENUMBERED = replace(SOUND, invoice_number="INV-1A")
+
+
+def test_corrected_under_another_number_it_is_the_same_invoice(company: Any) -> None:
+    """Its reference in billing tells, whatever number it prints."""
+    order()
+    comes(WRONG, "old")
+    works()
+    comes(RENUMBERED, "new", 5)
+    assert (step("old").state, case("INV-1").resolution) == ("abandoned", "superseded")
+    works()
+    assert (step("new").state, Invoice.objects.get().number) == ("done", "INV-1A")
+
+
+@pytest.mark.parametrize("arriving", ["in order", "newer first"])
+def test_two_numbers_of_one_invoice_before_anyone_looked(company: Any, arriving: str) -> None:
+    order()
+    both = [(SOUND, "old", 0), (RENUMBERED, "new", 5)]
+    for one in both if arriving == "in order" else reversed(both):
+        comes(*one)
+    works()
+    assert (step("old").state, step("new").state) == ("abandoned", "done")
+    assert Invoice.objects.get().number == "INV-1A" and not Case.objects.exists()
+
+
+def test_a_number_that_is_put_back_ends_its_case(company: Any) -> None:
+    """Booked as INV-1, renumbered in billing, which is a case; five minutes later it is INV-1 again."""
+    cache.clear()
+    registry.close_all()
+    order()
+    billing = Invoices(platforms.zuora())
+    for minutes, invoice in ((0, SOUND), (5, RENUMBERED), (10, SOUND)):
+        with clock.at(NOW + dt.timedelta(minutes=minutes)):
+            billing.take_fetched("b-1", invoice)
+            run.drain("record_invoice")
+        if minutes == 5:
+            assert (case("INV-1A").reason, case("INV-1A").state) == ("invoice_changed", "open")
+    assert (case("INV-1A").state, case("INV-1A").resolution) == ("resolved", "superseded")
+    assert Invoice.objects.get().number == "INV-1" and Case.objects.count() == 1
+
+
 def test_a_number_that_two_entities_use_is_two_invoices(company: Any) -> None:
     order()
     comes(WRONG, "german")

@@ -113,6 +113,43 @@ def test_another_version_is_held_to_the_tolerance_that_was_asked_about(
     assert list(Invoice.objects.values_list("tax_minor", flat=True)) == ([tax] if passes else [])
 
 
+DAY_AHEAD = NOW.date() + dt.timedelta(days=40)
+
+
+@pytest.mark.parametrize(
+    "invoice",
+    [
+        taxed("INV-1", 1, 400, net=1_000),
+        usage("INV-1", 1, 10, 130_000),
+        replace(taxed("INV-1", 1, 0, net=1_000), issued_on=DAY_AHEAD, due_on=DAY_AHEAD),
+    ],
+    ids=["tax", "usage", "its date"],
+)
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "still open"])
+def test_another_number_is_no_way_past_what_was_asked(sold: Order, invoice: InvoiceDocument, refused: bool) -> None:
+    """Somebody alone raises every limit; billing gives the same document as INV-1A 20 days later."""
+    with past_guards():
+        sold.lines.filter(line=1).update(tax_estimate_minor=22_800 if invoice.lines[0].tax_minor else 0)
+    record(invoice)
+    cleo = person("cleo")
+    (asked,) = Approval.objects.get().data["findings"]
+    if refused:
+        desk.refuse(cleo, [Approval.objects.get().id], "wrong")
+    limits(tax_tolerance_percent=100, usage_limit_percent=10_000)
+    with clock.at(NOW + dt.timedelta(days=20)):
+        arrives("InvoiceIssued", replace(invoice, invoice_number="INV-1A"), "renumbered")
+        run.drain("record_invoice")
+        assert not Invoice.objects.exists()
+        assert (case("INV-1").state, case("INV-1").resolution) == ("resolved", "superseded")
+        now = Approval.objects.get(state="requested")
+        (again,) = now.data["findings"]
+        assert again["text"].startswith("Invoice INV-1A ")
+        assert (again["measure"] or {}).get("limit") == (asked["measure"] or {}).get("limit")
+        desk.approve(cleo, [now.id], "right after all")
+        run.drain("record_invoice")
+    assert Invoice.objects.get().number == "INV-1A"
+
+
 def described(invoice: InvoiceDocument) -> InvoiceDocument:
     return replace(invoice, lines=(replace(invoice.lines[0], description="Platform, one day"),))
 
