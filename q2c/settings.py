@@ -219,6 +219,8 @@ LANGUAGES = [("en", "English"), ("en-gb", "English (UK)"), ("de", "Deutsch"), ("
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+# English phrases in the reader's formats: see q2c/ui/preferences.py.
+FORMAT_MODULE_PATH = ["q2c.ui.locales"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / ".local" / "static"

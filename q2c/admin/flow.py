@@ -10,7 +10,6 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from exceptions.models import Approval, Case, Offer, Problem, ReplayBatch
@@ -34,6 +33,7 @@ from q2c.models import (
     Transition,
 )
 from q2c.states import StateRecord
+from q2c.ui import formats
 
 # Records whose page says more than the admin can, by the view's name.
 PAGES: dict[type[models.Model], str] = {
@@ -108,8 +108,7 @@ class FlowAdmin(ReadOnly, VisibleMixin, admin.ModelAdmin):  # type: ignore[type-
         """Every change of its state: when, from what to what, by whom, why."""
         rows = Transition.objects.filter(machine=self.model._meta.db_table, record_id=record.pk).order_by("id")[:100]
         told = [
-            (f"{timezone.localtime(row.at):%Y-%m-%d %H:%M:%S}", row.source or "made", row.target, row.actor, row.why)
-            for row in rows
+            (formats.instant_text(row.at, "full"), row.source or "made", row.target, row.actor, row.why) for row in rows
         ]
         return format_html_join("", "<div>{} {} → {} by {} <em>{}</em></div>", told) or "–"
 
@@ -123,18 +122,17 @@ class FlowAdmin(ReadOnly, VisibleMixin, admin.ModelAdmin):  # type: ignore[type-
 
 
 def said(minor: int | None, currency: str) -> str:
-    """EUR 48,210.00"""
+    """EUR 48,210.00, as the reader writes it."""
     if minor is None or currency not in money.EXPONENTS:
         return "–"
-    return f"{currency} {money.Money(minor, currency).decimal():,f}"
+    return f"{currency} {formats.amount_text(minor, currency)}"
 
 
 def priced(price: Decimal | None, currency: str) -> str:
     """EUR 12.00, EUR 0.0025: the currency's decimals, and more where the price has them."""
     if price is None or currency not in money.EXPONENTS:
         return "–"
-    spare = -int(price.normalize().as_tuple().exponent)
-    return f"{currency} {price:,.{max(money.EXPONENTS[currency], spare)}f}"
+    return f"{currency} {formats.price(price, currency)}"
 
 
 def shown(model: type[models.Model], name: str) -> Any:

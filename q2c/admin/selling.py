@@ -183,9 +183,9 @@ class ItemMappingAdmin(ImportedAdmin):
         """Of one product in one ledger: to let an item hold on another day may be the better change."""
         there = ItemMapping.objects.visible_to(request.user).filter(product__code=code, connection=connection)
         for mapping in there.order_by("effective_from"):
-            days = f"from {mapping.effective_from:%Y-%m-%d}"
+            days = f"from {day_text(mapping.effective_from)}"
             if last := self.holds_until(mapping):
-                days += f" to {last:%Y-%m-%d}"
+                days += f" to {day_text(last)}"
             said = '{} is item {} there {}. <a href="{}">Change its days</a> instead, if that is meant.'
             address = reverse("admin:q2c_itemmapping_change", args=[mapping.pk])
             messages.info(request, format_html(said, mapping, mapping.item, days, address))

@@ -1,7 +1,6 @@
 """How a person wants to read: number format, time zone, light or dark.
 
-Kept in cookies, so the sign-in page honours them too. Texts are English whatever the format;
-only Django's admin speaks the chosen language.
+Kept in cookies, so the sign-in page honours them too. Texts are English whatever the format, those of Django too.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ THEME_COOKIE = "q2c_theme"
 # Set by the preferences page, or once by theme.js from the browser's own zone.
 ZONE_COOKIE = "q2c_zone"
 COOKIE_AGE_S = 365 * 24 * 3600
+# What Django's own pages, those of the admin, are written in: English, with the reader's formats (q2c/ui/locales).
+ENGLISH = {"en": "en", "en-gb": "en-gb", "de": "en-de", "ja": "en-jp"}
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ class Middleware:
         chosen = of(request)
         request.preferences = chosen  # type: ignore[attr-defined]
         token = _current.set(chosen)
-        if not request.path_info.startswith("/admin/"):
-            translation.activate("en")
+        is_admin = request.path_info.startswith("/admin/")
+        translation.activate(ENGLISH[chosen.language] if is_admin else "en")
         try:
             with timezone.override(chosen.tzinfo):
                 return self.get_response(request)

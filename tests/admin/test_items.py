@@ -181,7 +181,7 @@ def test_the_form_tells_of_an_item_that_holds_on_other_days(browser, busy):
     ItemMapping.objects.filter(connection="erp-us").update(effective_to="2026-07-01")
     mapping = ItemMapping.objects.get(connection="erp-us")
     (told,) = said(browser("Finance systems").get(f"{ADD}?product=PLATFORM&connection=erp-us"))
-    assert "PLATFORM in erp-us is item P-1 there from 2026-01-01 to 2026-06-30" in told
+    assert "PLATFORM in erp-us is item P-1 there from Jan 1, 2026 to Jun 30, 2026" in told
     assert reverse("admin:q2c_itemmapping_change", args=[mapping.pk]) in told
 
 
