@@ -137,6 +137,7 @@ def cause_columns(failure: Failure, policy: Policy, problem_id: uuid.UUID, now: 
         "blocker_key": blocker[2],
         "blocker_condition": blocker[3],
         "blocker_gone_at": None,
+        "next_cause": None,
         "amount_minor": failure.amount_minor if counts else None,
         "currency": failure.currency,
         "entity": failure.entity,

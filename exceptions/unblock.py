@@ -150,8 +150,11 @@ def found_gone(user: Any, case: Case) -> Offer | None:
 
 
 def ready(user: Any, cases: Iterable[Case]) -> set[uuid.UUID]:
-    """Those of these cases whose cause is gone, and which are offered for replay."""
-    waiting = [case for case in cases if case.blocker_gone_at is not None and case.state in REPLAYABLE]
+    """Those of these cases whose cause is gone, which are offered for replay, and of which none is known to fail."""
+    waiting = [
+        case for case in cases
+        if case.blocker_gone_at is not None and case.next_cause is None and case.state in REPLAYABLE
+    ]  # fmt: skip
     if not waiting:
         return set()
     chosen = Offer.objects.visible_to(user).filter(state="open", blocker_key__in={case.blocker_key for case in waiting})

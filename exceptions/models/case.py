@@ -71,6 +71,8 @@ class Case(ConcurrentTransitionMixin, StateRecord):
     blocker_condition = models.CharField(max_length=60, blank=True)
     # Since when this is known to stand in the way of this case no longer; empty again once it fails anew.
     blocker_gone_at = models.DateTimeField(null=True)
+    # What its dry run found in its way then (exceptions/next_cause.py); empty where it would pass, or none was made.
+    next_cause = models.JSONField(null=True)
     # Who
     owner_team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="cases")
     owner_by_hand = models.BooleanField(default=False)

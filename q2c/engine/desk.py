@@ -21,7 +21,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from exceptions import approvals, batches, cases, casework, rights, search, tabs, unblock
+from exceptions import approvals, batches, cases, casework, next_cause, rights, search, tabs, unblock
 from exceptions.approvals import Decision
 from exceptions.done import Done
 from exceptions.errors import NotPossible
@@ -77,8 +77,9 @@ def look(batch_id: uuid.UUID, limit: int = CHUNK) -> int:
     items = list(todo.values_list("case_id", "step_id")[:limit])
     beside = set(ReplayItem.objects.filter(batch=batch_id, outcome="queued").values_list("step_id", flat=True))
     for start in range(0, len(items), CHUNK):
-        by_step = {step_id: case_id for case_id, step_id in items[start : start + CHUNK]}
+        by_step, since = {step_id: case_id for case_id, step_id in items[start : start + CHUNK]}, clock.now()
         runs = replay.dry_run(list(by_step), ask=True, beside=beside)
+        next_cause.found({by_step[run.step_id]: run.findings for run in runs}, since)
         found = {by_step[run.step_id]: (previews.text(run), previews.shown(run)) for run in runs}
         batches.preview(batch_id, dict.fromkeys(by_step.values(), _UNSEEN) | found)
     return len(items)
@@ -88,8 +89,12 @@ def dry_run(user: Any, case_id: uuid.UUID) -> dict[str, Any] | None:
     """What a replay of one case would do now (see previews.shown); None where there is no step to replay."""
     rights.require(user, rights.REPLAY, "dry-run a replay", [case_id])
     step_id = Case.objects.visible_to(user).filter(id=case_id).values_list("step_id", flat=True).first()
+    since = clock.now()
     runs = replay.dry_run([step_id], ask=True) if step_id else []
-    return previews.shown(runs[0]) if runs else None
+    if not runs:
+        return None
+    next_cause.found({case_id: runs[0].findings}, since)
+    return previews.shown(runs[0])
 
 
 def send(

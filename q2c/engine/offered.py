@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from exceptions import unblock
+from exceptions import next_cause, unblock
 from exceptions.models import Case, Offer
 from q2c import clock
 from q2c.engine import replay, wake
@@ -57,13 +57,15 @@ def _go_on(offer_id: uuid.UUID) -> int:
 
 def look(offer: Offer, limit: int = CHUNK) -> int:
     """Dry-run the next slice of what it offers, platforms included. Returns how many cases that were."""
-    waiting = unblock.offered_for(offer.blocker)
+    waiting, since = unblock.offered_for(offer.blocker), clock.now()
     found = {**NOTHING_YET, **offer.looking}
     chosen = waiting.filter(id__gt=found["after"]) if found["after"] else waiting
     cases = list(chosen.order_by("id")[:limit])
     going = {step_id for step_id in waiting.values_list("step_id", flat=True) if step_id}
     runs = replay.dry_run([case.step_id for case in cases if case.step_id], ask=True, beside=going)
-    found = _with(found, cases, {run.step_id: run for run in runs})
+    by_step = {run.step_id: run for run in runs}
+    found = _with(found, cases, by_step)
+    next_cause.found({c.id: by_step[c.step_id].findings for c in cases if c.step_id in by_step}, since)  # type: ignore[index]
     told: dict[str, Any] = {"looking": found}
     if len(cases) < limit:
         told = {"looking": {}, "looked": found, "looked_at": clock.now()}
@@ -100,6 +102,13 @@ def _with(found: dict[str, Any], cases: list[Case], runs: dict[uuid.UUID, replay
     told = {"amounts": amounts, "credits": credits, "reasons": reasons}
     unanswered = sorted({*found["silent"], *called(silent).values()})
     return {**counts, "after": after, "silent": unanswered, **told}
+
+
+def look_anew() -> None:
+    """Something of ours was put right: what would have failed may pass now."""
+    failing = Offer.objects.filter(state="open", looked__fails__gt=0, looking={})
+    if failing.update(looking=NOTHING_YET):
+        wake_up()
 
 
 def opened(offers: Iterable[Offer]) -> None:

@@ -51,6 +51,8 @@ def changed(connection: str, object_type: str, object_key: str = "", *, actor: s
         for blocker in _blockers(object_type, object_key)
         if (is_ours(blocker) if not connection else blocker[0] == connection)
     ]
+    if not connection:
+        offered.look_anew()
     return _look_at(named[:AT_ONCE], actor)
 
 

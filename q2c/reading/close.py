@@ -39,7 +39,7 @@ class Blocked:
 
 
 def blocked(user: Any) -> list[Blocked]:
-    """Newest period first, then by entity; cases that belong to no period are left out. Two statements."""
+    """Newest period first, then by entity; cases that belong to no period are left out. Four statements."""
     rows = [row for row in tallies.blocking(user) if row["period"]]
     keys = sorted({(row["period"], row["entity"]) for row in rows}, key=lambda key: (_downwards(key[0]), key[1]))
     states = _period_states({entity for _, entity in keys}, {period for period, _ in keys})

@@ -20,14 +20,14 @@ from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock
-from q2c.engine import decisions, desk, previews
+from q2c.engine import decisions, desk, offered, previews
 from q2c.models import Invoice, Order, Step
 from q2c.reading import cause_gone, credited, followed, held, recorded, unread, what_stays
 from q2c.reading.coming import does
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
 from q2c.stages.taken_back_there import CANCELLED
-from q2c.ui import case_views, cause, ending, formats, parts, people, story
+from q2c.ui import case_views, cause, ending, formats, next_cause, parts, people, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
 from q2c.ui.replays import journal_of
@@ -43,10 +43,12 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     found = case_of(request, case_id)
     if found is None:
         raise Http404
+    seen = looked_at(request, found) if _wants_dry_run(request) else None
     step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
     view = _view(request, found)
     behind = held.behind(step)
     gone = unblock.found_gone(request.user, found)
+    offered.opened([gone] if gone else [])
     key = keys_there([step]).get(step.id, "") if step is not None else ""
     context = {
         "crumbs": [parts.Crumb("Queue", reverse("queue")), parts.Crumb(found.shown)],
@@ -74,20 +76,22 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "below": case_views.below(request.user, view, found, step),
         "actions": _may(found),
         "askable": desk.source_to_ask(found) is not None,
-        "dry_run": None,
+        "dry_run": seen,
         "proof": _proof(found, step, key),
         "key_there": key,
         "refused": _refused(found),
         **replayed(request.user, found, step),
         **choices(request.user),
     }
-    if request.GET.get("dry_run") and request.user.has_perm("exceptions.replay_case"):
-        context["dry_run"] = looked_at(request, found)
-    else:
+    if seen is None:
         context["journal"] = _booked(step)
         context["invoices"] = _invoices(request.user, step)
         context["first"] = recorded.first_of(request.user, found)
     return render(request, "cases/case.html", context)
+
+
+def _wants_dry_run(request: HttpRequest) -> bool:
+    return bool(request.GET.get("dry_run")) and request.user.has_perm("exceptions.replay_case")
 
 
 def _gone(found: Case) -> dict[str, Any]:
@@ -95,7 +99,8 @@ def _gone(found: Case) -> dict[str, Any]:
     is too wide."""
     is_gone = cause_gone.of(found)
     again = sentences.again(found.blocker) if is_gone and found.blocker else ""
-    return {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found)}
+    then = next_cause.of(found)
+    return {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found), "then": then}
 
 
 def _given_up(user: Any, found: Case) -> dict[str, Any]:
@@ -325,17 +330,22 @@ def progress(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 @right("exceptions.view_case")
 @answering
 def dry_run(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
-    """What a replay would do now, as a part of the page."""
+    """What a replay would do now, as a part of the page; where the page then says otherwise, it is loaded anew."""
     require(request.user, "exceptions.replay_case")
     found = case_of(request, case_id)
     if found is None:
         raise Http404
-    return render(request, "cases/dry_run.html", {"case": found, "dry_run": looked_at(request, found)})
+    before = found.next_cause
+    response = render(request, "cases/dry_run.html", {"case": found, "dry_run": looked_at(request, found)})
+    if (before or {}).get("text") != (found.next_cause or {}).get("text"):
+        response["HX-Redirect"] = f"{reverse('case', args=[found.id])}?dry_run=1"
+    return response
 
 
 def looked_at(request: HttpRequest, found: Case) -> dict[str, Any]:
-    """{passes, findings, checks, journal, other} for the page."""
+    """{passes, findings, checks, journal, other} for the page; what is in the way next is then known of the case."""
     seen = desk.dry_run(request.user, found.id)
+    found.refresh_from_db(fields=["next_cause", "last_failed_at"])
     if seen is None:
         return {"passes": False, "findings": [{"text": "There is no step to replay."}], "checks": []}
     return seen | {"journal": journal_of(seen)}
