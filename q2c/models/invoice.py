@@ -13,7 +13,13 @@ from q2c.visible import VisibleQuerySet
 
 
 class Invoice(StateRecord):
-    stays = (Stays("billing corrects it by another document", until=("issued",), but=("state", "taken_back_at")),)
+    stays = (
+        Stays(
+            "billing corrects it by another document",
+            until=("issued",),
+            but=("state", "taken_back_at", "reversed_at"),
+        ),
+    )
 
     number = models.CharField(max_length=64)
     source = models.CharField(max_length=200)
@@ -34,6 +40,10 @@ class Invoice(StateRecord):
     total_minor = models.BigIntegerField()
     recorded_at = models.DateTimeField()
     taken_back_at = models.DateTimeField(null=True, editable=False, help_text="Billing has it posted no more since")
+    # The database says it, as mirror entries are posted and reversed (migrations/0046).
+    reversed_at = models.DateTimeField(
+        null=True, editable=False, help_text="Its journal is reversed since: no books hold it"
+    )
 
     # Where a row came from, for a key that reads its own alone (see visible.py).
     came_from = ("source", "order__source")

@@ -14,17 +14,19 @@ gone AS (
   DELETE FROM q2c_tally t USING crowded c
   WHERE (t.noun, t.state, t.entity, t.currency, t.made_on) = (c.noun, c.state, c.entity, c.currency, c.made_on)
   RETURNING t.*)
-INSERT INTO q2c_tally (noun, state, entity, currency, made_on, records, amount_minor, credit_minor)
-SELECT noun, state, entity, currency, made_on, sum(records), sum(amount_minor), sum(credit_minor) FROM gone
-GROUP BY 1, 2, 3, 4, 5 HAVING sum(records) <> 0 OR sum(amount_minor) <> 0 OR sum(credit_minor) <> 0
+INSERT INTO q2c_tally (noun, state, entity, currency, made_on, records, amount_minor, credit_minor, mirror_minor)
+SELECT noun, state, entity, currency, made_on, sum(records), sum(amount_minor), sum(credit_minor), sum(mirror_minor)
+FROM gone GROUP BY 1, 2, 3, 4, 5
+HAVING sum(records) <> 0 OR sum(amount_minor) <> 0 OR sum(credit_minor) <> 0 OR sum(mirror_minor) <> 0
 """
 
 
 class Tally(models.Model):
     """Rows are differences, to be summed. `noun` order | subscription | invoice | journal; amounts are minor units,
-    and `credit_minor` is what of the amount is below zero.
+    and `credit_minor` is what of the amount is below zero. Mirror entries that take something back, and invoices whose
+    journal was reversed, are worth nothing in `amount_minor`; `mirror_minor` is what those entries take back.
 
-    The database writes them (migrations/0005, 0040): each statement that makes or moves records appends what it
+    The database writes them (migrations/0005, 0040, 0046): each statement that makes or moves records appends what it
     changed, so no two writers meet on a row, and a page over millions of records sums a few thousand. `fold` adds them
     up.
     """
@@ -37,6 +39,7 @@ class Tally(models.Model):
     records = models.BigIntegerField()
     amount_minor = SumMinor()
     credit_minor = SumMinor(default=0, db_default=0)
+    mirror_minor = SumMinor(default=0, db_default=0)
 
 
 def fold() -> None:

@@ -24,7 +24,8 @@ ROWS_MAX = 100
 class Tie:
     """What the order's group says beside the invoice: what was sold, and what all its invoices bill so far.
 
-    Net, over every invoice of the group that is neither voided nor credited: `billed_minor` of what was sold for an
+    Net, over every invoice of the group that stands, so none that is voided or credited, was cancelled in billing or
+    whose journal was reversed: `billed_minor` of what was sold for an
     amount, `usage_minor` of usage, which is sold by price alone.
     """
 
@@ -102,9 +103,9 @@ def _cases(user: Any, invoice: Invoice, steps: Iterable[Step]) -> list[Case]:
 
 def _tie(invoice: Invoice, lines: Iterable[InvoiceLine]) -> Tie:
     group = OrderGroup.objects.filter(order=invoice.order_id, key=invoice.group).first()
-    counted = Invoice.objects.filter(order=invoice.order_id, group=invoice.group).exclude(
-        state__in=("voided", "credited")
-    )
+    counted = Invoice.objects.filter(
+        order=invoice.order_id, group=invoice.group, taken_back_at__isnull=True, reversed_at__isnull=True
+    ).exclude(state__in=("voided", "credited"))
     bills = InvoiceLine.objects.filter(invoice__in=counted)
     sums = bills.aggregate(
         usage=Sum("net_minor", filter=Q(kind="usage")), sold=Sum("net_minor", filter=~Q(kind="usage"))

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from q2c.models import Order
-from q2c.reading import customers
+from q2c.reading import customers, fiscal
 from q2c.reading.wanted import Wanted, day_begins, day_ends
 
 STATES = (
@@ -32,11 +32,22 @@ def found(user: Any, wanted: Wanted) -> QuerySet[Order]:
         rows = rows.filter(contract_entity=wanted.entity)
     if wanted.currency:
         rows = rows.filter(in_currency(wanted.currency))
+    if wanted.period:
+        rows = rows.filter(_received_in(wanted.period))
     if wanted.since:
         rows = rows.filter(received_at__gte=day_begins(wanted.since))
     if wanted.until:
         rows = rows.filter(received_at__lt=day_ends(wanted.until))
     return rows.filter(called(wanted.q)) if wanted.q else rows
+
+
+def _received_in(period: str) -> Q:
+    """On a day, of UTC, that is in the period of this name of the entity that has the contract."""
+    found = Q(pk=None)
+    for (starts_on, ends_on), codes in fiscal.days_of(period).items():
+        within = Q(received_at__gte=day_begins(starts_on), received_at__lt=day_begins(ends_on))
+        found |= within & Q(contract_entity__in=codes)
+    return found
 
 
 def in_currency(code: str) -> Q:

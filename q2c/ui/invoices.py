@@ -19,9 +19,24 @@ from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
 
+
+def _state(invoice: Invoice) -> str:
+    """As its page says it: posted, journal reversed, cancelled in billing."""
+    more = (("journal reversed", invoice.reversed_at), ("cancelled in billing", _cancelled(invoice)))
+    return ", ".join([invoice.state, *(words for words, holds in more if holds)])
+
+
+def _cancelled(invoice: Invoice) -> bool:
+    return invoice.taken_back_at is not None and invoice.state not in ("voided", "credited")
+
+
+def _worth(invoice: Invoice) -> int:
+    return 0 if invoice.state == "voided" or invoice.reversed_at else invoice.total_minor
+
+
 COLUMNS: Sequence[csv.Column] = (
     ("invoice", lambda i: i.number),
-    ("state", lambda i: i.state),
+    ("state", _state),
     ("customer", lambda i: i.customer_name or i.account),
     ("account", lambda i: i.account),
     ("order", lambda i: i.order.number),
@@ -31,6 +46,8 @@ COLUMNS: Sequence[csv.Column] = (
     ("net", lambda i: csv.amount(i.net_minor, i.currency)),
     ("tax", lambda i: csv.amount(i.tax_minor, i.currency)),
     ("total", lambda i: csv.amount(i.total_minor, i.currency)),
+    # What of the total the books hold; the column adds up to what the list says it is worth.
+    ("worth", lambda i: csv.amount(_worth(i), i.currency)),
     ("issued_on", lambda i: i.issued_on),
     ("due_on", lambda i: i.due_on),
     ("recorded_at", lambda i: i.recorded_at),
@@ -50,6 +67,8 @@ def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
             "parties": named[one.id],
             "reversal": _reversal(reversed_.get(one.id)),
             "differences": apart.get(one.id, []),
+            # A difference that nobody works on says it in its own words.
+            "cancelled": _cancelled(one) and not apart.get(one.id),
         }
         for one in page
     ]
@@ -72,9 +91,10 @@ LISTING = Listing(
     default="-issued",
     columns=COLUMNS,
     rows=_rows,
+    worth=invoices.WORTH,
     # As if it had never been.
     undone=("voided",),
-    without="without what was voided",
+    without="without what was voided, or whose journal was reversed",
 )
 
 

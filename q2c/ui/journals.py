@@ -36,7 +36,10 @@ COLUMNS: Sequence[csv.Column] = (
     ("bill_to", lambda e: e.customer),
     ("reverses", lambda e: e.reverses.number if e.reverses else ""),
     ("currency", lambda e: e.currency),
-    ("amount", lambda e: csv.amount(e.total_minor, e.currency)),
+    # As its document has it, a credit and what takes something back below zero: the column adds up to what is worth.
+    ("amount", lambda e: csv.amount(e.worth_minor, e.currency)),
+    ("worth", lambda e: csv.amount(0 if e.state == "superseded" else e.worth_minor, e.currency)),
+    ("debits", lambda e: csv.amount(e.total_minor, e.currency)),
     ("lines", lambda e: e.line_count),
     ("document_number", lambda e: e.document_number),
     ("posted_at", lambda e: e.posted_at),
@@ -82,9 +85,11 @@ LISTING = Listing(
     default="-booked",
     columns=COLUMNS,
     rows=_rows,
-    by_period=True,
-    # What was reversed or replaced stands for nothing, and its mirror entry is counted as nothing worth.
-    undone=("reversed", "superseded"),
+    worth=journals.WORTH,
+    mirrored=journals.MIRRORED,
+    undone=("superseded",),
+    # What was reversed stands for nothing, and neither does its mirror entry: together they come to nothing.
+    turned=("reversed",),
     without="without what was reversed or replaced",
 )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -17,7 +17,7 @@ from q2c.money import Money
 from q2c.reading import tallies, wanted
 from q2c.reading.wanted import Wanted
 from q2c.ui import csv, formats, lists, words
-from q2c.ui.parts import Chip, Tab, apart
+from q2c.ui.parts import Chip, Reversals, Tab, apart, by_currency
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +25,8 @@ class Listing:
     """What makes the list of one noun. `rows` turns a page of records into what the template shows to a person.
 
     Records in a state of `undone` are listed with the others, and left out of what all are worth, which says so
-    (`without`).
+    (`without`); of those in `turned` too, but what they and their mirror entries come to is told beside it. `worth` and
+    `mirrored` are what tallies.counted asks for; `tallied` the filters that the tally answers.
     """
 
     noun: str
@@ -36,8 +37,11 @@ class Listing:
     default: str
     columns: Sequence[csv.Column]
     rows: Callable[[Any, Sequence[Any]], list[Any]] = lambda user, page: list(page)
-    by_period: bool = False
+    worth: Any = "total_minor"
+    mirrored: Any = None
+    tallied: tuple[str, ...] = ("entity", "currency")
     undone: tuple[str, ...] = ()
+    turned: tuple[str, ...] = ()
     without: str = ""
 
 
@@ -52,8 +56,9 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
     found = listing.found(request.user, asked)
     if request.GET.get("format") == "csv":
         return csv.download(f"{listing.noun}s", listing.columns, csv.newest_first(found))
-    counted = tallies.counts(request.user, (listing.noun,)).get(listing.noun, tallies.Count())
-    if asked.state and not counted.by_state.get(asked.state):
+    everything = tallies.counts(request.user, (listing.noun,)).get(listing.noun, tallies.Count())
+    counted = _counted(request.user, listing, asked) if asked.narrows else everything
+    if asked.state and not counted.by_state.get(asked.state) and not counted.more:
         # Nothing is searched for that is known not to be there.
         found = found.none()
     page = lists.page_of(request, found, listing.sorts, listing.default)
@@ -68,12 +73,12 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "clear": _without(request.GET, *_ASKED),
         "export": _with(request.GET, format="csv"),
         "sums": _sums(listing, asked, counted),
-        "net_of": listing.without if not asked.state else "",
+        "net_of": listing.without if asked.state not in (*listing.undone, *listing.turned) else "",
+        "more_than": tallies.MOST if counted.more else None,
         "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),
         "currencies": _currencies(listing.noun),
-        "by_period": listing.by_period,
         "kept": [(name, request.GET[name]) for name in ("state", "order") if request.GET.get(name)],
-        "there_are": bool(counted.total),
+        "there_are": bool(everything.total),
     }
     status = 422 if asked.wrong else 200
     return render(request, listing.template, context, status=status)
@@ -84,9 +89,9 @@ def _currencies(noun: str) -> list[str]:
 
 
 def _tabs(query: QueryDict, listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Tab]:
-    """All, then each state that has records. Counts are of every record, so they stand only where nothing narrows."""
-    shown = [state for state in listing.states if counted.by_state.get(state) or state == asked.state]
-    counts = not asked.narrows
+    """All, then each state that has records, with how many of them the filter finds."""
+    counts = not counted.more
+    shown = [s for s in listing.states if counted.more or counted.by_state.get(s) or s == asked.state]
     tabs = [Tab("All", _with(query, state=""), counted.total if counts else None, not asked.state)]
     tabs += [
         Tab(
@@ -101,14 +106,27 @@ def _tabs(query: QueryDict, listing: Listing, asked: Wanted, counted: tallies.Co
 
 
 def _sums(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money]:
-    """What the records of the tab are worth, by currency and charges and credits apart; nothing where a filter narrows,
-    since that is not counted.
+    """What the records of the tab are worth, by currency: charges and credits apart, then what reversals take back of
+    others. A journal and its reversal come to nothing where both are among them.
     """
-    if asked.narrows:
-        return []
-    standing = [state for state in counted.sums if state not in listing.undone]
+    apart_from = (*listing.undone, *listing.turned)
+    standing = [state for state in counted.sums if state not in apart_from]
     shown = [asked.state] if asked.state else standing
-    return apart(counted.sums_of(shown), counted.credits_of(shown))
+    found = apart(counted.sums_of(shown), counted.credits_of(shown))
+    turned = [] if asked.state else list(listing.turned)
+    beside = by_currency([*counted.mirrors_of([*shown, *turned]), *counted.sums_of(turned)])
+    return [*found, *(Reversals(one.minor, one.currency) for one in beside if one.minor)]
+
+
+def _counted(user: Any, listing: Listing, asked: Wanted) -> tallies.Count:
+    """What the filter finds, by state: of the tally where that knows, else of the records, so many at most."""
+    given = {name: getattr(asked, name) for name in _ASKED if getattr(asked, name)}
+    if not getattr(user, "reads_only", "") and set(given) <= set(listing.tallied):
+        return tallies.counts(user, (listing.noun,), **given).get(listing.noun, tallies.Count())
+    every_state = listing.found(user, replace(asked, state=""))
+    return tallies.counted(
+        every_state, F(listing.worth) if isinstance(listing.worth, str) else listing.worth, listing.mirrored
+    )
 
 
 def _chips(query: QueryDict, asked: Wanted) -> list[Chip]:

@@ -33,6 +33,7 @@ COLUMNS: Sequence[csv.Column] = (
     ("entity", lambda o: o.contract_entity),
     ("currency", lambda o: o.currency),
     ("amount", lambda o: csv.amount(o.total_minor, o.currency)),
+    ("worth", lambda o: csv.amount(0 if o.state == "rejected" else o.total_minor, o.currency)),
     ("amounts_by_currency", lambda o: "; ".join(_by_currency(o))),
     ("tax_estimate", lambda o: csv.amount(o.tax_estimate_minor, o.currency)),
     ("closed_on", lambda o: o.closed_on),
@@ -68,6 +69,8 @@ LISTING = Listing(
     default="-received",
     columns=COLUMNS,
     rows=_rows,
+    # The filter finds an order by each currency of it, the tally by that of its contract.
+    tallied=("entity",),
     # Nothing of it was sold.
     undone=("rejected",),
     without="without what was rejected",

@@ -206,6 +206,17 @@ class Credits(Money):
         return "of credits"
 
 
+@dataclass(frozen=True, slots=True, order=False)
+class Reversals(Money):
+    """What reversals and what they reverse come to: nothing, unless one of both is not posted, or not among what is
+    counted.
+    """
+
+    @property
+    def called(self) -> str:
+        return "of reversals not complete here"
+
+
 def apart(amounts: Iterable[tuple[int, str]], credits: Iterable[tuple[int, str]]) -> list[Money]:
     """Per currency the charges, then the credits: the largest first. `credits` are what of `amounts` is below zero.
 
