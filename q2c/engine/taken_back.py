@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Mapping
 
 import msgspec
-from django.db.models import Q
 
 from exceptions.failures import RawItem
 from exceptions.models import Case
@@ -17,7 +16,7 @@ from q2c.connectors.outcomes import Rejected
 from q2c.engine import intake
 from q2c.models import Invoice
 from q2c.reasons import Reason
-from q2c.stages.taken_back_there import CANCELLED, period_of
+from q2c.stages.taken_back_there import CANCELLED, booked_as, period_of
 
 # The first is how older cases name it.
 REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
@@ -25,7 +24,7 @@ REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
 
 def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     """The case of an invoice of `source` that is posted there no more; None where the books hold nothing of it."""
-    invoice = _booked(source, reference)
+    invoice = booked_as(source, reference)
     if invoice is None:
         return None
     Invoice.objects.filter(id=invoice.id, taken_back_at=None).update(taken_back_at=clock.now())
@@ -44,13 +43,6 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
         amount_minor=invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period_of(invoice),
         correlation_id=invoice.correlation_id, of_entity=True,
     )  # fmt: skip
-
-
-def _booked(source: str, reference: str) -> Invoice | None:
-    """By its reference, which is its own; else by its number, which people may ask for, and two entities may have."""
-    named = Q(billing_reference=reference) | Q(number=reference)
-    found = list(Invoice.objects.filter(named, source=source).exclude(state="voided").order_by("id"))
-    return next((one for one in found if one.billing_reference == reference), found[0] if found else None)
 
 
 def is_told(bad: RawItem) -> bool:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
-
 from q2c.connectors.outcomes import About, Rejected
-from q2c.models import Invoice, Step
-from q2c.stages.taken_back_there import period_of, period_on
+from q2c.models import Step
+from q2c.stages.taken_back_there import booked_as, period_of, period_on
 
 
 def known_of(source: str, reference: str, refused: Rejected) -> dict[str, Any]:
@@ -18,8 +16,7 @@ def known_of(source: str, reference: str, refused: Rejected) -> dict[str, Any]:
     known: dict[str, Any] = {
         "entity": about.entity, "period": "", "amount_minor": about.amount_minor, "currency": about.currency,
     }  # fmt: skip
-    named = Q(billing_reference=reference) | Q(number=reference)
-    booked = Invoice.objects.filter(named, source=source).exclude(state="voided").first()
+    booked = booked_as(source, reference)
     if booked is not None:
         return {**known, "entity": booked.entity, "period": period_of(booked), "customer": booked.customer_name}
     if about.issued_on is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
+from django.db.models import Q
+
 from exceptions import cases
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
@@ -15,6 +17,13 @@ from q2c.models import Invoice
 # The code of that case.
 CANCELLED = "cancelled_in_billing"
 _INVOICE = "invoice:"
+
+
+def booked_as(source: str, reference: str) -> Invoice | None:
+    """What `source` calls so: by its reference, which is its own; else by its number, which two entities may have."""
+    named = Q(billing_reference=reference) | Q(number=reference)
+    found = list(Invoice.objects.filter(named, source=source).exclude(state="voided").order_by("id"))
+    return next((one for one in found if one.billing_reference == reference), found[0] if found else None)
 
 
 def period_of(invoice: Invoice) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
-from exceptions.models import Approval
+from exceptions.models import Approval, Case
 from q2c import clock, trace
 from q2c.models import Event, Step
 from q2c.reading import hits as search
@@ -155,50 +155,58 @@ def _document(noun: str, record: Any, number: str, amount: tuple[int, str] | Non
     }  # fmt: skip
 
 
+# The legal entity of an invoice, and its number; of an order, whose number is one everywhere, the number alone.
+_Key = tuple[str, str]
+
+
+def _key(record: Step | Case) -> _Key:
+    return record.entity, record.business_key
+
+
 def _chapters(found: Trace, sought: Set[Any]) -> list[Chapter]:
-    chapters = {
-        order.number: Chapter(
+    chapters: dict[_Key, Chapter] = {
+        ("", order.number): Chapter(
             "order", f"Order {order.number}", order.state, links.to("order", order.id),
             (order.total_minor, order.currency), totals.of(order), sought=order.id in sought,
         )
         for order in found.orders
     }  # fmt: skip
     for invoice in found.invoices:
-        chapters[invoice.number] = Chapter(
+        chapters[invoice.entity, invoice.number] = Chapter(
             "invoice", f"Invoice {invoice.number}", invoice.state, links.to("invoice", invoice.id),
             (invoice.total_minor, invoice.currency), sought=invoice.id in sought,
         )  # fmt: skip
     for step in found.steps:
-        if step.stage == "record_invoice" and step.business_key not in chapters:
-            chapters[step.business_key] = Chapter("", f"Invoice {step.business_key}, not recorded")
+        if step.stage == "record_invoice" and _key(step) not in chapters:
+            chapters[_key(step)] = Chapter("", f"Invoice {step.business_key}, not recorded")
     about = _about(found)
     rest = Chapter("", "Besides")
     for key, entry in _entries(found, about, sought):
-        chapters.get(key, rest).entries.append(entry)
+        (chapters.get(key) or chapters.get(("", key[1])) or rest).entries.append(entry)
     shown = [chapter for chapter in (*chapters.values(), rest) if chapter.entries or chapter.noun]
     for chapter in shown:
         chapter.entries.sort(key=lambda entry: (entry.at, _RANK.get(entry.icon, 2)))
     return shown
 
 
-def _about(found: Trace) -> dict[uuid.UUID, str]:
-    """Event id → the business key it is about: that of its steps, else of the event that caused it."""
-    of_step: dict[uuid.UUID, str] = {}
+def _about(found: Trace) -> dict[uuid.UUID, _Key]:
+    """Event id → what it is about: as its steps are, else the event that caused it."""
+    of_step: dict[uuid.UUID, _Key] = {}
     for step in found.steps:
-        of_step.setdefault(step.event_id, step.business_key)
+        of_step.setdefault(step.event_id, _key(step))
     cause = {event.id: event.causation_id for event in found.events}
-    about: dict[uuid.UUID, str] = {}
+    about: dict[uuid.UUID, _Key] = {}
     for event in found.events:
         at: uuid.UUID | None = event.id
         seen: set[uuid.UUID] = set()
         while at is not None and at not in of_step and at not in seen:
             seen.add(at)
             at = cause.get(at)
-        about[event.id] = of_step.get(at, "") if at else ""
+        about[event.id] = of_step.get(at, ("", "")) if at else ("", "")
     return about
 
 
-def _entries(found: Trace, about: dict[uuid.UUID, str], sought: Set[Any]) -> Iterable[tuple[str, Entry]]:
+def _entries(found: Trace, about: dict[uuid.UUID, _Key], sought: Set[Any]) -> Iterable[tuple[_Key, Entry]]:
     for event in found.events:
         if event.source != "q2c":
             yield about[event.id], replace(_came(event), sought=event.id in sought)
@@ -208,10 +216,10 @@ def _entries(found: Trace, about: dict[uuid.UUID, str], sought: Set[Any]) -> Ite
         told = _step(step, found.attempts.get(step.id, 0), keys.get(step.id, ""), found.fronts.get(step.id))
         day = days.get(step.id) if step.next_at > clock.now() else None
         told = replace(told, day=day, sought=step.id in sought)
-        yield step.business_key, _asking(told, step) if step.id in asked else told
-    named = {step.id: step.business_key for step in found.steps}
+        yield _key(step), _asking(told, step) if step.id in asked else told
+    named = {step.id: _key(step) for step in found.steps}
     for case in found.cases:
-        key = named.get(case.step_id, case.business_key) if case.step_id else case.business_key
+        key = (named.get(case.step_id) if case.step_id else None) or _key(case)
         look = words.look(case.state, "case")
         yield (
             key,
@@ -223,7 +231,7 @@ def _entries(found: Trace, about: dict[uuid.UUID, str], sought: Set[Any]) -> Ite
         )  # fmt: skip
     for approval in found.approvals:
         asked_of = approval.case
-        key = asked_of.business_key if asked_of else ""
+        key = _key(asked_of) if asked_of else ("", "")
         if asked_of and asked_of.step_id:
             key = named.get(asked_of.step_id) or key
         for told in _asked(approval):
@@ -231,7 +239,7 @@ def _entries(found: Trace, about: dict[uuid.UUID, str], sought: Set[Any]) -> Ite
     for entry in found.journals:
         number = entry.business_document.partition(":")[2]
         yield (
-            number,
+            (entry.entity.code, number),
             Entry(
                 entry.booked_at, f"Journal {entry} booked", actor=words.look(entry.state, "journal").label,
                 text=entry.memo, tone="quiet", icon="book-open", href=links.to("journal", entry.id), link="Open it",

@@ -6,10 +6,12 @@ The first version below names an account that is not the order's.
 from __future__ import annotations
 
 import datetime as dt
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from msgspec.structs import replace
 
 from exceptions.models import Case
@@ -138,6 +140,19 @@ def test_a_number_that_is_put_back_ends_its_case(company: Any) -> None:
             assert (case("INV-1A").reason, case("INV-1A").state) == ("invoice_changed", "open")
     assert (case("INV-1A").state, case("INV-1A").resolution) == ("resolved", "superseded")
     assert Invoice.objects.get().number == "INV-1" and Case.objects.count() == 1
+
+
+def test_what_came_before_is_known_by_its_reference_too(company: Any) -> None:
+    """The migration: an older version, kept under its number, gives way to one under another."""
+    order()
+    comes(WRONG, "old")
+    works()
+    Step.objects.filter(stage="record_invoice").update(order_key="invoice:DE01:INV-1:zuora:b-1")
+    with past_guards(), connection.cursor() as cursor:
+        cursor.execute(import_module("q2c.migrations.0045_versions_of_an_invoice").KEYS)
+    comes(RENUMBERED, "new", 5)
+    works()
+    assert (step("old").state, Invoice.objects.get().number) == ("abandoned", "INV-1A")
 
 
 def test_a_number_that_two_entities_use_is_two_invoices(company: Any) -> None:

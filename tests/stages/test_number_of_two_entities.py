@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.test import Client
 from msgspec.structs import replace
 
 from exceptions.errors import NotPossible
@@ -214,6 +215,17 @@ def test_the_case_that_ends_is_that_of_the_journal_which_is_reversed(booked: Ord
         make.run("reverse_journal")
         make.run("post_journal")
         assert [entity for entity, _ in told()] == ["DE01"]
+
+
+def test_the_trace_tells_each_in_a_chapter_of_its_own(booked: Order) -> None:
+    with clock.at(NOW):
+        client = Client()
+        client.force_login(boss())
+        chapters = client.get("/trace?q=O-1").context["chapters"]
+    told_of = [one for one in chapters if one.title == "Invoice INV-1"]
+    assert sorted(one.amount for one in told_of if one.amount) == [(5_712_000, "EUR"), (5_712_000, "USD")]
+    for one in told_of:
+        assert [entry.link for entry in one.entries].count("Open it") == 1
 
 
 def test_a_page_shows_the_steps_and_cases_of_its_own_invoice(booked: Order) -> None:
