@@ -62,6 +62,7 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         # Nothing is searched for that is known not to be there.
         found = found.none()
     page = lists.page_of(request, found, listing.sorts, listing.default)
+    sums = _sums(listing, asked, counted)
     context = {
         **more,
         "asked": asked,
@@ -72,7 +73,8 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "chips": _chips(request.GET, asked),
         "clear": _without(request.GET, *_ASKED),
         "export": _with(request.GET, format="csv"),
-        "sums": _sums(listing, asked, counted),
+        "sums": sums,
+        "half_reversed": any(isinstance(one, Reversals) for one in sums),
         "net_of": listing.without if asked.state not in (*listing.undone, *listing.turned) else "",
         "more_than": tallies.MOST if counted.more else None,
         "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),

@@ -214,7 +214,7 @@ class Reversals(Money):
 
     @property
     def called(self) -> str:
-        return "of reversals not complete here"
+        return "half reversed"
 
 
 def apart(amounts: Iterable[tuple[int, str]], credits: Iterable[tuple[int, str]]) -> list[Money]:

@@ -109,11 +109,12 @@ def test_a_month_with_one_side_of_a_reversal_says_what_of_it_is_here(client, ord
         turn(booked("INV-1"))
     assert worth(client, "invoices", DE_NOV).startswith("EUR 200.00EUR −100.00 of credits")
     november = worth(client, "journals", DE_NOV)
-    beside = "EUR 62,120.00 of reversals not complete here"
+    beside = "EUR 62,120.00 half reversed"
     assert november.startswith(f"EUR 200.00EUR −100.00 of credits{beside}")
     assert sum(Decimal(row["worth"]) for row in file(client, "journals", DE_NOV)) == Decimal("62220.00")
+    assert "Half reversed: a journal or its reversal" in read(client, f"/journals?{DE_NOV}")
     assert worth(client, "journals", "period=2026-12").startswith(beside.replace("62", "−62", 1))
-    assert "not complete" not in page(client, "/journals")
+    assert "alf reversed" not in page(client, "/journals")
 
 
 def test_a_reversal_under_way_leaves_both_as_they_are(client, order):
