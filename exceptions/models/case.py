@@ -27,7 +27,7 @@ REPLAYABLE = (*TO_DO, "snoozed", "awaiting_approval")
 RESOLUTIONS = ("fixed_by_replay", "resolved_by_itself", "closed_without_fix", "superseded")
 ROOT_CAUSES = (
     "master_data", "order_entry", "platform_setup", "platform_fault", "period_close", "interface_error",
-    "duplicate", "test_data", "other",
+    "changed_in_billing", "duplicate", "test_data", "other",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from django_fsm import ConcurrentTransition, TransitionNotAllowed
 from exceptions import rights, unblock
 from exceptions.errors import NotPossible
 from exceptions.rights import name_of
-from exceptions.sentences import count
+from exceptions.sentences import count, listed
 from ledger import periods
 from ledger.models import FiscalPeriod
 from q2c import clock
@@ -55,10 +55,10 @@ MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
     ),
 }  # fmt: skip
 
-# Said where something differs, and nobody works on it.
+# Said where something differs.
 GIVEN_UP = (
-    "What was given up, reversed or changed is not booked or posted from here any more: a difference to billing or the "
-    "ERP stays until it is settled there or here."
+    "What was given up, reversed, changed or taken back is not booked or posted from here any more: a difference to "
+    "billing or the ERP stays until it is settled there or here."
 )
 # Said where a close leaves something behind.
 LEFT = (
@@ -276,7 +276,8 @@ def _told(one: close.Standing) -> str:
     here, journals = one.unbooked.cases_here, one.unbooked.cases_of_journals
     said = [f"{number(here)} about what is still to be booked"] if here else []
     said += [f"{number(journals)} about journals not posted"] if journals else []
-    return f"Of them {' and '.join(said)}" if said and one.cases else ""
+    said += [f"{number(one.cases_differing)} about differences to billing"] if one.cases_differing else []
+    return f"Of them {listed(said)}" if said and one.cases else ""
 
 
 def _credits(one: close.Standing) -> dict[str, Any]:

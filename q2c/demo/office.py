@@ -59,7 +59,7 @@ FIXES: dict[Reason, Fix] = {
     R.TAX_REFUSED: Fix(_CONTROL, "The ship-to ZIP code is a typo. Sales corrects the deal.", "correct_deal"),
     R.SUBSCRIPTION_REFUSED: Fix(_BILLING, "The product is missing in the billing catalogue.", "list_in_billing"),
     R.INVOICE_DUPLICATE: Fix(_BILLING, "Billed twice; one of them will be voided there.", give_up="duplicate"),
-    R.INVOICE_CHANGED: Fix(_BILLING, "Redated in billing after it was booked.", give_up="order_entry"),
+    R.INVOICE_CHANGED: Fix(_BILLING, "Redated in billing after it was booked.", give_up="changed_in_billing"),
     R.INVOICE_MISMATCH: Fix(_BILLING, "Copied by hand in billing; it will be credited there.", give_up="duplicate"),
     R.DIMENSION_MISSING: Fix(_SYSTEMS, "The new item has no cost centre yet.", "complete_item"),
     R.DIMENSION_INACTIVE: Fix(_SYSTEMS, "Switched off in a clean-up; asking for it.", "reactivate_in_erp"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
 
+import msgspec
+
 from exceptions.cases import Failure
 from q2c.connectors.outcomes import Rejected
 from q2c.models import Step
@@ -23,6 +25,8 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
     """The first finding names the case; all of them stand in its context."""
     first, step = work.findings[0], work.step
     source, target = sides(stage, step)
+    differs = first.differs
+    worth = differs.worth if differs else None
     return Failure(
         step_id=step.id,
         event_id=step.event_id,
@@ -33,10 +37,11 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
         code=first.code,
         field=first.pointer,
         blocker=astuple(first.blocker) if first.blocker else None,
-        amount_minor=first.differs.more_minor if first.differs else step.amount_minor,
-        currency=step.currency,
-        entity=step.entity,
-        period=step.period,
+        amount_minor=step.amount_minor if differs is None else worth.minor if worth is not None else None,
+        currency=worth.currency if worth is not None else step.currency,
+        # What is booked stands where it is booked, whatever date its sender gives it by now.
+        entity=differs.entity if differs and differs.entity else step.entity,
+        period=differs.booked_in if differs and differs.booked_in else step.period,
         business_key=step.business_key,
         customer=step.customer,
         customer_key="",
@@ -70,7 +75,7 @@ def described(finding: Finding) -> dict[str, object]:
         "code": finding.code,
         "blocker": blocker,
         "measure": asdict(finding.measure) if finding.measure else None,
-        "differs": asdict(finding.differs) if finding.differs else None,
+        "differs": msgspec.to_builtins(finding.differs) if finding.differs else None,
         "worth": [list(pair) for pair in finding.worth],
     }
 

@@ -14,9 +14,12 @@ from ledger import journal
 from q2c import clock
 from q2c.connectors.outcomes import Rejected
 from q2c.engine import intake
+from q2c.engine.failures import described
 from q2c.models import Invoice
+from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages.taken_back_there import CANCELLED, booked_as, period_of
+from q2c.stages.verb import Differs, Finding
 
 # The first is how older cases name it.
 REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
@@ -34,14 +37,17 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     before = Case.objects.filter(
         source=source, entity=invoice.entity, business_key=invoice.number, resolution="resolved_by_itself"
     )
+    booked, period = Money(invoice.total_minor, invoice.currency), period_of(invoice)
+    gone = Differs(booked, Money(0, invoice.currency), invoice.entity, period, period, is_gone=True)
+    found = Finding(reason=Reason.INVOICE_TAKEN_BACK, text=refused.text, pointer=refused.field, differs=gone)
     # Without the time of the change: told once, however often billing touches it again.
     raw = {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()}
     return RawItem(
         body=msgspec.json.encode(raw), source=source, content_type="application/json", reason=Reason.INVOICE_TAKEN_BACK,
         text=f"{refused.text}, and it is booked here: billing cancelled it. Reverse its journal",
         field=refused.field, code=CANCELLED, business_key=invoice.number, customer=invoice.customer_name,
-        amount_minor=invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period_of(invoice),
-        correlation_id=invoice.correlation_id, of_entity=True,
+        amount_minor=-invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period,
+        context={"findings": [described(found)]}, correlation_id=invoice.correlation_id, of_entity=True,
     )  # fmt: skip
 
 

@@ -17,9 +17,10 @@ from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Event, Invoice, Step
 from q2c.models.step import OPEN
 from q2c.money import Money
+from q2c.reading.differences import CutOff
 from q2c.reasons import Reason
 from q2c.stages.record_invoice import key_of
-from q2c.stages.taken_back_there import CANCELLED
+from q2c.stages.taken_back_there import CANCELLED, period_of, period_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class BillingNow:
     number: str = ""
     now: Money | None = None
     due_on: dt.date | None = None
+    # The newest version, and where the date that it has by now is in another period than the books.
+    document: str | None = None
+    cut_off: CutOff | None = None
 
     @property
     def taken_back(self) -> bool:
@@ -54,7 +58,7 @@ class Booked:
 
 
 def of_invoice(invoice: Invoice) -> BillingNow | None:
-    """None where billing has it as it is booked, and where the books hold none of it. Three statements at most."""
+    """None where billing has it as it is booked, and where the books hold none of it. Few statements."""
     if invoice.state in ("voided", "credited") or journal.taken_back([invoice.event_id]):
         return None
     booked = Money(invoice.total_minor, invoice.currency)
@@ -70,7 +74,18 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
         number=document.invoice_number,
         now=Money(document.total_minor, document.currency),
         due_on=document.due_on,
+        document=event.payload,
+        cut_off=_cut_off(invoice, document),
     )
+
+
+def _cut_off(invoice: Invoice, document: InvoiceDocument) -> CutOff | None:
+    here = period_of(invoice)
+    there = period_on(document.legal_entity, document.issued_on)
+    if document.issued_on == invoice.issued_on or here == there:
+        return None
+    booked, now = Money(invoice.total_minor, invoice.currency), Money(document.total_minor, document.currency)
+    return CutOff(booked, here, invoice.issued_on, now, there, document.issued_on)
 
 
 def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:
@@ -81,6 +96,17 @@ def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:
     if step is None or step.reason != Reason.INVOICE_CHANGED:
         return None
     return step.event, stored.read(step.event.payload, InvoiceDocument)
+
+
+def next_version(case: Case) -> Step | None:
+    """What billing gave of the same document right after the version that a case is about."""
+    told = Step.objects.filter(id=case.step_id).select_related("event").first() if case.step_id else None
+    if told is None:
+        return None
+    event = told.event
+    later = Q(event__occurred_at__gt=event.occurred_at) | Q(event__occurred_at=event.occurred_at, seq__gt=told.seq)
+    came = Step.objects.filter(later, stage="record_invoice", order_key=told.order_key).select_related("event")
+    return came.order_by("event__occurred_at", "seq").first()
 
 
 def entry_of(case: Case) -> Booked | None:

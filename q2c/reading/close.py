@@ -24,7 +24,8 @@ NOT_POSTED = ("drafted", "ready", "posting", "blocked")
 class Blocked:
     """One entity's period: how many cases, their sums as (minor units, currency), the reasons, the states it is in.
 
-    `credits` is what of the sums is below zero.
+    `credits` is what of the sums is below zero. `differing` of the cases are about a difference to billing, which is
+    told with its own amount (given_up.py): the sums leave those out.
     `query` is what the queue is asked to show exactly these cases.
     """
 
@@ -36,6 +37,7 @@ class Blocked:
     period_states: list[tuple[str, str]]
     query: str
     credits: list[tuple[int, str]] = field(default_factory=list)
+    differing: int = 0
 
 
 def blocked(user: Any) -> list[Blocked]:
@@ -59,16 +61,22 @@ def _one(rows: Sequence[dict[str, Any]], key: tuple[str, str], states: list[tupl
     for row in rows:
         reasons[row["reason"]] += row["cases"]
     asked = [f"entity:{entity}"] if entity else []
+    worth = [row for row in rows if row["currency"] and row["reason"] not in differences.REASONS]
     return Blocked(
         entity=entity,
         period=period,
         cases=sum(row["cases"] for row in rows),
-        sums=[(row["amount_minor"], row["currency"]) for row in rows if row["currency"]],
+        sums=[(row["amount_minor"], row["currency"]) for row in worth],
         reasons=reasons.most_common(),
         period_states=states,
         query=" ".join([*asked, f"period:{period}"]),
-        credits=[(row["credit_minor"], row["currency"]) for row in rows if row["credit_minor"]],
+        credits=[(row["credit_minor"], row["currency"]) for row in worth if row["credit_minor"]],
+        differing=_differing(rows),
     )
+
+
+def _differing(rows: Iterable[dict[str, Any]]) -> int:
+    return sum(row["cases"] for row in rows if row["reason"] in differences.REASONS)
 
 
 def _period_states(entities: set[str], periods: set[str]) -> dict[tuple[str, str], list[tuple[str, str]]]:
@@ -101,10 +109,12 @@ class Standing:
     journal_sums: list[tuple[int, str]]
     # What of the journals' sums is below zero.
     journal_credits: list[tuple[int, str]] = field(default_factory=list)
-    # Closed without fix: posted in billing and not in the books, or in the books here and not in the ledger.
+    # What billing, the books and the ledger have otherwise, whether a case is open about it or not.
     given_up: differences.Sums | None = None
     # What of the cases' sums is below zero.
     case_credits: list[tuple[int, str]] = field(default_factory=list)
+    # How many of the cases are about a difference to billing: the cases' sums leave those out.
+    cases_differing: int = 0
     # What came and is not recorded, and which of the cases are about that, or about the journals not posted.
     unbooked: unbooked.Unbooked = field(default_factory=unbooked.Unbooked)
     # What billing is still to credit of orders cancelled as of a day of the period.
@@ -183,14 +193,15 @@ def _left(
             states[row["state"]] += row["n"]
             journal_sums[row["currency"]] += row["minor"]
     case_sums: Counter[str] = Counter()
-    for row in cases or ():
-        if row["currency"]:
-            case_sums[row["currency"]] += row["amount_minor"]
+    worth = [row for row in cases or () if row["currency"] and row["reason"] not in differences.REASONS]
+    for row in worth:
+        case_sums[row["currency"]] += row["amount_minor"]
     return Standing(
         period=period,
         cases=None if cases is None else sum(row["cases"] for row in cases),
         case_sums=[(minor, currency) for currency, minor in sorted(case_sums.items())],
-        case_credits=[(row["credit_minor"], row["currency"]) for row in cases or () if row["credit_minor"]],
+        case_credits=[(row["credit_minor"], row["currency"]) for row in worth if row["credit_minor"]],
+        cases_differing=_differing(cases or ()),
         reasons=reasons.most_common(),
         query=f"entity:{period.entity.code} period:{period.name}",
         under_way=coming[period.entity.code, period.name] if _has_flow(period) else 0,

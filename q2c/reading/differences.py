@@ -1,22 +1,43 @@
-"""What billing, the books and the ledger have otherwise, and nobody works on any more: one row each, and their sums."""
+"""What billing, the books and the ledger have otherwise: one row each, and their sums."""
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exceptions.models import Case
 from q2c.models import Step
+from q2c.money import Money
+from q2c.reasons import Reason
 
 # By kind: what it is counted as, and in which words. The order in which they are told.
 KINDS = {
     "invoice": ("invoice", "posted in billing, not in the books"),
     "journal": ("journal", "in the books here, not in the ledger"),
     "changed": ("invoice", "booked otherwise than billing has it"),
+    "moved": ("invoice", "booked in the month, in another month in billing"),
+    "moved_here": ("invoice", "in the month in billing, booked in another month"),
     "cancelled": ("invoice", "in the books, not in billing"),
 }
+# Open cases of these are about such a difference: it stands with the differences, and not in what waits to be booked.
+REASONS = frozenset({Reason.INVOICE_CHANGED, Reason.INVOICE_TAKEN_BACK})
+# By these the books would change, up or down: billing less books.
+SIGNED = frozenset({"changed", "moved", "moved_here", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """Of a booked invoice whose date billing moved into another period: what counts where, and in which system."""
+
+    booked: Money
+    booked_in: str
+    booked_on: dt.date
+    now: Money
+    now_in: str
+    now_on: dt.date
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +45,8 @@ class Difference:
     """`kind` is one of KINDS; `where` is the billing system that has it, or has it no more; of a journal the ledger
     that lacks it. `why` is given_up, reversed, changed or cancelled.
 
-    `number` is what people call it. Amounts are minor units, a credit is negative; of what is booked otherwise it is
-    what billing has less what is booked, which may be nothing, and None where the currency is another.
+    `number` is what people call it. Amounts are minor units, a credit is negative; of kinds in SIGNED it is what
+    billing has in the period less what is booked in it, which may be nothing, and None where the currency is another.
     `period` is the one in which the books have it, lost it or would have had it.
     """
 
@@ -40,6 +61,15 @@ class Difference:
     step: Step | None = None
     case: Case | None = None
     invoice_id: uuid.UUID | None = None
+    cut_off: CutOff | None = None
+
+    def by_period(self) -> list[Difference]:
+        """Itself; of what counts in another month in billing, that month's side as well."""
+        if self.cut_off is None:
+            return [self]
+        period, now = self.cut_off.now_in, self.cut_off.now
+        there = replace(self, kind="moved_here", period=period, amount_minor=now.minor, currency=now.currency)
+        return [self, there]
 
 
 @dataclass(slots=True)

@@ -75,7 +75,7 @@ def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
     """Of every entity's periods that are not closed altogether: what a close to come has to know."""
     otherwise = [*recorded_otherwise.of(user), *(one for one in unread.given_up(user) if one.entity and one.period)]
     months = set(_steps(user).order_by().values_list("entity", "period").distinct())
-    months |= {(one.entity, one.period) for one in otherwise}
+    months |= {(side.entity, side.period) for one in otherwise for side in one.by_period()}
     entities, names = {entity for entity, _ in months}, {period for _, period in months}
     states: dict[tuple[str, str], set[str]] = {}
     known = FiscalPeriod.objects.filter(entity__code__in=entities, name__in=names)
@@ -88,7 +88,7 @@ def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
 
 def _summed(found: Iterable[Difference], wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Sums]:
     months: dict[tuple[str, str], Sums] = {}
-    for one in found:
+    for one in (side for each in found for side in each.by_period()):
         if (one.entity, one.period) in wanted:
             months.setdefault((one.entity, one.period), Sums()).add(one)
     return months

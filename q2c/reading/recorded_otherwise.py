@@ -1,10 +1,11 @@
 """Recorded invoices that the books hold otherwise than billing: reversed here, changed or taken back there.
 
-What a case is open about is told by the case; the rest is told here until it is settled.
+They are told until they are settled, also while a case is open about them.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from exceptions.models import Case
-from exceptions.models.case import UNRESOLVED
 from q2c import bulk
 from q2c.models import Invoice, Step
-from q2c.reading.differences import Difference
+from q2c.money import Money
+from q2c.reading.differences import CutOff, Difference
 from q2c.reasons import Reason
+from q2c.stages import taken_back_there
 from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED
 
@@ -35,9 +37,9 @@ WITH RECURSIVE chain AS (
 SELECT l.invoice, n.code, p.name FROM last l JOIN ledger_legalentity n ON n.id = l.entity_id
 JOIN ledger_fiscalperiod p ON p.id = l.period_id WHERE l.turns %% 2 = 1
 """
-# What was booked, with the newest version that billing gave of it, where a person gave that one up: (step, invoice).
+# What was booked, with the newest version that billing gave of it, and the date of that: (step, invoice, date).
 _CHANGED = """
-SELECT s.id, i.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+SELECT s.id, i.id, (e.payload ->> 'issued_on')::date FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 JOIN q2c_invoice i ON i.source = e.source AND i.billing_reference = e.payload ->> 'billing_reference'
 WHERE s.id = ANY(%s::uuid[]) AND i.state NOT IN ('voided', 'credited') AND i.taken_back_at IS NULL
   AND NOT ledger_taken_back(i.event_id)
@@ -76,25 +78,38 @@ def _reversed(seen: QuerySet[Invoice], ids: Sequence[uuid.UUID] | None) -> list[
 
 
 def _changed(user: Any, seen: QuerySet[Invoice], among: Sequence[Invoice] | None) -> list[Difference]:
-    rows = Step.objects.visible_to(user).filter(stage="record_invoice", state="abandoned")
+    rows = Step.objects.visible_to(user).filter(stage="record_invoice", state__in=("failed", "abandoned"))
     rows = rows.filter(reason=Reason.INVOICE_CHANGED)
     if among is not None:
         # It may have come under another number.
         rows = rows.filter(order_key__in=[key_of(each.source, each.billing_reference) for each in among])
     steps = {step.id: step for step in rows.select_related("event").defer("event__payload")}
-    pairs = bulk.execute(_CHANGED, [list(steps)]) if steps else []
-    booked = _booked([id_ for _, id_ in pairs])
-    invoices = seen.in_bulk([id_ for _, id_ in pairs])
-    cases = _by_step(user, [step_id for step_id, _ in pairs])
+    found = bulk.execute(_CHANGED, [list(steps)]) if steps else []
     ids = None if among is None else {one.id for one in among}
-    found = []
-    for step_id, id_ in pairs:
-        step, one = steps[step_id], invoices.get(id_)
-        if one is not None and id_ in booked and (ids is None or id_ in ids):
-            same = step.currency == one.currency and step.amount_minor is not None
-            more = step.amount_minor - one.total_minor if same and step.amount_minor is not None else None
-            found.append(_of("changed", one, *booked[id_], more, why="changed", step=step, case=cases.get(step_id)))
-    return found
+    came = [(steps[step_id], id_, day) for step_id, id_, day in found if ids is None or id_ in ids]
+    booked = _booked([id_ for _, id_, _ in came])
+    invoices = seen.in_bulk([id_ for _, id_, _ in came])
+    cases = _by_step(user, [step.id for step, _, _ in came])
+    periods = taken_back_there.periods_on({(step.entity, day) for step, _, day in came})
+    return [
+        _of_change(step, invoices[id_], booked[id_], day, periods[step.entity, day], cases.get(step.id))
+        for step, id_, day in came
+        if id_ in invoices and id_ in booked
+    ]
+
+
+def _of_change(
+    step: Step, one: Invoice, booked: tuple[str, str], day: dt.date, period: str, case: Case | None
+) -> Difference:
+    """What was re-dated here stands in its period by decision: only a date that billing moved is a cut-off."""
+    told: dict[str, Any] = {"why": "changed", "step": step, "case": case}
+    if day != one.issued_on and period != booked[1]:
+        here, there = Money(one.total_minor, one.currency), Money(step.amount_minor or 0, step.currency)
+        cut_off = CutOff(here, booked[1], one.issued_on, there, period, day)
+        return _of("moved", one, *booked, -one.total_minor, cut_off=cut_off, **told)
+    same = step.currency == one.currency and step.amount_minor is not None
+    more = step.amount_minor - one.total_minor if same and step.amount_minor is not None else None
+    return _of("changed", one, *booked, more, **told)
 
 
 def _cancelled(user: Any, seen: QuerySet[Invoice]) -> list[Difference]:
@@ -109,9 +124,9 @@ def _cancelled(user: Any, seen: QuerySet[Invoice]) -> list[Difference]:
     found = []
     for one in invoices:
         case = told.get((one.source[:60], one.entity, one.number))
-        if one.id in booked and not (case is not None and case.state in UNRESOLVED):
+        if one.id in booked:
             shown = case if may else None
-            found.append(_of("cancelled", one, *booked[one.id], one.total_minor, why="cancelled", case=shown))
+            found.append(_of("cancelled", one, *booked[one.id], -one.total_minor, why="cancelled", case=shown))
     return found
 
 

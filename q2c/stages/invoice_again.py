@@ -11,6 +11,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
+from q2c.stages import taken_back_there
 from q2c.stages.verb import Differs, Work
 
 # Where the change in billing is right: no invoice is booked anew under a number whose journal was reversed.
@@ -84,7 +85,18 @@ def _changed(
 
 
 def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
-    return Differs(Money(there.total_minor, there.currency), Money(invoice.total_minor, invoice.currency))
+    """A journal that was re-dated here stands in its period by decision: only a date that billing moved is another."""
+    booked_in = taken_back_there.period_of(there)
+    moved = invoice.issued_on != there.issued_on
+    return Differs(
+        booked=Money(there.total_minor, there.currency),
+        now=Money(invoice.total_minor, invoice.currency),
+        entity=there.entity,
+        booked_in=booked_in,
+        now_in=taken_back_there.period_on(invoice.legal_entity, invoice.issued_on) if moved else booked_in,
+        booked_on=there.issued_on,
+        now_on=invoice.issued_on,
+    )
 
 
 def _was(name: str, before: object, now: object, differs: Differs) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db.models import Q
 
@@ -12,11 +12,17 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from ledger import journal
 from ledger.models import FiscalPeriod, JournalEntry
+from q2c import bulk
 from q2c.models import Invoice
 
 # The code of that case.
 CANCELLED = "cancelled_in_billing"
 _INVOICE = "invoice:"
+_HOLDS = """
+SELECT a.entity, a.day, p.name FROM unnest(%s::text[], %s::date[]) AS a(entity, day)
+JOIN ledger_legalentity n ON n.code = a.entity JOIN ledger_fiscalperiod p ON p.entity_id = n.id
+AND p.subledger = 'receivables' AND p.starts_on <= a.day AND p.ends_on > a.day
+"""
 
 
 def booked_as(source: str, reference: str) -> Invoice | None:
@@ -37,6 +43,13 @@ def period_on(entity: str, day: dt.date) -> str:
     """The period of a legal entity that holds a day; where it has none yet, the month's name."""
     around = FiscalPeriod.objects.filter(entity__code=entity, subledger="receivables", starts_on__lte=day)
     return around.filter(ends_on__gt=day).values_list("name", flat=True).first() or f"{day:%Y-%m}"
+
+
+def periods_on(days: Collection[tuple[str, dt.date]]) -> dict[tuple[str, dt.date], str]:
+    """The same of many, by (legal entity, day). One statement."""
+    entities, dates = [entity for entity, _ in days], [day for _, day in days]
+    found = {(entity, day): name for entity, day, name in bulk.execute(_HOLDS, [entities, dates])} if days else {}
+    return {(entity, day): found.get((entity, day), f"{day:%Y-%m}") for entity, day in days}
 
 
 def settle(mirrors: Mapping[str, JournalEntry], actor: str) -> None:

@@ -38,22 +38,36 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """Of a document that is booked: what is booked, and what its sender says it comes to by now."""
+    """Of a document that is booked: what is booked, and what its sender says it comes to by now.
+
+    `entity` and `booked_in` are the legal entity and the period of the journal that books it, `now_in` is the period
+    that holds its date by now: another one only where the sender moved the date. `is_gone`: its sender has it no more.
+    """
 
     booked: Money
     now: Money
+    entity: str = ""
+    booked_in: str = ""
+    now_in: str = ""
+    booked_on: dt.date | None = None
+    now_on: dt.date | None = None
+    is_gone: bool = False
 
     @property
-    def more_minor(self) -> int | None:
-        """By how many minor units it is more now; None where the currency is another."""
-        return self.now.minor - self.booked.minor if self.now.currency == self.booked.currency else None
+    def worth(self) -> Money | None:
+        """By what the books of `booked_in` would change to be as the sender has it: all of it where that is another
+        period by now. None where the currency is another.
+        """
+        if self.now_in != self.booked_in:
+            return -self.booked
+        return self.now - self.booked if self.now.currency == self.booked.currency else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One failed check: its name, the sentence, where in the document, what was seen and what to do.
 
-    With `differs` the case is worth the difference: the rest of the document is in the books.
+    With `differs` the case is worth the difference, in the period that books the document: the rest is in the books.
     `worth`, (minor units, currency) each, is what it is about where that is not the whole document's amount.
     """
 

@@ -24,6 +24,7 @@ from q2c.engine import decisions, desk, offered, previews
 from q2c.models import Invoice, Order, Step
 from q2c.reading import cause_gone, credited, followed, held, recorded, unread, what_stays
 from q2c.reading.coming import does
+from q2c.reading.differences import REASONS
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
 from q2c.stages.taken_back_there import CANCELLED
@@ -96,11 +97,13 @@ def _wants_dry_run(request: HttpRequest) -> bool:
 
 def _gone(found: Case) -> dict[str, Any]:
     """Whether what stopped it is gone, noticed or not, and in which words; else what to do, where the policy's sentence
-    is too wide."""
+    is too wide; and whether a replay could cure it."""
     is_gone = cause_gone.of(found)
     again = sentences.again(found.blocker) if is_gone and found.blocker else ""
     then = next_cause.of(found)
-    return {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found), "then": then}
+    cured = found.reason not in REASONS
+    gone = {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found)}
+    return {**gone, "then": then, "cured_by_replay": cured}
 
 
 def _given_up(user: Any, found: Case) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from exceptions.problems import Totals
 from q2c.models import Connection
 from q2c.money import Money
 from q2c.reading import billing_now, credited
+from q2c.reading.differences import REASONS
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages.days_billed import CREDITED
 from q2c.ui import formats, links, parts, sandbox_words, words
@@ -60,6 +61,11 @@ class Card:
         return first is not None and last is not None and (last - first).total_seconds() >= 60
 
     @property
+    def cured_by_replay(self) -> bool:
+        """Whether a replay is what it comes to: what billing changed or took back is put right there, or reversed."""
+        return self.problem.reason not in REASONS
+
+    @property
     def replay_label(self) -> str:
         return f"Replay {formats.number(self.replayable)}" if self.replayable > 1 else "Replay it"
 
@@ -99,6 +105,8 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None, totals
     """The screen that puts right what blocks a case or a problem; None where nothing has a name."""
     if record.blocker_type == CREDITED:
         return _credited(record)
+    if isinstance(record, Problem) and record.reason in REASONS:
+        return _its_cases(record, totals)
     booked = billing_now.entry_of(record) if isinstance(record, Case) else None
     return _reversal(booked) if booked is not None else _unblocking(record, connections, totals)
 
@@ -147,6 +155,16 @@ def _credited(record: Any) -> Fix | None:
     if case is not None:
         return Fix(f"Open the case of {case.business_key}", links.to("case", case.id), "exceptions.view_case")
     return _page("Find the order", "orders", record.blocker_key)
+
+
+def _its_cases(problem: Problem, totals: Totals | None) -> Fix | None:
+    """Each is put right by itself: in billing, or by reversing its journal, which its case leads to."""
+    if totals is not None and totals.cases == 1:
+        case = Case.objects.filter(problem=problem.id, state__in=UNRESOLVED).order_by("id").first()
+        if case is not None:
+            return Fix(f"Open {case.business_key or case.shown}", links.to("case", case.id), "exceptions.view_case")
+    address = links.to("queue", tab="all", q=f"problem:P-{problem.number}")
+    return Fix("Open its cases", address, "exceptions.view_case") if address else None
 
 
 def _reversal(booked: billing_now.Booked) -> Fix | None:
@@ -245,6 +263,11 @@ def handed_over(problems_: Sequence[Problem]) -> dict[uuid.UUID, str]:
     return {problem_id: sentences.listed(teams) for problem_id, teams in found.items()}
 
 
+def worth_of(problem: Problem) -> Callable[..., list[Money]]:
+    """How sums of a cause are told: a difference to billing that is below zero is no credit."""
+    return parts.up_and_down if problem.reason in REASONS else parts.apart
+
+
 def card_of(
     problem: Problem,
     totals: Totals,
@@ -255,7 +278,7 @@ def card_of(
     is_down = problem.kind == "connection"
     waiting = problem.waiting.get("amounts", {}) if is_down else totals.amounts
     credits = problem.waiting.get("credits", {}) if is_down else totals.credits
-    sums = parts.apart(*([(minor, code) for code, minor in some.items()] for some in (waiting, credits)))
+    sums = worth_of(problem)(*([(minor, code) for code, minor in some.items()] for some in (waiting, credits)))
     months = [(entity, formats.period_text(period)) for entity, period in sorted(totals.periods)]
     names = [f"{entity} {month}" if entity and entity not in month else month for entity, month in months]
     return Card(problem, totals, fix_of(problem, known, totals), sums, names, gone, handed_to)

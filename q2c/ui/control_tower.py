@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from q2c.reading import attention, close, connections, credits_due, flow, given_up, held, steps, unread
-from q2c.ui import links, story
+from q2c.ui import cause, links, story
 from q2c.ui.formats import number
 from q2c.ui.parts import Stage, apart, by_currency, by_sign
 from q2c.ui.rights import right
@@ -70,7 +70,7 @@ def _now(found: attention.Attention) -> dict[str, Any]:
             {
                 "problem": card.problem,
                 "cases": card.cases,
-                "amounts": apart(card.sums, card.credits),
+                "amounts": cause.worth_of(card.problem)(card.sums, card.credits),
                 "entities": card.entities,
                 "periods": card.periods,
                 "due_at": card.totals.oldest_due_at,

@@ -11,7 +11,9 @@ from exceptions.models.case import ENDED
 from ledger.models import FiscalPeriod
 from ledger.models.redating import Redating
 from q2c.models import Step
+from q2c.reading import billing_now
 from q2c.reading.coming import does
+from q2c.reasons import Reason
 from q2c.ui import people
 
 
@@ -22,7 +24,7 @@ def told(found: Case) -> str:
     if found.resolution == "closed_without_fix":
         return _closed(found)
     if found.resolution == "superseded":
-        return "It ended without a replay: what it was about was overtaken or given up."
+        return _overtaken(found)
     where = f" in {found.target}" if found.target else ""
     came_to = f"document {found.document}{where}" if found.document else does(found.stage) if found.stage else ""
     if found.resolution == "fixed_by_replay":
@@ -32,6 +34,16 @@ def told(found: Case) -> str:
     else:
         how = "Resolved by itself"
     return f"{how}: {came_to}." if came_to else f"{how}."
+
+
+def _overtaken(found: Case) -> str:
+    """What billing changed after it was booked is told by what billing made of it next."""
+    came = billing_now.next_version(found) if found.reason == Reason.INVOICE_CHANGED else None
+    if came is not None and came.state == "done":
+        return f"It ended without a replay: {came.event.source} has put the invoice back as it is booked here."
+    if came is not None and came.reason:
+        return f"It ended without a replay: {came.event.source} has changed the invoice once more since."
+    return "It ended without a replay: what it was about was overtaken or given up."
 
 
 def was_approved(found: Case, started: CaseEvent) -> bool:

@@ -14,9 +14,10 @@ from django.shortcuts import render
 from q2c.models import Invoice
 from q2c.reading import billing_now, differences, invoices, parties, recorded_otherwise, reversals
 from q2c.reading import invoice as whole_invoice
-from q2c.ui import csv, debits, links, story
+from q2c.ui import csv, debits, differing, links, story
 from q2c.ui.listing import Listing, show
-from q2c.ui.parts import Crumb, facts
+from q2c.ui.parts import Change, Crumb, facts
+from q2c.ui.payload import parsed
 from q2c.ui.rights import right
 
 
@@ -118,6 +119,7 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "coming": story.coming(found.coming),
         "nothing_comes": _nothing_comes(found, now),
         "now": now,
+        "changes": _changes(invoice, now),
         "reversing": _reversing(invoice) if now else None,
         "cases": story.cases(found.cases),
         "cases_say": story.cases_say(found.cases),
@@ -147,6 +149,13 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "trace": links.to("trace", q=invoice.number),
     }
     return render(request, "invoice/page.html", context)
+
+
+def _changes(invoice: Invoice, now: billing_now.BillingNow | None) -> list[Change]:
+    """In which fields the newest version of billing differs from the one that is booked."""
+    if now is None or now.document is None:
+        return []
+    return differing.differences(parsed(invoice.event.payload), parsed(now.document))
 
 
 def _reversing(invoice: Invoice) -> dict[str, Any] | None:

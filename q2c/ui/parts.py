@@ -238,6 +238,11 @@ def apart(amounts: Iterable[tuple[int, str]], credits: Iterable[tuple[int, str]]
     return found
 
 
+def up_and_down(amounts: Iterable[tuple[int, str]], below: Iterable[tuple[int, str]]) -> list[Money]:
+    """The same of differences: what goes up, then what goes down, which is no credit."""
+    return [Money(each.minor, each.currency) for each in apart(amounts, below)]
+
+
 def by_sign(amounts: Iterable[tuple[int, str]]) -> list[Money]:
     """The same of amounts of single documents, or of sums of one sign each."""
     given = list(amounts)

@@ -80,7 +80,7 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
         "page": page,
         "ready": unblock.ready(request.user, page.rows),
         "tab": tabs.TABS["all"],
-        "blocked": _blocked(found.id),
+        "blocked": _blocked(found),
         **_waiting(request.user, found),
         "facts": parts.facts(
             ("Cases open", card.totals.cases),
@@ -109,30 +109,30 @@ def _waiting(user: Any, found: Problem) -> dict[str, Any]:
     return {"waiting": rows, "waiting_count": len(rows) if len(rows) < WAITING else steps.count()}
 
 
-def _blocked(problem_id: uuid.UUID) -> list[dict[str, Any]]:
+def _blocked(problem: Problem) -> list[dict[str, Any]]:
     """What it blocks by entity, period and currency: {entity, period, cases, amounts}."""
     rows: dict[tuple[str, str, str], list[int]] = {}
-    counted = ProblemAmount.objects.filter(problem=problem_id, state__in=UNRESOLVED)
+    counted = ProblemAmount.objects.filter(problem=problem, state__in=UNRESOLVED)
     for row in counted.values("entity", "period", "currency", "cases", "amount_minor"):
         sums = rows.setdefault((row["entity"], row["period"], row["currency"]), [0, 0])
         sums[0] += row["cases"]
         sums[1] += row["amount_minor"]
-    below = Case.objects.filter(problem=problem_id, state__in=UNRESOLVED, amount_minor__lt=0).order_by()
+    below = Case.objects.filter(problem=problem, state__in=UNRESOLVED, amount_minor__lt=0).order_by()
     keys = ("entity", "period", "currency")
     credits = {row[:3]: row[3] for row in below.values_list(*keys).annotate(minor=Sum("amount_minor"))}
     return [
         {
             "entity": entity, "period": period, "cases": number,
-            "amounts": _worth(minor, currency, credits.get((entity, period, currency), 0)),
+            "amounts": _worth(problem, minor, currency, credits.get((entity, period, currency), 0)),
         }
         for (entity, period, currency), (number, minor) in sorted(rows.items())
         if number
     ]  # fmt: skip
 
 
-def _worth(minor: int, currency: str, credit_minor: int) -> list[Money]:
+def _worth(problem: Problem, minor: int, currency: str, credit_minor: int) -> list[Money]:
     credits = [(credit_minor, currency)] if credit_minor else []
-    return parts.apart([(minor, currency)], credits) if currency and (minor or credits) else []
+    return cause.worth_of(problem)([(minor, currency)], credits) if currency and (minor or credits) else []
 
 
 @require_POST

@@ -15,7 +15,7 @@ from q2c.models import Step, Transition
 from q2c.money import Money
 from q2c.reading.coming import Coming, doing_of, done_of
 from q2c.reading.days import days_of
-from q2c.reading.differences import KINDS, Difference, Sums
+from q2c.reading.differences import KINDS, SIGNED, Difference, Sums
 from q2c.reading.followed import Followed, Journey
 from q2c.reading.held import Front
 from q2c.reading.keys_there import keys_there
@@ -84,6 +84,7 @@ def given_up(found: Iterable[Difference]) -> list[dict[str, Any]]:
     return [
         {
             "one": one,
+            "signed": one.kind in SIGNED,
             "case": _linked(one.case) if one.case else None,
             "href": links.to("invoice", one.invoice_id) if one.invoice_id else "",
         }
@@ -107,7 +108,8 @@ def rows_of(sums: Sums) -> list[dict[str, Any]]:
             "count": sums.count(kind),
             "noun": KINDS[kind][0],
             "what": KINDS[kind][1],
-            "amounts": _more_and_less(sums.each(kind)) if kind == "changed" else by_sign(sums.each(kind)),
+            "signed": kind in SIGNED,
+            "amounts": _more_and_less(sums.each(kind)) if kind in SIGNED else by_sign(sums.each(kind)),
             "each": given_up(sums.found[kind][:EACH_SHOWN]),
             "more": max(0, sums.count(kind) - EACH_SHOWN),
         }

@@ -38,10 +38,10 @@ def money(value: Any, currency: str = "", short: bool = False, sign: bool = Fals
 
 
 @register.inclusion_tag("parts/amounts.html")
-def amounts(values: Sequence[Any], short: bool = False, most: int = 4) -> dict[str, Any]:
-    """{% amounts sums %}: one line per currency; beyond `most` it says how many more."""
+def amounts(values: Sequence[Any], short: bool = False, most: int = 4, sign: bool = False) -> dict[str, Any]:
+    """{% amounts sums %}: one line per currency; beyond `most` it says how many more. sign=True: +."""
     values = list(values or ())
-    return {"shown": values[:most], "more": max(0, len(values) - most), "short": short}
+    return {"shown": values[:most], "more": max(0, len(values) - most), "short": short, "sign": sign}
 
 
 @register.filter

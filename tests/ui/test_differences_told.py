@@ -129,8 +129,9 @@ def test_a_reversal_that_is_reversed_leaves_no_difference(invoice: Invoice) -> N
 def test_what_billing_changed_after_it_was_booked_is_told_until_it_is_put_back(
     invoice: Invoice, more: int, said: str
 ) -> None:
-    changes = dearer(invoice, more) if more else {"issued_on": invoice.issued_on + dt.timedelta(days=40)}
+    changes = dearer(invoice, more) if more else {"due_on": invoice.due_on + dt.timedelta(days=40)}
     again(invoice, "2", 1, **changes)
+    assert CHANGED in closing(signed_in(boss_of())) and sums("changed") == [(more, "EUR")]
     case = give_up(Case.objects.get(reason="invoice_changed"))
     client = signed_in(boss_of())
     left = closing(client)
@@ -152,18 +153,17 @@ def test_a_changed_invoice_whose_journal_is_reversed_is_lost_to_the_books(invoic
     assert LOST in left and CHANGED not in left
 
 
-def test_what_billing_took_back_stays_told_once_its_case_is_closed(invoice: Invoice) -> None:
+def test_what_billing_took_back_is_told_with_its_case_and_once_that_is_closed(invoice: Invoice) -> None:
     take_back(invoice)
     case = Case.objects.get(code="cancelled_in_billing")
     client = signed_in(boss_of())
-    # While it is open the case tells it.
-    assert CANCELLED not in closing(client)
+    assert CANCELLED in closing(client) and sums("cancelled") == [(-invoice.total_minor, "EUR")]
     open_ = read(client, f"/cases/{case.id}")
     assert "Billing has taken it back: the books have it" in open_ and "Nothing is booked" not in open_
     assert "it stays in the books here" in what_stays.will(case)
     give_up(case)
     assert "it stays in the books here" in (closed := read(client, f"/cases/{case.id}")) and "unreadable" not in closed
-    assert CANCELLED in closing(client) and sums("cancelled") == [(invoice.total_minor, "EUR")]
+    assert CANCELLED in closing(client) and sums("cancelled") == [(-invoice.total_minor, "EUR")]
     assert "In the books, not in" in read(client, f"/invoices/{invoice.id}")
     assert "In the books, not in billing" in page(client, "/invoices")
     turn(booked())
@@ -194,6 +194,7 @@ def test_who_closes_what_billing_changed_reads_the_difference(invoice: Invoice, 
 def migrated(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(getattr(import_module("q2c.migrations.0041_what_billing_changed_or_took_back"), name))
+        cursor.execute(getattr(import_module("q2c.migrations.0047_what_billing_moved_or_took_back"), name))
 
 
 def test_what_was_open_before_is_worth_its_difference_too(invoice: Invoice) -> None:
@@ -257,7 +258,9 @@ def test_an_invoice_that_billing_changed_says_what_is_due_according_to_whom(invo
 
 def test_what_was_taken_back_before_has_its_period_too(invoice: Invoice) -> None:
     take_back(invoice)
-    Case.objects.update(period="", reason="invoice_mismatch")
+    told = Case.objects.get().context["findings"][0]["differs"]
+    Case.objects.update(period="", reason="invoice_mismatch", amount_minor=invoice.total_minor, context={})
     migrated("TAKEN_BACK")
     case = Case.objects.get(code="cancelled_in_billing")
     assert (case.reason, case.period) == ("invoice_taken_back", "2026-11")
+    assert (case.amount_minor, case.context["findings"][0]["differs"]) == (-invoice.total_minor, told)
