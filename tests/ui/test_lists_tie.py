@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,14 @@ def test_what_an_order_is_billed_leaves_out_what_was_cancelled_or_reversed(clien
 
 def boss_again() -> Any:
     return get_user_model().objects.get(is_superuser=True)
+
+
+def test_the_page_of_the_order_says_the_same_of_each(client, order):
+    text = read(client, f"/orders/{order.id}")
+    assert text.count("Journal reversed") == 1 and text.count("Cancelled in billing") == 2
+    journals = page(client, f"/orders/{order.id}").split("Journals of O-1</caption>")[1].split("</table>")[0]
+    signed = re.findall(r"−?\b[\d,]+\.00", re.sub(r"<[^>]+>", "", journals))
+    assert signed == ["−100.00", "200.00", "100.00", "−100.00", "62,120.00"]
 
 
 @pytest.mark.parametrize(
