@@ -263,6 +263,12 @@ def _turn_down(user: Any, verb: str, text: str, asked: Done, decision: Decision)
     return rows
 
 
+def shown(approval_ids: Sequence[uuid.UUID], text: str) -> None:
+    """Keep what whoever decides on these was shown; before, and in the transaction, in which it is decided."""
+    if text:
+        Approval.objects.filter(id__in=approval_ids, state="requested").update(shown=text)
+
+
 def decidable(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
     """Which of these the person may decide; own requests are left, on the record."""
     found = {row.id: row for row in Approval.objects.filter(id__in=approval_ids).order_by("id")}

@@ -81,15 +81,15 @@ def taking_corrections(entity: LegalEntity, subledger: str, day: dt.date) -> Que
     return found.filter(state__in=("open", "soft_closed")).order_by("starts_on")
 
 
-def soft_close(period: FiscalPeriod, *, by: str, why: str = "") -> FiscalPeriod:
-    """The flow books no more; corrections still may."""
-    return _move(period, ["soft_close"], by, why)
+def soft_close(period: FiscalPeriod, *, by: str, why: str = "", left: str = "") -> FiscalPeriod:
+    """The flow books no more; corrections still may. `left`: what is not done in it, kept with the move."""
+    return _move(period, ["soft_close"], by, why, left)
 
 
-def close(period: FiscalPeriod, *, by: str, why: str = "") -> FiscalPeriod:
-    """Nothing is booked any more. Waits for bookings that are under way."""
+def close(period: FiscalPeriod, *, by: str, why: str = "", left: str = "") -> FiscalPeriod:
+    """Nothing is booked any more. Waits for bookings that are under way. `left` as for soft_close()."""
     steps = ["soft_close", "close"] if period.state == "open" else ["close"]
-    return _move(period, steps, by, why)
+    return _move(period, steps, by, why, left)
 
 
 def reopen(period: FiscalPeriod, *, by: str, why: str) -> FiscalPeriod:
@@ -99,8 +99,9 @@ def reopen(period: FiscalPeriod, *, by: str, why: str) -> FiscalPeriod:
     return _move(period, ["reopen"], by, why)
 
 
-def _move(period: FiscalPeriod, steps: list[str], by: str, why: str) -> FiscalPeriod:
+def _move(period: FiscalPeriod, steps: list[str], by: str, why: str, left: str = "") -> FiscalPeriod:
     person = get_user_model().objects.filter(username=by).first()
+    period.left_open = left
     with states.acting(by, why):
         for step in steps[:-1]:
             getattr(period, step)()

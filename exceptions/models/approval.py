@@ -21,7 +21,10 @@ class Approval(ConcurrentTransitionMixin, StateRecord):
 
     why_column = "reason"
     stays = (
-        Stays("what is asked for is decided as it was asked", but=("state", "decided_by_id", "decided_at", "decision")),
+        Stays(
+            "what is asked for is decided as it was asked",
+            but=("state", "decided_by_id", "decided_at", "decision", "shown"),
+        ),
         Stays("a decision is taken once; ask anew", until=("requested",), but=("state",)),
     )
 
@@ -39,6 +42,8 @@ class Approval(ConcurrentTransitionMixin, StateRecord):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
     decision = models.TextField(blank=True)
+    # What whoever decided was shown of the matter, where that is gone afterwards.
+    shown = models.TextField(blank=True, default="", db_default="")
 
     # Where a row came from, for a key that reads its own alone (see visible.py).
     came_from = ("case__source",)

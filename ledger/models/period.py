@@ -32,6 +32,8 @@ class FiscalPeriod(ConcurrentTransitionMixin, StateRecord):
     starts_on = models.DateField()
     ends_on = models.DateField(help_text="The first day that no longer counts")
     state = StateField(default="open")
+    # What was not done in it when it was closed, as whoever closed it was told; empty while it is open.
+    left_open = models.TextField(blank=True, default="", db_default="", editable=False)
     history = HistoricalRecords(inherit=False)
 
     objects = VisibleQuerySet.as_manager()

@@ -27,7 +27,7 @@ class FiscalPeriodRows(Rows):
 
     class Meta(Rows.Meta):
         model = FiscalPeriod
-        exclude = ("id", "correlation_id")
+        exclude = ("id", "correlation_id", "left_open")
         import_id_fields = ("entity", "subledger", "name")
 
     def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:

@@ -17,7 +17,7 @@ from q2c import states
 from q2c.ui.formats import instant_text
 
 # Of a version: what it was before, and what nobody reads.
-_UNTOLD = {"id", "correlation_id"}
+_UNTOLD = {"id", "correlation_id", "left_open"}
 WORDS = {"+": "Added", "-": "Deleted", "~": "Changed"}
 
 

@@ -6,6 +6,7 @@ Their state is never typed.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,9 +32,9 @@ from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
-from q2c.reading import close, credits_due, unread
+from q2c.reading import close, credits_due, left_open, unread
 from q2c.ui import links, story
-from q2c.ui.formats import number
+from q2c.ui.formats import dates, number
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
 
@@ -153,6 +154,11 @@ class FiscalPeriodAdmin(ImportedAdmin):
             ]
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def changes_below(self, rows: Sequence[Any]) -> dict[Any, list[dict[str, str]]]:
+        """Of each closing, what it left open as whoever closed it was told."""
+        left = {row.pk: _in_one_line(row.left_open) for row in rows if row.left_open}
+        return {version: [{"field": "Left open", "new": text}] for version, text in left.items()}
+
     def move(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Ask why, then move each period; those in another state are named and left alone."""
         if verb not in MOVES:
@@ -181,7 +187,7 @@ class FiscalPeriodAdmin(ImportedAdmin):
             "opts": self.opts, "lead": meaning, "button": title, "back": back, "besides": _besides(chosen, fits),
         }  # fmt: skip
         if act is None:
-            context["items"] = [_waiting(period) for period in fits]
+            context["items"] = [_waiting(request.user, period) for period in fits]
             return TemplateResponse(request, "admin/ask.html", context)
         return TemplateResponse(request, "admin/close_periods.html", context | _left_behind(request, fits))
 
@@ -212,9 +218,10 @@ class FiscalPeriodAdmin(ImportedAdmin):
 
     def _moved(self, request: HttpRequest, chosen: list[FiscalPeriod], act: Any, why: str) -> list[FiscalPeriod]:
         moved = []
+        left = {one.period.pk: left_open.told(one) for one in close.standing(request.user, chosen)}
         for period in chosen:
             try:
-                act(period, by=name_of(request.user), why=why)
+                act(period, by=name_of(request.user), why=why, left=left[period.pk])
             except (TransitionNotAllowed, ConcurrentTransition):
                 period.refresh_from_db()
                 self.message_user(request, f"{period.key} is {_spoken(period)}: it was left alone", messages.WARNING)
@@ -238,11 +245,16 @@ def _states_of(found: list[FiscalPeriod]) -> str:
     return f"{told}, and {len(found) - 5} more" if len(found) > 5 else told
 
 
-def _waiting(period: FiscalPeriod) -> str:
-    """One period that is about to be reopened, with what waits for that."""
+def _waiting(user: Any, period: FiscalPeriod) -> str:
+    """One period that is about to be reopened, with what waits for that, and what is open in it."""
     said = f"{period.key}: {_spoken(period)}"
     waiting = unblock.waiting_for(("", "fiscal_period", period.key, "period_closed")).count()
-    return f"{said}, {count(waiting, 'case')} waiting for it" if waiting else said
+    said = f"{said}, {count(waiting, 'case')} waiting for it" if waiting else said
+    return f"{said}. {_in_one_line(left_open.of(user, period))}"
+
+
+def _in_one_line(left: str) -> str:
+    return dates("; ".join(left.splitlines()))
 
 
 def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, Any]:

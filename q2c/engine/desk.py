@@ -249,15 +249,17 @@ def _already(step_ids: Sequence[uuid.UUID], actor: str) -> None:
     cases.resolve_for(done, actor)
 
 
-def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
+def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "", *, shown: str = "") -> Decision:
     """Agree: what waited for a signature is replayed, what was to be closed is given up, a period is opened.
 
+    `shown` is what the person read of the matter; it is kept with the decision.
     Raises Refused, or NotPossible where what was asked for cannot be done any more.
     """
     asked = approvals.decidable(user, approval_ids, "approve")
     with transaction.atomic():
         concerned = Approval.objects.filter(id__in=asked.done).exclude(case=None)
         _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
+        approvals.shown(asked.done, shown)
         decision = approvals.approve(user, asked.done, text)
         decisions.carry_out(user, decision.rows)
         actor = rights.name_of(user)
@@ -278,9 +280,12 @@ def withdraw(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> De
     return decision
 
 
-def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str, *, for_good: bool = False) -> Decision:
+def refuse(
+    user: Any, approval_ids: Sequence[uuid.UUID], text: str, *, for_good: bool = False, shown: str = ""
+) -> Decision:
     """Disagree, and say why: the cases go back into the queue, or, for good, what waited for it is given up.
 
+    `shown` as for approve().
     Raises Refused or NotPossible.
     """
     asked = approvals.decidable(user, approval_ids, "refuse")
@@ -288,6 +293,7 @@ def refuse(user: Any, approval_ids: Sequence[uuid.UUID], text: str, *, for_good:
         concerned = Approval.objects.filter(id__in=asked.done).exclude(case=None)
         _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
         owners = {name: stage.team for name, stage in STAGES.items()}
+        approvals.shown(asked.done, shown)
         decision = approvals.refuse(user, asked.done, text, for_good=for_good, owners=owners)
         actor = rights.name_of(user)
         replay.refused([id_ for id_ in decision.refused_steps if id_ not in decision.closed_steps], actor, text)

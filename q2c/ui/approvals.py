@@ -15,9 +15,11 @@ from exceptions import rights, unblock
 from exceptions.approvals import Decision
 from exceptions.errors import NotPossible
 from exceptions.models import Approval
+from exceptions.sentences import count, listed
 from ledger import journal, redating
 from q2c.engine import decisions, desk, previews
 from q2c.reading import approvals as reading
+from q2c.reading import left_open
 from q2c.reasons import Reason
 from q2c.ui import lists, parts
 from q2c.ui.acting import answering, back
@@ -46,14 +48,14 @@ def approvals(request: HttpRequest) -> HttpResponse:
         ],
         "decided": decided,
         "page": page,
-        "requests": [_shown(one) for one in reading.requests(request.user, page.rows)],
+        "requests": [_shown(request.user, one) for one in reading.requests(request.user, page.rows)],
     }
     return render(request, "approvals/approvals.html", context)
 
 
-def _shown(one: reading.Request) -> tuple[Any, ...]:
+def _shown(user: Any, one: reading.Request) -> tuple[Any, ...]:
     """A request with what its signature grants: the mirror entry, the journal on its new day, what waits."""
-    return one, _mirror(one.reversing) if one.reversing else None, _late(one.approval), _waiting(one.approval)
+    return one, _mirror(one.reversing) if one.reversing else None, _late(one.approval), _waiting(user, one.approval)
 
 
 def _mirror(found: reading.Reversing) -> parts.JournalPreview:
@@ -80,14 +82,27 @@ def _late(approval: Approval) -> dict[str, Any] | None:
     return {**days, "journal": entry, "findings": [finding.text for finding in shown.findings]}
 
 
-def _waiting(approval: Approval) -> dict[str, Any] | None:
-    """What waits for a period that is to be reopened."""
-    if approval.action != asked.REOPEN or approval.state != "requested":
+def _waiting(user: Any, approval: Approval) -> dict[str, Any] | None:
+    """What waits for a period that is to be reopened, and what is open in it; decided, what was shown then."""
+    if approval.action != asked.REOPEN:
         return None
+    if approval.state != "requested":
+        return {"lines": approval.shown.splitlines()} if approval.shown else None
     waiting = unblock.waiting_for(("", "fiscal_period", approval.subject_id, "period_closed"))
     rows = waiting.values_list("amount_minor", "currency")
     sums = parts.by_sign((minor, currency) for minor, currency in rows if minor is not None)
-    return {"cases": len(rows), "sums": sums}
+    lines = left_open.of_key(user, approval.subject_id).splitlines()
+    return {"cases": len(rows), "sums": sums, "lines": lines}
+
+
+def _shown_of(user: Any, approval_id: uuid.UUID) -> str:
+    """What the card of a request tells of the period that it would open, to be kept with the decision."""
+    reopening = Approval.objects.visible_to(user).filter(id=approval_id, action=asked.REOPEN, state="requested").first()
+    found = _waiting(user, reopening) if reopening is not None else None
+    if found is None or reopening is None:
+        return ""
+    waits = f"{count(found['cases'], 'case')}, {listed([str(s) for s in found['sums']])}" if found["cases"] else ""
+    return "\n".join([f"Waits for it: {waits}"] * bool(waits) + found["lines"])
 
 
 @require_POST
@@ -97,11 +112,12 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     """approve, refuse (then: owner or reject) or withdraw; nobody decides what they asked for."""
     verb, text = request.POST.get("verb", ""), request.POST.get("reason", "").strip()
     if verb == "approve":
-        decision = desk.approve(request.user, [approval_id], text)
+        decision = desk.approve(request.user, [approval_id], text, shown=_shown_of(request.user, approval_id))
         happened, then = "Approved.", _after_approval(decision)
     elif verb == "refuse":
         for_good = request.POST.get("then", "owner") == "reject"
-        decision = desk.refuse(request.user, [approval_id], text, for_good=for_good)
+        shown = _shown_of(request.user, approval_id)
+        decision = desk.refuse(request.user, [approval_id], text, for_good=for_good, shown=shown)
         happened, then = "Refused.", _after_refusal(approval_id, decision)
     elif verb == "withdraw":
         decision = desk.withdraw(request.user, [approval_id], text)
