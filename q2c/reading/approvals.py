@@ -19,7 +19,7 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
-from q2c.reading import what_stays
+from q2c.reading import after_reversal, what_stays
 from q2c.reasons import Reason
 from q2c.stages import STAGES, totals
 
@@ -56,6 +56,7 @@ class Reversing:
     view: EntryView
     effective_on: dt.date
     reason: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,12 @@ def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reve
     wanted = {asked[s.id]: stored.read(s.event.payload, JournalReversalRequested) for s in steps}
     seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
     entries = {str(one.id): one for one in seen.filter(id__in=[each.journal_id for each in wanted.values()])}
+    after = after_reversal.of(user, list(entries.values()))
     views = {str(view.id): view for view in journal.read([one.id for one in entries.values()])}
     return {
-        id_: Reversing(entries[one.journal_id], views[one.journal_id], one.effective_on, one.reason)
+        id_: Reversing(entry, views[one.journal_id], one.effective_on, one.reason, after[entry.id].text)
         for id_, one in wanted.items()
-        if one.journal_id in views
+        if (entry := entries.get(one.journal_id)) is not None
     }
 
 

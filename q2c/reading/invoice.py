@@ -14,7 +14,7 @@ from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import coming, differences, given_up, held, parties, reversals
+from q2c.reading import apart, coming, differences, given_up, held, parties
 from q2c.reading.invoices import named_as
 
 ROWS_MAX = 100
@@ -47,7 +47,7 @@ class Whole:
     lines: list[tuple[InvoiceLine, str]]
     tie: Tie
     parties: parties.Parties
-    reversal: reversals.Reversal | None
+    marks: apart.Marks
     journals: list[EntryView]
     documents: list[tuple[str, str, str, Any]]
     steps: list[Step] = field(default_factory=list)
@@ -75,7 +75,10 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         Step.objects.visible_to(user).filter(business_key=invoice.number, entity=invoice.entity).select_related("event")
         .defer("event__payload").order_by("seq")[:ROWS_MAX]
     )  # fmt: skip
-    cases = _cases(user, invoice, steps)
+    left = given_up.of_invoice(user, invoice)
+    marks = apart.marks(user, [invoice], left)[invoice.id]
+    # Changed in billing, it may have come under another number.
+    cases = _cases(user, invoice, [*steps, *(one.step for one in marks.open if one.step)])
     fronts = held.in_front(user, steps)
     return Whole(
         invoice=invoice,
@@ -83,7 +86,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         lines=[(line, products.get(line.product, "")) for line in lines],
         tie=_tie(invoice, lines),
         parties=parties.of_invoices([invoice])[invoice.id],
-        reversal=reversals.of_invoices(user, [invoice]).get(invoice.id),
+        marks=marks,
         journals=journals,
         documents=_documents(user, invoice, journals),
         steps=steps,
@@ -91,7 +94,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         moves=list(Transition.objects.filter(record_id=invoice.id).order_by("id")),
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
         fronts=fronts,
-        differences=given_up.of_invoice(user, invoice),
+        differences=left,
     )
 
 

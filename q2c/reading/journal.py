@@ -16,7 +16,8 @@ from ledger.models import FiscalPeriod, JournalEntry, Redating
 from q2c.contracts import stored
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
-from q2c.reading import coming, held, parties, reversals
+from q2c.reading import apart, billing_now, coming, held, parties, reversals
+from q2c.reading.invoices import named_as
 
 ROWS_MAX = 100
 ATTEMPTS_MAX = 30
@@ -46,6 +47,8 @@ class Whole:
     reversal: reversals.Reversal | None
     redated: Redating | None
     invoice: Invoice | None
+    # What billing says of the invoice by now, on the page of the journal that books it.
+    now: billing_now.BillingNow | None
     relatives: list[Relative]
     steps: list[Step] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
@@ -67,13 +70,8 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
     family = {entry.id, *(one.entry.id for one in relatives if one.relation in ("replaces", "replaced by"))}
     steps = _steps(user, entry, family)
     ids = [step.id for step in steps]
-    cases = list(
-        Case.objects.visible_to(user).filter(step_id__in=ids).select_related("owner_team", "assignee")
-        .defer("haystack").order_by("-opened_at")
-    )  # fmt: skip
-    number = entry.business_document.removeprefix("invoice:")
-    seen = Invoice.objects.visible_to(user).filter(number=number, entity=entry.entity.code)
-    of_invoice = seen.select_related("order").defer("order__document")
+    invoice = _invoice(user, entry)
+    cases = _cases(user, ids, invoice)
     fronts = held.in_front(user, steps)
     return Whole(
         entry=entry,
@@ -81,7 +79,8 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         parties=parties.of_entries([entry])[entry.id],
         reversal=reversals.of_entries(user, [entry]).get(entry.id),
         redated=_redated(entry),
-        invoice=of_invoice.first() if number != entry.business_document else None,
+        invoice=invoice,
+        now=_now(entry, invoice),
         relatives=relatives,
         steps=steps,
         attempts=list(Attempt.objects.visible_to(user).filter(step__in=ids).order_by("-id")[:ATTEMPTS_MAX]),
@@ -92,6 +91,33 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
         fronts=fronts,
     )  # fmt: skip
+
+
+def _invoice(user: Any, entry: JournalEntry) -> Invoice | None:
+    """The invoice that the entry is about; of one that was voided and its true one, the true one."""
+    number = entry.business_document.removeprefix("invoice:")
+    if number == entry.business_document:
+        return None
+    seen = Invoice.objects.visible_to(user).filter(number=number, entity=entry.entity.code)
+    named = list(seen.select_related("order").defer("order__document").order_by("-id"))
+    of_it = [one for one in named if one.event_id == entry.event_id]
+    return next(iter(of_it or [one for one in named if one.state != "voided"] or named), None)
+
+
+def _now(entry: JournalEntry, invoice: Invoice | None) -> billing_now.BillingNow | None:
+    if invoice is None or invoice.event_id != entry.event_id or entry.state == "superseded":
+        return None
+    return billing_now.of_invoice(invoice)
+
+
+def _cases(user: Any, step_ids: Iterable[uuid.UUID], invoice: Invoice | None) -> list[Case]:
+    """Those of its own steps, and what is open about its invoice."""
+    asked = Q(step_id__in=list(step_ids))
+    if invoice is not None:
+        changed = [one.step.id for one in apart.of(user, [invoice]) if one.step]
+        asked |= named_as([invoice]) | Q(step_id__in=changed)
+    rows = Case.objects.visible_to(user).filter(asked).select_related("owner_team", "assignee").defer("haystack")
+    return list(rows.order_by("-opened_at", "-id")[:ROWS_MAX])
 
 
 def _redated(entry: JournalEntry) -> Redating | None:

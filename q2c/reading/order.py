@@ -16,7 +16,7 @@ from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine, Phas
 from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step, Subscription, Transition
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
-from q2c.reading import coming, controls, customers, differences, given_up, held
+from q2c.reading import apart, coming, controls, customers, differences, given_up, held
 from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages.controls.calendar import phases_of, term_end
@@ -50,7 +50,8 @@ class Whole:
     """What the order's page and its API address show. Lists hold at most ROWS_MAX rows, the newest.
 
     `unrecorded`: steps of its invoices that came and are not recorded, whatever keeps them. `given_up`: what people
-    gave up of its invoices, and billing or the books have all the same.
+    gave up of its invoices, and billing or the books have all the same. `otherwise`: its invoices that billing changed
+    or took back since they were booked, while a case is open about it; `marks`: what is said beside the state of each.
     """
 
     order: Order
@@ -66,6 +67,8 @@ class Whole:
     invoices: list[Invoice] = field(default_factory=list)
     unrecorded: list[Step] = field(default_factory=list)
     given_up: list[differences.Difference] = field(default_factory=list)
+    otherwise: list[differences.Difference] = field(default_factory=list)
+    marks: dict[uuid.UUID, apart.Marks] = field(default_factory=dict)
     journals: list[JournalEntry] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
@@ -87,16 +90,13 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
         *(r.bill_to for r in rows.values()),
     }
     names = {party.key: party.name for party in document.parties} | customers.names(keys)
-    steps = list(
-        Step.objects.visible_to(user)
-        .filter(business_key=order.number)
-        .select_related("event")
-        .defer("event__payload")
-        .order_by("seq")[:ROWS_MAX]
-    )
+    steps = _steps(user, order)
     invoices = list(Invoice.objects.visible_to(user).filter(order=order).order_by("-issued_on", "-id")[:ROWS_MAX])
     unrecorded, left = _unrecorded(user, order), given_up.of_order(user, order)
-    cases = _cases(user, order, [*steps, *unrecorded, *(one.step for one in left if one.step)], invoices)
+    marks = apart.marks(user, invoices, left)
+    otherwise = [one for each in marks.values() for one in each.open]
+    of_steps = [*steps, *unrecorded, *(one.step for one in (*left, *otherwise) if one.step)]
+    cases = _cases(user, order, of_steps, invoices)
     of_step = {case.step_id: case for case in cases if case.step_id}
     # Of an order that has ended nothing more is wanted.
     wanted = steps if order.state in OPEN_ORDERS else [step for step in steps if step.state != "abandoned"]
@@ -117,12 +117,19 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
         invoices=invoices,
         unrecorded=unrecorded,
         given_up=left,
+        otherwise=otherwise,
+        marks=marks,
         journals=_journals(user, invoices),
         references=_references(user, rows.values(), order),
         moves=list(Transition.objects.filter(record_id=order.id).order_by("id")),
         coming=coming.next_of(wanted, of_step, fronts),
         fronts=fronts,
     )
+
+
+def _steps(user: Any, order: Order) -> list[Step]:
+    rows = Step.objects.visible_to(user).filter(business_key=order.number)
+    return list(rows.select_related("event").defer("event__payload").order_by("seq")[:ROWS_MAX])
 
 
 def _groups(document: OrderDocument, rows: dict[str, OrderGroup], names: dict[str, str]) -> list[Group]:

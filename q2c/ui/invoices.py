@@ -6,13 +6,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from q2c.models import Invoice
-from q2c.reading import billing_now, differences, invoices, parties, recorded_otherwise, reversals
+from q2c.reading import apart, billing_now, invoices, parties, reversals
 from q2c.reading import invoice as whole_invoice
 from q2c.ui import csv, debits, differing, links, story
 from q2c.ui.listing import Listing, show
@@ -58,18 +57,14 @@ COLUMNS: Sequence[csv.Column] = (
 
 
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
-    named, reversed_ = parties.of_invoices(page), reversals.of_invoices(user, page)
-    apart = differences.by_invoice(recorded_otherwise.of(user, Q(id__in=[one.id for one in page])))
+    named, marks = parties.of_invoices(page), apart.marks(user, page)
     return [
         {
             "invoice": one,
             "href": links.to("invoice", one.id),
             "order": links.to("order", one.order_id),
             "parties": named[one.id],
-            "reversal": _reversal(reversed_.get(one.id)),
-            "differences": apart.get(one.id, []),
-            # A difference that nobody works on says it in its own words.
-            "cancelled": _cancelled(one) and not apart.get(one.id),
+            "marks": marks[one.id],
         }
         for one in page
     ]
@@ -134,14 +129,14 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
             ("Entity", invoice.entity),
         ),
         "checks": _checks(found),
-        "reversal": _reversal(found.reversal),
+        "reversal": _reversal(found.marks.reversal),
         "differences": story.given_up(found.differences),
         "journals": [
             {
                 "table": debits.table(view),
                 "href": links.to("journal", view.id),
                 "view": view,
-                "reversal": found.reversal is not None and view.id == found.reversal.mirror.id,
+                "reversal": found.marks.reversal is not None and view.id == found.marks.reversal.mirror.id,
             }
             for view in found.journals
         ],
@@ -169,7 +164,7 @@ def _reversing(invoice: Invoice) -> dict[str, Any] | None:
 def _nothing_comes(found: whole_invoice.Whole, now: billing_now.BillingNow | None = None) -> str:
     """What is left where no step is open: a payment, where the books hold that something is owed."""
     said, invoice = "Nothing is under way.", found.invoice
-    if invoice.state == "voided" or (found.reversal is not None and found.reversal.done):
+    if invoice.state == "voided" or (found.marks.reversal is not None and found.marks.reversal.done):
         return f"{said} Nothing of it stands in the books, so nothing is due by them."
     if now is not None:
         return f"{said} What is due is said above: the books and billing do not agree."

@@ -16,8 +16,8 @@ from q2c import clock, keys
 from q2c.engine import requests
 from q2c.models.step import OPEN
 from q2c.money import Money
+from q2c.reading import after_reversal, journals, parties, reversals, why
 from q2c.reading import journal as whole_journal
-from q2c.reading import journals, parties, reversals, why
 from q2c.ui import asking, csv, debits, formats, links, story, there
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
@@ -126,6 +126,9 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "explain": links.to("journal-explain", entry.id) if not entry.reverses_id else "",
         "invoice_href": links.to("invoice", found.invoice.id) if found.invoice else "",
         "reverse": links.to("journal-reverse", entry.id),
+        "now": found.now,
+        "after": after_reversal.of(request.user, [entry])[entry.id],
+        "invoice": found.invoice,
         "may_be_reversed": entry.state == "posted" and not _mirrored(found),
         "first_day": _first_day(found),
         "asked_already": any(s.stage == "reverse_journal" and s.state in OPEN for s in found.steps),

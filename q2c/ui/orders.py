@@ -16,7 +16,7 @@ from exceptions.errors import NotPossible
 from q2c import clock, keys
 from q2c.engine import requests
 from q2c.models import Order
-from q2c.reading import cancellation, differences, orders
+from q2c.reading import cancellation, orders
 from q2c.reading import order as whole_order
 from q2c.stages import totals
 from q2c.ui import acting, asking, csv, formats, links, story
@@ -104,6 +104,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "subscriptions": [{"subscription": s, "phases": _phases(s, discounted)} for s in found.subscriptions],
         "invoices": _invoices(found),
         "unrecorded": _unrecorded(found),
+        "otherwise": story.given_up(found.otherwise),
         "given_up": story.given_up(found.given_up),
         "given_up_sums": story.sums_of(found.given_up),
         "journals": [{"entry": e, "href": links.to("journal", e.id)} for e in found.journals],
@@ -121,11 +122,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
 
 
 def _invoices(found: whole_order.Whole) -> list[dict[str, Any]]:
-    """Each with what of it differs from billing."""
-    apart = differences.by_invoice(found.given_up)
-    return [
-        {"invoice": i, "href": links.to("invoice", i.id), "differences": apart.get(i.id, [])} for i in found.invoices
-    ]
+    """Each with what is said beside its state."""
+    return [{"invoice": i, "href": links.to("invoice", i.id), "marks": found.marks[i.id]} for i in found.invoices]
 
 
 def _unrecorded(found: whole_order.Whole) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from exceptions.models import Approval, Case
 from q2c import clock, trace
 from q2c.models import Event, Step
+from q2c.reading import apart, given_up, unrecorded
 from q2c.reading import hits as search
 from q2c.reading.coming import doing_of, done_of
 from q2c.reading.days import days_of
@@ -37,6 +38,15 @@ _STEP_SAYS = {
 }
 
 
+# What became of an invoice that came and is not recorded: (words, tone, icon).
+_UNRECORDED = {
+    "given_up": ("Not in the books: given up", "warn", "archive"),
+    "changed": ("Changed in billing since it was booked", "warn", "triangle-alert"),
+    "stopped": ("Not recorded: stopped", "bad", "octagon-alert"),
+    "under_way": ("Not recorded yet", "busy", "loader"),
+    "gone": ("Not recorded: taken back or overtaken", "quiet", "circle-slash"),
+}
+
 # Of what happened in one instant: what came in is first, and a journal is booked before it is posted.
 _RANK = {"inbox": 0, "book-open": 1}
 
@@ -52,8 +62,25 @@ class Chapter:
     amount: tuple[int, str] | None = None
     portions: list[totals.Portion] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    # What is said beside its state: of an invoice its marks, of one that is not recorded what became of it.
+    marks: apart.Marks | None = None
+    badge: tuple[str, str, str] | None = None
     # The reader asked for this document, or for an entry of it.
     sought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Of the journey's invoices: what is said beside the state of each, and those that came and are not recorded."""
+
+    marks: dict[uuid.UUID, apart.Marks]
+    unrecorded: list[unrecorded.Unrecorded]
+
+
+def _beside(user: Any, found: Trace) -> Beside:
+    left = given_up.of_accounts(user, found.invoices, found.correlation_ids) if found.correlation_ids else []
+    missing = unrecorded.of(found.steps, found.invoices, found.cases, left)
+    return Beside(apart.marks(user, found.invoices, left), missing)
 
 
 @right("q2c.view_event")
@@ -65,13 +92,13 @@ def show(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(
             links.to("replay", hits.replay.id) if hits.replay else links.to("problem", hits.problem.id)  # type: ignore[union-attr]
         )
-    sought = _sought(found)
-    chapters = _chapters(found, sought)
+    sought, beside = _sought(found), _beside(request.user, found)
+    chapters = _chapters(found, sought, beside)
     context = {
         "query": query[:200],
         "found": found,
         "chapters": chapters,
-        "documents": _documents(found, sought),
+        "documents": _documents(found, sought, beside),
         "references": found.references,
         "hits": hits,
         "customers": [_customer(customer.key, customer.name) for customer in hits.customers],
@@ -96,8 +123,9 @@ def _customer(key: str, name: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _documents(found: Trace, sought: Set[Any]) -> list[dict[str, Any]]:
-    """Every record of the journey in the order of the flow, with its number on the platform that holds it."""
+def _documents(found: Trace, sought: Set[Any], beside: Beside) -> list[dict[str, Any]]:
+    """Every record of the journey, with its number on the platform that holds it: what was searched for, then the rest
+    in the order of the flow."""
     there = {(row.kind, row.our_key): row for row in found.references}
     rows: list[dict[str, Any]] = [
         _document("order", o, o.number, (o.total_minor, o.currency), f"{o.source} {o.source_id}")
@@ -107,8 +135,10 @@ def _documents(found: Trace, sought: Set[Any]) -> list[dict[str, Any]]:
     rows += [_document("subscription", s, s.number, None, _at(s.connection, s.reference)) for s in found.subscriptions]
     rows += [
         _document("invoice", i, i.number, (i.total_minor, i.currency), _at(i.source, i.billing_reference))
+        | {"marks": beside.marks[i.id]}
         for i in found.invoices
     ]
+    rows += [_missing(one) for one in beside.unrecorded]
     for entry in found.journals:
         row = there.get(("journal", str(entry.id)))
         number = _at(row.connection, row.document or row.reference) if row else ""
@@ -118,7 +148,17 @@ def _documents(found: Trace, sought: Set[Any]) -> list[dict[str, Any]]:
         rows.append(_document("journal", entry, named, (entry.total_minor, entry.currency), number))
     for shown in rows:
         shown["sought"] = shown["id"] in sought
-    return rows
+    return sorted(rows, key=lambda row: not row["sought"])
+
+
+def _missing(one: unrecorded.Unrecorded) -> dict[str, Any]:
+    step, case = one.step, one.case
+    return {
+        "id": step.id, "noun": "invoice", "number": step.business_key, "amount": one.amount,
+        "badge": _UNRECORDED[one.state], "case": case,
+        "there": _at(step.event.source, step.event.source_id.partition(":")[0]),
+        "href": links.to("case", case.id) if case else "",
+    }  # fmt: skip
 
 
 def _sought(found: Trace) -> set[Any]:
@@ -163,7 +203,7 @@ def _key(record: Step | Case) -> _Key:
     return record.entity, record.business_key
 
 
-def _chapters(found: Trace, sought: Set[Any]) -> list[Chapter]:
+def _chapters(found: Trace, sought: Set[Any], beside: Beside) -> list[Chapter]:
     chapters: dict[_Key, Chapter] = {
         ("", order.number): Chapter(
             "order", f"Order {order.number}", order.state, links.to("order", order.id),
@@ -174,11 +214,15 @@ def _chapters(found: Trace, sought: Set[Any]) -> list[Chapter]:
     for invoice in found.invoices:
         chapters[invoice.entity, invoice.number] = Chapter(
             "invoice", f"Invoice {invoice.number}", invoice.state, links.to("invoice", invoice.id),
-            (invoice.total_minor, invoice.currency), sought=invoice.id in sought,
+            (invoice.total_minor, invoice.currency), marks=beside.marks[invoice.id], sought=invoice.id in sought,
         )  # fmt: skip
-    for step in found.steps:
-        if step.stage == "record_invoice" and _key(step) not in chapters:
-            chapters[_key(step)] = Chapter("", f"Invoice {step.business_key}, not recorded")
+    for one in beside.unrecorded:
+        step = one.step
+        if _key(step) not in chapters:
+            chapters[_key(step)] = Chapter(
+                "", f"Invoice {step.business_key}, not recorded", amount=one.amount, badge=_UNRECORDED[one.state],
+                sought=step.id in sought,
+            )  # fmt: skip
     about = _about(found)
     rest = Chapter("", "Besides")
     for key, entry in _entries(found, about, sought):

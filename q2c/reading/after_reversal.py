@@ -1,0 +1,62 @@
+"""What reversing a journal comes to for the invoice that it is about: in the books, and beside what billing has."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from ledger import journal
+from ledger.models import JournalEntry
+from q2c.models import Invoice
+from q2c.reading import apart, recorded_otherwise
+
+_INVOICE = "invoice:"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """`restores`: the entry took an invoice out of the books, which its own reversal puts back."""
+
+    text: str
+    restores: bool = False
+    # Billing has taken the invoice back, or changed it, since it was booked.
+    cancelled: bool = False
+    changed: bool = False
+
+
+def of(user: Any, entries: Sequence[JournalEntry]) -> dict[uuid.UUID, After]:
+    """By entry id, each of them; of invoices that the user may not see only what becomes of the entry."""
+    numbers = [entry.business_document.removeprefix(_INVOICE) for entry in entries]
+    rows = list(Invoice.objects.visible_to(user).filter(number__in=numbers).exclude(state="voided")) if entries else []
+    invoices = {(one.entity, f"{_INVOICE}{one.number}"): one for one in rows}
+    gone = journal.taken_back([one.event_id for one in rows])
+    otherwise = [*apart.of(user, rows), *recorded_otherwise.of(user, Q(id__in=[one.id for one in rows]))]
+    changed = {one.invoice_id for one in otherwise if one.kind == "changed"}
+    found = {}
+    for entry in entries:
+        invoice = invoices.get((entry.entity.code, entry.business_document))
+        found[entry.id] = _after(entry, invoice, gone, changed)
+    return found
+
+
+def _after(entry: JournalEntry, invoice: Invoice | None, gone: set[uuid.UUID], changed: set[uuid.UUID | None]) -> After:
+    said = f"From then on {entry} is reversed"
+    if invoice is None:
+        return After(f"{said}.", restores=entry.reverses_id is not None)
+    cancelled = invoice.taken_back_at is not None
+    if invoice.event_id in gone:
+        there = f"{invoice.source} has taken it back" if cancelled else "In billing it stays as it is"
+        text = f"{said}, and invoice {invoice.number} stands in the books again. {there}."
+        return After(text, restores=True, cancelled=cancelled)
+    if cancelled:
+        there = f"{invoice.source} has taken it back already: the books then agree with it"
+    elif invoice.id in changed:
+        there = f"{invoice.source} has changed it since it was booked, and has it posted so until it is voided there"
+    else:
+        there = "In billing it stays as it is"
+    text = f"{said}, and invoice {invoice.number} stands in the books no more. {there}."
+    return After(text, cancelled=cancelled, changed=invoice.id in changed)
