@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +13,8 @@ from django.utils.html import format_html, format_html_join
 
 from exceptions.models import Approval, Case, Offer, Problem, ReplayBatch
 from ledger.models import JournalEntry, JournalLine, JournalSeries
-from q2c import money
+from q2c.admin import approvals
+from q2c.admin.amounts import priced, said
 from q2c.admin.filters import NamedOnly
 from q2c.admin.master import VisibleMixin
 from q2c.models import (
@@ -121,20 +121,6 @@ class FlowAdmin(ReadOnly, VisibleMixin, admin.ModelAdmin):  # type: ignore[type-
         return said(record.total_minor, record.currency)
 
 
-def said(minor: int | None, currency: str) -> str:
-    """EUR 48,210.00, as the reader writes it."""
-    if minor is None or currency not in money.EXPONENTS:
-        return "–"
-    return f"{currency} {formats.amount_text(minor, currency)}"
-
-
-def priced(price: Decimal | None, currency: str) -> str:
-    """EUR 12.00, EUR 0.0025: the currency's decimals, and more where the price has them."""
-    if price is None or currency not in money.EXPONENTS:
-        return "–"
-    return f"{currency} {formats.price(price, currency)}"
-
-
 def shown(model: type[models.Model], name: str) -> Any:
     """A column, or in place of an amount in minor units a function that writes it as money."""
     currency_of = CURRENCIES.get((model, name)) or CURRENCIES.get((model, ""))
@@ -179,7 +165,7 @@ def _as_owner(inline: Any, request: HttpRequest, obj: Any = None) -> bool:
 
 
 # model → (columns, filters, what is searched, inlines)
-TABLES: dict[type[models.Model], tuple[tuple[str, ...], tuple[Any, ...], tuple[str, ...], tuple[Any, ...]]] = {
+TABLES: dict[type[models.Model], tuple[tuple[Any, ...], tuple[Any, ...], tuple[str, ...], tuple[Any, ...]]] = {
     Event: (("received_at", "type", "source", "source_id", "correlation_id"), ("type", "source"), ("source_id",), ()),
     Step: (
         ("created_at", "stage", "state", "connection", "business_key", "amount", "entity", "reason", "document"),
@@ -221,7 +207,11 @@ TABLES: dict[type[models.Model], tuple[tuple[str, ...], tuple[Any, ...], tuple[s
     Problem: (("number", "state", "title", "first_seen_at"), ("state", "kind"), ("title",), ()),
     Offer: (("created_at", "state", "title", "cases"), ("state",), ("title", "blocker_key"), ()),
     ReplayBatch: (("number", "created_at", "state", "title", "size"), ("state",), ("title",), ()),
-    Approval: (("requested_at", "state", "reason", "requested_by", "decided_by"), ("state",), ("reason",), ()),
+    Approval: (
+        ("requested_at", "state", approvals.asked_for, approvals.about, approvals.worth, "reason", "requested_by",
+         "decided_by"),
+        ("state",), ("reason", "case__business_key", "subject_id"), (),
+    ),
     CrossReference: (
         ("connection", "kind", "our_key", "reference", "document", "at"), ("connection", "kind"),
         ("our_key", "reference", "document"), (),
@@ -229,11 +219,14 @@ TABLES: dict[type[models.Model], tuple[tuple[str, ...], tuple[Any, ...], tuple[s
     Breaker: (("connection", "opened_at", "probe_at", "failures", "text"), (), ("connection",), ()),
 }  # fmt: skip
 
+# What the rows of a list are read with, where Django does not see it by the columns.
+BESIDE: dict[type[models.Model], tuple[str, ...]] = {Approval: ("case", "requested_by", "decided_by")}
+
 
 def _register() -> None:
     for model, (columns, filters, searched, inlines) in TABLES.items():
         body = {"list_display": columns, "list_filter": filters, "search_fields": searched, "inlines": inlines,
-                "ordering": ("-pk",)}  # fmt: skip
+                "ordering": ("-pk",), "list_select_related": BESIDE.get(model, False)}  # fmt: skip
         admin.site.register(model, type(f"{model.__name__}Admin", (FlowAdmin,), body))
 
 

@@ -13,9 +13,9 @@ from django.utils.html import format_html
 
 from q2c import clock
 from q2c.admin import items, resources, terms
+from q2c.admin.amounts import priced
 from q2c.admin.books import entities, journal_connections
 from q2c.admin.dimensions import DimensionsField, given
-from q2c.admin.flow import priced
 from q2c.admin.master import ImportedAdmin, LastDayMixin
 from q2c.admin.reasons import ReasonForm
 from q2c.models import CommercialPolicy, Customer, ItemMapping, ListPrice, Product, TaxNexus

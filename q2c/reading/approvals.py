@@ -80,15 +80,12 @@ class Request:
     @property
     def subject(self) -> str:
         """What it is about where that is no case: receivables of JP, November 2026."""
-        return sentences.thing(("", "fiscal_period", self.approval.subject_id, ""))
+        return _thing(self.approval)
 
     @property
     def about(self) -> str:
         """The document that a decision is about, by its number."""
-        if self.reversing is not None:
-            return str(self.reversing.entry)
-        case = self.approval.case
-        return (case.business_key or case.shown) if case is not None else self.subject
+        return str(self.reversing.entry) if self.reversing is not None else subject_of(self.approval)
 
     @property
     def kind(self) -> str:
@@ -101,16 +98,30 @@ class Request:
 
         A cancellation takes away what is invoiced for days after it, never the order's amount.
         """
-        findings = self.approval.data.get("findings", ())
-        told = [(minor, currency) for one in findings for minor, currency in one.get("worth") or ()]
-        if told or self.kind == "cancellation" or self.approval.amount_minor is None:
-            return told
-        return [(self.approval.amount_minor, self.approval.currency)]
+        return worth_of(self.approval)
 
     @property
     def is_mixed(self) -> bool:
         """Whether the amount is a sum over currencies, or of another one."""
         return bool(self.portions)
+
+
+def worth_of(approval: Approval) -> list[tuple[int, str]]:
+    """See Request.worth."""
+    told = [(minor, code) for one in approval.data.get("findings", ()) for minor, code in one.get("worth") or ()]
+    if told or _KINDS.get(approval.action) == "cancellation" or approval.amount_minor is None:
+        return told
+    return [(approval.amount_minor, approval.currency)]
+
+
+def subject_of(approval: Approval) -> str:
+    """The document of its case by its number, else what it is about: receivables of JP, November 2026."""
+    case = approval.case
+    return (case.business_key or case.shown) if case is not None else _thing(approval)
+
+
+def _thing(approval: Approval) -> str:
+    return sentences.thing(("", "fiscal_period", approval.subject_id, ""))
 
 
 def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:

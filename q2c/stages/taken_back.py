@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from exceptions.sentences import listed
@@ -39,6 +39,8 @@ WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed')
 # By legal entity and number of the invoice: (currency, minor units). Two entities of an order may both have an INV-1.
 # q2c/reading/credits_due.py counts so of all orders at once.
 Billed = dict[tuple[str, str], tuple[str, int]]
+# Of the invoices that a cancellation takes back so many are named to whoever signs.
+NAMED_MAX = 8
 
 
 def _billed_after(days: Mapping[UUID, dt.date], numbers: Mapping[UUID, str]) -> dict[UUID, Billed]:
@@ -55,14 +57,16 @@ def _billed_after(days: Mapping[UUID, dt.date], numbers: Mapping[UUID, str]) -> 
     return found
 
 
-def _back(order: Order, on: dt.date) -> tuple[dict[str, int], int]:
-    """What is invoiced for days from `on`: minor units by currency, and by how many invoices."""
-    billed = _billed_after({order.id: on}, {order.id: order.number})[order.id].values()
+def _back(order: Order, on: dt.date) -> tuple[dict[str, int], list[str]]:
+    """What is invoiced for days from `on`: minor units by currency, and the numbers of the invoices."""
+    billed = _billed_after({order.id: on}, {order.id: order.number})[order.id]
     sums: Counter[str] = Counter()
-    for currency, minor in billed:
+    for currency, minor in billed.values():
         sums[currency] += minor
     there = {currency: minor for currency, minor in sorted(sums.items()) if minor > 0}
-    return there, sum(minor != 0 for _, minor in billed)
+    named = [(number, entity) for (entity, number), (_, minor) in billed.items() if minor != 0]
+    often = Counter(number for number, _ in named)
+    return there, [f"{number} of {entity}" if often[number] > 1 else number for number, entity in sorted(named)]
 
 
 def worth(order: Order, on: dt.date) -> list[Money]:
@@ -84,13 +88,13 @@ def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
     """What is asked of a second person, unless they said so already. In the journals' own words: net, by currency."""
     asked = work.fact.payload
     on = max(asked.effective_on, order.starts_on)
-    back, count = _back(order, on)
+    back, numbers = _back(order, on)
     if not back:
         return []
     worth = listed([str(Money(minor, currency)) for currency, minor in back.items()])
     finding = Finding(
         reason=Reason.CANCELLATION_APPROVAL_REQUIRED,
-        text=_text(order, asker.name or work.fact.source, on, asked.reason, worth, count),
+        text=_text(order, asker.name or work.fact.source, on, asked.reason, worth, numbers),
         pointer="/effective_on",
         seen=asked.effective_on.isoformat(),
         remedy="A second person approves or refuses it",
@@ -99,8 +103,10 @@ def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
     return signed.left({work.step.id: [finding]})[work.step.id]
 
 
-def _text(order: Order, who: str, on: dt.date, why: str, worth: str, count: int) -> str:
-    invoices = f"{count} invoices bill" if count > 1 else "an invoice bills"
+def _text(order: Order, who: str, on: dt.date, why: str, worth: str, numbers: Sequence[str]) -> str:
+    more = len(numbers) - NAMED_MAX
+    named = listed([*numbers[:NAMED_MAX], *([f"{more} more"] if more > 0 else [])])
+    invoices = f"{len(numbers)} invoices ({named}) bill" if len(numbers) > 1 else f"invoice {named} bills"
     return (
         f"{who} asks to cancel order {order.number} as of {on}{': ' if why else ''}{why}; {invoices} about {worth} net "
         "from that day on, which billing credits then"

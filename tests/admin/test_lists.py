@@ -7,11 +7,17 @@ import html
 import re
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from exceptions.models import Case
 from ledger import periods
 from ledger.models import FiscalPeriod, FxRate
 from q2c import clock
+from q2c.admin import amounts
+from q2c.engine import decisions, desk
 from q2c.models import Customer, ItemMapping, Product
 from tests.admin.forms import change, said
 
@@ -146,3 +152,21 @@ def test_a_choice_that_is_no_key_shows_the_form_again(browser, company):
     answer = browser().post("/admin/ledger/fiscalperiod/add/", {"entity": "-due"})
     assert answer.status_code == 200
     assert "not one of the available choices" in words(answer)
+
+
+def test_the_list_of_approvals_says_what_each_is_about_and_how_much(browser, busy):
+    client = browser()
+    case = Case.objects.get(business_key="INV-2")
+    ann = get_user_model().objects.create_superuser("ann", password="a long enough word")
+    desk.close_without_fix(ann, [case.id], "booked by hand", "other")
+    period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    decisions.ask_to_reopen(ann, period, "a late invoice")
+    address = reverse("admin:exceptions_approval_changelist")
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get(address)
+    text, amount = words(page), amounts.said(case.amount_minor, case.currency)
+    assert f"Close without fix INV-2, case {case.shown} , {case.customer} {amount} booked by hand" in text
+    assert "Reopen period Receivables of DE01, October 2026 – a late invoice" in text
+    assert f"/cases/{case.id}" in page.content.decode()
+    assert sum('"exceptions_case"' in one["sql"] for one in asked) == 1
+    assert "booked by hand" in words(client.get(f"{address}?q=INV-2"))

@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from exceptions.models import Case
 from q2c import roles
-from q2c.admin.flow import TABLES, priced
+from q2c.admin.amounts import priced
+from q2c.admin.flow import TABLES
 from q2c.models import ApiKey, Connection, Order, OrderLine, Transition
 from q2c.ui.admin_site import GROUPS
 from tests.admin.conftest import SECRET

@@ -137,7 +137,9 @@ def test_who_signs_the_cancellation_reads_what_both_are_worth(order: Order, reco
         make.arrive("OrderCancelRequested", "office", "c-1", asked)
         make.run("cancel_order")
     (finding,) = Approval.objects.get().data["findings"]
-    assert "2 invoices bill about EUR 48,000.00 and USD 48,000.00 net" in finding["text"]
+    assert (
+        "2 invoices (INV-1 of DE01 and INV-1 of US01) bill about EUR 48,000.00 and USD 48,000.00 net" in finding["text"]
+    )
     assert finding["worth"] == [[4_800_000, "EUR"], [4_800_000, "USD"]]
 
 

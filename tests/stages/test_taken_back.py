@@ -48,8 +48,8 @@ def ask(day: str, who: str = "sofia") -> None:
 @pytest.mark.parametrize(
     ("day", "said"),
     [
-        ("2020-01-01", "as of 2026-10-01: withdrawn; 2 invoices bill about EUR 610.00 net"),
-        ("2026-11-16", "as of 2026-11-16: withdrawn; an invoice bills about EUR 150.00 net"),
+        ("2020-01-01", "as of 2026-10-01: withdrawn; 2 invoices (INV-1 and INV-2) bill about EUR 610.00 net"),
+        ("2026-11-16", "as of 2026-11-16: withdrawn; invoice INV-2 bills about EUR 150.00 net"),
     ],
 )
 def test_what_is_invoiced_for_days_after_it_is_signed_for(billed: Order, day: str, said: str) -> None:
@@ -103,7 +103,7 @@ def test_what_is_issued_and_not_recorded_counts_too(billed: Order) -> None:
     assert Case.objects.get().reason == "invoice_mismatch"
     with clock.at(NOW + dt.timedelta(days=30)):
         ask("2026-12-01")
-    assert "an invoice bills about EUR 310.00 net" in Approval.objects.get().reason
+    assert "invoice INV-3 bills about EUR 310.00 net" in Approval.objects.get().reason
 
 
 def test_refused_the_request_has_ended_and_the_order_goes_on(billed: Order) -> None:

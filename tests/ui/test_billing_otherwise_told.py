@@ -19,7 +19,7 @@ from q2c.stages import withdrawn
 from tests import flow_makers as make
 from tests.ui.people import page, person, read, signed_in
 from tests.ui.test_differences_told import again, booked, boss_of, dearer, invoice, take_back, turn
-from tests.ui.test_given_up_told import NOW, give_up, unrecorded
+from tests.ui.test_given_up_told import NOW, asked, give_up, unrecorded
 
 __all__ = ["invoice"]
 
@@ -147,3 +147,11 @@ def test_a_trace_begins_with_the_invoice_that_was_given_up(invoice: Invoice) -> 
     assert "Not recorded: taken back or overtaken" in rows("INV-2")[0]
     # What is recorded has one row.
     assert sum(row.startswith("Invoice INV-1") for row in rows("INV-1")) == 1
+
+
+def test_the_card_of_closing_says_why_it_is_a_case_and_what_billing_still_has(invoice: Invoice) -> None:
+    case = unrecorded(invoice.order)
+    asked(case)
+    card = said("/approvals").split("Asked by")[0]
+    assert "Close without a fix" in card and case.text in card
+    assert f"Nothing was booked for INV-2, and nothing will be. Billing ({make.BILLING}) still has it posted" in card

@@ -190,7 +190,7 @@ def test_a_cancellation_goes_through_the_engine_and_ends_everywhere(client, orde
     client.force_login(boss())
     card = page(client, "/approvals")
     assert "Cancellation needs approval" in card and "Sam asks to cancel order O-1 as of" in card
-    assert "an invoice bills about" in card
+    assert "invoice INV-1 bills about" in card
     client.post(f"/approvals/{Approval.objects.get().id}/decide", {"verb": "approve", "reason": "agreed"})
     make.run("cancel_order")
     assert Subscription.objects.get().state == "cancelled" and Order.objects.get().state == "cancelled"
