@@ -35,7 +35,7 @@ def of(user: Any, entries: Sequence[JournalEntry]) -> dict[uuid.UUID, After]:
     invoices = {(one.entity, f"{_INVOICE}{one.number}"): one for one in rows}
     gone = journal.taken_back([one.event_id for one in rows])
     otherwise = [*apart.of(user, rows), *recorded_otherwise.of(user, Q(id__in=[one.id for one in rows]))]
-    changed = {one.invoice_id for one in otherwise if one.kind == "changed"}
+    changed = {one.invoice_id for one in otherwise if one.kind in ("changed", "moved")}
     found = {}
     for entry in entries:
         invoice = invoices.get((entry.entity.code, entry.business_document))

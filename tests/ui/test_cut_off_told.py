@@ -17,7 +17,7 @@ from q2c.reading import close, given_up
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import page, read, signed_in
-from tests.ui.test_differences_told import again, boss_of, dearer, invoice, migrated, take_back
+from tests.ui.test_differences_told import again, booked, boss_of, dearer, invoice, migrated, take_back
 from tests.ui.test_given_up_told import NOW, asked, closing, give_up, unrecorded
 
 __all__ = ["invoice"]
@@ -59,6 +59,7 @@ def test_an_invoice_that_billing_moves_stays_at_the_close_of_the_month_that_book
         # Closed without a fix, it goes nowhere.
         case = give_up(case) if case.state == "open" else case
     assert case.period == "2026-11"
+    assert "In billing it stays as it is" not in read(client, f"/journals/{booked().id}")
     again(invoice, "3", 2)
     assert BOOKED not in closing(client) and THERE not in closing(client, name=month)
 
