@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, connection, transaction
 
 from exceptions import approvals, batches, cases, casework, moves, sweep, unblock
@@ -92,7 +93,7 @@ def test_what_waits_for_a_period_nets_no_credit_against_a_charge() -> None:
     for minor in (100_000, -99_000):
         opened(amount_minor=minor, business_key=f"I{minor}", blocker=("", "fiscal_period", key, "period_closed"))
     asked = Approval(action=approvals.REOPEN, state="requested", subject_type="fiscal_period", subject_id=key)
-    waiting = cards._waiting(asked)
+    waiting = cards._waiting(get_user_model().objects.create_superuser("boss"), asked)
     assert waiting is not None and [sum.minor for sum in waiting["sums"]] == [100_000, -99_000]
 
 

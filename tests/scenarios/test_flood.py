@@ -113,7 +113,9 @@ def copied(story: Story, count: int) -> list[Order]:
         fields = {f.attname: getattr(model, f.attname) for f in Order._meta.fields if f.attname not in ("id", "state")}
         number = f"SO-5{i + 1:04d}"
         document = model.document.replace('"SO-5000"', f'"{number}"')
-        orders.append(Order(**fields | {"number": number, "document": document, "correlation_id": keys.new_id()}))
+        orders.append(
+            Order(**fields | {"deal": "", "number": number, "document": document, "correlation_id": keys.new_id()})
+        )
         kept = {f.attname: getattr(group, f.attname) for f in OrderGroup._meta.fields if f.attname != "id"}
         groups.append(OrderGroup(**kept | {"order_id": orders[-1].id}))
     Order.objects.bulk_create(orders)

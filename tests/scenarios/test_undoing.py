@@ -178,7 +178,7 @@ def test_an_invoice_that_billing_takes_back_is_told_once_to_those_who_reverse_it
     case = Case.objects.get()
     invoice = Invoice.objects.get()
     assert (case.reason, case.owner_team_id, case.business_key) == ("invoice_taken_back", "controllers", sold)
-    assert (case.amount_minor, case.currency, case.entity) == (invoice.total_minor, "GBP", "UK")
+    assert (case.amount_minor, case.currency, case.entity) == (-invoice.total_minor, "GBP", "UK")
     assert status in case.text and "Reverse its journal" in case.text
     with story.on("2026-03-12", "10:00"):
         story.platforms.change("zuora", "invoice", sold, comments="seen")

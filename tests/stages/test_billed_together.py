@@ -87,6 +87,10 @@ def test_a_document_of_billing_is_one_invoice_whatever_its_number(company: Any, 
             run.drain("record_invoice")
     with clock.at(NOW + dt.timedelta(minutes=1)):
         run.drain("record_invoice")
+    if together:
+        # Nothing was booked yet: the number that it has by now takes the older version's place.
+        assert Invoice.objects.get().number == "INV-2" and not Case.objects.exists()
+        return
     assert Invoice.objects.get().number == "INV-1"
     assert (case("INV-2").reason, case("INV-2").field) == (Reason.INVOICE_CHANGED, "/billing_reference")
     assert "Document b-1 of zuora is booked as invoice INV-1" in case("INV-2").text

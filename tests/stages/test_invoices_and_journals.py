@@ -293,5 +293,5 @@ def test_a_journal_that_is_closed_without_fix_says_that_it_will_not_come(company
     desk.approve(person("bob"), [Approval.objects.get().id], "Seen the voucher")
     posting = step("INV-1", "post_journal")
     (said,) = coming.next_of([posting], {})
-    assert said.given_up and said.text.startswith("Closed without fix by bob on 3 November 2026: ")
+    assert said.given_up and said.text.startswith("Closed without fix by bob on 2026-11-03: ")
     assert said.text.endswith("It will not be posted from here and keeps its number; this is final")

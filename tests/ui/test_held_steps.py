@@ -37,7 +37,14 @@ def rosa() -> Any:
 
 
 def behind(front: Step, name: str = "late", **columns: Any) -> Step:
-    given = {"event": front.event, "stage": "reverse_journal", "part": name, "business_key": "INV-1", "next_at": NOW}
+    given = {
+        "event": front.event,
+        "stage": "reverse_journal",
+        "part": name,
+        "business_key": "INV-1",
+        "next_at": NOW,
+        "entity": front.entity,
+    }
     return made(Step, **{**given, "order_key": front.order_key, "correlation_id": front.correlation_id, **columns})
 
 

@@ -111,9 +111,7 @@ def test_what_is_no_switch_is_said_and_nothing_is_switched(client, engineer, cre
 
 
 def test_the_clock(client, engineer, credit):
-    assert "It is 2026-03-01 09:00 UTC there." in said(
-        client, "/sandbox/credit/clock", now="2026-03-01T09:00", move="1"
-    )
+    assert "It is Mar 1, 9:00\u202fAM there." in said(client, "/sandbox/credit/clock", now="2026-03-01T09:00", move="1")
     assert credit.state()["now"].startswith("2026-03-01T09:0")
     assert "no time" in said(client, "/sandbox/credit/clock", now="yesterday", move="1")
     assert "own time again" in said(client, "/sandbox/credit/clock", now="2026-03-01T09:00", real="1")
