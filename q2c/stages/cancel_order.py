@@ -152,10 +152,8 @@ class CancelOrder(Verb):
             more = [e.number for e in _endings(order, work.fact.payload.effective_on) if e.number not in asked]
             if order.number in begun or more:
                 what = begun.get(order.number) or f"has come to {', '.join(more)}"
-                work.reject(
-                    Reason.PLATFORM_BUSY, f"Order {order.number} {what} meanwhile",
-                    remedy="Replay: what was made by then is cancelled, too",
-                )  # fmt: skip
+                # Nobody has to decide that: what was made by then is cancelled, too.
+                work.again(f"Order {order.number} {what} meanwhile")
                 continue
             others = Step.objects.filter(business_key=order.number).exclude(id=work.step.id)
             cancellations.supersede_failed(others, [work.fact])

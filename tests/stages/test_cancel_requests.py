@@ -7,6 +7,7 @@ import pytest
 from exceptions.models import Case
 from q2c.engine import replay
 from q2c.models import Step, Subscription
+from q2c.stages import cancel_order
 from q2c.ui.case import _proof as proof
 from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, order
 from tests.stages.conftest import tell
@@ -78,3 +79,23 @@ def test_a_request_that_was_there_already_goes_on_when_the_one_before_it_fails(s
         story.flow.work()
     assert (order("SO-1").state, states("cancel_order")) == ("cancelled", {"abandoned": 1, "done": 1})
     assert Case.objects.get().resolution == "superseded"
+
+
+def test_what_begins_while_billing_is_asked_is_waited_for_and_nobody_has_to_replay(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is recorded, a subscription of the order is seen on its way: the request runs again after it."""
+    seen = iter([{}, {"SO-1": "is in the middle of provision_billing"}])
+    real = cancel_order._under_way
+    with story.on("2026-02-02"):
+        story.close(deal("SO-1", {"US": HARBOR}, seats("US")))
+    with story.on("2026-03-05", "09:00"):
+        story.flow.work()
+        monkeypatch.setattr(cancel_order, "_under_way", lambda *given: next(seen, None) or real(*given))
+        cancel(story, on="2026-03-05")
+    with story.on("2026-03-05", "10:00"):
+        story.flow.work()
+    assert next(seen, "asked") == "asked"
+    assert (order("SO-1").state, states("cancel_order")) == ("cancelled", {"done": 1})
+    assert not Case.objects.exists()
+    assert len(story.platforms.records("zuora", "subscription")) == 1
