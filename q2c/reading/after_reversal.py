@@ -12,7 +12,7 @@ from django.db.models import Q
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c.models import Invoice
-from q2c.reading import apart, recorded_otherwise
+from q2c.reading import recorded_otherwise
 
 _INVOICE = "invoice:"
 
@@ -34,7 +34,7 @@ def of(user: Any, entries: Sequence[JournalEntry]) -> dict[uuid.UUID, After]:
     rows = list(Invoice.objects.visible_to(user).filter(number__in=numbers).exclude(state="voided")) if entries else []
     invoices = {(one.entity, f"{_INVOICE}{one.number}"): one for one in rows}
     gone = journal.taken_back([one.event_id for one in rows])
-    otherwise = [*apart.of(user, rows), *recorded_otherwise.of(user, Q(id__in=[one.id for one in rows]))]
+    otherwise = recorded_otherwise.of(user, Q(id__in=[one.id for one in rows]))
     changed = {one.invoice_id for one in otherwise if one.kind in ("changed", "moved")}
     found = {}
     for entry in entries:

@@ -62,6 +62,8 @@ class Difference:
     case: Case | None = None
     invoice_id: uuid.UUID | None = None
     cut_off: CutOff | None = None
+    # Whether somebody works on it: its case is open.
+    is_open: bool = False
 
     def by_period(self) -> list[Difference]:
         """Itself; of what counts in another month in billing, that month's side as well."""

@@ -14,7 +14,8 @@ from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import apart, coming, differences, given_up, held, parties
+from q2c.reading import coming, differences, given_up, held, parties
+from q2c.reading import marks as invoice_marks
 from q2c.reading.invoices import named_as
 
 ROWS_MAX = 100
@@ -47,7 +48,7 @@ class Whole:
     lines: list[tuple[InvoiceLine, str]]
     tie: Tie
     parties: parties.Parties
-    marks: apart.Marks
+    marks: invoice_marks.Marks
     journals: list[EntryView]
     documents: list[tuple[str, str, str, Any]]
     steps: list[Step] = field(default_factory=list)
@@ -76,7 +77,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         .defer("event__payload").order_by("seq")[:ROWS_MAX]
     )  # fmt: skip
     left = given_up.of_invoice(user, invoice)
-    marks = apart.marks(user, [invoice], left)[invoice.id]
+    marks = invoice_marks.of(user, [invoice], left)[invoice.id]
     # Changed in billing, it may have come under another number.
     cases = _cases(user, invoice, [*steps, *(one.step for one in marks.open if one.step)])
     fronts = held.in_front(user, steps)

@@ -16,7 +16,7 @@ from ledger.models import FiscalPeriod, JournalEntry, Redating
 from q2c.contracts import stored
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
-from q2c.reading import apart, billing_now, coming, held, parties, reversals
+from q2c.reading import billing_now, coming, held, parties, recorded_otherwise, reversals
 from q2c.reading.invoices import named_as
 
 ROWS_MAX = 100
@@ -114,7 +114,7 @@ def _cases(user: Any, step_ids: Iterable[uuid.UUID], invoice: Invoice | None) ->
     """Those of its own steps, and what is open about its invoice."""
     asked = Q(step_id__in=list(step_ids))
     if invoice is not None:
-        changed = [one.step.id for one in apart.of(user, [invoice]) if one.step]
+        changed = [one.step.id for one in recorded_otherwise.of(user, Q(id=invoice.id)) if one.step]
         asked |= named_as([invoice]) | Q(step_id__in=changed)
     rows = Case.objects.visible_to(user).filter(asked).select_related("owner_team", "assignee").defer("haystack")
     return list(rows.order_by("-opened_at", "-id")[:ROWS_MAX])

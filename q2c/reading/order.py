@@ -16,7 +16,8 @@ from q2c.contracts.documents import InvoiceGroup, OrderDocument, OrderLine, Phas
 from q2c.models import CrossReference, Invoice, Order, OrderGroup, Product, Step, Subscription, Transition
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
-from q2c.reading import apart, coming, controls, customers, differences, given_up, held
+from q2c.reading import coming, controls, customers, differences, given_up, held
+from q2c.reading import marks as invoice_marks
 from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages.controls.calendar import phases_of, term_end
@@ -68,7 +69,7 @@ class Whole:
     unrecorded: list[Step] = field(default_factory=list)
     given_up: list[differences.Difference] = field(default_factory=list)
     otherwise: list[differences.Difference] = field(default_factory=list)
-    marks: dict[uuid.UUID, apart.Marks] = field(default_factory=dict)
+    marks: dict[uuid.UUID, invoice_marks.Marks] = field(default_factory=dict)
     journals: list[JournalEntry] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
@@ -93,7 +94,7 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
     steps = _steps(user, order)
     invoices = list(Invoice.objects.visible_to(user).filter(order=order).order_by("-issued_on", "-id")[:ROWS_MAX])
     unrecorded, left = _unrecorded(user, order), given_up.of_order(user, order)
-    marks = apart.marks(user, invoices, left)
+    marks = invoice_marks.of(user, invoices, left)
     otherwise = [one for each in marks.values() for one in each.open]
     of_steps = [*steps, *unrecorded, *(one.step for one in (*left, *otherwise) if one.step)]
     cases = _cases(user, order, of_steps, invoices)

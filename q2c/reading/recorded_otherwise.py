@@ -13,8 +13,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
 from q2c import bulk
 from q2c.models import Invoice, Step
+from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading.differences import CutOff, Difference
 from q2c.reasons import Reason
@@ -78,7 +80,7 @@ def _reversed(seen: QuerySet[Invoice], ids: Sequence[uuid.UUID] | None) -> list[
 
 
 def _changed(user: Any, seen: QuerySet[Invoice], among: Sequence[Invoice] | None) -> list[Difference]:
-    rows = Step.objects.visible_to(user).filter(stage="record_invoice", state__in=("failed", "abandoned"))
+    rows = Step.objects.visible_to(user).filter(stage="record_invoice", state__in=(*OPEN, "abandoned"))
     rows = rows.filter(reason=Reason.INVOICE_CHANGED)
     if among is not None:
         # It may have come under another number.
@@ -102,7 +104,7 @@ def _of_change(
     step: Step, one: Invoice, booked: tuple[str, str], day: dt.date, period: str, case: Case | None
 ) -> Difference:
     """What was re-dated here stands in its period by decision: only a date that billing moved is a cut-off."""
-    told: dict[str, Any] = {"why": "changed", "step": step, "case": case}
+    told: dict[str, Any] = {"why": "changed", "step": step, "case": case, "is_open": step.state in OPEN}
     if day != one.issued_on and period != booked[1]:
         here, there = Money(one.total_minor, one.currency), Money(step.amount_minor or 0, step.currency)
         cut_off = CutOff(here, booked[1], one.issued_on, there, period, day)
@@ -125,8 +127,9 @@ def _cancelled(user: Any, seen: QuerySet[Invoice]) -> list[Difference]:
     for one in invoices:
         case = told.get((one.source[:60], one.entity, one.number))
         if one.id in booked:
-            shown = case if may else None
-            found.append(_of("cancelled", one, *booked[one.id], -one.total_minor, why="cancelled", case=shown))
+            told_of: dict[str, Any] = {"case": case if may else None}
+            told_of["is_open"] = case is not None and case.state in UNRESOLVED
+            found.append(_of("cancelled", one, *booked[one.id], -one.total_minor, why="cancelled", **told_of))
     return found
 
 

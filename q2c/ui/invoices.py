@@ -11,8 +11,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from q2c.models import Invoice
-from q2c.reading import apart, billing_now, invoices, parties, reversals
+from q2c.reading import billing_now, invoices, parties, reversals
 from q2c.reading import invoice as whole_invoice
+from q2c.reading import marks as invoice_marks
 from q2c.ui import csv, debits, differing, links, story
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Change, Crumb, facts
@@ -57,7 +58,7 @@ COLUMNS: Sequence[csv.Column] = (
 
 
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
-    named, marks = parties.of_invoices(page), apart.marks(user, page)
+    named, marks = parties.of_invoices(page), invoice_marks.of(user, page)
     return [
         {
             "invoice": one,

@@ -13,8 +13,9 @@ from django.shortcuts import render
 from exceptions.models import Approval, Case
 from q2c import clock, trace
 from q2c.models import Event, Step
-from q2c.reading import apart, given_up, unrecorded
+from q2c.reading import given_up, unrecorded
 from q2c.reading import hits as search
+from q2c.reading import marks as invoice_marks
 from q2c.reading.coming import doing_of, done_of
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
@@ -63,7 +64,7 @@ class Chapter:
     portions: list[totals.Portion] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     # What is said beside its state: of an invoice its marks, of one that is not recorded what became of it.
-    marks: apart.Marks | None = None
+    marks: invoice_marks.Marks | None = None
     badge: tuple[str, str, str] | None = None
     # The reader asked for this document, or for an entry of it.
     sought: bool = False
@@ -73,14 +74,14 @@ class Chapter:
 class Beside:
     """Of the journey's invoices: what is said beside the state of each, and those that came and are not recorded."""
 
-    marks: dict[uuid.UUID, apart.Marks]
+    marks: dict[uuid.UUID, invoice_marks.Marks]
     unrecorded: list[unrecorded.Unrecorded]
 
 
 def _beside(user: Any, found: Trace) -> Beside:
     left = given_up.of_accounts(user, found.invoices, found.correlation_ids) if found.correlation_ids else []
     missing = unrecorded.of(found.steps, found.invoices, found.cases, left)
-    return Beside(apart.marks(user, found.invoices, left), missing)
+    return Beside(invoice_marks.of(user, found.invoices, left), missing)
 
 
 @right("q2c.view_event")

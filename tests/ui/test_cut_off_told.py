@@ -55,7 +55,10 @@ def test_an_invoice_that_billing_moves_stays_at_the_close_of_the_month_that_book
         assert sums["DE01", "2026-11"].of("moved") == [(-6_212_000, "EUR")]
         tower = said(read(client, "/"))
         assert counts in tower and "booked in the month, in another month in billing, EUR -62,120.00" in tower
-        assert counts in said(read(client, f"/invoices/{invoice.id}"))
+        assert f"{counts}. It is booked on" in said(read(client, f"/invoices/{invoice.id}"))
+        # One thing is one mark, open or settled.
+        marked = read(client, "/invoices")
+        assert marked.count("In another month in billing") == 1 and "Booked otherwise" not in marked
         # Closed without a fix, it goes nowhere.
         case = give_up(case) if case.state == "open" else case
     assert case.period == "2026-11"
@@ -107,6 +110,7 @@ def test_what_billing_took_back_is_worth_what_leaves_the_books(invoice: Invoice)
     take_back(invoice)
     case, client = Case.objects.get(code="cancelled_in_billing"), signed_in(boss_of())
     assert (case.amount_minor, case.period) == (-6_212_000, "2026-11")
+    assert read(client, "/invoices").count("In the books, not in billing") == 1
     for address in ("/queue", f"/cases/{case.id}", f"/invoices/{invoice.id}", "/"):
         assert "EUR -62,120.00" in said(read(client, address)), address
     left = said(closing(client))
