@@ -125,6 +125,22 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
+
+-- Nor is anything booked of it afterwards. Who is voiding it is waited for: the entry's own guard has taken its turn.
+CREATE OR REPLACE FUNCTION q2c_guard_booking() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+DECLARE bad record;
+BEGIN
+  SELECT n.id, i.number INTO bad FROM new_rows n JOIN q2c_invoice i ON i.event_id = n.event_id
+    WHERE n.reverses_id IS NULL AND i.state = 'voided'
+      -- A version of it may have been recorded by the same event again.
+      AND NOT EXISTS (SELECT FROM q2c_invoice o WHERE o.event_id = n.event_id AND o.state <> 'voided');
+  IF FOUND THEN
+    RAISE EXCEPTION 'entry %: invoice % is voided, and nothing is booked of it', bad.id, bad.number
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'voided_invoice_unbooked';
+  END IF;
+  RETURN NULL;
+END $$;
 """
 
 # Neither ledger nor exceptions knows the other; the database sees both.
@@ -138,6 +154,8 @@ CREATE OR REPLACE TRIGGER ledger_fiscalperiod_stays_shut BEFORE UPDATE OF state 
   FOR EACH ROW WHEN (OLD.state <> 'open' AND NEW.state IN ('open')) EXECUTE FUNCTION q2c_guard_reopening();
 CREATE OR REPLACE TRIGGER q2c_invoice_stays_voided BEFORE UPDATE OF state ON q2c_invoice
   FOR EACH ROW WHEN (OLD.state <> 'voided' AND NEW.state IN ('voided')) EXECUTE FUNCTION q2c_guard_voiding();
+CREATE OR REPLACE TRIGGER q2c_journalentry_unvoided AFTER INSERT ON ledger_journalentry
+  REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION q2c_guard_booking();
 """
 
 # Whatever stands on a table of ours, by whichever migration or declaration.

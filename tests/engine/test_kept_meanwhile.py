@@ -74,3 +74,16 @@ def test_no_invoice_is_voided_that_is_being_booked(company: Any) -> None:
     )
     refused(met(connected, booked, "UPDATE q2c_invoice SET state = 'voided'", given), "invoice_voided_unbooked")
     assert Invoice.objects.get().state == "recorded"
+
+
+def test_nothing_is_booked_of_an_invoice_that_is_being_voided(company: Any) -> None:
+    issue("INV-1", order())
+    run.drain("record_invoice")
+    with connected() as makes:
+        makes.execute("UPDATE ledger_journalentry SET state = 'superseded'")
+    booked = copied(
+        "ledger_journalentry", "true", id="%(new)s", state="'drafted'", number="NULL", generation="generation + 1"
+    )
+    error = met(connected, "UPDATE q2c_invoice SET state = 'voided'", booked, {"new": keys.new_id()})
+    refused(error, "voided_invoice_unbooked")
+    assert Invoice.objects.get().state == "voided"

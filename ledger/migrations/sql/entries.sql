@@ -85,6 +85,29 @@ BEGIN
   END IF;
 END $$;
 
+-- A mirror takes back all of its original and nothing else, on the same accounts, and not before it.
+CREATE FUNCTION ledger_check_mirrors(ids uuid[]) RETURNS void LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE bad record;
+BEGIN
+  SELECT m.id, taken.number INTO bad FROM ledger_journalentry m JOIN ledger_journalentry taken ON taken.id = m.reverses_id
+    WHERE m.id = ANY (ids)
+      AND (m.effective_on < taken.effective_on
+           OR (m.functional_currency, m.group_currency, m.worth_minor, m.customer, m.business_document)
+              IS DISTINCT FROM (taken.functional_currency, taken.group_currency, -taken.worth_minor, taken.customer,
+                                taken.business_document)
+           OR EXISTS (
+             SELECT FROM (SELECT * FROM ledger_journalline l WHERE l.entry_id = taken.id) a
+               FULL JOIN (SELECT * FROM ledger_journalline l WHERE l.entry_id = m.id) b USING (line)
+             WHERE (a.account_id, a.amount_minor, a.functional_minor, a.group_minor, a.dimensions, a.customer)
+                   IS DISTINCT FROM
+                   (b.account_id, -b.amount_minor, -b.functional_minor, -b.group_minor, b.dimensions, b.customer)));
+  IF FOUND THEN
+    PERFORM ledger_refuse(format('entry %s is no mirror of %s: its lines negate that one''s, and its day is not before it',
+                                 bad.id, bad.number), 'journal_mirrors');
+  END IF;
+END $$;
+
 -- Takes the locked row of each series and accepts exactly the next numbers, in whatever order.
 CREATE FUNCTION ledger_check_numbers(ids uuid[]) RETURNS void LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp AS $$
@@ -190,6 +213,9 @@ BEGIN
   END IF;
   PERFORM ledger_take_turn(false);
   PERFORM ledger_check_balance(ids);
+  IF EXISTS (SELECT FROM new_rows n WHERE n.reverses_id IS NOT NULL) THEN
+    PERFORM ledger_check_mirrors(ids);
+  END IF;
   PERFORM ledger_check_periods(ids);
   PERFORM ledger_check_numbers(ids);
   made_by := ARRAY(SELECT DISTINCT l.rule_line_id FROM ledger_journalline l
