@@ -22,7 +22,8 @@ from q2c.engine import decisions, desk
 
 
 class ApprovalSerializer(serializers.ModelSerializer):
-    """`action` is close_without_fix, redate, reopen_period, or the reason that waits; `data` is what is granted."""
+    """`action` is close_without_fix, redate, reopen_period, or the reason that waits; `data` is what is granted;
+    `shown` is what its page showed whoever decided there, where that is gone afterwards."""
 
     requested_by = serializers.CharField(source="requested_by.username", allow_null=True, default=None)
     decided_by = serializers.CharField(source="decided_by.username", allow_null=True, default=None)
@@ -31,7 +32,7 @@ class ApprovalSerializer(serializers.ModelSerializer):
         model = Approval
         fields = (
             "id", "state", "action", "subject_type", "subject_id", "case", "reason", "amount_minor", "currency", "data",
-            "requested_by", "requested_at", "decided_by", "decided_at", "decision",
+            "requested_by", "requested_at", "decided_by", "decided_at", "decision", "shown",
         )  # fmt: skip
 
 

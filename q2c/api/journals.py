@@ -41,7 +41,8 @@ class JournalLineSerializer(serializers.ModelSerializer):
 
 
 class JournalSerializer(serializers.ModelSerializer):
-    """`total_minor` is the sum of the debits; `document_number` is what the ERP calls it."""
+    """`total_minor` is the sum of the debits; `worth_minor` what its document comes to, less than nothing of a credit
+    and of the mirror of a charge; `document_number` is what the ERP calls it."""
 
     entity = serializers.CharField(source="entity.code")
     period = serializers.CharField(source="period.name")
@@ -52,7 +53,7 @@ class JournalSerializer(serializers.ModelSerializer):
             "id", "number", "state", "entity", "journal", "fiscal_year", "event_id", "event_type", "correlation_id",
             "rule_set", "generation", "effective_on", "booked_at", "period", "subledger", "currency",
             "functional_currency", "group_currency", "functional_rate", "group_rate", "customer", "memo",
-            "business_document", "key", "line_count", "total_minor", "reverses", "superseded_by", "document_number",
+            "business_document", "key", "line_count", "total_minor", "worth_minor", "reverses", "superseded_by", "document_number",
             "posted_reference", "posted_at",
         )  # fmt: skip
 

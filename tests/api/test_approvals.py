@@ -75,6 +75,8 @@ def test_a_reversal_is_asked_for_by_one_and_approved_by_another(carla: Signed, c
     while run.drain("reverse_journal") + run.drain("post_journal"):
         pass
     assert JournalEntry.objects.get(id=entry.id).state == "reversed"
+    listed = carla.get("journals")["results"]
+    assert [(one["total_minor"], one["worth_minor"]) for one in listed] == [(119_000, -119_000), (119_000, 119_000)]
 
 
 def test_a_period_is_reopened_by_two(carla: Signed, cleo: Signed) -> None:
@@ -90,7 +92,8 @@ def test_a_period_is_reopened_by_two(carla: Signed, cleo: Signed) -> None:
     # Taken back and asked for again.
     assert carla.post(f"approvals/{asked['id']}/withdraw", 200)["state"] == "withdrawn"
     asked = carla.post(f"periods/{october.id}/reopen", 202, why="one invoice is late")
-    cleo.post(f"approvals/{asked['id']}/approve", 200)
+    Approval.objects.filter(id=asked["id"]).update(shown="Two cases wait.")  # as its page does, before it is decided
+    assert cleo.post(f"approvals/{asked['id']}/approve", 200)["shown"] == "Two cases wait."
     assert FiscalPeriod.objects.get(id=october.id).state == "open"
 
 
