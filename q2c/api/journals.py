@@ -53,8 +53,8 @@ class JournalSerializer(serializers.ModelSerializer):
             "id", "number", "state", "entity", "journal", "fiscal_year", "event_id", "event_type", "correlation_id",
             "rule_set", "generation", "effective_on", "booked_at", "period", "subledger", "currency",
             "functional_currency", "group_currency", "functional_rate", "group_rate", "customer", "memo",
-            "business_document", "key", "line_count", "total_minor", "worth_minor", "reverses", "superseded_by", "document_number",
-            "posted_reference", "posted_at",
+            "business_document", "key", "line_count", "total_minor", "worth_minor", "reverses", "superseded_by",
+            "document_number", "posted_reference", "posted_at",
         )  # fmt: skip
 
 
