@@ -38,7 +38,8 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
         source=source, entity=invoice.entity, business_key=invoice.number, resolution="resolved_by_itself"
     )
     booked, period = Money(invoice.total_minor, invoice.currency), period_of(invoice)
-    gone = Differs(booked, Money(0, invoice.currency), invoice.entity, period, period, is_gone=True)
+    nothing = Money(0, invoice.currency)
+    gone = Differs(booked, nothing, entity=invoice.entity, booked_in=period, now_in=period, is_gone=True)
     found = Finding(reason=Reason.INVOICE_TAKEN_BACK, text=refused.text, pointer=refused.field, differs=gone)
     # Without the time of the change: told once, however often billing touches it again.
     raw = {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()}

@@ -27,7 +27,8 @@ UPDATE exceptions_case c SET entity = w.entity, period = w.booked_in,
   context = jsonb_set(c.context, '{findings,0,differs}', jsonb_build_object(
     'booked', jsonb_build_object('minor', w.total_minor, 'currency', w.currency),
     'now', jsonb_build_object('minor', w.now_minor, 'currency', w.now_currency), 'entity', w.entity,
-    'booked_in', w.booked_in, 'now_in', w.now_in, 'booked_on', w.issued_on, 'now_on', w.now_on, 'is_gone', false))
+    'booked_in', w.booked_in, 'now_entity', '', 'now_in', w.now_in, 'booked_on', w.issued_on,
+    'now_on', w.now_on, 'is_gone', false))
 FROM seen w WHERE c.id = w.id
 """
 TAKEN_BACK = """
@@ -36,7 +37,7 @@ UPDATE exceptions_case c SET amount_minor = -i.total_minor, currency = i.currenc
     'reason', 'invoice_taken_back', 'text', c.text, 'pointer', c.field, 'differs', jsonb_build_object(
       'booked', jsonb_build_object('minor', i.total_minor, 'currency', i.currency),
       'now', jsonb_build_object('minor', 0, 'currency', i.currency), 'entity', i.entity,
-      'booked_in', c.period, 'now_in', c.period, 'booked_on', NULL, 'now_on', NULL, 'is_gone', true))))
+      'booked_in', c.period, 'now_entity', '', 'now_in', c.period, 'booked_on', NULL, 'now_on', NULL, 'is_gone', true))))
 FROM q2c_invoice i
 WHERE c.code = 'cancelled_in_billing' AND c.resolved_at IS NULL AND c.source = i.source AND c.entity = i.entity
   AND c.business_key = i.number AND i.state <> 'voided'

@@ -82,10 +82,11 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
 def _cut_off(invoice: Invoice, document: InvoiceDocument) -> CutOff | None:
     here = period_of(invoice)
     there = period_on(document.legal_entity, document.issued_on)
-    if document.issued_on == invoice.issued_on or here == there:
+    elsewhere = document.legal_entity if document.legal_entity != invoice.entity else ""
+    if not elsewhere and (document.issued_on == invoice.issued_on or here == there):
         return None
     booked, now = Money(invoice.total_minor, invoice.currency), Money(document.total_minor, document.currency)
-    return CutOff(booked, here, invoice.issued_on, now, there, document.issued_on)
+    return CutOff(booked, invoice.entity, here, invoice.issued_on, now, elsewhere, there, document.issued_on)
 
 
 def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:

@@ -18,8 +18,8 @@ KINDS = {
     "invoice": ("invoice", "posted in billing, not in the books"),
     "journal": ("journal", "in the books here, not in the ledger"),
     "changed": ("invoice", "booked otherwise than billing has it"),
-    "moved": ("invoice", "booked in the month, in another month in billing"),
-    "moved_here": ("invoice", "in the month in billing, booked in another month"),
+    "moved": ("invoice", "booked in the month, in another month or legal entity in billing"),
+    "moved_here": ("invoice", "in the month in billing, booked in another month or legal entity"),
     "cancelled": ("invoice", "in the books, not in billing"),
 }
 # Open cases of these are about such a difference: it stands with the differences, and not in what waits to be booked.
@@ -30,12 +30,17 @@ SIGNED = frozenset({"changed", "moved", "moved_here", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """Of a booked invoice whose date billing moved into another period: what counts where, and in which system."""
+    """Of a booked invoice that billing moved into another period or legal entity: what counts where, here and there.
+
+    `now_entity` is the other legal entity, empty where it stayed with `entity`.
+    """
 
     booked: Money
+    entity: str
     booked_in: str
     booked_on: dt.date
     now: Money
+    now_entity: str
     now_in: str
     now_on: dt.date
 
@@ -66,12 +71,12 @@ class Difference:
     is_open: bool = False
 
     def by_period(self) -> list[Difference]:
-        """Itself; of what counts in another month in billing, that month's side as well."""
+        """Itself; of what counts elsewhere in billing, that month's and entity's side as well."""
         if self.cut_off is None:
             return [self]
-        period, now = self.cut_off.now_in, self.cut_off.now
-        there = replace(self, kind="moved_here", period=period, amount_minor=now.minor, currency=now.currency)
-        return [self, there]
+        cut, now = self.cut_off, self.cut_off.now
+        there = replace(self, kind="moved_here", period=cut.now_in, amount_minor=now.minor, currency=now.currency)
+        return [self, replace(there, entity=cut.now_entity or self.entity)]
 
 
 @dataclass(slots=True)

@@ -103,11 +103,12 @@ def _changed(user: Any, seen: QuerySet[Invoice], among: Sequence[Invoice] | None
 def _of_change(
     step: Step, one: Invoice, booked: tuple[str, str], day: dt.date, period: str, case: Case | None
 ) -> Difference:
-    """What was re-dated here stands in its period by decision: only a date that billing moved is a cut-off."""
+    """What was re-dated here stands in its period by decision: only what billing moved counts elsewhere there."""
     told: dict[str, Any] = {"why": "changed", "step": step, "case": case, "is_open": step.state in OPEN}
-    if day != one.issued_on and period != booked[1]:
+    elsewhere = step.entity if step.entity != one.entity else ""
+    if elsewhere or (day != one.issued_on and period != booked[1]):
         here, there = Money(one.total_minor, one.currency), Money(step.amount_minor or 0, step.currency)
-        cut_off = CutOff(here, booked[1], one.issued_on, there, period, day)
+        cut_off = CutOff(here, booked[0], booked[1], one.issued_on, there, elsewhere, period, day)
         return _of("moved", one, *booked, -one.total_minor, cut_off=cut_off, **told)
     same = step.currency == one.currency and step.amount_minor is not None
     more = step.amount_minor - one.total_minor if same and step.amount_minor is not None else None

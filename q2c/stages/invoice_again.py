@@ -87,12 +87,14 @@ def _changed(
 def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
     """A journal that was re-dated here stands in its period by decision: only a date that billing moved is another."""
     booked_in = taken_back_there.period_of(there)
-    moved = invoice.issued_on != there.issued_on
+    elsewhere = invoice.legal_entity != there.entity
+    moved = elsewhere or invoice.issued_on != there.issued_on
     return Differs(
         booked=Money(there.total_minor, there.currency),
         now=Money(invoice.total_minor, invoice.currency),
         entity=there.entity,
         booked_in=booked_in,
+        now_entity=invoice.legal_entity if elsewhere else "",
         now_in=taken_back_there.period_on(invoice.legal_entity, invoice.issued_on) if moved else booked_in,
         booked_on=there.issued_on,
         now_on=invoice.issued_on,

@@ -41,13 +41,15 @@ class Differs:
     """Of a document that is booked: what is booked, and what its sender says it comes to by now.
 
     `entity` and `booked_in` are the legal entity and the period of the journal that books it, `now_in` is the period
-    that holds its date by now: another one only where the sender moved the date. `is_gone`: its sender has it no more.
+    that holds its date by now: another one only where the sender moved the date. `now_entity` is the legal entity that
+    bills it by now, where that is another one. `is_gone`: its sender has it no more.
     """
 
     booked: Money
     now: Money
     entity: str = ""
     booked_in: str = ""
+    now_entity: str = ""
     now_in: str = ""
     booked_on: dt.date | None = None
     now_on: dt.date | None = None
@@ -56,9 +58,9 @@ class Differs:
     @property
     def worth(self) -> Money | None:
         """By what the books of `booked_in` would change to be as the sender has it: all of it where that is another
-        period by now. None where the currency is another.
+        period or another legal entity by now. None where the currency is another.
         """
-        if self.now_in != self.booked_in:
+        if self.now_in != self.booked_in or self.now_entity:
             return -self.booked
         return self.now - self.booked if self.now.currency == self.booked.currency else None
 

@@ -22,8 +22,8 @@ from tests.ui.test_given_up_told import NOW, asked, closing, give_up, unrecorded
 
 __all__ = ["invoice"]
 pytestmark = pytest.mark.django_db
-BOOKED = "1 invoice: booked in the month, in another month in billing"
-THERE = "1 invoice: in the month in billing, booked in another month"
+BOOKED = "1 invoice: booked in the month, in another month or legal entity in billing"
+THERE = "1 invoice: in the month in billing, booked in another month or legal entity"
 DECEMBER, OCTOBER = dt.date(2026, 12, 1), dt.date(2026, 10, 30)
 
 
@@ -54,7 +54,10 @@ def test_an_invoice_that_billing_moves_stays_at_the_close_of_the_month_that_book
         sums = given_up.of_open_months(boss_of())
         assert sums["DE01", "2026-11"].of("moved") == [(-6_212_000, "EUR")]
         tower = said(read(client, "/"))
-        assert counts in tower and "booked in the month, in another month in billing, EUR -62,120.00" in tower
+        assert (
+            counts in tower
+            and "booked in the month, in another month or legal entity in billing, EUR -62,120.00" in tower
+        )
         assert f"{counts}. It is booked on" in said(read(client, f"/invoices/{invoice.id}"))
         # One thing is one mark, open or settled.
         marked = read(client, "/invoices")
@@ -65,6 +68,27 @@ def test_an_invoice_that_billing_moves_stays_at_the_close_of_the_month_that_book
     assert "In billing it stays as it is" not in read(client, f"/journals/{booked().id}")
     again(invoice, "3", 2)
     assert BOOKED not in closing(client) and THERE not in closing(client, name=month)
+
+
+def test_an_invoice_that_billing_bills_from_another_entity_is_a_difference_of_both(invoice: Invoice) -> None:
+    """Its total and date stay; each entity's close has it on one side alone."""
+    again(invoice, "2", 1, legal_entity="US01")
+    case, client = Case.objects.get(reason="invoice_changed"), signed_in(boss_of())
+    assert (case.entity, case.period, case.amount_minor, case.currency) == ("DE01", "2026-11", -6_212_000, "EUR")
+    counts = "EUR 62,120.00 counts in DE01 Nov 2026 here, in US01 Nov 2026 in billing"
+    for _ in range(2):
+        for entity, kind, worth in (("DE01", BOOKED, "EUR -62,120.00"), ("US01", THERE, "EUR +62,120.00")):
+            left = said(closing(client, entity=entity))
+            assert left.count(kind) == 1 and worth in left and counts in left, entity
+        told = said(read(client, f"/invoices/{invoice.id}"))
+        assert f"{counts}. It is booked on Nov 3, 2026 in DE01, and billing bills it from US01 by now" in told
+        assert "EUR 62,120.00 in another legal entity" in told and "the total is the same" not in told
+        assert read(client, "/invoices").count("In another legal entity in billing") == 1
+        if case.state == "open":
+            assert counts in said(read(client, "/queue?tab=all"))
+            case = give_up(case)
+    again(invoice, "3", 2)
+    assert BOOKED not in closing(client) and THERE not in closing(client, entity="US01")
 
 
 def test_who_signs_that_a_moved_invoice_is_closed_reads_both_months_and_dates(invoice: Invoice) -> None:
