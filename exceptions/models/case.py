@@ -175,6 +175,15 @@ class Case(ConcurrentTransitionMixin, StateRecord):
             models.Index(fields=["event_id"], name="case_of_event"),
             models.Index(fields=["business_key"], opclasses=["text_pattern_ops"], name="case_business_key"),
             GinIndex(fields=["haystack"], opclasses=["gin_trgm_ops"], name="case_haystack"),
+            # What came in unreadable has no step that leads to it: it is found by what its source calls it, and by the
+            # journey it belongs to.
+            GinIndex(
+                fields=["context"],
+                opclasses=["jsonb_path_ops"],
+                condition=Q(raw_hash__isnull=False),
+                name="case_raw_called",
+            ),
+            models.Index(fields=["correlation_id"], condition=Q(raw_hash__isnull=False), name="case_raw_of_journey"),
         ]
 
     def __str__(self) -> str:
