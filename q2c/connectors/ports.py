@@ -184,8 +184,12 @@ class Journals(Customers, Protocol):
     def post(self, journals: Sequence[JournalDocument]) -> list[Outcome]:
         """Post each under its key and read it back: date, amounts and dimensions must be what was sent."""
 
-    def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
-        """Look each key up: Posted(found=True) when the content is equal, else Rejected(CONTENT_DIFFERS, held=True)."""
+    def find(self, journals: Sequence[JournalDocument], *, only_reading: bool = False) -> list[Lookup]:
+        """Look each key up: Posted(found=True) when the content is equal, else Rejected(CONTENT_DIFFERS, held=True).
+
+        What a write of ours left half-made is cleared away, so that the next one finds room; not where it is
+        `only_reading`, for a dry run beside which a worker may be writing. It counts as not there.
+        """
 
     def still_blocked(self, blocker: Blocker) -> bool | None:
         """Whether the object still stands in the way; None when the platform cannot say now."""

@@ -151,7 +151,11 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         failed: list[tuple[str, int]] = []
-        for figure in FIGURES:
+        # A server that hangs, and does not even give up on a statement, must not hold those who scrape.
+        answers = readiness.database_answers()
+        if not answers:
+            failed = [(figure.__name__, 1) for figure in FIGURES]
+        for figure in FIGURES if answers else ():
             try:
                 families = list(figure())
             except Exception:

@@ -80,6 +80,11 @@ def _asked(sql: str) -> list[tuple[Any, ...]]:
         return own.execute(sql).fetchall()
 
 
+def database_answers() -> bool:
+    """Within LIMIT_S."""
+    return _tried("database", _database).ready
+
+
 def _database() -> str:
     _asked("SELECT 1")
     return ""

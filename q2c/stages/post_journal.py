@@ -114,11 +114,11 @@ class PostJournal(Verb):
     def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
         """As a replay would: looked up first. What is there is not sent again, whatever would refuse it now."""
         port = open_port(works[0].step.connection)
-        answers: list[Said] = list(port.find([work.request for work in works]))
+        answers: list[Said] = list(port.find([work.request for work in works], only_reading=True))
         absent = [i for i, found in enumerate(answers) if isinstance(found, NotFound)]
         refused = port.check([works[i].request for i in absent], whole=True) if absent else []
         for i, answer in zip(absent, refused, strict=True):
-            answers[i] = answer or _held(port, works[i])
+            answers[i] = answer or _held(port, works[i], only_reading=True)
         return answers
 
     def preview(self, work: Work) -> dict[str, Any]:
@@ -163,10 +163,11 @@ def _earlier(entries: Sequence[JournalEntry]) -> dict[uuid.UUID, list[JournalDoc
     return found
 
 
-def _held(port: Any, work: Work) -> Rejected | Unavailable | None:
+def _held(port: Any, work: Work, *, only_reading: bool = False) -> Rejected | Unavailable | None:
     """A ledger may say no and keep it all the same: what an entry was before it was derived anew is looked for, too."""
     earlier = work.notes["earlier"]
-    for document, found in zip(earlier, port.find(earlier) if earlier else [], strict=True):
+    looked = port.find(earlier, only_reading=only_reading) if earlier else []
+    for document, found in zip(earlier, looked, strict=True):
         if isinstance(found, NotFound):
             continue
         if isinstance(found, Unavailable):

@@ -108,7 +108,7 @@ class PaperLedger:
             return Unknown(text="the line dropped")
         return Posted(reference=number, document=number, proof={"posted_at": clock.now().isoformat()})
 
-    def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
+    def find(self, journals: Sequence[JournalDocument], *, only_reading: bool = False) -> list[Lookup]:
         if self.book.down:
             return [Unavailable(text="no answer") for _ in journals]
         self.book.searches += 1

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from exceptions.models import Facet
 from q2c import clock
 from q2c.models import Breaker, Connection, Order, PollCursor, Step, WorkerSeen
-from q2c.ops import figures
+from q2c.ops import figures, readiness
 from tests.engine.records import made
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +115,21 @@ def test_a_figure_that_fails_is_said_to_have_and_spares_the_others(client, monke
     found = scraped(client)
     assert (found["q2c_figure_failed", "records"], found["q2c_figure_failed", "breakers"]) == (1, 0)
     assert found["q2c_breaker_open", "erp-us"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_hangs_holds_nobody_who_scrapes(client, monkeypatch):
+    """It takes the connection and says nothing, as a server that is stopped does; its pooled ones say nothing either."""
+    real = connection.get_connection_params
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = {"host": "127.0.0.1", "port": str(silent.getsockname()[1])}
+        monkeypatch.setattr(connection, "get_connection_params", lambda: {**real(), **there})
+        monkeypatch.setattr(figures, "_rows", lambda *_: pytest.fail("it was asked all the same"))
+        began = time.monotonic()
+        found = scraped(client)
+    assert {value for (name, *_), value in found.items() if name == "q2c_figure_failed"} == {1}
+    assert any(not name.startswith("q2c_figure_failed") for name, *_ in found), "what processes count is told"
+    assert time.monotonic() - began < 3 * readiness.LIMIT_S
 
 
 @pytest.mark.django_db(transaction=True)

@@ -144,7 +144,7 @@ class NetSuite:
             ),
         )  # fmt: skip
 
-    def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
+    def find(self, journals: Sequence[JournalDocument], *, only_reading: bool = False) -> list[Lookup]:
         searched_at = clock.now()
         try:
             found = self._rows(journals)

@@ -191,13 +191,15 @@ class Tryton:
         text = f"{known.text}: {outcome.text}"
         return Rejected(reason=known.reason, text=text, code=outcome.code, field=known.field, blocker=known.blocker)
 
-    def find(self, journals: Sequence[JournalDocument]) -> list[Lookup]:
+    def find(self, journals: Sequence[JournalDocument], *, only_reading: bool = False) -> list[Lookup]:
         """A draft of ours that is found was not posted, and is deleted: then there is nothing."""
         searched_at = clock.now()
         try:
             by_key = self._moves(journals)
         except ReadRefused as refused:
             return [refused.outcome] * len(journals)
+        if only_reading:
+            by_key = {key: [move for move in moves if move["state"] == "posted"] for key, moves in by_key.items()}
         return [self._found(journal, by_key.get(journal.key, []), searched_at) for journal in journals]
 
     def _moves(self, journals: Sequence[JournalDocument]) -> dict[str, list[Record]]:

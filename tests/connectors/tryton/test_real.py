@@ -102,6 +102,9 @@ def test_a_draft_of_a_lost_try_is_deleted_when_it_is_looked_up(tryton: Tryton) -
     document = journal()
     assert sent(tryton, document).status == 200
     assert [state for _, state, _ in erp.moves(document.key)] == ["draft"]
+    # A dry run beside the worker that is about to post it deletes nothing.
+    (seen,) = tryton.find([document], only_reading=True)
+    assert isinstance(seen, NotFound) and [state for _, state, _ in erp.moves(document.key)] == ["draft"]
     (found,) = tryton.find([document])
     assert isinstance(found, NotFound) and erp.moves(document.key) == []
 
