@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from exceptions import routing, rowsets
 from exceptions.models import Case, Team
@@ -42,6 +43,12 @@ def found(told: Mapping[uuid.UUID, Sequence[Finding]], since: dt.datetime) -> No
                 rows.append({"id": case.id, "next_cause": kept})
         if rows:
             rowsets.update(Case, rows)
+
+
+def meeting(object_key: str, object_type: str = "") -> Q:
+    """The cases whose cause is gone and that would meet this object next, as their last dry run found."""
+    there = Q(state__in=REPLAYABLE, blocker_gone_at__isnull=False, next_cause__blocker__object_key=object_key)
+    return there & Q(next_cause__blocker__object_type=object_type) if object_type else there
 
 
 def _next(case: Case, findings: Sequence[Finding]) -> Finding | None:

@@ -145,6 +145,7 @@ KEYS: dict[str, Key] = {
     "target": Key("platform it goes to", values.exactly("target")),
     "code": Key("code that the platform gave", values.exactly("code")),
     "blocker": Key("what stands in the way: CC-410, or cost_center/CC-410", values.blocker),
+    "next": Key("what a dry run found in the way once that is gone: as blocker:", values.next_blocker),
     "cause": Key("root cause given when it was closed", values.exactly("root_cause")),
     "resolution": Key("how it ended", values.exactly("resolution")),
     "opened": Key("day: 2026-10-31, >2026-10-01, 2026-10-01..2026-10-31", values.day("opened_at"), takes_many=False),

@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from exceptions import tallies
+from exceptions import next_cause, tallies
 from exceptions.errors import QueryError
 from exceptions.models import Policy, Team
 from exceptions.models.policy import SEVERITIES
@@ -147,6 +147,11 @@ problem = _numbered("P", "problem__number", "problem")
 def blocker(value: str, user: Any, at: int) -> Q:
     kind, slash, key = value.partition("/")
     return Q(blocker_type=kind, blocker_key=key) if slash else Q(blocker_key=value)
+
+
+def next_blocker(value: str, user: Any, at: int) -> Q:
+    kind, slash, key = value.partition("/")
+    return next_cause.meeting(key, kind) if slash else next_cause.meeting(value)
 
 
 def _compared(value: str, key: str, at: int, example: str) -> list[tuple[str, str]]:

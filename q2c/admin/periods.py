@@ -17,10 +17,10 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
-from exceptions import rights, unblock
+from exceptions import rights
 from exceptions.errors import NotPossible
 from exceptions.rights import name_of
 from exceptions.sentences import count, listed
@@ -32,7 +32,7 @@ from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
-from q2c.reading import close, credits_due, left_open, unread
+from q2c.reading import close, credits_due, left_open, reopening, unread
 from q2c.ui import links, story
 from q2c.ui.formats import dates, number
 from q2c.ui.parts import apart, by_currency, by_sign
@@ -247,10 +247,18 @@ def _states_of(found: list[FiscalPeriod]) -> str:
 
 def _waiting(user: Any, period: FiscalPeriod) -> str:
     """One period that is about to be reopened, with what waits for that, and what is open in it."""
-    said = f"{period.key}: {_spoken(period)}"
-    waiting = unblock.waiting_for(("", "fiscal_period", period.key, "period_closed")).count()
-    said = f"{said}, {count(waiting, 'case')} waiting for it" if waiting else said
-    return f"{said}. {_in_one_line(left_open.of(user, period))}"
+    found = reopening.of(user, period)
+    waits = [_held(found.waiting, "waiting for it"), _held(found.next, "that would meet it next")]
+    said = format_html("{}: {}", period.key, _spoken(period))
+    if any(waits):
+        said = format_html("{}, {}", said, format_html_join(", and ", "{}", [(each,) for each in waits if each]))
+    return format_html("{}. {}", said, _in_one_line("\n".join(found.left)))
+
+
+def _held(held: reopening.Held, how: str) -> str:
+    """1 case waiting for it, with the way to it; empty for none."""
+    href = links.to("queue", tab="all", q=held.query)
+    return format_html('<a href="{}">{} {}</a>', href, count(held.cases, "case"), how) if held.cases else ""
 
 
 def _in_one_line(left: str) -> str:

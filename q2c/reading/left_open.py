@@ -23,14 +23,6 @@ def of(user: Any, period: FiscalPeriod) -> str:
     return told(one)
 
 
-def of_key(user: Any, key: str) -> str:
-    """The same by the key of a period, JP:receivables:2026-11; empty where there is none."""
-    entity, subledger, name = key.split(":")
-    found = FiscalPeriod.objects.filter(entity__code=entity, subledger=subledger, name=name)
-    period = found.select_related("entity").first()
-    return of(user, period) if period is not None else ""
-
-
 def told(one: close.Standing) -> str:
     """Lines such as "Open cases: 3 cases, EUR 23,144.71"."""
     columns = {

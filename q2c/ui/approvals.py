@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import approvals as asked
-from exceptions import rights, unblock
+from exceptions import rights
 from exceptions.approvals import Decision
 from exceptions.errors import NotPossible
 from exceptions.models import Approval
@@ -19,9 +19,9 @@ from exceptions.sentences import count, listed
 from ledger import journal, redating
 from q2c.engine import decisions, desk, previews
 from q2c.reading import approvals as reading
-from q2c.reading import left_open
+from q2c.reading import reopening
 from q2c.reasons import Reason
-from q2c.ui import lists, parts
+from q2c.ui import links, lists, parts
 from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
 from q2c.ui.replays import journal_of
@@ -86,23 +86,45 @@ def _waiting(user: Any, approval: Approval) -> dict[str, Any] | None:
     """What waits for a period that is to be reopened, and what is open in it; decided, what was shown then."""
     if approval.action != asked.REOPEN:
         return None
+    found = reopening.of_key(user, approval.subject_id)
+    ways = _ways(user, found) if found is not None else {}
     if approval.state != "requested":
-        return {"lines": approval.shown.splitlines()} if approval.shown else None
-    waiting = unblock.waiting_for(("", "fiscal_period", approval.subject_id, "period_closed"))
-    rows = waiting.values_list("amount_minor", "currency")
-    sums = parts.by_sign((minor, currency) for minor, currency in rows if minor is not None)
-    lines = left_open.of_key(user, approval.subject_id).splitlines()
-    return {"cases": len(rows), "sums": sums, "lines": lines}
+        return {"lines": approval.shown.splitlines(), **ways} if approval.shown or ways else None
+    if found is None:
+        return None
+    return {"waits": _held(found.waiting), "meets": _held(found.next), "lines": found.left, **ways}
+
+
+def _held(held: reopening.Held) -> dict[str, Any]:
+    """Empty where there is none."""
+    if not held.cases:
+        return {}
+    href = links.to("queue", tab="all", q=held.query)
+    return {"cases": held.cases, "sums": parts.by_sign(held.amounts), "href": href}
+
+
+def _ways(user: Any, found: reopening.Reopening) -> dict[str, str]:
+    """Where the cases of its month are, and what became of the period so far, for whoever is let into the admin."""
+    history = links.to("admin:ledger_fiscalperiod_history", found.period.pk)
+    may = user.is_staff and user.has_perm("ledger.view_fiscalperiod")
+    return {"queue": links.to("queue", tab="all", q=found.query), "history": history if may else ""}
 
 
 def _shown_of(user: Any, approval_id: uuid.UUID) -> str:
     """What the card of a request tells of the period that it would open, to be kept with the decision."""
-    reopening = Approval.objects.visible_to(user).filter(id=approval_id, action=asked.REOPEN, state="requested").first()
-    found = _waiting(user, reopening) if reopening is not None else None
-    if found is None or reopening is None:
+    wanted = Approval.objects.visible_to(user).filter(id=approval_id, action=asked.REOPEN, state="requested").first()
+    found = reopening.of_key(user, wanted.subject_id) if wanted is not None else None
+    if found is None:
         return ""
-    waits = f"{count(found['cases'], 'case')}, {listed([str(s) for s in found['sums']])}" if found["cases"] else ""
-    return "\n".join([f"Waits for it: {waits}"] * bool(waits) + found["lines"])
+    told = {"Waits for it": found.waiting, "Would meet it next": found.next}
+    waits = [f"{name}: {_in_words(held)}" for name, held in told.items() if held.cases]
+    return "\n".join([*waits, *found.left])
+
+
+def _in_words(held: reopening.Held) -> str:
+    """1 case, EUR 1,190.00"""
+    worth = listed([str(each) for each in parts.by_sign(held.amounts)])
+    return f"{count(held.cases, 'case')}{f', {worth}' if worth else ''}"
 
 
 @require_POST

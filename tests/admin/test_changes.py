@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -211,7 +212,7 @@ def test_a_period_is_reopened_once_a_second_person_has_approved_and_says_what_wa
     client = browser("Controller")
     assert "Ask to reopen" in client.get(address(october())).content.decode()
     page = client.get(move("reopen", october())).content.decode()
-    assert "DE01:receivables:2026-10: closed, 1 case waiting for it" in page
+    assert "DE01:receivables:2026-10: closed, 1 case waiting for it" in re.sub(r"<[^>]+>", "", page)
     assert "Nothing changes until a second person approves it" in page and "nothing is booked by itself" in page
     assert client.post(move("reopen", october()), {"change_reason": ""}).status_code == 200
     assert not Approval.objects.exists()
@@ -222,7 +223,7 @@ def test_a_period_is_reopened_once_a_second_person_has_approved_and_says_what_wa
     # Nobody decides what they asked for, nor does somebody who could not ask for it.
     card = client.get(reverse("approvals")).content.decode()
     assert "Reopen receivables of DE01, October 2026" in card and "A late invoice" in card and "Take it back" in card
-    assert "<dt>Waits for it</dt><dd>1 case, worth" in card
+    assert "Waits for it1 case, worth" in re.sub(r"<[^>]+>", "", card)
     assert approve(client).status_code == 403
     assert october().state == "closed"
     user = get_user_model().objects.create_user("mia", password="a long enough word")
