@@ -17,7 +17,7 @@ from q2c import clock
 from q2c.celery import HOUSEKEEPING, QUEUES, app
 from q2c.engine import beside, callouts, desk, offered, poll, run, wake, watch
 from q2c.engine import sweep as sweeper
-from q2c.models import Callout, Fetched, IdempotencyRecord, WorkerSeen, tally
+from q2c.models import Callout, Fetched, IdempotencyRecord, LatestRead, WorkerSeen, tally
 from q2c.stages import STAGES, completed
 
 # A worker gives its place to other stages of its queue after so many batches, and wakes itself again.
@@ -96,7 +96,7 @@ def fetch_called_out() -> int:
 @app.task(name="q2c.tasks.forget")
 def forget() -> int:
     """What was only kept for a while: answers to repeated requests, callouts that came to an end."""
-    return IdempotencyRecord.forget() + Callout.forget() + Fetched.forget()
+    return sum(kept.forget() for kept in (IdempotencyRecord, Callout, Fetched, LatestRead))
 
 
 @app.task(name="q2c.tasks.complete_orders")

@@ -9,6 +9,7 @@ from q2c.models.customer import Customer
 from q2c.models.event import Event
 from q2c.models.fetched import Fetched
 from q2c.models.invoice import Invoice, InvoiceLine
+from q2c.models.latest_read import LatestRead
 from q2c.models.nexus import TaxNexus
 from q2c.models.order import Order, OrderGroup, OrderLine
 from q2c.models.policy import CommercialPolicy
@@ -34,6 +35,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "ItemMapping",
+    "LatestRead",
     "ListPrice",
     "Order",
     "OrderGroup",
