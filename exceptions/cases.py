@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -234,6 +235,45 @@ def _resolve(
     batches.came_to("confirmed", [{"step_id": c.step_id, "document": documents[c.id]} for c in cases if c.step_id])
     problems.settle({case.problem_id for case in cases})
     return [case.id for case in cases]
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What a case says by now, and why; `finding`, as JSON, takes the place of the first in its context."""
+
+    why: str
+    text: str
+    amount_minor: int | None
+    currency: str
+    entity: str
+    period: str
+    finding: Mapping[str, Any]
+
+
+def restate(told: Mapping[uuid.UUID, Restated], actor: str) -> list[uuid.UUID]:
+    """What the unresolved cases of these steps are about has changed, their cause has not: worth, place and words.
+
+    `told` by step id. Nobody loses a case by it, and no clock starts anew. Returns the ids of the cases.
+    """
+    with transaction.atomic():
+        found = [(case, told[case.step_id]) for case in moves.held(step_id__in=list(told), state__in=UNRESOLVED)]  # type: ignore[index]
+        contexts = dict(Case.objects.filter(id__in=[case.id for case, _ in found]).values_list("id", "context"))
+        rows = [
+            rowsets.fitted(
+                Case,
+                {
+                    "id": case.id, "text": now.text, "amount_minor": now.amount_minor, "currency": now.currency,
+                    "entity": now.entity, "period": now.period,
+                    "context": {
+                        **contexts[case.id], "findings": [now.finding, *contexts[case.id].get("findings", [])[1:]]
+                    },
+                },
+            )
+            for case, now in found
+        ]  # fmt: skip
+        rowsets.update(Case, rows)
+        timeline.record([(case.id, "restated", f"{now.why}: {now.text}", {}) for case, now in found], actor)
+        return [case.id for case, _ in found]
 
 
 def replaying(step_ids: Sequence[uuid.UUID], actor: str, why: str = "") -> list[uuid.UUID]:

@@ -205,7 +205,8 @@ class GivenUpSerializer(serializers.Serializer):
     ledger); changed: booked otherwise than `where` (billing) has it now, the amount is what it has more; moved: `where`
     (billing) dates it in another period by now, the amount is what that takes out of `period`; cancelled: in the books,
     and not in `where` (billing) any more, the amount is what that takes out of them. `why`: given_up (closed without
-    fix, as `case` tells), reversed, changed or cancelled. It stays until it is settled there or here."""
+    fix, as `case` tells), reversed, changed or cancelled; what was reversed has a row for each period in which billing
+    and the books differ, what billing has less what the books have. It stays until it is settled there or here."""
 
     kind = serializers.ChoiceField(list(KINDS))
     why = serializers.ChoiceField(["given_up", "reversed", "changed", "cancelled"])
@@ -233,7 +234,9 @@ class OrderDetailSerializer(OrderSerializer):
 
     @extend_schema_field(GivenUpSerializer(many=True))
     def get_given_up(self, order: Order) -> Any:
-        return GivenUpSerializer(given_up.of_order(self.context["request"].user, order), many=True).data
+        found = given_up.of_order(self.context["request"].user, order)
+        rows = [row for one in found for row in (one.by_period() if one.sides else [one])]
+        return GivenUpSerializer(rows, many=True).data
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_document(self, order: Order) -> Any:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
-
-import msgspec
+from dataclasses import astuple
 
 from exceptions.cases import Failure
 from q2c.connectors.outcomes import Rejected
 from q2c.models import Step
 from q2c.reasons import APPROVALS
 from q2c.stages import asking
-from q2c.stages.verb import Finding, Stage, Work
+from q2c.stages.verb import Finding, Stage, Work, described
 
 
 def of(stage: Stage, works: Sequence[Work]) -> list[Failure]:
@@ -27,6 +25,7 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
     source, target = sides(stage, step)
     differs = first.differs
     worth = differs.worth if differs else None
+    entity, period = differs.month if differs else ("", "")
     return Failure(
         step_id=step.id,
         event_id=step.event_id,
@@ -40,8 +39,8 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
         amount_minor=step.amount_minor if differs is None else worth.minor if worth is not None else None,
         currency=worth.currency if worth is not None else step.currency,
         # What is booked stands where it is booked, whatever date its sender gives it by now.
-        entity=differs.entity if differs and differs.entity else step.entity,
-        period=differs.booked_in if differs and differs.booked_in else step.period,
+        entity=entity or step.entity,
+        period=period or step.period,
         business_key=step.business_key,
         customer=step.customer,
         customer_key="",
@@ -61,23 +60,6 @@ def refusal(refused: Rejected) -> Finding:
     return Finding(
         reason=refused.reason, text=refused.text, pointer=refused.field, code=refused.code, blocker=refused.blocker
     )
-
-
-def described(finding: Finding) -> dict[str, object]:
-    """A finding as JSON."""
-    blocker = asdict(finding.blocker) if finding.blocker else None
-    return {
-        "reason": str(finding.reason),
-        "text": finding.text,
-        "pointer": finding.pointer,
-        "seen": None if finding.seen is None else str(finding.seen),
-        "remedy": finding.remedy,
-        "code": finding.code,
-        "blocker": blocker,
-        "measure": asdict(finding.measure) if finding.measure else None,
-        "differs": msgspec.to_builtins(finding.differs) if finding.differs else None,
-        "worth": [list(pair) for pair in finding.worth],
-    }
 
 
 def sides(stage: Stage, step: Step) -> tuple[str, str]:

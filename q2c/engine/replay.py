@@ -20,7 +20,7 @@ from q2c.models import Step
 from q2c.models.step import OPEN
 from q2c.reasons import Reason
 from q2c.stages import STAGES
-from q2c.stages.verb import Finding, Said, Verb, Work
+from q2c.stages.verb import Finding, Said, Verb, Work, described
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUI
         step_id=work.step.id,
         stage=name,
         would_pass=not findings,
-        findings=[failures.described(finding) for finding in findings],
+        findings=[described(finding) for finding in findings],
         preview=preview,
         asked=STAGES[name].verb.asks(work) if platform else "",
         platform=platform,

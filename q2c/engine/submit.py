@@ -23,7 +23,7 @@ from q2c.engine.intake import Item, Sender
 from q2c.models import Order, Step
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import STAGES, deals, orders
-from q2c.stages.verb import Fact, Work
+from q2c.stages.verb import Fact, Work, described
 
 STAGE = "accept_order"
 
@@ -156,7 +156,7 @@ def rehearse(item: Item, sender: Sender) -> Answer:
         # What was asked about another version of it is asked about this one.
         with transaction.atomic():
             work.notes["found"] = orders.unsigned([work])[work.step.id]
-    found = [failures.described(finding) for finding in [*work.findings, *work.notes.get("found", [])]]
+    found = [described(finding) for finding in [*work.findings, *work.notes.get("found", [])]]
     if isinstance(work.outcome, Unavailable):
         return Answer(status="waiting", findings=found, text=work.outcome.text)
     if isinstance(work.outcome, Posted) and work.outcome.reference == "superseded":

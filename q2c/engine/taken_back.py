@@ -14,12 +14,11 @@ from ledger import journal
 from q2c import clock
 from q2c.connectors.outcomes import Rejected
 from q2c.engine import intake
-from q2c.engine.failures import described
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages.taken_back_there import CANCELLED, booked_as, period_of
-from q2c.stages.verb import Differs, Finding
+from q2c.stages.verb import Differs, Finding, described
 
 # The first is how older cases name it.
 REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)

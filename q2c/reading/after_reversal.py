@@ -35,7 +35,7 @@ def of(user: Any, entries: Sequence[JournalEntry]) -> dict[uuid.UUID, After]:
     invoices = {(one.entity, f"{_INVOICE}{one.number}"): one for one in rows}
     gone = journal.taken_back([one.event_id for one in rows])
     otherwise = recorded_otherwise.of(user, Q(id__in=[one.id for one in rows]))
-    changed = {one.invoice_id for one in otherwise if one.kind in ("changed", "moved")}
+    changed = {one.invoice_id for one in otherwise if one.changed}
     found = {}
     for entry in entries:
         invoice = invoices.get((entry.entity.code, entry.business_document))
@@ -49,9 +49,10 @@ def _after(entry: JournalEntry, invoice: Invoice | None, gone: set[uuid.UUID], c
         return After(f"{said}.", restores=entry.reverses_id is not None)
     cancelled = invoice.taken_back_at is not None
     if invoice.event_id in gone:
-        there = f"{invoice.source} has taken it back" if cancelled else "In billing it stays as it is"
+        since = f"{invoice.source} has changed it since" if invoice.id in changed else "In billing it stays as it is"
+        there = f"{invoice.source} has taken it back" if cancelled else since
         text = f"{said}, and invoice {invoice.number} stands in the books again. {there}."
-        return After(text, restores=True, cancelled=cancelled)
+        return After(text, restores=True, cancelled=cancelled, changed=invoice.id in changed)
     if cancelled:
         there = f"{invoice.source} has taken it back already: the books then agree with it"
     elif invoice.id in changed:

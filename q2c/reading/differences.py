@@ -12,6 +12,7 @@ from exceptions.models import Case
 from q2c.models import Step
 from q2c.money import Money
 from q2c.reasons import Reason
+from q2c.stages.verb import Side
 
 # By kind: what it is counted as, and in which words. The order in which they are told.
 KINDS = {
@@ -53,6 +54,10 @@ class Difference:
     `number` is what people call it. Amounts are minor units, a credit is negative; of kinds in SIGNED it is what
     billing has in the period less what is booked in it, which may be nothing, and None where the currency is another.
     `period` is the one in which the books have it, lost it or would have had it.
+
+    `sides`, each with its kind, are the months of what was reversed, or restored elsewhere: what billing has in each
+    less what the books have there. `amount_minor` is then what that comes to as a whole. `changed`: billing has another
+    version of it than the one that was booked.
     """
 
     kind: str
@@ -69,9 +74,23 @@ class Difference:
     cut_off: CutOff | None = None
     # Whether somebody works on it: its case is open.
     is_open: bool = False
+    changed: bool = False
+    sides: tuple[tuple[str, Side], ...] = ()
+
+    @property
+    def two_entities(self) -> bool:
+        return len({side.entity for _, side in self.sides}) > 1
 
     def by_period(self) -> list[Difference]:
-        """Itself; of what counts elsewhere in billing, that month's and entity's side as well."""
+        """Itself; of what counts elsewhere in billing, that side as well; of what was turned, each of its sides."""
+        if self.sides:
+            return [
+                replace(
+                    self, kind=kind, entity=side.entity, period=side.period, amount_minor=side.minor,
+                    currency=side.currency, sides=(),
+                )
+                for kind, side in self.sides
+            ]  # fmt: skip
         if self.cut_off is None:
             return [self]
         cut, now = self.cut_off, self.cut_off.now

@@ -79,6 +79,8 @@ def has(user: Any, case: Case) -> str:
     if entry is not None and (entry.reverses_id is not None or entry.state != "superseded"):
         return _unposted(step, case.root_cause, known)
     if there := known.first(step):
+        if there.reversed_at is not None:
+            return _reversed(there)
         return f"Nothing was booked for what came again: {there.number} stands as it was recorded."
     return "Nothing was booked for it. Billing has taken it back, or changed it, since."
 
@@ -109,10 +111,19 @@ def _will(step: Step | None, root_cause: str, known: _Known) -> str:
     if step.stage != "record_invoice":
         return _OTHERS.get(step.stage, _ELSE)
     if there := known.first(step):
+        if there.reversed_at is not None:
+            return _reversed(there)
         return f"{there.number} stays in the books as it was recorded first; what came again is not booked."
     return (
         f"Nothing was booked for {step.business_key or 'it'}, and nothing will be. {_billing(step.event.source)} still "
         "has it posted; until it is voided there it is listed as given up, on its order and where its period is closed."
+    )
+
+
+def _reversed(there: Invoice) -> str:
+    return (
+        f"The books hold none of {there.number}: its journal was reversed. {_billing(there.source)} has it posted: "
+        "until it is voided there it is listed as posted in billing and not in the books."
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from exceptions.sentences import listed
 from ledger import journal
 from q2c.connectors.outcomes import Posted
@@ -11,32 +9,35 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import taken_back_there
-from q2c.stages.verb import Differs, Work
+from q2c.stages import sides, taken_back_there
+from q2c.stages.verb import Differs, Finding, Work
 
 # Where the change in billing is right: no invoice is booked anew under a number whose journal was reversed.
 _TO_STAND = (
-    "Is the change to stand, reverse its journal here and have billing void it and issue it anew under another number"
+    "Put it back in billing as it was, and this ends by itself. Is the change to stand, reverse its journal here and "
+    "have billing void it and issue it anew under another number"
+)
+_REVERSED = (
+    "Is the change to stand, have billing void it and issue it anew under another number. Reversed by mistake: reverse "
+    "the reversal, which restores what was booked"
 )
 
 
 def renumbered(work: Work, there: Invoice) -> None:
     """A document that is booked comes again under another number."""
-    invoice = work.fact.payload
-    work.reject(
-        Reason.INVOICE_CHANGED,
-        f"Document {invoice.billing_reference} of {work.fact.source} is booked as invoice {there.number}, and was "
-        f"changed there since: it is {invoice.invoice_number} of {invoice.legal_entity} now",
-        pointer="/billing_reference",
-        seen=invoice.billing_reference,
-        remedy="Put it back in billing as it was, and this ends by itself. " + _TO_STAND,
-        differs=_differs(invoice, there),
-    )
+    work.findings.append(changed(work.fact.source, work.fact.payload, there))
 
 
 def told(work: Work, double: Invoice) -> None:
     """The same invoice once more: done if it is equal and stands in the books, a finding if it is not."""
     invoice = work.fact.payload
+    said, recorded = _said(invoice), _recorded(double)
+    # Each system has a reference of its own.
+    ours = work.fact.source != double.source
+    differing = [name for name in said if said[name] != recorded[name] and not (ours and name == "billing_reference")]
+    if differing and not ours and invoice.billing_reference == double.billing_reference:
+        work.findings.append(changed(work.fact.source, invoice, double))
+        return
     if journal.taken_back([double.event_id]):
         work.reject(
             Reason.INVOICE_DUPLICATE,
@@ -47,15 +48,8 @@ def told(work: Work, double: Invoice) -> None:
             "what was booked. Booked wrongly: have billing void it and issue it anew under another number",
         )
         return
-    said, recorded = _said(invoice), _recorded(double)
-    # Each system has a reference of its own.
-    ours = work.fact.source != double.source
-    differing = [name for name in said if said[name] != recorded[name] and not (ours and name == "billing_reference")]
     if not differing:
         work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
-        return
-    if not ours and invoice.billing_reference == double.billing_reference:
-        _changed(work, double, said, recorded, differing)
         return
     what = listed([f"another {_NAMES.get(name, name.replace('_', ' '))}" for name in differing])
     work.reject(
@@ -67,47 +61,62 @@ def told(work: Work, double: Invoice) -> None:
     )
 
 
-def _changed(
-    work: Work, there: Invoice, said: Mapping[str, object], recorded: Mapping[str, object], differing: Sequence[str]
-) -> None:
-    """One document of billing, changed there after it was booked: the books keep what they hold."""
-    invoice = work.fact.payload
+def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
+    """One document of billing, changed there after it was booked: the books keep what they hold, or hold none of it."""
     differs = _differs(invoice, there)
-    what = listed([_was(name, recorded[name], said[name], differs) for name in differing])
-    work.reject(
-        Reason.INVOICE_CHANGED,
-        f"Invoice {invoice.invoice_number} is booked, and was changed in {work.fact.source} since: {what}",
-        pointer="/invoice_number",
-        seen=invoice.invoice_number,
-        remedy="Put it back in billing as it was, and this ends by itself. " + _TO_STAND,
+    if (invoice.legal_entity, invoice.invoice_number) != (there.entity, there.number):
+        pointer, seen = "/billing_reference", invoice.billing_reference
+        document = f"Document {invoice.billing_reference} of {source}"
+        as_invoice = f" as invoice {there.number}"
+        what = f"it is {invoice.invoice_number} of {invoice.legal_entity} now"
+    else:
+        pointer, seen = "/invoice_number", invoice.invoice_number
+        document, as_invoice = f"Invoice {invoice.invoice_number}", ""
+        said, recorded = _said(invoice), _recorded(there)
+        totals = Money(there.total_minor, there.currency), differs.now
+        what = listed([_was(name, recorded[name], said[name], totals) for name in said if said[name] != recorded[name]])
+    if differs.is_reversed:
+        text = f"{document} was booked{as_invoice}, and its journal was reversed: the books hold none of it"
+        text += f". It was changed in {source} since it was booked: {what}"
+    else:
+        text = f"{document} is booked{as_invoice}, and was changed in {source} since: {what}"
+    return Finding(
+        reason=Reason.INVOICE_CHANGED,
+        text=text,
+        pointer=pointer,
+        seen=seen,
+        remedy=_REVERSED if differs.is_reversed else _TO_STAND,
         differs=differs,
     )
 
 
 def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
     """A journal that was re-dated here stands in its period by decision: only a date that billing moved is another."""
-    booked_in = taken_back_there.period_of(there)
-    elsewhere = invoice.legal_entity != there.entity
-    moved = elsewhere or invoice.issued_on != there.issued_on
+    books = sides.books_of([there])[there.id]
+    now = sides.Version(invoice.legal_entity, invoice.issued_on, Money(invoice.total_minor, invoice.currency))
+    month = sides.month_of(there, books, now, taken_back_there.periods_on({(now.entity, now.issued_on)}))
+    differing = () if books.is_as_booked else sides.apart(there, books, now, month)
     return Differs(
-        booked=Money(there.total_minor, there.currency),
-        now=Money(invoice.total_minor, invoice.currency),
+        booked=Money(books.total, there.currency),
+        now=now.worth,
         entity=there.entity,
-        booked_in=booked_in,
-        now_entity=invoice.legal_entity if elsewhere else "",
-        now_in=taken_back_there.period_on(invoice.legal_entity, invoice.issued_on) if moved else booked_in,
+        booked_in=books.booked_in[1],
+        now_entity=now.entity if now.entity != there.entity else "",
+        now_in=month[1],
         booked_on=there.issued_on,
         now_on=invoice.issued_on,
+        is_reversed=not books.stands,
+        turned=(*differing[-1:], *differing[:-1]),
     )
 
 
-def _was(name: str, before: object, now: object, differs: Differs) -> str:
+def _was(name: str, before: object, now: object, totals: tuple[Money, Money]) -> str:
     """its issue date was 2026-11-24 and is 2026-11-27; another net amount on a line"""
     called = _NAMES.get(name, name.replace("_", " "))
     if name.startswith("line_"):
         return f"another {called}"
     if name == "total_minor":
-        before, now = differs.booked, differs.now
+        before, now = totals
     return f"its {called} was {before or 'empty'} and is {now or 'empty'}"
 
 

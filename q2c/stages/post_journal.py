@@ -18,7 +18,7 @@ from q2c.contracts.documents import JournalDocument
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Event, Invoice, Step
 from q2c.reasons import Reason
-from q2c.stages import booking, sync_customer, taken_back_there
+from q2c.stages import booking, restated, sync_customer, taken_back_there
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, OpenPort, Part, Said, Verb, Work
 
@@ -83,6 +83,7 @@ class PostJournal(Verb):
         CrossReference.objects.bulk_create(_references(done), ignore_conflicts=True)
         sales = [w.notes["entry"].event_id for w, _ in done if w.notes["entry"].event_type == "InvoiceIssued"]
         states.move(Invoice, "post", list(Invoice.objects.filter(event__in=sales).values_list("id", flat=True)))
+        restated.by_turns([work.notes["entry"] for work, _ in done], "post_journal")
         taken_back_there.settle({o.document or o.reference: w.notes["entry"] for w, o in done}, "post_journal")
         for work, outcome in done:
             _emit(work, outcome)

@@ -160,7 +160,7 @@ def _about(finding: Finding) -> tuple[str, str, str]:
 
 
 def _finding(told: Mapping[str, Any]) -> Finding:
-    """As failures.described() kept it."""
+    """As verb.described() kept it."""
     measure = told.get("measure")
     if measure:
         rows = {name: tuple(tuple(row) for row in measure[name]) for name in ("amounts", "rates")}

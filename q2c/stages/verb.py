@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import msgspec
 
 from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
 from q2c.money import Money
@@ -36,13 +38,33 @@ class Measure:
     key: str = ""
 
 
+# Legal entity and period.
+Month = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """In one legal entity and period: `minor` is what billing has less what the books have, None where the currencies
+    are two; `booked` and `billed` are what each has there, minor units.
+    """
+
+    entity: str
+    period: str
+    minor: int | None
+    currency: str
+    booked: int
+    billed: int
+
+
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """Of a document that is booked: what is booked, and what its sender says it comes to by now.
+    """Of a document that is recorded: what is booked of it, and what its sender says it comes to by now.
 
-    `entity` and `booked_in` are the legal entity and the period of the journal that books it, `now_in` is the period
+    `entity` and `booked_in` are the legal entity and the period of the journal that booked it, `now_in` is the period
     that holds its date by now: another one only where the sender moved the date. `now_entity` is the legal entity that
-    bills it by now, where that is another one. `is_gone`: its sender has it no more.
+    bills it by now, where that is another one. `is_gone`: its sender has it no more. `is_reversed`: the books have it
+    no more. `turned` are the sides where reversals left it elsewhere than it was booked, the one that is still to be
+    put right first: the last one.
     """
 
     booked: Money
@@ -54,15 +76,27 @@ class Differs:
     booked_on: dt.date | None = None
     now_on: dt.date | None = None
     is_gone: bool = False
+    is_reversed: bool = False
+    turned: tuple[Side, ...] = ()
 
     @property
     def worth(self) -> Money | None:
-        """By what the books of `booked_in` would change to be as the sender has it: all of it where that is another
-        period or another legal entity by now. None where the currency is another.
+        """By what the books of `month` would change to be as the sender has it: all of it where that is another period
+        or another legal entity by now. None where the currency is another.
         """
+        if self.turned:
+            first = self.turned[0]
+            return Money(first.minor, first.currency) if first.minor is not None else None
+        if self.is_reversed:
+            return self.now
         if self.now_in != self.booked_in or self.now_entity:
             return -self.booked
         return self.now - self.booked if self.now.currency == self.booked.currency else None
+
+    @property
+    def month(self) -> Month:
+        """The legal entity and period that it is worth that in."""
+        return (self.turned[0].entity, self.turned[0].period) if self.turned else (self.entity, self.booked_in)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +117,23 @@ class Finding:
     measure: Measure | None = None
     differs: Differs | None = None
     worth: tuple[tuple[int, str], ...] = ()
+
+
+def described(finding: Finding) -> dict[str, object]:
+    """A finding as JSON."""
+    blocker = asdict(finding.blocker) if finding.blocker else None
+    return {
+        "reason": str(finding.reason),
+        "text": finding.text,
+        "pointer": finding.pointer,
+        "seen": None if finding.seen is None else str(finding.seen),
+        "remedy": finding.remedy,
+        "code": finding.code,
+        "blocker": blocker,
+        "measure": asdict(finding.measure) if finding.measure else None,
+        "differs": msgspec.to_builtins(finding.differs) if finding.differs else None,
+        "worth": [list(pair) for pair in finding.worth],
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

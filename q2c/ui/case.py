@@ -102,8 +102,14 @@ def _gone(found: Case) -> dict[str, Any]:
     again = sentences.again(found.blocker) if is_gone and found.blocker else ""
     then = next_cause.of(found)
     cured = found.reason not in REASONS
-    gone = {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found)}
+    gone = {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found) or _once_reversed(found)}
     return {**gone, "then": then, "cured_by_replay": cured}
+
+
+def _once_reversed(found: Case) -> str:
+    """Of what billing changed, its journal reversed since: what the policy says next is done."""
+    (first, *_) = found.context.get("findings") or [{}]
+    return f"{first['remedy']}." if (first.get("differs") or {}).get("is_reversed") else ""
 
 
 def _given_up(user: Any, found: Case) -> dict[str, Any]:

@@ -51,6 +51,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "resolved": ("Resolved", "good", "circle-check"),
     "refused": ("Somebody lacked the right", "warn", "lock"),
     "taken_back": ("Taken back in billing", "quiet", "undo-2"),
+    "restated": ("Said anew: the books have changed", "quiet", "undo-2"),
     "offered": ("Could be replayed: its blocker is gone", "busy", "info"),
 }
 

@@ -131,6 +131,8 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         ),
         "checks": _checks(found),
         "reversal": _reversal(found.marks.reversal),
+        # What is left of it in billing, where its journal is reversed.
+        "left": next((one for one in found.marks.differences if one.why == "reversed"), None),
         "differences": story.given_up(found.differences),
         "journals": [
             {

@@ -17,7 +17,7 @@ from q2c.reading import close, given_up
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import page, read, signed_in
-from tests.ui.test_differences_told import again, booked, boss_of, dearer, invoice, migrated, take_back
+from tests.ui.test_differences_told import again, as_then, booked, boss_of, dearer, invoice, migrated, take_back
 from tests.ui.test_given_up_told import NOW, asked, closing, give_up, unrecorded
 
 __all__ = ["invoice"]
@@ -144,7 +144,7 @@ def test_what_billing_took_back_is_worth_what_leaves_the_books(invoice: Invoice)
 
 def test_what_was_open_before_is_moved_to_the_month_that_books_it(invoice: Invoice) -> None:
     again(invoice, "2", 1, issued_on=DECEMBER)
-    told = Case.objects.get().context["findings"][0]["differs"]
+    told = as_then(Case.objects.get())
     Case.objects.update(amount_minor=0, period="2026-12", context={"findings": [{"reason": "invoice_changed"}]})
     migrated("CHANGED")
     case = Case.objects.get()

@@ -1,0 +1,56 @@
+"""What the books have of an invoice has turned: open cases of what billing changed in it are told anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from exceptions import cases
+from exceptions.cases import Restated
+from ledger.models import JournalEntry
+from q2c import bulk
+from q2c.contracts import stored
+from q2c.contracts.documents import InvoiceDocument
+from q2c.models import Invoice, Step
+from q2c.reasons import Reason
+from q2c.stages import invoice_again
+from q2c.stages.record_invoice import key_of
+from q2c.stages.verb import described
+
+# The events of the entries that are turned, from whichever turn.
+_ROOTS = """
+WITH RECURSIVE up AS (
+  SELECT id, event_id, reverses_id FROM ledger_journalentry WHERE id = ANY(%s::uuid[])
+  UNION SELECT e.id, e.event_id, e.reverses_id FROM up u JOIN ledger_journalentry e ON e.id = u.reverses_id
+)
+SELECT event_id FROM up WHERE reverses_id IS NULL
+"""
+
+
+def by_turns(entries: Iterable[JournalEntry], actor: str) -> None:
+    """`entries` were posted just now. A case that has ended keeps what was said."""
+    turns = [entry.id for entry in entries if entry.reverses_id]
+    roots = [event_id for (event_id,) in bulk.execute(_ROOTS, [turns])] if turns else []
+    invoices = Invoice.objects.filter(event__in=roots).exclude(state="voided").select_related("order")
+    by_key = {key_of(one.source, one.billing_reference): one for one in invoices} if roots else {}
+    came = Step.objects.filter(stage="record_invoice", order_key__in=list(by_key), state="failed")
+    steps = came.filter(reason=Reason.INVOICE_CHANGED).select_related("event") if by_key else ()
+    told = {step.id: _told(step, by_key[step.order_key]) for step in steps}
+    if told:
+        cases.restate(told, actor)
+
+
+def _told(step: Step, invoice: Invoice) -> Restated:
+    document = stored.read(step.event.payload, InvoiceDocument)
+    finding = invoice_again.changed(step.event.source, document, invoice)
+    differs = finding.differs
+    assert differs is not None
+    worth, (entity, period) = differs.worth, differs.month
+    return Restated(
+        why="Its journal was reversed" if differs.is_reversed else "The reversal of its journal was reversed",
+        text=finding.text,
+        amount_minor=worth.minor if worth is not None else None,
+        currency=worth.currency if worth is not None else document.currency,
+        entity=entity,
+        period=period,
+        finding=described(finding),
+    )
