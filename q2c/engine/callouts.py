@@ -20,8 +20,9 @@ from q2c.connectors import http
 from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.engine import breaker, intake, wake
 from q2c.engine.alone import alone
-from q2c.engine.sources import POLLED, READING, actor_of, answering, is_outage, source_of
-from q2c.models import Callout, Connection
+from q2c.engine.reads import Again
+from q2c.engine.sources import FETCHERS_MAX, POLLED, READING, actor_of, answering, is_outage, source_of
+from q2c.models import Callout, Connection, LatestRead
 from q2c.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -83,26 +84,37 @@ def fetch_called_out() -> int:
 
 
 def _fetch_of(connection: Connection) -> int:
+    """Some at a time: what was read is taken in soon, not when the slowest of hundreds has come."""
     due = Callout.objects.filter(connection=connection.name, done_at=None, next_at__lte=clock.now())
     callouts = list(due.order_by("next_at")[:CALLOUTS_AT_ONCE])
     if not callouts:
         return 0
-    source = source_of(connection)
-    with http.calling(callouts[0].correlation_id):
-        found = source.fetch([callout.reference for callout in callouts])
-    done, silent = 0, ""
-    for callout, document in zip(callouts, found, strict=True):
-        if isinstance(document, Unavailable) or (isinstance(document, Rejected) and connection.service == "crm"):
-            _later(connection, callout, document.text)
-            silent = document.text if isinstance(document, Unavailable) else silent
-        else:
-            text = source.take_fetched(callout.reference, document)
-            # Called out once more while it was fetched: then it is fetched once more.
-            same = Callout.objects.filter(pk=callout.pk, called_at=callout.called_at)
-            done += same.update(done_at=clock.now(), text=text[:400], tries=F("tries") + 1)
-    if silent and is_outage(found):
-        breaker.silent(connection.name, silent)
+    source, done, found = source_of(connection), 0, []
+    for i in range(0, len(callouts), FETCHERS_MAX):
+        some = callouts[i : i + FETCHERS_MAX]
+        began = LatestRead.begin()
+        with http.calling(some[0].correlation_id):
+            came = source.fetch([callout.reference for callout in some])
+        found += came
+        done += sum(_took(source, callout, one, began) for callout, one in zip(some, came, strict=True))
+    if is_outage(found):
+        breaker.silent(connection.name, found[-1].text)
     return done
+
+
+def _took(source: Any, callout: Callout, document: Any, began: int) -> int:
+    """Take in what was fetched. Returns how many callouts came to an end."""
+    connection = source.connection
+    if isinstance(document, Unavailable) or (isinstance(document, Rejected) and connection.service == "crm"):
+        _later(connection, callout, document.text)
+        return 0
+    text = source.take_fetched(callout.reference, document, began)
+    if isinstance(text, Again):
+        Callout.objects.filter(pk=callout.pk).update(next_at=clock.now(), text=text[:400])
+        return 0
+    # Called out once more while it was fetched: then it is fetched once more.
+    same = Callout.objects.filter(pk=callout.pk, called_at=callout.called_at)
+    return same.update(done_at=clock.now(), text=text[:400], tries=F("tries") + 1)
 
 
 def _later(connection: Connection, callout: Callout, text: str) -> None:

@@ -31,7 +31,7 @@ from q2c.engine.envelope import Item, Sender
 from q2c.models import Order
 from q2c.reasons import Reason
 
-__all__ = ["Item", "Sender", "Taken", "keep_raw", "resolve_raw", "take"]
+__all__ = ["Item", "Sender", "Taken", "again_after_deadlock", "keep_raw", "resolve_raw", "take"]
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -77,7 +77,7 @@ def take(items: Sequence[Item], sender: Sender) -> list[Taken]:
         except Faulty as error:
             read.append(error.faults)
     good, sender = journeys.apart([one for one in read if isinstance(one, Incoming)], sender)
-    return _again_after_deadlock(lambda: _take_or_each(items, read, _on_their_journey(good), sender))
+    return again_after_deadlock(lambda: _take_or_each(items, read, _on_their_journey(good), sender))
 
 
 def _take_or_each(
@@ -123,7 +123,7 @@ def _take(
     return results
 
 
-def _again_after_deadlock(act: Callable[[], Result]) -> Result:
+def again_after_deadlock(act: Callable[[], Result]) -> Result:
     """Two batches met on the same rows: the one that lost tries again, unless a caller's transaction is lost, too."""
     for left in reversed(range(TRIES)):
         try:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+from django.db import transaction
 
 from exceptions.failures import RawItem
 from ledger import journal
@@ -20,7 +21,8 @@ from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceN
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import intake, lost_deals, taken_back, unread
 from q2c.engine.intake import Item, Sender, Taken
-from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, Order, Step
+from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
+from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, LatestRead, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
 from q2c.stages.deals import keys_of
@@ -217,8 +219,8 @@ class Deals(Source):
 
         return _on_threads(self.connection, references, read)
 
-    def take_fetched(self, reference: str, found: Any) -> str:
-        """Returns what became of it."""
+    def take_fetched(self, reference: str, found: Any, began: int | None = None) -> str:
+        """Returns what became of it. When it `began` to be read does not matter: a deal carries its own version."""
         if found is None:
             return "it is no closed-won deal"
         if isinstance(found, DealNotice):
@@ -240,53 +242,68 @@ class Invoices(Source):
         known = Fetched.known(self.name, (notice.reference for notice in notices))
         # What was asked for in vain is asked for again at its own pace, not with each poll.
         in_vain = Callout.in_vain(self.name, (notice.reference for notice in notices))
-        fresh = [n for n in notices if known.get(n.reference) != n.changed_at and n.reference not in in_vain]
-        read_at = clock.now()
-        found = self.fetch([notice.reference for notice in fresh])
-        items, documents, bad, busy = [], [], [], set[str]()
-        late = [n.reference for n, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
+        # One that changes while they are listed is listed twice.
+        fresh = {
+            n.reference: n for n in notices if known.get(n.reference) != n.changed_at and n.reference not in in_vain
+        }
+        began, read_at = LatestRead.begin(), clock.now()
+        found = self.fetch(list(fresh))
+        late = [reference for reference, one in zip(fresh, found, strict=True) if isinstance(one, Unavailable)]
         if is_outage(found):
             # Whatever ails them, the next poll is not held up by the same ones.
             Callout.remember(self.name, late, keys.new_id())
             raise ReadFailed(found[0])
-        for notice, document in zip(fresh, found, strict=True):
-            if isinstance(document, Rejected):
-                if not self._leaves(notice.reference, document):
-                    busy.add(notice.reference)
-                    continue
-                bad.append(self._refused(notice.reference, notice.invoice_number, notice.changed_at, document))
-            elif not isinstance(document, Unavailable):
-                items.append(self._event(notice.reference, document, notice.changed_at))
-                documents.append(document)
+        reads = [
+            Read(reference=notice.reference, found=one, number=notice.invoice_number, changed_at=notice.changed_at)
+            for notice, one in zip(fresh.values(), found, strict=True)
+            if not isinstance(one, Unavailable)
+        ]
+        new, again = self._take_in(reads, began)
         # One that does not come does not hold up the others: it is fetched later, like what was called out.
-        if late := [*late, *busy]:
+        if late := [*late, *again]:
             Callout.remember(self.name, late, keys.new_id())
-        new = self._take(items, documents)
-        intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
         # What did not come is not marked; nor is a draft yet, which may be posted within the second that tells its
         # versions apart. The mark is only to save work: what is fetched again is a duplicate.
         Fetched.remember(self.name, {
-            notice.reference: notice.changed_at
-            for notice, document in zip(fresh, found, strict=True)
-            if not isinstance(document, Unavailable)
-            and notice.reference not in busy
-            and (not _is_draft(document) or _settled(notice.changed_at, read_at))
+            read.reference: fresh[read.reference].changed_at
+            for read in reads
+            if read.reference not in again
+            and (not _is_draft(read.found) or _settled(fresh[read.reference].changed_at, read_at))
         })  # fmt: skip
         return new, max(notice.changed_at for notice in notices)
 
-    def _event(self, reference: str, document: InvoiceDocument, at: dt.datetime) -> Item:
-        version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]
-        return self._item("InvoiceIssued", f"{document.billing_reference or reference}:{version}", document, at)
+    def _take_in(self, reads: Sequence[Read], began: int) -> tuple[int, dict[str, Again]]:
+        """How many facts were new, and which are to be fetched once more, by how they were asked for."""
+        return intake.again_after_deadlock(lambda: self._take_those_that_count(reads, began)) if reads else (0, {})
 
-    def _take(self, items: Sequence[Item], documents: Sequence[InvoiceDocument]) -> int:
-        if not items:
+    @transaction.atomic
+    def _take_those_that_count(self, reads: Sequence[Read], began: int) -> tuple[int, dict[str, Again]]:
+        turn = in_turn(self.name, reads, began)
+        again = {read.reference: OVERTAKEN for read in turn.overtaken}
+        again |= {
+            read.reference: BUSY
+            for read, _ in turn.counting
+            if isinstance(read.found, Rejected) and not self._leaves(read.id, read.found)
+        }
+        counted = [(read, at) for read, at in turn.counting if read.reference not in again]
+        new = self._take(counted)
+        bad = [self._refused(read, read.found) for read, _ in counted if isinstance(read.found, Rejected)]
+        intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
+        taken_in(self.name, counted)
+        return new, again
+
+    def _take(self, counted: Sequence[tuple[Read, dt.datetime]]) -> int:
+        came = [(read, read.found, at) for read, at in counted if isinstance(read.found, InvoiceDocument)]
+        if not came:
             return 0
+        documents = [document for _, document, _ in came]
+        items = [self._item("InvoiceIssued", f"{read.id}:{read.version}", found, at) for read, found, at in came]
         taken = intake.take(items, self.sender)
         known = [key_of(self.name, document.billing_reference) for document in documents]
         taken += self._changed_back("record_invoice", items, known, taken)
         self._came_right(taken, _INVOICE_REASONS)
-        came = zip(documents, taken, strict=False)
-        again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in came}
+        both = zip(documents, taken, strict=False)
+        again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in both}
         references = [document.billing_reference for document in documents]
         taken_back.posted_again(self.name, again, references, self.sender.actor)
         return sum(one.status == "stored" for one in taken)
@@ -298,18 +315,25 @@ class Invoices(Source):
         taken = set(journal.taken_back(there)) | set(voided.values_list("event", flat=True))
         return {events[event_id] for event_id in taken}
 
-    def _refused(self, reference: str, number: str, at: dt.datetime | None, refused: Rejected) -> RawItem | None:
-        """An invoice that is not posted yet is none; any other that cannot be read needs a person."""
+    def _refused(self, read: Read, refused: Rejected) -> RawItem | None:
+        """An invoice that is not posted yet is none; any other that cannot be read needs a person, who is told once."""
+        bad = self._told(read, refused)
+        # Each change of it that a poll finds is a failure of its own; asked for by a callout, it is the same.
+        return bad if bad is None or read.changed_at is not None or not taken_back.is_told(bad) else None
+
+    def _told(self, read: Read, refused: Rejected) -> RawItem | None:
         if refused.field == NOT_POSTED:
             # What could not be read before is nobody's any more.
-            intake.resolve_raw(self.name, {reference: None}, self.sender.actor, reasons=_INVOICE_REASONS)
-            return taken_back.tell(self.name, reference, refused)
+            intake.resolve_raw(self.name, {read.id: None}, self.sender.actor, reasons=_INVOICE_REASONS)
+            return taken_back.tell(self.name, read.id, refused)
         if refused.reason == Reason.RECORD_MISSING:
             return None
-        raw = {"reference": reference, "invoice_number": number, "changed_at": at, "text": refused.text}
-        known = unread.known_of(self.name, reference, refused)
+        raw = {
+            "reference": read.id, "invoice_number": read.number, "changed_at": read.changed_at, "text": refused.text,
+        }  # fmt: skip
+        known = unread.known_of(self.name, read.id, refused)
         more = {"reason": refused.reason, "field": refused.field, "code": refused.code, **known}
-        return self._bad(raw, reference, refused.text, **more)
+        return self._bad(raw, read.id, refused.text, **more)
 
     def _leaves(self, reference: str, refused: Rejected) -> bool:
         """What is posted no more leaves the flow, as far as nothing of it was sent. False: worked on just now."""
@@ -320,16 +344,14 @@ class Invoices(Source):
     def fetch(self, references: Sequence[str]) -> list[Any]:
         return _on_threads(self.connection, references, self.connector.invoice)
 
-    def take_fetched(self, reference: str, found: Any) -> str:
+    def take_fetched(self, reference: str, found: Any, began: int | None = None) -> str:
+        """`began`: LatestRead.begin() before it was fetched; None: it was fetched just now."""
+        read = Read(reference=reference, found=found)
+        new, again = self._take_in([read], LatestRead.begin() if began is None else began)
+        if again:
+            return again[reference]
         if isinstance(found, Rejected):
-            if not self._leaves(reference, found):
-                Callout.remember(self.name, [reference], keys.new_id())
-                return "it is being worked on: fetched once more"
-            bad = self._refused(reference, "", None, found)
-            if bad is not None and not taken_back.is_told(bad):
-                intake.keep_raw([bad], self.sender.actor)
             return found.text
-        new = self._take([self._event(reference, found, clock.now())], [found])
         return "taken in" if new else "known already"
 
 

@@ -17,6 +17,7 @@ from q2c.connectors.outcomes import About, Rejected
 from q2c.connectors.ports import NOT_POSTED
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
+from q2c.engine.reads import Read
 from q2c.engine.sources import Invoices
 from q2c.models import Connection
 from q2c.reasons import Reason
@@ -97,5 +98,5 @@ def test_what_is_booked_is_where_the_books_have_it() -> None:
     billing = Invoices.__new__(Invoices)
     billing.name = invoice.source
     refused = Rejected(reason=Reason.EVENT_MALFORMED, text="its lines cannot be read")
-    found = billing._refused(invoice.billing_reference, "INV-1", None, refused)
+    found = billing._refused(Read(reference=invoice.billing_reference, found=refused), refused)
     assert found is not None and (found.entity, found.period) == ("DE01", "2026-11")

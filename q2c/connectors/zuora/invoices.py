@@ -62,7 +62,7 @@ def ties_of(invoice: Record, subscriptions: Sequence[Record]) -> Ties:
 def about(invoice: Record, subscriptions: Sequence[Record]) -> About:
     """What can be read of an invoice that as a whole cannot."""
     entities = {str(one["Q2C_Entity__c"]) for one in (invoice, *subscriptions) if one.get("Q2C_Entity__c")}
-    found = About(entity=entities.pop() if len(entities) == 1 else "")
+    found = About(reference=str(invoice.get("id") or ""), entity=entities.pop() if len(entities) == 1 else "")
     with suppress(Unmappable):
         found = dataclasses.replace(found, issued_on=_day(invoice.get("invoiceDate"), "invoiceDate"))
     with suppress(Unmappable, MoneyError):

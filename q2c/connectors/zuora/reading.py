@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -111,19 +112,26 @@ class Reader:
         except ReadRefused as refused:
             return refused.outcome
         subscriptions: list[dict[str, Any]] = []
+        read = self._read(found, subscriptions)
+        if isinstance(read, Rejected):
+            return replace(read, about=invoices.about(found, subscriptions))
+        return read
+
+    def _read(
+        self, found: Mapping[str, Any], subscriptions: list[dict[str, Any]]
+    ) -> InvoiceDocument | Rejected | Unavailable:
         try:
             return self._invoice(found, subscriptions)
         except ReadRefused as refused:
             return refused.outcome
         except invoices.Unmappable as error:
-            about, text = invoices.about(found, subscriptions), f"Zuora invoice {reference}: {error}"
-            return Rejected(reason=error.reason, text=text, field=error.field, about=about)
+            text = f"Zuora invoice {found.get('id')}: {error}"
+            return Rejected(reason=error.reason, text=text, field=error.field)
         except Exception as error:
             # What is in one invoice stops no other: this one is a person's.
-            log.exception("an invoice could not be read", extra={"reference": reference})
-            text = f"Zuora invoice {reference} cannot be read: {type(error).__name__}: {error}"[:1000]
-            about = invoices.about(found, subscriptions)
-            return Rejected(reason=Reason.EVENT_MALFORMED, code=type(error).__name__, text=text, about=about)
+            log.exception("an invoice could not be read", extra={"reference": found.get("id")})
+            text = f"Zuora invoice {found.get('id')} cannot be read: {type(error).__name__}: {error}"[:1000]
+            return Rejected(reason=Reason.EVENT_MALFORMED, code=type(error).__name__, text=text)
 
     def _invoice(self, found: Mapping[str, Any], subscriptions: list[dict[str, Any]]) -> InvoiceDocument | Rejected:
         """`subscriptions` has those of its items afterwards, also where the invoice cannot be read."""
