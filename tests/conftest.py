@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.db.models import Model
 from django.test import TransactionTestCase
-from django.test.utils import setup_databases, teardown_databases
+from django.test.utils import override_settings, setup_databases, teardown_databases
 
 from exceptions.models import Holiday, Policy, Team
 from q2c.connectors import registry
@@ -80,6 +80,12 @@ def _flushing() -> Iterator[None]:
     patch.setattr(TransactionTestCase, "_fixture_teardown", _teardown)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> Iterator[None]:
+    with override_settings(PASSWORD_HASHERS=["tests.quick_passwords.Quick"]):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -191,6 +191,9 @@ def test_ten_thousand_failures_open_in_a_handful_of_statements() -> None:
         cases.resolve_for({step: {"document": "1"} for step in steps}, "engine")
     assert len(queries) <= 50, [q["sql"][:90] for q in queries]
     assert Case.objects.filter(state="resolved", attempts=2).count() == 10_000
+    # Deferred foreign keys are checked after the test: by plans of now, not of when the tables were empty.
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
 
 
 @pytest.mark.parametrize(
