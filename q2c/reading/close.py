@@ -9,10 +9,9 @@ from typing import Any
 
 from django.db.models import Count, Q, Sum
 
-from exceptions import tallies
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import credits_due, differences, given_up, unbooked
+from q2c.reading import blocking, credits_due, differences, given_up, unbooked
 
 # What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
 SUBLEDGER = "receivables"
@@ -42,7 +41,7 @@ class Blocked:
 
 def blocked(user: Any) -> list[Blocked]:
     """Newest period first, then by entity; cases that belong to no period are left out. Four statements."""
-    rows = [row for row in tallies.blocking(user) if row["period"]]
+    rows = [row for row in blocking.rows(user) if row["period"]]
     keys = sorted({(row["period"], row["entity"]) for row in rows}, key=lambda key: (_downwards(key[0]), key[1]))
     states = _period_states({entity for _, entity in keys}, {period for period, _ in keys})
     return [
@@ -61,7 +60,7 @@ def _one(rows: Sequence[dict[str, Any]], key: tuple[str, str], states: list[tupl
     for row in rows:
         reasons[row["reason"]] += row["cases"]
     asked = [f"entity:{entity}"] if entity else []
-    worth = [row for row in rows if row["currency"] and row["reason"] not in differences.REASONS]
+    worth = [row for row in rows if row["currency"] and not row["differing"]]
     return Blocked(
         entity=entity,
         period=period,
@@ -76,7 +75,7 @@ def _one(rows: Sequence[dict[str, Any]], key: tuple[str, str], states: list[tupl
 
 
 def _differing(rows: Iterable[dict[str, Any]]) -> int:
-    return sum(row["cases"] for row in rows if row["reason"] in differences.REASONS)
+    return sum(row["cases"] for row in rows if row["differing"])
 
 
 def _period_states(entities: set[str], periods: set[str]) -> dict[tuple[str, str], list[tuple[str, str]]]:
@@ -137,7 +136,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     """
     months = dict.fromkeys((period.entity.code, period.name) for period in chosen)
     came = unbooked.by_month(user, months, NOT_POSTED)
-    cases = {(entity, name): tallies.blocking(user, entity, name) for entity, name in months}
+    cases = {(entity, name): blocking.rows(user, entity, name) for entity, name in months}
     may = user.has_perm("exceptions.view_case")
     rows = JournalEntry.objects.visible_to(user).filter(period__in=[p.pk for p in chosen], state__in=NOT_POSTED)
     below = Sum("worth_minor", filter=Q(worth_minor__lt=0), default=0)
@@ -193,7 +192,7 @@ def _left(
             states[row["state"]] += row["n"]
             journal_sums[row["currency"]] += row["minor"]
     case_sums: Counter[str] = Counter()
-    worth = [row for row in cases or () if row["currency"] and row["reason"] not in differences.REASONS]
+    worth = [row for row in cases or () if row["currency"] and not row["differing"]]
     for row in worth:
         case_sums[row["currency"]] += row["amount_minor"]
     return Standing(

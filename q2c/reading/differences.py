@@ -71,6 +71,8 @@ class Difference:
     step: Step | None = None
     case: Case | None = None
     invoice_id: uuid.UUID | None = None
+    # The legal entity of the recorded invoice, which has that number.
+    booked_by: str = ""
     cut_off: CutOff | None = None
     # Whether somebody works on it: its case is open.
     is_open: bool = False

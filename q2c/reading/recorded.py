@@ -17,11 +17,11 @@ def first_of(user: Any, case: Case) -> list[tuple[Invoice, list[JournalEntry]]]:
     """The invoices that were there first, each with its journals, the latest first; of both, what the user may see."""
     if case.reason not in (Reason.INVOICE_DUPLICATE, Reason.INVOICE_CHANGED) and case.code != CANCELLED:
         return []
-    there = Q(number=case.business_key)
+    there = Q(number=case.business_key, entity=case.entity)
     for finding in case.context.get("findings", []):
         if finding.get("pointer") == "/billing_reference":
             there |= Q(billing_reference=finding.get("seen") or None, source=case.source)
-    found = Invoice.objects.visible_to(user).filter(there, entity=case.entity).exclude(event=case.event_id)
+    found = Invoice.objects.visible_to(user).filter(there).exclude(event=case.event_id)
     return [(invoice, _journals(user, invoice)) for invoice in found.order_by("number")[:5]]
 
 

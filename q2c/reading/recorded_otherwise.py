@@ -173,4 +173,6 @@ def _by_step(user: Any, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID | None, Case
 
 
 def _of(kind: str, one: Invoice, entity: str, period: str, minor: int | None, currency: str, **more: Any) -> Difference:
-    return Difference(kind, one.number, one.source, entity, period, minor, currency, invoice_id=one.id, **more)
+    return Difference(
+        kind, one.number, one.source, entity, period, minor, currency, invoice_id=one.id, booked_by=one.entity, **more
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
-from q2c.reading import given_up
+from q2c.reading import billing_now, given_up
 from q2c.stages import post_journal
 from q2c.stages.taken_back_there import CANCELLED
 
@@ -65,7 +65,7 @@ def has(user: Any, case: Case) -> str:
     if case.state != "closed_without_fix":
         return ""
     if case.code == CANCELLED:
-        return _TAKEN_BACK
+        return _of_taken_back(case)
     step = _steps([case.step_id]).get(case.step_id) if case.step_id else None
     known = _known([step] if step is not None else [])
     if step is None or step.stage not in ("record_invoice", "post_journal"):
@@ -83,6 +83,15 @@ def has(user: Any, case: Case) -> str:
             return _reversed(there)
         return f"Nothing was booked for what came again: {there.number} stands as it was recorded."
     return "Nothing was booked for it. Billing has taken it back, or changed it, since."
+
+
+def _of_taken_back(case: Case) -> str:
+    there = billing_now.invoice_of(case)
+    if there is not None and there.reversed_at is not None:
+        return "Billing had taken it back, and its journal was reversed since: nothing of it stands in the books."
+    if there is not None and there.taken_back_at is None:
+        return "Billing had taken it back, and has posted it again since: it stands in the books here, too."
+    return _TAKEN_BACK
 
 
 def _steps(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID | None, Step]:

@@ -144,7 +144,7 @@ def _booked(case: Case, event: Event | None, document: Any) -> dict[str, Any]:
     return {
         "event": there.event,
         "taken": was,
-        "taken_as": "What is booked here",
+        "taken_as": "What was booked here" if case.resolved_at or there.reversed_at else "What is booked here",
         "changes": differences(was, document),
         "records": _documents(case, None)["ours"],
     }

@@ -14,6 +14,8 @@ from q2c.models import Step
 from q2c.reading import billing_now
 from q2c.reading.coming import does
 from q2c.reasons import Reason
+from q2c.stages.taken_back_there import CANCELLED
+from q2c.stages.withdrawn import TAKEN_BACK
 from q2c.ui import people
 
 
@@ -25,6 +27,8 @@ def told(found: Case) -> str:
         return _closed(found)
     if found.resolution == "superseded":
         return _overtaken(found)
+    if found.code == CANCELLED:
+        return _no_longer_differs(found)
     where = f" in {found.target}" if found.target else ""
     came_to = f"document {found.document}{where}" if found.document else does(found.stage) if found.stage else ""
     if found.resolution == "fixed_by_replay":
@@ -38,12 +42,31 @@ def told(found: Case) -> str:
 
 def _overtaken(found: Case) -> str:
     """What billing changed after it was booked is told by what billing made of it next."""
+    if why := _taken_back(found):
+        return why
     came = billing_now.next_version(found) if found.reason == Reason.INVOICE_CHANGED else None
     if came is not None and came.state == "done":
-        return f"It ended without a replay: {came.event.source} has put the invoice back as it is booked here."
+        return f"It ended without a replay: {came.event.source} has put the invoice back as it was booked here."
     if came is not None and came.reason:
         return f"It ended without a replay: {came.event.source} has changed the invoice once more since."
     return "It ended without a replay: what it was about was overtaken or given up."
+
+
+def _taken_back(found: Case) -> str:
+    """Of what waited, or stood otherwise in the books, until billing took it back."""
+    step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
+    if step is None or TAKEN_BACK not in step.proof:
+        return ""
+    booked = billing_now.invoice_of(found)
+    and_here = ", and its journal was reversed here" if booked is not None and booked.reversed_at else ""
+    return f"It ended without a replay: {step.event.source} has taken the invoice back since{and_here}."
+
+
+def _no_longer_differs(found: Case) -> str:
+    """What billing took back after it was booked: taken out of the books as well, or posted in billing again."""
+    if found.document:
+        return f"It ended by itself: its journal was reversed, by document {found.document}."
+    return f"It ended by itself: {found.source} has posted the invoice again."
 
 
 def was_approved(found: Case, started: CaseEvent) -> bool:

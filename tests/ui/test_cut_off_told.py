@@ -159,7 +159,7 @@ def test_what_billing_put_back_says_so_and_what_it_changed_again_too(invoice: In
     client = signed_in(boss_of())
     assert "has changed the invoice once more since" in read(client, f"/cases/{first.id}")
     last = Case.objects.exclude(id=first.id).get()
-    assert "has put the invoice back as it is booked here" in read(client, f"/cases/{last.id}")
+    assert "has put the invoice back as it was booked here" in read(client, f"/cases/{last.id}")
 
 
 def test_no_replay_is_offered_first_where_it_cures_nothing(invoice: Invoice) -> None:
