@@ -19,7 +19,7 @@ from q2c.engine import apart, breaker, counts, emit, failures, gates, lines, ret
 from q2c.engine.claim import still_ours
 from q2c.models import Step
 from q2c.reasons import Reason
-from q2c.stages.verb import Stage, Work
+from q2c.stages.verb import REST_UNSENT, Stage, Work
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,9 @@ def _record(
             _settle(work, open_gates, budgets)
         done = [work for work in kept if not work.findings and isinstance(work.outcome, Posted)]
         run.each_or_all(done, lambda batch: _record_and_emit(stage, batch))
+        open_still = [work for work in kept if work.findings or not isinstance(work.outcome, Posted)]
+        if begun := [work for work in run.readable(open_still) if work.kept]:
+            stage.verb.partly(begun)
         failed = [work for work in kept if work.findings]
         if known := run.readable(failed):
             stage.verb.failed(known)
@@ -130,6 +133,8 @@ def give_up(stage: Stage, work: Work, attempts: list[tuple[Work, list[Any]]], te
         )
         work.reject(Reason.INTERNAL_ERROR, text, remedy="Tell the platform team, then replay")
         if run.readable([work]):
+            if work.kept:
+                apart.tried(lambda: stage.verb.partly([work]))
             apart.tried(lambda: stage.verb.failed([work]))
         _move([work])
         _tell_cases(stage, [work], [work] if work.findings else [])
@@ -167,7 +172,8 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
                 # The job is over: a replay looks for what it made, and compares that with today's request.
                 notes["handle"] = ""
             if _is_surely_not_there(work, refused):
-                notes.update(sent_at=None, handle="")
+                notes["handle"] = ""
+                _nothing_left(work)
             work.findings.append(failures.refusal(refused))
         case Unavailable() as away:
             _settle_unavailable(work, away, budgets)
@@ -207,6 +213,14 @@ def _is_surely_not_there(work: Work, refused: Rejected) -> bool:
     return work.step.phase == "poll" or "called" in work.notes or "first_send" in work.notes
 
 
+def _nothing_left(work: Work) -> None:
+    """Surely not done. What the platform has of the step stays marked as sent; of the rest the next send is a first."""
+    if work.kept:
+        work.step.proof[REST_UNSENT] = True
+    else:
+        work.notes["sent_at"] = None
+
+
 def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -> None:
     """Surely not done: wait. A look-up or poll that finds nobody keeps its question open."""
     step = work.step
@@ -222,7 +236,7 @@ def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -
     work.notes.update(target=target, next_at=again, text=away.text, reason=away.reason)
     work.notes["failures"] = retry.once_more(step.failures, away.reason)
     if target == "waiting" and "first_send" in work.notes:
-        work.notes["sent_at"] = None
+        _nothing_left(work)
     if "called" in work.notes:
         # A platform that said no, or nobody in front of it, is believed; the next try looks all the same.
         step.proof["tried"] = True

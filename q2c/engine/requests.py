@@ -19,7 +19,7 @@ from q2c.engine.emit import Incoming, Stored
 from q2c.models import Order, Step
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
-from q2c.stages import cancellations
+from q2c.stages import cancellations, in_part
 from q2c.stages.asking import PERSON
 from q2c.stages.controls.calendar import term_end
 
@@ -32,8 +32,8 @@ MONTHS_NAMED = 6
 def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, token: str = "") -> Stored:
     """Ask that an order be undone. Raises Refused without the right, NotPossible where there is nothing to undo.
 
-    A request that failed, or waits for another day, gives its place to this one. The same `token` again is the same
-    request: two presses of one button ask once.
+    A request that failed, or waits for another day, gives its place to this one, unless billing has done part of it.
+    The same `token` again is the same request: two presses of one button ask once.
     """
     _require(user, CANCEL, "cancel an order")
     said = _reason(reason)
@@ -46,6 +46,7 @@ def cancel_order(user: Any, order: Order, effective_on: dt.date, reason: str, to
                 f"Order {order.number} ends by itself on {term_end(current) - dt.timedelta(days=1)}",
                 field="effective_on", remedy="Choose a day before that",
             )  # fmt: skip
+        _not_half_done(current)
         under_way = f"Order {order.number} is being cancelled already"
         _not_asked_yet(
             "cancel_order", order.number, under_way, token, set(OPEN) - {"failed"}, _another_day(order, effective_on)
@@ -65,6 +66,15 @@ def withdraw_cancellation(user: Any, order: Order, reason: str) -> None:
         who = user.get_full_name() or user.get_username()
         if not steps or not cancellations.withdraw(steps, user.get_username(), f"{who} withdrew it: {said}"):
             raise NotPossible(f"No cancellation of order {order.number} waits for its day any more; reload the page")
+
+
+def _not_half_done(order: Order) -> None:
+    half = in_part.under_way([order.number]).get(order.number)
+    if half is not None and half.state == "failed":
+        raise NotPossible(
+            f"Order {order.number} is cancelled in part: {half.text}",
+            remedy="Replay its case, which goes on with what is left; or have the case closed, and ask again then",
+        )
 
 
 def _another_day(order: Order, day: dt.date) -> list[uuid.UUID]:

@@ -19,9 +19,13 @@ from q2c.engine.lease import Lease
 from q2c.models import Event, Step
 from q2c.reasons import Reason
 from q2c.stages import STAGES
-from q2c.stages.verb import Fact, Stage, Verb, Work
+from q2c.stages.verb import REST_UNSENT, Fact, Stage, Verb, Work
 
 log = logging.getLogger(__name__)
+
+_MARK = f"""
+UPDATE q2c_step SET sent_at = %s::timestamptz, proof = proof - '{REST_UNSENT}' WHERE id = ANY(%s::uuid[])
+"""
 
 
 def run_stage(name: str, limit: int | None = None) -> int:
@@ -123,12 +127,18 @@ def _mark_sent(works: list[Work], open_gates: gates.Gates) -> None:
     for work in works:
         if work.step.id not in ours:
             work.outcome = Unknown(text="another worker took this step over")
-        elif work.is_open and work.step.phase == "send" and work.step.sent_at is None:
+        elif work.is_open and work.step.phase == "send" and _is_unsent(work.step):
             work.notes["first_send"] = True
             work.step.sent_at = moment
+            work.step.proof.pop(REST_UNSENT, None)
             fresh.append(work.step.id)
     if fresh:
-        bulk.execute("UPDATE q2c_step SET sent_at = %s::timestamptz WHERE id = ANY(%s::uuid[])", [moment, fresh])
+        bulk.execute(_MARK, [moment, fresh])
+
+
+def _is_unsent(step: Step) -> bool:
+    """Whether nothing that a call would send now can have left before."""
+    return step.sent_at is None or REST_UNSENT in step.proof
 
 
 def each_or_all(works: list[Work], act: Callable[[Sequence[Work]], None]) -> None:

@@ -8,56 +8,40 @@ A request can come before its order: it waits some tries for it, and nothing is 
 a person is asked, and offered to replay it once the order is there.
 
 A newer request takes the place of those for the same order that failed, or wait for their day (cancellations.py).
+None takes the place of one of which billing has done something: what it has cancelled is kept and cancelled here, too,
+and a newer request waits for its end, and goes on with what is left (in_part.py).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from django.db.models import Q
 
 from exceptions import cases
 from ledger.models import LegalEntity
 from q2c import clock, states
-from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
+from q2c.connectors.outcomes import Blocker, Lookup, Outcome, Posted, Unavailable
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.reasons import Reason
-from q2c.stages import asking, cancellations, deals, orders, platforms, taken_back
+from q2c.stages import asking, cancellations, deals, endings, in_part, orders, platforms, taken_back
 from q2c.stages.controls.calendar import term_end
 from q2c.stages.entity_time import midnight
-from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 
 # What may be leaving something behind while the order is cancelled: it is waited for.
 _UNDER_WAY = ("running", "accepted", "unknown")
-# So long after it was sent, a job that billing does not know has ended.
-_FORGOTTEN = dt.timedelta(days=1)
+# So often a request that waits for another one's end is looked at, should nobody wake it.
+_LOOK_AGAIN = dt.timedelta(minutes=1)
 _SETTLING = ("name", "time_limit_s", "settle_s")
-_ENDED = ("cancelled", "expired")
 _MADE = ("provision_billing", "activate_subscription")
 # A request may be faster than its order: so many tries, together some four minutes, before a person is asked.
 _TRIES_FOR_ORDER = 8
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ending:
-    """One subscription to cancel. `maybe`: its step was given up after something had left, so it need not be there.
-
-    `job` is what billing may still make of it, asked about under that step's `key`.
-    """
-
-    connection: str
-    number: str
-    on: dt.date
-    maybe: bool = False
-    job: str = ""
-    key: str = ""
-    sent_at: dt.datetime | None = None
 
 
 class CancelOrder(Verb):
@@ -80,7 +64,7 @@ class CancelOrder(Verb):
     def prepare(self, works: Sequence[Work]) -> None:
         numbers = [work.fact.payload.order_number for work in works]
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("subscriptions")}
-        under_way = _under_way(numbers, found)
+        under_way, half_done, cut = _under_way(numbers, found), in_part.under_way(numbers), in_part.cut(numbers)
         people, zones = asking.askers(work.fact for work in works), _zones()
         for work in works:
             number = work.fact.payload.order_number
@@ -102,54 +86,32 @@ class CancelOrder(Verb):
             elif work.step.sent_at is None and (day := _still_to_come(work.fact.payload, order, zones)):
                 text = f"Order {number} is cancelled as of {work.fact.payload.effective_on}"
                 work.not_before, work.outcome = day, Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
+            elif work.step.sent_at is None and number in half_done:
+                _wait_behind(work)
             else:
-                work.request = _endings(order, work.fact.payload.effective_on)
+                work.request = endings.of(order, work.fact.payload.effective_on, cut.get(number, ()))
                 if not work.request:
-                    work.outcome = Posted(reference=order.number, proof=_nothing_to_do(order))
-                elif given_back := taken_back.wants_a_signature(work, order, people[work.fact.id]):
+                    work.outcome = _nothing_left(work, order)
+                elif work.step.sent_at is None and (
+                    given_back := taken_back.wants_a_signature(work, order, people[work.fact.id])
+                ):
+                    # Once something has left, nobody's word undoes it.
                     work.findings = given_back
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
-        """One subscription after the other; each is looked up before it is cancelled, so a replay goes on."""
-        done: list[Posted] = []
-        for ending in work.request:
-            if going_on := _still_made(open_port, ending):
-                return going_on
-            searched_at = clock.now()
-            outcome: Outcome = open_port(ending.connection).cancel(ending.number, ending.on, work.step.key)
-            if _is_not_there(ending, outcome):
-                outcome = _nothing_there(ending, searched_at)
-            if not isinstance(outcome, Posted):
-                return outcome
-            done.append(outcome)
-        return _all(done)
+        return endings.cancel(open_port, work)
 
     def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
-        done: list[Posted] = []
-        nothing: NotFound | None = None
-        for ending in work.request:
-            if going_on := _still_made(open_port, ending):
-                return going_on
-            searched_at = clock.now()
-            found: Lookup = open_port(ending.connection).is_cancelled(ending.number, ending.on, work.step.key)
-            if _is_not_there(ending, found):
-                found = _nothing_there(ending, searched_at)
-            if isinstance(found, Posted):
-                done.append(found)
-            elif isinstance(found, NotFound):
-                nothing = nothing or found
-            else:
-                return found
-        return nothing or _all(done)
+        return endings.look_up(open_port, work)
 
     def record(self, works: Sequence[Work]) -> None:
         locked = orders.existing([work.fact.payload.order_number for work in works])
-        begun = _under_way(list(locked), locked)
+        begun, cut = _under_way(list(locked), locked), in_part.cut(locked)
         asked_by = asking.askers(work.fact for work in works)
         for work in works:
             order = locked[work.fact.payload.order_number]
-            asked = {ending.number for ending in work.request}
-            more = [e.number for e in _endings(order, work.fact.payload.effective_on) if e.number not in asked]
+            known = {*(ending.number for ending in work.request), *work.kept, *cut.get(order.number, ())}
+            more = [ending.number for ending in endings.of(order, work.fact.payload.effective_on, known)]
             if order.number in begun or more:
                 what = begun.get(order.number) or f"has come to {', '.join(more)}"
                 # Nobody has to decide that: what was made by then is cancelled, too.
@@ -166,9 +128,24 @@ class CancelOrder(Verb):
                 OrderFact(order_id=str(order.id), order_number=order.number, reason=work.fact.payload.reason),
             )
 
+    def partly(self, works: Sequence[Work]) -> None:
+        """What billing has cancelled is cancelled here, whatever becomes of the rest, and told with what keeps that.
+
+        Nothing else is done about the order until this has come to its end: so it keeps the order's key.
+        """
+        locked = orders.existing([work.step.business_key for work in works])
+        asked_by = asking.askers(work.fact for work in works)
+        for work in works:
+            order, asker = locked[work.step.business_key], asked_by[work.fact.id]
+            with states.on_behalf(asker.actor, cancellations.why(work.fact, asker)):
+                live = order.subscriptions.filter(number__in=list(work.kept)).exclude(state__in=endings.ENDED)
+                states.move(Subscription, "cancel", list(live.values_list("id", flat=True)))
+            Step.objects.filter(id=work.step.id).update(order_key=f"cancel:{order.number}")
+            _tell_in_part(work, order)
+
     def waits(self, works: Sequence[Work]) -> None:
         """What came before its order, for a day still to come, holds back nobody who asks for a nearer one."""
-        later = [work.step.id for work in works if work.not_before]
+        later = [work.step.id for work in works if work.not_before and "behind" not in work.notes]
         if later:
             Step.objects.filter(id__in=later).update(order_key="")
 
@@ -177,7 +154,8 @@ class CancelOrder(Verb):
         for work in works:
             earlier = Step.objects.filter(business_key=work.step.business_key, seq__lt=work.step.seq)
             cancellations.supersede_failed(earlier, [work.fact])
-        Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
+        gave_up = [work.step.id for work in works if not work.kept]
+        Step.objects.filter(id__in=gave_up).update(order_key="")
 
 
 def _part(asked: OrderCancelRequested, order: Order | None, billing: str, zones: Mapping[str, str]) -> Part:
@@ -222,9 +200,29 @@ def _refuse_day(work: Work, order: Order) -> None:
     )  # fmt: skip
 
 
-def _nothing_to_do(order: Order) -> dict[str, str]:
-    """Of an order that has ended before it was asked for; what it came to stays as it is."""
-    return {} if order.state in OPEN_ORDERS else {"nothing_to_do": f"Order {order.number} is {order.state} already"}
+def _nothing_left(work: Work, order: Order) -> Posted:
+    """All of it is cancelled by now; or the order had ended before it was asked for, and stays what it came to."""
+    if work.kept:
+        return endings.together(work)
+    ended = {} if order.state in OPEN_ORDERS else {"nothing_to_do": f"Order {order.number} is {order.state} already"}
+    return Posted(reference=order.number, proof=ended)
+
+
+def _wait_behind(work: Work) -> None:
+    """Of a request that is half done nobody knows yet what is left: another one is held until it has ended."""
+    Step.objects.filter(id=work.step.id).update(order_key=f"cancel:{work.step.business_key}")
+    work.notes["behind"] = True
+    work.not_before = clock.now() + _LOOK_AGAIN
+    text = f"Order {work.step.business_key} is cancelled in part by an earlier request, which comes first"
+    work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
+
+
+def _tell_in_part(work: Work, order: Order) -> None:
+    said = in_part.told(order, in_part.of_step(work.step) | in_part.cut([order.number]).get(order.number, {}))
+    if work.findings:
+        work.findings[:] = [replace(finding, text=f"{finding.text}. {said}") for finding in work.findings]
+    elif work.notes.get("text"):
+        work.notes["text"] = f"{work.notes['text']}. {said}"
 
 
 def _wait_for_order(work: Work) -> None:
@@ -277,78 +275,10 @@ def _is_being_checked(number: str) -> bool:
     return Step.objects.filter(stage="accept_order", business_key=number, state="waiting").exists()
 
 
-def _endings(order: Order, effective_on: dt.date) -> list[_Ending]:
-    """What of an order is to be cancelled in billing: what stands there for all we know, and what may."""
-    subscriptions = list(order.subscriptions.all())
-    live = [
-        _Ending(connection=s.connection, number=s.number, on=max(effective_on, s.starts_on))
-        for s in subscriptions
-        if s.state not in _ENDED
-    ]
-    known = {s.group for s in subscriptions}
-    on = max(effective_on, order.starts_on)
-    return live + [
-        _Ending(
-            connection=step.connection,
-            number=subscription_number(order, group),
-            on=on,
-            maybe=True,
-            job=step.handle,
-            key=step.key,
-            sent_at=step.sent_at,
-        )
-        for group, step in _left_there(order)
-        if group not in known
-    ]
-
-
-def _still_made(open_port: OpenPort, ending: _Ending) -> Unavailable | None:
-    """Billing still works on what was given up: until it has come to something, nothing there is no proof."""
-    if not ending.job:
-        return None
-    said = open_port(ending.connection).poll(ending.job, ending.key)
-    if isinstance(said, Posted) or (isinstance(said, Rejected) and not said.held):
-        return None
-    if isinstance(said, Unknown) and ending.sent_at and clock.now() > ending.sent_at + _FORGOTTEN:
-        # It does not know the job any more: what it made would be readable by now.
-        return None
-    text = f"{ending.connection} may still make {ending.number} by job {ending.job}; it is cancelled after that"
-    return Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
-
-
-def _left_there(order: Order) -> Iterable[tuple[str, Step]]:
-    """Groups whose step was given up although something of it had left for billing."""
-    if order.state == "cancelled":
-        return ()
-    given_up = Step.objects.filter(
-        stage="provision_billing", business_key=order.number, state="abandoned", sent_at__isnull=False
-    )
-    return {step.part: step for step in given_up.order_by("seq")}.items()
-
-
-def _is_not_there(ending: _Ending, said: Outcome | Lookup) -> bool:
-    return ending.maybe and isinstance(said, Rejected) and said.reason == Reason.RECORD_MISSING
-
-
-def _nothing_there(ending: _Ending, searched_at: dt.datetime) -> Posted:
-    proof = {"searched_at": searched_at.isoformat(), "not_there": ending.number}
-    return Posted(reference="", found=True, proof=proof)
-
-
-def _all(done: Sequence[Posted]) -> Posted:
-    """The cancellations together, under the documents that people see."""
-    return Posted(
-        reference=", ".join(one.reference for one in done if one.reference)[:200],
-        document=", ".join(one.document for one in done if one.document)[:200],
-        found=all(one.found for one in done),
-        proof={"cancelled": [one.proof | {"document": one.document, "found": one.found} for one in done]},
-    )
-
-
 def _cancelled(order: Order, actor: str, why: str) -> bool:
     """The order ends with what was made of it, in the name of who asked for that; False where it has ended already."""
     with states.on_behalf(actor, why):
-        live = order.subscriptions.exclude(state__in=_ENDED).values_list("id", flat=True)
+        live = order.subscriptions.exclude(state__in=endings.ENDED).values_list("id", flat=True)
         states.move(Subscription, "cancel", list(live))
         if not states.move(Order, "cancel", [order.id]):
             return False

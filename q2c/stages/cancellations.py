@@ -17,7 +17,7 @@ from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.reasons import Reason
 from q2c.stages import asking, versions
 from q2c.stages.controls.calendar import term_end
-from q2c.stages.verb import Fact
+from q2c.stages.verb import KEPT, Fact
 
 STAGE = "cancel_order"
 WITHDRAWN = "withdrawn"
@@ -79,8 +79,16 @@ def give_way(facts: Sequence[Fact]) -> None:
 
 
 def supersede_failed(steps: QuerySet[Step], newer: Sequence[Fact]) -> None:
-    """Of these, the requests that failed are given up for a newer one, in the name of who asked for that."""
-    failed = steps.filter(stage=STAGE, state="failed").order_by("id").values_list("business_key", "id")
+    """Of these, the requests that failed are given up for a newer one, in the name of who asked for that.
+
+    Not one of which billing has done something: that is not undone by another.
+    """
+    failed = (
+        steps.filter(stage=STAGE, state="failed")
+        .exclude(proof__has_key=KEPT)
+        .order_by("id")
+        .values_list("business_key", "id")
+    )
     by_order: dict[str, list[uuid.UUID]] = {}
     for number, id_ in failed:
         by_order.setdefault(number, []).append(id_)

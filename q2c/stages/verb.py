@@ -14,9 +14,14 @@ from typing import Any
 
 import msgspec
 
+from q2c import clock
 from q2c.connectors.outcomes import Blocker, Lookup, NotFound, Outcome, Posted, Rejected, Unavailable
 from q2c.money import Money
 from q2c.reasons import Reason
+
+# In the proof of a step of several writes: those that its platform has (Work.keep), and that of the others surely
+# nothing has left.
+KEPT, REST_UNSENT = "kept", "rest_unsent"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,9 +212,27 @@ class Work:
         """
         self.outcome = None
         self.notes.update(target="waiting", text=text, failures={})
+        if self.kept:
+            self.step.proof[REST_UNSENT] = True
 
     def emit(self, type_: str, payload: Any, name: str = "") -> None:
         self.emitted.append(NewEvent(type=type_, payload=payload, name=name))
+
+    def keep(self, name: str, done: Posted, **told: Any) -> None:
+        """Said by call or look_up of a step that writes several things: the platform has this one, for good.
+
+        From then on something of the step is there, whatever becomes of the rest: its `sent_at` stays. `told` is kept
+        with it, in JSON's own types.
+        """
+        kept = self.step.proof.setdefault(KEPT, {})
+        entry = {"reference": done.reference, "document": done.document, "found": done.found, **done.proof}
+        kept.setdefault(name, {**told, "at": clock.now().isoformat(), **entry})
+
+    @property
+    def kept(self) -> dict[str, dict[str, Any]]:
+        """By name, what the platform has of this step, by this run or an earlier one."""
+        found: dict[str, dict[str, Any]] = self.step.proof.get(KEPT, {})
+        return found
 
     @property
     def is_open(self) -> bool:
@@ -259,6 +282,13 @@ class Verb:
 
     def waits(self, works: Sequence[Work]) -> None:
         """What our records keep of what goes on later by itself, since a platform did not answer."""
+
+    def partly(self, works: Sequence[Work]) -> None:
+        """What our records keep of what a platform has done already (work.kept) of steps that are not done yet.
+
+        Called before waits and failed, each time such a step was worked on; what its findings or its text say may be
+        added to here.
+        """
 
     def failed(self, works: Sequence[Work]) -> None:
         """What follows in our records from a failure that a person must see.

@@ -1,0 +1,226 @@
+"""A cancellation that billing has done in part: what is done is kept, and nothing takes it back or passes it by.
+
+SO-1 has a subscription in the US and one in Germany. The first is cancelled in billing; the second is not to be had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exceptions.errors import NotPossible
+from exceptions.models import Approval, Case
+from q2c import clock
+from q2c.connectors.zuora.client import Zuora
+from q2c.engine import desk, lost_workers, replay, requests, run
+from q2c.models import Breaker, Invoice, Step, Subscription
+from q2c.reading import cancellation
+from q2c.stages import cancellations
+from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, order
+from tests.stages.test_provisioning import cancel, deal, seats
+
+pytestmark = pytest.mark.django_db(transaction=True)
+US, DE = "S-SO-1-US", "S-SO-1-DE"
+IN_PART = f"Billing has cancelled {US} as of 2026-03-20 already; {DE} goes on there"
+
+
+@pytest.fixture
+def sofia(django_user_model: Any) -> Any:
+    return django_user_model.objects.create_superuser("sofia1", password="x", first_name="Sofia", last_name="Ito")
+
+
+@pytest.fixture
+def ann(django_user_model: Any) -> Any:
+    return django_user_model.objects.create_superuser("ann1", password="x")
+
+
+@pytest.fixture
+def sold(story: Story) -> Story:
+    with story.on("2026-02-02"):
+        story.close(deal("SO-1", {"US": HARBOR, "DE": HARBOR_DE}, seats("US"), seats("DE")))
+    with story.on("2026-03-05"):
+        story.flow.work()
+    return story
+
+
+def before_the_second(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
+    """`act` happens once billing has cancelled one subscription, before it is asked for the next."""
+    true, asked = Zuora.cancel, list[str]()
+
+    def cancel_(self: Zuora, subscription: str, *more: Any) -> Any:
+        asked.append(subscription)
+        if len(asked) == 2:
+            act()
+        return true(self, subscription, *more)
+
+    monkeypatch.setattr(Zuora, "cancel", cancel_)
+
+
+def goes_silent(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    before_the_second(monkeypatch, lambda: story.platforms.fault("zuora", "unavailable"))
+
+
+def refuses(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    before_the_second(monkeypatch, lambda: story.platforms.fault("zuora", "business_failure", "create_order", times=1))
+
+
+def is_back(story: Story) -> None:
+    story.platforms.no_fault("zuora")
+    Breaker.objects.all().delete()
+
+
+def requested() -> list[str]:
+    return list(Step.objects.filter(stage="cancel_order").order_by("seq").values_list("state", flat=True))
+
+
+def half_done() -> Step:
+    return Step.objects.filter(stage="cancel_order").earliest("seq")
+
+
+def here() -> dict[str, str]:
+    return {"order": order("SO-1").state} | dict(Subscription.objects.values_list("number", "state"))
+
+
+def there(story: Story) -> dict[str, str | None]:
+    rows = story.platforms.records("zuora", "subscription")
+    return {row["number"]: row["body"].get("cancelledOn") for row in rows}
+
+
+HALF_HERE = {"order": "active", US: "cancelled", DE: "active"}
+HALF_THERE = {US: "2026-03-20", DE: None}
+WHOLE = {"order": "cancelled", US: "cancelled", DE: "cancelled"}
+
+
+def test_what_billing_has_done_is_kept_and_cannot_be_withdrawn(
+    sold: Story, sofia: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-05", "10:00"):
+        cancel(sold, on="2026-03-20")
+        goes_silent(sold, monkeypatch)
+    with sold.on("2026-03-20", "12:00"):
+        sold.flow.work()
+        assert (requested(), here(), there(sold)) == (["waiting"], HALF_HERE, HALF_THERE)
+        step = half_done()
+        assert step.sent_at is not None and step.text == f"Zuora: Service Unavailable. {IN_PART}"
+        kept = step.proof["kept"][US]
+        assert (kept["on"], kept["document"], kept["found"]) == ("2026-03-20", "X-SO-1-US", False)
+        assert cancellation.waiting(order("SO-1")) is None and not cancellations.for_later(["SO-1"])
+        with pytest.raises(NotPossible, match="waits for its day any more"):
+            requests.withdraw_cancellation(sofia, order("SO-1"), "they stay after all")
+        with pytest.raises(NotPossible, match="being cancelled already"):
+            requests.cancel_order(sofia, order("SO-1"), clock.today(), "at once")
+        is_back(sold)
+    # Surely nothing of the rest had left: it is sent at once, after one look, and the step tells of both.
+    with sold.on("2026-03-20", "12:05"):
+        sold.flow.work()
+    step = half_done()
+    assert (step.state, here(), there(sold)) == ("done", WHOLE, {US: "2026-03-20", DE: "2026-03-20"})
+    assert (step.reference, step.document) == (f"{DE}, {US}", "X-SO-1-DE, X-SO-1-US")
+    assert len(step.proof["cancelled"]) == 2 and "rest_unsent" not in step.proof
+
+
+def test_a_request_for_another_day_waits_for_the_end_of_one_that_is_half_done(
+    sold: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-20", "12:00"):
+        goes_silent(sold, monkeypatch)
+        cancel(sold, on="2026-03-20")
+        cancel(sold, on="2026-06-01")
+        assert (requested(), here()) == (["waiting", "waiting"], HALF_HERE)
+        is_back(sold)
+    with sold.on("2026-03-21"):
+        sold.flow.work()
+        assert (requested(), here()) == (["done", "waiting"], WHOLE)
+    with sold.on("2026-06-01", "12:00"):
+        sold.flow.work()
+    assert (requested(), there(sold)) == (["done", "done"], {US: "2026-03-20", DE: "2026-03-20"})
+
+
+def test_a_later_day_that_comes_while_it_is_a_case_waits_behind_it(
+    sold: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-20", "12:00"):
+        refuses(sold, monkeypatch)
+        cancel(sold, on="2026-03-20")
+        cancel(sold, on="2026-06-01")
+        assert requested() == ["failed", "waiting"]
+    with sold.on("2026-06-01", "12:00"):
+        sold.flow.work()
+        assert (requested(), here(), there(sold)) == (["failed", "waiting"], HALF_HERE, HALF_THERE)
+        replay.replay([half_done().id], "ann")
+        sold.flow.work()
+    with sold.on("2026-06-01", "12:05"):
+        sold.flow.work()
+    assert (requested(), there(sold)) == (["done", "done"], {US: "2026-03-20", DE: "2026-03-20"})
+
+
+def test_its_case_tells_what_is_done_and_closing_it_takes_nothing_back(
+    sold: Story, sofia: Any, ann: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-20", "12:00"):
+        refuses(sold, monkeypatch)
+        cancel(sold, on="2026-03-20")
+        case = Case.objects.get()
+        assert case.text.endswith(f"refuses the request. {IN_PART}")
+        with pytest.raises(NotPossible, match=r"cancelled in part: .* goes on there") as refused:
+            requests.cancel_order(sofia, order("SO-1"), clock.today(), "at once")
+        assert refused.value.remedy.startswith("Replay its case")
+        # Another system asks, too: nothing takes its place.
+        cancel(sold, on="2026-03-19")
+        assert requested() == ["failed", "waiting"]
+        desk.close_without_fix(ann, [case.id], "Germany stays", "other")
+        desk.approve(sofia, list(Approval.objects.filter(state="requested").values_list("id", flat=True)), "so be it")
+        assert (half_done().state, here(), there(sold)) == ("abandoned", HALF_HERE, HALF_THERE)
+    # The one that waited goes on with what is left, and does not ask for what is done as of another day.
+    with sold.on("2026-03-20", "12:05"):
+        sold.flow.work()
+    assert (requested(), here()) == (["abandoned", "done"], WHOLE)
+    assert there(sold) == {US: "2026-03-20", DE: "2026-03-19"}
+
+
+def test_nobody_signs_again_once_something_is_cancelled(
+    sold: Story, sofia: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The credit for what is done arrives before the rest is: another sum, and yet no other question."""
+    with sold.on("2026-03-05", "12:00"):
+        sold.bill()
+    with sold.on("2026-03-20", "12:00"):
+        goes_silent(sold, monkeypatch)
+        cancel(sold, on="2026-03-20")
+        desk.approve(sofia, list(Approval.objects.values_list("id", flat=True)), "agreed")
+        sold.flow.work()
+        is_back(sold)
+        sold.platforms.control("zuora", "bill-run", {"until": "2026-03-20"})
+        sold.flow.poll("zuora")
+        run.drain("record_invoice")
+        assert Invoice.objects.filter(total_minor__lt=0).count() == 1
+    with sold.on("2026-03-20", "14:00"):
+        sold.flow.work()
+    assert (requested(), here(), Approval.objects.count()) == (["done"], WHOLE, 1)
+
+
+def test_what_a_lost_worker_had_done_is_found_and_kept(sold: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker dies between the two; whoever looks finds the first, and keeps it at once."""
+
+    class Struck(BaseException):
+        pass
+
+    def dies() -> None:
+        raise Struck
+
+    with sold.on("2026-03-20", "12:00"), monkeypatch.context() as patched:
+        before_the_second(patched, dies)
+        with pytest.raises(Struck):
+            cancel(sold, on="2026-03-20")
+        assert (requested(), here()["order"], there(sold)) == (["running"], "active", HALF_THERE)
+    with sold.on("2026-03-20", "12:30"):
+        assert lost_workers.take_back() == 1
+        run.run_stage("cancel_order")
+        step = half_done()
+        assert (step.state, here(), list(step.proof["kept"])) == ("waiting", HALF_HERE, [US])
+        assert step.text == f"searched over the settle time, none found: sent again. {IN_PART}"
+    with sold.on("2026-03-20", "14:00"):
+        sold.flow.work()
+    assert (requested(), here()) == (["done"], WHOLE)
