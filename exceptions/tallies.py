@@ -11,6 +11,8 @@ from django.db.models import Count, Q, Sum
 from exceptions.models import Case, Facet
 from exceptions.models.case import REPLAYABLE, UNRESOLVED
 
+# In place of the reason of a case whose cause is gone: it is ready to replay, as far as anybody knows.
+CAUSE_GONE = "cause_gone"
 _DIMENSIONS = ("state", "reason", "owner_team", "severity", "entity", "period", "currency")
 _FOLD = """
 WITH gone AS (DELETE FROM {table} RETURNING *)
@@ -66,7 +68,8 @@ def counts(user: Any, by: str, **filters: Any) -> dict[str, int]:
 
 def blocking(user: Any, entity: str = "", period: str = "") -> list[dict[str, Any]]:
     """What stops a close: unresolved cases by entity, period, reason and currency: {…, cases, amount_minor,
-    credit_minor}, the last being what of the amount are credits, below zero or 0. Three statements.
+    credit_minor}, the last being what of the amount are credits, below zero or 0. A cause that is gone is told as
+    CAUSE_GONE, or as what was found behind it. Three statements.
     """
     if not user.has_perm("exceptions.view_case"):
         return []
@@ -92,19 +95,19 @@ def blocking(user: Any, entity: str = "", period: str = "") -> list[dict[str, An
 def _as_found_next(
     user: Any, rows: list[dict[str, Any]], chosen: Mapping[str, str], keys: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The same, with each case whose cause is gone under what its dry run found in its way next. One statement."""
-    freed = Case.objects.visible_to(user).filter(
-        state__in=REPLAYABLE, blocker_gone_at__isnull=False, next_cause__isnull=False, **chosen
-    )
+    """The same, with each case whose cause is gone under what its dry run found in its way next, or under CAUSE_GONE
+    where nothing is known to be. One statement."""
+    freed = Case.objects.visible_to(user).filter(state__in=REPLAYABLE, blocker_gone_at__isnull=False, **chosen)
     below = Sum("amount_minor", filter=Q(amount_minor__lt=0), default=0)
     summed = freed.order_by().values(*keys, "next_cause__reason")
     by_key = {tuple(row[name] for name in keys): row for row in rows}
     for row in summed.annotate(n=Count("pk"), minor=Sum("amount_minor", default=0), below=below):
         was = by_key.get(tuple(row[name] for name in keys))
-        if was is None or row["next_cause__reason"] == was["reason"]:
+        reason = row["next_cause__reason"] or CAUSE_GONE
+        if was is None or reason == was["reason"]:
             continue
         moved = {"cases": row["n"], "amount_minor": int(row["minor"]), "credit_minor": int(row["below"])}
-        rows.append({**was, "reason": row["next_cause__reason"], **moved})
+        rows.append({**was, "reason": reason, **moved})
         for name, value in moved.items():
             was[name] -= value
     return [row for row in rows if row["cases"] > 0]

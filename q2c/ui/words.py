@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exceptions.tallies import CAUSE_GONE
+
 # good: done. busy: moving. warn: a person should look. bad: stopped. quiet: nothing to say.
 TONES = ("quiet", "busy", "good", "warn", "bad")
 
@@ -124,9 +126,13 @@ def look(state: str, noun: str = "") -> Look:
     return found or Look(plain(state), "quiet", "circle")
 
 
+# Keys that alone would say too little.
+_SAID = {CAUSE_GONE: "cause is gone, ready to replay"}
+
+
 def plain(name: str) -> str:
     """cost_center → "Cost centre": a key as a person would read it."""
-    text = spoken(name).replace(".", " ").strip()
+    text = _SAID.get(name) or spoken(name).replace(".", " ").strip()
     return text[:1].upper() + text[1:]
 
 

@@ -28,6 +28,11 @@ def test_what_the_dry_run_of_the_offer_found_is_the_headline_and_not_that_it_is_
     rosa = boss()
     watch.watch_blockers()
     assert "Ready to replay" in read(signed_in(rosa), f"/cases/{late.id}"), "nobody has looked yet"
+    # The period is open again: the tower names nothing that is gone.
+    (blocked,) = close.blocked(rosa)
+    assert blocked.reasons == [("cause_gone", 1)] and blocked.cases == 1
+    tower = read(signed_in(rosa), "/").split("What blocks the close")[1]
+    assert "Cause is gone, ready to replay 1" in tower and "Period closed" not in tower
     offered.look_at_offers()
     text = read(signed_in(rosa), f"/cases/{late.id}")
     head, rest = text.split("What to do", 1)
