@@ -159,6 +159,13 @@ class FiscalPeriodAdmin(ImportedAdmin):
         left = {row.pk: _in_one_line(row.left_open) for row in rows if row.left_open}
         return {version: [{"field": "Left open", "new": text}] for version, text in left.items()}
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """With every request that it be reopened, whatever became of it: a refused one moves nothing."""
+        period = self.get_object(request, object_id)
+        asked = decisions.reopenings(request.user, period) if period is not None else []
+        told = [{"one": one, "by": _called(one.requested_by), "decided_by": _called(one.decided_by)} for one in asked]
+        return super().history_view(request, object_id, {**(extra_context or {}), "requests": told})
+
     def move(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Ask why, then move each period; those in another state are named and left alone."""
         if verb not in MOVES:
@@ -218,7 +225,7 @@ class FiscalPeriodAdmin(ImportedAdmin):
 
     def _moved(self, request: HttpRequest, chosen: list[FiscalPeriod], act: Any, why: str) -> list[FiscalPeriod]:
         moved = []
-        left = {one.period.pk: left_open.told(one) for one in close.standing(request.user, chosen)}
+        left = left_open.of_each(request.user, chosen)
         for period in chosen:
             try:
                 act(period, by=name_of(request.user), why=why, left=left[period.pk])
@@ -232,6 +239,10 @@ class FiscalPeriodAdmin(ImportedAdmin):
             verb = "is" if len(moved) == 1 else "are"
             self.message_user(request, f"{count(len(moved), 'period')} {verb} {_spoken(moved[0])}")
         return moved
+
+
+def _called(user: Any) -> str:
+    return rights.called(user) if user is not None else ""
 
 
 def _besides(chosen: list[FiscalPeriod], fits: list[FiscalPeriod]) -> str:
@@ -285,7 +296,7 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "not_posted": one.not_posted, "under_way": one.under_way,
         "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
         **_credits(one), "given_up": story.rows_of(one.given_up) if one.given_up else [],
-        "given_up_cases": _given_up_cases(one),
+        "differences": links.to("differences", one.period.entity.code, one.period.name),
         "journals": one.journals, "journals_href": entries,
         "journal_sums": apart(one.journal_sums, one.journal_credits),
     }  # fmt: skip
@@ -306,10 +317,6 @@ def _credits(one: close.Standing) -> dict[str, Any]:
     href = links.to("order", due.order_id) if due.orders == 1 else links.to("orders", state="cancelled")
     said = f"Credits of {count(due.orders, 'cancelled order')}, about, net" if due.orders else ""
     return {"credits": said, "credits_href": href, "credit_sums": by_currency(due.sums)}
-
-
-def _given_up_cases(one: close.Standing) -> str:
-    return links.to("queue", tab="resolved", q=f"{one.query} is:closed_without_fix stage:record_invoice,post_journal")
 
 
 def _spoken(period: FiscalPeriod) -> str:

@@ -46,6 +46,13 @@ def asked_to_reopen(period: FiscalPeriod) -> Approval | None:
     return asked.filter(state="requested").select_related("requested_by").first()
 
 
+def reopenings(user: Any, period: FiscalPeriod) -> list[Approval]:
+    """Every request that a period be reopened, whatever became of it, the latest first; with who asked and decided."""
+    asked = Approval.objects.visible_to(user).filter(subject_type=_PERIOD, subject_id=period.key)
+    people = asked.filter(action=approvals.REOPEN).select_related("requested_by", "decided_by")
+    return list(people.order_by("-requested_at", "-id"))
+
+
 @dataclass(frozen=True, slots=True)
 class Redatable:
     """A late document: its own day, the one it is booked on now, and the first open period with its days."""

@@ -120,6 +120,11 @@ class Standing:
     credits: credits_due.Due | None = None
 
     @property
+    def has_flow(self) -> bool:
+        """Whether cases, differences and documents that come stand under it."""
+        return _has_flow(self.period)
+
+    @property
     def not_posted(self) -> int:
         return sum(number for _, number in self.journals)
 

@@ -1,45 +1,97 @@
 """What is not done in a period, in words that are kept: with its closing, and with the decision to reopen it.
 
-One line a column of the close page, amounts by currency, charges and credits apart; pages write them as their reader
-does (q2c/ui/formats.dates).
+One line a column of the close page, amounts by currency, charges and credits apart, and the first of what it counts by
+name; pages write them as their reader does (q2c/ui/formats.dates).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from exceptions.sentences import amounts, count
-from ledger.models import FiscalPeriod
-from q2c.reading import close, differences
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
+from exceptions.sentences import amount, amounts, count, listed
+from ledger.models import FiscalPeriod, JournalEntry
+from q2c.reading import close, differences, unread
 
 NOTHING = "Nothing is open"
+# Of each column, so many are named.
+NAMED = 5
+
+
+@dataclass(slots=True)
+class _Names:
+    """The first open cases and journals not posted of one period, and the invoices of no known period, by name."""
+
+    cases: list[str] = field(default_factory=list)
+    journals: list[str] = field(default_factory=list)
+    unplaced: list[str] = field(default_factory=list)
 
 
 def of(user: Any, period: FiscalPeriod) -> str:
     """As this person sees it now; cases, differences and what is to be booked under receivables alone."""
-    (one,) = close.standing(user, [period])
-    return told(one)
+    return of_each(user, [period])[period.pk]
 
 
-def told(one: close.Standing) -> str:
-    """Lines such as "Open cases: 3 cases, EUR 23,144.71"."""
+def of_each(user: Any, periods: Sequence[FiscalPeriod]) -> dict[Any, str]:
+    """The same of many, by their ids; their entity is loaded. Three statements more than close.standing()."""
+    standing = close.standing(user, periods)
+    names = _names(user, standing)
+    return {one.period.pk: _told(one, names[one.period.pk]) for one in standing}
+
+
+def _names(user: Any, standing: Sequence[close.Standing]) -> dict[Any, _Names]:
+    found = {one.period.pk: _Names() for one in standing}
+    flowing = {(one.period.entity.code, one.period.name): found[one.period.pk] for one in standing if one.has_flow}
+    entities, months = {entity for entity, _ in flowing}, {name for _, name in flowing}
+    cases = Case.objects.visible_to(user).filter(state__in=UNRESOLVED, entity__in=entities, period__in=months)
+    for case in _first(cases.only("number", "business_key", "entity", "period"), "entity", "period"):
+        if (case.entity, case.period) in flowing:
+            flowing[case.entity, case.period].cases.append(_called(case))
+    entries = JournalEntry.objects.visible_to(user).filter(period__in=list(found), state__in=close.NOT_POSTED)
+    for entry in _first(entries, "period"):
+        found[entry.period_id].journals.append(str(entry))
+    lost = [_called(case) for case in unread.unplaced(user)] if flowing else []
+    for names in flowing.values():
+        names.unplaced = lost
+    return found
+
+
+def _first(rows: QuerySet[Any], *by: str) -> QuerySet[Any]:
+    """The oldest few of each: how many there are is counted elsewhere."""
+    place = Window(RowNumber(), partition_by=[F(name) for name in by], order_by="id")
+    return rows.annotate(place=place).filter(place__lte=NAMED).order_by("id")
+
+
+def _called(case: Case) -> str:
+    return f"{case.shown} of {case.business_key}" if case.business_key else case.shown
+
+
+def _told(one: close.Standing, names: _Names) -> str:
+    """Lines such as "Open cases: 3 cases, EUR 23,144.71 (C-1041 of INV-2, …)"."""
+    journals = _worth(one.not_posted, "journal", one.journal_sums, one.journal_credits)
     columns = {
-        "Open cases": [_cases(one)],
+        "Open cases": [_cases(one, names.cases)],
         "Still to be booked": _to_book(one),
-        "Journals not posted": [_worth(one.not_posted, "journal", one.journal_sums, one.journal_credits)],
+        "Journals not posted": [_with(journals, names.journals, one.not_posted)],
         "Differences": _differing(one.given_up) if one.given_up else [],
+        "Of no known period": _unplaced(names.unplaced),
     }
     told_of = {name: ", and ".join(part for part in parts if part) for name, parts in columns.items()}
     lines = [f"{name}: {text}" for name, text in told_of.items() if text]
     return "\n".join(lines) or NOTHING
 
 
-def _cases(one: close.Standing) -> str:
+def _cases(one: close.Standing, names: Sequence[str]) -> str:
     if one.cases is None:
         return "not seen, which needs the right exceptions.view_case"
-    return _worth(one.cases, "case", one.case_sums, one.case_credits)
+    return _with(_worth(one.cases, "case", one.case_sums, one.case_credits), names, one.cases)
 
 
 def _to_book(one: close.Standing) -> list[str]:
@@ -53,18 +105,46 @@ def _to_book(one: close.Standing) -> list[str]:
 
 
 def _differing(found: differences.Sums) -> list[str]:
-    return [
-        f"{_worth(found.count(kind), noun, each, [pair for pair in each if pair[0] < 0])} {what}"
-        for kind, (noun, what) in differences.KINDS.items()
-        if found.count(kind)
-        for each in [found.each(kind)]
-    ]
+    return [_of_kind(found, kind) for kind in found.kinds]
+
+
+def _of_kind(found: differences.Sums, kind: str) -> str:
+    """1 invoice, EUR -119.00 in the books, not in billing (INV-2)"""
+    (noun, what), number, each = differences.KINDS[kind], found.count(kind), found.each(kind)
+    if kind in differences.SIGNED:
+        # By how much billing has more, and by how much less: the one makes up for nothing of the other.
+        apart = [_summed(p for p in each if p[0] > 0), _summed(p for p in each if p[0] < 0)]
+        worth = listed([amount(minor, code) for sums in apart for code, minor in sums.items()]) or _nothing(each)
+        told = f"{count(number, noun)}{f', {worth}' if worth else ''}"
+    else:
+        told = _worth(number, noun, each, [pair for pair in each if pair[0] < 0])
+    return _with(f"{told} {what}", [one.number for one in found.found[kind][:NAMED]], number)
+
+
+def _unplaced(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return [_with(f"{count(len(names), 'invoice')} of billing that cannot be read", names[:NAMED], len(names))]
 
 
 def _worth(number: int, noun: str, sums: Iterable[tuple[int, str]], credits: Iterable[tuple[int, str]]) -> str:
     """3 cases, EUR 23,144.71; empty for none."""
-    worth = amounts(_summed(sums), _summed(credits))
+    pairs = list(sums)
+    worth = amounts(_summed(pairs), _summed(credits)) or _nothing(pairs)
     return f"{count(number, noun)}{f', {worth}' if worth else ''}" if number else ""
+
+
+def _nothing(pairs: Iterable[tuple[int, str]]) -> str:
+    """EUR 0.00, where something is there and comes to nothing."""
+    return listed([amount(0, currency) for currency in sorted(_summed(pairs))])
+
+
+def _with(told: str, names: Sequence[str], number: int) -> str:
+    """3 cases, EUR 23,144.71 (C-1041 of INV-2, C-1042 of INV-3 and 1 more)"""
+    if not told or not names:
+        return told
+    more = number - len(names)
+    return f"{told} ({', '.join(names)}{f' and {more} more' if more > 0 else ''})"
 
 
 def _summed(pairs: Iterable[tuple[int, str]]) -> dict[str, int]:

@@ -130,13 +130,10 @@ def _given_up(user: Any) -> list[dict[str, Any]]:
             "entity": entity,
             "period": period,
             "kinds": story.rows_of(sums),
-            "href": links.to(
-                "queue", tab="resolved",
-                q=f"entity:{entity} period:{period} is:closed_without_fix stage:record_invoice,post_journal",
-            ),
+            "href": links.to("differences", entity, period),
         }
         for (entity, period), sums in months
-    ]  # fmt: skip
+    ]
 
 
 def _row(one: close.Blocked) -> dict[str, Any]:

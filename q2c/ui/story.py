@@ -100,8 +100,9 @@ def sums_of(found: Iterable[Difference]) -> list[dict[str, Any]]:
     return rows_of(sums)
 
 
-def rows_of(sums: Sums) -> list[dict[str, Any]]:
-    """{kind, count, noun, what, amounts by currency, each} of each kind, in their order; `each` are the first few."""
+def rows_of(sums: Sums, most: int = EACH_SHOWN) -> list[dict[str, Any]]:
+    """{kind, count, noun, what, amounts by currency, each, more} of each kind, in their order; `each` are the first
+    `most`, and `more` how many are not among them."""
     return [
         {
             "kind": kind,
@@ -110,8 +111,8 @@ def rows_of(sums: Sums) -> list[dict[str, Any]]:
             "what": KINDS[kind][1],
             "signed": kind in SIGNED,
             "amounts": _more_and_less(sums.each(kind)) if kind in SIGNED else by_sign(sums.each(kind)),
-            "each": given_up(sums.found[kind][:EACH_SHOWN]),
-            "more": max(0, sums.count(kind) - EACH_SHOWN),
+            "each": given_up(sums.found[kind][:most]),
+            "more": max(0, sums.count(kind) - most),
         }
         for kind in sums.kinds
     ]

@@ -10,6 +10,7 @@ from q2c.ui import (
     case,
     case_actions,
     control_tower,
+    differences,
     gallery,
     invoices,
     journals,
@@ -36,6 +37,7 @@ _FRAME = [
 # The flow's records, and where they stand.
 _RECORDS = [
     path("", control_tower.show, name="control-tower"),
+    path("differences/<str:entity>/<str:period>", differences.of_month, name="differences"),
     path("orders", orders.index, name="orders"),
     path("orders/<uuid:order_id>", orders.one, name="order"),
     path("orders/<uuid:order_id>/cancel", orders.cancel, name="order-cancel"),

@@ -9,7 +9,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from exceptions.models import Case, Policy
+from exceptions.models import Approval, Case, Policy
 from ledger import periods
 from ledger.models import Account, FiscalPeriod, JournalEntry, LegalEntity, PostingRule
 from q2c import clock
@@ -320,7 +320,11 @@ def test_the_history_keeps_what_a_close_left_open(browser, unfinished):
     client, october = browser("Controller"), period("US01")
     move = f"{reverse('admin:ledger_fiscalperiod_move', args=['close'])}?ids={october.pk}"
     client.post(move, {"change_reason": "October is done"})
-    left = "Left open: Open cases: 1 case, USD 1,190.00; Journals not posted: 1 journal, USD 1,190.00"
+    case, entry = Case.objects.get(entity="US01"), JournalEntry.objects.get(entity__code="US01", state="blocked")
+    left = (
+        f"Left open: Open cases: 1 case, USD 1,190.00 ({case.shown} of {case.business_key}); "
+        f"Journals not posted: 1 journal, USD 1,190.00 ({entry})"
+    )
     (closing, *_) = history(client, period("US01"))
     assert closing[1].replace("\xa0", " ") == f"State: open → closed {left}" and closing[3] == "October is done"
     # What is open later changes nothing of what the closer saw; open again, nothing is left.
@@ -334,3 +338,21 @@ def test_a_close_that_left_nothing_says_so(browser, company):
     move = f"{reverse('admin:ledger_fiscalperiod_move', args=['close'])}?ids={november.pk}"
     client.post(move, {"change_reason": "Done"})
     assert history(client, period(subledger="general", name="2026-11"))[0][1].endswith("Left open: Nothing is open")
+
+
+def test_the_history_tells_requests_to_reopen_it_whatever_became_of_them(browser, company):
+    client, november = browser("Controller"), period(subledger="general", name="2026-11")
+    periods.close(november, by="controller", why="Done")
+    client.post(f"{reverse('admin:ledger_fiscalperiod_move', args=['reopen'])}?ids={november.pk}",
+                {"change_reason": "A late bill"})  # fmt: skip
+    asked, url = Approval.objects.get(), reverse("admin:ledger_fiscalperiod_history", args=[november.pk])
+    assert "Waits for a second person" in client.get(url).content.decode()
+    second = browser("Controller", "Auditor")
+    second.post(reverse("approval-decide", args=[asked.id]), {"verb": "refuse", "reason": "It goes into December"})
+    text = " ".join(re.sub(r"<[^>]+>", " ", client.get(url).content.decode()).split())
+    told = text.split("Requests to reopen it")[1]
+    assert "A late bill" in told and "Refused" in told and "It goes into December" in told
+    # A period of which nobody asked says nothing of it; one that is not there is not there.
+    other = reverse("admin:ledger_fiscalperiod_history", args=[period(subledger="general").pk])
+    assert "Requests to reopen it" not in client.get(other).content.decode()
+    assert client.get(url.replace(str(november.pk), "987654321")).status_code == 404

@@ -30,7 +30,8 @@ def addresses() -> list[tuple[str, Any]]:
         path = "/" + str(entry.pattern)
         for name in ("order", "invoice", "entry", "case", "problem", "batch", "offer", "approval"):
             path = path.replace(f"<uuid:{name}_id>", ID)
-        for part, value in (("<slug:vendor>", "netsuite"), ("<slug:kind>", "customer"), ("<str:key>", "1")):
+        for part, value in (("<slug:vendor>", "netsuite"), ("<slug:kind>", "customer"), ("<str:key>", "1"),
+                            ("<str:entity>", "DE01"), ("<str:period>", "2026-11")):  # fmt: skip
             path = path.replace(part, value)
         found.append((path, entry.callback))
     return found

@@ -1,0 +1,97 @@
+"""What the tower and the close count as differences of a month stands on a page of its own, with or without a case.
+
+DE01 sells O-1 to Acme on 3 November 2026; INV-1 is booked and posted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+
+from exceptions.models import Case
+from ledger.models import FiscalPeriod
+from q2c import clock
+from q2c.models import Invoice
+from q2c.reading import left_open
+from tests.ui.people import page, person, read, signed_in
+from tests.ui.test_cut_off_told import said
+from tests.ui.test_differences_told import again, booked, boss_of, dearer, invoice, turn
+from tests.ui.test_given_up_told import NOW, closing, give_up
+
+__all__ = ["invoice"]
+pytestmark = pytest.mark.django_db
+NOVEMBER = "/differences/DE01/2026-11"
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> Any:
+    with clock.at(NOW):
+        yield
+
+
+def led_to(client: Any) -> str:
+    """Where the tower leads from the differences of DE01, November 2026."""
+    (href,) = re.findall(r'<a href="([^"]+)">DE01 Nov.2026</a>, differences', page(client, "/"))
+    return str(href)
+
+
+def left(name: str = "2026-11") -> str:
+    months = FiscalPeriod.objects.select_related("entity")
+    return left_open.of(boss_of(), months.get(entity__code="DE01", subledger="receivables", name=name))
+
+
+def test_an_open_case_and_one_that_was_given_up_stand_where_the_tower_leads(invoice: Invoice) -> None:
+    again(invoice, "2", 1, **dearer(invoice, 100))
+    client = signed_in(boss_of())
+    for _ in range(2):
+        assert led_to(client) == NOVEMBER
+        shown = said(read(client, NOVEMBER))
+        assert "1 invoice booked otherwise than billing has it" in shown and "INV-1 EUR +1.00" in shown
+        case = Case.objects.get()
+        case = give_up(case) if case.state == "open" else case
+    assert "Nothing differs" in read(client, "/differences/DE01/2026-10")
+
+
+def test_what_has_no_case_stands_there_too(invoice: Invoice) -> None:
+    turn(booked())
+    client = signed_in(boss_of())
+    assert not Case.objects.filter(stage="record_invoice").exists() and led_to(client) == NOVEMBER
+    shown = read(client, NOVEMBER)
+    assert "1 invoice posted in billing, not in the books" in shown and "its journal was reversed" in shown
+
+
+def test_more_than_a_few_lead_there_as_well(invoice: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    again(invoice, "2", 1, **dearer(invoice, 100))
+    monkeypatch.setattr("q2c.ui.story.rows_of.__defaults__", (0,))
+    client = signed_in(boss_of())
+    assert f'<a href="{NOVEMBER}">1 more</a>' in page(client, "/")
+    assert "1 more" in closing(client)
+
+
+def test_who_may_not_see_the_flow_is_told_which_right_is_missing(invoice: Invoice) -> None:
+    assert "q2c.view_step" in page(signed_in(person("rita")), NOVEMBER, 403)
+
+
+def test_what_a_close_leaves_is_named_and_has_its_amount_though_it_is_nothing(invoice: Invoice) -> None:
+    again(invoice, "2", 1, due_on=dt.date(2027, 1, 31))
+    case = Case.objects.get()
+    assert case.amount_minor == 0
+    assert f"Open cases: 1 case ({case.shown} of INV-1)" in left()
+    assert "Differences: 1 invoice, EUR 0.00 booked otherwise than billing has it (INV-1)" in left()
+
+
+def test_what_billing_moved_is_kept_with_its_sign(invoice: Invoice) -> None:
+    again(invoice, "2", 1, issued_on=dt.date(2026, 12, 1))
+    moved = "1 invoice, EUR -62,120.00 booked in the month, in another month or legal entity in billing (INV-1)"
+    assert moved in left() and "of credits" not in left()
+    assert "1 invoice, EUR 62,120.00 in the month in billing" in left("2026-12")
+
+
+def test_what_belongs_to_no_known_period_is_kept_with_the_close(invoice: Invoice, monkeypatch: Any) -> None:
+    again(invoice, "2", 1, **dearer(invoice, 100))
+    lost = Case.objects.get()
+    monkeypatch.setattr("q2c.reading.unread.unplaced", lambda user: [lost])
+    assert f"Of no known period: 1 invoice of billing that cannot be read ({lost.shown} of INV-1)" in left()
