@@ -104,6 +104,10 @@ class Step(StateRecord):
                 condition=~Q(document="") & ~Q(stage__in=["post_journal", "sync_customer"]),
                 name="step_document",
             ),
+            # What billing has cancelled, whatever became of the order.
+            models.Index(
+                fields=["business_key"], condition=Q(stage="cancel_order", proof__has_key="kept"), name="step_in_part"
+            ),
             models.Index(fields=["connection", "stage"], condition=Q(state__in=OPEN), name="step_open_connection"),
         ]
         permissions = [("replay_step", "Can replay a step")]
