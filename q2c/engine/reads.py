@@ -45,6 +45,11 @@ class Read:
         return self.found.billing_reference or self.reference
 
     @property
+    def invoice_number(self) -> str:
+        """What it prints, as far as that is known."""
+        return self.number if isinstance(self.found, Rejected) else self.found.invoice_number
+
+    @property
     def version(self) -> str:
         """A print of what it says."""
         found = self.found

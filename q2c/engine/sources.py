@@ -19,7 +19,7 @@ from q2c.connectors import http, registry
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import intake, lost_deals, taken_back, unread
+from q2c.engine import by_number, intake, lost_deals, taken_back, unread
 from q2c.engine.intake import Item, Sender, Taken
 from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
 from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, LatestRead, Order, Step
@@ -116,11 +116,12 @@ class Source:
     def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
         return set()
 
-    def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> None:
-        """What could not be read before is here now: its cases end."""
+    def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> dict[str, uuid.UUID | None]:
+        """What could not be read before is here now: its cases end. Returns the events, by id at the source."""
         here = ("stored", "duplicate")
         events = {one.source_id.partition(":")[0]: one.event_id for one in taken if one.status in here}
         intake.resolve_raw(self.name, events, self.sender.actor, reasons=reasons)
+        return events
 
 
 class Deals(Source):
@@ -286,27 +287,29 @@ class Invoices(Source):
             if isinstance(read.found, Rejected) and not self._leaves(read.id, read.found)
         }
         counted = [(read, at) for read, at in turn.counting if read.reference not in again]
-        new = self._take(counted)
+        new, events = self._take(counted)
         bad = [self._refused(read, read.found) for read, _ in counted if isinstance(read.found, Rejected)]
         intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
+        by_number.settle(self.name, [read for read, _ in counted], events, self.sender.actor)
         taken_in(self.name, counted)
         return new, again
 
-    def _take(self, counted: Sequence[tuple[Read, dt.datetime]]) -> int:
+    def _take(self, counted: Sequence[tuple[Read, dt.datetime]]) -> tuple[int, dict[str, uuid.UUID | None]]:
+        """How many facts were new, and which event each invoice is, by its id."""
         came = [(read, read.found, at) for read, at in counted if isinstance(read.found, InvoiceDocument)]
         if not came:
-            return 0
+            return 0, {}
         documents = [document for _, document, _ in came]
         items = [self._item("InvoiceIssued", f"{read.id}:{read.version}", found, at) for read, found, at in came]
         taken = intake.take(items, self.sender)
         known = [key_of(self.name, document.billing_reference) for document in documents]
         taken += self._changed_back("record_invoice", items, known, taken)
-        self._came_right(taken, _INVOICE_REASONS)
+        events = self._came_right(taken, _INVOICE_REASONS)
         both = zip(documents, taken, strict=False)
         again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in both}
         references = [document.billing_reference for document in documents]
         taken_back.posted_again(self.name, again, references, self.sender.actor)
-        return sum(one.status == "stored" for one in taken)
+        return sum(one.status == "stored" for one in taken), events
 
     def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
         booked = Invoice.objects.filter(event__in=list(events), source=self.name).exclude(state="voided")
@@ -318,8 +321,7 @@ class Invoices(Source):
     def _refused(self, read: Read, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person, who is told once."""
         bad = self._told(read, refused)
-        # Each change of it that a poll finds is a failure of its own; asked for by a callout, it is the same.
-        return bad if bad is None or read.changed_at is not None or not taken_back.is_told(bad) else None
+        return None if bad is None or taken_back.is_told(bad) else bad
 
     def _told(self, read: Read, refused: Rejected) -> RawItem | None:
         if refused.field == NOT_POSTED:

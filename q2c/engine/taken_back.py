@@ -54,7 +54,7 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
 def is_told(bad: RawItem) -> bool:
     """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
     same = Case.objects.filter(source=bad.source[:60], business_key=bad.business_key[:80], raw_hash__isnull=False)
-    same = same.filter(entity=bad.entity) if bad.of_entity else same
+    same = same.filter(entity=bad.entity, period=bad.period, currency=bad.currency, amount_minor=bad.amount_minor)
     return same.filter(state__in=UNRESOLVED, text=bad.text).exists()
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace as replace_of
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
 from ledger.models import FxRate, JournalEntry
 from q2c import clock
-from q2c.connectors.outcomes import Rejected
+from q2c.connectors.outcomes import About, Rejected
 from q2c.connectors.ports import NOT_POSTED, InvoiceNotice
 from q2c.contracts.documents import Address, InvoiceDocument, InvoiceGroup, InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
@@ -175,6 +176,20 @@ def test_told_again_it_is_no_second_case(booked: Order) -> None:
         for way in ("called out", "two polls", "called out"):
             cancelled_in_billing(way)
         assert told() == [("DE01", "EUR"), ("US01", "USD")] and Case.objects.count() == 2
+
+
+@pytest.mark.parametrize("entity", BOTH)
+def test_called_out_by_its_number_it_is_the_one_that_billing_means(booked: Order, entity: str) -> None:
+    """And a poll, which reads it by its id, tells no second time."""
+    meant = replace_of(REFUSED, about=About(reference=f"8ad{entity}"))
+    source, notice = billing(), InvoiceNotice(reference=f"8ad{entity}", invoice_number="INV-1", changed_at=NOW)
+    source.fetch = lambda references: [meant for _ in references]  # type: ignore[method-assign]
+    with clock.at(NOW):
+        for _ in range(2):
+            source.take_fetched("INV-1", meant)
+            source.take([notice])
+        assert [one for one, _ in told()] == [entity] and Case.objects.count() == 1
+        assert Invoice.objects.get(taken_back_at__isnull=False).entity == entity
 
 
 @pytest.mark.parametrize("back", BOTH)

@@ -122,6 +122,10 @@ class Reader:
     ) -> InvoiceDocument | Rejected | Unavailable:
         try:
             return self._invoice(found, subscriptions)
+        except Absent as part:
+            # It is there, and names what is not.
+            text = f"Zuora invoice {found.get('id')} cannot be read whole: {part.outcome.text}"
+            return Rejected(reason=Reason.INVOICE_MISMATCH, code=part.code, text=text)
         except ReadRefused as refused:
             return refused.outcome
         except invoices.Unmappable as error:
