@@ -7,9 +7,11 @@ and period it is told what billing has by its newest version less what the books
 from __future__ import annotations
 
 import datetime as dt
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from exceptions.models import Case
@@ -187,6 +189,22 @@ def test_a_case_that_has_ended_keeps_what_was_said(invoice: Invoice) -> None:
         was.amount_minor, was.period, was.text, was.context,
     )  # fmt: skip
     assert rows() == {NOV: [("invoice", CHEAPER)]}
+
+
+@pytest.mark.parametrize("changes", [{"issued_on": DECEMBER}, {"total_minor": CHEAPER}, {"legal_entity": "US01"}])
+def test_what_was_reversed_before_is_told_so_too(invoice: Invoice, changes: dict[str, Any]) -> None:
+    again(invoice, "2", 1, **changes)
+    before = changed()
+    with clock.at(dt.datetime(2026, 12, 2, 10, tzinfo=dt.UTC)):
+        turn(booked())
+    told = Case.objects.values("amount_minor", "currency", "entity", "period", "text", "context").get(id=before.id)
+    asked_then = {name: getattr(before, name) for name in told}
+    differs = asked_then["context"]["findings"][0]["differs"]
+    del differs["turned"], differs["is_reversed"]
+    Case.objects.filter(id=before.id).update(**asked_then)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("q2c.migrations.0051_what_was_reversed_and_changed").REVERSED)
+    assert Case.objects.values(*told).get(id=before.id) == told
 
 
 def case_page() -> Any:
