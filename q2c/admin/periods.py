@@ -33,7 +33,7 @@ from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
 from q2c.reading import close, credits_due, left_open, reopening, unread
-from q2c.ui import links, story
+from q2c.ui import links, redated, story
 from q2c.ui.formats import dates, number
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
@@ -281,6 +281,7 @@ def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, 
     found = close.standing(request.user, chosen)
     return {"standing": [_row(request, one) for one in found], "left": LEFT if any(o.unfinished for o in found) else "",
             "given_up": GIVEN_UP if any(o.given_up for o in found) else "",
+            "redated": any(one.redated for one in found),
             "unplaced": story.unplaced(unread.unplaced(request.user))}  # fmt: skip
 
 
@@ -297,6 +298,7 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
         **_credits(one), "given_up": story.rows_of(one.given_up) if one.given_up else [],
         "differences": links.to("differences", one.period.entity.code, one.period.name),
+        "redated": redated.rows(one.redated),
         "journals": one.journals, "journals_href": entries,
         "journal_sums": apart(one.journal_sums, one.journal_credits),
     }  # fmt: skip

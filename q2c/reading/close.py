@@ -11,7 +11,7 @@ from django.db.models import Count, Q, Sum
 
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import blocking, credits_due, differences, given_up, unbooked
+from q2c.reading import blocking, credits_due, differences, given_up, redated_items, unbooked
 
 # What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
 SUBLEDGER = "receivables"
@@ -118,6 +118,8 @@ class Standing:
     unbooked: unbooked.Unbooked = field(default_factory=unbooked.Unbooked)
     # What billing is still to credit of orders cancelled as of a day of the period.
     credits: credits_due.Due | None = None
+    # What billing and the books have in two months because two people decided so: it is settled.
+    redated: redated_items.Sides | None = None
 
     @property
     def has_flow(self) -> bool:
@@ -135,7 +137,7 @@ class Standing:
 
 
 def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
-    """What a close of these periods would leave behind, in their order. Six statements, and one per entity and month.
+    """What a close of these periods would leave behind, in their order. A dozen statements, one more a month.
 
     `chosen` have their entity loaded.
     """
@@ -148,6 +150,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     by = rows.values("period_id", "state", "currency")
     summed = list(by.annotate(n=Count("id"), minor=Sum("worth_minor"), below=below))
     coming, left, due = _coming(months), given_up.by_month(user, months), credits_due.due(user).months
+    redated = redated_items.by_month(user, months)
     found = [
         _left(period, cases[period.entity.code, period.name] if may else None, summed, coming) for period in chosen
     ]
@@ -157,6 +160,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
             unbooked=came[one.period.entity.code, one.period.name],
             given_up=left.get((one.period.entity.code, one.period.name)),
             credits=due.get((one.period.entity.code, one.period.name)),
+            redated=redated.get((one.period.entity.code, one.period.name)),
         )
         if _has_flow(one.period)
         else one

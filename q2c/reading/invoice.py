@@ -14,7 +14,7 @@ from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import coming, differences, given_up, held, parties
+from q2c.reading import coming, differences, given_up, held, parties, redated_items
 from q2c.reading import marks as invoice_marks
 from q2c.reading.invoices import named_as
 
@@ -57,6 +57,8 @@ class Whole:
     coming: list[coming.Coming] = field(default_factory=list)
     fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
     differences: list[differences.Difference] = field(default_factory=list)
+    # By which it is booked on another day than its own.
+    redated: redated_items.Decision | None = None
 
 
 def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
@@ -96,6 +98,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
         fronts=fronts,
         differences=left,
+        redated=redated_items.of_invoice(invoice),
     )
 
 

@@ -18,7 +18,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from exceptions.sentences import amount, amounts, count, listed
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.reading import close, differences, unread
+from q2c.reading import close, differences, redated_items, unread
 
 NOTHING = "Nothing is open"
 # Of each column, so many are named.
@@ -85,7 +85,22 @@ def _told(one: close.Standing, names: _Names) -> str:
     }
     told_of = {name: ", and ".join(part for part in parts if part) for name, parts in columns.items()}
     lines = [f"{name}: {text}" for name, text in told_of.items() if text]
-    return "\n".join(lines) or NOTHING
+    return "\n".join([*(lines or [NOTHING]), *_redated(one)])
+
+
+def _redated(one: close.Standing) -> list[str]:
+    """What two people decided is not open, and is kept with it: it says why billing and the books differ."""
+    found = one.redated.each() if one.redated else ()
+    told = [
+        _with(f"{_side(sides)} {what}", [side.item.number for side in sides[:NAMED]], len(sides))
+        for what, sides in found
+    ]
+    return [f"Re-dated: {', and '.join(told)}"] if told else []
+
+
+def _side(sides: Sequence[redated_items.Side]) -> str:
+    sums = _summed((side.worth.minor, side.worth.currency) for side in sides)
+    return f"{count(len(sides), 'invoice')}, {listed([amount(minor, code) for code, minor in sums.items()])}"
 
 
 def _cases(one: close.Standing, names: Sequence[str]) -> str:

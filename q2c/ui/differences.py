@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from q2c.reading import given_up
+from q2c.reading import given_up, redated_items
 from q2c.reading.differences import Sums
-from q2c.ui import story
+from q2c.ui import redated, story
 from q2c.ui.rights import right
 
 # Of each kind, so many stand on the page.
@@ -18,7 +18,14 @@ _SHOWN = 500
 @require_safe
 @right("q2c.view_step")
 def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
-    """All that the tower and the close count, open or settled, with or without a case, as this person may see it."""
+    """All that the tower and the close count, open or settled, with or without a case, as this person may see it.
+
+    Beside them what was re-dated by decision: with it they come to billing less books.
+    """
     found = given_up.by_month(request.user, [(entity, period)]).get((entity, period), Sums())
-    context = {"entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN)}
+    decided = redated_items.by_month(request.user, [(entity, period)]).get((entity, period))
+    context = {
+        "entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN),
+        "redated": redated.rows(decided, _SHOWN),
+    }  # fmt: skip
     return render(request, "control_tower/differences.html", context)

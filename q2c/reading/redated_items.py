@@ -1,0 +1,160 @@
+"""Invoices booked in another month than that of their own date, by decision of two people (ledger/redating.py).
+
+Billing has each in the month of its date, the books in the one decided: what reconciles the two, and no difference.
+With the differences (differences.py) they add up, by legal entity and month, to what billing has less what is booked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from exceptions.sentences import month
+from q2c import bulk
+from q2c.models import Invoice
+from q2c.money import Money
+from q2c.reasons import Reason
+from q2c.stages import taken_back_there
+from q2c.stages.record_invoice import key_of
+
+# By kind, in the order in which they are told; with the other month's name.
+KINDS = {
+    "dated": "dated in the month in billing, booked in {} by decision",
+    "booked": "booked in the month by decision, dated in {} in billing",
+}
+# The decision that the entry which books an invoice follows, or followed until it was reversed.
+_DECIDED = """
+SELECT DISTINCT ON (i.id) i.id, e.id, e.number, p.name, r.source_on, r.effective_on, r.reason, r.asked_by,
+  r.approved_by, r.at
+FROM ledger_redating r
+JOIN q2c_invoice i ON i.event_id = r.event_id
+JOIN ledger_journalentry e ON e.event_id = r.event_id AND e.entity_id = r.entity_id AND e.rule_set = r.rule_set
+JOIN ledger_fiscalperiod p ON p.id = e.period_id
+WHERE e.reverses_id IS NULL AND e.state <> 'superseded' AND e.effective_on = r.effective_on
+  AND (%s::uuid IS NULL OR i.id = %s::uuid)
+ORDER BY i.id, r.id DESC
+"""
+# What billing gave last of each document: (order key, reason, legal entity, date, minor units, currency).
+_NEWEST = """
+SELECT DISTINCT ON (s.order_key) s.order_key, s.reason, s.entity, (e.payload ->> 'issued_on')::date, s.amount_minor,
+  s.currency
+FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+WHERE s.stage = 'record_invoice' AND s.order_key = ANY(%s::text[])
+ORDER BY s.order_key, e.occurred_at DESC, s.seq DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """By which the entry that books an invoice has its date. `asked_by` and `approved_by` are user names."""
+
+    entry_id: uuid.UUID
+    journal: str
+    booked_in: str
+    source_on: dt.date
+    effective_on: dt.date
+    reason: str
+    asked_by: str
+    approved_by: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """`worth` is what billing has in `dated_in`; the decision says where it is booked instead.
+
+    Reversed since, it is booked in neither: that is a difference of the month decided, which has it by the decision.
+    """
+
+    invoice_id: uuid.UUID
+    number: str
+    entity: str
+    worth: Money
+    dated_in: str
+    decision: Decision
+    is_reversed: bool
+
+    def sides(self) -> tuple[Side, Side]:
+        booked_in = self.decision.booked_in
+        return (
+            Side("dated", self, self.dated_in, booked_in, self.worth),
+            Side("booked", self, booked_in, self.dated_in, -self.worth),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Of one month: `worth` is what billing has in it less what the books have; `other` is the other month."""
+
+    kind: str
+    item: Item
+    period: str
+    other: str
+    worth: Money
+
+
+@dataclass(slots=True)
+class Sides:
+    """Those of one legal entity's month, by kind and other month, in the order of KINDS."""
+
+    found: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
+
+    def add(self, one: Side) -> None:
+        self.found.setdefault((one.kind, one.other), []).append(one)
+
+    def each(self) -> list[tuple[str, list[Side]]]:
+        """(what is said of them, they themselves): "booked in the month by decision, dated in …"."""
+        keys = sorted(self.found, key=lambda key: (list(KINDS).index(key[0]), key[1]))
+        return [(KINDS[kind].format(month(other)), self.found[kind, other]) for kind, other in keys]
+
+
+def of_invoice(invoice: Invoice) -> Decision | None:
+    """By which it is, or was, booked on another day than its own, whatever billing made of it since. One statement."""
+    return _decided(invoice.id).get(invoice.id)
+
+
+def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Sides]:
+    """Of these legal entities' months, by (entity, period); those without any are left out. At most four statements."""
+    wanted, found = set(months), dict[tuple[str, str], Sides]()
+    for item in _of(user, {entity for entity, _ in wanted}) if wanted else ():
+        for side in item.sides():
+            if (item.entity, side.period) in wanted:
+                found.setdefault((item.entity, side.period), Sides()).add(side)
+    return found
+
+
+def _of(user: Any, entities: Collection[str]) -> list[Item]:
+    """By number. What billing dates on another day, or bills from another entity, since: a difference, and not here."""
+    decided = _decided(None)
+    seen = Invoice.objects.visible_to(user).filter(entity__in=entities, id__in=list(decided), taken_back_at=None)
+    seen = seen.exclude(state__in=("voided", "credited"))
+    invoices = list(seen.order_by("number", "id")) if decided else []
+    now = _newest(invoices)
+    periods = taken_back_there.periods_on({(one.entity, one.issued_on) for one in invoices})
+    found = []
+    for one in invoices:
+        decision, dated_in = decided[one.id], periods[one.entity, one.issued_on]
+        entity, day, worth = now.get(one.id, (one.entity, one.issued_on, Money(one.total_minor, one.currency)))
+        if (entity, day) == (one.entity, one.issued_on) and dated_in != decision.booked_in:
+            reversed_ = one.reversed_at is not None
+            found.append(Item(one.id, one.number, one.entity, worth, dated_in, decision, reversed_))
+    return found
+
+
+def _decided(invoice_id: uuid.UUID | None) -> dict[uuid.UUID, Decision]:
+    """By invoice: of one, or of all."""
+    return {id_: Decision(*told) for id_, *told in bulk.execute(_DECIDED, [invoice_id, invoice_id])}
+
+
+def _newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, tuple[str, dt.date, Money]]:
+    """(legal entity, date, total) of each that billing has changed since it was booked."""
+    keys = {key_of(one.source, one.billing_reference): one.id for one in invoices}
+    rows = bulk.execute(_NEWEST, [list(keys)]) if keys else []
+    return {
+        keys[key]: (entity, day, Money(minor, currency))
+        for key, reason, entity, day, minor, currency in rows
+        if reason == Reason.INVOICE_CHANGED and minor is not None and currency
+    }

@@ -1,0 +1,52 @@
+"""What was booked in another month than its own by decision of two people, as pages tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from q2c.money import Money
+from q2c.reading.redated_items import Decision, Side, Sides
+from q2c.ui import formats, links, people
+from q2c.ui.parts import up_and_down
+
+# Of each kind so many are named.
+EACH_SHOWN = 5
+
+
+def rows(sides: Sides | None, most: int = EACH_SHOWN) -> list[dict[str, Any]]:
+    """{count, what, amounts, each, more} of each kind and other month; `each` are the first `most`."""
+    return [
+        {
+            "count": len(found),
+            "what": formats.dates(what),
+            "amounts": _worth(found),
+            "each": [
+                {
+                    "item": side.item,
+                    "href": links.to("invoice", side.item.invoice_id),
+                    "by": decided(side.item.decision),
+                }
+                for side in found[:most]
+            ],
+            "more": max(0, len(found) - most),
+        }
+        for what, found in (sides.each() if sides else ())
+    ]
+
+
+def _worth(found: Sequence[Side]) -> list[Money]:
+    """What billing has more, then what it has less, by currency: neither is a credit."""
+    given = [(side.worth.minor, side.worth.currency) for side in found]
+    return up_and_down(given, [pair for pair in given if pair[0] < 0])
+
+
+def decided(one: Decision) -> dict[str, Any]:
+    """A decision with the names of both people and the address of the journal that follows it."""
+    called = people.names([one.asked_by, one.approved_by])
+    return {
+        "decision": one,
+        "asked_by": called[one.asked_by],
+        "approved_by": called[one.approved_by],
+        "href": links.to("journal", one.entry_id),
+    }
