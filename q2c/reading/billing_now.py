@@ -19,8 +19,9 @@ from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading.differences import CutOff
 from q2c.reasons import Reason
+from q2c.stages import sides
 from q2c.stages.record_invoice import key_of
-from q2c.stages.taken_back_there import CANCELLED, period_of, period_on
+from q2c.stages.taken_back_there import CANCELLED, periods_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,14 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
 
 
 def _cut_off(invoice: Invoice, document: InvoiceDocument) -> CutOff | None:
-    here = period_of(invoice)
-    there = period_on(document.legal_entity, document.issued_on)
-    elsewhere = document.legal_entity if document.legal_entity != invoice.entity else ""
-    if not elsewhere and (document.issued_on == invoice.issued_on or here == there):
+    books = sides.books_of([invoice])[invoice.id]
+    worth = Money(document.total_minor, document.currency)
+    now = sides.Version(document.legal_entity, document.issued_on, worth)
+    there = sides.month_of(invoice, books, now, periods_on({(now.entity, now.issued_on)}))
+    if there == books.booked_in:
         return None
-    booked, now = Money(invoice.total_minor, invoice.currency), Money(document.total_minor, document.currency)
-    return CutOff(booked, invoice.entity, here, invoice.issued_on, now, elsewhere, there, document.issued_on)
+    booked, elsewhere = Money(invoice.total_minor, invoice.currency), now.entity if now.entity != invoice.entity else ""
+    return CutOff(booked, *books.booked_in, books.booked_on, now.worth, elsewhere, there[1], now.issued_on)
 
 
 def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:

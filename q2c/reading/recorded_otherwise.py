@@ -113,7 +113,7 @@ def _changed_there(one: Invoice, books: Books, now: Version | None, periods: _Pe
     month = sides.month_of(one, books, now, periods)
     if month != books.booked_in:
         here, elsewhere = Money(one.total_minor, one.currency), month[0] if month[0] != one.entity else ""
-        cut_off = CutOff(here, entity, period, one.issued_on, now.worth, elsewhere, month[1], now.issued_on)
+        cut_off = CutOff(here, entity, period, books.booked_on, now.worth, elsewhere, month[1], now.issued_on)
         return _of("moved", one, entity, period, -one.total_minor, one.currency, why="changed", cut_off=cut_off)
     side = next(iter(sides.apart(one, books, now, month)), None)
     if side is None or not (side.booked or side.billed):

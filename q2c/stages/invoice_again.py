@@ -103,7 +103,7 @@ def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
         booked_in=books.booked_in[1],
         now_entity=now.entity if now.entity != there.entity else "",
         now_in=month[1],
-        booked_on=there.issued_on,
+        booked_on=books.booked_on,
         now_on=invoice.issued_on,
         is_reversed=not books.stands,
         turned=(*differing[-1:], *differing[:-1]),

@@ -17,31 +17,33 @@ from q2c.money import Money
 from q2c.stages.taken_back_there import periods_on
 from q2c.stages.verb import Month, Side
 
-# A mirror negates its entry, so the invoice's total is turned once with each. (invoice, entity, period, turns)
+# A mirror negates its entry, so the invoice's total is turned once with each. (invoice, entity, period, date, turns)
 _BOOKS = """
 WITH RECURSIVE booked AS (
-  SELECT DISTINCT ON (i.id) i.id AS invoice, e.id, e.entity_id, e.period_id
+  SELECT DISTINCT ON (i.id) i.id AS invoice, e.id, e.entity_id, e.period_id, e.effective_on
   FROM q2c_invoice i JOIN ledger_journalentry e ON e.event_id = i.event_id
   WHERE i.id = ANY(%s::uuid[]) AND e.reverses_id IS NULL AND e.state <> 'superseded' ORDER BY i.id, e.id DESC
 ), chain AS (
   SELECT b.*, 0 AS turns FROM booked b
   UNION ALL
-  SELECT c.invoice, m.id, m.entity_id, m.period_id, c.turns + 1 FROM ledger_journalentry m JOIN chain c
+  SELECT c.invoice, m.id, m.entity_id, m.period_id, m.effective_on, c.turns + 1 FROM ledger_journalentry m JOIN chain c
   ON m.reverses_id = c.id WHERE m.state IN ('posted', 'reversed')
 ) CYCLE id SET again USING way
-SELECT c.invoice, n.code, p.name, c.turns FROM chain c JOIN ledger_legalentity n ON n.id = c.entity_id
+SELECT c.invoice, n.code, p.name, c.effective_on, c.turns FROM chain c JOIN ledger_legalentity n ON n.id = c.entity_id
 JOIN ledger_fiscalperiod p ON p.id = c.period_id ORDER BY c.turns
 """
 
 
 @dataclass(slots=True)
 class Books:
-    """Of one invoice: minor units by (legal entity, period); `booked_in` is that of its entry, before any turn.
+    """Of one invoice: minor units by (legal entity, period).
 
+    `booked_in` and `booked_on` are those of its entry, before any turn: another day than its own where it was re-dated.
     `stands`: nothing took it back, or what did was taken back itself.
     """
 
     booked_in: Month
+    booked_on: dt.date
     months: dict[Month, int] = field(default_factory=lambda: defaultdict(int))
     stands: bool = True
 
@@ -69,13 +71,13 @@ def books_of(invoices: Sequence[Invoice]) -> dict[UUID, Books]:
     if not invoices:
         return {}
     worth, found = {one.id: one.total_minor for one in invoices}, dict[UUID, Books]()
-    for id_, entity, period, turns in bulk.execute(_BOOKS, [list(worth)]):
-        books = found.setdefault(id_, Books((entity, period)))
+    for id_, entity, period, day, turns in bulk.execute(_BOOKS, [list(worth)]):
+        books = found.setdefault(id_, Books((entity, period), day))
         books.months[entity, period] += -worth[id_] if turns % 2 else worth[id_]
         books.stands = turns % 2 == 0
     rest = [one for one in invoices if one.id not in found]
     periods = periods_on({(one.entity, one.issued_on) for one in rest})
-    return found | {one.id: Books((one.entity, periods[one.entity, one.issued_on])) for one in rest}
+    return found | {one.id: Books((one.entity, periods[one.entity, one.issued_on]), one.issued_on) for one in rest}
 
 
 def month_of(one: Invoice, books: Books, now: Version, periods: Mapping[tuple[str, dt.date], str]) -> Month:

@@ -175,23 +175,29 @@ def test_billing_less_books_is_what_differs_and_what_was_re_dated(order: Order, 
 
 
 @pytest.mark.parametrize(
-    ("changes", "stays"),
+    ("changes", "stays", "moves"),
     [
-        ({"issued_on": dt.date(2026, 11, 20)}, False),
-        ({"issued_on": dt.date(2026, 12, 15)}, False),
-        ({"issued_on": JANUARY}, False),
-        ({"due_on": dt.date(2027, 2, 1)}, True),
+        ({"issued_on": dt.date(2026, 11, 20)}, False, True),
+        ({"issued_on": dt.date(2026, 12, 15)}, False, False),
+        ({"issued_on": JANUARY}, False, True),
+        ({"due_on": dt.date(2027, 2, 1)}, True, False),
     ],
 )
 def test_what_billing_changes_of_it_afterwards_still_adds_up(
-    order: Order, people: tuple[Any, Any], changes: dict[str, Any], stays: bool
+    order: Order, people: tuple[Any, Any], changes: dict[str, Any], stays: bool, moves: bool
 ) -> None:
     """The decision is about a document of 3 November: of one that billing dates otherwise by now it says nothing."""
     invoice = late(order, people)
     again(invoice, "2", 1, **changes)
     assert bool(add_up()) == stays
     # It is booked on that day by decision all the same.
-    assert "By decision it is booked in Dec 2026" in said(read(signed_in(boss_of()), f"/invoices/{invoice.id}"))
+    shown = said(read(signed_in(boss_of()), f"/invoices/{invoice.id}"))
+    assert "By decision it is booked in Dec 2026" in shown and "It is booked on Nov" not in shown
+    of_case = said(read(signed_in(boss_of()), f"/cases/{Case.objects.get(reason='invoice_changed').id}"))
+    (differs,) = given_up.of_invoice(boss_of(), invoice)
+    assert (differs.cut_off is not None and differs.cut_off.booked_on == DECEMBER) == moves
+    for told_of in (shown, of_case):
+        assert ("It is booked on Dec 1, 2026, and billing dates it" in told_of) == moves
 
 
 def test_what_billing_makes_dearer_or_takes_back_still_adds_up(order: Order, people: tuple[Any, Any]) -> None:
