@@ -266,22 +266,37 @@ def _spent(offers: QuerySet[Offer]) -> list[uuid.UUID]:
 def take(user: Any, offer_id: uuid.UUID, *, canary: int = 0, stop_after: int = 0) -> ReplayBatch:
     """A replay, as a dry run, of what the offer's blocker holds up now. Raises Refused or NotPossible.
 
-    To look is not to send: the offer stays until a replay of its cases is sent. One dry run a person: that of a moment
-    ago is given again, an older one gives way to the new one.
+    To look is not to send: the offer stays until a replay of its cases is sent. One dry run a person: draft_of()
+    is given again, an older one gives way to the new one.
     """
     rights.require(user, rights.REPLAY, "replay")
     with transaction.atomic():
         offer = _open(user, offer_id)
-        title, why = _headline(offer), sentences.again(_blocker(offer))
-        mine = ReplayBatch.objects.filter(created_by=user, state="dry_run", title=title, why=why)
-        waiting = offered_for(_blocker(offer))
-        last = mine.filter(created_at__gt=clock.now() - LOOKED_JUST_NOW).order_by("-created_at").first()
-        if last is not None and _same(last, waiting) and (last.canary, last.stop_after) == (canary, stop_after):
+        last = draft_of(user, offer, canary=canary, stop_after=stop_after)
+        if last is not None:
             return last
+        title, why = _headline(offer), sentences.again(_blocker(offer))
+        waiting = offered_for(_blocker(offer))
         batch = batches.create(user, waiting, title=title, why=why, canary=canary, stop_after=stop_after)
-        for old in mine.filter(created_at__gt=clock.now() - LOOKING).exclude(id=batch.id):
+        for old in _drafts(user, offer).filter(created_at__gt=clock.now() - LOOKING).exclude(id=batch.id):
             batches.cancel(user, old.id, f"looked at anew as R-{batch.number}")
     return batch
+
+
+def draft_of(user: Any, offer: Offer, *, canary: int = 0, stop_after: int = 0) -> ReplayBatch | None:
+    """The dry run that take() gives this person again: of a moment ago, of just its cases, and no older than what the
+    offer says by its own."""
+    since = clock.now() - LOOKED_JUST_NOW
+    since = max(since, offer.looked_at) if offer.looked_at is not None else since
+    made = _drafts(user, offer).filter(created_at__gt=since, canary=canary, stop_after=stop_after)
+    last = made.order_by("-created_at").first()
+    return last if last is not None and _same(last, offered_for(_blocker(offer))) else None
+
+
+def _drafts(user: Any, offer: Offer) -> QuerySet[ReplayBatch]:
+    """The dry runs that this person made of it, and did not send."""
+    named = {"title": _headline(offer), "why": sentences.again(_blocker(offer))}
+    return ReplayBatch.objects.filter(created_by=user, state="dry_run", **named)
 
 
 def _same(batch: ReplayBatch, cases: QuerySet[Case]) -> bool:

@@ -1,7 +1,8 @@
 """What the dry run of an offer says, found in the background: how many would go through, and what stops the others.
 
-An offer is looked at as it is made, when other cases come to wait for it, and again when somebody opens it after a
-while. Thousands are looked at in slices; meanwhile what was found last stands, or that it is being checked.
+An offer is looked at as it is made, when other cases come to wait for it, when a period opens or closes, and again when
+somebody opens it after a while, or has it on a page that stays open for longer. Thousands are looked at in slices;
+meanwhile what was found last stands, or that it is being checked.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 CHUNK = 50
 # What was found longer ago is looked at anew for whoever opens it.
 FRESH = dt.timedelta(minutes=3)
+# The same for a page that stays open: each asks the platforms, so seldom.
+STALE = dt.timedelta(minutes=10)
 # As much as one turn looks at; more waits for the next.
 OFFERS_A_TURN = 200
 NOTHING_YET: dict[str, Any] = {
@@ -104,15 +107,15 @@ def _with(found: dict[str, Any], cases: list[Case], runs: dict[uuid.UUID, replay
     return {**counts, "after": after, "silent": unanswered, **told}
 
 
-def look_anew() -> None:
-    """Something of ours was put right: what would have failed may pass now."""
-    failing = Offer.objects.filter(state="open", looked__fails__gt=0, looking={})
-    if failing.update(looking=NOTHING_YET):
+def look_anew(*, all_of_them: bool = False) -> None:
+    """Something of ours has changed: what would have failed may pass now. `all_of_them`: or the other way round."""
+    told = Offer.objects.filter(state="open", looked_at__isnull=False, looking={})
+    if (told if all_of_them else told.filter(looked__fails__gt=0)).update(looking=NOTHING_YET):
         wake_up()
 
 
-def opened(offers: Iterable[Offer]) -> None:
-    """Somebody sees these now: what was found a while ago is looked at anew."""
-    old = [offer.id for offer in offers if offer.looked_at and offer.looked_at < clock.now() - FRESH]
+def opened(offers: Iterable[Offer], older_than: dt.timedelta = FRESH) -> None:
+    """Somebody sees these now: what was found longer ago is looked at anew."""
+    old = [offer.id for offer in offers if offer.looked_at and offer.looked_at < clock.now() - older_than]
     if old and Offer.objects.filter(id__in=old, state="open", looking={}).update(looking=NOTHING_YET):
         wake_up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from exceptions import rights, unblock
 from exceptions.models import Offer, ReplayBatch
+from q2c import clock
 from q2c.engine import desk, offered
 from q2c.ui.acting import answering, back
 from q2c.ui.frame import tell
@@ -28,28 +30,44 @@ def offers(request: HttpRequest) -> HttpResponse:
     return render(request, "queue/offers.html", {"offers": shown(request.user, 200)})
 
 
-# An offer, and the dry runs of its cases that nobody has sent.
-Shown = tuple[Offer, list[ReplayBatch]]
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An offer, the dry runs of its cases that nobody has sent, and that of the person which its button opens."""
+
+    offer: Offer
+    looks: list[ReplayBatch]
+    draft: ReplayBatch | None
 
 
 def shown(user: Any, most: int) -> list[Shown]:
     """The open offers, the latest first; what their dry runs found a while ago is looked at anew."""
     found = _latest(user, most)
-    offered.opened(offer for offer, _ in found)
+    offered.opened(one.offer for one in found)
     return found
 
 
 def _latest(user: Any, most: int) -> list[Shown]:
     found = list(Offer.objects.visible_to(user).filter(state="open").order_by("-created_at")[:most])
-    looks = unblock.looks(user, found)
-    return [(offer, looks[offer.id]) for offer in found]
+    return _with_looks(user, found)
+
+
+def _with_looks(user: Any, offers: list[Offer]) -> list[Shown]:
+    looks = unblock.looks(user, offers)
+    return [Shown(offer, looks[offer.id], _draft(user, offer, looks[offer.id])) for offer in offers]
+
+
+def _draft(user: Any, offer: Offer, looks: list[ReplayBatch]) -> ReplayBatch | None:
+    """Asked only where the person has one."""
+    return unblock.draft_of(user, offer) if any(look.created_by_id == user.pk for look in looks) else None
 
 
 @require_safe
 @right("exceptions.view_case")
 def ready(request: HttpRequest) -> HttpResponse:
-    """What stands above the queue, as it is now; nothing is looked at anew because a page stays open."""
-    return render(request, "queue/ready.html", {"offers": _latest(request.user, ON_QUEUE)})
+    """What stands above the queue, as it is now; a page that stays open has it looked at anew now and then."""
+    found = _latest(request.user, ON_QUEUE)
+    offered.opened((one.offer for one in found), offered.STALE)
+    return render(request, "queue/ready.html", {"offers": found})
 
 
 @require_safe
@@ -59,17 +77,18 @@ def card(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
     offer = Offer.objects.visible_to(request.user).filter(id=offer_id, state="open").first()
     if offer is None:
         return HttpResponse()
-    return render(
-        request, "queue/offer.html", {"offer": offer, "looks": unblock.looks(request.user, [offer])[offer.id]}
-    )
+    (one,) = _with_looks(request.user, [offer])
+    return render(request, "queue/offer.html", {"offer": offer, "looks": one.looks, "draft": one.draft})
 
 
 @require_POST
 @right(rights.REPLAY)
 @answering
 def take(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
+    since = clock.now()
     batch = desk.take_offer(request.user, offer_id)
-    tell(request, "busy", "Nothing is sent yet.", "This is the dry run; look at it, then send it.")
+    which = "the dry run" if batch.created_at >= since else "the dry run that you made a moment ago"
+    tell(request, "busy", "Nothing is sent yet.", f"This is {which}; look at it, then send it.")
     return HttpResponseRedirect(reverse("replay", args=[batch.id]))
 
 

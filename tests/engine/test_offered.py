@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from exceptions import unblock
-from exceptions.models import Case, Offer
-from ledger import journal
-from ledger.models import JournalEntry
+from exceptions.models import Case, Offer, ReplayBatch
+from ledger import journal, periods
+from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock, tasks
 from q2c.engine import desk, offered, watch
 from q2c.models import Connection
@@ -147,3 +148,56 @@ def test_an_offer_that_is_open_no_more_leaves_the_page(company: Any, stuck: list
     desk.dismiss_offer(root, offer.id)
     assert signed_in(root).get(f"/offers/{offer.id}").content == b""
     assert offered.look(offer) == 0
+
+
+def test_a_period_that_closes_has_what_would_pass_looked_at_anew(
+    company: Any, stuck: list[Case], django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    offer = freed(company)
+    offered.look_at_offers()
+    # Other master data that changes makes nothing fail as a rule: what passes is not asked each time.
+    watch.changed("", "customer")
+    assert offered.look_at_offers() == 0
+    october = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    with django_capture_on_commit_callbacks(execute=True):
+        periods.close(october, by="carla", why="October is done")
+    offer.refresh_from_db()
+    assert offer.looking and offer.looked["passes"] == 3
+    assert "which is being made anew" in read(signed_in(boss()), f"/offers/{offer.id}")
+    assert offered.look_at_offers() == 3
+
+
+def test_a_page_that_stays_open_has_it_looked_at_anew_now_and_then(company: Any, stuck: list[Case]) -> None:
+    freed(company)
+    offered.look_at_offers()
+    client = signed_in(boss())
+    for minutes, looks in ((9, 0), (11, 3), (12, 0)):
+        with clock.at(NOW + dt.timedelta(minutes=minutes)):
+            read(client, "/offers/ready")
+            assert offered.look_at_offers() == looks, minutes
+
+
+def test_a_button_that_opens_the_persons_own_dry_run_says_so_and_opens_none_older_than_what_is_told(
+    company: Any, stuck: list[Case]
+) -> None:
+    offer = freed(company)
+    offered.look_at_offers()
+    client = signed_in(boss())
+    take = f"/offers/{offer.id}/take"
+    with clock.at(NOW + dt.timedelta(minutes=1)):
+        assert "Look at the dry run" in read(client, "/queue")
+        assert "This is the dry run; look" in client.post(take, follow=True).content.decode()
+        mine = ReplayBatch.objects.get()
+        first = f"Open your dry run R-{mine.number}"
+        for address in ("/queue", "/offers", "/offers/ready", f"/offers/{offer.id}"):
+            assert first in read(client, address), address
+    with clock.at(NOW + dt.timedelta(minutes=2)):
+        assert "the dry run that you made a moment ago" in client.post(take, follow=True).content.decode()
+        offered.look_anew(all_of_them=True)
+        assert offered.look_at_offers() == 3
+        assert "Look at the dry run" in read(client, "/queue")
+    with clock.at(NOW + dt.timedelta(minutes=3)):
+        client.post(take)
+    assert ReplayBatch.objects.exclude(id=mine.id).get().state == "dry_run"
+    mine.refresh_from_db()
+    assert mine.state == "cancelled"

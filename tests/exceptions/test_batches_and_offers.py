@@ -15,6 +15,7 @@ from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case, CaseEvent, Offer, ReplayBatch, ReplayItem
 from q2c import clock, keys
 from q2c.ui import approvals as cards
+from tests import flow_makers as make
 from tests.exceptions.conftest import NOW, again, failure, fresh, opened
 
 pytestmark = pytest.mark.django_db
@@ -89,12 +90,13 @@ def test_an_offer_nets_no_credit_against_a_charge() -> None:
 
 def test_what_waits_for_a_period_nets_no_credit_against_a_charge() -> None:
     """Whoever signs that it is reopened reads both."""
-    key = "DE:receivables:2026-10"
+    make.company()
+    key = "DE01:receivables:2026-10"
     for minor in (100_000, -99_000):
         opened(amount_minor=minor, business_key=f"I{minor}", blocker=("", "fiscal_period", key, "period_closed"))
     asked = Approval(action=approvals.REOPEN, state="requested", subject_type="fiscal_period", subject_id=key)
     waiting = cards._waiting(get_user_model().objects.create_superuser("boss"), asked)
-    assert waiting is not None and [sum.minor for sum in waiting["sums"]] == [100_000, -99_000]
+    assert waiting is not None and [sum.minor for sum in waiting["waits"]["sums"]] == [100_000, -99_000]
 
 
 def test_what_cannot_be_replayed_is_in_it_with_the_reason(person: Any) -> None:
