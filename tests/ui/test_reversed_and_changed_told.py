@@ -128,6 +128,8 @@ def test_moved_and_reversed_by_a_mirror_of_the_next_month_it_is_a_row_of_both(in
             assert "EUR -62,120.00 in Nov 2026, EUR +124,240.00 in Dec 2026" in said(
                 read(signed_in(boss_of()), address)
             )
+        november = said(read(signed_in(boss_of()), "/differences/DE01/2026-11"))
+        assert "EUR -62,120.00In the books here, not in urn:zuora:eu; its journal was reversed" in november
         # Billing voids it: nothing is left of it there nor here.
         take_back(invoice)
         assert rows() == {}
