@@ -75,6 +75,11 @@ class RawItem:
     correlation_id: uuid.UUID | None = None
     of_entity: bool = False
 
+    @property
+    def called(self) -> str:
+        """What its source calls the document, in all of its versions."""
+        return str(self.context.get("reference") or self.business_key)
+
 
 def fingerprint(failure: Failure | RawItem) -> str:
     """What makes two failures one problem: reason and blocker, else reason, connection and code."""

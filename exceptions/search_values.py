@@ -14,6 +14,7 @@ from django.db.models import Q
 from exceptions import next_cause, tallies
 from exceptions.errors import QueryError
 from exceptions.models import Policy, Team
+from exceptions.models.case import called
 from exceptions.models.policy import SEVERITIES
 from q2c import money
 from q2c.reasons import Reason
@@ -39,7 +40,8 @@ def word(value: str) -> Q:
     found = re.fullmatch(r"[Cc]-(\d{1,18})", value)
     if found:
         return Q(number=int(found[1]))
-    return Q(haystack__contains=value.lower())
+    sent_as = Q(context__contains={"id": value}, step_id=None, raw_hash__isnull=False)
+    return Q(haystack__contains=value.lower()) | called([value]) | sent_as
 
 
 def exactly(column: str) -> Build:

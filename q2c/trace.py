@@ -20,10 +20,12 @@ from django.db import connection
 from django.db.models import Q
 
 from exceptions.models import Approval, Case
+from exceptions.models.case import called
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Subscription
 from q2c.reading import customers, held
 from q2c.reading.accounts import Account, named, orders_of
+from q2c.reading.invoices import named_as
 
 # A sender that gives one trace id to thousands of facts gets the first of them.
 ROWS_MAX = 500
@@ -227,16 +229,27 @@ def _gather_around(found: Trace, user: Any) -> None:
 
 
 def _gather_raw(found: Trace, user: Any, query: str) -> None:
-    """What came in and was kept raw has no step: found by the number of its case and by its id at its source."""
-    chosen = Q(business_key=query, step_id=None)
+    """What came in and was kept raw has no step: found by its number or its id at its source, by the number of its
+    case, by its journey, and with the invoices that it is a version of."""
+    raw = Q(step_id=None, raw_hash__isnull=False)
+    around = named_as(found.invoices) | Q(correlation_id__in=found.correlation_ids)
+    cases = Case.objects.visible_to(user).defer("haystack")
+    sent_as = Q(context__contains={"id": query}) & raw
+    rows = [*cases.filter(called([query]) | sent_as).order_by("id")[:CANDIDATES_MAX]]
     if case := _CASE_NUMBER.match(query):
-        chosen |= Q(number=int(case[1]))
-    raw = Case.objects.visible_to(user).defer("haystack").filter(chosen).order_by("id")[:CANDIDATES_MAX]
+        rows += cases.filter(number=int(case[1]))
+    mine = {row.pk for row in rows if row.step_id is None and query in _names(row)}
+    if found.correlation_ids:
+        versions = called([invoice.billing_reference for invoice in found.invoices])
+        rows += cases.filter(raw & (around | versions)).order_by("id")[:ROWS_MAX]
     known = {case.pk for case in found.cases}
-    fresh = [case for case in raw if case.pk not in known]
-    found.cases += fresh
-    if any(case.step_id is None and case.business_key == query for case in fresh):
-        found.found_as = list(dict.fromkeys([*found.found_as, "id of a message"]))
+    fresh = {row.pk: row for row in rows if row.pk not in known}
+    found.cases += fresh.values()
+    found.found_as = list(dict.fromkeys([*found.found_as, *(["id of a message"] if mine - known else [])]))
+
+
+def _names(case: Case) -> set[str]:
+    return {case.business_key, str(case.context.get("id", "")), str(case.context.get("reference", ""))}
 
 
 def _merged(*querysets: Any) -> list[Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Concat, Lower
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Concat, Lower
 from django_fsm import ConcurrentTransitionMixin, transition
 
 from exceptions.models.policy import SEVERITIES
@@ -29,6 +31,17 @@ ROOT_CAUSES = (
     "master_data", "order_entry", "platform_setup", "platform_fault", "period_close", "interface_error",
     "changed_in_billing", "duplicate", "test_data", "other",
 )  # fmt: skip
+
+# What its source calls what came in unreadable, in all of its versions.
+CALLED = Coalesce(KT("context__reference"), F("business_key"), output_field=models.TextField())
+
+
+def called(names: Collection[str]) -> Q:
+    """What came in unreadable that its source calls so, by an index each."""
+    found = Q(business_key__in=names)
+    for name in names:
+        found |= Q(context__contains={"reference": name})
+    return found & Q(step_id=None, raw_hash__isnull=False)
 
 
 def _haystack() -> Any:

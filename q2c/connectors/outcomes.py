@@ -47,12 +47,14 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class About:
-    """What could be read of a document that as a whole could not: minor units of `currency`; the rest stays empty.
+    """What could be read of an invoice that as a whole could not: minor units of `currency`; the rest stays empty.
 
     `reference` is its own id at its source, whatever it was asked for by.
     """
 
     reference: str = ""
+    number: str = ""
+    order_number: str = ""
     entity: str = ""
     issued_on: dt.date | None = None
     amount_minor: int | None = None

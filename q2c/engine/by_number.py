@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from exceptions import cases
 from exceptions.models import Case
-from exceptions.models.case import UNRESOLVED
+from exceptions.models.case import CALLED, UNRESOLVED, called
 from q2c import keys
 from q2c.connectors.outcomes import Rejected
 from q2c.connectors.ports import NOT_POSTED
@@ -26,7 +26,7 @@ def settle(source: str, reads: Sequence[Read], events: Mapping[str, uuid.UUID | 
     by id. Three statements where no such case is open."""
     by_name = {read.reference[:80]: read for read in reads if read.reference != read.id}
     right, told = dict[uuid.UUID, dict[str, str]](), dict[uuid.UUID, dict[str, str]]()
-    for case_id, name in _open(source, by_name).values_list("id", "business_key"):
+    for case_id, name in _open(source, by_name).values_list("id", CALLED):
         read = by_name[name]
         if isinstance(read.found, Rejected) and read.found.field != NOT_POSTED:
             told[case_id] = {}
@@ -37,10 +37,13 @@ def settle(source: str, reads: Sequence[Read], events: Mapping[str, uuid.UUID | 
             cases.resolve_cases(proofs, actor=actor, resolution=resolution)
     numbers = {read.invoice_number[:80] for read in reads if read.reference != read.invoice_number}
     # An entity may use another's number: billing says which of them it means by it.
-    Callout.remember(source, _open(source, numbers).values_list("business_key", flat=True), keys.new_id())
+    Callout.remember(source, _open(source, numbers).values_list(CALLED, flat=True), keys.new_id())
 
 
 def _open(source: str, names: Collection[str]) -> QuerySet[Case]:
     """What was kept under these names; what billing took back is told under its number, and is no such case."""
-    kept = Case.objects.filter(source=source[:60], business_key__in=[name for name in names if name])
-    return kept.filter(step_id=None, raw_hash__isnull=False, state__in=UNRESOLVED).exclude(field=NOT_POSTED)
+    wanted = [name for name in names if name]
+    kept = Case.objects.filter(called(wanted), source=source[:60], state__in=UNRESOLVED).exclude(field=NOT_POSTED)
+    # The number is the key of those as well that are known by their id.
+    rows: QuerySet[Case] = kept.annotate(name=CALLED).filter(name__in=wanted)
+    return rows

@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.signals import post_save
 
+from exceptions import timeline
 from exceptions.failures import RawItem
-from exceptions.models import Case
-from exceptions.models.case import UNRESOLVED
+from exceptions.models import Case, CaseEvent
+from exceptions.models.case import CALLED, UNRESOLVED, called
 from q2c import clock, keys
 from q2c.connectors import http
 from q2c.connectors.outcomes import Rejected, Unavailable
@@ -32,6 +33,8 @@ AGAIN_MAX = 10_000
 # Between tries, as long as the platform does not answer.
 WAITS_S = (2, 10, 60, 300, 900)
 TELL_AFTER = 8
+# On the timeline of a case: that a person had it read again, and what came of that.
+ASKED, READ = "asked_again", "read_again"
 
 
 def call_out(connection: Connection, references: Iterable[str], correlation_id: uuid.UUID) -> int:
@@ -53,7 +56,7 @@ def read_again(connection: Connection, waiting: QuerySet[Case] | None = None) ->
     What was missing may be here now, or have been put right where a change is not told. Returns how many.
     """
     cases = unread(connection.name) if waiting is None else waiting
-    references = list(cases.order_by("due_at").values_list("business_key", flat=True)[:AGAIN_MAX])
+    references = list(cases.order_by("due_at").values_list(CALLED, flat=True)[:AGAIN_MAX])
     return call_out(connection, references, keys.new_id()) if references else 0
 
 
@@ -112,9 +115,27 @@ def _took(source: Any, callout: Callout, document: Any, began: int) -> int:
     if isinstance(text, Again):
         Callout.objects.filter(pk=callout.pk).update(next_at=clock.now(), text=text[:400])
         return 0
+    _tell_who_asked(connection, callout.reference, text)
     # Called out once more while it was fetched: then it is fetched once more.
     same = Callout.objects.filter(pk=callout.pk, called_at=callout.called_at)
     return same.update(done_at=clock.now(), text=text[:400], tries=F("tries") + 1)
+
+
+def ask_again(connection: Connection, case_id: uuid.UUID, actor: str) -> None:
+    """Fetch one of them once more for a person, who is told on its timeline what came of it."""
+    with transaction.atomic():
+        read_again(connection, unread(connection.name).filter(id=case_id))
+        timeline.record([(case_id, ASKED, f"{connection.name} is asked for it again", {})], actor)
+
+
+def _tell_who_asked(connection: Connection, reference: str, text: str, kind: str = READ) -> None:
+    """Of cases that somebody had read again: what became of it, where that did not end them."""
+    last = CaseEvent.objects.filter(case=OuterRef("pk"), kind__in=(ASKED, READ)).order_by("-id").values("kind")[:1]
+    asked = unread(connection.name).filter(called([reference])).annotate(last=Subquery(last)).filter(last=ASKED)
+    told: list[timeline.Entry] = [
+        (case_id, kind, f"Not settled by it: {text}", {}) for case_id in asked.values_list("id", flat=True)
+    ]
+    timeline.record(told, actor_of(connection))
 
 
 def _later(connection: Connection, callout: Callout, text: str) -> None:
@@ -123,6 +144,8 @@ def _later(connection: Connection, callout: Callout, text: str) -> None:
     Callout.objects.filter(pk=callout.pk).update(
         tries=F("tries") + 1, next_at=clock.now() + clock.seconds(wait_s), text=text[:400]
     )
+    if not callout.tries:
+        _tell_who_asked(connection, callout.reference, f"{text}. It is asked again until it answers", ASKED)
     if callout.tries + 1 == TELL_AFTER:
         item = RawItem(
             body=f"{callout.reference} {callout.pk}".encode(), source=connection.name, text=text,

@@ -170,7 +170,7 @@ def read_again(user: Any, case_id: uuid.UUID) -> str:
     connection = source_to_ask(case) if case is not None else None
     if connection is None:
         raise NotPossible("It did not come from a platform that can be asked again, or has ended")
-    callouts.read_again(connection, callouts.unread(connection.name).filter(id=case_id))
+    callouts.ask_again(connection, case_id, rights.name_of(user))
     return connection.name
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +34,15 @@ _JSON = re.compile(r"^application/(?:[\w.+-]+\+)?json\s*(?:;.*)?$", re.IGNORECAS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One event as it came. `attributes` are given where they came beside the payload; else `body` is the envelope."""
+    """One event as it came. `attributes` are given where they came beside the payload; else `body` is the envelope.
+
+    `reference` is what a platform that we read calls the record, in all of its versions.
+    """
 
     body: bytes
     attributes: Mapping[str, Any] | None = None
     content_type: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +96,40 @@ def read(item: Item, sender: Sender) -> Incoming:
     written = raw.decode()
     at = text.index(written)
     return _incoming(document, document["data"], raw, sender, "/data", text[:at] + text[at + len(written) :], at)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an item says that cannot be taken: its attributes and its document, empty where that cannot be read."""
+
+    source: str = ""
+    id: str = ""
+    type: str = ""
+    document: Any = None
+
+
+def said(item: Item) -> Said:
+    """Whatever of it can be read, be it faulty. Raises nothing."""
+    decoded: Any = {}
+    with suppress(Faulty):
+        decoded = strict.decode(item.body)
+    attributes: Mapping[str, Any] = item.attributes or (decoded if isinstance(decoded, dict) else {})
+    source, id_, type_ = (_printed(attributes.get(name)) for name in ("source", "id", "type"))
+    document = decoded if item.attributes is not None else _data_of(attributes)
+    return Said(source, id_, type_.partition(".")[0], document)
+
+
+def _printed(found: Any) -> str:
+    return found[:NAME_MAX] if isinstance(found, str) and found.isprintable() else ""
+
+
+def _data_of(document: Mapping[str, Any]) -> Any:
+    """The document within an envelope that may be faulty; None where there is none that can be read."""
+    try:
+        raw = _from_base64(document) if "data_base64" in document else None
+        return document.get("data") if raw is None else strict.decode(raw)
+    except Faulty:
+        return None
 
 
 def _from_base64(document: Mapping[str, Any]) -> bytes:

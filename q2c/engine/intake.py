@@ -20,14 +20,16 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from exceptions import cases, rowsets
 from exceptions.failures import RawItem
 from exceptions.models import Case
-from exceptions.models.case import UNRESOLVED
+from exceptions.models.case import CALLED, UNRESOLVED
 from exceptions.raw import open_raw
 from ledger.models import JournalEntry
 from q2c import bulk, keys, states
+from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.strict import Fault, Faulty
-from q2c.engine import emit, envelope, journeys
+from q2c.engine import emit, envelope, journeys, unread
 from q2c.engine.emit import Incoming, Stored
 from q2c.engine.envelope import Item, Sender
+from q2c.engine.unread import Unread
 from q2c.models import Order
 from q2c.reasons import Reason
 
@@ -47,10 +49,24 @@ JOIN unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS s(source, id, key
 WHERE c.source = %s::text AND c.raw_hash IS NOT NULL
   AND c.state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)}) AND c.reason = ANY(%s::text[])
 """
+# Every version of an invoice has its reference in billing, whatever its id and its number, which is the case's key.
+_SAME_INVOICE = f"""
+WITH given AS (
+  SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS s(source, id, reference, event)
+), waiting AS (
+  SELECT id, coalesce(context ->> 'source', source) AS source, context ->> 'id' AS sent_as,
+    context ->> 'reference' AS reference
+  FROM exceptions_case WHERE source = %s::text AND raw_hash IS NOT NULL
+  AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)}) AND reason = ANY(%s::text[])
+)
+SELECT w.id, g.event FROM waiting w JOIN given g ON g.source = w.source AND g.reference = w.reference
+UNION ALL SELECT w.id, g.event FROM waiting w JOIN given g ON g.source = w.source AND g.id = w.sent_as
+"""
+# Called as its source does: by the reference that its case keeps, else by the key of that.
 _WAITING = f"""
-SELECT id, business_key, entity FROM exceptions_case
+SELECT id, coalesce(context ->> 'reference', business_key), entity FROM exceptions_case
 WHERE source = %s::text AND raw_hash IS NOT NULL AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)})
-  AND business_key = ANY(%s::text[]) AND reason = ANY(%s::text[])
+  AND coalesce(context ->> 'reference', business_key) = ANY(%s::text[]) AND reason = ANY(%s::text[])
 """
 # What a case is about: its business key; where another entity's may have the same, the legal entity and that.
 Named = TypeVar("Named", str, tuple[str, str])
@@ -104,6 +120,7 @@ def _take(
         stored = iter(zip(good, store(good) if good else (), strict=True))
         results: list[Taken] = []
         raw: list[tuple[int, RawItem]] = []
+        invoices: dict[int, Unread] = {}
         right: list[tuple[Incoming, Stored]] = []
         for i, (item, one) in enumerate(zip(items, read, strict=True)):
             if isinstance(one, Incoming):
@@ -114,13 +131,26 @@ def _take(
                 if results[-1].status in ("conflict", "refused"):
                     raw.append((i, _contradiction(item, fact, results[-1], sender)))
             else:
-                source, source_id = _named_in(item)
-                results.append(Taken(status="refused", faults=one, source_id=source_id))
-                raw.append((i, _unreadable(item, source, results[-1], sender)))
-        for (i, _), case_id in zip(raw, open_raw([each for _, each in raw], sender.actor), strict=True):
+                said = envelope.said(item)
+                results.append(Taken(status="refused", faults=one, source_id=said.id))
+                raw.append((i, _unreadable(item, said.source, results[-1], sender)))
+                if said.type == "InvoiceIssued":
+                    invoices[i] = unread.read(str(raw[-1][1].context["source"]), said.document)
+        for (i, _), case_id in zip(raw, _keep(items, raw, invoices, sender.actor), strict=True):
             results[i] = replace(results[i], case_id=case_id)
         _resolve_what_came_right(right, sender)
     return results
+
+
+def _keep(
+    items: Sequence[Item], raw: Sequence[tuple[int, RawItem]], invoices: Mapping[int, Unread], actor: str
+) -> list[uuid.UUID | None]:
+    """A case each, with what could be read of those that are invoices. What a platform gives is read again and again,
+    and told once."""
+    told = dict(raw)
+    told |= dict(zip(invoices, unread.placed([told[i] for i in invoices], list(invoices.values())), strict=True))
+    given = [items[i].reference for i in told]
+    return keep_raw(list(told.values()), actor, anew=True) if all(given) else [*open_raw(list(told.values()), actor)]
 
 
 def again_after_deadlock(act: Callable[[], Result]) -> Result:
@@ -201,13 +231,19 @@ def _contradiction(item: Item, fact: Incoming, taken: Taken, sender: Sender) -> 
         body=item.body,
         source=sender.system,
         reason=Reason.EVENT_CONFLICT if conflict else Reason.INTERNAL_ERROR,
-        text=_sentence(taken.faults),
+        text=sentence(taken.faults),
         content_type=item.content_type,
         code=taken.faults[0].code,
         field=taken.faults[0].pointer,
         business_key=fact.source_id,
         event_id=taken.event_id,
-        context={"type": fact.type, "source": fact.source, "id": fact.source_id, "findings": _listed(taken.faults)},
+        context={
+            "type": fact.type,
+            "source": fact.source,
+            "id": fact.source_id,
+            "findings": _listed(taken.faults),
+            **_reference(item),
+        },
         correlation_id=taken.correlation_id or fact.correlation_id,
     )
 
@@ -218,7 +254,7 @@ def _unreadable(item: Item, source: str, taken: Taken, sender: Sender) -> RawIte
     return RawItem(
         body=item.body,
         source=sender.system,
-        text=_sentence(taken.faults),
+        text=sentence(taken.faults),
         content_type=item.content_type,
         code=first.code,
         field=first.pointer,
@@ -227,12 +263,18 @@ def _unreadable(item: Item, source: str, taken: Taken, sender: Sender) -> RawIte
             "source": sender.system if refused else source or sender.system,
             "id": taken.source_id,
             "findings": _listed(taken.faults),
+            **_reference(item),
         },
         correlation_id=sender.correlation_id,
     )
 
 
-def _sentence(faults: Sequence[Fault]) -> str:
+def _reference(item: Item) -> dict[str, str]:
+    return {"reference": item.reference} if item.reference else {}
+
+
+def sentence(faults: Sequence[Fault]) -> str:
+    """The first thing that is wrong, where, and how much more."""
     first = faults[0]
     where = f" ({first.pointer})" if first.pointer else ""
     more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
@@ -250,23 +292,6 @@ def _listed(faults: Sequence[Fault]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _named_in(item: Item) -> tuple[str, str]:
-    """Source and id of an item that cannot be taken, where they can be read all the same."""
-    attributes = item.attributes
-    if attributes is None:
-        try:
-            decoded = envelope.strict.decode(item.body)
-        except Faulty:
-            return "", ""
-        attributes = decoded if isinstance(decoded, dict) else {}
-    source, id_ = (attributes.get(name) for name in ("source", "id"))
-    return _printed(source), _printed(id_)
-
-
-def _printed(found: Any) -> str:
-    return found[: envelope.NAME_MAX] if isinstance(found, str) and found.isprintable() else ""
-
-
 def _resolve_what_came_right(right: Sequence[tuple[Incoming, Stored]], sender: Sender) -> None:
     """What could not be read before came again from its source under its id, right now: its case ends by itself."""
     if not right:
@@ -275,8 +300,22 @@ def _resolve_what_came_right(right: Sequence[tuple[Incoming, Stored]], sender: S
     reasons = [str(reason) for reason in UNREADABLE]
     found = bulk.execute(_SENT_BEFORE, [*map(list, zip(*rows, strict=True)), sender.system[:60], reasons])
     proofs = {case_id: {"event": event} for case_id, event in found}
+    proofs |= {case_id: {"event": event} for case_id, event in _same_invoices(right, sender, reasons)}
     if proofs:
         cases.resolve_cases(proofs, actor=sender.actor, resolution="resolved_by_itself")
+
+
+def _same_invoices(
+    right: Sequence[tuple[Incoming, Stored]], sender: Sender, reasons: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """(case, event) of earlier versions of invoices that came right now."""
+    rows = [
+        (fact.source, fact.source_id, fact.payload.billing_reference, str(stored.id))
+        for fact, stored in right
+        if isinstance(fact.payload, InvoiceDocument)
+    ]
+    values = [*map(list, zip(*rows, strict=True)), sender.system[:60], list(reasons)]
+    return bulk.execute(_SAME_INVOICE, values) if rows else []
 
 
 def _shown(source_id: str) -> str:
@@ -309,10 +348,11 @@ def _about(name: str | tuple[str, str]) -> tuple[str | None, str]:
     return (None, name[:80]) if isinstance(name, str) else (name[0], name[1][:80])
 
 
-def keep_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID | None]:
+def keep_raw(items: Sequence[RawItem], actor: str, *, anew: bool = False) -> list[uuid.UUID | None]:
     """Keep what a platform gave and we cannot read: a case each, in place of the one of an earlier version of it.
 
-    A poll reads the same again and again, so bytes that are kept already are left, whatever state their case is in.
+    A poll reads the same again and again, so bytes that are kept already are left, whatever state their case is in;
+    `anew`: unless that has come right since, where the bytes say nothing of when they changed.
     One case id per item; None where it was left.
     """
     if not items:
@@ -322,6 +362,7 @@ def keep_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID | None]:
         there = Case.objects.filter(
             source__in={source for source, _ in marks}, raw_hash__in=[mark for _, mark in marks]
         )
+        there = there.exclude(state="resolved") if anew else there
         known = {(source, bytes(mark)) for source, mark in there.values_list("source", "raw_hash")}
         fresh = [item for item, mark in zip(items, marks, strict=True) if mark not in known]
         opened = open_raw(fresh, actor)
@@ -331,14 +372,14 @@ def keep_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID | None]:
 
 
 def _supersede(items: Sequence[RawItem], opened: Sequence[uuid.UUID], actor: str) -> None:
-    named = {(item.source[:60], item.business_key[:80], item.entity if item.of_entity else None) for item in items}
-    rows = Case.objects.filter(
-        source__in={source for source, _, _ in named}, raw_hash__isnull=False, state__in=UNRESOLVED,
-        business_key__in={key for _, key, _ in named} - {""},
-    ).exclude(id__in=opened)  # fmt: skip
+    named = {(item.source[:60], item.called[:80], item.entity if item.of_entity else None) for item in items}
+    waiting = Case.objects.filter(
+        source__in={source for source, _, _ in named}, raw_hash__isnull=False, state__in=UNRESOLVED
+    ).annotate(called=CALLED)  # fmt: skip
+    rows = waiting.filter(called__in={key for _, key, _ in named} - {""}).exclude(id__in=opened)
     proofs: dict[uuid.UUID, dict[str, Any]] = {
         id_: {}
-        for id_, source, key, entity in rows.values_list("id", "source", "business_key", "entity")
+        for id_, source, key, entity in rows.values_list("id", "source", "called", "entity")
         if (source, key, entity) in named or (source, key, None) in named
     }
     if proofs:

@@ -16,12 +16,13 @@ from exceptions.failures import RawItem
 from ledger import journal
 from q2c import clock, keys
 from q2c.connectors import http, registry
-from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
+from q2c.connectors.outcomes import About, ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import by_number, intake, lost_deals, taken_back, unread
 from q2c.engine.intake import Item, Sender, Taken
 from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
+from q2c.engine.unread import Unread
 from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, LatestRead, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
@@ -70,7 +71,10 @@ class Source:
 
     def _item(self, type_: str, id_: str, document: Any, at: dt.datetime) -> Item:
         attributes = {"specversion": "1.0", "id": id_, "source": self.name, "type": type_, "time": at.isoformat()}
-        return Item(body=msgspec.json.encode(document), attributes=attributes, content_type="application/json")
+        return Item(
+            body=msgspec.json.encode(document), attributes=attributes, content_type="application/json",
+            reference=id_.partition(":")[0],
+        )  # fmt: skip
 
     def _bad(self, raw: Any, key: str, text: str, **more: Any) -> RawItem:
         return RawItem(
@@ -136,13 +140,13 @@ class Deals(Source):
         fresh = [n for n in notices if known.get(n.source_id) != n.changed_at and n.source_id not in in_vain]
         read_at = clock.now()
         deals = self._read([notice.source_id for notice in fresh if notice.won])
-        new = self._take(deals)
+        taken = self._take(deals)
         not_won = self._not_won([notice for notice in fresh if not notice.won])
         Fetched.remember(
             self.name,
             {each.source_id: each.changed_at for each in (*deals, *not_won) if _settled(each.changed_at, read_at)},
         )
-        return new, max(notice.changed_at for notice in notices)
+        return _new(taken), max(notice.changed_at for notice in notices)
 
     def _read(self, won: Sequence[str]) -> list[Deal | BadDeal]:
         """All together; one by one where that fails though the platform answers, so that a deal of which a part does
@@ -159,7 +163,7 @@ class Deals(Source):
             raise ReadFailed(late[won[0]])
         return [one for one in found if isinstance(one, Deal | BadDeal)]
 
-    def _take(self, deals: Sequence[Deal | BadDeal]) -> int:
+    def _take(self, deals: Sequence[Deal | BadDeal]) -> list[Taken]:
         good = [deal for deal in deals if isinstance(deal, Deal)]
         bad = [deal for deal in deals if isinstance(deal, BadDeal)]
         items = [self._event(deal) for deal in good]
@@ -173,7 +177,7 @@ class Deals(Source):
             for deal in bad
         ]
         intake.keep_raw(kept, self.sender.actor)
-        return sum(one.status == "stored" for one in taken)
+        return taken
 
     def _won_again(self, deals: Sequence[Deal], items: Sequence[Item], taken: Sequence[Taken]) -> list[Taken]:
         """What was lost meanwhile and is won again, unchanged, is a fact of its own; its loss is nobody's case."""
@@ -227,7 +231,7 @@ class Deals(Source):
         if isinstance(found, DealNotice):
             done = self._not_won([found])
             return "it is no closed-won deal" if done else "it is being worked on, and looked at again after that"
-        return "taken in" if self._take([found]) else "known already, or kept raw"
+        return _became(self._take([found]), "known already, or kept raw")
 
 
 class Invoices(Source):
@@ -259,7 +263,7 @@ class Invoices(Source):
             for notice, one in zip(fresh.values(), found, strict=True)
             if not isinstance(one, Unavailable)
         ]
-        new, again = self._take_in(reads, began)
+        taken, again = self._take_in(reads, began)
         # One that does not come does not hold up the others: it is fetched later, like what was called out.
         if late := [*late, *again]:
             Callout.remember(self.name, late, keys.new_id())
@@ -271,14 +275,14 @@ class Invoices(Source):
             if read.reference not in again
             and (not _is_draft(read.found) or _settled(fresh[read.reference].changed_at, read_at))
         })  # fmt: skip
-        return new, max(notice.changed_at for notice in notices)
+        return _new(taken), max(notice.changed_at for notice in notices)
 
-    def _take_in(self, reads: Sequence[Read], began: int) -> tuple[int, dict[str, Again]]:
-        """How many facts were new, and which are to be fetched once more, by how they were asked for."""
-        return intake.again_after_deadlock(lambda: self._take_those_that_count(reads, began)) if reads else (0, {})
+    def _take_in(self, reads: Sequence[Read], began: int) -> tuple[list[Taken], dict[str, Again]]:
+        """What became of them, and which are to be fetched once more, by how they were asked for."""
+        return intake.again_after_deadlock(lambda: self._take_those_that_count(reads, began)) if reads else ([], {})
 
     @transaction.atomic
-    def _take_those_that_count(self, reads: Sequence[Read], began: int) -> tuple[int, dict[str, Again]]:
+    def _take_those_that_count(self, reads: Sequence[Read], began: int) -> tuple[list[Taken], dict[str, Again]]:
         turn = in_turn(self.name, reads, began)
         again = {read.reference: OVERTAKEN for read in turn.overtaken}
         again |= {
@@ -287,18 +291,18 @@ class Invoices(Source):
             if isinstance(read.found, Rejected) and not self._leaves(read.id, read.found)
         }
         counted = [(read, at) for read, at in turn.counting if read.reference not in again]
-        new, events = self._take(counted)
+        taken, events = self._take(counted)
         bad = [self._refused(read, read.found) for read, _ in counted if isinstance(read.found, Rejected)]
         intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
         by_number.settle(self.name, [read for read, _ in counted], events, self.sender.actor)
         taken_in(self.name, counted)
-        return new, again
+        return taken, again
 
-    def _take(self, counted: Sequence[tuple[Read, dt.datetime]]) -> tuple[int, dict[str, uuid.UUID | None]]:
-        """How many facts were new, and which event each invoice is, by its id."""
+    def _take(self, counted: Sequence[tuple[Read, dt.datetime]]) -> tuple[list[Taken], dict[str, uuid.UUID | None]]:
+        """What became of them, and which event each invoice is, by its id."""
         came = [(read, read.found, at) for read, at in counted if isinstance(read.found, InvoiceDocument)]
         if not came:
-            return 0, {}
+            return [], {}
         documents = [document for _, document, _ in came]
         items = [self._item("InvoiceIssued", f"{read.id}:{read.version}", found, at) for read, found, at in came]
         taken = intake.take(items, self.sender)
@@ -309,7 +313,7 @@ class Invoices(Source):
         again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in both}
         references = [document.billing_reference for document in documents]
         taken_back.posted_again(self.name, again, references, self.sender.actor)
-        return sum(one.status == "stored" for one in taken), events
+        return taken, events
 
     def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
         booked = Invoice.objects.filter(event__in=list(events), source=self.name).exclude(state="voided")
@@ -333,9 +337,9 @@ class Invoices(Source):
         raw = {
             "reference": read.id, "invoice_number": read.number, "changed_at": read.changed_at, "text": refused.text,
         }  # fmt: skip
-        known = unread.known_of(self.name, read.id, refused)
-        more = {"reason": refused.reason, "field": refused.field, "code": refused.code, **known}
-        return self._bad(raw, read.id, refused.text, **more)
+        more = {"reason": refused.reason, "field": refused.field, "code": refused.code}
+        bad = self._bad(raw, read.id, refused.text, **more)
+        return unread.placed([bad], [Unread(self.name, read.id, refused.about or About())])[0]
 
     def _leaves(self, reference: str, refused: Rejected) -> bool:
         """What is posted no more leaves the flow, as far as nothing of it was sent. False: worked on just now."""
@@ -349,12 +353,22 @@ class Invoices(Source):
     def take_fetched(self, reference: str, found: Any, began: int | None = None) -> str:
         """`began`: LatestRead.begin() before it was fetched; None: it was fetched just now."""
         read = Read(reference=reference, found=found)
-        new, again = self._take_in([read], LatestRead.begin() if began is None else began)
+        taken, again = self._take_in([read], LatestRead.begin() if began is None else began)
         if again:
             return again[reference]
         if isinstance(found, Rejected):
             return found.text
-        return "taken in" if new else "known already"
+        return _became(taken, "known already")
+
+
+def _new(taken: Sequence[Taken]) -> int:
+    return sum(one.status == "stored" for one in taken)
+
+
+def _became(taken: Sequence[Taken], otherwise: str) -> str:
+    """What became of one record, in a few words."""
+    refused = [intake.sentence(one.faults) for one in taken if one.status == "refused"]
+    return "taken in" if _new(taken) else refused[0] if refused else otherwise
 
 
 def is_outage(found: Sequence[Any]) -> bool:

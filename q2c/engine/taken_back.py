@@ -9,7 +9,7 @@ import msgspec
 
 from exceptions.failures import RawItem
 from exceptions.models import Case
-from exceptions.models.case import UNRESOLVED
+from exceptions.models.case import UNRESOLVED, called
 from ledger import journal
 from q2c import clock
 from q2c.connectors.outcomes import Rejected
@@ -53,7 +53,7 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
 
 def is_told(bad: RawItem) -> bool:
     """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
-    same = Case.objects.filter(source=bad.source[:60], business_key=bad.business_key[:80], raw_hash__isnull=False)
+    same = Case.objects.filter(called([bad.called[:80]]), source=bad.source[:60])
     same = same.filter(entity=bad.entity, period=bad.period, currency=bad.currency, amount_minor=bad.amount_minor)
     return same.filter(state__in=UNRESOLVED, text=bad.text).exists()
 

@@ -1,28 +1,127 @@
-"""Where an invoice belongs that billing gives and that cannot be read: as far as it is known, and nothing made up."""
+"""Where an invoice belongs that came and cannot be read: as far as it is known, and nothing made up.
+
+Each part of it counts that is one by itself; the rest is as the same document is booked, or came before.
+"""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
-from q2c.connectors.outcomes import About, Rejected
-from q2c.models import Step
-from q2c.stages.taken_back_there import booked_as, period_of, period_on
+import msgspec
+
+from exceptions.failures import RawItem
+from ledger.models import LegalEntity
+from q2c.connectors.outcomes import About
+from q2c.contracts.documents import InvoiceDocument, Key
+from q2c.models import Invoice, Order, Step
+from q2c.money import EXPONENTS
+from q2c.stages.record_invoice import key_of
+from q2c.stages.taken_back_there import all_booked_as, periods_of, periods_on
+
+_PARTS = {
+    field.name: field.type
+    for field in msgspec.structs.fields(InvoiceDocument)
+    if field.name
+    in ("invoice_number", "billing_reference", "order_number", "legal_entity", "currency", "issued_on", "total_minor")
+}
 
 
-def known_of(source: str, reference: str, refused: Rejected) -> dict[str, Any]:
-    """{entity, period, amount_minor, currency, customer}: of the invoice as it is booked, else as it could be read,
-    else of an earlier version. What is not known is empty. Three statements at most."""
-    about = refused.about or About()
-    known: dict[str, Any] = {
-        "entity": about.entity, "period": "", "amount_minor": about.amount_minor, "currency": about.currency,
-    }  # fmt: skip
-    booked = booked_as(source, reference)
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """`reference` is what `source` calls the invoice in all of its versions; empty where that cannot be read."""
+
+    source: str
+    reference: str
+    about: About
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is here of some invoices; of each by (source, reference), orders by number, periods by invoice or day."""
+
+    booked: Mapping[tuple[str, str], Invoice]
+    booked_in: Mapping[uuid.UUID, str]
+    earlier: Mapping[str, Step]
+    orders: Mapping[str, Order]
+    entities: Collection[str]
+    periods: Mapping[tuple[str, Any], str]
+
+
+def read(source: str, document: Any) -> Unread:
+    """What can be read of a document that as a whole is no invoice."""
+    found: dict[str, Any] = {}
+    for name, type_ in _PARTS.items():
+        with suppress(msgspec.ValidationError, AttributeError, KeyError, TypeError):
+            found[name] = msgspec.convert(document[name], type_)
+    has_worth = "total_minor" in found and found.get("currency") in EXPONENTS
+    about = About(
+        number=found.get("invoice_number", ""),
+        order_number=found.get("order_number", ""),
+        entity=found.get("legal_entity", ""),
+        issued_on=found.get("issued_on"),
+        amount_minor=found["total_minor"] if has_worth else None,
+        currency=found["currency"] if has_worth else "",
+    )
+    return Unread(source, found.get("billing_reference", ""), about)
+
+
+def placed(items: Sequence[RawItem], them: Sequence[Unread]) -> list[RawItem]:
+    """The items with the number, customer, entity, period and amount of what each is about. Seven statements."""
+    known = _known(them)
+    return [_placed(item, one, known) for item, one in zip(items, them, strict=True)]
+
+
+def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
+    about = one.about
+    booked = known.booked.get((one.source, one.reference))
+    earlier = known.earlier.get(key_of(one.source, one.reference)) if one.reference else None
+    order = known.orders.get(about.order_number)
+    entity = about.entity if about.entity in known.entities else ""
+    period = known.periods.get((about.entity, about.issued_on), "")
+    customer = order.customer_name if order is not None else ""
     if booked is not None:
-        return {**known, "entity": booked.entity, "period": period_of(booked), "customer": booked.customer_name}
-    if about.issued_on is not None:
-        return {**known, "period": period_on(about.entity, about.issued_on)}
-    came = Step.objects.filter(stage="record_invoice", event__source=source)
-    earlier = came.filter(event__source_id__startswith=f"{reference}:").order_by("-seq").first()
-    if earlier is not None:
-        known |= {"entity": earlier.entity, "period": earlier.period, "customer": earlier.customer}
-    return known
+        entity, period, customer = booked.entity, known.booked_in[booked.id], booked.customer_name
+    elif not period and earlier is not None:
+        entity, period, customer = earlier.entity, earlier.period, earlier.customer
+    number = _key(about.number) or (booked.number if booked is not None else "") or one.reference
+    journey = booked.correlation_id if booked is not None else order.correlation_id if order is not None else None
+    more = {"reference": one.reference, "order": order.number if order is not None else ""}
+    return replace(
+        item,
+        business_key=number or item.business_key,
+        entity=entity,
+        period=period,
+        customer=customer,
+        amount_minor=about.amount_minor,
+        currency=about.currency,
+        correlation_id=journey or item.correlation_id,
+        context={**item.context, **{name: text for name, text in more.items() if text}},
+    )
+
+
+def _known(them: Sequence[Unread]) -> _Known:
+    booked = all_booked_as({(one.source, one.reference) for one in them if one.reference})
+    versions = [key_of(one.source, one.reference) for one in them if one.reference]
+    earlier = Step.objects.filter(stage="record_invoice", order_key__in=versions).order_by("seq")
+    orders = Order.objects.filter(number__in={one.about.order_number for one in them} - {""}).defer("document")
+    entities = LegalEntity.objects.filter(code__in={one.about.entity for one in them})
+    days = {(one.about.entity, one.about.issued_on) for one in them if one.about.issued_on is not None}
+    return _Known(
+        booked,
+        periods_of(list({one.id: one for one in booked.values()}.values())),
+        {step.order_key: step for step in earlier},
+        {order.number: order for order in orders},
+        set(entities.values_list("code", flat=True)),
+        periods_on(days),  # type: ignore[arg-type]
+    )
+
+
+def _key(text: str) -> str:
+    """A number as numbers are; empty where it is none."""
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(text, Key)
+    return ""

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q, Sum
 
 from exceptions.models import Case
+from exceptions.models.case import called
 from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
@@ -104,6 +105,8 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
 
 def _cases(user: Any, invoice: Invoice, steps: Iterable[Step]) -> list[Case]:
     asked = Q(step_id__in=[step.id for step in steps]) | named_as([invoice])
+    # One that cannot be read may print another number.
+    asked |= called([invoice.billing_reference]) & Q(source=invoice.source[:60])
     rows = Case.objects.visible_to(user).filter(asked).select_related("owner_team", "assignee").defer("haystack")
     return list(rows.order_by("-opened_at", "-id")[:ROWS_MAX])
 

@@ -167,6 +167,8 @@ def _unrecorded(user: Any, order: Order) -> list[Step]:
 def _cases(user: Any, order: Order, steps: Iterable[Step], invoices: Iterable[Invoice]) -> list[Case]:
     """Cases of the order's own steps, then those of its invoices and their journals."""
     asked = Q(step_id__in=[step.id for step in steps]) | Q(business_key=order.number) | named_as(invoices)
+    # Of its invoices those that cannot be read, under whatever number.
+    asked |= Q(context__contains={"order": order.number}, step_id=None, raw_hash__isnull=False)
     rows = Case.objects.visible_to(user).filter(asked).select_related("owner_team", "assignee").defer("haystack")
     return list(rows.order_by("-opened_at", "-id")[:ROWS_MAX])
 

@@ -19,10 +19,11 @@ from q2c.stages.taken_back_there import CANCELLED
 # posted in billing no more.
 _HERE = """
 SELECT c.id FROM exceptions_case c WHERE c.id = ANY(%s::uuid[]) AND (
-  EXISTS (SELECT FROM q2c_invoice i WHERE i.source = c.source AND i.billing_reference = c.business_key
-          AND i.state <> 'voided')
+  EXISTS (SELECT FROM q2c_invoice i WHERE i.source = c.source AND i.state <> 'voided'
+          AND i.billing_reference = coalesce(c.context ->> 'reference', c.business_key))
   OR EXISTS (SELECT FROM q2c_event e WHERE e.source = c.source AND e.type = 'InvoiceIssued'
-             AND starts_with(e.source_id, c.business_key || ':') AND e.received_at > c.opened_at)
+             AND starts_with(e.source_id, coalesce(c.context ->> 'reference', c.business_key) || ':')
+             AND e.received_at > c.opened_at)
   OR EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id AND t.kind = 'taken_back'))
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from django.db.models import Q
 
@@ -11,7 +12,7 @@ from exceptions import cases
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from ledger import journal
-from ledger.models import FiscalPeriod, JournalEntry
+from ledger.models import JournalEntry
 from q2c import bulk
 from q2c.models import Invoice
 
@@ -27,22 +28,40 @@ AND p.subledger = 'receivables' AND p.starts_on <= a.day AND p.ends_on > a.day
 
 def booked_as(source: str, reference: str) -> Invoice | None:
     """What `source` calls so: by its reference, which is its own; else by its number, which two entities may have."""
-    named = Q(billing_reference=reference) | Q(number=reference)
-    found = list(Invoice.objects.filter(named, source=source).exclude(state="voided").order_by("id"))
-    return next((one for one in found if one.billing_reference == reference), found[0] if found else None)
+    return all_booked_as([(source, reference)]).get((source, reference))
+
+
+def all_booked_as(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Invoice]:
+    """The same of many, by (source, what that calls it). One statement."""
+    sources, references = {source for source, _ in named}, {reference for _, reference in named if reference}
+    called = Q(billing_reference__in=references) | Q(number__in=references)
+    rows = Invoice.objects.filter(called, source__in=sources).exclude(state="voided") if references else ()
+    by_reference: dict[tuple[str, str], Invoice] = {}
+    by_number: dict[tuple[str, str], Invoice] = {}
+    for one in sorted(rows, key=lambda one: one.id):
+        by_reference.setdefault((one.source, one.billing_reference), one)
+        by_number.setdefault((one.source, one.number), one)
+    both = by_number | by_reference
+    return {name: both[name] for name in named if name in both}
 
 
 def period_of(invoice: Invoice) -> str:
     """The period that has it: that of the journal which books it, else that of its date in its entity."""
-    entries = JournalEntry.objects.filter(event_id=invoice.event_id, reverses=None).exclude(state="superseded")
-    booked = entries.order_by("-id").values_list("period__name", flat=True).first()
-    return booked or period_on(invoice.entity, invoice.issued_on)
+    return periods_of([invoice])[invoice.id]
+
+
+def periods_of(invoices: Collection[Invoice]) -> dict[Any, str]:
+    """The same of many, by id. Two statements."""
+    entries = JournalEntry.objects.filter(event_id__in=[one.event_id for one in invoices], reverses=None)
+    rows = entries.exclude(state="superseded").order_by("id").values_list("event_id", "period__name")
+    booked = dict(rows) if invoices else {}
+    others = periods_on({(one.entity, one.issued_on) for one in invoices if one.event_id not in booked})
+    return {one.id: booked.get(one.event_id) or others[one.entity, one.issued_on] for one in invoices}
 
 
 def period_on(entity: str, day: dt.date) -> str:
     """The period of a legal entity that holds a day; where it has none yet, the month's name."""
-    around = FiscalPeriod.objects.filter(entity__code=entity, subledger="receivables", starts_on__lte=day)
-    return around.filter(ends_on__gt=day).values_list("name", flat=True).first() or f"{day:%Y-%m}"
+    return periods_on([(entity, day)])[entity, day]
 
 
 def periods_on(days: Collection[tuple[str, dt.date]]) -> dict[tuple[str, dt.date], str]:

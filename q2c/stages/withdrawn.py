@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from exceptions import timeline
 from exceptions.models import Case, CaseEvent
+from exceptions.models.case import called
 from ledger import journal
 from q2c import states
 from q2c.contracts import stored
@@ -57,7 +58,7 @@ def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
         named |= Q(entity=entity, business_key=number)
     journals = ended.filter(named, stage="post_journal")
     ids = [*came.values_list("id", flat=True), *journals.values_list("id", flat=True)]
-    unread = Q(source=source[:60], business_key=reference[:80], step_id=None, raw_hash__isnull=False)
+    unread = called([reference]) & Q(source=source[:60])
     told = Case.objects.filter(Q(step_id__in=ids) | unread, state="closed_without_fix")
     closed = told.exclude(events__kind=TAKEN_BACK)
     timeline.record([(case_id, TAKEN_BACK, why, {}) for case_id in closed.values_list("id", flat=True)], actor)

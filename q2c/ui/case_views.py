@@ -49,6 +49,8 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "approval_withdrawn": ("Request taken back", "quiet", "undo-2"),
     "closed_without_fix": ("Closed without a fix", "quiet", "archive"),
     "resolved": ("Resolved", "good", "circle-check"),
+    "asked_again": ("Read again: asked for", "busy", "rotate-cw"),
+    "read_again": ("Read again", "bad", "octagon-alert"),
     "refused": ("Somebody lacked the right", "warn", "lock"),
     "taken_back": ("Taken back in billing", "quiet", "undo-2"),
     "restated": ("Said anew: the books have changed", "quiet", "undo-2"),
@@ -93,7 +95,8 @@ def _documents(case: Case, step: Step | None) -> dict[str, Any]:
     """Ours and theirs: rows of (kind, what it is called, state, address)."""
     key, event_id = case.business_key, case.event_id
     ours: list[dict[str, Any]] = []
-    named = Q(number=key) | Q(event=event_id) if event_id else Q(number=key)
+    named = Q(number=key) | Q(number=case.context.get("order") or key)
+    named |= Q(event=event_id) if event_id else Q()
     orders = {order.id: order for order in Order.objects.filter(named)} if key else {}
     invoices = list(Invoice.objects.filter(Q(number=key) | Q(event=event_id)).select_related("order")) if key else []
     orders |= {invoice.order_id: invoice.order for invoice in invoices if invoice.order is not None}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exceptions.models import Case, RawBody
+from ledger.models import LegalEntity
 from q2c import clock
 from q2c.connectors.outcomes import ReadFailed, Unavailable
 from q2c.connectors.salesforce import client as salesforce
@@ -94,6 +95,7 @@ def two_invoices(tenant: Tenant) -> list[dict[str, Any]]:
 def test_an_invoice_for_ever_stops_no_other(tenant: Tenant) -> None:
     """Served until the last day there is: no day follows it."""
     connection = platforms.zuora()
+    LegalEntity.objects.create(code="DE", name="Tern GmbH", functional_currency="EUR", country="DE")
     endless = two_invoices(tenant)[0]
     items = endless["body"]["items"]
     forever = [{**item, "serviceEndDate": "9999-12-31"} for item in items]
@@ -102,7 +104,8 @@ def test_an_invoice_for_ever_stops_no_other(tenant: Tenant) -> None:
         assert poll.poll(connection) == 1
         assert poll.poll(connection) == 0
     case = Case.objects.get()
-    assert (case.business_key, case.field, case.reason) == (endless["id"], "serviceEndDate", "invoice_mismatch")
+    assert (case.business_key, case.context["reference"]) == (endless["number"], endless["id"])
+    assert (case.field, case.reason) == ("serviceEndDate", "invoice_mismatch")
     # What can be read of it tells where it belongs, and what it is worth.
     issued, worth = endless["body"]["invoiceDate"], endless["body"]["amount"]
     assert (case.entity, case.period, case.currency) == ("DE", issued[:7], "EUR")
@@ -131,7 +134,7 @@ def test_an_invoice_that_breaks_our_reader_is_a_case_of_its_own(
     with clock.at(JAN):
         assert poll.poll(connection) == 1
     case = Case.objects.get()
-    assert (case.business_key, case.reason, case.code) == (broken["id"], "event_malformed", "AttributeError")
+    assert (case.context["reference"], case.reason, case.code) == (broken["id"], "event_malformed", "AttributeError")
     assert "cannot be read: AttributeError" in case.text
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from exceptions.failures import RawItem
 from exceptions.models import Case
+from exceptions.models.case import CALLED
 from q2c import clock, keys
 from q2c.engine import callouts, desk, intake, poll
 from q2c.models import Callout, Connection, Event
@@ -58,7 +59,8 @@ def billed(tenant: Tenant) -> Billed:
 
 
 def told(**chosen: Any) -> list[tuple[str, str]]:
-    return list(Case.objects.filter(**chosen).order_by("id").values_list("business_key", "state"))
+    """As billing calls each; the key of its case is its number where that is known."""
+    return list(Case.objects.filter(**chosen).order_by("id").values_list(CALLED, "state"))
 
 
 def kept_under(billed: Billed, reason: Reason = Reason.INVOICE_ORDER_UNKNOWN, **more: Any) -> Case:
@@ -76,7 +78,7 @@ def test_it_has_one_case_and_that_ends(billed: Billed, ways: tuple[str, str]) ->
     for way in ways:
         billed.read(way)
     case = Case.objects.get()
-    assert (case.business_key, case.state, case.reason) == (billed.id, "open", "invoice_order_unknown")
+    assert (case.business_key, case.state, case.reason) == (billed.number, "open", "invoice_order_unknown")
     billed.names("SO-1001")
     billed.change(dueDate="2026-03-01")
     billed.read(ways[1])
@@ -143,7 +145,7 @@ def test_an_invoice_that_names_a_subscription_which_is_not_there_is_somebodys(bi
     billed.change(items=lost)
     billed.read("poll")
     case = Case.objects.get()
-    assert (case.business_key, case.state, case.reason) == (billed.id, "open", "invoice_mismatch")
+    assert (case.business_key, case.state, case.reason) == (billed.number, "open", "invoice_mismatch")
     assert "cannot be read whole" in case.text
     billed.change(items=billed.items)
     billed.read("poll")

@@ -10,19 +10,24 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.contrib.auth import get_user_model
 
 from exceptions.models import Case
+from ledger.models import FiscalPeriod
 from q2c import clock
-from q2c.connectors.outcomes import About, Rejected
+from q2c.connectors.outcomes import About, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
+from q2c.engine import callouts, desk, intake
+from q2c.engine.envelope import Item, Sender
 from q2c.engine.reads import Read
 from q2c.engine.sources import Invoices
-from q2c.models import Connection
+from q2c.models import Connection, Invoice
+from q2c.reading import left_open
 from q2c.reasons import Reason
 from tests import flow_makers as make
-from tests.ui.people import boss, read, signed_in
+from tests.ui.people import boss, person, read, signed_in
 from tests.ui.test_given_up_told import NOW, closing, give_up
 
 pytestmark = pytest.mark.django_db
@@ -32,17 +37,15 @@ NOWHERE = "1 invoice of billing cannot be read, and nobody knows its entity and 
 
 
 @pytest.fixture(autouse=True)
-def _noon():
+def _noon(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(make, "BILLING", "zuora")
     with clock.at(NOW):
         make.company()
         yield
 
 
 def answers(reference: str, refused: Rejected) -> None:
-    billing = Invoices.__new__(Invoices)
-    billing.connection, billing.name = Connection.objects.get(name="zuora"), "zuora"
-    billing.sender = type("Sender", (), {"actor": "poll:zuora", "system": "zuora"})()
-    billing.take_fetched(reference, refused)
+    billing().take_fetched(reference, refused)
 
 
 def gives(reference: str, about: About | None) -> Case:
@@ -93,10 +96,118 @@ def test_what_billing_cancels_is_told_no_more(given_up: bool) -> None:
     assert Case.objects.get().state == ("closed_without_fix" if given_up else "resolved")
 
 
+def billing() -> Invoices:
+    """Billing as it is polled; what it answers is said by the test."""
+    found = Invoices.__new__(Invoices)
+    found.connection, found.name = Connection.objects.get(name="zuora"), "zuora"
+    found.sender = Sender(system="zuora", actor="poll:zuora")
+    return found
+
+
+def overdue(document: InvoiceDocument) -> InvoiceDocument:
+    """Read as it should be, and due before it is issued: the contract refuses it."""
+    return msgspec.structs.replace(document, due_on=document.issued_on - dt.timedelta(days=1))
+
+
+@pytest.fixture
+def refused() -> tuple[Invoice, InvoiceDocument, Case]:
+    """INV-1 is booked; then billing gives it with a due date before its issue."""
+    invoice = make.through("O-1", "INV-1").invoices.get()
+    document = stored.read(invoice.event.payload, InvoiceDocument)
+    told = billing().take_fetched(invoice.billing_reference, overdue(document))
+    assert told == "The invoice is due before it is issued (/due_on)"
+    return invoice, document, Case.objects.get()
+
+
+Refused = tuple[Invoice, InvoiceDocument, Case]
+
+
+def test_what_the_contract_refuses_stands_where_its_invoice_does(refused: Refused) -> None:
+    invoice, _, case = refused
+    assert (case.business_key, case.entity, case.period) == ("INV-1", "DE01", "2026-11")
+    assert (case.amount_minor, case.currency) == (invoice.total_minor, "EUR")
+    assert (case.customer, case.correlation_id) == (invoice.customer_name, invoice.correlation_id)
+    client = signed_in(boss())
+    addresses = [
+        *(f"/queue?q={word}" for word in ("INV-1", "8adINV-1", invoice.customer_name)),
+        *(f"/trace?q={word}" for word in ("INV-1", "8adINV-1", "O-1", case.context["id"])),
+        f"/invoices/{invoice.id}", f"/orders/{invoice.order_id}",
+    ]  # fmt: skip
+    for address in addresses:
+        assert case.shown in read(client, address), address
+    left = closing(client)
+    assert "1 open case" in left and "cannot be read" not in left and "cannot be read" not in read(client, "/")
+    period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-11")
+    assert "Open cases: 1 case" in left_open.of(get_user_model().objects.get(), period)
+
+
+def test_a_good_version_ends_what_the_contract_refused(refused: Refused) -> None:
+    invoice, document, case = refused
+    asks = billing()
+    # The same again is the same case, under whatever number; another fault takes its place.
+    asks.take_fetched(invoice.billing_reference, overdue(document))
+    assert Case.objects.get().attempts == 1
+    other = msgspec.structs.replace(overdue(document), invoice_number="INV-9")
+    asks.take_fetched(invoice.billing_reference, other)
+    second = Case.objects.exclude(id=case.id).get()
+    assert (Case.objects.get(id=case.id).resolution, second.business_key) == ("superseded", "INV-9")
+    assert second.shown in read(signed_in(boss()), f"/invoices/{invoice.id}")
+    # As it was booked; the second time that is known already.
+    for bad in (other, overdue(document)):
+        asks.take_fetched(invoice.billing_reference, bad)
+        wrong = Case.objects.get(state="open")
+        asks.take_fetched(invoice.billing_reference, document)
+        wrong.refresh_from_db()
+        assert (wrong.state, wrong.resolution) == ("resolved", "resolved_by_itself")
+    # Wrong once more it is a case once more, until that is given up.
+    asks.take_fetched(invoice.billing_reference, overdue(document))
+    give_up(Case.objects.get(state="open"))
+    asks.take_fetched(invoice.billing_reference, overdue(document))
+    assert not Case.objects.filter(state="open").exists()
+
+
+def test_who_has_it_read_again_is_told_what_came_of_it(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, document, case = refused
+    answer: list[Any] = [Unavailable(text="Zuora does not answer")]
+    asks = billing()
+    monkeypatch.setattr(asks, "fetch", lambda references: answer if references == ["8adINV-1"] else [None])
+    monkeypatch.setattr(callouts, "source_of", lambda connection: asks)
+    ann = person("ann", "exceptions.view_case", "exceptions.replay_case")
+    told = []
+    for each in (answer[0], overdue(document), overdue(document), document):
+        answer[:] = [each]
+        desk.read_again(ann, case.id)
+        callouts._fetch_of(asks.connection)
+        told.append(case.events.order_by("-id").values_list("kind", "text").first())
+    assert [kind for kind, _ in told] == ["asked_again", "read_again", "read_again", "resolved"]
+    assert "Zuora does not answer" in told[0][1] and "due before it is issued" in told[1][1]
+    shown = read(signed_in(boss()), f"/cases/{case.id}")
+    assert "Read again: asked for" in shown and "Not settled by it: The invoice is due before it is issued" in shown
+
+
+def test_what_others_send_is_read_as_far_as_it_can_be() -> None:
+    order = make.through("O-1", "INV-1")
+    document = overdue(stored.read(order.invoices.get().event.payload, InvoiceDocument))
+    sent = msgspec.to_builtins(document) | {"invoice_number": "INV-5", "billing_reference": "b-5"}
+
+    def send(id_: str, **changes: Any) -> None:
+        event = {"specversion": "1.0", "id": id_, "source": "shop", "type": "InvoiceIssued", "data": sent | changes}
+        intake.take([Item(body=msgspec.json.encode(event))], Sender(system="shop", actor="api:shop"))
+
+    send("e1", lines=[])
+    case = Case.objects.get()
+    assert (case.business_key, case.entity, case.period) == ("INV-5", "DE01", "2026-11")
+    assert case.amount_minor == document.total_minor and case.context["order"] == "O-1"
+    send("e2", lines=[], invoice_number=7, legal_entity="XX", issued_on="soon", total_minor="much", billing_reference=1)
+    bare = Case.objects.exclude(id=case.id).get()
+    assert (bare.business_key, bare.entity, bare.period, bare.amount_minor) == ("e2", "", "", None)
+    # Another id, the same invoice.
+    send("e3", due_on="2027-01-01")
+    assert [Case.objects.get(id=one.id).state for one in (case, bare)] == ["resolved", "open"]
+
+
 def test_what_is_booked_is_where_the_books_have_it() -> None:
     invoice = make.through("O-1", "INV-1").invoices.get()
-    billing = Invoices.__new__(Invoices)
-    billing.name = invoice.source
     refused = Rejected(reason=Reason.EVENT_MALFORMED, text="its lines cannot be read")
-    found = billing._refused(Read(reference=invoice.billing_reference, found=refused), refused)
+    found = billing()._refused(Read(reference=invoice.billing_reference, found=refused), refused)
     assert found is not None and (found.entity, found.period) == ("DE01", "2026-11")

@@ -61,8 +61,11 @@ def ties_of(invoice: Record, subscriptions: Sequence[Record]) -> Ties:
 
 def about(invoice: Record, subscriptions: Sequence[Record]) -> About:
     """What can be read of an invoice that as a whole cannot."""
-    entities = {str(one["Q2C_Entity__c"]) for one in (invoice, *subscriptions) if one.get("Q2C_Entity__c")}
-    found = About(reference=str(invoice.get("id") or ""), entity=entities.pop() if len(entities) == 1 else "")
+    records = (invoice, *subscriptions)
+    named = {name: {str(one[name]) for one in records if one.get(name)} for name in ("Q2C_Entity__c", "Q2C_Order__c")}
+    entity, order_number = (values.pop() if len(values) == 1 else "" for values in named.values())
+    reference, number = (str(invoice.get(name) or "") for name in ("id", "invoiceNumber"))
+    found = About(reference=reference, number=number, order_number=order_number, entity=entity)
     with suppress(Unmappable):
         found = dataclasses.replace(found, issued_on=_day(invoice.get("invoiceDate"), "invoiceDate"))
     with suppress(Unmappable, MoneyError):
