@@ -91,7 +91,9 @@ def taken_in(source: str, counted: Sequence[tuple[Read, dt.datetime]]) -> None:
 
 def _as_of(read: Read, last: Last) -> dt.datetime:
     """Versions are told apart by this: one that was read later is newer, whatever the clocks of two houses say."""
-    at = read.changed_at or clock.now()
-    if last.changed_at is None or last.version == read.version:
-        return at
-    return max(at, last.changed_at + _NEXT)
+    if last.changed_at is None:
+        return read.changed_at or clock.now()
+    if last.version == read.version:
+        # Called out once more it is no change: what was reversed here comes back when billing touches it.
+        return max(read.changed_at or last.changed_at, last.changed_at)
+    return max(read.changed_at or clock.now(), last.changed_at + _NEXT)

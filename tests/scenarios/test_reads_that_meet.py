@@ -16,7 +16,7 @@ from exceptions.models import Case
 from q2c import clock, keys
 from q2c.engine import callouts, poll
 from q2c.engine.sources import Invoices
-from q2c.models import Callout, Connection, Invoice, Step
+from q2c.models import Callout, Connection, Event, Invoice, Step
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import training
 from tests.scenarios.test_undoing import sign, sold, tell  # noqa: F401
@@ -136,3 +136,25 @@ def test_the_newer_version_is_booked(story: Story, meeting: Meeting, slow: str, 
         assert entry(number).period.name == "2026-04" and not Case.objects.exists()
 
     rounds(story, DAY, look)
+
+
+def test_a_callout_that_billing_repeats_brings_no_reversed_invoice_back_to_anybody(story: Story, sold: str) -> None:  # noqa: F811
+    """It names an invoice that billing has as it had it before; billing touches it three days later."""
+    issued = Event.objects.filter(type="InvoiceIssued")
+    with story.on("2026-03-11"):
+        asked = {"journal_id": str(entry(sold).id), "effective_on": "2026-03-11", "reason": "training not held"}
+        assert tell("JournalReversalRequested", "r-1", **asked) == "stored"
+        story.flow.work()
+        sign(1)
+        story.flow.work()
+    with story.on("2026-03-12"):
+        reads(story, "callout")
+        poll.sweep(Connection.objects.get(name="zuora"))
+        story.flow.work()
+    assert issued.count() == 1 and not Case.objects.filter(reason="invoice_duplicate").exists()
+    with story.on("2026-03-14"):
+        story.platforms.change("zuora", "invoice", sold, comments="it was, after all")
+        reads(story, "poll")
+        story.flow.work()
+    assert issued.count() == 2 and Case.objects.get(reason="invoice_duplicate").state == "open"
+    assert len(story.documents()) == 2, "the journal and its mirror: a person decides"

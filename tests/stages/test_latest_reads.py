@@ -69,6 +69,7 @@ def test_what_is_read_later_is_newer_whatever_its_stamp(billing: Invoices, again
         billing.take_fetched("b-1", SOUND)
     with clock.at(NOW + dt.timedelta(minutes=5)):
         billing.take_fetched("b-1", WRONG)
+        polled(billing, WRONG, NOW - dt.timedelta(minutes=55))
         assert waiting() == ["wrong"]
         polled(billing, again, NOW - dt.timedelta(minutes=50))
     assert waiting() == ["sound"]
