@@ -9,6 +9,9 @@ from q2c.models.order import Order
 from q2c.states import StateField, StateRecord, Stays
 from q2c.visible import VisibleQuerySet
 
+# Billing bills nothing of it any more.
+ENDED = ("cancelled", "expired")
+
 
 class Subscription(StateRecord):
     stays = (Stays("a change is another subscription", but=("state",)),)

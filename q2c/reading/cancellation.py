@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from q2c.engine import run
 from q2c.models import Order
+from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.money import Money
-from q2c.stages import asking, cancellations, taken_back, term_of_invoices
+from q2c.stages import asking, cancellations, in_part, taken_back, term_of_invoices
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,16 @@ def waiting(order: Order) -> Later | None:
     fact = works[0].fact
     who = asking.askers([fact])[fact.id].name.rstrip(",") or fact.source
     day = max(fact.payload.effective_on, order.starts_on)
-    return Later(day, who, fact.payload.reason, step.created_at, taken_back.worth(order, day))
+    return Later(day, who, fact.payload.reason, step.created_at, taken_back.of_what_goes_on(order, day))
+
+
+def in_part_of(order: Order) -> str:
+    """Of an order that goes on: what billing has cancelled of it all the same; empty where that is nothing."""
+    return in_part.told([order.number]).get(order.number, "") if order.state in OPEN_ORDERS else ""
 
 
 def not_credited(order: Order) -> list[Money]:
     """What is invoiced for days after the cancellation and was not taken back yet; empty where nothing is."""
-    ended = term_of_invoices.ended([order]).get(order.id)
-    return taken_back.worth(order, max(ended.on, order.starts_on)) if ended else []
+    ended = term_of_invoices.ended([order])
+    days = {group: max(one.on, order.starts_on) for (_, group), one in ended.items()}
+    return taken_back.worth(order, days.pop("", dt.date.max), days) if days else []

@@ -1,4 +1,4 @@
-"""What billing has not credited yet of the orders that were cancelled, by legal entity and month of the cancellation.
+"""What billing has not credited yet of orders that were cancelled, also in part, by legal entity and month of that.
 
 Counted by the database, however many orders were cancelled; one order's own is told by `cancellation.not_credited`.
 """
@@ -15,9 +15,10 @@ from django.db import connection
 from q2c.models import Order
 
 # As q2c/stages/taken_back.py counts for one order: what is recorded, and what came and is not. An order was ended by
-# the request that cancelled it; of an invoice that came several times what is recorded counts, else the newest.
+# the request that cancelled it, and an invoice group by the first request that got so far; of an invoice that came
+# several times what is recorded counts, else the newest.
 _DUE = """
-WITH ended AS (
+WITH whole AS (
   SELECT o.id, o.number, greatest((e.payload ->> 'effective_on')::date, o.starts_on) AS day
   FROM q2c_order o
   JOIN q2c_step s ON s.business_key = o.number AND s.stage = 'cancel_order' AND s.state = 'done'
@@ -25,16 +26,26 @@ WITH ended AS (
   WHERE o.state = 'cancelled' AND o.id IN ({seen})
     AND EXISTS (SELECT FROM q2c_event c WHERE c.correlation_id = e.correlation_id AND c.causation_id = e.id
                 AND c.source = 'q2c' AND c.type = 'OrderCancelled')
+), part AS (
+  SELECT o.id, o.number, jsonb_object_agg(k.value ->> 'group', k.value ->> 'on' ORDER BY s.seq DESC) AS days
+  FROM q2c_step s JOIN q2c_order o ON o.number = s.business_key CROSS JOIN LATERAL jsonb_each(s.proof -> 'kept') k
+  WHERE s.stage = 'cancel_order' AND s.proof ? 'kept' AND o.id IN ({seen})
+  GROUP BY 1, 2
+), ended AS (
+  SELECT id, number, w.day, p.days FROM whole w FULL JOIN part p USING (id, number)
 ), recorded AS (
   SELECT d.id, d.day, i.entity, i.currency, i.number, round(sum(
            l.net_minor::numeric * least(l.service_ends_on - d.day, l.service_ends_on - l.service_starts_on)
            / (l.service_ends_on - l.service_starts_on)))::bigint AS minor
-  FROM ended d JOIN q2c_invoice i ON i.order_id = d.id JOIN q2c_invoiceline l ON l.invoice_id = i.id
+  FROM (SELECT e.id, i.id AS invoice, coalesce((e.days ->> i."group")::date, e.day) AS day
+        FROM ended e JOIN q2c_invoice i ON i.order_id = e.id) AS d
+  JOIN q2c_invoice i ON i.id = d.invoice JOIN q2c_invoiceline l ON l.invoice_id = i.id
   WHERE l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > d.day
     AND l.service_starts_on < l.service_ends_on AND NOT ledger_counts_no_more(i.event_id)
   GROUP BY 1, 2, 3, 4, 5
 ), came AS (
-  SELECT DISTINCT ON (d.id, s.business_key, e.payload ->> 'legal_entity') d.id, d.day,
+  SELECT DISTINCT ON (d.id, s.business_key, e.payload ->> 'legal_entity') d.id,
+         coalesce((d.days ->> (e.payload ->> 'group'))::date, d.day) AS day,
          e.payload ->> 'legal_entity' AS entity,
          e.payload ->> 'currency' AS currency, e.payload ->> 'invoice_number' AS number,
          e.payload::jsonb -> 'lines' AS lines
@@ -91,7 +102,7 @@ def due(user: Any) -> Credits:
     except EmptyResultSet:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(_DUE.format(seen=seen), params)
+        cursor.execute(_DUE.format(seen=seen), [*params, *params])
         rows = cursor.fetchall()
     for entity, period, currency, minor, orders, order_id in rows:
         one = found.total if period is None else found.months.setdefault((entity, period), Due())

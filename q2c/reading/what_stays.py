@@ -11,7 +11,7 @@ from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
 from q2c.reading import billing_now, given_up
-from q2c.stages import post_journal
+from q2c.stages import in_part, post_journal
 from q2c.stages.taken_back_there import CANCELLED
 
 _OTHERS = {
@@ -33,11 +33,15 @@ _UNREADABLE = "What came in unreadable is kept as it came; nothing of it is reco
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Of some steps: what is recorded of the same document, the journal that is posted, and its invoice by event."""
+    """Of some steps: what is recorded of the same document, the journal that is posted, and its invoice by event.
+
+    `in_part`: by order, what billing has cancelled of it already.
+    """
 
     recorded: Mapping[tuple[str, str, str], Invoice]
     entries: Mapping[uuid.UUID, JournalEntry]
     invoices: Mapping[uuid.UUID, Invoice]
+    in_part: Mapping[str, str]
 
     def first(self, step: Step) -> Invoice | None:
         there = self.recorded.get((step.event.source, step.entity, step.business_key))
@@ -100,15 +104,18 @@ def _steps(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID | None, Step]:
 
 
 def _known(steps: Iterable[Step]) -> _Known:
+    steps = list(steps)
     came = [step for step in steps if step.stage == "record_invoice"]
     posting = [step for step in steps if step.stage == "post_journal"]
     entries = post_journal.journals_of(posting) if posting else {}
     recorded = Invoice.objects.filter(number__in=[step.business_key for step in came]).exclude(state="voided")
     booked = Invoice.objects.filter(event__in=[entry.event_id for entry in entries.values()])
+    cancelling = {step.business_key for step in steps if step.stage == "cancel_order"}
     return _Known(
         {(one.source, one.entity, one.number): one for one in recorded} if came else {},
         entries,
         {one.event_id: one for one in booked} if entries else {},
+        in_part.told(cancelling) if cancelling else {},
     )
 
 
@@ -117,6 +124,8 @@ def _will(step: Step | None, root_cause: str, known: _Known) -> str:
         return _UNREADABLE
     if step.stage == "post_journal":
         return _unposted(step, root_cause, known)
+    if step.stage == "cancel_order" and (done := known.in_part.get(step.business_key)):
+        return f"{_OTHERS[step.stage]} {done}: that stays so, and is billed no more from then on."
     if step.stage != "record_invoice":
         return _OTHERS.get(step.stage, _ELSE)
     if there := known.first(step):

@@ -74,7 +74,9 @@ def tie(works: Sequence[Work]) -> None:
             *billed.beyond(invoice, order),
             *billed.days(invoice, order),
             *term_of_invoices.dated_ahead(invoice),
-            *term_of_invoices.beyond_its_end(invoice, order, cancelled.get(order.id)),
+            *term_of_invoices.beyond_its_end(
+                invoice, order, term_of_invoices.of_group(cancelled, order, invoice.group)
+            ),
             *usage.over(invoice, order, billed.most(invoice, order), Decimal(policy.usage_limit_percent), metered),
             *tax_of_invoices.off(invoice, order, Decimal(policy.tax_tolerance_percent)),
         ]

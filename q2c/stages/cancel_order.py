@@ -28,6 +28,7 @@ from q2c.connectors.outcomes import Blocker, Lookup, Outcome, Posted, Unavailabl
 from q2c.contracts.events import OrderCancelRequested, OrderFact
 from q2c.models import Connection, Order, Step, Subscription
 from q2c.models.order import OPEN as OPEN_ORDERS
+from q2c.models.subscription import ENDED
 from q2c.reasons import Reason
 from q2c.stages import asking, cancellations, deals, endings, in_part, orders, platforms, taken_back
 from q2c.stages.controls.calendar import term_end
@@ -138,10 +139,10 @@ class CancelOrder(Verb):
         for work in works:
             order, asker = locked[work.step.business_key], asked_by[work.fact.id]
             with states.on_behalf(asker.actor, cancellations.why(work.fact, asker)):
-                live = order.subscriptions.filter(number__in=list(work.kept)).exclude(state__in=endings.ENDED)
+                live = order.subscriptions.filter(number__in=list(work.kept)).exclude(state__in=ENDED)
                 states.move(Subscription, "cancel", list(live.values_list("id", flat=True)))
             Step.objects.filter(id=work.step.id).update(order_key=f"cancel:{order.number}")
-            _tell_in_part(work, order)
+        _tell_in_part(works)
 
     def waits(self, works: Sequence[Work]) -> None:
         """What came before its order, for a day still to come, holds back nobody who asks for a nearer one."""
@@ -217,12 +218,17 @@ def _wait_behind(work: Work) -> None:
     work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
 
 
-def _tell_in_part(work: Work, order: Order) -> None:
-    said = in_part.told(order, in_part.of_step(work.step) | in_part.cut([order.number]).get(order.number, {}))
-    if work.findings:
-        work.findings[:] = [replace(finding, text=f"{finding.text}. {said}") for finding in work.findings]
-    elif work.notes.get("text"):
-        work.notes["text"] = f"{work.notes['text']}. {said}"
+def _tell_in_part(works: Sequence[Work]) -> None:
+    cut = in_part.cut(work.step.business_key for work in works)
+    for work in works:
+        cut[work.step.business_key] = in_part.of_step(work.step) | cut.get(work.step.business_key, {})
+    told = in_part.tell(cut)
+    for work in works:
+        said = told[work.step.business_key]
+        if work.findings:
+            work.findings[:] = [replace(finding, text=f"{finding.text}. {said}") for finding in work.findings]
+        elif work.notes.get("text"):
+            work.notes["text"] = f"{work.notes['text']}. {said}"
 
 
 def _wait_for_order(work: Work) -> None:
@@ -278,7 +284,7 @@ def _is_being_checked(number: str) -> bool:
 def _cancelled(order: Order, actor: str, why: str) -> bool:
     """The order ends with what was made of it, in the name of who asked for that; False where it has ended already."""
     with states.on_behalf(actor, why):
-        live = order.subscriptions.exclude(state__in=endings.ENDED).values_list("id", flat=True)
+        live = order.subscriptions.exclude(state__in=ENDED).values_list("id", flat=True)
         states.move(Subscription, "cancel", list(live))
         if not states.move(Order, "cancel", [order.id]):
             return False

@@ -1,5 +1,7 @@
 """What time alone does to orders: one whose term is over and of which all is billed is completed.
 
+Of one that billing has cancelled in part, all of what goes on.
+
 No event says so: the last invoice of a term usually comes at its beginning.
 """
 
@@ -17,11 +19,15 @@ _OVER = """
 SELECT o.id FROM q2c_order o
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(l.amount_minor), 0) AS minor FROM q2c_orderline l WHERE l.order_id = o.id AND l.kind <> 'usage'
+      AND NOT EXISTS (SELECT FROM q2c_subscription s WHERE s.order_id = o.id AND s."group" = l."group"
+                      AND s.state = 'cancelled')
 ) sold
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(l.net_minor), 0) AS minor, count(*) AS lines
     FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
     WHERE i.order_id = o.id AND l.kind <> 'usage' AND i.state <> 'voided'
+      AND NOT EXISTS (SELECT FROM q2c_subscription s WHERE s.order_id = o.id AND s."group" = i."group"
+                      AND s.state = 'cancelled')
       AND NOT ledger_taken_back(i.event_id)
 ) billed
 WHERE o.state = 'active' AND (o.starts_on + make_interval(months => o.term_months))::date <= %s::date

@@ -10,11 +10,11 @@ from typing import Any
 from q2c import clock
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
 from q2c.models import Order, Step
+from q2c.models.subscription import ENDED
 from q2c.reasons import Reason
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import OpenPort, Work
 
-ENDED = ("cancelled", "expired")
 # So long after it was sent, a job that billing does not know has ended.
 _FORGOTTEN = dt.timedelta(days=1)
 

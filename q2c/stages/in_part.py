@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
 
 from exceptions.sentences import listed
-from q2c.models import Order, Step
+from q2c.models import Step, Subscription
 from q2c.models.step import OPEN
+from q2c.models.subscription import ENDED
 from q2c.stages.verb import KEPT
 
 
@@ -56,15 +57,27 @@ def _cut(name: str, kept: Mapping[str, Any]) -> Cut:
     return Cut(name, kept["group"], dt.date.fromisoformat(kept["on"]), dt.datetime.fromisoformat(kept["at"]).date())
 
 
-def told(order: Order, cuts: Mapping[str, Cut]) -> str:
-    """What of the order billing has cancelled, and what not: a sentence; empty where it has cancelled nothing."""
+def told(numbers: Iterable[str]) -> dict[str, str]:
+    """By order, what billing has cancelled of it, and what goes on there: a sentence. Two statements."""
+    return tell(cut(numbers))
+
+
+def tell(cuts: Mapping[str, Mapping[str, Cut]]) -> dict[str, str]:
+    """The same of what is known by order. One statement."""
+    goes_on: dict[str, list[str]] = {}
     if not cuts:
-        return ""
+        return {}
+    live = Subscription.objects.filter(order__number__in=list(cuts)).exclude(state__in=ENDED).order_by("number")
+    for order, number in live.values_list("order__number", "number"):
+        if number not in cuts[order]:
+            goes_on.setdefault(order, []).append(number)
+    return {number: _sentence(of_it, goes_on.get(number, [])) for number, of_it in cuts.items()}
+
+
+def _sentence(cuts: Mapping[str, Cut], goes_on: Sequence[str]) -> str:
     days: dict[dt.date, list[str]] = {}
     for one in sorted(cuts.values(), key=lambda each: (each.on, each.number)):
         days.setdefault(one.on, []).append(one.number)
     done = listed([f"{listed(names)} as of {day}" for day, names in days.items()])
-    live = order.subscriptions.exclude(number__in=cuts).exclude(state__in=("cancelled", "expired"))
-    left = sorted(live.values_list("number", flat=True))
-    goes_on = f"; {listed(left)} {'go' if len(left) > 1 else 'goes'} on there" if left else ""
-    return f"Billing has cancelled {done} already{goes_on}"
+    left = f"; {listed(goes_on)} {'go' if len(goes_on) > 1 else 'goes'} on there" if goes_on else ""
+    return f"Billing has cancelled {done} already{left}"

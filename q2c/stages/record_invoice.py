@@ -56,7 +56,9 @@ class RecordInvoice(Verb):
                 work.findings = [
                     *check(invoice, order),
                     *term_of_invoices.undated(invoice),
-                    *term_of_invoices.out_of_term(invoice, order, cancelled.get(order.id)),
+                    *term_of_invoices.out_of_term(
+                        invoice, order, term_of_invoices.of_group(cancelled, order, invoice.group)
+                    ),
                 ]
                 if undecided := terms_of_lines.undecided(invoice, order):
                     work.findings += undecided

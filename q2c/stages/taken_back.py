@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from uuid import UUID
 
 from exceptions.sentences import listed
 from q2c import bulk
@@ -14,21 +14,21 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Order
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import signed
+from q2c.stages import in_part, signed
 from q2c.stages.asking import Asker
 from q2c.stages.verb import Finding, Work
 
-# What of each recorded line lies after the day, by days: (order, entity, currency, minor units, invoice).
+# What of each recorded line lies after the day of its invoice group, by days: (entity, currency, minor units, invoice).
 _RECORDED = """
-SELECT i.order_id, i.entity, i.currency, round(sum(
-         l.net_minor::numeric * least(l.service_ends_on - o.day, l.service_ends_on - l.service_starts_on)
+SELECT i.entity, i.currency, round(sum(
+         l.net_minor::numeric * least(l.service_ends_on - i.day, l.service_ends_on - l.service_starts_on)
          / (l.service_ends_on - l.service_starts_on)))::bigint, i.number
-FROM unnest(%s::uuid[], %s::date[]) AS o(id, day) JOIN q2c_invoice i ON i.order_id = o.id
+FROM (SELECT i.*, coalesce((%s::jsonb ->> i."group")::date, %s::date) AS day FROM q2c_invoice i
+      WHERE i.order_id = %s::uuid AND i.state <> 'voided') AS i
 JOIN q2c_invoiceline l ON l.invoice_id = i.id
-WHERE l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > o.day
-  AND l.service_starts_on < l.service_ends_on
+WHERE l.kind = 'recurring' AND l.service_ends_on > i.day AND l.service_starts_on < l.service_ends_on
   AND NOT ledger_counts_no_more(i.event_id)
-GROUP BY 1, 2, 3, 5
+GROUP BY 1, 2, 4
 """
 # What billing has issued, and is not recorded here: it waits, or has a case.
 _ON_ITS_WAY = """
@@ -43,23 +43,22 @@ Billed = dict[tuple[str, str], tuple[str, int]]
 NAMED_MAX = 8
 
 
-def _billed_after(days: Mapping[UUID, dt.date], numbers: Mapping[UUID, str]) -> dict[UUID, Billed]:
-    """What is invoiced for days from each order's own day on. Two statements."""
-    found: dict[UUID, Billed] = {id_: {} for id_ in days}
-    for id_, entity, currency, minor, number in bulk.execute(_RECORDED, [list(days), list(days.values())]):
-        found[id_][entity, number] = (currency, minor)
-    by_number = {number: id_ for id_, number in numbers.items()}
-    for (payload,) in bulk.execute(_ON_ITS_WAY, [list(by_number)]):
+def _billed_after(order: Order, on: dt.date, groups: Mapping[str, dt.date]) -> Billed:
+    """What is invoiced for days from `on`, or from the day of its own group. Two statements."""
+    days = json.dumps({group: day.isoformat() for group, day in groups.items()})
+    found: Billed = {}
+    for entity, currency, minor, number in bulk.execute(_RECORDED, [days, on, order.id]):
+        found[entity, number] = (currency, minor)
+    for (payload,) in bulk.execute(_ON_ITS_WAY, [[order.number]]):
         invoice = stored.read(payload, InvoiceDocument)
-        id_ = by_number[invoice.order_number]
-        named, told = (invoice.legal_entity, invoice.invoice_number), (invoice.currency, _after(invoice, days[id_]))
-        found[id_].setdefault(named, told)
+        told = (invoice.currency, _after(invoice, groups.get(invoice.group, on)))
+        found.setdefault((invoice.legal_entity, invoice.invoice_number), told)
     return found
 
 
-def _back(order: Order, on: dt.date) -> tuple[dict[str, int], list[str]]:
+def _back(order: Order, on: dt.date, groups: Mapping[str, dt.date]) -> tuple[dict[str, int], list[str]]:
     """What is invoiced for days from `on`: minor units by currency, and the numbers of the invoices."""
-    billed = _billed_after({order.id: on}, {order.id: order.number})[order.id]
+    billed = _billed_after(order, on, groups)
     sums: Counter[str] = Counter()
     for currency, minor in billed.values():
         sums[currency] += minor
@@ -69,10 +68,22 @@ def _back(order: Order, on: dt.date) -> tuple[dict[str, int], list[str]]:
     return there, [f"{number} of {entity}" if often[number] > 1 else number for number, entity in sorted(named)]
 
 
-def worth(order: Order, on: dt.date) -> list[Money]:
-    """What is invoiced for days from `on`, net, and not credited yet: by currency."""
-    back, _ = _back(order, on)
+def worth(order: Order, on: dt.date, groups: Mapping[str, dt.date] | None = None) -> list[Money]:
+    """What is invoiced for days from `on`, net, and not credited yet: by currency.
+
+    `groups`: of these invoice groups for days from their own day.
+    """
+    back, _ = _back(order, on, groups or {})
     return [Money(minor, currency) for currency, minor in back.items()]
+
+
+def of_what_goes_on(order: Order, on: dt.date) -> list[Money]:
+    """What a cancellation as of `on` would take back: nothing of what billing has cancelled already."""
+    return worth(order, on, _cancelled_before(in_part.cut([order.number]).get(order.number, {})))
+
+
+def _cancelled_before(cut: Mapping[str, in_part.Cut]) -> dict[str, dt.date]:
+    return {one.group: dt.date.max for one in cut.values()}
 
 
 def _after(invoice: InvoiceDocument, on: dt.date) -> int:
@@ -88,13 +99,14 @@ def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
     """What is asked of a second person, unless they said so already. In the journals' own words: net, by currency."""
     asked = work.fact.payload
     on = max(asked.effective_on, order.starts_on)
-    back, numbers = _back(order, on)
+    cut = in_part.cut([order.number])
+    back, numbers = _back(order, on, _cancelled_before(cut.get(order.number, {})))
     if not back:
         return []
     worth = listed([str(Money(minor, currency)) for currency, minor in back.items()])
     finding = Finding(
         reason=Reason.CANCELLATION_APPROVAL_REQUIRED,
-        text=_text(order, asker.name or work.fact.source, on, asked.reason, worth, numbers),
+        text=_text(order, asker.name or work.fact.source, on, asked.reason, worth, numbers, in_part.tell(cut)),
         pointer="/effective_on",
         seen=asked.effective_on.isoformat(),
         remedy="A second person approves or refuses it",
@@ -103,11 +115,13 @@ def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
     return signed.left({work.step.id: [finding]})[work.step.id]
 
 
-def _text(order: Order, who: str, on: dt.date, why: str, worth: str, numbers: Sequence[str]) -> str:
+def _text(
+    order: Order, who: str, on: dt.date, why: str, worth: str, numbers: Sequence[str], in_part: Mapping[str, str]
+) -> str:
     more = len(numbers) - NAMED_MAX
     named = listed([*numbers[:NAMED_MAX], *([f"{more} more"] if more > 0 else [])])
     invoices = f"{len(numbers)} invoices ({named}) bill" if len(numbers) > 1 else f"invoice {named} bills"
     return (
         f"{who} asks to cancel order {order.number} as of {on}{': ' if why else ''}{why}; {invoices} about {worth} net "
-        "from that day on, which billing credits then"
+        f"from that day on, which billing credits then{'. ' if in_part else ''}{in_part.get(order.number, '')}"
     )

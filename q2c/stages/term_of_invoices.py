@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.contracts.events import OrderCancelRequested
 from q2c.models import Event, Order, Step
 from q2c.reasons import Reason
-from q2c.stages import sold
+from q2c.stages import in_part, sold
 from q2c.stages.controls.calendar import term_end
 from q2c.stages.verb import Finding
 
@@ -23,15 +23,45 @@ _AHEAD_DAYS, _AHEAD_DAYS_MAX = 31, 366
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An order that was cancelled: as of when, and the day on which that was done."""
+    """What was cancelled: as of when, and the day on which that was done. `number` is the subscription's where the
+    rest of the order was not, or by another request.
+    """
 
     on: dt.date
     done_on: dt.date
+    number: str = ""
+
+    def told(self, order: Order) -> str:
+        what = f"subscription {self.number} of order" if self.number else "order"
+        return f"{what} {order.number} was cancelled as of {self.on}"
 
 
-def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
-    """Of those that are cancelled: by the request that cancelled it. Another one changes nothing any more."""
-    numbers = {order.number: order.id for order in orders if order.state == "cancelled"}
+def ended(orders: Iterable[Order]) -> dict[tuple[UUID, str], Ended]:
+    """By order and invoice group; under no group what ended the order whole, by the request that cancelled it.
+
+    Another request for an order that is cancelled changes nothing any more.
+    """
+    by_number = {order.number: order for order in orders}
+    whole = _whole([order for order in by_number.values() if order.state == "cancelled"])
+    found = {(id_, ""): one for id_, (_, one) in whole.items()}
+    for step in in_part.requests(by_number).order_by("seq").only("business_key", "event_id", "proof"):
+        order = by_number[step.business_key]
+        by, one = whole.get(order.id, (None, None))
+        for cut in in_part.of_step(step).values():
+            same = one is not None and by == step.event_id
+            mine = Ended(one.on, cut.done_on) if one and same else Ended(cut.on, cut.done_on, cut.number)
+            found.setdefault((order.id, cut.group), mine)
+    return found
+
+
+def of_group(ends: Mapping[tuple[UUID, str], Ended], order: Order, group: str) -> Ended | None:
+    """Of what ended() found, what an invoice of this group is measured by."""
+    return ends.get((order.id, group)) or ends.get((order.id, ""))
+
+
+def _whole(orders: Iterable[Order]) -> dict[UUID, tuple[UUID, Ended]]:
+    """Of cancelled orders: the event that cancelled it, and as of when."""
+    numbers = {order.number: order.id for order in orders}
     if not numbers:
         return {}
     done = Step.objects.filter(stage="cancel_order", state="done", business_key__in=numbers)
@@ -43,7 +73,7 @@ def ended(orders: Iterable[Order]) -> dict[UUID, Ended]:
     )  # fmt: skip
     cancelled_by = set(by_it.values_list("causation_id", flat=True))
     return {
-        numbers[number]: Ended(stored.read(payload, OrderCancelRequested).effective_on, at.date())
+        numbers[number]: (event_id, Ended(stored.read(payload, OrderCancelRequested).effective_on, at.date()))
         for event_id, _, number, payload, at in rows
         if at is not None and event_id in cancelled_by
     }
@@ -66,7 +96,7 @@ def out_of_term(invoice: InvoiceDocument, order: Order, cancelled: Ended | None)
         elif starts < sold_from:
             why = f"order {order.number} sold it from {sold_from} on"
         elif cancelled and starts >= cancelled.on and invoice.issued_on >= cancelled.done_on:
-            why = f"order {order.number} was cancelled as of {cancelled.on}"
+            why = cancelled.told(order)
         if why:
             found.append(
                 Finding(
@@ -107,7 +137,7 @@ def beyond_its_end(invoice: InvoiceDocument, order: Order, cancelled: Ended | No
         starts, ends = line.service_starts_on, line.service_ends_on
         if line.net_minor <= 0:
             continue
-        as_of = f"order {order.number} was cancelled as of {cancelled.on}"
+        as_of = cancelled.told(order)
         if starts is None or ends is None:
             yield Finding(
                 reason=Reason.INVOICE_APPROVAL_REQUIRED, pointer=f"/lines/{i}/net_minor", seen=line.net_minor,

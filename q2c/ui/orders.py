@@ -112,6 +112,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "cancel": links.to("order-cancel", order.id),
         "withdraw": links.to("order-keep", order.id),
         "later": later,
+        "in_part": cancellation.in_part_of(order),
         "not_credited": cancellation.not_credited(order),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
         "cancel_on": max(clock.today(), order.starts_on),

@@ -5,6 +5,8 @@ SO-1 has a subscription in the US and one in Germany. The first is cancelled in 
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +18,13 @@ from q2c import clock
 from q2c.connectors.zuora.client import Zuora
 from q2c.engine import desk, lost_workers, replay, requests, run
 from q2c.models import Breaker, Invoice, Step, Subscription
-from q2c.reading import cancellation
-from q2c.stages import cancellations
+from q2c.money import Money
+from q2c.reading import approvals as approvals_read
+from q2c.reading import cancellation, credits_due, what_stays
+from q2c.stages import cancellations, completed
+from q2c.ui import formats
 from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, order
+from tests.stages.conftest import tell
 from tests.stages.test_provisioning import cancel, deal, seats
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -224,3 +230,86 @@ def test_what_a_lost_worker_had_done_is_found_and_kept(sold: Story, monkeypatch:
     with sold.on("2026-03-20", "14:00"):
         sold.flow.work()
     assert (requested(), here()) == (["done"], WHOLE)
+
+
+def test_what_is_told_and_counted_of_an_order_that_is_cancelled_in_part(
+    sold: Story, sofia: Any, ann: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invoices of March are there. The US is cancelled as of the 20th, its credit has not come; Germany is refused."""
+    with sold.on("2026-03-05", "12:00"):
+        sold.bill()
+    with sold.on("2026-03-20", "12:00"):
+        refuses(sold, monkeypatch)
+        cancel(sold, on="2026-03-20")
+        desk.approve(sofia, list(Approval.objects.values_list("id", flat=True)), "agreed")
+        sold.flow.work()
+        assert here() == HALF_HERE
+        client.force_login(sofia)
+        page = client.get(f"/orders/{order('SO-1').id}").content.decode()
+        assert "<span>Cancelled in part</span>" in page
+        assert formats.dates(f"{IN_PART}.") in page
+        # Of what is cancelled alone a credit is due, by the order and by the month.
+        usd = [Money(18_581, "USD")]
+        assert cancellation.not_credited(order("SO-1")) == usd
+        due = credits_due.due(sofia)
+        assert (due.total.sums, due.total.orders) == ([(18_581, "USD")], 1)
+        assert list(due.months) == [("US", "2026-03")]
+        # Whoever decides on closing it, and whoever signs that, reads what stays cancelled.
+        case = Case.objects.get()
+        assert what_stays.will(case).endswith(f"{IN_PART}: that stays so, and is billed no more from then on.")
+        desk.close_without_fix(ann, [case.id], "Germany stays", "other")
+        (asked,) = Approval.objects.filter(state="requested")
+        (card,) = approvals_read.requests(sofia, [asked])
+        assert IN_PART in card.stays
+        desk.approve(sofia, [asked.id], "so be it")
+        assert cancellation.in_part_of(order("SO-1")) == IN_PART
+        # Asked for anew it is about what goes on, and says what does not.
+        cancel(sold, on="2026-03-19")
+        finding = Case.objects.get(state="awaiting_approval").text
+        assert "invoice INV00000002 bills about EUR" in finding and "USD" not in finding and finding.endswith(IN_PART)
+    with sold.on("2026-04-02"):
+        sold.platforms.control("zuora", "bill-run", {"until": "2026-03-20"})
+        sold.flow.poll("zuora")
+        run.drain("record_invoice")
+        assert (cancellation.not_credited(order("SO-1")), credits_due.due(sofia).total.sums) == ([], [])
+
+
+def test_an_invoice_for_days_after_a_group_was_cancelled_is_a_case(
+    sold: Story, sofia: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-05", "12:00"):
+        sold.bill()
+    with sold.on("2026-03-20", "12:00"):
+        refuses(sold, monkeypatch)
+        cancel(sold, on="2026-03-20")
+        desk.approve(sofia, list(Approval.objects.values_list("id", flat=True)), "agreed")
+        sold.flow.work()
+        for group in ("US", "DE"):
+            billed_on(group, dt.date(2026, 4, 1))
+        run.drain("record_invoice")
+    (told,) = Case.objects.filter(stage="record_invoice").values_list("text", flat=True)
+    assert told.startswith("Invoice INV-US bills PLATFORM from 2026-04-01 until 2026-05-01")
+    assert told.endswith(f"but subscription {US} of order SO-1 was cancelled as of 2026-03-20")
+    assert Invoice.objects.filter(number="INV-DE").exists()
+
+
+def billed_on(group: str, day: dt.date) -> None:
+    """Billing bills the month from that day on as it did the first."""
+    first = json.loads(Invoice.objects.get(group=group).event.payload)
+    lines = [line | {"service_starts_on": f"{day}", "service_ends_on": "2026-05-01"} for line in first["lines"]]
+    named = {"invoice_number": f"INV-{group}", "billing_reference": f"ref-{group}", "issued_on": "2026-03-20"}
+    tell("InvoiceIssued", f"i-{group}", "zuora", first | named | {"due_on": "2026-05-01", "lines": lines})
+
+
+def test_an_order_of_which_a_part_is_cancelled_is_completed_by_the_rest(
+    sold: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-05", "12:00"):
+        refuses(sold, monkeypatch)
+        cancel(sold, on="2026-03-05")
+    for month in range(3, 15):
+        with sold.on(f"{2026 + (month - 1) // 12}-{(month - 1) % 12 + 1:02}-05", "13:00"):
+            sold.bill()
+    with sold.on("2027-03-02"):
+        assert completed.complete() == 1
+    assert here() == {"order": "completed", US: "cancelled", DE: "expired"}

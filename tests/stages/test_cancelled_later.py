@@ -178,7 +178,7 @@ def test_a_request_for_an_order_that_is_cancelled_moves_its_end_by_nothing(order
     done = Step.objects.get(event__source_id="c-2")
     assert (done.state, done.proof["nothing_to_do"]) == ("done", "Order O-1 is cancelled already")
     cancelled = Order.objects.get()
-    assert term_of_invoices.ended([cancelled]) == {order.id: term_of_invoices.Ended(MEANT, day.date())}
+    assert term_of_invoices.ended([cancelled]) == {(order.id, ""): term_of_invoices.Ended(MEANT, day.date())}
     assert Event.objects.filter(type="OrderCancelled").count() == 1
 
 
@@ -193,7 +193,7 @@ def test_of_an_order_that_is_cancelled_no_request_waits_for_its_day(order: Order
         requests.withdraw_cancellation(sofia, cancelled, "they stay")
     works(dt.datetime(2027, 6, 1, 12, tzinfo=dt.UTC))
     assert [state for state, _ in requested()] == ["done", "done"]
-    assert term_of_invoices.ended([cancelled])[order.id].on == NOW.date()
+    assert term_of_invoices.ended([cancelled])[order.id, ""].on == NOW.date()
 
 
 def bills_fee(order: Order, number: str, net: int, at: dt.datetime) -> str:

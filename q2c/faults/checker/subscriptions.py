@@ -17,7 +17,7 @@ _GROUPS = f"""
 SELECT (o.number || {_BETWEEN} || g.key) COLLATE "C" AS key, o.number AS "order", g.key AS "group", g.entity,
   g.currency, g.bill_to || '-' || g.currency AS account, o.state AS order_state, o.starts_on, o.term_months, s.number,
   s.state, s.account AS own_account, s.entity AS own_entity, s.currency AS own_currency, s.starts_on AS own_start,
-  s.ends_on, c.segments, a.phases, x.ended_on
+  s.ends_on, c.segments, a.phases, coalesce(k.ended_on, x.ended_on) AS ended_on
 FROM q2c_order o JOIN q2c_ordergroup g ON g.order_id = o.id
 LEFT JOIN q2c_subscription s ON s.order_id = o.id AND s."group" = g.key
 LEFT JOIN (SELECT subscription_id, json_agg(json_build_array(line, phase, product, kind, starts_on, ends_on,
@@ -31,6 +31,10 @@ LEFT JOIN (SELECT t.business_key, min(e.payload->>'effective_on')::date AS ended
   FROM q2c_step t JOIN q2c_event e ON e.id = t.event_id
   WHERE t.stage = 'cancel_order' AND t.state = 'done' AND NOT t.proof ? 'nothing_to_do' GROUP BY 1
 ) x ON x.business_key = o.number
+LEFT JOIN (SELECT t.business_key, e.key AS number, min((e.value->>'on')::date) AS ended_on
+  FROM q2c_step t CROSS JOIN LATERAL jsonb_each(t.proof->'kept') e
+  WHERE t.stage = 'cancel_order' AND t.proof ? 'kept' GROUP BY 1, 2
+) k ON k.business_key = o.number AND k.number = s.number
 WHERE o.accepted_at IS NOT NULL ORDER BY 1
 """
 _THERE = f"""
