@@ -125,7 +125,7 @@ def _will(step: Step | None, root_cause: str, known: _Known) -> str:
     if step.stage == "post_journal":
         return _unposted(step, root_cause, known)
     if step.stage == "cancel_order" and (done := known.in_part.get(step.business_key)):
-        return f"{_OTHERS[step.stage]} {done}: that stays so, and is billed no more from then on."
+        return f"{_OTHERS[step.stage]} {done}. What is cancelled there stays so."
     if step.stage != "record_invoice":
         return _OTHERS.get(step.stage, _ELSE)
     if there := known.first(step):

@@ -28,6 +28,7 @@ from q2c.reading.differences import REASONS
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
 from q2c.stages.taken_back_there import CANCELLED
+from q2c.stages.verb import KEPT
 from q2c.ui import case_views, cause, ending, formats, next_cause, parts, people, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
@@ -148,7 +149,8 @@ def _proof(found: Case, step: Step | None, key: str) -> list[dict[str, Any]]:
     # Where the time of posting is known, that says more.
     if step is not None and step.sent_at and not kept.get("posted_at") and kept.get("found") != "before":
         lines.append(_line("Sent", step.sent_at.isoformat(), f"under the key {key}", "send"))
-    for part in (kept, *kept.get("cancelled", ())):
+    # Of several writes those that are done are kept, also while the step is not.
+    for part in (kept, *(kept.get("cancelled") or kept.get(KEPT, {}).values())):
         lines += _came_to(part)
     return sorted(lines, key=lambda line: str(line["at"] or "9"))
 

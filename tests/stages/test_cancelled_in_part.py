@@ -256,7 +256,8 @@ def test_what_is_told_and_counted_of_an_order_that_is_cancelled_in_part(
         assert list(due.months) == [("US", "2026-03")]
         # Whoever decides on closing it, and whoever signs that, reads what stays cancelled.
         case = Case.objects.get()
-        assert what_stays.will(case).endswith(f"{IN_PART}: that stays so, and is billed no more from then on.")
+        assert "X-SO-1-US" in client.get(f"/cases/{case.id}").content.decode()
+        assert what_stays.will(case).endswith(f"{IN_PART}. What is cancelled there stays so.")
         desk.close_without_fix(ann, [case.id], "Germany stays", "other")
         (asked,) = Approval.objects.filter(state="requested")
         (card,) = approvals_read.requests(sofia, [asked])
