@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from exceptions import search_values as values
 from exceptions.errors import QueryError
 from exceptions.models import Case
-from exceptions.models.case import ENDED, TO_DO, UNRESOLVED
+from exceptions.models.case import ENDED, TIMED, TO_DO, UNRESOLVED
 from q2c import clock
 
 _TERM = re.compile(r'(?P<minus>-)?(?:(?P<key>[A-Za-z_]+):)?(?P<value>"(?:[^"\\]|\\.)*"?|[^\s"]+)')
@@ -110,7 +110,7 @@ _IS: dict[str, tuple[str, Callable[[Any], Q]]] = {
     "assigned": ("somebody has it", lambda user: Q(assignee__isnull=False)),
     "mine": ("I have it", lambda user: Q(assignee=user)),
     "myteam": ("a team of mine owns it", lambda user: Q(owner_team__members=user)),
-    "late": ("past its service level", lambda user: Q(due_at__lt=clock.now(), state__in=TO_DO)),
+    "late": ("past its service level", lambda user: Q(due_at__lt=clock.now(), state__in=TIMED)),
     "raw": ("came in unreadable", lambda user: Q(step_id=None)),
     "blocked": ("something with a name is in the way", lambda user: ~Q(blocker_type="")),
     **{state: (f"is {state.replace('_', ' ')}", _in_state(state)) for state in (*UNRESOLVED[1:], *ENDED)},

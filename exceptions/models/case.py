@@ -23,6 +23,8 @@ from q2c.visible import VisibleQuerySet
 # Needs a person, now.
 TO_DO = ("open", "in_progress", "reopened")
 ENDED = ("resolved", "closed_without_fix")
+# Somebody has to act: these can be late.
+TIMED = (*TO_DO, "awaiting_approval")
 UNRESOLVED = (*TO_DO, "awaiting_approval", "replaying", "snoozed")
 # From where a person may send it again.
 REPLAYABLE = (*TO_DO, "snoozed", "awaiting_approval")

@@ -132,5 +132,7 @@ def unknown_dimensions(given: Mapping[str, str]) -> list[str]:
             known = ", ".join(Dimension.objects.values_list("code", flat=True)) or "none yet"
             wrong.append(f"There is no dimension {code}; there are: {known}")
         elif (code, value) not in there:
-            wrong.append(f"{code} has no value {value}: add it under Dimension values first, or correct it here")
+            called = code.replace("_", " ")
+            called = f"{called[:1].upper()}{called[1:]}"
+            wrong.append(f"{called} has no value {value}: add it under Dimension values first, or correct it here")
     return wrong

@@ -41,7 +41,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """`to_do` cases need a person; `late` of them are past their service level; `asked` decisions wait.
+    """`to_do` cases need a person; `late` of them are past their service level; `asked` decisions wait, and cases of
+    `asked_late` of them are past theirs.
 
     `offered` counts what a fix has set free and nobody has replayed yet. `more_cards` are behind those that are shown,
     counted no further than CAUSES_MAX.
@@ -52,6 +53,7 @@ class Attention:
     more_late: bool
     latest: list[Case]
     asked: int
+    asked_late: int
     offered: int
     cards: list[Card]
     more_cards: int
@@ -68,6 +70,7 @@ def now(user: Any, cards: int = 6, cases: int = 6) -> Attention:
         late=min(count, LATE_MAX),
         more_late=count > LATE_MAX,
         latest=_due_first(user, visible, cases),
+        asked_late=Case.objects.visible_to(user).filter(state="awaiting_approval", due_at__lt=clock.now()).count(),
         asked=Approval.objects.visible_to(user).filter(state="requested").count(),
         offered=Offer.objects.visible_to(user).filter(state="open").count(),
         cards=_gravest([_card(problem, totals) for problem, totals in found])[:cards],

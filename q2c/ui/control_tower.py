@@ -40,6 +40,7 @@ def show(request: HttpRequest) -> HttpResponse:
             "blocked_more": max(0, len(blocked) - _PERIODS_SHOWN),
             "queue": links.to("queue"),
             "late": links.to("queue", q="is:late"),
+            "asked_late": links.to("queue", tab="awaiting_approval", q="is:late"),
             "approvals": links.to("approvals"),
             "offers": links.to("offers"),
             "problems": links.to("problems"),

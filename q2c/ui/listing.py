@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, QueryDict
@@ -66,6 +67,8 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
     context = {
         **more,
         "asked": asked,
+        # For an address: of what is not found here.
+        "searched": urlencode({"q": asked.q}),
         "page": page,
         "order": page.order,
         "rows": listing.rows(request.user, page.rows),

@@ -36,7 +36,7 @@ def test_what_both_know_is_taken_without_a_word(browser, busy):
     ("code", "value", "words"),
     [
         ("cost_centre", "CC-410", "There is no dimension cost_centre; there are: cost_center"),
-        ("cost_center", "CC-999", "cost_center has no value CC-999: add it under Dimension values first"),
+        ("cost_center", "CC-999", "Cost center has no value CC-999: add it under Dimension values first"),
     ],
 )
 def test_dimensions_that_nobody_knows_are_refused(browser, busy, code, value, words):
