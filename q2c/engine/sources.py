@@ -377,9 +377,9 @@ def is_outage(found: Sequence[Any]) -> bool:
 
 
 def _as_of(item: Item, at: dt.datetime) -> Item:
-    """The same once more, as a fact of its own."""
-    attributes = dict(item.attributes or {})
-    return replace(item, attributes={**attributes, "id": f"{attributes['id']}:{at:%Y%m%dT%H%M%S}"})
+    """The same once more, as a fact of its own; reads that count one after the other may be microseconds apart."""
+    attributes, when = dict(item.attributes or {}), f"{at:%Y%m%dT%H%M%S}" + (f"{at:%f}" if at.microsecond else "")
+    return replace(item, attributes={**attributes, "id": f"{attributes['id']}:{when}"})
 
 
 def _is_draft(found: Any) -> bool:

@@ -17,8 +17,10 @@ INSERT INTO q2c_latestread (id, connection, reference, taken, version, changed_a
 SELECT id, %s::text, reference, 0, '', NULL, %s::timestamptz FROM unnest(%s::uuid[], %s::text[]) AS u(id, reference)
 ORDER BY reference ON CONFLICT (connection, reference) DO NOTHING
 """
+# A number that the sequence has not given is of another one: rows that were copied into a new database without it.
 _HELD = """
-SELECT reference, taken, version, changed_at FROM q2c_latestread
+SELECT reference, CASE WHEN taken > (SELECT last_value FROM q2c_read) THEN 0 ELSE taken END, version, changed_at
+FROM q2c_latestread
 WHERE connection = %s::text AND reference = ANY(%s::text[]) ORDER BY reference FOR UPDATE
 """
 _TAKE = """
@@ -68,6 +70,9 @@ class LatestRead(models.Model):
         wanted = sorted(set(references))
         bulk.execute(_HOLD, [connection, clock.now(), [keys.new_id() for _ in wanted], wanted])
         rows = bulk.execute(_HELD, [connection, wanted])
+        if len(rows) < len(wanted):
+            # Forgotten in between: made anew.
+            return LatestRead.hold(connection, wanted)
         return {reference: Last(taken, version, at) for reference, taken, version, at in rows}
 
     @staticmethod

@@ -88,7 +88,7 @@ class CancelOrder(Verb):
                 text = f"Order {number} is cancelled as of {work.fact.payload.effective_on}"
                 work.not_before, work.outcome = day, Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
             elif work.step.sent_at is None and number in half_done:
-                _wait_behind(work)
+                _wait_behind(work, half_done[number])
             else:
                 work.request = endings.of(order, work.fact.payload.effective_on, cut.get(number, ()))
                 if not work.request:
@@ -209,12 +209,16 @@ def _nothing_left(work: Work, order: Order) -> Posted:
     return Posted(reference=order.number, proof=ended)
 
 
-def _wait_behind(work: Work) -> None:
-    """Of a request that is half done nobody knows yet what is left: another one is held until it has ended."""
-    Step.objects.filter(id=work.step.id).update(order_key=f"cancel:{work.step.business_key}")
+def _wait_behind(work: Work, half_done: Step) -> None:
+    """Of a request that is half done nobody knows yet what is left: another one is held until it has ended.
+
+    By the order's key, where it came later; one that came before would hold the other by it, and looks again instead.
+    """
+    key = f"cancel:{work.step.business_key}" if half_done.seq < work.step.seq else ""
+    Step.objects.filter(id=work.step.id).update(order_key=key)
     work.notes["behind"] = True
     work.not_before = clock.now() + _LOOK_AGAIN
-    text = f"Order {work.step.business_key} is cancelled in part by an earlier request, which comes first"
+    text = f"Order {work.step.business_key} is cancelled in part by another request, which goes first"
     work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
 
 

@@ -117,7 +117,8 @@ def _was(name: str, before: object, now: object, totals: tuple[Money, Money]) ->
         return f"another {called}"
     if name == "total_minor":
         before, now = totals
-    return f"its {called} was {before or 'empty'} and is {now or 'empty'}"
+    was, is_ = ("empty" if one in (None, "") else one for one in (before, now))
+    return f"its {called} was {was} and is {is_}"
 
 
 # As people call the fields in which two versions of one invoice differ.

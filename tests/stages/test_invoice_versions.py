@@ -22,6 +22,8 @@ from q2c.engine import desk, run
 from q2c.engine.claim import claim_these
 from q2c.engine.sources import Invoices
 from q2c.models import Invoice, Step
+from q2c.money import Money
+from q2c.stages import invoice_again
 from tests.engine.makers import NOW, case, order, person
 from tests.intake import platforms
 from tests.past_guards import past_guards
@@ -246,3 +248,9 @@ def test_a_correction_that_is_taken_back_in_billing_is_a_version_of_its_own(comp
         "abandoned", "abandoned", "done",
     ]  # fmt: skip
     assert Invoice.objects.get().account == "ACME-EUR"
+
+
+def test_a_total_of_nothing_is_no_empty_one() -> None:
+    said = invoice_again._was("total_minor", None, None, (Money(100, "EUR"), Money(0, "EUR")))
+    assert said.endswith("total was EUR 1.00 and is EUR 0.00"), said
+    assert invoice_again._was("memo", "", "x", (Money(0, "EUR"), Money(0, "EUR"))) == "its memo was empty and is x"

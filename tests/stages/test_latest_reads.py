@@ -13,7 +13,7 @@ from q2c.connectors.ports import NOT_POSTED, InvoiceNotice
 from q2c.engine import callouts
 from q2c.engine.reads import Again
 from q2c.engine.sources import FETCHERS_MAX, Invoices
-from q2c.models import Callout, Event, LatestRead, Step
+from q2c.models import Callout, Event, LatestRead, Step, latest_read
 from q2c.reasons import Reason
 from tests.engine.makers import NOW, order
 from tests.intake import platforms
@@ -101,3 +101,48 @@ def test_what_was_fetched_is_taken_in_before_the_last_of_many_has_come(
     Callout.remember("billing", [f"b-{n}" for n in range(2 * FETCHERS_MAX + 1)], keys.new_id())
     assert callouts.fetch_called_out() == 2 * FETCHERS_MAX + 1
     assert there == [0, FETCHERS_MAX, 2 * FETCHERS_MAX]
+
+
+def minutes(n: float) -> dt.datetime:
+    return NOW + dt.timedelta(minutes=n)
+
+
+def test_what_comes_back_again_and_again_is_a_fact_each_time_though_billings_clock_went_back(billing: Invoices) -> None:
+    """Within the hour that comes twice it is unposted and posted twice, with stamps behind the first one's."""
+    with clock.at(minutes(120)):
+        for document, at, left in (
+            (SOUND, 59, ["sound"]), (CANCELED, 5, []), (SOUND, 10, ["sound"]), (CANCELED, 15, []), (SOUND, 20, ["sound"]),
+        ):  # fmt: skip
+            polled(billing, document, minutes(at))
+            assert waiting() == left, at
+
+
+def test_versions_that_alternate_behind_our_clock_end_with_the_last_one_read(billing: Invoices) -> None:
+    with clock.at(NOW):
+        billing.take_fetched("b-1", SOUND)
+    with clock.at(minutes(4)):
+        for document, at in ((WRONG, -4), (SOUND, -3.5), (WRONG, -2), (SOUND, -1), (WRONG, -0.5)):
+            polled(billing, document, minutes(at))
+            assert waiting() == ["sound" if document is SOUND else "wrong"], at
+
+
+def test_rows_that_were_copied_without_their_sequence_hold_up_no_change(billing: Invoices) -> None:
+    with clock.at(NOW):
+        billing.take_fetched("b-1", SOUND)
+    LatestRead.objects.update(taken=10**9)
+    with clock.at(minutes(60)):
+        assert not isinstance(billing.take_fetched("b-1", CANCELED), Again)
+        assert waiting() == []
+
+
+def test_a_row_that_is_forgotten_as_it_is_held_is_made_anew(billing: Invoices, monkeypatch: Any) -> None:
+    asked, true = [], latest_read.bulk.execute
+
+    def execute(sql: str, values: Any) -> Any:
+        rows = true(sql, values)
+        asked.append(sql)
+        return [] if sql == latest_read._HELD and asked.count(sql) == 1 else rows
+
+    monkeypatch.setattr(latest_read.bulk, "execute", execute)
+    assert set(LatestRead.hold("zuora", ["b-1"])) == {"b-1"}
+    assert asked.count(latest_read._HELD) == 2
