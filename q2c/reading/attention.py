@@ -65,17 +65,22 @@ def now(user: Any, cards: int = 6, cases: int = 6) -> Attention:
     late = visible.filter(due_at__lt=clock.now()).order_by()
     found = problems.cards(user, by="urgency", limit=max(cards, CAUSES_MAX), counted=TO_DO)
     count = late.values("id")[: LATE_MAX + 1].count()
+    asked = Approval.objects.visible_to(user).filter(state="requested").count()
     return Attention(
         to_do=sum(tallies.counts(user, "state", state__in=TO_DO).values()),
         late=min(count, LATE_MAX),
         more_late=count > LATE_MAX,
         latest=_due_first(user, visible, cases),
-        asked_late=Case.objects.visible_to(user).filter(state="awaiting_approval", due_at__lt=clock.now()).count(),
-        asked=Approval.objects.visible_to(user).filter(state="requested").count(),
+        asked=asked,
+        asked_late=_asked_late(user) if asked else 0,
         offered=Offer.objects.visible_to(user).filter(state="open").count(),
         cards=_gravest([_card(problem, totals) for problem, totals in found])[:cards],
         more_cards=max(0, len(found) - cards),
     )
+
+
+def _asked_late(user: Any) -> int:
+    return Case.objects.visible_to(user).filter(state="awaiting_approval", due_at__lt=clock.now()).count()
 
 
 def _due_first(user: Any, visible: QuerySet[Case], most: int) -> list[Case]:
