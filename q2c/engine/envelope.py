@@ -100,12 +100,16 @@ def read(item: Item, sender: Sender) -> Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an item says that cannot be taken: its attributes and its document, empty where that cannot be read."""
+    """What an item says that cannot be taken: its attributes and its document, empty where that cannot be read.
+
+    `occurred_at` is None where it says no time that can be.
+    """
 
     source: str = ""
     id: str = ""
     type: str = ""
     document: Any = None
+    occurred_at: dt.datetime | None = None
 
 
 def said(item: Item) -> Said:
@@ -116,7 +120,13 @@ def said(item: Item) -> Said:
     attributes: Mapping[str, Any] = item.attributes or (decoded if isinstance(decoded, dict) else {})
     source, id_, type_ = (_printed(attributes.get(name)) for name in ("source", "id", "type"))
     document = decoded if item.attributes is not None else _data_of(attributes)
-    return Said(source, id_, type_.partition(".")[0], document)
+    return Said(source, id_, type_.partition(".")[0], document, _instant_or_none(attributes.get("time")))
+
+
+def _instant_or_none(value: Any) -> dt.datetime | None:
+    found: list[Fault] = []
+    instant = _instant(value, found)
+    return None if value is None or found or _ahead_faults(instant) else instant
 
 
 def _printed(found: Any) -> str:

@@ -28,7 +28,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.strict import Fault, Faulty
 from q2c.engine import emit, envelope, journeys, unread
 from q2c.engine.emit import Incoming, Stored
-from q2c.engine.envelope import Item, Sender
+from q2c.engine.envelope import Item, Said, Sender
 from q2c.engine.unread import Unread
 from q2c.models import Order
 from q2c.reasons import Reason
@@ -52,15 +52,19 @@ WHERE c.source = %s::text AND c.raw_hash IS NOT NULL
 # Every version of an invoice has its reference in billing, whatever its id and its number, which is the case's key.
 _SAME_INVOICE = f"""
 WITH given AS (
-  SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS s(source, id, reference, event)
+  SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+    AS s(source, id, reference, event, at)
 ), waiting AS (
   SELECT id, coalesce(context ->> 'source', source) AS source, context ->> 'id' AS sent_as,
-    context ->> 'reference' AS reference
+    context ->> 'reference' AS reference, (context ->> 'time')::timestamptz AS at
   FROM exceptions_case WHERE source = %s::text AND raw_hash IS NOT NULL
   AND state IN ({", ".join(f"'{state}'" for state in UNRESOLVED)}) AND reason = ANY(%s::text[])
 )
-SELECT w.id, g.event FROM waiting w JOIN given g ON g.source = w.source AND g.reference = w.reference
-UNION ALL SELECT w.id, g.event FROM waiting w JOIN given g ON g.source = w.source AND g.id = w.sent_as
+SELECT id, event FROM (
+  SELECT w.id, g.event, w.at, g.at AS came
+  FROM waiting w JOIN given g ON g.source = w.source AND g.reference = w.reference
+  UNION ALL SELECT w.id, g.event, w.at, g.at FROM waiting w JOIN given g ON g.source = w.source AND g.id = w.sent_as
+) found WHERE at IS NULL OR came >= at ORDER BY came
 """
 # Called as its source does: by the reference that its case keeps, else by the key of that.
 _WAITING = f"""
@@ -133,7 +137,7 @@ def _take(
             else:
                 said = envelope.said(item)
                 results.append(Taken(status="refused", faults=one, source_id=said.id))
-                raw.append((i, _unreadable(item, said.source, results[-1], sender)))
+                raw.append((i, _unreadable(item, said, results[-1], sender)))
                 if said.type == "InvoiceIssued":
                     invoices[i] = unread.read(str(raw[-1][1].context["source"]), said.document)
         for (i, _), case_id in zip(raw, _keep(items, raw, invoices, sender.actor), strict=True):
@@ -248,7 +252,7 @@ def _contradiction(item: Item, fact: Incoming, taken: Taken, sender: Sender) -> 
     )
 
 
-def _unreadable(item: Item, source: str, taken: Taken, sender: Sender) -> RawItem:
+def _unreadable(item: Item, said: Said, taken: Taken, sender: Sender) -> RawItem:
     first = taken.faults[0]
     refused = any(fault.pointer == "/source" for fault in taken.faults)
     return RawItem(
@@ -260,13 +264,18 @@ def _unreadable(item: Item, source: str, taken: Taken, sender: Sender) -> RawIte
         field=first.pointer,
         business_key=taken.source_id,
         context={
-            "source": sender.system if refused else source or sender.system,
+            "source": sender.system if refused else said.source or sender.system,
             "id": taken.source_id,
             "findings": _listed(taken.faults),
-            **_reference(item),
+            **(_reference(item) or _time(said)),
         },
         correlation_id=sender.correlation_id,
     )
+
+
+def _time(said: Said) -> dict[str, str]:
+    """Of what a system sends by itself: an older version that comes late says nothing of this one."""
+    return {"time": said.occurred_at.isoformat()} if said.occurred_at else {}
 
 
 def _reference(item: Item) -> dict[str, str]:
@@ -308,9 +317,9 @@ def _resolve_what_came_right(right: Sequence[tuple[Incoming, Stored]], sender: S
 def _same_invoices(
     right: Sequence[tuple[Incoming, Stored]], sender: Sender, reasons: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    """(case, event) of earlier versions of invoices that came right now."""
+    """(case, event) of earlier versions of invoices that came right now, and not of later ones; the newest last."""
     rows = [
-        (fact.source, fact.source_id, fact.payload.billing_reference, str(stored.id))
+        (fact.source, fact.source_id, fact.payload.billing_reference, str(stored.id), fact.occurred_at)
         for fact, stored in right
         if isinstance(fact.payload, InvoiceDocument)
     ]
