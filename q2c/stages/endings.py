@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from q2c import clock
 from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected, Unavailable, Unknown
@@ -62,25 +62,18 @@ def of(order: Order, effective_on: dt.date, kept: Collection[str]) -> list[Endin
 
 def cancel(open_port: OpenPort, work: Work) -> Outcome:
     """Each in turn, until one is not to be had. What billing has cancelled by then is kept on the step."""
-    absent: list[Posted] = []
-    for ending in work.request:
-        if ending.number in work.kept:
-            continue
-        if going_on := _still_made(open_port, ending):
-            return going_on
-        searched_at = clock.now()
-        outcome: Outcome = open_port(ending.connection).cancel(ending.number, ending.on, work.step.key)
-        if _is_not_there(ending, outcome):
-            absent.append(_nothing_there(ending, searched_at))
-        elif isinstance(outcome, Posted):
-            _keep(work, ending, outcome)
-        else:
-            return outcome
-    return together(work, absent)
+    said = _each(open_port, work, lambda port, one: port.cancel(one.number, one.on, work.step.key))
+    return cast("Outcome", said)
 
 
 def look_up(open_port: OpenPort, work: Work) -> Lookup:
     """Whether billing has cancelled all of them; what it has is kept on the step."""
+    said = _each(open_port, work, lambda port, one: port.is_cancelled(one.number, one.on, work.step.key))
+    return cast("Lookup", said)
+
+
+def _each(open_port: OpenPort, work: Work, ask: Callable[[Any, Ending], Outcome | Lookup]) -> Outcome | Lookup:
+    """All of them together; or the first answer that ends it; or, at the end, that one of them goes on."""
     absent: list[Posted] = []
     nothing: NotFound | None = None
     for ending in work.request:
@@ -89,15 +82,15 @@ def look_up(open_port: OpenPort, work: Work) -> Lookup:
         if going_on := _still_made(open_port, ending):
             return going_on
         searched_at = clock.now()
-        found: Lookup = open_port(ending.connection).is_cancelled(ending.number, ending.on, work.step.key)
-        if _is_not_there(ending, found):
+        said = ask(open_port(ending.connection), ending)
+        if _is_not_there(ending, said):
             absent.append(_nothing_there(ending, searched_at))
-        elif isinstance(found, Posted):
-            _keep(work, ending, found)
-        elif isinstance(found, NotFound):
-            nothing = nothing or found
+        elif isinstance(said, Posted):
+            _keep(work, ending, said)
+        elif isinstance(said, NotFound):
+            nothing = nothing or said
         else:
-            return found
+            return said
     return nothing or together(work, absent)
 
 

@@ -27,26 +27,15 @@ from tests.past_guards import reopened
 from tests.ui.people import person, read, signed_in
 from tests.ui.test_cut_off_told import said
 from tests.ui.test_differences_told import again, boss_of, dearer, take_back, turn
-from tests.ui.test_given_up_told import ALL, NOW, closing
+from tests.ui.test_given_up_told import ALL, NOW, _noon, closing, order
 
+__all__ = ["_noon", "order"]
 pytestmark = pytest.mark.django_db
 DECEMBER, JANUARY = dt.date(2026, 12, 1), dt.date(2027, 1, 15)
 DATED = "1 invoice: dated in the month in billing, booked in December 2026 by decision, EUR +4,760.00"
 BOOKED = "1 invoice: booked in the month by decision, dated in November 2026 in billing, EUR -4,760.00"
 WHO = "on Dec 1, 2026 instead of Nov 3, 2026, as {}: asked for by Ann, approved by Cleo on Nov 3, 2026: billed late"
 MONTHS = [("DE01", "2026-11"), ("DE01", "2026-12"), ("DE01", "2027-01")]
-
-
-@pytest.fixture(autouse=True)
-def _noon():
-    with clock.at(NOW):
-        yield
-
-
-@pytest.fixture
-def order() -> Order:
-    make.company()
-    return make.through("O-1", "INV-1")
 
 
 def month(name: str) -> FiscalPeriod:
