@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from ledger.models import FiscalPeriod
 from q2c.reading import given_up, redated_items
 from q2c.reading.differences import Sums
 from q2c.ui import redated, story
@@ -24,6 +25,8 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
     """
     found = given_up.by_month(request.user, [(entity, period)]).get((entity, period), Sums())
     decided = redated_items.by_month(request.user, [(entity, period)]).get((entity, period))
+    if not (found.kinds or decided or FiscalPeriod.objects.filter(entity__code=entity, name=period).exists()):
+        raise Http404
     context = {
         "entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN),
         "redated": redated.rows(decided, _SHOWN),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from q2c.money import Money
@@ -15,7 +15,10 @@ EACH_SHOWN = 5
 
 
 def rows(sides: Sides | None, most: int = EACH_SHOWN) -> list[dict[str, Any]]:
-    """{count, what, amounts, each, more} of each kind and other month; `each` are the first `most`."""
+    """{count, what, amounts, each, more} of each kind and other month; `each` are the first `most`. One statement."""
+    told = sides.each() if sides else []
+    decisions = [side.item.decision for _, found in told for side in found[:most]]
+    called = people.names(name for one in decisions for name in (one.asked_by, one.approved_by))
     return [
         {
             "count": len(found),
@@ -25,13 +28,13 @@ def rows(sides: Sides | None, most: int = EACH_SHOWN) -> list[dict[str, Any]]:
                 {
                     "item": side.item,
                     "href": links.to("invoice", side.item.invoice_id),
-                    "by": decided(side.item.decision),
+                    "by": _by(side.item.decision, called),
                 }
                 for side in found[:most]
             ],
             "more": max(0, len(found) - most),
         }
-        for what, found in (sides.each() if sides else ())
+        for what, found in told
     ]
 
 
@@ -43,7 +46,10 @@ def _worth(found: Sequence[Side]) -> list[Money]:
 
 def decided(one: Decision) -> dict[str, Any]:
     """A decision with the names of both people and the address of the journal that follows it."""
-    called = people.names([one.asked_by, one.approved_by])
+    return _by(one, people.names([one.asked_by, one.approved_by]))
+
+
+def _by(one: Decision, called: Mapping[str, str]) -> dict[str, Any]:
     return {
         "decision": one,
         "asked_by": called[one.asked_by],

@@ -53,6 +53,8 @@ def test_an_open_case_and_one_that_was_given_up_stand_where_the_tower_leads(invo
         case = Case.objects.get()
         case = give_up(case) if case.state == "open" else case
     assert "Nothing differs" in read(client, "/differences/DE01/2026-10")
+    for nowhere in ("/differences/XX/2026-10", "/differences/DE01/1999-99"):
+        page(client, nowhere, 404)
 
 
 def test_what_has_no_case_stands_there_too(invoice: Invoice) -> None:

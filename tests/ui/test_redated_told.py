@@ -22,6 +22,7 @@ from q2c.models import Event, Invoice, Order
 from q2c.reading import given_up, left_open, redated_items
 from q2c.reading.close import standing
 from q2c.reading.differences import SIGNED
+from q2c.ui import redated
 from tests import flow_makers as make
 from tests.past_guards import reopened
 from tests.ui.people import person, read, signed_in
@@ -207,3 +208,14 @@ def test_reversed_it_is_missing_in_the_month_that_was_decided(order: Order, peop
         left = said(closing(client, name="2026-12"))
         assert "1 invoice: posted in billing, not in the books" in left and "billed late (reversed since)" in left
         assert "By decision it was booked in Dec 2026" in said(read(client, f"/invoices/{invoice.id}"))
+
+
+def test_many_of_them_ask_for_their_people_once(
+    order: Order, people: tuple[Any, Any], django_assert_num_queries: Any
+) -> None:
+    late(order, people)
+    sides = redated_items.by_month(boss_of(), [("DE01", "2026-11")])["DE01", "2026-11"]
+    sides.found = {key: found * 7 for key, found in sides.found.items()}
+    with django_assert_num_queries(1):
+        (row,) = redated.rows(sides, 6)
+    assert (row["count"], row["more"], {each["by"]["asked_by"] for each in row["each"]}) == (7, 1, {"Ann"})
