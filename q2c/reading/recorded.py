@@ -1,4 +1,4 @@
-"""What is recorded already of an invoice that came once more, under its number or its reference, or was taken back."""
+"""What is recorded already of an invoice that came once more, readable or not, or was taken back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from q2c.stages.taken_back_there import CANCELLED
 
 def first_of(user: Any, case: Case) -> list[tuple[Invoice, list[JournalEntry]]]:
     """The invoices that were there first, each with its journals, the latest first; of both, what the user may see."""
-    if case.reason not in (Reason.INVOICE_DUPLICATE, Reason.INVOICE_CHANGED) and case.code != CANCELLED:
+    unread = case.context.get("reference") if case.raw_hash is not None and case.code != CANCELLED else None
+    if unread:
+        there = Q(billing_reference=unread, source=case.context.get("source") or case.source)
+    elif case.reason in (Reason.INVOICE_DUPLICATE, Reason.INVOICE_CHANGED) or case.code == CANCELLED:
+        there = Q(number=case.business_key, entity=case.entity)
+    else:
         return []
-    there = Q(number=case.business_key, entity=case.entity)
     for finding in case.context.get("findings", []):
         if finding.get("pointer") == "/billing_reference":
             there |= Q(billing_reference=finding.get("seen") or None, source=case.source)

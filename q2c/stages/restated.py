@@ -24,6 +24,10 @@ WITH RECURSIVE up AS (
 )
 SELECT event_id FROM up WHERE reverses_id IS NULL
 """
+# Pages of records tell a step by its own words.
+_SAID = """
+UPDATE q2c_step s SET text = u.text FROM unnest(%s::uuid[], %s::text[]) AS u(id, text) WHERE s.id = u.id
+"""
 
 
 def by_turns(entries: Iterable[JournalEntry], actor: str) -> None:
@@ -37,6 +41,7 @@ def by_turns(entries: Iterable[JournalEntry], actor: str) -> None:
     told = {step.id: _told(step, by_key[step.order_key]) for step in steps}
     if told:
         cases.restate(told, actor)
+        bulk.execute(_SAID, [list(told), [now.text for now in told.values()]])
 
 
 def _told(step: Step, invoice: Invoice) -> Restated:

@@ -135,6 +135,9 @@ def test_what_the_contract_refuses_stands_where_its_invoice_does(refused: Refuse
     ]  # fmt: skip
     for address in addresses:
         assert case.shown in read(client, address), address
+    shown = read(client, f"/cases/{case.id}")
+    assert "The first INV-1 is booked" in shown and "Nothing is booked for the one that came again." in shown
+    assert "Nothing is booked for it yet" not in shown
     left = closing(client)
     assert "1 open case" in left and "cannot be read" not in left and "cannot be read" not in read(client, "/")
     period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-11")
