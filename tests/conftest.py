@@ -67,9 +67,14 @@ def emptied() -> None:
             cursor.execute(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY CASCADE")
 
 
-def _teardown(self: Any) -> None:
+def as_migrated() -> None:
+    """The database as migrate made it: what tests committed is gone, their sums and tallies with it."""
     emptied()
     _restore()
+
+
+def _teardown(self: Any) -> None:
+    as_migrated()
     registry.close_all()
     cache.clear()
 

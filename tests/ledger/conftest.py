@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from ledger.models import LegalEntity
+from tests.conftest import as_migrated
 from tests.ledger import makers
 from tests.meeting import Connect, connected
 
@@ -26,10 +27,7 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[st
     with django_db_blocker.unblock():
         found = makers.entities()
         yield found
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL q2c.maintenance = 'on'")
-            tables = [t for t in connection.introspection.table_names(cursor) if t.startswith("ledger_")]
-            cursor.execute(f"TRUNCATE {', '.join(tables)}, q2c_transition RESTART IDENTITY CASCADE")
+        as_migrated()
         connection.close()
 
 
