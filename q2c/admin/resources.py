@@ -92,7 +92,7 @@ class Rows(resources.ModelResource):
     def get_instance(self, instance_loader: Any, row: Any) -> Any:
         """The record of a row. What is wrong with its key is an error of that field, not of the whole row.
 
-        Without a key there is no record to compare with: what else cannot be read is told along with it.
+        Without a key there is no record to compare with: what else is wrong is told along with it.
         """
         wrong = {}
         for field in (one for one in self.get_import_fields() if one.column_name in row):
@@ -101,8 +101,21 @@ class Rows(resources.ModelResource):
             except (ValueError, ValidationError) as error:
                 wrong[field.column_name] = error if isinstance(error, ValidationError) else str(error)
         if wrong.keys() & set(self._meta.import_id_fields):
-            raise ValidationError(wrong)
+            raise self._all_told(row, wrong)
         return super().get_instance(instance_loader, row)
+
+    def _all_told(self, row: Any, wrong: dict[str, Any]) -> ValidationError:
+        """What cannot be read, `wrong`, and what else each column says that its field does not take."""
+        blank = self._meta.model()
+        for field in self.get_import_fields():
+            if field.column_name in row and field.column_name not in wrong:
+                self.import_field(field, blank, row)
+        errors = self._unknown(blank) | wrong
+        try:
+            blank.clean_fields(exclude=set(errors))
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        return refusals.plain(ValidationError(errors), self._meta.model)
 
     def validate_instance(
         self, instance: Any, import_validation_errors: Any = None, validate_unique: bool = True

@@ -108,7 +108,8 @@ def _station(user: Any, leg: Leg, count: Count, standing: Sequence[Standing], wa
         credits=count.credits_of(leg.under_way),
         apart=steps.stopped_worth(user, {one.stage for one in standing}) if leg.apart and standing else [],
         failed=sum(one.steps for one in standing if one.state == "failed"),
-        oldest=steps.oldest(standing),
+        # What is booked and was changed since waits for nothing in this leg.
+        oldest=steps.oldest(one for one in standing if one.state != steps.CHANGED),
         held=sum(number for stage, number in waits.items() if _stands(stage, leg)),
         trend=list(count.by_day.values()) if any(count.by_day.values()) else [],
     )

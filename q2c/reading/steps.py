@@ -18,6 +18,8 @@ from q2c.stages import STAGES
 
 # What waits for a later day (phases that have not begun) may be millions: it is counted apart, off the index alone.
 SOON_S = 3600
+# A failed step of what is booked, and was changed in billing since.
+CHANGED = "changed_since"
 _DUE = ", ".join(f"'{state}'" for state in DUE)
 # What waits for a second person's word has stopped, and has not failed.
 _ASKED = """reason = ANY(%(asked)s) AND EXISTS (
@@ -28,7 +30,7 @@ SELECT stage, connection, state, count(*), count(*) FILTER (WHERE next_at <= %(n
 FROM q2c_step WHERE state IN ({_DUE}) AND stage = ANY(%(stages)s) AND next_at <= %(soon)s GROUP BY 1, 2, 3
 UNION ALL
 SELECT stage, connection,
-       CASE WHEN {_ASKED} THEN 'awaiting_approval' WHEN reason = '{Reason.INVOICE_CHANGED}' THEN 'changed_since'
+       CASE WHEN {_ASKED} THEN 'awaiting_approval' WHEN reason = '{Reason.INVOICE_CHANGED}' THEN '{CHANGED}'
             ELSE state END, count(*), count(*), min(created_at)
 FROM q2c_step s WHERE state = 'failed' GROUP BY 1, 2, 3
 UNION ALL

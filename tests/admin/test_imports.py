@@ -114,10 +114,12 @@ def test_all_mistakes_of_a_row_are_told_at_once(browser, busy):
     """Whether or not one of them is in its key."""
     heading = "from_currency,to_currency,kind,on,rate\n"
     page = preview(
-        browser("Finance systems"), FxRate, f"{heading}EUR,USD,spot,yesterday,much\nEUR,USD,sport,2026-01-05,-1\n"
+        browser("Finance systems"),
+        FxRate,
+        f"{heading}EUR,USD,spot,yesterday,much\nEUR,USD,sport,2026-01-05,-1\nEUR,USD,sport,yesterday,\n",
     )
     wrong = {(one.row, one.column) for one in page.context["result"].wrong}
-    assert wrong == {(1, "on"), (1, "rate"), (2, "kind"), (2, "rate")}
+    assert wrong == {(1, "on"), (1, "rate"), (2, "kind"), (2, "rate"), (3, "on"), (3, "kind"), (3, "rate")}
 
 
 def test_mistakes_stand_as_text_with_row_column_and_remedy(browser, busy):

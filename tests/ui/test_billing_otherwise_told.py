@@ -15,6 +15,7 @@ from exceptions.models import Approval, Case
 from q2c import clock, keys
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Invoice, Order
+from q2c.reading import flow
 from q2c.stages import withdrawn
 from tests import flow_makers as make
 from tests.ui.people import page, person, read, signed_in
@@ -155,3 +156,10 @@ def test_the_card_of_closing_says_why_it_is_a_case_and_what_billing_still_has(in
     card = said("/approvals").split("Asked by")[0]
     assert "Close without a fix" in card and case.text in card
     assert f"Nothing was booked for INV-2, and nothing will be. Billing ({make.BILLING}) still has it posted" in card
+
+
+def test_what_is_booked_and_was_changed_since_waits_for_nothing_on_the_tower(invoice: Invoice) -> None:
+    again(invoice, "2", 5, **dearer(invoice, 100_000))
+    assert Case.objects.get().state == "open"
+    invoices = next(one for one in flow.stations(boss_of()) if one.leg.label == "Invoices")
+    assert (invoices.oldest, invoices.failed) == (None, 0)
