@@ -6,10 +6,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from q2c.api.records import Records, days
 from q2c.models import Invoice, InvoiceLine
+from q2c.reading import redated_items
 
 
 class InvoiceLineSerializer(serializers.ModelSerializer):
@@ -33,11 +35,33 @@ class InvoiceSerializer(serializers.ModelSerializer):
         )  # fmt: skip
 
 
+class RedatedSerializer(serializers.Serializer):
+    """The decision by which it is booked on `effective_on` instead of its own date, `source_on`."""
+
+    journal = serializers.CharField()
+    journal_id = serializers.UUIDField(source="entry_id")
+    booked_in = serializers.CharField()
+    source_on = serializers.DateField()
+    effective_on = serializers.DateField()
+    reason = serializers.CharField()
+    asked_by = serializers.CharField()
+    approved_by = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
 class InvoiceDetailSerializer(InvoiceSerializer):
+    """With its lines; `redated` is null where it is booked on its own date."""
+
     lines = InvoiceLineSerializer(many=True)
+    redated = serializers.SerializerMethodField()
 
     class Meta(InvoiceSerializer.Meta):
-        fields = (*InvoiceSerializer.Meta.fields, "lines")  # type: ignore[assignment]
+        fields = (*InvoiceSerializer.Meta.fields, "lines", "redated")  # type: ignore[assignment]
+
+    @extend_schema_field(RedatedSerializer(allow_null=True))
+    def get_redated(self, invoice: Invoice) -> Any:
+        decision = redated_items.of_invoice(invoice)
+        return RedatedSerializer(decision).data if decision else None
 
 
 class InvoiceFilters(filters.FilterSet):

@@ -23,7 +23,7 @@ from q2c.engine import submit
 from q2c.engine.intake import Sender
 from q2c.engine.submit import Answer
 from q2c.models import Order, OrderGroup, OrderLine, Subscription
-from q2c.reading import given_up, orders
+from q2c.reading import cancellation, given_up, orders
 from q2c.reading.differences import KINDS
 from q2c.stages import totals
 
@@ -220,9 +220,13 @@ class GivenUpSerializer(serializers.Serializer):
 
 
 class OrderDetailSerializer(OrderSerializer):
-    """With what it is made of, the document as it was accepted, and what was given up of its invoices."""
+    """With what it is made of, the document as it was accepted, and what was given up of its invoices.
+
+    `cancelled_in_part` says what billing has cancelled of an order that goes on; empty where that is nothing.
+    """
 
     given_up = serializers.SerializerMethodField()
+    cancelled_in_part = serializers.SerializerMethodField()
     groups = OrderGroupSerializer(many=True)
     lines = OrderLineSerializer(many=True)
     subscriptions = SubscriptionSerializer(many=True)
@@ -230,7 +234,13 @@ class OrderDetailSerializer(OrderSerializer):
     document = serializers.SerializerMethodField()
 
     class Meta(OrderSerializer.Meta):
-        fields = (*OrderSerializer.Meta.fields, "groups", "lines", "subscriptions", "controls", "given_up", "document")  # type: ignore[assignment]
+        fields = (  # type: ignore[assignment]
+            *OrderSerializer.Meta.fields, "groups", "lines", "subscriptions", "cancelled_in_part", "controls",
+            "given_up", "document",
+        )  # fmt: skip
+
+    def get_cancelled_in_part(self, order: Order) -> str:
+        return cancellation.in_part_of(order)
 
     @extend_schema_field(GivenUpSerializer(many=True))
     def get_given_up(self, order: Order) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from q2c.engine import run
@@ -38,6 +39,12 @@ def waiting(order: Order) -> Later | None:
 def in_part_of(order: Order) -> str:
     """Of an order that goes on: what billing has cancelled of it all the same; empty where that is nothing."""
     return in_part.told([order.number]).get(order.number, "") if order.state in OPEN_ORDERS else ""
+
+
+def cut(page: Iterable[Order]) -> set[str]:
+    """The numbers of those that go on, and of which billing has cancelled something. One statement."""
+    numbers = [order.number for order in page if order.state in OPEN_ORDERS]
+    return set(in_part.requests(numbers).values_list("business_key", flat=True)) if numbers else set()
 
 
 def not_credited(order: Order) -> list[Money]:

@@ -57,7 +57,16 @@ def _by_currency(order: Order) -> list[str]:
 
 
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
-    return [{"order": one, "href": links.to("order", one.id), "portions": totals.of(one)} for one in page]
+    cut = cancellation.cut(page)
+    return [
+        {
+            "order": one,
+            "href": links.to("order", one.id),
+            "portions": totals.of(one),
+            "cut": one.number in cut,
+        }
+        for one in page
+    ]
 
 
 LISTING = Listing(

@@ -251,6 +251,9 @@ def test_what_is_told_and_counted_of_an_order_that_is_cancelled_in_part(
         page = client.get(f"/orders/{order('SO-1').id}").content.decode()
         assert "<span>Cancelled in part</span>" in page
         assert formats.dates(f"{IN_PART}.") in page
+        assert "<span>Cancelled in part</span>" in client.get("/orders").content.decode()
+        answer = client.get(f"/api/v1/orders/{order('SO-1').id}").json()
+        assert answer["cancelled_in_part"] == IN_PART
         # Of what is cancelled alone a credit is due, by the order and by the month.
         usd = [Money(18_581, "USD")]
         assert cancellation.not_credited(order("SO-1")) == usd

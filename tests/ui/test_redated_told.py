@@ -124,6 +124,9 @@ def test_both_months_and_the_invoice_tell_it_as_decided_and_nothing_as_a_differe
     shown = said(read(client, f"/invoices/{invoice.id}"))
     assert f"Booked on another day than its ownBy decision it is booked in Dec 2026, {who}" in shown
     assert "Differs from billing" not in shown
+    redated = client.get(f"/api/v1/invoices/{invoice.id}").json()["redated"]
+    assert (redated["booked_in"], redated["effective_on"]) == ("2026-12", DECEMBER.isoformat())
+    assert redated["journal_id"] == str(journal(invoice).id) and redated["reason"] == "billed late"
     of_month = said(read(client, "/differences/DE01/2026-11"))
     assert DATED.replace(": dated", " dated").replace(", EUR", "EUR") in of_month and who in of_month
     assert "What billing and the books have otherwise in this month was decided." in of_month
