@@ -9,6 +9,7 @@ One journey shares a correlation id; invoices carry that of their order. What th
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import uuid
 from collections.abc import Iterable, Sequence
@@ -101,6 +102,8 @@ UNION ALL SELECT 'key of a request', correlation_id FROM q2c_step WHERE key = %(
 UNION ALL SELECT 'number of a document', correlation_id FROM q2c_step WHERE business_key = %(q)s
 UNION ALL SELECT 'document in ' || connection, correlation_id FROM q2c_step
   WHERE document = %(q)s AND document <> '' AND stage NOT IN ('post_journal', 'sync_customer')
+UNION ALL SELECT 'cancellation in billing', correlation_id FROM q2c_step
+  WHERE stage = 'cancel_order' AND proof @@ %(document)s::jsonpath
 UNION ALL SELECT 'id of an event', e.correlation_id FROM sources s
   JOIN q2c_event e ON e.source = s.source AND e.source_id = %(q)s
 """
@@ -153,7 +156,8 @@ def spellings(query: str) -> list[str]:
 
 def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:
     escaped = re.sub(r"([\\%_])", r"\\\1", query)
-    asked: list[tuple[str, dict[str, Any]]] = [(_SEEDS, {"q": query, "versions": f"{escaped}:%"})]
+    document = f"$.**.document == {json.dumps(query)}"
+    asked: list[tuple[str, dict[str, Any]]] = [(_SEEDS, {"q": query, "versions": f"{escaped}:%", "document": document})]
     if case := _CASE_NUMBER.match(query):
         asked.insert(0, (_CASE, {"number": int(case[1])}))
     # Ids of a platform may look like ours: both are asked.

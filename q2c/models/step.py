@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django_fsm import transition
@@ -104,6 +105,8 @@ class Step(StateRecord):
                 condition=~Q(document="") & ~Q(stage__in=["post_journal", "sync_customer"]),
                 name="step_document",
             ),
+            # One of several documents: a cancellation has one for each subscription.
+            GinIndex(fields=["proof"], condition=Q(stage="cancel_order"), name="step_cancelled_documents"),
             # What billing has cancelled, whatever became of the order.
             models.Index(
                 fields=["business_key"], condition=Q(stage="cancel_order", proof__has_key="kept"), name="step_in_part"
@@ -114,6 +117,12 @@ class Step(StateRecord):
 
     def __str__(self) -> str:
         return f"{self.stage} {self.business_key or self.part}"
+
+    @property
+    def documents(self) -> set[str]:
+        """What platforms call what it made; of a cancellation also what it has made so far, one a subscription."""
+        kept = self.proof.get("kept", {}).values()
+        return {name for name in (*self.document.split(", "), *(one["document"] for one in kept)) if name}
 
     @transition("state", source=list(DUE), target="running")
     def claim(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from q2c.engine import run
@@ -47,8 +47,16 @@ def cut(page: Iterable[Order]) -> set[str]:
     return set(in_part.requests(numbers).values_list("business_key", flat=True)) if numbers else set()
 
 
-def not_credited(order: Order) -> list[Money]:
-    """What is invoiced for days after the cancellation and was not taken back yet; empty where nothing is."""
+def ends(order: Order) -> dict[str, dt.date]:
+    """By invoice group, as of when billing has cancelled it; under no group, as of when it has the order whole."""
     ended = term_of_invoices.ended([order])
-    days = {group: max(one.on, order.starts_on) for (_, group), one in ended.items()}
+    return {group: max(one.on, order.starts_on) for (_, group), one in ended.items()}
+
+
+def not_credited(order: Order, ended: Mapping[str, dt.date] | None = None) -> list[Money]:
+    """What is invoiced for days after the cancellation and was not taken back yet; empty where nothing is.
+
+    `ended` is what ends() found, where that is known.
+    """
+    days = dict(ends(order) if ended is None else ended)
     return taken_back.worth(order, days.pop("", dt.date.max), days) if days else []

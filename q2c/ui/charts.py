@@ -171,19 +171,22 @@ def bars(points: Sequence[Point], title: str) -> SafeString:
     )
 
 
-def road(noun: str, state: str, *, small: bool = False) -> SafeString:
+def road(noun: str, state: str, *, small: bool = False, left_at: str = "") -> SafeString:
     """Where a record is on its noun's road and what comes next.
 
-    Small: dots only, for a table cell. A side state (rejected, blocked) hangs under the place where it left.
+    Small: dots only, for a table cell. A side state (rejected, blocked) hangs under the place where it left:
+    `left_at`, the state it had before, or where most do.
     """
     main = words.ROADS[noun]
     here = words.look(state, noun)
-    left_at = words.SIDES.get((noun, state), "")
+    if left_at not in main:
+        left_at = words.SIDES.get((noun, left_at or state), "")
     place = main.index(state) if state in main else main.index(left_at) if left_at else 0
     following = main[place + 1] if place + 1 < len(main) else ""
-    ahead = f"Next: {words.look(following, noun).label}." if following and here.tone != "bad" else ""
+    goes_on = here.tone != "bad" and state not in words.LEFT_FOR_GOOD
+    ahead = f"Next: {words.look(following, noun).label}." if following and goes_on else ""
     said = f"{here.label}, step {place + 1} of {len(main)}. {ahead}".strip()
-    if here.tone == "bad" and left_at:
+    if left_at and not goes_on:
         said = f"{here.label} after {words.look(left_at, noun).label}, step {place + 1} of {len(main)}."
     draw = _dots if small else _stations
     return draw(noun, main, place, state, said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from exceptions.errors import NotPossible
 from q2c import clock, keys
 from q2c.engine import requests
 from q2c.models import Order
-from q2c.reading import cancellation, orders
+from q2c.reading import cancellation, orders, roads
 from q2c.reading import order as whole_order
 from q2c.stages import totals
 from q2c.ui import acting, asking, csv, formats, links, story
@@ -57,13 +57,14 @@ def _by_currency(order: Order) -> list[str]:
 
 
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
-    cut = cancellation.cut(page)
+    cut, left = cancellation.cut(page), roads.left_at(page)
     return [
         {
             "order": one,
             "href": links.to("order", one.id),
             "portions": totals.of(one),
             "cut": one.number in cut,
+            "left_at": left.get(one.id, ""),
         }
         for one in page
     ]
@@ -97,7 +98,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     order = found.order
-    later = cancellation.waiting(order)
+    later, ends = cancellation.waiting(order), cancellation.ends(order)
+    left = roads.left_at([order, *found.subscriptions])
     discounted = set(order.lines.filter(discount_minor__gt=0).values_list("line", flat=True))
     context = {
         "found": found,
@@ -109,8 +111,17 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "cases_say": story.cases_say(found.cases),
         "steps": story.steps(found.steps, found.fronts),
         "timeline": story.timeline("order", found.moves, found.steps, found.cases, found.approvals),
-        "facts": _facts(found),
-        "subscriptions": [{"subscription": s, "phases": _phases(s, discounted)} for s in found.subscriptions],
+        "facts": _facts(found, ends),
+        "left_at": left.get(order.id, ""),
+        "subscriptions": [
+            {
+                "subscription": s,
+                "phases": _phases(s, discounted),
+                "left_at": left.get(s.id, ""),
+                "ended_on": ends.get(s.group, ends.get("")) if s.state == "cancelled" else None,
+            }
+            for s in found.subscriptions
+        ],
         "invoices": _invoices(found),
         "unrecorded": _unrecorded(found),
         "otherwise": story.given_up(found.otherwise),
@@ -122,7 +133,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "withdraw": links.to("order-keep", order.id),
         "later": later,
         "in_part": cancellation.in_part_of(order),
-        "not_credited": cancellation.not_credited(order),
+        "not_credited": cancellation.not_credited(order, ends),
+        "not_begun": order.starts_on > clock.today(),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
         "cancel_on": max(clock.today(), order.starts_on),
         "reason_max": requests.REASON_MAX,
@@ -143,7 +155,7 @@ def _unrecorded(found: whole_order.Whole) -> list[dict[str, Any]]:
     return [{"step": step, "case": case, "href": links.to("case", case.id) if case else ""} for step, case in rows]
 
 
-def _facts(found: whole_order.Whole) -> list[tuple[str, Any]]:
+def _facts(found: whole_order.Whole, ends: Mapping[str, dt.date]) -> list[tuple[str, Any]]:
     order = found.order
     payer = found.names.get(order.payer_key, order.payer_key)
     return facts(
@@ -153,18 +165,20 @@ def _facts(found: whole_order.Whole) -> list[tuple[str, Any]]:
         ("Contract entity", order.contract_entity),
         ("Payment", f"{found.document.payment_term_days} days"),
         ("From", f"{order.source} {order.source_id}"),
+        ("Cancelled", f"as of {formats.day_text(ends[''])}" if "" in ends else ""),
         ("About", found.document.description),
     )
 
 
 def _phases(subscription: Any, discounted: Set[int]) -> list[dict[str, Any]]:
-    """Segments by phase: [{"phase": 1, "starts_on", "ends_on", "segments": [(segment, is discounted)]}]."""
-    by_phase: dict[int, list[Any]] = {}
+    """Segments by phase and days: [{"phase": 1, "starts_on", "ends_on", "segments": [(segment, is discounted)]}]."""
+    together: dict[tuple[Any, ...], list[Any]] = {}
     for segment in subscription.segments.all():
-        by_phase.setdefault(segment.phase, []).append((segment, segment.line in discounted))
+        days = (segment.phase, segment.starts_on, segment.ends_on)
+        together.setdefault(days, []).append((segment, segment.line in discounted))
     return [
-        {"phase": phase, "starts_on": rows[0][0].starts_on, "ends_on": rows[0][0].ends_on, "segments": rows}
-        for phase, rows in sorted(by_phase.items())
+        {"phase": phase, "starts_on": starts_on, "ends_on": ends_on, "segments": rows}
+        for (phase, starts_on, ends_on), rows in sorted(together.items(), key=lambda item: item[0])
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -137,13 +138,14 @@ def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict
     """Rows of the table of steps; `fronts` is what those that are held wait for."""
     found = list(found)
     keys, days = keys_there(found), days_of(found)
+    named = Counter((step.stage, step.part) for step in found)
     return [
         {
             "step": step,
             # Only what was sent is known by it: there, and in a trace.
             "key": keys.get(step.id, step.key) if step.sent_at else "",
             "does": words.plain(step.stage),
-            "part": step.part.rpartition("|")[2] if step.part != step.connection else "",
+            "part": _part(step, named[step.stage, step.part]),
             "at": step.finished_at or step.sent_at or step.created_at,
             "front": fronts.get(step.id),
             "front_href": links.to("case", front.case.id) if (front := fronts.get(step.id)) and front.case else "",
@@ -151,6 +153,14 @@ def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict
         }
         for step in found
     ]
+
+
+def _part(step: Step, so_named: int) -> str:
+    """Phases of two subscriptions have one name: then with the legal entity of each."""
+    if step.part == step.connection:
+        return ""
+    part = step.part.rpartition("|")[2]
+    return f"{part} {step.entity}" if part and so_named > 1 else part
 
 
 def timeline(

@@ -243,9 +243,9 @@ def payload(document: Any, plain: Sequence[tuple[str, Any]] = (), title: str = "
 
 
 @register.simple_tag
-def road(noun: str, state: str, small: bool = False) -> SafeString:
-    """{% road "invoice" invoice.state %}: where it is and what comes next; small=True for a table cell."""
-    return charts.road(noun, str(state), small=small)
+def road(noun: str, state: str, small: bool = False, left_at: str = "") -> SafeString:
+    """{% road "invoice" invoice.state left_at="recorded" %}: see charts.road()."""
+    return charts.road(noun, str(state), small=small, left_at=left_at)
 
 
 @register.inclusion_tag("parts/flow.html")

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from exceptions.models import Approval, Case
 from q2c import clock, trace
 from q2c.models import Event, Step
-from q2c.reading import given_up, unrecorded
+from q2c.reading import given_up, roads, unrecorded
 from q2c.reading import hits as search
 from q2c.reading import marks as invoice_marks
 from q2c.reading.coming import doing_of, done_of
@@ -147,8 +147,9 @@ def _documents(found: Trace, sought: Set[Any], beside: Beside) -> list[dict[str,
             number += f", {also.reference}"
         named = f"{entry}, reversal" if entry.reverses_id else str(entry)
         rows.append(_document("journal", entry, named, (entry.total_minor, entry.currency), number))
+    left = roads.left_at([*found.orders, *found.subscriptions])
     for shown in rows:
-        shown["sought"] = shown["id"] in sought
+        shown |= {"sought": shown["id"] in sought, "left_at": left.get(shown["id"], "")}
     return sorted(rows, key=lambda row: not row["sought"])
 
 
@@ -180,7 +181,7 @@ def _sought(found: Trace) -> set[Any]:
         *((e.id, (e.source_id,)) for e in found.events),
     ]
     sought = {row for row, names in exact if asked & {str(name) for name in (row, *names) if name}}
-    steps = {step.id for step in found.steps if asked & {str(step.id), step.key, step.document, step.business_key}}
+    steps = {step.id for step in found.steps if asked & {str(step.id), step.key, step.business_key, *step.documents}}
     return sought or steps
 
 

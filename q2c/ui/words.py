@@ -153,6 +153,8 @@ ROADS: dict[str, tuple[str, ...]] = {
     "case": ("open", "in_progress", "replaying", "resolved"),
     "replay": ("queued", "sent", "confirmed"),
 }
+# From these none comes back to it.
+LEFT_FOR_GOOD = ("abandoned", "cancelled", "credited", "refunded", "rejected", "reversed", "superseded", "voided")
 SIDES: dict[tuple[str, str], str] = {
     ("order", "awaiting_approval"): "received",
     ("order", "rejected"): "received",

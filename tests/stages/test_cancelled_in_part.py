@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
-from q2c import clock
+from q2c import clock, trace
 from q2c.connectors.zuora.client import Zuora
 from q2c.engine import desk, lost_workers, replay, requests, run
 from q2c.models import Breaker, Invoice, Step, Subscription
@@ -101,13 +102,26 @@ def there(story: Story) -> dict[str, str | None]:
     return {row["number"]: row["body"].get("cancelledOn") for row in rows}
 
 
+def found_by(*documents: str) -> bool:
+    """Whether a trace finds the order by each of what billing calls its cancellations."""
+    sofia = get_user_model().objects.get(username="sofia1")
+    traces = [trace.find(sofia, document) for document in documents]
+    return all([one.number for one in found.orders] == ["SO-1"] for found in traces)
+
+
+def shown(client: Any, user: Any) -> Any:
+    """What the order's page is made of."""
+    client.force_login(user)
+    return client.get(f"/orders/{order('SO-1').id}").context
+
+
 HALF_HERE = {"order": "active", US: "cancelled", DE: "active"}
 HALF_THERE = {US: "2026-03-20", DE: None}
 WHOLE = {"order": "cancelled", US: "cancelled", DE: "cancelled"}
 
 
 def test_what_billing_has_done_is_kept_and_cannot_be_withdrawn(
-    sold: Story, sofia: Any, monkeypatch: pytest.MonkeyPatch
+    sold: Story, sofia: Any, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with sold.on("2026-03-05", "10:00"):
         cancel(sold, on="2026-03-20")
@@ -119,6 +133,9 @@ def test_what_billing_has_done_is_kept_and_cannot_be_withdrawn(
         assert step.sent_at is not None and step.text == f"Zuora: Service Unavailable. {IN_PART}"
         kept = step.proof["kept"][US]
         assert (kept["on"], kept["document"], kept["found"]) == ("2026-03-20", "X-SO-1-US", False)
+        assert found_by("X-SO-1-US") and not trace.find(sofia, "X-SO-1-DE")
+        ends = {one["subscription"].number: one["ended_on"] for one in shown(client, sofia)["subscriptions"]}
+        assert ends == {US: dt.date(2026, 3, 20), DE: None}
         assert cancellation.waiting(order("SO-1")) is None and not cancellations.for_later(["SO-1"])
         with pytest.raises(NotPossible, match="waits for its day any more"):
             requests.withdraw_cancellation(sofia, order("SO-1"), "they stay after all")
@@ -132,6 +149,9 @@ def test_what_billing_has_done_is_kept_and_cannot_be_withdrawn(
     assert (step.state, here(), there(sold)) == ("done", WHOLE, {US: "2026-03-20", DE: "2026-03-20"})
     assert (step.reference, step.document) == (f"{DE}, {US}", "X-SO-1-DE, X-SO-1-US")
     assert len(step.proof["cancelled"]) == 2 and "rest_unsent" not in step.proof
+    assert found_by("X-SO-1-US", "X-SO-1-DE")
+    ends = {one["subscription"].number: one["ended_on"] for one in shown(client, sofia)["subscriptions"]}
+    assert ends == dict.fromkeys((US, DE), dt.date(2026, 3, 20))
 
 
 def test_a_request_for_another_day_waits_for_the_end_of_one_that_is_half_done(

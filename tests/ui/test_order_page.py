@@ -196,6 +196,12 @@ def test_a_cancellation_goes_through_the_engine_and_ends_everywhere(client, orde
     assert Subscription.objects.get().state == "cancelled" and Order.objects.get().state == "cancelled"
     text = page(client, f"/orders/{order.id}")
     assert "Cancelled" in text and 'data-dialog="cancel"' not in text
+    # It was active, and is to no end any more: the road and the days say so.
+    assert "Cancelled after Active, step 4 of 5." in text and "Cancelled after Active, step 2 of 3." in text
+    told = read(client, f"/orders/{order.id}")
+    assert "cancelled as of Nov 3, 2026" in told and "Cancelledas of Nov 3, 2026" in told
+    for address in ("/orders", "/trace?q=O-1"):
+        assert "Cancelled after Active, step 4 of 5." in page(client, address), address
 
 
 def test_the_dialog_takes_no_longer_reason_than_is_kept(client, order):
@@ -221,7 +227,7 @@ def test_an_order_that_has_not_begun_is_cancelled_as_of_its_start(client, order)
         Order.objects.filter(id=order.id).update(starts_on=dt.date(2026, 12, 1))
     client.force_login(boss())
     text = page(client, f"/orders/{order.id}")
-    assert 'name="effective_on" value="2026-12-01"' in text and "no day before they start" in text
+    assert 'name="effective_on" value="2026-12-01"' in text and "it is done at once; a later day is waited for" in text
     text = client.post(f"/orders/{order.id}/cancel", form(text), follow=True).content.decode()
     assert "so billing is told that day" in text
 

@@ -83,6 +83,7 @@ def test_every_state_of_every_record_has_a_look():
     ("noun", "state", "said"),
     [
         ("order", "provisioning", "Provisioning, step 3 of 5. Next: Active."),
+        ("order", "cancelled", "Cancelled after Accepted, step 2 of 5."),
         ("journal", "blocked", "Blocked after Posting, step 3 of 4."),
         ("invoice", "paid", "Paid, step 5 of 5."),
         ("step", "unknown", "Outcome unknown, step 2 of 3. Next: Done."),
