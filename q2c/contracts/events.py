@@ -57,7 +57,10 @@ class InvoiceFact(Struct, frozen=True, kw_only=True):
 
 
 class JournalFact(Struct, frozen=True, kw_only=True):
-    """JournalReady, JournalPosted, JournalReversed."""
+    """JournalReady, JournalPosted, JournalReversed.
+
+    `amount_minor` is what the entry's document comes to: below zero of a credit, and of the mirror of a charge.
+    """
 
     journal_id: str
     number: str

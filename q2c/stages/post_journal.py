@@ -255,7 +255,7 @@ def _part(fact: JournalFact, entry: JournalEntry, customer: str) -> Part:
         order_key=f"posting:{entry.entity.code}:{entry.business_document}"[:160] if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or fact.number,
         customer=customer,
-        amount_minor=fact.amount_minor,
+        amount_minor=entry.worth_minor,
         currency=fact.currency,
         entity=fact.legal_entity,
         period=fact.period,
@@ -266,6 +266,6 @@ def _emit(work: Work, outcome: Posted) -> None:
     entry, fact = work.notes["entry"], work.fact.payload
     posted = JournalFact(
         journal_id=str(entry.id), number=entry.number, legal_entity=fact.legal_entity, currency=fact.currency,
-        amount_minor=fact.amount_minor, period=entry.period.name, document_number=outcome.document,
+        amount_minor=entry.worth_minor, period=entry.period.name, document_number=outcome.document,
     )  # fmt: skip
     work.emit("JournalReversed" if entry.reverses_id else "JournalPosted", posted)

@@ -76,7 +76,7 @@ class ReverseJournal(Verb):
                 "JournalReady",
                 JournalFact(
                     journal_id=str(result.entry_id), number=result.number, legal_entity=entry.entity.code,
-                    currency=entry.currency, amount_minor=entry.total_minor, period=result.period,
+                    currency=entry.currency, amount_minor=-entry.worth_minor, period=result.period,
                 ),
             )  # fmt: skip
 
@@ -111,7 +111,7 @@ def _unsigned(work: Work, entry: JournalEntry, invoice: Invoice | None, who: str
 
 
 def _to_sign(entry: JournalEntry, asked: JournalReversalRequested, who: str, amiss: str) -> Finding:
-    worth = Money(entry.total_minor, entry.currency)
+    worth = Money(entry.worth_minor, entry.currency)
     return Finding(
         reason=Reason.REVERSAL_APPROVAL_REQUIRED,
         text=f"{who} asks to reverse journal {entry.number}, {worth}, as of {asked.effective_on}: {asked.reason}"
@@ -168,7 +168,8 @@ def _part(asked: str, entry: JournalEntry | None, names: dict[uuid.UUID, str]) -
         order_key=f"posting:{entry.entity.code}:{entry.business_document}"[:160] if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or str(entry),
         customer=names[entry.id],
-        amount_minor=entry.total_minor,
+        # What its mirror takes out of the books, or puts back.
+        amount_minor=-entry.worth_minor,
         currency=entry.currency,
         entity=entry.entity.code,
         period=entry.period.name,

@@ -64,7 +64,7 @@ def test_a_reversal_is_asked_for_by_one_and_approved_by_another(carla: Signed, c
     carla.post(f"journals/{entry.id}/reverse", 409, effective_on="2026-11-03", reason="billed twice")
     (asked,) = carla.get("approvals?state=requested")["results"]
     assert (asked["action"], asked["requested_by"], asked["amount_minor"]) == (
-        "reversal_approval_required", "carla", 119_000,
+        "reversal_approval_required", "carla", -119_000,
     )  # fmt: skip
     assert entry.number in asked["data"]["findings"][0]["text"]
     carla.post(f"approvals/{asked['id']}/approve", 403)

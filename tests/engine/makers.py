@@ -77,9 +77,9 @@ def order(number: str = "ORD-1", entity: str = "DE01", customer: str = "Acme Gmb
 def issue(number: str, of: Order, *, net: int = 100_000, tax: int = 19_000, on: dt.date = OCTOBER) -> None:
     """Billing issues an invoice; nothing has worked on it yet."""
     group = of.groups.get()
-    # Each bills a day of its own.
-    day = of.starts_on + dt.timedelta(days=_billed[of.id] % 360)
-    _billed[of.id] += 1
+    # Each bills a day of its own; a credit takes back of the day that was billed last.
+    _billed[of.id] += net >= 0
+    day = of.starts_on + dt.timedelta(days=(_billed[of.id] - 1) % 360)
     document = InvoiceDocument(
         invoice_number=number, billing_reference=f"b-{number}", account=f"ACME-{group.currency}", order_number=of.number, group="G1",
         legal_entity=group.entity, currency=group.currency, issued_on=on, due_on=on + dt.timedelta(days=30),

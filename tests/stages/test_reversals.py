@@ -113,7 +113,7 @@ def test_one_person_s_word_reverses_nothing_and_nobody_signs_their_own(company: 
     run.drain("reverse_journal")
     asked = Approval.objects.get()
     stuck = Case.objects.get()
-    assert (asked.action, asked.requested_by, asked.amount_minor) == ("reversal_approval_required", carla, 119_000)
+    assert (asked.action, asked.requested_by, asked.amount_minor) == ("reversal_approval_required", carla, -119_000)
     assert (stuck.state, stuck.owner_team_id, stuck.business_key) == ("awaiting_approval", "controllers", "INV-1")
     for said in ("Carla Weiss asks to reverse", original.number, "EUR 1,190.00", "2026-11-03", "billed twice"):
         assert said in asked.reason, said
