@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('q2c', '0051_what_was_reversed_and_changed'),
+        ('q2c', '0052_reversals_have_a_sign'),
     ]
 
     operations = [
