@@ -10,6 +10,7 @@ from django.db.models import Q
 from exceptions.models import Case, CaseEvent
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Transition
+from q2c.reading import against_order
 from q2c.reasons import Reason
 from q2c.ui import parts, people, words
 from q2c.ui.acting import address_of
@@ -68,10 +69,10 @@ def below(user: Any, view: str, case: Case, step: Step | None) -> dict[str, Any]
     shown, needed = _VIEWS[view]
     if needed and not user.has_perm(needed):
         return {"missing": needed}
-    return shown(case, step)
+    return shown(user, case, step)
 
 
-def _timeline(case: Case, step: Step | None) -> dict[str, Any]:
+def _timeline(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     """Newest first."""
     entries = [
         parts.Entry(event.at, what, event.actor, event.text, tone, icon)
@@ -91,31 +92,56 @@ def _event(case: Case, step: Step | None) -> Event | None:
     return Event.objects.filter(id=case.event_id).first() if case.event_id else None
 
 
-def _documents(case: Case, step: Step | None) -> dict[str, Any]:
+def _documents(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     """Ours and theirs: rows of (kind, what it is called, state, address)."""
     key, event_id = case.business_key, case.event_id
     ours: list[dict[str, Any]] = []
     named = Q(number=key) | Q(number=case.context.get("order") or key)
     named |= Q(event=event_id) if event_id else Q()
-    orders = {order.id: order for order in Order.objects.filter(named)} if key else {}
-    invoices = list(Invoice.objects.filter(Q(number=key) | Q(event=event_id)).select_related("order")) if key else []
+    orders = {order.id: order for order in Order.objects.visible_to(user).filter(named)} if key else {}
+    seen = Invoice.objects.visible_to(user).select_related("order")
+    invoices = list(seen.filter(Q(number=key) | Q(event=event_id))) if key else []
     orders |= {invoice.order_id: invoice.order for invoice in invoices if invoice.order is not None}
     ours += [_row("order", order, order.number) for order in orders.values()]
     ours += [_row("invoice", invoice, invoice.number) for invoice in invoices]
     events = {event_id, *(invoice.event_id for invoice in invoices)}
-    entries = JournalEntry.objects.filter(Q(event_id__in=events) | Q(business_document=f"invoice:{key}"))
+    entries = JournalEntry.objects.visible_to(user).filter(
+        Q(event_id__in=events) | Q(business_document=f"invoice:{key}")
+    )
     found = list(entries.order_by("-generation")[:20])
     ours += [_row("journal", entry, entry.number or "without a number yet") for entry in found]
     keys = [str(record.id) for record in [*orders.values(), *invoices, *found]] + ([key] if key else [])
-    theirs = list(CrossReference.objects.filter(our_key__in=keys).order_by("-at")[:50])
-    return {"ours": ours, "theirs": theirs}
+    theirs = list(CrossReference.objects.visible_to(user).filter(our_key__in=keys).order_by("-at")[:50])
+    return {"ours": ours, "theirs": theirs, "against": _against(user, step)}
+
+
+def _against(user: Any, step: Step | None) -> dict[str, Any] | None:
+    """An invoice that is not recorded beside the order that it bills."""
+    found = against_order.of(user, step)
+    if found is None:
+        return None
+    invoice, group = found.invoice, found.group
+    heads = (
+        ("Invoice group", invoice.group, group.key if group else ""),
+        ("Legal entity", invoice.legal_entity, group.entity if group else ""),
+        ("Currency", invoice.currency, group.currency if group else ""),
+    )
+    return {
+        "order": found.order,
+        "href": address_of("order", found.order.id),
+        "invoice": invoice,
+        "heads": [{"called": name, "invoice": on, "order": sold, "differs": on != sold} for name, on, sold in heads],
+        "products": found.products,
+        "billed": [{"one": one, "href": address_of("invoice", one.invoice_id)} for one in found.billed],
+        "more": found.more,
+    }
 
 
 def _row(noun: str, record: Any, name: str) -> dict[str, Any]:
     return {"noun": noun, "name": name, "state": record.state, "href": address_of(noun, record.id)}
 
 
-def _payload(case: Case, step: Step | None) -> dict[str, Any]:
+def _payload(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     raw = getattr(case, "raw", None)
     if raw is not None:
         came = {
@@ -123,7 +149,7 @@ def _payload(case: Case, step: Step | None) -> dict[str, Any]:
             "title": f"As it came{f', {raw.content_type}' if raw.content_type else ''}",
             "findings": [],
         }
-        return came | _beside(case, bytes(raw.body))
+        return came | _beside(user, case, bytes(raw.body))
     event = _event(case, step)
     document = parsed(event.payload) if event is not None else None
     return {
@@ -131,11 +157,11 @@ def _payload(case: Case, step: Step | None) -> dict[str, Any]:
         "title": f"{event.type} v{event.schema_version}" if event is not None else "",
         "findings": case.context.get("findings", []),
         "event": event,
-        **_booked(case, event, document),
+        **_booked(user, case, event, document),
     }
 
 
-def _booked(case: Case, event: Event | None, document: Any) -> dict[str, Any]:
+def _booked(user: Any, case: Case, event: Event | None, document: Any) -> dict[str, Any]:
     """Of an invoice that billing changed after it was booked: the one that is booked, and in what they differ."""
     if event is None or case.reason != Reason.INVOICE_CHANGED or not isinstance(document, dict):
         return {}
@@ -149,11 +175,11 @@ def _booked(case: Case, event: Event | None, document: Any) -> dict[str, Any]:
         "taken": was,
         "taken_as": "What was booked here" if case.resolved_at or there.reversed_at else "What is booked here",
         "changes": differences(was, document),
-        "records": _documents(case, None)["ours"],
+        "records": _documents(user, case, None)["ours"],
     }
 
 
-def _beside(case: Case, body: bytes) -> dict[str, Any]:
+def _beside(user: Any, case: Case, body: bytes) -> dict[str, Any]:
     """Of what came twice under one id: the one that was taken, and in what they differ."""
     event = Event.objects.filter(id=case.event_id).first() if case.event_id else None
     if event is None or case.reason != Reason.EVENT_CONFLICT:
@@ -164,16 +190,16 @@ def _beside(case: Case, body: bytes) -> dict[str, Any]:
         "event": event,
         "taken": was,
         "changes": differences(was, now) if both else [],
-        "records": _documents(case, None)["ours"],
+        "records": _documents(user, case, None)["ours"],
     }
 
 
-def _attempts(case: Case, step: Step | None) -> dict[str, Any]:
+def _attempts(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     rows = Attempt.objects.filter(step=step).order_by("-id")[:50] if step is not None else []
     return {"attempts": list(rows)}
 
 
-def _history(case: Case, step: Step | None) -> dict[str, Any]:
+def _history(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     """Every move of the case and of its step, newest first, each with its own reason: whose words, or none."""
     ids = [case.id, *([step.id] if step is not None else [])]
     nouns = {"exceptions_case": "case", "q2c_step": "step"}
@@ -226,7 +252,7 @@ def _why(move: Transition, events: Sequence[CaseEvent], told: set[tuple[str, int
     return "" if move.why in failures and move.target != "failed" else move.why
 
 
-_VIEWS: dict[str, tuple[Callable[[Case, Step | None], dict[str, Any]], str]] = {
+_VIEWS: dict[str, tuple[Callable[[Any, Case, Step | None], dict[str, Any]], str]] = {
     "timeline": (_timeline, ""),
     "documents": (_documents, ""),
     "payload": (_payload, "q2c.view_event"),
