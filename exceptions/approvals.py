@@ -19,7 +19,12 @@ from q2c.reasons import APPROVALS, Reason
 
 CLOSE, REDATE, REOPEN = "close_without_fix", "redate", "reopen_period"
 # Where people ask and the answer is no, the reversal or the cancellation has come to its end.
-ENDED_BY_NO = frozenset({str(Reason.REVERSAL_APPROVAL_REQUIRED), str(Reason.CANCELLATION_APPROVAL_REQUIRED)})
+ENDED_BY_NO = frozenset(
+    str(reason)
+    for reason in (
+        Reason.REVERSAL_APPROVAL_REQUIRED, Reason.CANCELLATION_APPROVAL_REQUIRED, Reason.INVOICE_GIVEN_UP,
+    )
+)  # fmt: skip
 # What a person asks about a case of the flow: refused, the case is where it was.
 ABOUT_CASES = frozenset({CLOSE, REDATE})
 # The right that whoever decides needs besides that of deciding: what they could ask for themselves.

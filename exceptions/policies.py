@@ -309,6 +309,15 @@ POLICIES: dict[R, Row] = {
         "A second person approves or refuses, with a reason. Refused, it goes to billing ops, who void or credit it.",
         "Once approved, it is recorded and booked with the approval on record; once refused, a replay asks again.",
     ),
+    R.INVOICE_GIVEN_UP: Row(
+        "Invoice was given up, and comes again",
+        "Invoice {business_key} of {customer} was given up here, and is told of again.",
+        CONTROL, "high", 4, "approval",
+        "Why it was given up, on the case that was closed; what billing has changed in it since, or who wants it.",
+        "A second person approves it, and it is booked after all, or refuses it, with a reason, and it stays given up. "
+        "What is to stay so is voided in billing.",
+        "Once approved, it is recorded and booked with the approval on record; once refused, the case ends.",
+    ),
     R.CANCELLATION_APPROVAL_REQUIRED: Row(
         "Cancellation needs approval", "Cancelling {business_key} of {customer} takes back what is invoiced.",
         CONTROL, "high", 4, "approval",

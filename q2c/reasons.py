@@ -44,6 +44,7 @@ class Reason(enum.StrEnum):
     INVOICE_CHANGED = "invoice_changed"
     INVOICE_TAKEN_BACK = "invoice_taken_back"
     INVOICE_APPROVAL_REQUIRED = "invoice_approval_required"
+    INVOICE_GIVEN_UP = "invoice_given_up"
     CANCELLATION_APPROVAL_REQUIRED = "cancellation_approval_required"
     # Ledger
     POSTING_RULE_MISSING = "posting_rule_missing"
@@ -82,6 +83,7 @@ APPROVALS = frozenset(
         Reason.DISCOUNT_APPROVAL_REQUIRED,
         Reason.LIST_PRICE_MISSING,
         Reason.INVOICE_APPROVAL_REQUIRED,
+        Reason.INVOICE_GIVEN_UP,
         Reason.CANCELLATION_APPROVAL_REQUIRED,
         Reason.REVERSAL_APPROVAL_REQUIRED,
     }

@@ -19,7 +19,7 @@ from exceptions.models import Case, CaseEvent
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
 from q2c.api.records import Records, instants, tellable
-from q2c.engine import decisions, desk
+from q2c.engine import after_all, decisions, desk
 from q2c.reading import what_stays
 
 _QUERY = [
@@ -90,6 +90,10 @@ class RedateSerializer(serializers.Serializer):
     why = serializers.CharField(max_length=1000)
 
 
+class AfterAllSerializer(serializers.Serializer):
+    why = serializers.CharField(max_length=1000)
+
+
 class SnoozeSerializer(WhySerializer):
     """Until an instant, until what blocks it is gone, or whichever comes first."""
 
@@ -132,6 +136,7 @@ class Cases(Records):
         "snooze": rights.WORK,
         "wake": rights.WORK,
         "replay": rights.REPLAY,
+        "after_all": after_all.RIGHT,
     }
 
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -219,6 +224,15 @@ class Cases(Records):
         given.is_valid(raise_exception=True)
         person = person_of(request.user, "ledger.redate_journalentry")
         decisions.ask_to_redate(person, case.id, given.validated_data["effective_on"], given.validated_data["why"])
+        return Response(self._shown(case), status=202)
+
+    @extend_schema(request=AfterAllSerializer, responses={202: CaseSerializer})
+    @action(detail=True, methods=["post"])
+    def after_all(self, request: Any, pk: str) -> Response:
+        """Ask that an invoice that was given up with this case be booked after all; a second person decides."""
+        case, given = self.get_object(), AfterAllSerializer(data=request.data or {})
+        given.is_valid(raise_exception=True)
+        after_all.ask(person_of(request.user, after_all.RIGHT), case.id, given.validated_data["why"])
         return Response(self._shown(case), status=202)
 
     def _answer(self, case: Case) -> Response:

@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cases/<uuid:pk>/wake", _one(cases.Cases, "wake", "post"), name="api-case-wake"),
     path("cases/<uuid:pk>/replay", _one(cases.Cases, "replay", "post"), name="api-case-replay"),
     path("cases/<uuid:pk>/redate", _one(cases.Cases, "redate", "post"), name="api-case-redate"),
+    path("cases/<uuid:pk>/book-after-all", _one(cases.Cases, "after_all", "post"), name="api-case-after-all"),
     path("trace", trace.Trace.as_view(), name="api-trace"),
     path("webhooks/<slug:name>", webhooks.post, name="api-webhook"),
     path("openapi.json", document.openapi, name="api-document"),

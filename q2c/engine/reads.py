@@ -7,7 +7,7 @@ other read of that document was taken in since it began; else it may be older th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -70,13 +70,20 @@ class Turn:
     overtaken: list[Read] = field(default_factory=list)
 
 
-def in_turn(source: str, reads: Sequence[Read], began: int) -> Turn:
-    """Sorts them; their documents are held until the transaction ends. `began`: LatestRead.begin() before the read."""
+def in_turn(
+    source: str, reads: Sequence[Read], began: int, here_since: Callable[[Sequence[Read]], Mapping[str, dt.datetime]]
+) -> Turn:
+    """Sorts them; their documents are held until the transaction ends. `began`: LatestRead.begin() before the read.
+
+    `here_since` says, by id, as of which change what is read is here, where the last read of it is forgotten.
+    """
     held, turn = LatestRead.hold(source, (read.id for read in reads)), Turn()
+    forgotten = [read for read in reads if read.changed_at is None and held[read.id].changed_at is None]
+    since = here_since(forgotten) if forgotten else {}
     for read in reads:
         last = held[read.id]
         if last.taken < began:
-            turn.counting.append((read, _as_of(read, last)))
+            turn.counting.append((read, since.get(read.id) or _as_of(read, last)))
         elif last.version == read.version:
             turn.known.append(read)
         else:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 from django.db import transaction
 
 from exceptions.failures import RawItem
-from ledger import journal
 from q2c import clock, keys
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import About, ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import by_number, intake, lost_deals, taken_back, unread
+from q2c.engine import by_number, came_back, intake, lost_deals, taken_back, unread
 from q2c.engine.intake import Item, Sender, Taken
 from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
 from q2c.engine.unread import Unread
-from q2c.models import Breaker, Callout, Connection, Fetched, Invoice, LatestRead, Order, Step
+from q2c.models import Breaker, Callout, Connection, Fetched, LatestRead, Order
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
 from q2c.stages.deals import keys_of
@@ -82,43 +80,12 @@ class Source:
             business_key=key, **more,
         )  # fmt: skip
 
-    def _changed_back(
+    def _came_back(
         self, stage: str, items: Sequence[Item], keys_: Sequence[str], taken: Sequence[Taken]
     ) -> list[Taken]:
         """What became again what it was before has the id of that version; its return is a fact of its own."""
-        repeats = {
-            key: (item, one.event_id)
-            for item, key, one in zip(items, keys_, taken, strict=True)
-            if one.status == "duplicate"
-        }
-        back, newest = [], self._newest(stage, repeats)
-        gone = self._gone(stage, newest)
-        for key, (item, event_id) in repeats.items():
-            attributes = item.attributes or {}
-            at = dt.datetime.fromisoformat(attributes["time"])
-            newest_id, newest_at, source_id = newest.get(key, (event_id, at, ""))
-            other = newest_id != event_id and not source_id.startswith(f"{attributes['id']}:")
-            # What came back stays so, however often it is read; unless it left the flow, or the books, since.
-            if at > newest_at and (other or key in gone):
-                back.append(_as_of(item, at))
+        back = came_back.items(self.name, stage, items, keys_, taken)
         return intake.take(back, self.sender) if back else []
-
-    def _newest(self, stage: str, keys_: Iterable[str]) -> dict[str, tuple[uuid.UUID, dt.datetime, str]]:
-        """By order key, which all versions share: the newest that this platform gave: event, time, id at its source."""
-        versions = Step.objects.filter(stage=stage, event__source=self.name, order_key__in=list(keys_))
-        rows = versions.order_by("event__occurred_at", "seq")
-        found = rows.values_list("order_key", "event", "event__occurred_at", "event__source_id")
-        return {key: (event_id, at, source_id) for key, event_id, at, source_id in found}
-
-    def _gone(self, stage: str, newest: Mapping[str, tuple[uuid.UUID, dt.datetime, str]]) -> set[str]:
-        """Keys whose newest version was taken back: out of the flow, or by a reversal out of the books."""
-        events = {event_id: key for key, (event_id, _, _) in newest.items()}
-        steps = Step.objects.filter(stage=stage, event__in=list(events))
-        left = steps.filter(state="abandoned", proof__has_key=withdrawn.TAKEN_BACK).values_list("event", flat=True)
-        return {events[event_id] for event_id in {*left, *withdrawn.gone_since(events)}} | self._unbooked(events)
-
-    def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
-        return set()
 
     def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> dict[str, uuid.UUID | None]:
         """What could not be read before is here now: its cases end. Returns the events, by id at the source."""
@@ -169,7 +136,7 @@ class Deals(Source):
         items = [self._event(deal) for deal in good]
         taken = intake.take(items, self.sender)
         known = keys_of(self.name, [deal.source_id for deal in good])
-        taken += self._changed_back("accept_order", items, [known[deal.source_id] for deal in good], taken)
+        taken += self._came_back("accept_order", items, [known[deal.source_id] for deal in good], taken)
         taken += self._won_again(good, items, taken)
         self._came_right(taken, _DEAL_REASONS)
         kept = [
@@ -184,7 +151,7 @@ class Deals(Source):
         same = [deal for deal, one in zip(deals, taken, strict=False) if one.status == "duplicate"]
         again = lost_deals.won_again(self.name, same) if same else set()
         both = zip(deals, items, strict=True)
-        back = [_as_of(item, deal.changed_at) for deal, item in both if deal.source_id in again]
+        back = [came_back.as_of(item, deal.changed_at) for deal, item in both if deal.source_id in again]
         new = intake.take(back, self.sender) if back else []
         stored = [one for one in (*taken, *new) if one.status == "stored"]
         here = {one.source_id.partition(":")[0]: one.event_id for one in stored}
@@ -283,7 +250,7 @@ class Invoices(Source):
 
     @transaction.atomic
     def _take_those_that_count(self, reads: Sequence[Read], began: int) -> tuple[list[Taken], dict[str, Again]]:
-        turn = in_turn(self.name, reads, began)
+        turn = in_turn(self.name, reads, began, self._here_since)
         again = {read.reference: OVERTAKEN for read in turn.overtaken}
         again |= {
             read.reference: BUSY
@@ -298,6 +265,14 @@ class Invoices(Source):
         taken_in(self.name, counted)
         return taken, again
 
+    def _here_since(self, reads: Sequence[Read]) -> dict[str, dt.datetime]:
+        """By id, as of which change what these say is here; without what billing took back since then."""
+        keys_ = {key_of(self.name, read.id): read for read in reads}
+        newest = came_back.newest(self.name, "record_invoice", keys_)
+        gone = came_back.taken_back(self.name, "record_invoice", newest)
+        stays = {keys_[key]: last for key, last in newest.items() if key not in gone}
+        return {read.id: last.at for read, last in stays.items() if last.says(f"{read.id}:{read.version}")}
+
     def _take(self, counted: Sequence[tuple[Read, dt.datetime]]) -> tuple[list[Taken], dict[str, uuid.UUID | None]]:
         """What became of them, and which event each invoice is, by its id."""
         came = [(read, read.found, at) for read, at in counted if isinstance(read.found, InvoiceDocument)]
@@ -307,20 +282,13 @@ class Invoices(Source):
         items = [self._item("InvoiceIssued", f"{read.id}:{read.version}", found, at) for read, found, at in came]
         taken = intake.take(items, self.sender)
         known = [key_of(self.name, document.billing_reference) for document in documents]
-        taken += self._changed_back("record_invoice", items, known, taken)
+        taken += self._came_back("record_invoice", items, known, taken)
         events = self._came_right(taken, _INVOICE_REASONS)
         both = zip(documents, taken, strict=False)
         again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in both}
         references = [document.billing_reference for document in documents]
         taken_back.posted_again(self.name, again, references, self.sender.actor)
         return taken, events
-
-    def _unbooked(self, events: Mapping[uuid.UUID, str]) -> set[str]:
-        booked = Invoice.objects.filter(event__in=list(events), source=self.name).exclude(state="voided")
-        there = list(booked.filter(state="posted").values_list("event", flat=True))
-        voided = Invoice.objects.filter(event__in=list(events), source=self.name, state="voided")
-        taken = set(journal.taken_back(there)) | set(voided.values_list("event", flat=True))
-        return {events[event_id] for event_id in taken}
 
     def _refused(self, read: Read, refused: Rejected) -> RawItem | None:
         """An invoice that is not posted yet is none; any other that cannot be read needs a person, who is told once."""
@@ -374,12 +342,6 @@ def _became(taken: Sequence[Taken], otherwise: str) -> str:
 def is_outage(found: Sequence[Any]) -> bool:
     """Whether what a platform gave for many records says something of the platform."""
     return len(found) >= OUTAGE_FROM and all(isinstance(one, Unavailable) for one in found)
-
-
-def _as_of(item: Item, at: dt.datetime) -> Item:
-    """The same once more, as a fact of its own; reads that count one after the other may be microseconds apart."""
-    attributes, when = dict(item.attributes or {}), f"{at:%Y%m%dT%H%M%S}" + (f"{at:%f}" if at.microsecond else "")
-    return replace(item, attributes={**attributes, "id": f"{attributes['id']}:{when}"})
 
 
 def _is_draft(found: Any) -> bool:

@@ -30,6 +30,7 @@ _KINDS = {
     REOPEN: "reopen",
     _REVERSAL: "reversal",
     str(Reason.INVOICE_APPROVAL_REQUIRED): "invoice",
+    str(Reason.INVOICE_GIVEN_UP): "given_up",
     str(Reason.CANCELLATION_APPROVAL_REQUIRED): "cancellation",
 }
 
@@ -89,7 +90,7 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """closing | redate | reopen | reversal | invoice | cancellation | order: what the card's words depend on."""
+        """closing | redate | reopen | reversal | invoice | given_up | cancellation | order: the words of its card."""
         return _KINDS.get(self.approval.action, "order")
 
     @property

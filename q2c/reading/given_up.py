@@ -23,16 +23,16 @@ from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages import post_journal
 
-# Of several versions that were given up the newest is what billing has; what is recorded after all, or was taken back
-# there since, stands nowhere else.
+# Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
+# What is recorded after all, or was taken back there since, stands nowhere else.
 _LEFT_OUT = """
-SELECT s.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
-WHERE s.id = ANY(%s::uuid[]) AND (
-  EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <> 'voided'
-          AND i.billing_reference = e.payload ->> 'billing_reference')
+SELECT g.event_id FROM unnest(%s::uuid[]) AS g(event_id) JOIN q2c_event e ON e.id = g.event_id
+JOIN q2c_step s ON s.event_id = e.id AND s.stage = 'record_invoice'
+WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <> 'voided'
+              AND i.billing_reference = e.payload ->> 'billing_reference')
   OR EXISTS (SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
              WHERE n.stage = 'record_invoice' AND n.order_key = s.order_key
-             AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq)))
+             AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq))
 """
 ROWS_MAX = 200
 
@@ -107,13 +107,19 @@ def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list
         return []
     gone = _taken_back([step.id for step in rows])
     came = [step for step in rows if step.stage == "record_invoice" and step.id not in gone]
-    gone |= {id_ for (id_,) in bulk.execute(_LEFT_OUT, [[step.id for step in came]])} if came else set()
+    overtaken = _overtaken([step.event_id for step in came])
+    gone |= {step.id for step in came if step.event_id in overtaken}
     seen = Case.objects.visible_to(user).filter(step_id__in=[step.id for step in rows])
     cases = {case.step_id: case for case in seen.select_related("owner_team", "assignee").defer("haystack")}
     found = [_of("invoice", step.business_key, step.event.source, step) for step in came if step.id not in gone]
     found += _unposted([step for step in rows if step.stage == "post_journal"], gone)
     of_step = {one.step.id: one for one in found if one.step is not None}
     return [replace(of_step[step.id], case=cases.get(step.id)) for step in rows if step.id in of_step]
+
+
+def _overtaken(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Of these events of invoices those that stand for nothing any more."""
+    return {id_ for (id_,) in bulk.execute(_LEFT_OUT, [list(event_ids)])} if event_ids else set()
 
 
 def _taken_back(step_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -135,6 +141,7 @@ def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[Differ
         invoice.event_id: invoice
         for invoice in Invoice.objects.filter(event__in=[entry.event_id for entry in entries.values()], state="voided")
     }
+    overtaken = _overtaken(list(voided))
     found = []
     for step in steps:
         entry = entries.get(step.id)
@@ -142,6 +149,8 @@ def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[Differ
             continue
         if entry.state in ("ready", "blocked"):
             found.append(_of("journal", str(entry), step.connection, step))
-        elif step.id not in gone and entry.reverses_id is None and (invoice := voided.get(entry.event_id)):
+        elif step.id in gone or entry.event_id in overtaken or entry.reverses_id is not None:
+            continue
+        elif invoice := voided.get(entry.event_id):
             found.append(_of("invoice", invoice.number, invoice.source, step))
     return found

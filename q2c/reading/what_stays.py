@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
 from q2c.reading import billing_now, given_up
+from q2c.reasons import Reason
 from q2c.stages import in_part, post_journal
 from q2c.stages.taken_back_there import CANCELLED
 
@@ -78,15 +81,43 @@ def has(user: Any, case: Case) -> str:
     if left is not None and left.kind == "journal":
         return f"It is in the books here and not in {left.where}: it was given up, and will not be posted from here."
     if left is not None:
-        return f"Nothing was booked, and nothing will be: it was given up. {_billing(left.where)} still has it posted."
+        return (
+            f"Nothing was booked, and nothing will be: it was given up. {_billing(left.where)} still has it posted. "
+            "Is it changed there, or wanted here after all, a second person decides."
+        )
     entry = known.entries.get(step.id)
     if entry is not None and (entry.reverses_id is not None or entry.state != "superseded"):
         return _unposted(step, case.root_cause, known)
-    if there := known.first(step):
+    there = known.first(step)
+    was_there = there is not None and (step.finished_at is None or there.recorded_at < step.finished_at)
+    if not was_there and (told := _told_again(user, entry.event_id if entry is not None else step.event_id)):
+        return told
+    if there is not None:
         if there.reversed_at is not None:
             return _reversed(there)
         return f"Nothing was booked for what came again: {there.number} stands as it was recorded."
     return "Nothing was booked for it. Billing has taken it back, or changed it, since."
+
+
+def _told_again(user: Any, event_id: uuid.UUID) -> str:
+    """Of an invoice that was given up and came again since, what that came to; empty where it did not."""
+    mine = Step.objects.filter(stage="record_invoice", event=event_id).select_related("event").first()
+    if mine is None:
+        return ""
+    at = mine.event.occurred_at
+    later = Q(event__occurred_at__gt=at) | Q(event__occurred_at=at, seq__gt=mine.seq)
+    versions = Step.objects.filter(later, stage="record_invoice", order_key=mine.order_key).select_related("event")
+    newest = versions.order_by("event__occurred_at", "seq").last()
+    if newest is None or newest.reason == Reason.SUPERSEDED:
+        return ""
+    case = Case.objects.visible_to(user).filter(step_id=newest.id).first()
+    where = f" ({case.shown})" if case is not None else ""
+    if newest.state == "abandoned":
+        return f"It was given up, came again since, and was given up once more{where}."
+    if newest.state != "done":
+        return f"It was given up, and has come again since: nothing is booked until a second person approves it{where}."
+    booked = Invoice.objects.filter(event=newest.event_id).exclude(state="voided").first()
+    return f"It was given up, and booked after all since, as {booked.number}{where}." if booked is not None else ""
 
 
 def _of_taken_back(case: Case) -> str:

@@ -25,6 +25,7 @@ from q2c.reasons import APPROVALS, Reason
 from q2c.stages import (
     beside,
     days_billed,
+    given_up,
     periods,
     proportion,
     signed,
@@ -66,7 +67,7 @@ def tie(works: Sequence[Work]) -> None:
     cancelled = term_of_invoices.ended(orders.values())
     policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
     metered = usage.there({work.notes["order"].id for work in works if usage.of(work.fact.payload)})
-    asked = signed.asked_before(works, partial(_asked_again, metered))
+    asked, left_out = signed.asked_before(works, partial(_asked_again, metered)), given_up.asked(works)
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
         policy = policies.get(invoice.legal_entity) or policies.get("") or CommercialPolicy()
@@ -80,6 +81,8 @@ def tie(works: Sequence[Work]) -> None:
             *usage.over(invoice, order, billed.most(invoice, order), Decimal(policy.usage_limit_percent), metered),
             *tax_of_invoices.off(invoice, order, Decimal(policy.tax_tolerance_percent)),
         ]
+        if work.step.id in left_out:
+            found.insert(0, left_out[work.step.id])
         # Neither a limit that was raised nor time answers what a second person was asked, or refused.
         found = signed.with_asked(found, asked.get(work.step.id, ()))
         # What is wrong for sure is told first: nobody is asked to sign what cannot be.

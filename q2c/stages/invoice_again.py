@@ -110,6 +110,15 @@ def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
     )
 
 
+def since(before: InvoiceDocument, now: InvoiceDocument) -> str:
+    """What two versions of a document that was never booked say otherwise, as changed() tells it; empty: nothing."""
+    was, is_ = (
+        {"invoice_number": one.invoice_number, "legal_entity": one.legal_entity, **_said(one)} for one in (before, now)
+    )
+    totals = Money(before.total_minor, before.currency), Money(now.total_minor, now.currency)
+    return listed([_was(name, was[name], is_[name], totals) for name in is_ if was[name] != is_[name]])
+
+
 def _was(name: str, before: object, now: object, totals: tuple[Money, Money]) -> str:
     """its issue date was 2026-11-24 and is 2026-11-27; another net amount on a line"""
     called = _NAMES.get(name, name.replace("_", " "))

@@ -48,6 +48,18 @@ def gone_since(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return set(told.values_list("case__event_id", flat=True))
 
 
+def stay_out(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Of the events of voided invoices those that people gave up here, and billing still has."""
+    if not event_ids:
+        return set()
+    gone = Step.objects.filter(stage="post_journal", state="abandoned").exclude(reason=Reason.SUPERSEDED)
+    numbers = Invoice.objects.filter(event__in=list(event_ids)).values_list("number", flat=True)
+    mine = gone.filter(business_key__in=list(numbers), event__causation_id__in=list(event_ids))
+    told = CaseEvent.objects.filter(kind=TAKEN_BACK, case__step_id__in=mine.values("id"))
+    still = mine.exclude(id__in=told.values("case__step_id"))
+    return set(event_ids) & set(still.values_list("event__causation_id", flat=True))
+
+
 def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
     """What was given up here and is posted there no more stands nowhere any longer: its case says so, once."""
     ended = Step.objects.filter(state="abandoned").exclude(reason=Reason.SUPERSEDED)

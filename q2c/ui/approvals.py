@@ -156,6 +156,7 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
 
 _REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
 _INVOICE = str(Reason.INVOICE_APPROVAL_REQUIRED)
+_GIVEN_UP = str(Reason.INVOICE_GIVEN_UP)
 _CANCELLATION = str(Reason.CANCELLATION_APPROVAL_REQUIRED)
 _BACK = "The case is back in the queue."
 
@@ -172,6 +173,7 @@ def _after_approval(decision: Decision) -> str:
         asked.REDATE: "It is booked anew on that day, and sent.",
         _REVERSAL: "The mirror entry is made and posted now; then the journal is reversed.",
         _INVOICE: "It is recorded and booked now.",
+        _GIVEN_UP: "It is recorded and booked now.",
         _CANCELLATION: "It is cancelled in billing now, then here.",
     }
     return said.get(action, "It is sent again now.")
@@ -179,6 +181,8 @@ def _after_approval(decision: Decision) -> str:
 
 def _after_refusal(approval_id: uuid.UUID, decision: Decision) -> str:
     action = decision.rows[0].action if decision.rows else ""
+    if action == _GIVEN_UP:
+        return "It stays given up; in billing it stands until somebody voids it."
     if action in asked.ENDED_BY_NO or not _has_case(decision):
         return "The request has ended; nothing is done."
     if decision.closed_steps and action == _INVOICE:

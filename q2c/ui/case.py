@@ -19,8 +19,8 @@ from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
 from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c import clock
-from q2c.engine import decisions, desk, offered, previews
+from q2c import clock, keys
+from q2c.engine import after_all, decisions, desk, offered, previews
 from q2c.models import Invoice, Order, Step
 from q2c.reading import cause_gone, credited, followed, held, recorded, unread, what_stays
 from q2c.reading.coming import does
@@ -117,7 +117,9 @@ def _given_up(user: Any, found: Case) -> dict[str, Any]:
     """What became of its document, where it was closed without fix; and what would, where it may be."""
     closing = what_stays.will(found) if found.state in (*TO_DO, "snoozed") else ""
     unplaced = not found.period and unread.is_one(found)
-    return {"stays": what_stays.has(user, found), "closing": closing, "unplaced": unplaced}
+    wanted = found.state == "closed_without_fix" and not after_all.why_not(found)
+    may = {"after_all": wanted, "token": keys.new_id()}
+    return {"stays": what_stays.has(user, found), "closing": closing, "unplaced": unplaced, **may}
 
 
 def _view(request: HttpRequest, found: Case) -> str:

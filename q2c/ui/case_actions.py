@@ -21,7 +21,7 @@ from exceptions.models import Approval, Case
 from exceptions.models.case import ROOT_CAUSES
 from exceptions.rights import name_of
 from q2c import clock
-from q2c.engine import decisions, desk, watch
+from q2c.engine import after_all, decisions, desk, watch
 from q2c.ui import formats
 from q2c.ui.acting import answering, back, case_of, told
 from q2c.ui.frame import tell
@@ -34,6 +34,7 @@ MANY_VERBS = {
 }  # fmt: skip
 ONE_VERBS = MANY_VERBS | {
     "redate": approvals.RIGHTS[approvals.REDATE], "look": rights.WORK, "read_again": rights.REPLAY,
+    "after_all": after_all.RIGHT,
 }  # fmt: skip
 # More than these are replayed by the thousand, but not claimed or snoozed.
 MANY = 5000
@@ -82,6 +83,10 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     if request.POST.get("verb") == "read_again":
         asked = desk.read_again(request.user, case_id)
         tell(request, "busy", f"{asked} is asked for it again.", "This case ends by itself when it can be read.")
+        return HttpResponseRedirect(reverse("case", args=[case_id]))
+    if request.POST.get("verb") == "after_all":
+        after_all.ask(request.user, case_id, request.POST.get("reason", ""), request.POST.get("token", ""))
+        tell(request, "busy", "It is asked for.", "It is checked anew; then a second person decides.")
         return HttpResponseRedirect(reverse("case", args=[case_id]))
     return _carry_out(request, request.POST.get("verb", ""), [case_id])
 

@@ -116,7 +116,7 @@ def _unblocking(record: Any, connections: dict[str, Connection] | None, totals: 
     if record.reason in {reason.value for reason in APPROVALS}:
         # Refused, it is the deal that has to change; what became of an invoice is billing's.
         if isinstance(record, Case) and record.state != "awaiting_approval":
-            is_invoice = record.reason == Reason.INVOICE_APPROVAL_REQUIRED
+            is_invoice = record.reason in (Reason.INVOICE_APPROVAL_REQUIRED, Reason.INVOICE_GIVEN_UP)
             return None if is_invoice else _page("Find the order", "orders", record.business_key)
         if totals is not None and not totals.by_state.get("awaiting_approval"):
             # All were refused: each case says what becomes of it, and who owns it now.

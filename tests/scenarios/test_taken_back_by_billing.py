@@ -70,7 +70,7 @@ def test_what_waits_to_be_recorded_leaves_the_flow_and_comes_back_with_billing(s
     assert Event.objects.filter(type="InvoiceIssued").count() == 2
 
 
-def test_what_was_given_up_is_told_to_be_taken_back_and_comes_anew_where_billing_posts_it_again(story: Story) -> None:
+def test_what_was_given_up_is_told_to_be_taken_back_and_asked_about_where_billing_posts_it_again(story: Story) -> None:
     with story.on("2026-03-09"):
         periods.close(march(), by="dmitri", why="closed too early")
         story.close(training("SO-3001", DAY))
@@ -86,6 +86,10 @@ def test_what_was_given_up_is_told_to_be_taken_back_and_comes_anew_where_billing
     with story.on("2026-03-12"):
         reopen()
     becomes(story, number, "Posted", "2026-03-13")
+    assert Case.objects.get(reason="invoice_given_up").state == "awaiting_approval" and not Invoice.objects.exists()
+    with story.on("2026-03-14"):
+        sign(1)
+        story.flow.work()
     assert entry(number).state == "posted" and not given_up.of_order(user("carla"), Order.objects.get())
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
+from msgspec.structs import replace
 
 from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
 from q2c.engine import desk
 from q2c.models import Invoice, Step
+from q2c.reading import given_up, what_stays
+from q2c.stages import withdrawn
 from tests.engine.makers import case, issue, order, person, run_all
-from tests.stages.test_invoices_and_journals import _remap, lost_for_good
+from tests.stages.test_invoices_and_journals import SOUND, _remap, lost_for_good, record
 from tests.stages.test_reversals import _reverse, posted
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +74,44 @@ def test_the_true_invoice_takes_the_place_of_a_duplicate_that_was_given_up(compa
     run_all()
     assert Invoice.objects.get(number="INV-2").state == "posted"
     assert company["erp-de"].writes == 1
+
+
+def test_what_was_given_up_unrecorded_and_put_right_in_billing_is_asked_about(company: Any) -> None:
+    """Unlike what is still somebody's case: of that the newer version takes the place."""
+    order()
+    reader = get_user_model().objects.create_superuser("reader")
+    record(replace(SOUND, account="OTHER-EUR"))
+    closed = case("INV-1")
+    give_up(closed, "other")
+    closed = Case.objects.get(id=closed.id)
+    step = Step.objects.get()
+    left = given_up.of_step(reader, step)
+    assert left is not None and (left.kind, left.case) == ("invoice", closed)
+    record(SOUND)
+    run_all()
+    asked = Case.objects.get(reason="invoice_given_up")
+    assert (asked.state, Invoice.objects.count()) == ("awaiting_approval", 0)
+    assert asked.text.endswith("changed in zuora since: its account was OTHER-EUR and is ACME-EUR")
+    assert given_up.of_step(reader, step) is None and asked.shown in what_stays.has(reader, closed)
+    desk.approve(person("cleo"), [Approval.objects.get(state="requested").id], "right now")
+    run_all()
+    assert Invoice.objects.get().state == "posted" and "booked after all" in what_stays.has(reader, closed)
+
+
+def test_a_change_that_was_given_up_leaves_the_booked_invoice_its_own(company: Any) -> None:
+    """Closed was the case of the change: billing withdraws the invoice before it is sent, and posts it again."""
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    order()
+    record(SOUND)
+    run_all()
+    record(replace(SOUND, due_on=SOUND.due_on + dt.timedelta(days=9)))
+    give_up(Case.objects.get(reason="invoice_changed"), "other")
+    assert withdrawn.invoice("zuora", "b-1", "poll:zuora", "canceled there")
+    assert Invoice.objects.get().state == "voided"
+    company["erp-de"].inactive.clear()
+    record(SOUND)
+    run_all()
+    assert sorted(Invoice.objects.values_list("state", flat=True)) == ["posted", "voided"]
 
 
 def test_what_the_ledger_may_hold_stays_as_it_is(company: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from msgspec.structs import replace
 
 from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
@@ -30,10 +31,28 @@ def test_the_true_invoice_comes_under_the_number_of_the_one_that_was_voided(comp
     desk.approve(bea, [asked], "agreed")
     assert Invoice.objects.get().state == "voided"
     company["erp-de"].inactive.clear()
-    record(SOUND)
+    record(replace(SOUND, billing_reference="b-2"))
     run_all()
     assert sorted(Invoice.objects.values_list("state", flat=True)) == ["posted", "voided"]
     assert company["erp-de"].writes == 1
+
+
+def test_the_one_that_was_voided_is_asked_about_when_it_comes_again(company: Any) -> None:
+    """Whoever sends it, and under which id ever: what two people gave up is booked as soon as a third one says so."""
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    order()
+    record(SOUND)
+    run_all()
+    (asked,) = _closing(person("ann"), case("INV-1"))
+    desk.approve(person("bea"), [asked], "agreed")
+    company["erp-de"].inactive.clear()
+    record(SOUND)
+    run_all()
+    assert Case.objects.get(reason="invoice_given_up").state == "awaiting_approval"
+    assert company["erp-de"].writes == 0
+    desk.approve(person("cleo"), [Approval.objects.get(state="requested").id], "it was sold, after all")
+    run_all()
+    assert sorted(Invoice.objects.values_list("state", flat=True)) == ["posted", "voided"]
 
 
 def test_what_another_system_told_of_too_is_not_given_up_unseen(company: Any) -> None:

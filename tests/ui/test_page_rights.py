@@ -90,7 +90,7 @@ def test_each_verb_of_a_form_asks_for_its_own_right(company: Any, reader: Any) -
             }  # fmt: skip
             assert client.post(path, form).status_code == 403, f"{path} {verb}"
             tried += 1
-    assert tried == 22
+    assert tried == 23
     assert (Transition.objects.count(), told.count()) == (moves, said)
     batch = desk.plan(root, [case.id])
     for path in (f"/replays/{batch.id}/send", f"/replays/{batch.id}/cancel", f"/problems/{case.problem_id}/replay"):

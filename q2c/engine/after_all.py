@@ -1,0 +1,107 @@
+"""Somebody wants an invoice booked after all that two people gave up: it comes once more, as that person's wish.
+
+It is the document as billing has it, checked like any other, and a second person signs it (stages/given_up.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from exceptions import rights, timeline
+from exceptions.errors import NotPossible
+from exceptions.models import Case
+from q2c import keys, states
+from q2c.contracts import stored
+from q2c.contracts.documents import InvoiceDocument
+from q2c.engine import emit
+from q2c.engine.emit import Incoming
+from q2c.models import Event, Step
+from q2c.stages import given_up
+from q2c.stages.record_invoice import key_of
+from q2c.stages.withdrawn import TAKEN_BACK
+
+RIGHT = rights.REPLAY
+_ID_MAX = 200
+_NOT_GIVEN_UP = "No invoice was given up with this case"
+
+
+def why_not(case: Case) -> str:
+    """Why what was given up with a case cannot be asked for; empty where it can."""
+    try:
+        _given_up(case)
+    except NotPossible as refused:
+        return str(refused)
+    return ""
+
+
+def ask(user: Any, case_id: uuid.UUID, why: str, token: str = "") -> None:
+    """Have it told of once more. Raises Refused without the right, NotPossible where nothing is to be had.
+
+    The same `token` again is the same request.
+    """
+    rights.require(user, RIGHT, "have it booked after all", [case_id])
+    said = " ".join(why.split())
+    if not said:
+        raise NotPossible("Say why; whoever decides reads it")
+    with transaction.atomic(), states.acting(rights.name_of(user), said):
+        case = Case.objects.visible_to(user).filter(id=case_id).first()
+        if case is None:
+            raise NotPossible("There is no such case")
+        # Of two who ask at once the second is told that it was asked.
+        list(Step.objects.select_for_update().filter(id__in=[case.step_id]).values_list("id"))
+        event, document = _given_up(case, token)
+        wish = f"{rights.called(user)} asks to book it after all: {said}"
+        (one,) = emit.store([_once_more(event, document, user, token)])
+        if one.status == "stored":
+            timeline.record([(case.id, given_up.AFTER_ALL, wish, {"event": str(one.id)})], rights.name_of(user))
+
+
+def _given_up(case: Case, token: str = "") -> tuple[Event, InvoiceDocument]:
+    """Its event and its document. Raises NotPossible."""
+    steps = Step.objects.filter(id__in=[case.step_id], state="abandoned")
+    step = steps.select_related("event").first()
+    if case.state != "closed_without_fix" or step is None or step.stage not in ("record_invoice", "post_journal"):
+        raise NotPossible(_NOT_GIVEN_UP)
+    event_id = step.event_id if step.stage == "record_invoice" else step.event.causation_id
+    event = Event.objects.filter(id__in=[event_id], type="InvoiceIssued").first()
+    if event is None:
+        raise NotPossible(_NOT_GIVEN_UP)
+    document = stored.read(event.payload, InvoiceDocument)
+    named = event.source, document.billing_reference
+    decided = given_up.of({(*named, key_of(*named))}).get(named)
+    if decided is None or decided.step_id != step.id:
+        raise NotPossible(f"{_NOT_GIVEN_UP}, or somebody has decided otherwise since")
+    if case.events.filter(kind=TAKEN_BACK).exists():
+        raise NotPossible(f"{event.source} has taken it back since; posted there again, it comes by itself")
+    if _came_again(event, token).exists():
+        raise NotPossible("It has come again since; decide about that")
+    return event, document
+
+
+def _came_again(event: Event, token: str) -> Any:
+    """Versions that came after it, but for what this very request made."""
+    mine = Step.objects.filter(stage="record_invoice", event=event).first()
+    if mine is None:
+        return Step.objects.none()
+    later = Q(event__occurred_at__gt=event.occurred_at) | Q(event__occurred_at=event.occurred_at, seq__gt=mine.seq)
+    rows = Step.objects.filter(later, stage="record_invoice", order_key=mine.order_key)
+    return rows.exclude(event__source_id=_id(event, token)) if token else rows
+
+
+def _once_more(event: Event, document: InvoiceDocument, user: Any, token: str) -> Incoming:
+    """As of the change that it is: what billing changes from now on is newer."""
+    return Incoming(
+        type=event.type, version=event.schema_version, source=event.source, source_id=_id(event, token),
+        correlation_id=event.correlation_id, causation_id=None, occurred_at=event.occurred_at,
+        raw=event.payload.encode(), payload=document, sent_by=user.pk,
+    )  # fmt: skip
+
+
+def _id(event: Event, token: str) -> str:
+    """Of the same version, so that billing's own return of it is known."""
+    once = token or str(keys.new_id())
+    return f"{event.source_id[: _ID_MAX - 1 - len(once)]}:{once}"

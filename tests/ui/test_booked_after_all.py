@@ -1,0 +1,83 @@
+"""An invoice that was given up is wanted after all: asked for on its case, decided by another.
+
+DE01 sells O-1 to Acme on 3 November 2026; billing issues INV-3, whose journal was never sent, and given up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exceptions.models import Approval, Case
+from q2c.models import Event, Invoice
+from tests import flow_makers as make
+from tests.ui.people import boss, read, signed_in
+from tests.ui.test_given_up_told import _noon, closing, give_up, order, person, unposted
+
+__all__ = ["_noon", "order"]
+pytestmark = pytest.mark.django_db
+ASKS = "asks to book it after all: it was sold"
+
+
+def test_who_wants_it_asks_on_its_case_and_another_decides(order: Any) -> None:
+    closed = give_up(unposted(order), "test_data")
+    ann = boss()
+    client = signed_in(ann)
+    assert "Book it after all" in read(client, f"/cases/{closed.id}")
+    assert "Is it changed there, or wanted here after all, a second person decides" in read(
+        client, f"/cases/{closed.id}"
+    )
+    sent = {"verb": "after_all", "reason": "it was sold", "token": "00000000-0000-7000-8000-000000000001"}
+    for _ in range(2):
+        told = client.post(f"/cases/{closed.id}/act", sent, follow=True).content.decode()
+        assert "It is asked for." in told
+    make.run("record_invoice")
+    asked = Approval.objects.get(state="requested")
+    assert asked.requested_by == ann and asked.reason.endswith(ASKS)
+    page = read(client, f"/cases/{closed.id}")
+    assert "Book it after all" not in page and "To be booked after all: asked for" in page
+    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    card = read(other, "/approvals")
+    assert "Invoice was given up, and comes again" in card and ASKS in card
+    other.post(f"/approvals/{asked.id}/decide", {"verb": "approve"})
+    make.run("record_invoice")
+    make.run("post_journal")
+    assert sorted(Invoice.objects.filter(number="INV-3").values_list("state", flat=True)) == ["posted", "voided"]
+    assert "booked after all since, as INV-3" in read(client, f"/cases/{closed.id}")
+    assert "1 invoice: posted in billing" not in closing(client)
+
+
+def test_refused_it_stays_given_up_and_may_be_asked_for_again(order: Any) -> None:
+    closed = give_up(unposted(order), "test_data")
+    client = signed_in(boss())
+    client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"})
+    make.run("record_invoice")
+    asked = Approval.objects.get(state="requested")
+    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    answer = other.post(f"/approvals/{asked.id}/decide", {"verb": "refuse", "reason": "no"}, follow=True)
+    assert "It stays given up" in answer.content.decode()
+    assert "was given up once more" in read(client, f"/cases/{closed.id}")
+    again = Case.objects.get(reason="invoice_given_up")
+    assert again.state == "closed_without_fix" and "Book it after all" in read(client, f"/cases/{again.id}")
+    assert "1 invoice: posted in billing, not in the books" in closing(client)
+
+
+def test_over_the_api_with_the_right_to_replay(order: Any) -> None:
+    closed = give_up(unposted(order), "test_data")
+    address = f"/api/v1/cases/{closed.id}/book-after-all"
+    for rights, body, status in (
+        ((), {"why": "it was sold"}, 403), (("exceptions.replay_case",), {}, 400),
+        (("exceptions.replay_case",), {"why": "it was sold"}, 202), (("exceptions.replay_case",), {"why": "again"}, 409),
+    ):  # fmt: skip
+        client = signed_in(person(f"p-{status}", "exceptions.view_case", *rights))
+        assert client.post(address, body, content_type="application/json").status_code == status
+    assert Event.objects.filter(type="InvoiceIssued", sent_by__username="p-202").count() == 1
+
+
+def test_a_journal_that_stays_in_the_books_is_no_invoice_to_ask_for(order: Any) -> None:
+    closed = give_up(unposted(order), "other")
+    client = signed_in(boss())
+    assert "Book it after all" not in read(client, f"/cases/{closed.id}")
+    told = client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "x"}, follow=True).content.decode()
+    assert "No invoice was given up with this case" in told
