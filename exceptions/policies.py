@@ -258,8 +258,19 @@ POLICIES: dict[R, Row] = {
         "Subscription refused by billing", "{target} refused the subscription of {business_key}: {text}",
         BILLING, "high", 8, "connection",
         "The field and code that billing gave; often a rate plan, a price or a date that does not exist there.",
-        "Correct the catalogue in billing, or the order.",
+        "Correct the catalogue in billing, or the order. Where it is a cancellation, put right what billing names, or "
+        "ask for another day, which takes the place of this request unless that has cancelled a part of the order.",
         _SEND_AGAIN,
+    ),
+    R.SUBSCRIPTION_ENDED: Row(
+        "Ended in billing otherwise", "{target} ends a subscription of {business_key} otherwise than here: {text}",
+        BILLING, "high", 8, "order",
+        "The subscription in billing: who cancelled it there, as of which day, and what the customer was told.",
+        "If billing is right, ask on the order's page to cancel the order as of billing's day, which takes the place "
+        "of an earlier request; if that has cancelled a part of the order, have this case closed first. If billing is "
+        "wrong, have its cancellation taken back there and replay. An order is cancelled whole: to keep a part, "
+        "cancel it and send an amended order.",
+        "The subscription is read again. What ends there by the day asked for counts as cancelled; nothing is sent.",
     ),
     R.INVOICE_ORDER_UNKNOWN: Row(
         "Invoice without an order", "Invoice {business_key} belongs to no order known here.",

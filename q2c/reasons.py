@@ -38,6 +38,7 @@ class Reason(enum.StrEnum):
     # Billing
     CUSTOMER_REFUSED = "customer_refused"
     SUBSCRIPTION_REFUSED = "subscription_refused"
+    SUBSCRIPTION_ENDED = "subscription_ended"
     INVOICE_ORDER_UNKNOWN = "invoice_order_unknown"
     INVOICE_MISMATCH = "invoice_mismatch"
     INVOICE_DUPLICATE = "invoice_duplicate"

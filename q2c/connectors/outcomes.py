@@ -28,12 +28,14 @@ class Posted:
     second number that it goes by there.
 
     `found` tells that it had been there already; `proof` holds searched/found/posted instants and what was compared.
+    `as_of` is the day that counts there, where it is another than was asked for.
     """
 
     reference: str
     document: str = ""
     also: str = ""
     found: bool = False
+    as_of: dt.date | None = None
     proof: dict[str, Any] = field(default_factory=dict)
 
 

@@ -142,12 +142,17 @@ class Subscriptions(Customers, Protocol):
 
     def find_subscription(self, subscription: SubscriptionDocument, key: str) -> Lookup: ...
 
-    def activate(self, subscription: str, phase: int, on: dt.date, key: str) -> Outcome: ...
+    def activate(self, subscription: str, phase: int, on: dt.date, key: str) -> Outcome:
+        """Of a subscription that has ended by then: Rejected(SUBSCRIPTION_ENDED)."""
 
     def is_activated(self, subscription: str, phase: int, on: dt.date, key: str) -> Lookup: ...
 
     def cancel(self, subscription: str, on: dt.date, key: str) -> Outcome:
-        """Of a subscription that is not there: Rejected(RECORD_MISSING), and nothing else is told so."""
+        """Of a subscription that is not there: Rejected(RECORD_MISSING), and nothing else is told so.
+
+        One that ends by that day, whoever ended it, is Posted, with its day `as_of`; one that somebody cancelled as of
+        a later day is Rejected(SUBSCRIPTION_ENDED), and stays as it is.
+        """
 
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
         """NotFound when it is there and goes on; Rejected(RECORD_MISSING) when it is not there at all."""

@@ -41,6 +41,12 @@ def in_part_of(order: Order) -> str:
     return in_part.told([order.number]).get(order.number, "") if order.state in OPEN_ORDERS else ""
 
 
+def ended_before(order: Order) -> str:
+    """Of a cancelled order: what billing had ended before the day that was asked for; empty where that is nothing."""
+    cuts = in_part.cut([order.number]).get(order.number, {}) if order.state == "cancelled" else {}
+    return in_part.ended_before(cuts)
+
+
 def cut(page: Iterable[Order]) -> set[str]:
     """The numbers of those that go on, and of which billing has cancelled something. One statement."""
     numbers = [order.number for order in page if order.state in OPEN_ORDERS]

@@ -13,6 +13,8 @@ from q2c import clock, states
 from q2c.connectors.outcomes import Lookup, Outcome, Posted
 from q2c.contracts.events import SubscriptionFact
 from q2c.models import Order, Subscription
+from q2c.models.subscription import ENDED
+from q2c.reasons import Reason
 from q2c.stages import orders
 from q2c.stages.entity_time import midnight
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -58,8 +60,8 @@ class ActivateSubscription(Verb):
         for work in works:
             subscription = found[work.fact.payload.subscription_id]
             phase = int(work.step.part.removeprefix("phase-"))
-            if subscription.state in ("cancelled", "expired"):
-                work.outcome = Posted(reference="", proof={"not_needed": f"subscription {subscription.state}"})
+            if subscription.state in ENDED:
+                work.outcome = _not_needed(subscription)
                 continue
             day: dt.date = next(s.starts_on for s in subscription.segments.all() if s.phase == phase)
             work.request = (subscription.number, phase, day)
@@ -86,6 +88,22 @@ class ActivateSubscription(Verb):
                     subscription_id=payload.subscription_id, group=payload.group, phase=work.request[1],
                 ),
             )  # fmt: skip
+
+    def failed(self, works: Sequence[Work]) -> None:
+        """What its own order's cancellation has ended meanwhile is nobody's case."""
+        late = [work for work in works if work.findings[0].reason == Reason.SUBSCRIPTION_ENDED]
+        # Either this sees what the cancellation did, or that one gives up what fails here.
+        orders.hold({work.fact.payload.order_id for work in late})
+        found = _subscriptions(late)
+        for work in late:
+            subscription = found[work.fact.payload.subscription_id]
+            if subscription.state in ENDED:
+                work.findings.clear()
+                work.outcome = _not_needed(subscription)
+
+
+def _not_needed(subscription: Subscription) -> Posted:
+    return Posted(reference="", proof={"not_needed": f"subscription {subscription.state}"})
 
 
 def _begun(subscription_ids: Sequence[str]) -> list[uuid.UUID]:

@@ -4,6 +4,9 @@ A day still to come is waited for: what begins before it begins, what would begi
 subscription is cancelled before the day on which it starts. What may be in billing although its step was given up is
 looked up there, and cancelled like the others where it is.
 
+What billing has ended by the day asked for, by whomever, is done, as of billing's day. What somebody cancelled there
+as of a later day is a case, and the others are cancelled all the same.
+
 A request can come before its order: it waits some tries for it, and nothing is provisioned before its turn. After that
 a person is asked, and offered to replay it once the order is there.
 
@@ -120,9 +123,7 @@ class CancelOrder(Verb):
                 continue
             others = Step.objects.filter(business_key=order.number).exclude(id=work.step.id)
             cancellations.supersede_failed(others, [work.fact])
-            if not _cancelled(
-                order, asked_by[work.fact.id].actor, cancellations.why(work.fact, asked_by[work.fact.id])
-            ):
+            if not _cancelled(order, asked_by[work.fact.id].actor, _why(work, asked_by[work.fact.id])):
                 continue
             work.emit(
                 "OrderCancelled",
@@ -138,7 +139,7 @@ class CancelOrder(Verb):
         asked_by = asking.askers(work.fact for work in works)
         for work in works:
             order, asker = locked[work.step.business_key], asked_by[work.fact.id]
-            with states.on_behalf(asker.actor, cancellations.why(work.fact, asker)):
+            with states.on_behalf(asker.actor, _why(work, asker)):
                 live = order.subscriptions.filter(number__in=list(work.kept)).exclude(state__in=ENDED)
                 states.move(Subscription, "cancel", list(live.values_list("id", flat=True)))
             Step.objects.filter(id=work.step.id).update(order_key=f"cancel:{order.number}")
@@ -207,6 +208,10 @@ def _nothing_left(work: Work, order: Order) -> Posted:
         return endings.together(work)
     ended = {} if order.state in OPEN_ORDERS else {"nothing_to_do": f"Order {order.number} is {order.state} already"}
     return Posted(reference=order.number, proof=ended)
+
+
+def _why(work: Work, asker: asking.Asker) -> str:
+    return cancellations.why(work.fact, asker, in_part.ended_before(in_part.of_step(work.step)))
 
 
 def _wait_behind(work: Work, half_done: Step) -> None:

@@ -113,7 +113,11 @@ def _supersede(ids: Sequence[uuid.UUID], fact: Fact) -> None:
         cases.resolve_for({id_: {} for id_ in moved}, asker.actor, "superseded", why=said)
 
 
-def why(fact: Fact, asker: asking.Asker) -> str:
-    """What the history and the timeline say: whose wish it was, in full where it came by a key, and the reason."""
+def why(fact: Fact, asker: asking.Asker, before: str = "") -> str:
+    """What the history and the timeline say: whose wish it was, in full where it came by a key, and the reason.
+
+    `before` is what billing had ended by itself.
+    """
     whose = f"{asker.name.rstrip(',')} asked to cancel it" if asker.name else "it was asked to be cancelled"
-    return f"{whose}: {fact.payload.reason}" if fact.payload.reason else whose
+    said = f"{whose}: {fact.payload.reason}" if fact.payload.reason else whose
+    return f"{said.rstrip('.')}; {before}" if before else said

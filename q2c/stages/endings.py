@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from q2c import clock
@@ -17,6 +17,10 @@ from q2c.stages.verb import OpenPort, Work
 
 # So long after it was sent, a job that billing does not know has ended.
 _FORGOTTEN = dt.timedelta(days=1)
+# What ails one subscription is no reason to have the others billed on.
+_OF_ONE = frozenset(
+    {Reason.SUBSCRIPTION_REFUSED, Reason.SUBSCRIPTION_ENDED, Reason.RECORD_MISSING, Reason.CONTENT_DIFFERS}
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +65,7 @@ def of(order: Order, effective_on: dt.date, kept: Collection[str]) -> list[Endin
 
 
 def cancel(open_port: OpenPort, work: Work) -> Outcome:
-    """Each in turn, until one is not to be had. What billing has cancelled by then is kept on the step."""
+    """Each in turn, until billing is not to be had. What it has cancelled by then is kept on the step."""
     said = _each(open_port, work, lambda port, one: port.cancel(one.number, one.on, work.step.key))
     return cast("Outcome", said)
 
@@ -73,9 +77,12 @@ def look_up(open_port: OpenPort, work: Work) -> Lookup:
 
 
 def _each(open_port: OpenPort, work: Work, ask: Callable[[Any, Ending], Outcome | Lookup]) -> Outcome | Lookup:
-    """All of them together; or the first answer that ends it; or, at the end, that one of them goes on."""
+    """All of them together; or the first answer that ends it; or, at the end, that one of them goes on, or why some
+    are refused.
+    """
     absent: list[Posted] = []
     nothing: NotFound | None = None
+    refused: list[Rejected] = []
     for ending in work.request:
         if ending.number in work.kept:
             continue
@@ -89,9 +96,19 @@ def _each(open_port: OpenPort, work: Work, ask: Callable[[Any, Ending], Outcome 
             _keep(work, ending, said)
         elif isinstance(said, NotFound):
             nothing = nothing or said
+        elif isinstance(said, Rejected) and said.reason in _OF_ONE:
+            refused.append(said)
         else:
             return said
-    return nothing or together(work, absent)
+    # What goes on is still to be cancelled, whatever is said of the others.
+    return nothing or _refused(refused) or together(work, absent)
+
+
+def _refused(said: Sequence[Rejected]) -> Rejected | None:
+    """The first, in the words of all; held where one of them is."""
+    if not said:
+        return None
+    return replace(said[0], text="; ".join(one.text for one in said), held=any(one.held for one in said))
 
 
 def together(work: Work, absent: Sequence[Posted] = ()) -> Posted:
@@ -107,7 +124,9 @@ def together(work: Work, absent: Sequence[Posted] = ()) -> Posted:
 
 
 def _keep(work: Work, ending: Ending, done: Posted) -> None:
-    work.keep(ending.number, done, group=ending.group, on=ending.on.isoformat())
+    """As of billing's day, and with the one asked for where that is another."""
+    on, told = done.as_of or ending.on, {"asked": ending.on.isoformat()} if done.as_of else {}
+    work.keep(ending.number, done, group=ending.group, on=on.isoformat(), **told)
 
 
 def _still_made(open_port: OpenPort, ending: Ending) -> Unavailable | None:

@@ -18,12 +18,16 @@ from q2c.stages.verb import KEPT
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One subscription that billing has cancelled: as of when, and the day on which that was done."""
+    """One subscription that billing has cancelled: as of when, and the day on which that was done here.
+
+    `asked` is the day that was asked for, where billing had ended it before.
+    """
 
     number: str
     group: str
     on: dt.date
     done_on: dt.date
+    asked: dt.date | None = None
 
 
 def requests(numbers: Iterable[str]) -> QuerySet[Step]:
@@ -54,7 +58,15 @@ def of_step(step: Step) -> dict[str, Cut]:
 
 
 def _cut(name: str, kept: Mapping[str, Any]) -> Cut:
-    return Cut(name, kept["group"], dt.date.fromisoformat(kept["on"]), dt.datetime.fromisoformat(kept["at"]).date())
+    asked = dt.date.fromisoformat(kept["asked"]) if "asked" in kept else None
+    done_on = dt.datetime.fromisoformat(kept["at"]).date()
+    return Cut(name, kept["group"], dt.date.fromisoformat(kept["on"]), done_on, asked)
+
+
+def ended_before(cuts: Mapping[str, Cut]) -> str:
+    """What billing had ended before the day that was asked for, with both days; empty where that is nothing."""
+    done = _listed([one for one in cuts.values() if one.asked])
+    return f"billing had ended {done} already" if done else ""
 
 
 def told(numbers: Iterable[str]) -> dict[str, str]:
@@ -75,9 +87,14 @@ def tell(cuts: Mapping[str, Mapping[str, Cut]]) -> dict[str, str]:
 
 
 def _sentence(cuts: Mapping[str, Cut], goes_on: Sequence[str]) -> str:
-    days: dict[dt.date, list[str]] = {}
-    for one in sorted(cuts.values(), key=lambda each: (each.on, each.number)):
-        days.setdefault(one.on, []).append(one.number)
-    done = listed([f"{listed(names)} as of {day}" for day, names in days.items()])
+    done = _listed(cuts.values())
     left = f"; {listed(goes_on)} {'go' if len(goes_on) > 1 else 'goes'} on there" if goes_on else ""
     return f"Billing has cancelled {done} already{left}"
+
+
+def _listed(cuts: Iterable[Cut]) -> str:
+    days: dict[str, list[str]] = {}
+    for one in sorted(cuts, key=lambda each: (each.on, each.number)):
+        asked = f" (asked for as of {one.asked})" if one.asked else ""
+        days.setdefault(f"as of {one.on}{asked}", []).append(one.number)
+    return listed([f"{listed(names)} {day}" for day, names in days.items()])

@@ -48,7 +48,8 @@ def ended(orders: Iterable[Order]) -> dict[tuple[UUID, str], Ended]:
         order = by_number[step.business_key]
         by, one = whole.get(order.id, (None, None))
         for cut in in_part.of_step(step).values():
-            same = one is not None and by == step.event_id
+            # What billing had ended before ended then, whatever day the request names.
+            same = by == step.event_id and not cut.asked
             mine = Ended(one.on, cut.done_on) if one and same else Ended(cut.on, cut.done_on, cut.number)
             found.setdefault((order.id, cut.group), mine)
     return found

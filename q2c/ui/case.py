@@ -166,6 +166,8 @@ def _came_to(part: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield _line("Searched", part.get("searched_at"), f"{part['not_there']} is not there", "search")
     if part.get("found_at"):
         same = "date, amounts and dimensions are ours" if part.get("compared") else "it is there"
+        if part.get("asked"):
+            same = f"it ended as of {part['on']}, asked for was {part['asked']}"
         if not part.get("found"):
             yield _line("Read back", part["found_at"], document + same, "circle-check")
         else:

@@ -133,6 +133,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "withdraw": links.to("order-keep", order.id),
         "later": later,
         "in_part": cancellation.in_part_of(order),
+        "ended_before": cancellation.ended_before(order),
         "not_credited": cancellation.not_credited(order, ends),
         "not_begun": order.starts_on > clock.today(),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,

@@ -121,6 +121,7 @@ def spaced(name: str) -> str:
 _PLACES = {
     ("netsuite", "fiscal_period"): "accountingPeriod", ("netsuite", "account"): "account",
     ("netsuite", "customer"): "customer", ("zuora", "product"): "product", ("zuora", "account"): "account",
+    ("zuora", "subscription"): "subscription",
     ("avatax", "tax_company"): "company", ("avatax", "tax_nexus"): "company",
     ("credit", "credit_limit"): "customer", ("credit", "credit_customer"): "customer",
 }  # fmt: skip

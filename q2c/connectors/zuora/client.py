@@ -8,7 +8,6 @@ again after a repair would bring yesterday's refusal back. Whether an earlier tr
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,7 +28,7 @@ from q2c.connectors.outcomes import (
     read_after_send,
 )
 from q2c.connectors.ports import ConnectionConfig, InvoiceNotice
-from q2c.connectors.zuora import accounts, numbers, orders
+from q2c.connectors.zuora import accounts, ended, numbers, orders
 from q2c.connectors.zuora.catalog import ProductCatalog
 from q2c.connectors.zuora.orders import Inexpressible
 from q2c.connectors.zuora.reading import Absent, Reader, ReadRefused
@@ -123,7 +122,7 @@ class Zuora:
             job = answer.json().get("jobId")
             if not job:
                 return Unknown(text="Zuora took the order and named no job")
-            handle = f"{job}|{body['orderNumber']}|{_print(orders.business_facts(body))}"
+            handle = f"{job}|{body['orderNumber']}|{orders.print_of(body)}"
             wait_s = float(self.config.options.get("poll_after_s", POLL_AFTER_S))
             return Accepted(handle=handle, poll_after_s=wait_s)
         if isinstance(answer, Taken):
@@ -160,9 +159,9 @@ class Zuora:
             return Unknown(text=f"Zuora's job is done, order {number} is not readable yet")
         except ReadRefused as refused:
             return Unknown(text=refused.outcome.text)
-        if _print(orders.business_facts(order)) != print_:
+        if orders.print_of(order) != print_:
             return self._differs("order", number, ["its subscriptions are not what was sent"])
-        return _posted_order(order, searched_at, found=False)
+        return orders.posted(order, searched_at, found=False)
 
     def find_subscription(self, subscription: SubscriptionDocument, key: str) -> Lookup:
         searched_at = clock.now()
@@ -180,7 +179,7 @@ class Zuora:
             return self._differs("order", number, [f"it is {order['status']}"])
         if orders.business_facts(body) != orders.business_facts(order):
             return self._differs("order", number, ["its subscriptions are not what we would send"])
-        return _posted_order(order, searched_at, found=True)
+        return orders.posted(order, searched_at, found=True)
 
     def inexpressible(self, charges: Sequence[SubscriptionCharge], currency: str) -> Sequence[tuple[str, str]]:
         return orders.inexpressible(charges, currency)
@@ -212,6 +211,9 @@ class Zuora:
         known = self._activated(order, subscription, phase, on, searched_at)
         if not isinstance(known, NotFound):
             return known
+        # An order takes its dates whatever became of its subscription.
+        if (refused := self._has_ended(subscription, phase, on)) is not None:
+            return refused
         waiting = orders.phase_actions(order, subscription, phase)
         body = orders.dates_body(subscription, [action["sequence"] for action in waiting], on)
         path = f"/v1/orders/{_quoted(number)}/triggerDates"
@@ -269,50 +271,65 @@ class Zuora:
         seen = self.is_cancelled(subscription, on, key)
         if isinstance(seen, Posted) and isinstance(answer, Answer):
             proof = {"posted_at": posted_at, **seen.proof}
-            return Posted(reference=seen.reference, document=seen.document, proof=proof)
+            return Posted(reference=seen.reference, document=body["orderNumber"], proof=proof)
         return read_after_send(seen, f"{body['orderNumber']} is not readable yet")
 
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
         return self._cancelled(subscription, on)[0]
 
     def _cancelled(self, subscription: str, on: dt.date) -> tuple[Lookup, dict[str, Any]]:
-        """Whether it is, and the subscription as it reads where it is not."""
+        """Whether it is, by whomever, and the subscription as it reads where it is not."""
         searched_at = clock.now()
-        number = numbers.cancel_number(subscription)
+        number, dates = numbers.cancel_number(subscription), set[str]()
         try:
-            order = self.reader.order(number)
+            dates = orders.cancellation_dates(self.reader.order(number), subscription)
         except Absent:
-            return self._not_cancelled(subscription, searched_at)
+            pass
         except ReadRefused as refused:
             return refused.outcome, {}
-        dates = orders.cancellation_dates(order, subscription)
-        if dates != {on.isoformat()}:
-            wrong = [f"it cancels on {', '.join(sorted(dates)) or 'no day'}, not {on}"]
-            return self._differs("order", number, wrong), {}
-        proof = {"found_at": searched_at.isoformat(), "compared": {"date": on.isoformat()}}
-        return Posted(reference=subscription, document=number, found=True, proof=proof), {}
+        if dates == {on.isoformat()}:
+            proof = {"found_at": searched_at.isoformat(), "compared": {"date": on.isoformat()}}
+            return Posted(reference=subscription, document=number, found=True, proof=proof), {}
+        found = self._subscription(subscription)
+        if not isinstance(found, dict):
+            return found, {}
+        match ended.as_asked(ended.of(found), self.config.name, subscription, on):
+            case ended.End() as end:
+                return ended.done(end, subscription, number if dates else "", on, searched_at), {}
+            case Rejected() as later:
+                return later, {}
+        if dates:
+            return self._differs("order", number, [f"it cancels on {', '.join(sorted(dates))}, not {on}"]), {}
+        return NotFound(searched_at=searched_at), found
 
-    def _not_cancelled(self, subscription: str, searched_at: dt.datetime) -> tuple[Lookup, dict[str, Any]]:
+    def _subscription(self, number: str) -> dict[str, Any] | Rejected | Unavailable:
         """What was never there is told apart from what was not cancelled yet."""
         try:
-            found = self.reader.get(f"/v1/subscriptions/{_quoted(subscription)}")
+            return self.reader.get(f"/v1/subscriptions/{_quoted(number)}")
         except Absent:
-            text = f"Zuora has no subscription {subscription}"
-            return Rejected(reason=Reason.RECORD_MISSING, text=text), {}
+            return Rejected(reason=Reason.RECORD_MISSING, text=f"Zuora has no subscription {number}")
         except ReadRefused as refused:
-            return refused.outcome, {}
-        return NotFound(searched_at=searched_at), found
+            return refused.outcome
+
+    def _has_ended(self, subscription: str, phase: int, on: dt.date) -> Rejected | Unavailable | None:
+        found = self._subscription(subscription)
+        if not isinstance(found, dict):
+            return found
+        return ended.before_phase(ended.of(found), self.config.name, subscription, phase, on)
 
     # What stood in the way
 
     def still_blocked(self, blocker: Blocker) -> bool | None:
-        """Whether a product is still not sold, or an account still missing; None for what Zuora cannot tell."""
+        """Whether a product is still not sold, an account missing, a subscription ended; None for what is not known."""
         try:
             if blocker.object_type == "product" and blocker.condition.startswith(NOT_SOLD_AS):
                 return not self.catalog.sells(blocker.object_key, blocker.condition.removeprefix(NOT_SOLD_AS))
             if blocker.object_type == "account" and blocker.condition == "missing":
                 self.reader.get(f"/v1/accounts/{_quoted(blocker.object_key)}")
                 return False
+            if blocker.object_type == "subscription" and blocker.condition.startswith(ended.ENDS_ON):
+                found = self.reader.get(f"/v1/subscriptions/{_quoted(blocker.object_key)}")
+                return ended.of(found).told == blocker.condition.removeprefix(ended.ENDS_ON)
         except Absent:
             return True
         except ReadRefused:
@@ -372,21 +389,9 @@ class Taken:
 _OK = Answer(200, {}, b"{}", 0.0)
 
 
-def _posted_order(order: dict[str, Any], searched_at: dt.datetime, *, found: bool) -> Posted:
-    subscription = order["subscriptions"][0]["subscriptionNumber"]
-    compared = {"facts": _print(orders.business_facts(order)), "at": searched_at.isoformat()}
-    proof = {"found_at": searched_at.isoformat(), "compared": compared, "status": order.get("status")}
-    return Posted(reference=str(subscription), document=str(order["orderNumber"]), found=found, proof=proof)
-
-
 def _was_there(found: Outcome) -> Outcome:
     """The number was taken when our order came."""
     return replace(found, was_there=True) if isinstance(found, Rejected) else found
-
-
-def _print(facts: Any) -> str:
-    """A short print of what must be equal, to be kept with the handle of a job."""
-    return hashlib.sha256(keys.canonical(facts)).hexdigest()[:24]
 
 
 def _quoted(key: str) -> str:

@@ -8,10 +8,13 @@ phase its date. Each charge ends on its own day, so a price or quantity that cha
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from q2c import keys
+from q2c.connectors.outcomes import Posted
 from q2c.connectors.zuora import numbers
 from q2c.contracts.documents import Address, SubscriptionCharge, SubscriptionDocument, UsageTerms
 from q2c.money import Money
@@ -278,6 +281,18 @@ def business_facts(order: Mapping[str, Any]) -> Any:
         named = {name: fields.get(name) for name in ("Q2C_Order__c", "Q2C_Group__c", "Q2C_Entity__c")}
         subscriptions.append({"number": subscription.get("subscriptionNumber"), "fields": named, "actions": actions})
     return numbers.same({"account": order.get("existingAccountNumber"), "subscriptions": subscriptions})
+
+
+def print_of(order: Mapping[str, Any]) -> str:
+    """A short print of what must be equal, to be kept with the handle of a job."""
+    return hashlib.sha256(keys.canonical(business_facts(order))).hexdigest()[:24]
+
+
+def posted(order: Mapping[str, Any], searched_at: dt.datetime, *, found: bool) -> Posted:
+    subscription = order["subscriptions"][0]["subscriptionNumber"]
+    compared = {"facts": print_of(order), "at": searched_at.isoformat()}
+    proof = {"found_at": searched_at.isoformat(), "compared": compared, "status": order.get("status")}
+    return Posted(reference=str(subscription), document=str(order["orderNumber"]), found=found, proof=proof)
 
 
 # What a price, a tier, a term and a way of billing are made of; what Zuora adds of its own says nothing about ours.
