@@ -39,12 +39,22 @@ class Reopening:
     query: str
 
 
-def of_key(user: Any, key: str) -> Reopening | None:
-    """By the key of a period, JP:receivables:2026-11, as this person sees it; None where there is none."""
+def period_of(key: str) -> FiscalPeriod | None:
+    """By its key, JP:receivables:2026-11; None where there is none."""
     entity, subledger, name = key.split(":")
     found = FiscalPeriod.objects.filter(entity__code=entity, subledger=subledger, name=name)
-    period = found.select_related("entity").first()
+    return found.select_related("entity").first()
+
+
+def of_key(user: Any, key: str) -> Reopening | None:
+    """By the key of a period, as this person sees it; None where there is none."""
+    period = period_of(key)
     return of(user, period) if period is not None else None
+
+
+def cases_of(period: FiscalPeriod) -> str:
+    """What the queue is asked to show the cases of its month."""
+    return f"entity:{period.entity.code} period:{period.name}"
 
 
 def of(user: Any, period: FiscalPeriod) -> Reopening:
@@ -56,7 +66,7 @@ def of(user: Any, period: FiscalPeriod) -> Reopening:
         waiting=_held(waiting, f"blocker:{_KIND}/{key} -is:replaying"),
         next=_held(seen.filter(next_cause.meeting(key, _KIND)), f"next:{_KIND}/{key}"),
         left=left_open.of(user, period).splitlines(),
-        query=f"entity:{period.entity.code} period:{period.name}",
+        query=cases_of(period),
     )
 
 

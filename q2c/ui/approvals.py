@@ -17,6 +17,7 @@ from exceptions.errors import NotPossible
 from exceptions.models import Approval
 from exceptions.sentences import count, listed
 from ledger import journal, redating
+from ledger.models import FiscalPeriod
 from q2c.engine import decisions, desk, previews
 from q2c.reading import approvals as reading
 from q2c.reading import reopening
@@ -86,12 +87,13 @@ def _waiting(user: Any, approval: Approval) -> dict[str, Any] | None:
     """What waits for a period that is to be reopened, and what is open in it; decided, what was shown then."""
     if approval.action != asked.REOPEN:
         return None
-    found = reopening.of_key(user, approval.subject_id)
-    ways = _ways(user, found) if found is not None else {}
+    period = reopening.period_of(approval.subject_id)
+    ways = _ways(user, period) if period is not None else {}
     if approval.state != "requested":
         return {"lines": approval.shown.splitlines(), **ways} if approval.shown or ways else None
-    if found is None:
+    if period is None:
         return None
+    found = reopening.of(user, period)
     return {"waits": _held(found.waiting), "meets": _held(found.next), "lines": found.left, **ways}
 
 
@@ -103,11 +105,11 @@ def _held(held: reopening.Held) -> dict[str, Any]:
     return {"cases": held.cases, "sums": parts.by_sign(held.amounts), "href": href}
 
 
-def _ways(user: Any, found: reopening.Reopening) -> dict[str, str]:
+def _ways(user: Any, period: FiscalPeriod) -> dict[str, str]:
     """Where the cases of its month are, and what became of the period so far, for whoever is let into the admin."""
-    history = links.to("admin:ledger_fiscalperiod_history", found.period.pk)
+    history = links.to("admin:ledger_fiscalperiod_history", period.pk)
     may = user.is_staff and user.has_perm("ledger.view_fiscalperiod")
-    return {"queue": links.to("queue", tab="all", q=found.query), "history": history if may else ""}
+    return {"queue": links.to("queue", tab="all", q=reopening.cases_of(period)), "history": history if may else ""}
 
 
 def _shown_of(user: Any, approval_id: uuid.UUID) -> str:
