@@ -120,6 +120,10 @@ class FlowAdmin(ReadOnly, VisibleMixin, admin.ModelAdmin):  # type: ignore[type-
     def total(self, record: Any) -> str:
         return said(record.total_minor, record.currency)
 
+    @admin.display(description="Amount", ordering="worth_minor")
+    def worth(self, record: Any) -> str:
+        return said(record.worth_minor, record.currency)
+
 
 def shown(model: type[models.Model], name: str) -> Any:
     """A column, or in place of an amount in minor units a function that writes it as money."""
@@ -192,7 +196,7 @@ TABLES: dict[type[models.Model], tuple[tuple[Any, ...], tuple[Any, ...], tuple[s
         (lines(InvoiceLine),),
     ),
     JournalEntry: (
-        ("number", "state", "entity", "journal", "effective_on", "total", "memo", "document_number"),
+        ("number", "state", "entity", "journal", "effective_on", "worth", "memo", "document_number"),
         ("state", "journal", "entity", ("period", NamedOnly)),
         ("number", "document_number", "business_document", "key"),
         (lines(JournalLine),),

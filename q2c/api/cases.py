@@ -29,7 +29,7 @@ _QUERY = [
 
 
 class CaseSerializer(serializers.ModelSerializer):
-    """Amounts are minor units of `currency`."""
+    """Amounts are minor units of `currency`; below zero of a credit, and of the reversal of a charge."""
 
     number = serializers.CharField(source="shown")
     owner_team = serializers.CharField(source="owner_team_id")

@@ -101,6 +101,10 @@ def journals() -> Iterator[GaugeMetricFamily]:
     yield _gauge("posting_success_ratio", about, [], share)
 
 
+_CREDITS = """
+SELECT owner_team_id, currency, sum(amount_minor)::float8 FROM exceptions_case
+WHERE state = ANY(%s) AND amount_minor < 0 GROUP BY 1, 2
+"""
 _CASES = """
 SELECT owner_team, currency, sum(cases)::bigint, sum(amount_minor)::float8 FROM exceptions_facet
 WHERE state = ANY(%s) GROUP BY 1, 2 HAVING sum(cases) > 0 ORDER BY 1, 2
@@ -112,7 +116,11 @@ def cases() -> Iterator[GaugeMetricFamily]:
     labels = ["team", "currency"]
     yield _gauge("cases_open", "Cases not resolved, by owner", labels, [(*row[:2], row[2]) for row in rows])
     amounts = [(*row[:2], row[3]) for row in rows if row[1]]
-    yield _gauge("cases_open_amount_minor", "Minor units that open cases hold up, by owner", labels, amounts)
+    about = "Minor units that open cases hold up, by owner: credits and reversals are below zero"
+    yield _gauge("cases_open_amount_minor", about, labels, amounts)
+    below = {tuple(row[:2]): row[2] for row in _rows(_CREDITS, list(UNRESOLVED))}
+    about = "What of them is below zero: credits, and what reversals take back"
+    yield _gauge("cases_open_credit_minor", about, labels, [(*row[:2], below.get(row[:2], 0)) for row in amounts])
 
 
 _BREAKERS = """

@@ -72,6 +72,8 @@ class Station:
     trend: list[int]
     held: int = 0
     credits: list[tuple[int, str]] = field(default_factory=list)
+    # In no sum: what mirror entries under way are to take back, as the list of journals tells it.
+    mirrors: list[tuple[int, str]] = field(default_factory=list)
     # What failed, where it is none of those counted.
     apart: list[tuple[int, str]] = field(default_factory=list)
 
@@ -106,6 +108,7 @@ def _station(user: Any, leg: Leg, count: Count, standing: Sequence[Standing], wa
         counts=[(state, count.by_state[state]) for state in leg.states if count.by_state.get(state)],
         sums=count.sums_of(leg.under_way),
         credits=count.credits_of(leg.under_way),
+        mirrors=count.mirrors_of(leg.under_way),
         apart=steps.stopped_worth(user, {one.stage for one in standing}) if leg.apart and standing else [],
         failed=sum(one.steps for one in standing if one.state == "failed"),
         # What is booked and was changed since waits for nothing in this leg.

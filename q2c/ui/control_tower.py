@@ -10,7 +10,7 @@ from django.shortcuts import render
 from q2c.reading import attention, close, connections, credits_due, flow, given_up, held, steps, unread
 from q2c.ui import cause, links, story
 from q2c.ui.formats import number
-from q2c.ui.parts import Stage, apart, by_currency, by_sign
+from q2c.ui.parts import Stage, apart, by_currency, by_sign, reversals
 from q2c.ui.rights import right
 
 _LISTS = {"order": "orders", "subscription": "orders", "invoice": "invoices", "journal": "journals"}
@@ -87,7 +87,7 @@ def _stage(one: flow.Station) -> Stage:
     return Stage(
         label=one.leg.label,
         counts=one.counts,
-        amounts=apart(one.sums, one.credits),
+        amounts=[*apart(one.sums, one.credits), *reversals(one.mirrors)],
         oldest=one.oldest,
         href=links.to(_LISTS[one.leg.noun]),
         trend=one.trend,

@@ -18,7 +18,7 @@ from q2c.money import Money
 from q2c.reading import tallies, wanted
 from q2c.reading.wanted import Wanted
 from q2c.ui import csv, formats, lists, words
-from q2c.ui.parts import Chip, Reversals, Tab, apart, by_currency
+from q2c.ui.parts import Chip, Reversals, Tab, apart, reversals
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,8 +119,7 @@ def _sums(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money
     shown = [asked.state] if asked.state else standing
     found = apart(counted.sums_of(shown), counted.credits_of(shown))
     turned = [] if asked.state else list(listing.turned)
-    beside = by_currency([*counted.mirrors_of([*shown, *turned]), *counted.sums_of(turned)])
-    return [*found, *(Reversals(one.minor, one.currency) for one in beside if one.minor)]
+    return [*found, *reversals([*counted.mirrors_of([*shown, *turned]), *counted.sums_of(turned)])]
 
 
 def _counted(user: Any, listing: Listing, asked: Wanted) -> tallies.Count:

@@ -243,6 +243,11 @@ def up_and_down(amounts: Iterable[tuple[int, str]], below: Iterable[tuple[int, s
     return [Money(each.minor, each.currency) for each in apart(amounts, below)]
 
 
+def reversals(amounts: Iterable[tuple[int, str]]) -> list[Money]:
+    """What mirror entries and what they reverse come to, by currency: nothing is said of both together."""
+    return [Reversals(one.minor, one.currency) for one in by_currency(amounts) if one.minor]
+
+
 def by_sign(amounts: Iterable[tuple[int, str]]) -> list[Money]:
     """The same of amounts of single documents, or of sums of one sign each."""
     given = list(amounts)

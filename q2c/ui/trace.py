@@ -146,7 +146,7 @@ def _documents(found: Trace, sought: Set[Any], beside: Beside) -> list[dict[str,
         if also := there.get(("journal_number", str(entry.id))):
             number += f", {also.reference}"
         named = f"{entry}, reversal" if entry.reverses_id else str(entry)
-        rows.append(_document("journal", entry, named, (entry.total_minor, entry.currency), number))
+        rows.append(_document("journal", entry, named, (entry.worth_minor, entry.currency), number))
     left = roads.left_at([*found.orders, *found.subscriptions])
     for shown in rows:
         shown |= {"sought": shown["id"] in sought, "left_at": left.get(shown["id"], "")}

@@ -109,7 +109,8 @@ def test_a_reversal_that_is_asked_for_counts_with_the_difference_that_it_takes_a
 def test_any_other_reversal_counts_as_what_it_is(invoice: Invoice) -> None:
     ask_to_reverse()
     (one,) = close.blocked(boss_of())
-    assert (one.cases, one.differing, one.sums) == (1, 0, [(invoice.total_minor, "EUR")])
+    taken = [(-invoice.total_minor, "EUR")]
+    assert (one.cases, one.differing, one.sums, one.credits) == (1, 0, taken, taken)
 
 
 def test_the_card_of_a_reversal_says_what_billing_has_by_now(invoice: Invoice) -> None:
