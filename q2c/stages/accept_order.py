@@ -48,6 +48,8 @@ class AcceptOrder(Verb):
         documents = [work.fact.payload for work in works]
         data = world(documents, clock.today())
         tax, credit = platforms.serving("tax"), platforms.serving("credit")
+        for work in works:
+            credit_and_tax.recall(work)
         for work in self._undecided(deals.VERSIONS.leave_overtaken(works)):
             seen = data if work.fact.source in selling else customers.seen_with(work.fact.payload, data)
             work.request = credit_and_tax.questions(work.fact.payload, seen, tax, credit)
@@ -100,22 +102,27 @@ class AcceptOrder(Verb):
                 # It may tell of the same order, which is seen once that one is decided.
                 work.again(f"Another system sent order {order.number} at the same moment")
         fresh = [work for work in fresh if not work.findings and work.outcome is not None]
-        accepted: list[tuple[Order, Work]] = []
-        firm = commitments.ask_again_where_changed(fresh)
-        unsigned = orders.unsigned(firm)
-        for work in firm:
-            order = kept[work.fact.payload.order_number]
-            work.notes["order"] = order
+        self._accept([(kept[work.fact.payload.order_number], work) for work in self._passing(fresh)])
+
+    def _passing(self, works: Sequence[Work]) -> list[Work]:
+        """Those with nothing against them, each on top of those before it. The others get their findings, or wait."""
+        turns, signatures = commitments.Turns(works), orders.Signatures(works)
+        passing = []
+        for work in works:
+            if not turns.holds(work):
+                continue
             # What needs repair comes before what needs a signature.
-            work.findings = sorted(unsigned[work.step.id], key=lambda f: f.reason in APPROVALS)
-            if not work.findings:
-                accepted.append((order, work))
-        self._accept(accepted)
+            work.findings = sorted(signatures.missing(work), key=lambda f: f.reason in APPROVALS)
+            if not work.findings and turns.lets(work):
+                passing.append(work)
+        return passing
 
     def _accept(self, accepted: list[tuple[Order, Work]]) -> None:
         if not accepted:
             return
         customers.keep_brought([work.fact for _, work in accepted])
+        for order, work in accepted:
+            order.controls = orders.controls_of(work)
         orders.write_rows(
             [
                 (order, work.fact.payload, work.notes["world"], work.notes.get("line_taxes", {}))

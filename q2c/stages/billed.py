@@ -67,7 +67,7 @@ def tie(works: Sequence[Work]) -> None:
     cancelled = term_of_invoices.ended(orders.values())
     policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
     metered = usage.there({work.notes["order"].id for work in works if usage.of(work.fact.payload)})
-    asked, left_out = signed.asked_before(works, partial(_asked_again, metered)), given_up.asked(works)
+    before, left_out = signed.Before(works), given_up.asked(works)
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
         policy = policies.get(invoice.legal_entity) or policies.get("") or CommercialPolicy()
@@ -84,10 +84,10 @@ def tie(works: Sequence[Work]) -> None:
         if work.step.id in left_out:
             found.insert(0, left_out[work.step.id])
         # Neither a limit that was raised nor time answers what a second person was asked, or refused.
-        found = signed.with_asked(found, asked.get(work.step.id, ()))
+        found = signed.with_asked(found, before.asked(work, partial(_asked_again, metered)))
         # What is wrong for sure is told first: nobody is asked to sign what cannot be.
         found.sort(key=lambda finding: finding.reason in APPROVALS)
-        work.findings += signed.left({work.step.id: found})[work.step.id]
+        work.findings += before.unsigned(work, found)
         if not work.findings:
             billed.add(invoice, order)
             usage.add(metered, invoice, order)

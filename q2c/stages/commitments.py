@@ -1,97 +1,146 @@
 """What paying accounts have bought and do not owe by the ledger yet: credit is asked about a deal on top of that.
 
 Two deals of one account that are decided at the same time would each pass without the other. Whoever decides takes the
-account's turn, and asks again where another deal was decided since the question.
+account's turn, and holds the answers to what is committed by then.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
 from q2c import bulk, clock
-from q2c.contracts.documents import CreditRequest
-from q2c.reasons import Reason
+from q2c.stages import credit_and_tax, owing
+from q2c.stages.owing import CreditSaid
 from q2c.stages.verb import Work
 
 # Usage has no amount in the order. An invoice whose journal was reversed counts for nothing: billing bills it anew.
-_UNBILLED = """
-SELECT payer, currency, sum(minor)::bigint
+_STANDING = """
+SELECT payer, currency, sum(greatest(0, total_minor - billed_minor))::bigint, sum(billed_minor)::bigint
 FROM (
-    SELECT g.bill_to AS payer, g.currency, greatest(0, g.total_minor - coalesce((
+    SELECT g.bill_to AS payer, g.currency, g.total_minor, coalesce((
         SELECT sum(l.net_minor)
         FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
         WHERE i.order_id = o.id AND i."group" = g.key AND l.kind <> 'usage'
           -- Until the ledger holds it, nobody else counts it as owed.
           AND i.state NOT IN ('issued', 'recorded', 'voided')
           AND NOT ledger_taken_back(i.event_id)
-    ), 0)) AS minor
+    ), 0) AS billed_minor
     FROM q2c_ordergroup g JOIN q2c_order o ON o.id = g.order_id
     WHERE g.bill_to = ANY(%s::text[]) AND o.state IN ('accepted', 'provisioning', 'active')
       AND (o.starts_on + make_interval(months => o.term_months))::date > %s::date
-) AS unbilled
-WHERE minor > 0 GROUP BY payer, currency
+) AS bought
+GROUP BY payer, currency
 """
 
-_NO = (Reason.CREDIT_REFUSED, Reason.CREDIT_APPROVAL_REQUIRED)
 # Minor units by paying account and currency.
 Owing = Counter[tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of accepted orders that are not cancelled and whose term is not over, before tax: what of them is `billed` and
+    owed by the ledger, and what is `unbilled`.
+    """
+
+    unbilled: Owing
+    billed: Owing
+
+
+def standing(payers: Iterable[str]) -> Standing:
+    """One statement, whatever their number."""
+    rows = bulk.execute(_STANDING, [sorted(set(payers)), clock.today()])
+    return Standing(
+        Counter({(payer, currency): minor for payer, currency, minor, _ in rows if minor}),
+        Counter({(payer, currency): minor for payer, currency, _, minor in rows if minor}),
+    )
+
+
 def unbilled(payers: Iterable[str]) -> Owing:
     """Of accepted orders that are not cancelled and whose term is not over, before tax."""
-    rows = bulk.execute(_UNBILLED, [sorted(set(payers)), clock.today()])
-    return Counter({(payer, currency): minor for payer, currency, minor in rows})
+    return standing(payers).unbilled
 
 
 def tell(works: Sequence[Work]) -> None:
-    """Put into the credit questions what is committed already. Of a batch, deals that may pass count for later ones."""
+    """Put into the credit questions what is committed already. Of a batch, deals that may pass count for later ones.
+
+    One that was answered with no before does not: whatever it is told too little, the answer is held to what is
+    committed once it is recorded, and told too much it might be asked about again and again.
+    """
     asking = [work for work in works if work.request is not None]
-    there = unbilled(credit.customer for work in asking for credit in work.request.credits)
+    found = standing(credit.customer for work in asking for credit in work.request.credits)
+    there = Counter(found.unbilled)
     for work in asking:
         wanted = work.request
-        work.request = replace(wanted, credits=[_told(credit, there) for credit in wanted.credits])
-        if not work.notes["found"]:
+        told = [structs.replace(credit, committed=_of(credit.customer, there)) for credit in wanted.credits]
+        work.request, work.notes["billed"] = replace(wanted, credits=told), found.billed
+        if not work.notes["found"] and not work.notes.get("said_no"):
             _add(work, there)
 
 
-def ask_again_where_changed(works: Sequence[Work]) -> list[Work]:
-    """Those whose answers hold; the others wait for another question. `works` tell what was found about credit.
+class Turns:
+    """The turns of all payers of a batch, taken until the transaction ends, and what they have committed by then.
 
-    The turns of all their payers are taken until the transaction ends. Each work that holds and has nothing against it
-    counts for those after it, as it is about to be accepted.
+    One deal after the other: what was answered about it is held to what is committed as it is decided. The credit
+    service is asked again only where its figures do not tell what it would say, and where only its own word lets a
+    deal pass: so deciding many deals of one payer takes as many questions, whoever decides beside it.
     """
-    payers = sorted({credit.customer for work in works for credit in work.request.credits})
-    bulk.take_turns(f"credit of {payer}" for payer in payers)
-    now, firm = unbilled(payers), []
-    for work in works:
-        if (payer := _changed(work, now)) is not None:
-            work.again(f"Another deal of {payer} was decided meanwhile: credit is asked again")
-            continue
-        firm.append(work)
-        if not work.notes["found"]:
-            _add(work, now)
-    return firm
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        payers = sorted({credit.customer for work in works for credit in work.request.credits})
+        bulk.take_turns(f"credit of {payer}" for payer in payers)
+        found = standing(payers)
+        self._unbilled, self._billed = found.unbilled, found.billed
+
+    def holds(self, work: Work) -> bool:
+        """Whether its answers, brought to what is committed, tell what to decide; else it is asked about again."""
+        for credit in work.request.credits:
+            committed = _of(credit.customer, self._unbilled)
+            said: CreditSaid | None = work.notes.get("credits", {}).get(credit.customer)
+            told = said.request.committed if said else credit.committed
+            if told == committed:
+                continue
+            now = owing.restated(said, committed) if said and not self._was_billed(work, credit.customer) else None
+            if said and now:
+                owing.say_instead(work.notes, said, now)
+                if owing.is_loosened(said, now):
+                    work.notes["loosened"] = credit.name
+            elif _decides_otherwise(dict(told), dict(committed), is_no=bool(said and said.findings)):
+                _ask_again(work, credit.name)
+                return False
+        return True
+
+    def lets(self, work: Work) -> bool:
+        """Counts a deal that nothing is against for those after it; not one that the service's own word was no to."""
+        if name := work.notes.get("loosened"):
+            _ask_again(work, name)
+            return False
+        _add(work, self._unbilled)
+        return True
+
+    def _was_billed(self, work: Work, payer: str) -> bool:
+        """Whether the ledger holds other invoices than before the question: what the service counts as owed moves."""
+        return _of(payer, work.notes["billed"]) != _of(payer, self._billed)
 
 
-def _changed(work: Work, now: Owing) -> str | None:
-    """The payer who owes more than was asked with; or less, where the answer was no."""
-    refused = any(finding.reason in _NO for finding in work.notes["found"])
-    for credit in work.request.credits:
-        told = dict(credit.committed)
-        for currency in {*told, *(c for payer, c in now if payer == credit.customer)}:
-            was, is_ = told.get(currency, 0), now[credit.customer, currency]
-            if is_ > was or (refused and is_ < was):
-                return credit.name
-    return None
+def _decides_otherwise(told: Mapping[str, int], committed: Mapping[str, int], *, is_no: bool) -> bool:
+    """More than was asked with; or less, where the answer was no."""
+    pairs = [(told.get(one, 0), committed.get(one, 0)) for one in {*told, *committed}]
+    return any(is_ > was or (is_no and is_ < was) for was, is_ in pairs)
 
 
-def _told(credit: CreditRequest, there: Owing) -> CreditRequest:
-    mine = sorted((currency, minor) for (payer, currency), minor in there.items() if payer == credit.customer)
-    return structs.replace(credit, committed=tuple(mine))
+def _ask_again(work: Work, payer: str) -> None:
+    work.again(f"Another deal of {payer} was decided meanwhile: credit is asked again")
+    said = work.notes.get("credits", {}).values()
+    is_no = "loosened" in work.notes or any(one.findings for one in said)
+    credit_and_tax.keep_for_next(work, is_no=is_no)
+
+
+def _of(payer: str, there: Owing) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((currency, minor) for (of, currency), minor in there.items() if of == payer and minor))
 
 
 def _add(work: Work, there: Owing) -> None:

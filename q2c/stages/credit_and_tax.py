@@ -7,21 +7,25 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
-from ledger import fx
+import msgspec
+
 from q2c import clock, keys
 from q2c.connectors import http
-from q2c.connectors.outcomes import Blocker, Outcome, Posted, Rejected, Unavailable
-from q2c.contracts.documents import CreditDecision, CreditRequest, InvoiceGroup, OrderDocument, TaxRequest
-from q2c.money import Money, converted
+from q2c.connectors.outcomes import Outcome, Posted, Rejected, Unavailable
+from q2c.contracts.documents import CreditRequest, InvoiceGroup, OrderDocument, TaxRequest
 from q2c.reasons import Reason
+from q2c.stages import owing
 from q2c.stages.controls.world import World
-from q2c.stages.verb import Finding, Measure, OpenPort, Work
+from q2c.stages.verb import Finding, OpenPort, Work
 
 ASKED_AT_ONCE = 8
+# In the proof of a step that waits for another question about credit.
+ASKED_AGAIN = "asked_again"
+# It is asked again at once, unless the workers stand still.
+TAX_HOLDS = dt.timedelta(minutes=10)
 _LINE = re.compile(r"lines/(\d+)(?:/(\w+))?")
 
 
@@ -84,30 +88,42 @@ def ask(
     open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
 ) -> Outcome:
     """Append what credit and tax say to `found`; notes: taxes by currency, line_taxes by line, answered, silent, owed:
-    by payer, what it would owe beside its soft limit, told: of credit and tax what is answered whole.
+    by payer, what it would owe beside its soft limit, credits: by payer, what was said of it, told: of credit and tax
+    what is answered whole. Tax is not asked where the notes have it (`tax_kept`).
 
     What is wrong with the connection (silence, credentials) is the outcome, since it says nothing about the deal.
     """
-    answered: set[str] = notes.setdefault("answered", set())
+    notes.setdefault("answered", set())
+    return _ask_credit(open_port, wanted, found, notes) or _ask_tax(open_port, order, wanted, found, notes)
+
+
+def _ask_credit(
+    open_port: OpenPort, wanted: Questions, found: list[Finding], notes: dict[str, Any]
+) -> Unavailable | Rejected | None:
     for credit in wanted.credits:
         answer = open_port(wanted.credit).check_credit(credit)
         if _is_no_answer(answer):
             notes["silent"] = wanted.credit
             return answer
-        answered.add(wanted.credit)
-        if isinstance(answer, CreditDecision):
-            owed = _measured(credit, answer, answer.soft_limit_minor)
-            notes.setdefault("owed", {})[credit.customer] = owed
-        found.extend(_of_credit(wanted.credit, credit, answer))
+        notes["answered"].add(wanted.credit)
+        said = owing.said_of(wanted.credit, credit, answer)
+        owing.note(notes, said)
+        found.extend(said.findings)
     notes["told"] = ["credit"] if wanted.credits else []
-    taxes: Counter[str] = Counter()
-    by_line: dict[int, int] = {}
-    for position, request in wanted.taxes:
+    return None
+
+
+def _ask_tax(
+    open_port: OpenPort, order: OrderDocument, wanted: Questions, found: list[Finding], notes: dict[str, Any]
+) -> Outcome:
+    kept = _tax_kept(wanted, notes)
+    taxes, by_line = kept or (Counter(), {})
+    for position, request in () if kept else wanted.taxes:
         answer = open_port(wanted.tax).estimate(request)
         if _is_no_answer(answer):
             notes["silent"] = wanted.tax
             return answer
-        answered.add(wanted.tax)
+        notes["answered"].add(wanted.tax)
         if isinstance(answer, Rejected):
             found.append(_of_tax(order, position, answer))
         else:
@@ -137,6 +153,35 @@ def ask_all(open_port: OpenPort, works: Sequence[Work]) -> list[Any]:
         return list(pool.map(http.in_context(one), works))
 
 
+def keep_for_next(work: Work, *, is_no: bool) -> None:
+    """Credit is asked again at once, of a deal that it said no to or not; what tax said of it holds so long."""
+    taxes = None
+    if "taxes" in work.notes and not any(one.reason == Reason.TAX_REFUSED for one in work.notes["found"]):
+        by_line = [[line, minor] for line, minor in work.notes.get("line_taxes", {}).items()]
+        taxes = {"of": _digest(work.request), "currencies": work.notes["taxes"], "lines": by_line}
+    work.step.proof[ASKED_AGAIN] = {"at": clock.now().isoformat(), "is_no": is_no, "taxes": taxes}
+
+
+def recall(work: Work) -> None:
+    """What keep_for_next kept, as notes: said_no, tax_kept."""
+    if kept := work.step.proof.pop(ASKED_AGAIN, None):
+        work.notes["said_no"] = kept["is_no"]
+        if clock.now() - dt.datetime.fromisoformat(kept["at"]) < TAX_HOLDS:
+            work.notes["tax_kept"] = kept["taxes"]
+
+
+def _tax_kept(wanted: Questions, notes: Mapping[str, Any]) -> tuple[Counter[str], dict[int, int]] | None:
+    """By currency and by line, where the same was asked."""
+    kept = notes.get("tax_kept")
+    if not kept or kept["of"] != _digest(wanted):
+        return None
+    return Counter(kept["currencies"]), dict(kept["lines"])
+
+
+def _digest(wanted: Questions) -> str:
+    return keys.fingerprint(msgspec.json.encode([wanted.tax, wanted.taxes])).hex()
+
+
 def _is_no_answer(answer: Any) -> bool:
     return isinstance(answer, Unavailable) or (
         isinstance(answer, Rejected) and answer.reason == Reason.CREDENTIALS_REFUSED
@@ -158,122 +203,3 @@ def _pointer(order: OrderDocument, group: int, field: str) -> str:
         position = next((i for i, line in enumerate(order.lines) if str(line.line) == found[1]), None)
         return f"/groups/{group}" if position is None else f"/lines/{position}/product"
     return f"/groups/{group}/ship_to" if field in ("ship_to", "postalCode") else f"/groups/{group}"
-
-
-def _of_credit(connection: str, request: CreditRequest, answer: CreditDecision | Rejected) -> list[Finding]:
-    if isinstance(answer, Rejected):
-        return [
-            Finding(
-                reason=Reason.CREDIT_REFUSED, text=answer.text, code=answer.code, pointer="/customer",
-                remedy="Settle it with the credit desk, then replay", blocker=answer.blocker,
-            )
-        ]  # fmt: skip
-    if answer.decision == "approve":
-        return []
-    refused = answer.decision == "decline"
-    limit_minor = answer.hard_limit_minor if refused else answer.soft_limit_minor
-    over = over_credit(_measured(request, answer, limit_minor), "hard" if refused else "soft")
-    if refused:
-        remedy, blocker = "Raise the limit or collect, then replay", _limit(connection, request, answer)
-        over = replace(over, reason=Reason.CREDIT_REFUSED, remedy=remedy, blocker=blocker)
-    return [replace(over, code=answer.provider_reference)]
-
-
-def over_credit(measure: Measure, limit: str = "soft") -> Finding:
-    """What is asked about a payer that would owe more than its limit."""
-    would_owe = _said(measure)
-    return Finding(
-        reason=Reason.CREDIT_APPROVAL_REQUIRED, pointer="/customer", seen=would_owe, measure=measure,
-        text=f"{measure.of} would owe {would_owe}, more than its {limit} credit limit of "
-        f"{measure.unit} {Decimal(measure.limit):,f}",
-        remedy="A second person approves the credit",
-    )  # fmt: skip
-
-
-def owed_by(owed: Mapping[str, Measure], asked: Measure) -> Measure | None:
-    """What the payer who was asked about would owe now, whatever its name has become; `owed` by payer."""
-    if asked.key:
-        return owed.get(asked.key)
-    # Of what was asked before keys were told: by name, or whoever is to owe as much for the deal.
-    deal = of_deal(asked)
-    for now in sorted(owed.values(), key=lambda one: one.of != asked.of):
-        of_now = of_deal(now)
-        as_much = all(of_now.get(currency, 0) >= minor for currency, minor in deal.items())
-        if now.of == asked.of or (now.unit == asked.unit and as_much):
-            return now
-    return None
-
-
-def still_over(asked: Finding, now: Measure) -> Finding | None:
-    """What a payer would owe now, in the currency and under the limit of what was asked about it; None within that."""
-    then = asked.measure
-    assert then is not None, "credit is asked about with its measure"
-    here = now if now.unit == then.unit else _converted(now, then.unit)
-    if here is None:
-        text = f"{now.of} would owe {_said(now)}; {_said(then)} were asked about, and no rate tells which is more"
-        return replace(asked, text=text, seen=_said(now))
-    if Decimal(here.value) <= Decimal(then.limit):
-        return None
-    return replace(over_credit(replace(here, limit=then.limit)), code=asked.code)
-
-
-def _converted(measure: Measure, unit: str) -> Measure | None:
-    """At today's rate, without its limit; None where there is none."""
-    pair, today = (measure.unit, unit), clock.today()
-    dated = fx.load([pair], (today, today + dt.timedelta(days=1)))[pair].dated(today)
-    if dated is None:
-        return None
-    on, rate = dated
-    minor = converted(Money.of(Decimal(measure.value), measure.unit).minor, *pair, rate)
-    return replace(
-        measure,
-        value=f"{Money(minor, unit).decimal():f}",
-        unit=unit,
-        amounts=(*measure.amounts, ("All of it as converted", minor, unit)),
-        rates=(*measure.rates, (*pair, f"{rate.normalize():f}", on.isoformat())),
-    )
-
-
-def _said(measure: Measure) -> str:
-    return f"{measure.unit} {Decimal(measure.value):,f}"
-
-
-_DEAL = ("This deal", "and of this deal")
-
-
-def of_deal(measure: Measure) -> dict[str, int]:
-    """Of what a payer would owe, what a deal adds to it: minor units by currency."""
-    return {currency: minor for what, minor, currency in measure.amounts if what in _DEAL}
-
-
-def _measured(request: CreditRequest, answer: CreditDecision, limit_minor: int) -> Measure:
-    """What the payer would owe beside its limit, with everything that the service made it of."""
-    currency = answer.currency
-    asked: list[tuple[str, int, str]] = [(_DEAL[0], request.amount_minor, currency)]
-    asked += [(_DEAL[1], minor, other) for other, minor in request.further]
-    unbilled = [("Accepted, not billed yet", answer.committed_minor, currency)] if request.committed else []
-    whole = [("The deal as converted", answer.requested_minor, currency)] if request.further else []
-    return Measure(
-        of=request.name,
-        key=request.customer,
-        value=f"{Money(answer.would_owe_minor, currency).decimal():f}",
-        limit=f"{Money(limit_minor, currency).decimal():f}",
-        unit=currency,
-        amounts=(
-            ("Owed before", answer.exposure_minor, currency), *unbilled, *asked, *whole,
-            ("Soft limit", answer.soft_limit_minor, currency), ("Hard limit", answer.hard_limit_minor, currency),
-        ),
-        rates=answer.rates,
-        note=f"The credit service keeps these limits in {answer.kept_in}."
-        if answer.kept_in and answer.kept_in != currency
-        else "",
-    )  # fmt: skip
-
-
-def _limit(connection: str, request: CreditRequest, answer: CreditDecision) -> Blocker:
-    """The amount is part of the condition: a limit that was raised may still be too low for this deal."""
-    amount = Money(answer.committed_minor + answer.requested_minor, answer.currency).decimal()
-    return Blocker(
-        connection=connection, object_type="credit_limit", object_key=request.customer,
-        condition=f"under {answer.currency} {amount:f}",
-    )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as with_
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import msgspec
 from django.db import IntegrityError, transaction
@@ -19,8 +20,8 @@ from q2c.contracts.documents import OrderDocument
 from q2c.models import Event, Order, OrderGroup, OrderLine
 from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
-from q2c.stages import credit_and_tax, signed, totals
 from q2c.stages import deals as deals_
+from q2c.stages import owing, signed, totals
 from q2c.stages.controls import limits
 from q2c.stages.controls.world import World
 from q2c.stages.deals import Deals
@@ -125,12 +126,17 @@ def _fill(order: Order, work: Work, document: OrderDocument) -> None:
     order.document = msgspec.json.encode(document).decode()
     order.customer_key, order.customer_name = document.customer, work.step.customer
     order.contract_entity, order.currency = document.contract_entity, document.currency
-    order.controls = {
+    order.controls = controls_of(work)
+    order.closed_on, order.starts_on, order.term_months = document.closed_on, document.starts_on, document.term_months
+
+
+def controls_of(work: Work) -> dict[str, Any]:
+    """As an order keeps them: when they were asked, what they found, and which service answered."""
+    return {
         "checked_at": clock.now().isoformat(),
         "findings": [f.reason for f in work.notes.get("found", [])],
         "told": work.notes.get("told", []),
     }
-    order.closed_on, order.starts_on, order.term_months = document.closed_on, document.starts_on, document.term_months
 
 
 def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World, Mapping[int, int]]]) -> None:
@@ -163,21 +169,24 @@ def write_rows(accepted: Sequence[tuple[Order, OrderDocument, World, Mapping[int
         ]  # fmt: skip
     OrderGroup.objects.bulk_create(groups)
     OrderLine.objects.bulk_create(lines)
-    Order.objects.bulk_update([order for order, *_ in accepted], ["payer_key"])
+    Order.objects.bulk_update([order for order, *_ in accepted], ["payer_key", "controls"])
 
 
-def still_asked(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
-    """Per step, what was found, and what waited for a signature before.
+class Signatures:
+    """What deals of a batch still want a second person's word for: read at once, told of one after the other."""
 
-    A limit that was raised since frees no version of a deal: whoever raised it would have signed, alone.
-    """
-    before = signed.asked_before(works, _asked_again)
-    return {
-        work.step.id: signed.with_asked(
-            work.notes.get("found", []), before.get(work.step.id, ()), partial(_is_still_over, work)
-        )
-        for work in works
-    }
+    def __init__(self, works: Sequence[Work]) -> None:
+        self._before = signed.Before(works)
+
+    def missing(self, work: Work) -> list[Finding]:
+        """What was found, and what waited for a signature before, as far as nobody has signed it.
+
+        A limit that was raised since frees no version of a deal: whoever raised it would have signed, alone. Another
+        version of the deal is another step, signed for anew.
+        """
+        asked = self._before.asked(work, _asked_again)
+        found = signed.with_asked(work.notes.get("found", []), asked, partial(_is_still_over, work))
+        return self._before.unsigned(work, found)
 
 
 def _asked_again(work: Work, asked: Finding) -> Sequence[Finding]:
@@ -185,8 +194,8 @@ def _asked_again(work: Work, asked: Finding) -> Sequence[Finding]:
     if asked.measure is None or "world" not in work.notes:
         return ()
     if asked.reason == Reason.CREDIT_APPROVAL_REQUIRED:
-        now = credit_and_tax.owed_by(work.notes.get("owed", {}), asked.measure)
-        over = credit_and_tax.still_over(asked, now) if now else None
+        now = owing.owed_by(work.notes.get("owed", {}), asked.measure)
+        over = owing.still_over(asked, now) if now else None
         return [over] if over else []
     if asked.measure.unit != "%":
         return ()
@@ -207,13 +216,14 @@ def _is_still_over(work: Work, finding: Finding) -> bool:
     owed: Mapping[str, Measure] | None = work.notes.get("owed")
     if owed is None:
         return False
-    now = credit_and_tax.owed_by(owed, finding.measure)
-    return now is None or credit_and_tax.still_over(finding, now) is not None
+    now = owing.owed_by(owed, finding.measure)
+    return now is None or owing.still_over(finding, now) is not None
 
 
 def unsigned(works: Sequence[Work]) -> dict[uuid.UUID, list[Finding]]:
-    """Per step, what was found and nobody has signed. Another version of the deal is another step, signed for anew."""
-    return signed.left(still_asked(works))
+    """Per step, what was found and nobody has signed."""
+    signatures = Signatures(works)
+    return {work.step.id: signatures.missing(work) for work in works}
 
 
 def hold(ids: Iterable[str | uuid.UUID]) -> None:

@@ -49,26 +49,36 @@ _PLACE = re.compile(r"\bline \d+, |, tier \d+$", re.IGNORECASE)
 Again = Callable[[Work, Finding], Sequence[Finding]]
 
 
-def asked_before(works: Sequence[Work], again: Again) -> dict[uuid.UUID, list[Finding]]:
-    """By step, what it waited for a signature with, whatever became of that, and what other versions did in vain.
-
-    Whoever raises a limit would have signed, alone: what was asked once is for a second person to decide, as long as
-    a newer version says the same (`again`), whatever else changed in it.
+class Before:
+    """Of works: what each waited for a signature with, whatever became of that, what other versions did in vain, and
+    what is signed. Read at once, held to one work after the other.
     """
-    if not works:
-        return {}
-    by_id = {work.step.id: work for work in works}
-    own = [id_ for id_, work in by_id.items() if work.step.replays or work.step.state == "failed"]
-    others = bulk.execute(_OTHERS, _named(works))
-    told = approvals.asked_before(list({*own, *(other for _, other, _, _ in others)}))
-    found = {step_id: [_finding(one) for one in told.get(step_id, ())] for step_id in own}
-    in_vain = _in_vain(told, {other for _, other, _, _ in others})
-    for step_id, other, is_equal, number in others:
-        work = by_id[step_id]
-        for asked in in_vain.get(other, ()):
-            named = _renamed(asked, number, work.step.business_key)
-            found.setdefault(step_id, []).extend([asked] if is_equal else again(work, named))
-    return found
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        own = [work.step.id for work in works if work.step.replays or work.step.state == "failed"]
+        others = bulk.execute(_OTHERS, _named(works)) if works else []
+        told = approvals.asked_before(list({*own, *(other for _, other, _, _ in others)}))
+        in_vain = _in_vain(told, {other for _, other, _, _ in others})
+        self._own = {step_id: [_finding(one) for one in told.get(step_id, ())] for step_id in own}
+        self._others: dict[uuid.UUID, list[tuple[Finding, str, bool]]] = {}
+        for step_id, other, is_equal, number in others:
+            asked = ((one, number, is_equal) for one in in_vain.get(other, ()))
+            self._others.setdefault(step_id, []).extend(asked)
+        # Nobody signs what never failed.
+        self._granted = approvals.granted(own)
+
+    def asked(self, work: Work, again: Again) -> list[Finding]:
+        """Whoever raises a limit would have signed, alone: what was asked once is for a second person to decide, as
+        long as a newer version says the same (`again`), whatever else changed in it.
+        """
+        found = list(self._own.get(work.step.id, ()))
+        for asked, number, is_equal in self._others.get(work.step.id, ()):
+            found += [asked] if is_equal else again(work, _renamed(asked, number, work.step.business_key))
+        return found
+
+    def unsigned(self, work: Work, found: Sequence[Finding]) -> list[Finding]:
+        """Without those that somebody has signed."""
+        return _unsigned(found, self._granted.get(work.step.id, ()))
 
 
 def _renamed(asked: Finding, number: str, now: str) -> Finding:
@@ -176,14 +186,11 @@ def left(found: Found) -> dict[uuid.UUID, list[Finding]]:
     """Without those that somebody has signed. One statement, none where nothing wants a signature."""
     asking = [step_id for step_id, findings in found.items() if any(f.reason in APPROVALS for f in findings)]
     granted = approvals.granted(asking)
-    return {
-        step_id: [
-            _with_signed(one, granted.get(step_id, ()))
-            for one in findings
-            if not any(_covers(signature, one) for signature in granted.get(step_id, ()))
-        ]
-        for step_id, findings in found.items()
-    }
+    return {step_id: _unsigned(findings, granted.get(step_id, ())) for step_id, findings in found.items()}
+
+
+def _unsigned(found: Sequence[Finding], granted: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    return [_with_signed(one, granted) for one in found if not any(_covers(signature, one) for signature in granted)]
 
 
 def _with_signed(found: Finding, signatures: Sequence[Mapping[str, Any]]) -> Finding:

@@ -72,7 +72,8 @@ def ask(document: OrderDocument, **changes: Any) -> tuple[Any, list[Any], dict[s
 def test_a_deal_within_its_limit_is_taxed_group_by_group(services):
     document = order([group("a"), group("b", ship_to=account.SALEM)], [line(1, "a", 30_000), line(2, "b", 10_000)])
     outcome, found, notes = ask(document)
-    [(owed, measure)] = notes.pop("owed").items()
+    [(owed, measure)], [(payer, said)] = notes.pop("owed").items(), notes.pop("credits").items()
+    assert (payer, said.answer.decision, said.request.amount_minor, said.findings) == ("C-1", "approve", 40_000, [])
     assert (owed, measure.of, measure.value, measure.amounts[1]) == (
         "C-1",
         "Globex",
