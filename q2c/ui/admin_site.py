@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import helpers
+from django.contrib.admin.exceptions import DisallowedModelAdminToField
+from django.contrib.admin.options import TO_FIELD_VAR
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -80,6 +83,17 @@ class Site(admin.AdminSite):
     index_title = "Master data"
     site_url = "/"
     empty_value_display = "–"
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """A field that is to be the key and has no name is refused like one that must not be it; Django looks it up."""
+
+        @functools.wraps(view)
+        def named(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if "" in (request.GET.get(TO_FIELD_VAR), request.POST.get(TO_FIELD_VAR)):
+                raise DisallowedModelAdminToField(f"{TO_FIELD_VAR} names no field.")
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(named, cacheable)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The pages' sign-in is the only one; whoever is signed in and may not enter is told so."""

@@ -55,6 +55,14 @@ def test_an_id_that_is_none_is_not_found(browser, model):
         assert client.get(url).status_code in (302, 404), url
 
 
+@pytest.mark.parametrize("model", MODELS, ids=IDS)
+def test_a_key_by_a_field_without_a_name_is_refused(browser, model):
+    client = browser()
+    for url in (address(model, "change", "zz"), address(model, "delete", "zz"), address(model, "changelist")):
+        assert client.get(f"{url}?_to_field=").status_code == 400, url
+        assert client.post(url, {"_to_field": ""}).status_code == 400, url
+
+
 def test_every_page_opens_with_data(browser, busy):
     client = browser()
     opened = set()
