@@ -27,42 +27,46 @@ app.autodiscover_tasks(["q2c"])
 # Header of a message. Celery has a correlation_id of its own, which is the task's.
 SENDER = "q2c_correlation_id"
 
-QUEUES = ("intake", "provisioning", "posting", "finance", "outbound")
-# Whose worker sweeps, folds and watches, too.
+QUEUES = ("intake", "provisioning", "posting", "finance", "outbound", "inbound")
+# Whose worker sweeps, folds and forgets, too. None of that asks a platform, so none keeps the sweeper waiting.
 HOUSEKEEPING = "outbound"
+# Whose worker asks platforms what no stage asks: what changed, whether they answer again, what a replay would meet.
+# No stage has it, so no flood keeps the polls waiting.
+INBOUND = "inbound"
 
-app.conf.beat_schedule = {
-    "sweep": {"task": "q2c.tasks.sweep", "schedule": 3.0, "options": {"queue": HOUSEKEEPING, "expires": 3}},
-    "sweep-cases": {
-        "task": "q2c.tasks.sweep_cases",
-        "schedule": 60.0,
-        "options": {"queue": HOUSEKEEPING, "expires": 60},
-    },
-    "poll-sources": {"task": "q2c.tasks.poll_sources", "schedule": 20.0, "options": {"queue": "intake", "expires": 20}},
-    "sweep-sources": {
-        "task": "q2c.tasks.sweep_sources",
-        "schedule": 3600.0,
-        "options": {"queue": "intake", "expires": 3600},
-    },
-    "watch-blockers": {
-        "task": "q2c.tasks.watch_blockers",
-        "schedule": 20.0,
-        "options": {"queue": HOUSEKEEPING, "expires": 20},
-    },
-    "look-at-offers": {
-        "task": "q2c.tasks.look_at_offers",
-        "schedule": 20.0,
-        "options": {"queue": HOUSEKEEPING, "expires": 20},
-    },
-    "forget": {"task": "q2c.tasks.forget", "schedule": 3600.0, "options": {"queue": HOUSEKEEPING, "expires": 3600}},
-    "complete-orders": {
-        "task": "q2c.tasks.complete_orders",
-        "schedule": 3600.0,
-        "options": {"queue": HOUSEKEEPING, "expires": 3600},
-    },
-    "fold": {"task": "q2c.tasks.fold", "schedule": 30.0, "options": {"queue": HOUSEKEEPING, "expires": 30}},
-    "heartbeat": {"task": "q2c.tasks.heartbeat", "schedule": 10.0, "options": {"queue": HOUSEKEEPING, "expires": 10}},
+# Task → (its queue, seconds between two wake-ups by the schedule; None: woken only).
+TASKS: dict[str, tuple[str, float | None]] = {
+    "sweep": (HOUSEKEEPING, 3.0),
+    "sweep_cases": (HOUSEKEEPING, 60.0),
+    "advance_batches": (HOUSEKEEPING, None),
+    "forget": (HOUSEKEEPING, 3600.0),
+    "complete_orders": (HOUSEKEEPING, 3600.0),
+    "fold": (HOUSEKEEPING, 30.0),
+    "poll_sources": (INBOUND, 20.0),
+    "fetch_called_out": (INBOUND, None),
+    "sweep_sources": (INBOUND, 3600.0),
+    "probe_platforms": (INBOUND, 3.0),
+    "watch_blockers": (INBOUND, 20.0),
+    "look_at_offers": (INBOUND, 20.0),
+    "look_at_replays": (INBOUND, 3.0),
 }
+HEARTBEAT_S = 10.0
+
+app.conf.task_routes = {f"q2c.tasks.{name}": {"queue": queue} for name, (queue, _) in TASKS.items()}
+# What comes late is not done twice: the next wake-up is there by then.
+app.conf.beat_schedule = {
+    name.replace("_", "-"): {
+        "task": f"q2c.tasks.{name}", "schedule": every_s, "options": {"queue": queue, "expires": every_s},
+    }
+    for name, (queue, every_s) in TASKS.items() if every_s is not None
+} | {
+    # To each queue by itself: no worker's sign of life hangs on another worker.
+    f"heartbeat-{queue}": {
+        "task": "q2c.tasks.seen", "schedule": HEARTBEAT_S, "args": (queue,),
+        "options": {"queue": queue, "expires": 2 * HEARTBEAT_S},
+    }
+    for queue in QUEUES
+}  # fmt: skip
 
 
 @setup_logging.connect

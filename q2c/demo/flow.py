@@ -10,7 +10,7 @@ from django.db.models import Min
 
 from q2c import clock
 from q2c.demo.platforms import Platforms
-from q2c.engine import poll, run, sweep
+from q2c.engine import breaker, poll, run, sweep
 from q2c.models import Breaker, Connection, Step
 from q2c.models.step import DUE
 from q2c.stages import STAGES
@@ -62,6 +62,7 @@ class Flow:
 
     def sweep(self) -> None:
         """Let breakers probe, replays go on and lost steps come back, as the beat does every few seconds."""
+        breaker.probe_due()
         sweep.sweep()
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
 from exceptions import problems
-from q2c import clock
-from q2c.connectors import registry
+from q2c import clock, keys
+from q2c.connectors import http, registry
 from q2c.connectors.outcomes import Unavailable, Unknown
 from q2c.engine import wake
+from q2c.engine.alone import alone
 from q2c.models import Breaker, Connection, Step
 from q2c.models.connection import called
 from q2c.models.step import DUE
@@ -26,6 +29,7 @@ log = logging.getLogger(__name__)
 
 TRIPS_AT = 5
 PROBE_AFTER_S = 5.0
+PROBED_AT_ONCE = 8
 
 
 def note(stage: Stage, works: list[Work]) -> None:
@@ -114,27 +118,64 @@ def _since(row: Breaker) -> dt.datetime:
 
 
 def probe_due() -> list[str]:
-    """Probe open breakers whose time has come; what answers is closed and its stages are woken."""
-    closed = []
-    for row in Breaker.objects.filter(opened_at__isnull=False, probe_at__lte=clock.now()):
-        config = Connection.objects.filter(name=row.connection, active=True).first()
-        answer = registry.open_connector(config.config()).probe() if config else None
-        if config is None or answer is None:
-            with transaction.atomic():
-                Breaker.objects.filter(pk=row.pk).update(
-                    opened_at=None, probe_at=None, failures=0, text="", problem_id=None
-                )
-                problems.connection_up(row.connection, called=config.called if config else "")
-            closed.append(row.connection)
-        else:
-            wait_s = min(PROBE_AFTER_S * 2 ** min(row.failures - TRIPS_AT, 5), 120)
-            Breaker.objects.filter(pk=row.pk).update(
-                failures=row.failures + 1, probe_at=clock.now() + clock.seconds(wait_s), text=answer.text
-            )
-            problems.connection_down(
-                row.connection, _since(row), waiting_for(row.connection), called=config.called, text=answer.text
-            )
-    if closed:
-        waiting = Step.objects.filter(_of(closed), state__in=DUE)
-        wake.now(sorted(set(waiting.values_list("stage", flat=True))))
+    """Probe the open breakers whose time has come, side by side, each by one prober; what answers is closed.
+
+    Returns the connections that answered, once each has answered or used up its time limit: call it where nobody waits.
+    """
+    due = Breaker.objects.filter(opened_at__isnull=False, probe_at__lte=clock.now())
+    names = list(due.order_by("probe_at").values_list("connection", flat=True))
+    used = {one.name: one for one in Connection.objects.filter(name__in=names, active=True)}
+    closed: list[str] = []
+    with ThreadPoolExecutor(PROBED_AT_ONCE, thread_name_prefix="probe") as pool, ExitStack() as turns:
+        asked: dict[Future[str], tuple[str, ExitStack]] = {}
+        for name in names:
+            turn = turns.enter_context(ExitStack())
+            # Who probed it a moment ago has put its next time off.
+            if turn.enter_context(alone(f"probe:{name}")) and due.filter(connection=name).exists():
+                asked[pool.submit(_silence_of, used.get(name))] = name, turn
+            else:
+                turn.close()
+        for told in as_completed(asked):
+            name, turn = asked[told]
+            with turn:
+                if text := told.result():
+                    _still_down(name, used[name], text)
+                else:
+                    _answers(name, used.get(name))
+                    closed.append(name)
     return closed
+
+
+def _silence_of(config: Connection | None) -> str:
+    """Why it gives no answer; empty where it does, or is not used any more. Touches no database."""
+    if config is None:
+        return ""
+    try:
+        with http.calling(keys.new_id()):
+            answer = registry.open_connector(config.config()).probe()
+    except Exception as error:
+        # It costs the others nothing, and is tried again like one that is silent.
+        log.exception("probe broke", extra={"connection": config.name})
+        return f"Probing broke: {type(error).__name__}: {error}. Check the credentials and options of the connection"
+    return answer.text or "no answer" if answer is not None else ""
+
+
+def _answers(name: str, config: Connection | None) -> None:
+    """Its steps go on at once, whoever else is silent."""
+    with transaction.atomic():
+        Breaker.objects.filter(connection=name).update(
+            opened_at=None, probe_at=None, failures=0, text="", problem_id=None
+        )
+        problems.connection_up(name, called=config.called if config else "")
+    log.warning("breaker closed", extra={"connection": name})
+    waiting = Step.objects.filter(_of([name]), state__in=DUE)
+    wake.now(sorted(set(waiting.values_list("stage", flat=True))))
+
+
+def _still_down(name: str, config: Connection, text: str) -> None:
+    row = Breaker.objects.get(connection=name)
+    wait_s = min(PROBE_AFTER_S * 2 ** min(row.failures - TRIPS_AT, 5), 120)
+    Breaker.objects.filter(pk=row.pk).update(
+        failures=row.failures + 1, probe_at=clock.now() + clock.seconds(wait_s), text=text
+    )
+    problems.connection_down(name, _since(row), waiting_for(name), called=config.called, text=text)

@@ -5,7 +5,8 @@
     desk.replay_one(user, case_id)                               both at once, for one case
 
 Steps are put back to work by advance(), bit by bit, in the transaction that moves their cases. It is woken when a
-replay is sent, and by the sweeper, so a lost Redis or a worker that dies loses nothing.
+replay is sent, and by the sweeper, so a lost Redis or a worker that dies loses nothing. What of a dry run is left for
+the background is woken the same way, and by the schedule: it asks platforms, which the sweeper never does.
 
 Lock order: replay, steps, cases. The engine takes steps before cases, and a replay only when nothing of it is left.
 """
@@ -68,7 +69,7 @@ def plan(
 
 def _look_first(batch: ReplayBatch) -> None:
     if look(batch.id, LOOK_NOW) >= LOOK_NOW:
-        wake.task_after_commit("advance_batches")
+        wake.task_after_commit("look_at_replays")
 
 
 def look(batch_id: uuid.UUID, limit: int = CHUNK) -> int:
@@ -179,16 +180,22 @@ def cancel(user: Any, batch_id: uuid.UUID, why: str = "") -> ReplayBatch:
     return batches.cancel(user, batch_id, why)
 
 
-def work(turn_s: float = 20.0) -> dict[str, int]:
-    """Go on with every replay that has something to do, for one turn. Safe to run twice at once."""
+def work(turn_s: float = 20.0) -> int:
+    """Go on with every replay that was sent, for one turn; no platform is asked. Returns how many cases went.
+
+    Safe to run twice at once.
+    """
+    ends = clock.now() + clock.seconds(turn_s)
+    return sum(_until(ends, advance, batch_id) for batch_id in batches.to_work())
+
+
+def look_on(turn_s: float = 20.0) -> int:
+    """Go on with the dry runs of replays, platforms included, for one turn. Returns how many cases were looked at."""
     ends = clock.now() + clock.seconds(turn_s)
     fresh = ReplayBatch.objects.filter(state="dry_run", created_at__gt=clock.now() - clock.seconds(STALE_S))
     unseen = fresh.filter(items__outcome="queued", items__preview__isnull=True).order_by("created_at")
     looking = list(dict.fromkeys(unseen.values_list("id", flat=True)))
-    return {
-        "sent": sum(_until(ends, advance, batch_id) for batch_id in batches.to_work()),
-        "looked": sum(_until(ends, look, batch_id) for batch_id in looking),
-    }
+    return sum(_until(ends, look, batch_id) for batch_id in looking)
 
 
 def _until(ends: dt.datetime, act: Callable[[uuid.UUID], int], batch_id: uuid.UUID) -> int:

@@ -43,13 +43,23 @@ def wake_up() -> None:
 def look_at_offers(turn_s: float = 10.0) -> int:
     """Go on with what wants looking at, for one turn. Returns how many cases were looked at. Safe to run twice."""
     ends, done = clock.now() + clock.seconds(turn_s), 0
-    for offer in Offer.objects.filter(state="open").order_by("created_at")[:OFFERS_A_TURN]:
+    while looked := _each_once(ends):
+        # What was offered meanwhile woke somebody who found this one at it.
+        done += looked
+    return done
+
+
+def _each_once(ends: dt.datetime) -> int:
+    done = 0
+    for offer_id in (
+        Offer.objects.filter(state="open").order_by("created_at").values_list("id", flat=True)[:OFFERS_A_TURN]
+    ):
         try:
-            while clock.now() < ends and (count := _go_on(offer.id)):
+            while clock.now() < ends and (count := _go_on(offer_id)):
                 done += count
         except Exception:
             # One that breaks does not stop the others; it says that it is being checked.
-            log.exception("offer could not be looked at", extra={"offer": str(offer.id)})
+            log.exception("offer could not be looked at", extra={"offer": str(offer_id)})
     return done
 
 

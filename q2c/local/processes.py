@@ -1,4 +1,4 @@
-"""The processes of the control room: what production runs, too (compose.yaml has the same table on many machines).
+"""The processes of the control room: what production runs, too.
 
 {braces} are filled in at start: host, ports, the folder of this start.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # One worker a queue: a flood in one stage leaves the others their threads.
-QUEUES = ("intake", "provisioning", "posting", "finance", "outbound")
+QUEUES = ("intake", "provisioning", "posting", "finance", "outbound", "inbound")
+# Of each worker 2, but for these: one for the stage, one for each task that may take long and two to sweep; one for
+# each question that may wait for a platform and four to read what changed.
+THREADS = {"outbound": 8, "inbound": 10}
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Process:
 
 
 _GUNICORN = "-c python:q2c.serving --worker-class gthread --no-control-socket --forwarded-allow-ips 127.0.0.1"
-_WORKER = "celery -q -A q2c.celery worker -P threads -c 2 --without-gossip --without-mingle -l INFO"
+_WORKER = "celery -q -A q2c.celery worker -P threads --without-gossip --without-mingle -l INFO"
 
 WEB = Process(
     "web",
@@ -36,7 +39,7 @@ SANDBOXES = Process(
     f"gunicorn q2c.connectors.sandboxes:app --bind {{host}}:{{sandbox_port}} --workers 1 --threads 32 --timeout 120 "
     f"--keep-alive 65 --graceful-timeout 3 {_GUNICORN}",
 )
-WORKERS = tuple(Process(queue, f"{_WORKER} -Q {queue} -n {queue}@%h") for queue in QUEUES)
+WORKERS = tuple(Process(queue, f"{_WORKER} -c {THREADS.get(queue, 2)} -Q {queue} -n {queue}@%h") for queue in QUEUES)
 BEAT = Process("beat", "celery -q -A q2c.celery beat -s {folder}/beat-schedule --pidfile= -l INFO")
 
 # In the order they are started; all but the sandboxes are production's.

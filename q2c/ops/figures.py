@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from exceptions.models.case import UNRESOLVED
 from q2c import clock, keys
 from q2c.engine.claim import FREE
+from q2c.engine.sources import POLLED
 from q2c.models.step import DUE, OPEN
 from q2c.ops import readiness
 from q2c.reading.held import HELD
@@ -137,11 +138,19 @@ def breakers() -> Iterator[GaugeMetricFamily]:
     yield _gauge("breaker_failures", about, ["connection"], [(row[0], row[2]) for row in rows])
 
 
+# One that was never read waits for it since it was made.
+_POLLED = """
+SELECT c.name, coalesce(p.polled_at, (SELECT min(h.history_date) FROM q2c_historicalconnection h WHERE h.id = c.id))
+FROM q2c_connection c LEFT JOIN q2c_pollcursor p ON p.connection = c.name
+WHERE c.active AND c.service = ANY(%s) ORDER BY 1
+"""
+
+
 def polls() -> Iterator[GaugeMetricFamily]:
     moment = clock.now()
-    rows = _rows("SELECT connection, polled_at FROM q2c_pollcursor WHERE polled_at IS NOT NULL ORDER BY 1")
-    aged = [(name, (moment - at).total_seconds()) for name, at in rows]
-    yield _gauge("poll_age_seconds", "Since a source was last read", ["connection"], aged)
+    rows = _rows(_POLLED, list(POLLED))
+    aged = [(name, (moment - at).total_seconds()) for name, at in rows if at is not None]
+    yield _gauge("poll_age_seconds", "Since a source was last read, or tried to be", ["connection"], aged)
 
 
 def signs_of_life() -> Iterator[GaugeMetricFamily]:

@@ -16,6 +16,8 @@ from q2c.reading.steps import Standing
 
 # Whoever was not called for so long is not known to be up.
 QUIET_AFTER = dt.timedelta(hours=1)
+# A source is read every twenty seconds: whose turn did not come for so long has nobody who reads it.
+UNREAD_AFTER = dt.timedelta(minutes=2)
 _LAST = """
 SELECT c.name, a.at, a.status, a.duration_ms, a.error FROM unnest(%s::text[]) AS c(name)
 CROSS JOIN LATERAL (SELECT at, status, duration_ms, error FROM q2c_attempt
@@ -40,8 +42,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One active platform. `state` up | quiet (not asked for an hour) | unsteady (its last call failed) | down (calls
-    are held back).
+    """One active platform. `state` up | quiet (not asked for an hour) | unread (a source whose changes nobody asked
+    for) | unsteady (its last call failed) | down (calls are held back).
 
     `waiting` steps are due or on their way, `failed` need a person.
 
@@ -96,7 +98,7 @@ def health(
                 held=sum(number for (_, name), number in waits.items() if name == one.name),
             )
         )
-    worst_first = ("down", "unsteady", "quiet", "up")
+    worst_first = ("down", "unsteady", "unread", "quiet", "up")
     return sorted(rows, key=lambda row: (worst_first.index(row.state), row.connection.service, row.connection.name))
 
 
@@ -110,5 +112,9 @@ def _state(breaker: Breaker | None, answer: Answer | None, polled: PollCursor | 
     if not said:
         return "up"
     at, trouble = max(said)
+    if trouble:
+        return "unsteady"
+    if polled is not None and polled.polled_at is not None and clock.now() - polled.polled_at > UNREAD_AFTER:
+        return "unread"
     # What is old says nothing of now.
-    return "unsteady" if trouble else "quiet" if clock.now() - at > QUIET_AFTER else "up"
+    return "quiet" if clock.now() - at > QUIET_AFTER else "up"

@@ -73,6 +73,7 @@ _COMMON = {
     "up": Look("Up", "good", "plug"),
     "quiet": Look("Quiet", "quiet", "moon-star"),
     "unsteady": Look("Unsteady", "warn", "zap"),
+    "unread": Look("Not read", "warn", "clock"),
     "down": Look("Down", "bad", "zap"),
     "paused": Look("Paused", "warn", "circle-pause"),
     "queued": Look("Queued", "quiet", "hourglass"),

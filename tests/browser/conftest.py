@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from django.db import connections
 from q2c.local.processes import BEAT, QUEUES, WEB
 from q2c.models import WorkerSeen
 from tests.scenarios.conftest import Story, founded_today
-from tests.scenarios.workers import Worker, environment, until
+from tests.scenarios.workers import Worker, environment, process, until
 
 CHROMIUM = os.environ.get("Q2C_CHROMIUM", "")
 FLAGS = [
@@ -59,29 +56,14 @@ def room(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     env = {**environment(), "Q2C_PUBLIC_URL": url}
     places = {"host": "127.0.0.1", "web_port": port, "folder": tmp_path}
     with ExitStack() as stack:
-        stack.enter_context(_process(WEB.arguments(**places), env, tmp_path / "web.log"))
+        stack.enter_context(process(WEB.arguments(**places), env, tmp_path / "web.log"))
         worker = Worker(QUEUES, "browser", env, tmp_path / "worker.log")
         stack.callback(worker.kill)
-        stack.enter_context(_process(BEAT.arguments(**places), env, tmp_path / "beat.log"))
+        stack.enter_context(process(BEAT.arguments(**places), env, tmp_path / "beat.log"))
         until(lambda: WorkerSeen.objects.filter(queue__in=QUEUES).count() == len(QUEUES), 120)
         until(lambda: _answers(url), 60)
         yield Room(url, story)
     story.platforms.control("", "faults", method="DELETE")
-
-
-@contextmanager
-def _process(arguments: list[str], env: dict[str, str], log: Path) -> Iterator[None]:
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=settings.BASE_DIR, env=env, stdout=file, stderr=file,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield
-    finally:
-        # With all that it started: gunicorn's workers would go on, and hold the test's database.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from q2c import clock
+from exceptions.routing import sync_policies
+from q2c import clock, roles
 from q2c.connectors import registry
 from q2c.engine import wake
 from tests.engine import makers, paper, scripted
@@ -39,3 +41,12 @@ def company(db: None, books: dict[str, paper.Book]) -> dict[str, paper.Book]:
     """The company in the database; rolled back after the test."""
     makers.company()
     return books
+
+
+@pytest.fixture
+def committed(books: Any) -> Iterator[Any]:
+    """The company where other connections see it; truncated by Django afterwards, so policies are put in first."""
+    sync_policies()
+    roles.install()
+    makers.company()
+    yield books

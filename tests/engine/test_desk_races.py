@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,22 +11,11 @@ from django.db import connection, connections, transaction
 
 from exceptions.errors import NotPossible
 from exceptions.models import Case, ReplayBatch, ReplayItem
-from exceptions.routing import sync_policies
-from q2c import roles
 from q2c.engine import desk, run, sweep
 from tests.engine import makers
 from tests.engine.makers import case, issue, order, person, run_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def committed(books: Any) -> Iterator[Any]:
-    """The company where other connections see it; truncated by Django afterwards, so policies are put in first."""
-    sync_policies()
-    roles.install()
-    makers.company()
-    yield books
 
 
 def refused(books: Any, *numbers: str) -> list[Case]:

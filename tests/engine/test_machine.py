@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from exceptions.models import Case
 from q2c import clock, states
 from q2c.connectors.outcomes import NotFound, Posted, Rejected, Unavailable, Unknown
-from q2c.engine import gates, record, replay, retry, run, sweep, wake
+from q2c.engine import breaker, gates, record, replay, retry, run, sweep, wake
 from q2c.engine.claim import claim
 from q2c.engine.lease import Lease
 from q2c.faults import bad
@@ -157,6 +157,7 @@ class Story(RuleBasedStateMachine):
     @rule()
     def the_sweeper_comes_by(self) -> None:
         with clock.at(self.now):
+            breaker.probe_due()
             sweep.sweep()
 
     @rule()
@@ -197,8 +198,8 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def who_is_paused_has_failed_often(self) -> None:
-        for breaker in Breaker.objects.exclude(opened_at=None):
-            assert breaker.failures >= 5 and breaker.probe_at is not None
+        for row in Breaker.objects.exclude(opened_at=None):
+            assert row.failures >= 5 and row.probe_at is not None
 
     def _comes_to_its_end(self) -> None:
         """With a platform that works, and people who replay, everything is done, once."""

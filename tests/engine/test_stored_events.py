@@ -14,7 +14,7 @@ from q2c import clock
 from q2c.contracts import stored
 from q2c.contracts.documents import OrderDocument
 from q2c.contracts.events import OrderCancelRequested
-from q2c.engine import breaker, desk, lost_workers, replay, run, sweep, wake
+from q2c.engine import desk, lost_workers, replay, run, sweep, wake
 from q2c.engine.claim import claim
 from q2c.models import Event, Order, Step, WorkerSeen
 from tests import flow_makers as fm
@@ -166,8 +166,6 @@ def test_one_that_cannot_be_given_up_does_not_end_a_sweep(monkeypatch: pytest.Mo
         sweep.sweep()
         assert (Step.objects.get(id=bad.id).state, Step.objects.get(id=good.id).state) == ("running", "failed")
         assert WorkerSeen.objects.get(queue=sweep.SIGN_OF_LIFE).seen_at == clock.now()
-    probed: list[int] = []
-    monkeypatch.setattr(breaker, "probe_due", lambda: probed)
     monkeypatch.setattr(lost_workers, "take_back", lambda: 1 // 0)
     with clock.at(NOW + 2 * LEASE):
         assert sweep.sweep()["lost"] == 0

@@ -45,7 +45,7 @@ def test_from_nothing_to_an_address_and_back(project: SmallProject) -> None:
     time.sleep(1)
     commands = " ".join(project.left().values())
     for name in ("q2c.wsgi", "sandboxes:app", "-Q intake", "-Q provisioning", "-Q posting", "-Q finance", "-Q outbound",
-                 "celery beat", "valkey-server", "bin/postgres"):  # fmt: skip
+                 "-Q inbound", "celery beat", "valkey-server", "bin/postgres"):  # fmt: skip
         assert name in commands
     assert "as q2c_owner" in (project.root / ".local/log/migrate.log").read_text()
 

@@ -65,7 +65,7 @@ def test_business_figures(client):
                 period="2026-02", currency="EUR", cases=cases, amount_minor=amount_minor,
             )  # fmt: skip
         made(Connection, name="erp-us")
-        made(Connection, name="billing")
+        made(Connection, name="billing", service="billing")
         Breaker.objects.create(connection="erp-us", failures=7, opened_at=NOON)
         PollCursor.objects.create(connection="billing", reached=NOON, polled_at=NOON - dt.timedelta(seconds=12))
         found = scraped(client)
@@ -82,6 +82,21 @@ def test_business_figures(client):
     assert found["q2c_breaker_failures", "erp-us"] == 7
     assert found["q2c_poll_age_seconds", "billing"] == 12
     assert not any(key[0] == "q2c_posting_success_ratio" for key in found)
+
+
+def test_a_source_that_nobody_reads_is_seen_also_if_it_never_was_and_one_out_of_use_is_not(client):
+    with clock.at(NOON - dt.timedelta(minutes=7)):
+        made(Connection, name="crm", service="crm")
+        made(Connection, name="billing", service="billing")
+        made(Connection, name="old", service="billing", active=False)
+        made(Connection, name="erp-us", service="journals")
+    for name in ("billing", "old"):
+        PollCursor.objects.create(connection=name, reached=NOON, polled_at=NOON - dt.timedelta(minutes=3))
+    with clock.at(NOON):
+        found = scraped(client)
+    ages = {key[1]: value for key, value in found.items() if key[0] == "q2c_poll_age_seconds"}
+    assert ages["billing"] == 180
+    assert ages.keys() == {"billing", "crm"}
 
 
 def test_held_and_paused_steps_do_not_look_as_if_workers_were_late(client):

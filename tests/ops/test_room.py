@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from q2c.api.parsing import STRUCTURED
 from q2c.local import room
+from q2c.local.processes import QUEUES
 from tests.api.test_bad_input import BAD
 
 pytestmark = pytest.mark.live
@@ -106,7 +107,7 @@ def test_20_mb_are_refused_by_the_real_server(control_room, api_key):
 def test_each_line_of_each_process_is_json_and_has_its_id(control_room):
     requests.get(f"{control_room.url}/nowhere", headers={"X-Correlation-Id": ID}, timeout=10)
     logs = {path.stem: path.read_text().splitlines() for path in Path(control_room.logs).glob("*.log")}
-    ours = {"web", "beat", "sandboxes", "intake", "provisioning", "posting", "finance", "outbound"}
+    ours = {"web", "beat", "sandboxes", *QUEUES}
     assert ours <= logs.keys()
     for name in sorted(ours):
         lines = [json.loads(line) for line in logs[name]]

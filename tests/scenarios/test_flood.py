@@ -69,7 +69,7 @@ def test_a_flood_on_the_sales_platform_leaves_the_sweeper_its_thread(
     emit.store([_incoming("OrderRejected", fact) for fact in facts])
     Step.objects.exclude(stage="write_back").update(next_at=clock.now() + clock.days(1))
     with worker("outbound", log=tmp_path / "workers.log"):
-        for _ in range(3):
+        for _ in range(12):
             tasks.run_stage.apply_async(args=["write_back"], queue="outbound")
         until(lambda: Step.objects.filter(stage="write_back", state="running").exists())
         began = clock.now()

@@ -19,7 +19,7 @@ from q2c import tasks as _wakes_workers  # noqa: F401
 from q2c.connectors import registry
 from q2c.demo.customers import Account
 from q2c.demo.deals import Deal, Line
-from q2c.engine import sweep
+from q2c.engine import breaker, sweep
 from q2c.engine.intake import Item, Sender, take
 from q2c.local.processes import QUEUES
 from q2c.models import Event, Invoice, Order, Step, Subscription
@@ -162,5 +162,6 @@ def _unfinished() -> str:
 
 def _quiet() -> bool:
     """Nothing waits any more; meanwhile the sweeper wakes what the storm left, as the beat does."""
+    breaker.probe_due()
     sweep.sweep()
     return not Step.objects.exclude(state="done").exists() and bool(Step.objects.filter(stage="post_journal").count())

@@ -25,7 +25,7 @@ from q2c import clock
 from q2c import tasks as _wakes_workers  # noqa: F401
 from q2c.connectors import registry
 from q2c.demo.platforms import Platforms
-from q2c.engine import poll, sweep
+from q2c.engine import breaker, poll, sweep
 from q2c.engine.intake import Item, Sender, take
 from q2c.local.processes import QUEUES
 from q2c.models import Attempt, Connection, Step
@@ -149,6 +149,7 @@ def read() -> None:
 
 def quiet() -> bool:
     """Nothing waits any more; meanwhile the sweeper does its work, and no pause is longer than it has to be."""
+    breaker.probe_due()
     sweep.sweep()
     return not Step.objects.filter(state__in=OPEN).exists() and bool(Step.objects.filter(stage="post_journal").count())
 

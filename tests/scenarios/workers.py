@@ -30,7 +30,7 @@ from q2c.models import Step, WorkerSeen
 from q2c.models.step import DUE, OPEN
 from tests.scenarios import clocked
 
-_WORKER = next(process for process in WORKERS if process.name == "posting").command
+_WORKERS = {process.name: process.command for process in WORKERS}
 
 
 def until(done: Callable[[], object], wait_s: float = 60.0, why: Callable[[], str] = str) -> None:
@@ -42,10 +42,12 @@ def until(done: Callable[[], object], wait_s: float = 60.0, why: Callable[[], st
 
 
 class Worker:
-    """One worker process, in a group of its own."""
+    """One worker process, in a group of its own, with the threads that production gives to the first of its queues."""
 
     def __init__(self, queues: tuple[str, ...], name: str, environment: dict[str, str], log: Path) -> None:
-        command = _WORKER.replace("-Q posting -n posting@%h", f"-Q {','.join(queues)} -n {name}@%h").split()
+        first = queues[0]
+        told = _WORKERS[first].replace(f"-Q {first} -n {first}@%h", f"-Q {','.join(queues)} -n {name}@%h")
+        command = told.split()
         if clocked.FILE in environment:
             command[command.index("q2c.celery")] = clocked.__name__
         with log.open("ab") as file:
@@ -72,6 +74,22 @@ def worker(*queues: str, log: Path, name: str = "one", **variables: str) -> Iter
         yield made
     finally:
         made.kill()
+
+
+@contextmanager
+def process(arguments: list[str], env: dict[str, str], log: Path) -> Iterator[None]:
+    """A module of the table of processes with its arguments, gone when the block ends."""
+    with log.open("ab") as file:
+        made = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=settings.BASE_DIR, env=env, stdout=file, stderr=file,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield
+    finally:
+        # With all that it started: gunicorn's workers would go on, and hold the test's database.
+        os.killpg(made.pid, signal.SIGKILL)
+        made.wait()
 
 
 def environment() -> dict[str, str]:

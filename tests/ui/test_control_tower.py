@@ -256,6 +256,19 @@ def test_a_poll_says_how_a_platform_is_too(client, monday, text, shown):
     assert (text or "Polled ") in japan
 
 
+@pytest.mark.parametrize(("ago_s", "shown"), [(119, "Up"), (121, "Not read")])
+def test_a_source_whose_changes_nobody_asked_for_is_told(client, monday, ago_s, shown):
+    """Also while steps are answered there."""
+    PollCursor.objects.create(connection="erp-jp01", reached=NOW, polled_at=NOW - dt.timedelta(seconds=ago_s))
+    Attempt.objects.create(
+        correlation_id=keys.new_id(), connection="erp-jp01", at=NOW, method="POST", url="/x", status=200, duration_ms=5,
+    )  # fmt: skip
+    client.force_login(boss())
+    japan = page(client, "/").split("NetSuite Japan")[1].split("</li>")[0]
+    assert {"Up", "Unsteady", "Not read"} & set(re.findall(r">([\w ]+)<", japan)) == {shown}
+    assert ("Its changes were last asked for " in japan) == (shown == "Not read")
+
+
 @pytest.mark.parametrize(("ago", "shown"), [(59, "Up"), (27 * 60, "Quiet")])
 def test_who_was_not_asked_for_an_hour_is_not_said_to_be_up(client, monday, ago, shown):
     Attempt.objects.create(
