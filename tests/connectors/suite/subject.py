@@ -29,6 +29,8 @@ class Subject(ABC):
     expected: ClassVar[Mapping[str, Expect]] = {}
     # What the platform's refusal of a document's content is called.
     refusal: ClassVar[Reason] = Reason.REQUEST_REFUSED
+    # What it is called that the platform has other content under the key.
+    differs: ClassVar[Reason] = Reason.CONTENT_DIFFERS
 
     @abstractmethod
     def seed(self, control: Control) -> None: ...
