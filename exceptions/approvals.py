@@ -41,12 +41,14 @@ class Decision(Done):
     """`done` and `left` are approvals. `closed_steps` are to be abandoned, `granted_steps` to be replayed.
 
     `refused_steps` waited for a signature that they will not get. `rows` are the requests that were decided.
+    `in_the_way` is what stops those that were granted all the same, by approval, as sentences.
     """
 
     closed_steps: list[uuid.UUID] = field(default_factory=list)
     granted_steps: list[uuid.UUID] = field(default_factory=list)
     refused_steps: list[uuid.UUID] = field(default_factory=list)
     rows: list[Approval] = field(default_factory=list)
+    in_the_way: dict[uuid.UUID, list[str]] = field(default_factory=dict)
 
 
 def ask(cases: Iterable[Case], action: str, why: str, requested_by: int | None, now: dt.datetime, **data: Any) -> None:

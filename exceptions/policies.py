@@ -377,7 +377,8 @@ POLICIES: dict[R, Row] = {
         "Period closed", "{business_key} belongs to {period}, which is closed in {entity}.",
         CONTROL, "urgent", 4, "period",
         "How much waits for this period, and how long the close still takes late entries.",
-        "Reopen the period if the close allows it, or ask for re-dating to the first open period; both need approval.",
+        "Reopen the period if the close allows it, or ask for re-dating to the first open period; both need approval. "
+        "A reversal is not re-dated: close it without a fix, and ask for it anew on another day.",
         _JOURNAL_AGAIN,
     ),
     R.PERIOD_MISSING: Row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger import entry_keys
@@ -114,7 +114,7 @@ def reverse(entry_id: uuid.UUID, effective_on: dt.date, event_id: uuid.UUID, rea
     if before and before.state != "superseded":
         return existing(before)
     books = Books.load([fact])
-    findings = _in_the_way(books, fact, original)
+    findings = _in_the_way(books, fact, original, _mirrors([original.id]).get(original.id))
     if findings:
         return Result(event_id, "refused", currency=original.currency, findings=tuple(findings))
     keyed = entry_keys.of_mirror(original, event_id, before.generation if before else 0)
@@ -124,11 +124,38 @@ def reverse(entry_id: uuid.UUID, effective_on: dt.date, event_id: uuid.UUID, rea
     return existing(latest([fact])[identity(fact)], "created" if written else "existing")
 
 
-def reversible(entry_id: uuid.UUID, effective_on: dt.date) -> list[Finding]:
-    """What keeps an entry from being reversed on a day; nothing is written."""
-    original = JournalEntry.objects.select_related("entity", "period").get(pk=entry_id)
-    fact = _reversal(original, effective_on, original.event_id)
-    return _in_the_way(Books.load([fact]), fact, original)
+def reversible(asked: Sequence[tuple[uuid.UUID, dt.date]]) -> list[list[Finding]]:
+    """What keeps each entry (its id) from being reversed on its day, in order; nothing is written.
+
+    A bounded number of statements, however many.
+    """
+    if not asked:
+        return []
+    originals = JournalEntry.objects.select_related("entity", "period").in_bulk([entry_id for entry_id, _ in asked])
+    facts = [_reversal(originals[id_], day, originals[id_].event_id) for id_, day in asked]
+    books, mirrors = Books.load(facts), _mirrors(originals)
+    return [
+        _in_the_way(books, fact, originals[id_], mirrors.get(id_)) for (id_, _), fact in zip(asked, facts, strict=True)
+    ]
+
+
+def late_mirrors(entries: Sequence[JournalEntry]) -> dict[uuid.UUID, Finding]:
+    """Of these, with their entity loaded, the mirror entries whose period takes no corrections any more.
+
+    Any other entry says so as it is derived anew; a mirror stays what it was made as.
+    """
+    mirrors = [entry for entry in entries if entry.reverses_id]
+    if not mirrors:
+        return {}
+    facts = {entry.id: _reversal(entry, entry.effective_on, entry.event_id) for entry in mirrors}
+    books = Books.load(list(facts.values()))
+    found = {id_: _header(books, fact) for id_, fact in facts.items()}
+    return {id_: findings[0] for id_, findings in found.items() if findings}
+
+
+def _mirrors(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, JournalEntry]:
+    living = JournalEntry.objects.filter(reverses__in=list(ids)).exclude(state="superseded")
+    return {mirror.reverses_id: mirror for mirror in living if mirror.reverses_id}
 
 
 def _reversal(original: JournalEntry, effective_on: dt.date, event_id: uuid.UUID) -> Fact:
@@ -146,16 +173,19 @@ def _reversal(original: JournalEntry, effective_on: dt.date, event_id: uuid.UUID
     )
 
 
-def _in_the_way(books: Books, fact: Fact, original: JournalEntry) -> list[Finding]:
+def _header(books: Books, fact: Fact) -> list[Finding]:
     rated = (Reason.FX_RATE_MISSING, Reason.CURRENCY_NOT_ALLOWED)  # the original's rates and currency hold
-    findings = [f for f in header_findings(books, fact, correction=True)[3] if f.reason not in rated]
+    return [f for f in header_findings(books, fact, correction=True)[3] if f.reason not in rated]
+
+
+def _in_the_way(books: Books, fact: Fact, original: JournalEntry, mirror: JournalEntry | None) -> list[Finding]:
+    findings = _header(books, fact)
     if fact.effective_on < original.effective_on:
         text = (
             f"A reversal on {fact.effective_on} would come before entry {original.number} itself, which is of "
             f"{original.effective_on}"
         )
         findings.append(Finding(Reason.REVERSAL_REFUSED, text, field="effective_on"))
-    mirror = JournalEntry.objects.filter(reverses=original).exclude(state="superseded").first()
     if mirror or original.state != "posted":
         why = f"has the mirror {mirror.number}" if mirror else f"is {original.state}, not posted"
         text = f"Entry {original.number} cannot be reversed: it {why}"

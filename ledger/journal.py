@@ -1,7 +1,16 @@
 """The journal, as everybody else reaches it. Batch first; whatever writes runs in the caller's transaction."""
 
 from ledger.booking import Result, post_ready
-from ledger.corrections import Difference, Rederived, differences, rederive, reverse, reversible, supersede
+from ledger.corrections import (
+    Difference,
+    Rederived,
+    differences,
+    late_mirrors,
+    rederive,
+    reverse,
+    reversible,
+    supersede,
+)
 from ledger.dry_run import Check, Preview, preview
 from ledger.moving import Document, mark_blocked, mark_posted, mark_posting
 from ledger.reading import EntryView, ViewLine, read, taken_back
@@ -16,6 +25,7 @@ __all__ = [
     "Result",
     "ViewLine",
     "differences",
+    "late_mirrors",
     "mark_blocked",
     "mark_posted",
     "mark_posting",

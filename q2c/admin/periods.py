@@ -63,9 +63,10 @@ GIVEN_UP = (
 )
 # Said where a close leaves something behind.
 LEFT = (
-    "Not all is done in these periods. Journals that have their number may still be posted, if the ERP takes them; "
-    "what waits as a case and has to be booked anew finds the period closed, until that is reopened or the document is "
-    "booked on a later day. Both need a second person."
+    "Not all is done in these periods. What is under way is still posted, if the ERP takes it, and so is what the ERP "
+    "may hold already. All that waits as a case finds the period closed when it is replayed, also a blocked journal "
+    "that has its number. It then needs the period reopened, or another day: by re-dating, a reversal by being asked "
+    "for anew. Either needs a second person."
 )
 
 

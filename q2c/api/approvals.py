@@ -58,7 +58,10 @@ class Approvals(Records):
     @extend_schema(request=WhySerializer, responses=ApprovalSerializer)
     @action(detail=True, methods=["post"])
     def approve(self, request: Any, pk: str) -> Response:
-        """Agree: what was asked for is done now. `why` may be said."""
+        """Agree: what was asked for is done now; what is still in the way, its case says. `why` may be said.
+
+        409, and nothing is signed, where a reversal or a re-dating is of a day that its period does not take any more.
+        """
         asked, why = self.get_object(), _why(request)
         return self._decided(asked, desk.approve(person_of(request.user, rights.APPROVE), [asked.id], why))
 
@@ -92,7 +95,11 @@ def _why(request: Any) -> str:
 
 
 class PeriodSerializer(serializers.ModelSerializer):
-    """`ends_on` is the first day that no longer counts; `key` is what blockers and requests name."""
+    """`ends_on` is the first day that no longer counts; `key` is what blockers and requests name.
+
+    `soft_closed` takes mirror entries alone, `closed` nothing: what waits as a case finds it closed once it is
+    replayed, also a blocked journal that has its number.
+    """
 
     entity = serializers.CharField(source="entity.code")
     key = serializers.CharField()

@@ -1,6 +1,7 @@
 """What two people decide about the books: a period is reopened, a late document is booked on another day.
 
-One asks, here; desk.approve() has the other's word carried out in its own transaction.
+One asks, here; desk.approve() has the other's word carried out in its own transaction. Before that it asks here what
+would stop what is signed.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from django_fsm import ConcurrentTransition, TransitionNotAllowed
 from exceptions import approvals, casework, rights
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
-from ledger import periods, redating
+from ledger import journal, periods, redating
 from ledger.facts import Fact
+from ledger.journal import EntryView
 from ledger.models import FiscalPeriod
 from q2c.contracts import stored
 from q2c.contracts.events import JournalFact
+from q2c.engine import replay
 from q2c.models import Step
-from q2c.reasons import Reason
-from q2c.stages import booking
+from q2c.reasons import APPROVALS, Reason
+from q2c.stages import booking, signed
 from q2c.stages.post_journal import living
 
 _PERIOD = "fiscal_period"
@@ -91,6 +94,49 @@ def ask_to_redate(user: Any, case_id: uuid.UUID, effective_on: dt.date, why: str
     for text in done.left.values():
         raise NotPossible(text[:1].upper() + text[1:])
     return Case.objects.get(id=case_id)
+
+
+def ahead(approval_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    """By approval, those of which anything can be told: what would stop its step once it is signed.
+
+    Asked before the signature and outside its transaction: steps take what they prepare with in another order. No
+    platform is asked. Raises NotPossible of a reversal, whose signature would then make no mirror entry.
+    """
+    waiting = Approval.objects.filter(id__in=approval_ids, state="requested", case__step_id__isnull=False)
+    rows = list(waiting.exclude(action=approvals.CLOSE).select_related("case"))
+    told = {row.id: on_its_day(row)[1] for row in rows if row.action == approvals.REDATE}
+    rows = [row for row in rows if row.id not in told]
+    found = replay.in_the_way([row.case.step_id for row in rows if row.case and row.case.step_id])
+    for row in rows:
+        granted = row.data.get("findings", ())
+        mine = found.get(row.case.step_id, []) if row.case and row.case.step_id else []
+        left = [one for one in mine if not any(signed.covers(signature, one) for signature in granted)]
+        # What changed since it was asked is asked anew, of a reversal too; only what nobody can sign refuses it.
+        refusing = [one.text for one in left if one.reason not in APPROVALS]
+        if refusing and row.action == Reason.REVERSAL_APPROVAL_REQUIRED:
+            raise NotPossible(
+                f"{'; '.join(refusing)}: nothing is signed. Put that right first; or refuse it, and it may be asked "
+                "for anew on another day"
+            )
+        told[row.id] = [one.text for one in left]
+    return {id_: texts for id_, texts in told.items() if texts}
+
+
+def on_its_day(row: Approval) -> tuple[EntryView | None, list[str], bool]:
+    """Of a re-dating that is to be decided: the journal on the new day, what stops it there, and whether by that it
+    cannot be signed at all.
+    """
+    fact = fact_of(row.case) if row.case is not None and row.state == "requested" else None
+    if fact is None:
+        return None, [], False
+    day = dt.date.fromisoformat(row.data["effective_on"])
+    (shown,) = journal.preview([redating.proposed(fact, day)])
+    texts = [finding.text for finding in shown.findings]
+    try:
+        redating.check(fact, day)
+    except redating.NotRedatable as error:
+        return shown.entry, texts or [str(error)], True
+    return shown.entry, texts, False
 
 
 def carry_out(user: Any, rows: Sequence[Approval]) -> None:

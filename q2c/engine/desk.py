@@ -259,10 +259,12 @@ def _already(step_ids: Sequence[uuid.UUID], actor: str) -> None:
 def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "", *, shown: str = "") -> Decision:
     """Agree: what waited for a signature is replayed, what was to be closed is given up, a period is opened.
 
-    `shown` is what the person read of the matter; it is kept with the decision.
-    Raises Refused, or NotPossible where what was asked for cannot be done any more.
+    `shown` is what the person read of the matter; it is kept with the decision. What is in the way of what is signed
+    all the same, without asking a platform, is told with it.
+    Raises Refused, or NotPossible where what was asked for cannot be done any more: nothing is signed then.
     """
     asked = approvals.decidable(user, approval_ids, "approve")
+    in_the_way = decisions.ahead(asked.done)
     with transaction.atomic():
         concerned = Approval.objects.filter(id__in=asked.done).exclude(case=None)
         _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
@@ -272,6 +274,7 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "", *, sho
         actor = rights.name_of(user)
         replay.abandon(decision.closed_steps, actor, text or "closed without a fix")
         replay.replay(decision.granted_steps, actor, text or "approved")
+    decision.in_the_way = {id_: told for id_, told in in_the_way.items() if id_ in decision.done}
     decision.left |= asked.left
     return decision
 

@@ -57,17 +57,7 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collect
     `ask`: then also let the platforms say, by reading only, what they would refuse; call it outside a transaction.
     `beside` are steps that would be replayed with these: what waits behind them does not wait for long.
     """
-    by_stage: dict[str, list[Work]] = {}
-    for work in run.load(list(Step.objects.filter(id__in=step_ids).order_by("seq"))):
-        work.step.phase = "send"
-        by_stage.setdefault(work.step.stage, []).append(work)
-    previews: dict[uuid.UUID, dict[str, Any]] = {}
-    for name, works in by_stage.items():
-        with transaction.atomic():
-            run.each_or_all(run.readable(works), STAGES[name].verb.prepare)
-            for work in works:
-                previews[work.step.id] = {} if work.findings else _preview(STAGES[name].verb, work)
-            transaction.set_rollback(True)
+    by_stage, previews = _prepared(step_ids)
     answers = _ask(by_stage) if ask else {}
     works = [work for of_stage in by_stage.values() for work in of_stage]
     for work, earlier in _held(works, {*step_ids, *beside}):
@@ -78,6 +68,40 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collect
         for work in works
     }
     return [found[id_] for id_ in step_ids if id_ in found]
+
+
+def in_the_way(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Finding]]:
+    """By step, those of which anything can be told: what would stop a replay now, as far as no platform is asked.
+
+    Nothing is written. A fault of q2c itself says nothing about a record, and is left to the replay.
+    """
+    by_stage, _ = _prepared(step_ids)
+    found = {work.step.id: _told(work) for works in by_stage.values() for work in works}
+    mine = {id_: [one for one in of_step if one.reason != Reason.INTERNAL_ERROR] for id_, of_step in found.items()}
+    return {id_: of_step for id_, of_step in mine.items() if of_step}
+
+
+def _prepared(step_ids: Sequence[uuid.UUID]) -> tuple[dict[str, list[Work]], dict[uuid.UUID, dict[str, Any]]]:
+    """The steps by stage, prepared as a replay would, and what each would come to; all of it is rolled back."""
+    by_stage: dict[str, list[Work]] = {}
+    for work in run.load(list(Step.objects.filter(id__in=step_ids).order_by("seq"))):
+        work.step.phase = "send"
+        by_stage.setdefault(work.step.stage, []).append(work)
+    shown: dict[uuid.UUID, dict[str, Any]] = {}
+    for name, works in by_stage.items():
+        with transaction.atomic():
+            run.each_or_all(run.readable(works), STAGES[name].verb.prepare)
+            for work in works:
+                shown[work.step.id] = {} if work.findings else _preview(STAGES[name].verb, work)
+            transaction.set_rollback(True)
+    return by_stage, shown
+
+
+def _told(work: Work) -> list[Finding]:
+    """What was found, and what would have to be waited for."""
+    waits = work.outcome if isinstance(work.outcome, Unavailable) else None
+    later = [Finding(reason=waits.reason, text=waits.text)] if waits else []
+    return [*work.findings, *work.notes.get("found", []), *later]
 
 
 def _preview(verb: Verb, work: Work) -> dict[str, Any]:
@@ -136,12 +160,10 @@ def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUI
     if work.step.id in answers:
         platform = {type(None): "ready", Posted: "there", Rejected: "refuses", Unavailable: "silent"}[type(answer)]
         text = answer.document if isinstance(answer, Posted) else answer.text if answer is not None else ""
-    findings = [*work.findings, *work.notes.get("found", [])]
+    # What would have to wait would not pass now.
+    findings = _told(work)
     if isinstance(answer, Rejected):
         findings.append(failures.refusal(answer))
-    # What would have to wait would not pass now.
-    if isinstance(work.outcome, Unavailable):
-        findings.append(Finding(reason=work.outcome.reason, text=work.outcome.text))
     return DryRun(
         step_id=work.step.id,
         stage=name,

@@ -104,7 +104,7 @@ def reverse_journal(user: Any, entry: JournalEntry, effective_on: dt.date, reaso
 
 def _bookable(entry: JournalEntry, effective_on: dt.date) -> None:
     """Raises NotPossible naming the months that take corrections, where this day takes none."""
-    findings = journal.reversible(entry.id, effective_on)
+    (findings,) = journal.reversible([(entry.id, effective_on)])
     if not findings:
         return
     months = periods.taking_corrections(entry.entity, entry.subledger, entry.effective_on)

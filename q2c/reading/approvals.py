@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -21,7 +21,7 @@ from q2c.models import Order, Step
 from q2c.money import Money
 from q2c.reading import after_reversal, what_stays
 from q2c.reasons import Reason
-from q2c.stages import STAGES, totals
+from q2c.stages import STAGES, booking, reverse_journal, totals
 
 _REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
 _KINDS = {
@@ -75,6 +75,8 @@ class Request:
     reversing: Reversing | None = None
     # Of a case that is to be closed without fix: what then becomes of its document.
     stays: str = ""
+    # Of a reversal or an invoice that is still to be decided: what stops it, whoever signs.
+    in_the_way: Sequence[str] = ()
     # What deciding needs: the right to decide, and then that of the thing itself.
     right: str = rights.APPROVE
 
@@ -133,6 +135,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     teams = dict(Team.objects.values_list("code", "name"))
     portions = {number: totals.of(order) for number, order in orders.items()}
     reversing, stays = _reversing(user, approvals), _stays(approvals)
+    stopped = _late_reversals(approvals, reversing) | _late_invoices(approvals)
     may = user.has_perm(rights.APPROVE)
     found = []
     for approval in approvals:
@@ -150,6 +153,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 portions=portions.get(number, []),
                 reversing=reversing.get(approval.id),
                 stays=stays.get(case.id, "") if case is not None else "",
+                in_the_way=stopped.get(approval.id, ()),
                 right=RIGHTS.get(approval.action, rights.APPROVE) if may else rights.APPROVE,
             )
         )
@@ -178,6 +182,22 @@ def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reve
         for id_, one in wanted.items()
         if (entry := entries.get(one.journal_id)) is not None
     }
+
+
+def _late_reversals(approvals: Sequence[Approval], found: Mapping[uuid.UUID, Reversing]) -> dict[uuid.UUID, list[str]]:
+    asked = {a.id: found[a.id] for a in approvals if a.state == "requested" and a.id in found}
+    told = reverse_journal.in_the_way([(one.entry, one.effective_on) for one in asked.values()])
+    return dict(zip(asked, told, strict=True))
+
+
+def _late_invoices(approvals: Sequence[Approval]) -> dict[uuid.UUID, list[str]]:
+    """What the books say of them by now: they were asked for a while ago."""
+    asking = (Reason.INVOICE_APPROVAL_REQUIRED, Reason.INVOICE_GIVEN_UP)
+    waiting = [a for a in approvals if a.state == "requested" and a.action in asking]
+    events = {a.id: a.case.event_id for a in waiting if a.case is not None and a.case.event_id}
+    facts = booking.facts_of_events(events.values()) if events else {}
+    told = {one.fact.event_id: [finding.text for finding in one.findings] for one in journal.preview([*facts.values()])}
+    return {id_: told.get(event_id, []) for id_, event_id in events.items()}
 
 
 def _granted(finding: dict[str, Any]) -> Granted:

@@ -23,12 +23,16 @@ ROWS_MAX = 100
 ATTEMPTS_MAX = 30
 # A chain of derivations longer than this is a fault; the page shows its nearest members.
 CHAIN_MAX = 20
+# By the state of the mirror entry; in any other it is on its way.
+_MIRRORED = {"posted": "reversed by", "reversed": "reversed by", "superseded": "was to be reversed by"}
 
 
 @dataclass(frozen=True, slots=True)
 class Relative:
     """Another entry that this one stands to in a relation: reversal of, reversed by, replaced by, replaces.
 
+    A reversal that is not posted yet says so (being reversed by), and so does one that was given up: was to reverse,
+    was to be reversed by.
     `differences` are what changed between the two derivations; amounts are Δ debit in minor units.
     """
 
@@ -130,8 +134,10 @@ def _relatives(user: Any, entry: JournalEntry, view: EntryView) -> list[Relative
     seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
     found = []
     if entry.reverses_id:
-        found += [Relative("reversal of", one) for one in seen.filter(id=entry.reverses_id)]
-    found += [Relative("reversed by", one) for one in seen.filter(reverses=entry).order_by("id")]
+        how = "was to reverse" if entry.state == "superseded" else "reversal of"
+        found += [Relative(how, one) for one in seen.filter(id=entry.reverses_id)]
+    mirrors = seen.filter(reverses=entry).order_by("id")
+    found += [Relative(_MIRRORED.get(one.state, "being reversed by"), one) for one in mirrors]
     same = seen.filter(event_id=entry.event_id, entity=entry.entity, rule_set=entry.rule_set).exclude(id=entry.id)
     others = list(same.order_by("generation")[:CHAIN_MAX])
     views = {one.id: one for one in journal.read([one.id for one in others])}

@@ -42,8 +42,9 @@ class PostJournal(Verb):
         # What was sent and not refused may be in the ledger, or is there and differs: looked up as it was, never
         # derived anew.
         unsent = [w for w in works if w.step.phase == "send" and w.step.sent_at is None]
-        blocked = [w for w in unsent if current[w.fact.payload.journal_id].state == "blocked"]
+        blocked = [w for w in unsent if _waited(w.step, current[w.fact.payload.journal_id])]
         fresh = _rederived(blocked, current)
+        _refuse_late_mirrors(blocked, current)
         for work in works:
             entry = fresh.get(work.fact.payload.journal_id) or current[work.fact.payload.journal_id]
             work.notes["entry"] = entry
@@ -242,6 +243,19 @@ def _rederived(works: Sequence[Work], current: dict[str, JournalEntry]) -> dict[
             fresh[work.fact.payload.journal_id] = _entries([result.result.entry_id])[0]
             work.step.proof["rederived"] = [vars_of(difference) for difference in result.differences]
     return fresh
+
+
+def _waited(step: Step, entry: JournalEntry) -> bool:
+    """Whether somebody had to see to it: it is blocked; or still ready, where its worker was lost before prepare."""
+    return entry.state == "blocked" or (entry.state == "ready" and (step.state == "failed" or step.replays > 0))
+
+
+def _refuse_late_mirrors(works: Sequence[Work], current: dict[str, JournalEntry]) -> None:
+    """Closed is closed for what waited as a case, whether it is derived anew or, as a mirror entry, stays as it is."""
+    late = journal.late_mirrors([current[work.fact.payload.journal_id] for work in works])
+    for work in works:
+        if found := late.get(current[work.fact.payload.journal_id].id):
+            work.findings = [finding_of(found)]
 
 
 def vars_of(difference: journal.Difference) -> dict[str, Any]:

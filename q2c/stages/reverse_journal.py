@@ -8,6 +8,7 @@ the mirror that another request made must not wait for it.
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -36,6 +37,7 @@ class ReverseJournal(Verb):
         """A reversal that could be made waits for a second person's word; one that could not is told at once."""
         found = _found(work.fact.payload.journal_id for work in works)
         people = asking.askers(work.fact for work in works)
+        bookable: list[Work] = []
         for work in works:
             asked, entry = work.fact.payload, found.get(work.fact.payload.journal_id)
             if entry is None:
@@ -45,10 +47,13 @@ class ReverseJournal(Verb):
                 )  # fmt: skip
                 continue
             work.request = entry
-            if _mirror_of(entry) is not None:
-                continue
-            work.findings = [finding_of(one) for one in journal.reversible(entry.id, asked.effective_on)]
+            if _mirror_of(entry) is None:
+                bookable.append(work)
+        asked_for = [(work.request.id, work.fact.payload.effective_on) for work in bookable]
+        for work, findings in zip(bookable, journal.reversible(asked_for), strict=True):
+            work.findings = [finding_of(one) for one in findings]
             if not work.findings:
+                entry = work.request
                 work.findings = _unsigned(work, entry, _invoice_of(entry), people[work.fact.id].name)
 
     def record(self, works: Sequence[Work]) -> None:
@@ -100,6 +105,23 @@ class ReverseJournal(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         Step.objects.filter(id__in=[work.step.id for work in works]).update(order_key="")
+
+
+def in_the_way(asked: Sequence[tuple[JournalEntry, dt.date]]) -> list[list[str]]:
+    """What keeps each entry from being reversed on its day now, in order, whoever signs it.
+
+    A bounded number of statements, and a few more for each that would bring an invoice back into the books.
+    """
+    found = journal.reversible([(entry.id, day) for entry, day in asked])
+    return [
+        [finding.text for finding in findings] or [finding.text for finding in _billed_anew(entry)]
+        for (entry, _), findings in zip(asked, found, strict=True)
+    ]
+
+
+def _billed_anew(entry: JournalEntry) -> list[Finding]:
+    invoice = _invoice_of(entry) if entry.reverses_id else None
+    return _afterwards(entry, invoice)[0] if invoice else []
 
 
 def _unsigned(work: Work, entry: JournalEntry, invoice: Invoice | None, who: str) -> list[Finding]:

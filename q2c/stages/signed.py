@@ -111,7 +111,7 @@ def _in_vain(
     asked = {id_: [_finding(one) for one in told[id_]] for id_ in step_ids if told.get(id_)}
     granted = approvals.granted(list(asked))
     return {
-        id_: [one for one in findings if not any(_covers(signature, one) for signature in granted.get(id_, ()))]
+        id_: [one for one in findings if not any(covers(signature, one) for signature in granted.get(id_, ()))]
         for id_, findings in asked.items()
     }
 
@@ -190,7 +190,7 @@ def left(found: Found) -> dict[uuid.UUID, list[Finding]]:
 
 
 def _unsigned(found: Sequence[Finding], granted: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    return [_with_signed(one, granted) for one in found if not any(_covers(signature, one) for signature in granted)]
+    return [_with_signed(one, granted) for one in found if not any(covers(signature, one) for signature in granted)]
 
 
 def _with_signed(found: Finding, signatures: Sequence[Mapping[str, Any]]) -> Finding:
@@ -209,7 +209,7 @@ def _said(value: str, unit: str) -> str:
     return f"{value} %" if unit == "%" else str(Money.of(value, unit))
 
 
-def _covers(signed: Mapping[str, Any], found: Finding) -> bool:
+def covers(signed: Mapping[str, Any], found: Finding) -> bool:
     """Whether what was shown to the person who signed is this, or more of it: a credit that grew is asked again.
 
     So is one whose limit shrank: what was signed is how far it goes beyond.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -16,7 +16,6 @@ from exceptions.approvals import Decision
 from exceptions.errors import NotPossible
 from exceptions.models import Approval
 from exceptions.sentences import count, listed
-from ledger import journal, redating
 from ledger.models import FiscalPeriod
 from q2c.engine import decisions, desk, previews
 from q2c.reading import approvals as reading
@@ -24,6 +23,7 @@ from q2c.reading import reopening
 from q2c.reasons import Reason
 from q2c.ui import links, lists, parts
 from q2c.ui.acting import answering, back
+from q2c.ui.formats import dates
 from q2c.ui.frame import tell
 from q2c.ui.replays import journal_of
 from q2c.ui.rights import right
@@ -54,9 +54,27 @@ def approvals(request: HttpRequest) -> HttpResponse:
     return render(request, "approvals/approvals.html", context)
 
 
-def _shown(user: Any, one: reading.Request) -> tuple[Any, ...]:
-    """A request with what its signature grants: the mirror entry, the journal on its new day, what waits."""
-    return one, _mirror(one.reversing) if one.reversing else None, _late(one.approval), _waiting(user, one.approval)
+class Shown(NamedTuple):
+    """A request with what its signature grants: the mirror entry, the journal on its new day, what waits.
+
+    `stopped` is what is in the way, as one text; `refused`: by that it cannot be signed now.
+    """
+
+    asked: reading.Request
+    mirror: parts.JournalPreview | None
+    late: dict[str, Any] | None
+    waiting: dict[str, Any] | None
+    stopped: str
+    refused: bool
+
+
+def _shown(user: Any, one: reading.Request) -> Shown:
+    """No mirror entry where none could be booked."""
+    mirror = _mirror(one.reversing) if one.reversing and not one.in_the_way else None
+    late = _late(one.approval) or {}
+    stopped = "; ".join(one.in_the_way or late.get("findings", ()))
+    refused = bool(one.reversing and one.in_the_way) or bool(late.get("refused"))
+    return Shown(one, mirror, late or None, _waiting(user, one.approval), stopped, refused)
 
 
 def _mirror(found: reading.Reversing) -> parts.JournalPreview:
@@ -75,12 +93,9 @@ def _late(approval: Approval) -> dict[str, Any] | None:
     if approval.action != asked.REDATE:
         return None
     days = {name: dt.date.fromisoformat(approval.data[name]) for name in ("source_on", "effective_on")}
-    fact = decisions.fact_of(approval.case) if approval.case and approval.state == "requested" else None
-    if fact is None:
-        return days
-    shown = journal.preview([redating.proposed(fact, days["effective_on"])])[0]
-    entry = journal_of({"journal": previews.journal(shown.entry)}) if shown.entry else None
-    return {**days, "journal": entry, "findings": [finding.text for finding in shown.findings]}
+    view, findings, refused = decisions.on_its_day(approval)
+    entry = journal_of({"journal": previews.journal(view)}) if view else None
+    return {**days, "journal": entry, "findings": findings, "refused": refused}
 
 
 def _waiting(user: Any, approval: Approval) -> dict[str, Any] | None:
@@ -150,7 +165,7 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     else:
         raise NotPossible(f"Nothing can be decided that is called “{verb}”")
     if decision.done:
-        tell(request, "good", happened, then)
+        tell(request, "warn" if decision.in_the_way else "good", happened, then)
     for reason in decision.left.values():
         tell(request, "warn", "Not decided:", f"{reason}.")
     return HttpResponseRedirect(back(request, "approvals"))
@@ -169,6 +184,8 @@ def _has_case(decision: Decision) -> bool:
 
 def _after_approval(decision: Decision) -> str:
     action = decision.rows[0].action if decision.rows else ""
+    if stopped := [text for told in decision.in_the_way.values() for text in told]:
+        return f"It is checked again now, and does not go on before this is settled: {dates('; '.join(stopped))}."
     said = {
         asked.CLOSE: "It is closed; what waited behind it goes on.",
         asked.REOPEN: "The period is open. What waited for it is offered for replay; nothing is booked by itself.",
@@ -178,7 +195,7 @@ def _after_approval(decision: Decision) -> str:
         _GIVEN_UP: "It is recorded and booked now.",
         _CANCELLATION: "It is cancelled in billing now, then here.",
     }
-    return said.get(action, "It is sent again now.")
+    return said.get(action, "It is checked again now, and goes on from there.")
 
 
 def _after_refusal(approval_id: uuid.UUID, decision: Decision) -> str:

@@ -22,7 +22,7 @@ from ledger.models import JournalEntry
 from q2c import clock, keys
 from q2c.engine import after_all, decisions, desk, offered, previews
 from q2c.models import Invoice, Order, Step
-from q2c.reading import cause_gone, credited, followed, held, recorded, unread, what_stays
+from q2c.reading import cause_gone, credited, followed, held, late_reversals, recorded, unread, what_stays
 from q2c.reading.coming import does
 from q2c.reading.differences import REASONS
 from q2c.reading.keys_there import keys_there
@@ -68,7 +68,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "gone": gone,
         "looks": unblock.looks(request.user, [gone]).get(gone.id, []) if gone else [],
         "all_of_them": f"Dry run of all {formats.number(gone.cases)}" if gone else "",
-        **_gone(found),
+        **_gone(found, late_reversals.of(request.user, found)),
         "facts": _facts(found, key),
         "others": _others(request.user, found),
         "behind": behind[:BEHIND],
@@ -96,14 +96,17 @@ def _wants_dry_run(request: HttpRequest) -> bool:
     return bool(request.GET.get("dry_run")) and request.user.has_perm("exceptions.replay_case")
 
 
-def _gone(found: Case) -> dict[str, Any]:
+def _gone(found: Case, late: late_reversals.Late | None) -> dict[str, Any]:
     """Whether what stopped it is gone, noticed or not, and in which words; else what to do, where the policy's sentence
     is too wide; and whether a replay could cure it."""
     is_gone = cause_gone.of(found)
     again = sentences.again(found.blocker) if is_gone and found.blocker else ""
     then = next_cause.of(found)
     cured = found.reason not in REASONS
-    gone = {"cause_is_gone": is_gone, "again": again, "to_do": credited.what_to_do(found) or _once_reversed(found)}
+    to_do = late.what_to_do if late is not None else credited.what_to_do(found) or _once_reversed(found)
+    # Where its reversal is asked for anew.
+    reversing = late.entry if late is not None and not late.may_be_there else None
+    gone = {"cause_is_gone": is_gone, "again": again, "to_do": to_do, "reversing": reversing}
     return {**gone, "then": then, "cured_by_replay": cured}
 
 

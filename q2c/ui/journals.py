@@ -71,7 +71,8 @@ def _other(entry: JournalEntry, found: reversals.Reversal | None) -> dict[str, A
     if found is None:
         return None
     if found.mirror.id == entry.id:
-        return {"says": "Reversal of", "entry": found.entry, "href": links.to("journal", found.entry.id)}
+        how = "Was to reverse" if entry.state == "superseded" else "Reversal of"
+        return {"says": how, "entry": found.entry, "href": links.to("journal", found.entry.id)}
     says = "Reversed by" if found.done else "Being reversed by"
     return {"says": says, "entry": found.mirror, "href": links.to("journal", found.mirror.id)}
 
