@@ -15,7 +15,7 @@ from django.db.models import BooleanField, Expression, F, Func, Q, QuerySet, Val
 
 from exceptions.errors import QueryError
 from exceptions.models import Case
-from exceptions.models.case import ENDED, TO_DO, UNRESOLVED
+from exceptions.models.case import ENDED, TO_DO, UNRESOLVED, credits_of
 from q2c import clock
 
 COUNT_MAX = 1000
@@ -90,7 +90,8 @@ def of_tab(name: str, user: Any) -> QuerySet[Case]:
 def page(found: QuerySet[Case], tab: str, *, cursor: str = "", size: int = 50) -> Page:
     """One page of a filtered query in the order of a tab. A cursor goes on from, or back before, a row.
 
-    Of a case's context a row has what is booked and what came, as `differs`, where the two are told.
+    Of a case's context a row has what is booked and what came, as `differs`, where the two are told, and as `credits`
+    what it would have credited, (minor units, currency) each.
     """
     order = TABS[tab]
     backward, place = _read(cursor) if cursor else (False, None)
@@ -98,8 +99,11 @@ def page(found: QuerySet[Case], tab: str, *, cursor: str = "", size: int = 50) -
     if place is not None:
         found = found.filter(_beyond(order.column, place, "<" if descending else ">"))
     sign = "-" if descending else ""
-    found = found.annotate(differs=F("context__findings__0__differs")).defer("context", "proof", "haystack")
-    rows: list[Case] = list(found.order_by(f"{sign}{order.column}", f"{sign}id")[: size + 1])
+    told = {name: F(f"context__findings__0__{name}") for name in ("differs", "worth")}
+    found = found.annotate(**told).defer("context", "proof", "haystack")
+    rows: list[Any] = list(found.order_by(f"{sign}{order.column}", f"{sign}id")[: size + 1])
+    for row in rows:
+        row.credits = credits_of(row.worth)
     more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()

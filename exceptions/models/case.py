@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -44,6 +44,11 @@ def called(names: Collection[str]) -> Q:
     for name in names:
         found |= Q(context__contains={"reference": name})
     return found & Q(step_id=None, raw_hash__isnull=False)
+
+
+def credits_of(worth: Iterable[Sequence[Any]] | None) -> list[tuple[int, str]]:
+    """What a finding says that would be credited, as (minor units, currency), below zero."""
+    return [(-minor, currency) for minor, currency in worth or ()]
 
 
 def _haystack() -> Any:

@@ -33,7 +33,7 @@ from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
 from q2c.reading import close, credits_due, left_open, reopening, unread
-from q2c.ui import links, redated, story
+from q2c.ui import asked_for, links, redated, story
 from q2c.ui.formats import dates, number
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
@@ -60,6 +60,11 @@ MOVES: dict[str, tuple[str, str, tuple[str, ...], Any, str]] = {
 GIVEN_UP = (
     "What was given up, reversed, changed or taken back is not booked or posted from here any more: a difference to "
     "billing or the ERP stays until it is settled there or here."
+)
+# Said where something is asked for that the close would shut out.
+ASKED = (
+    "Decisions are asked for that would change these periods. What is approved after the close finds the period "
+    "closed: it is not booked there, or becomes a case. Decide on them first:"
 )
 # Said where a close leaves something behind.
 LEFT = (
@@ -282,6 +287,7 @@ def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, 
     found = close.standing(request.user, chosen)
     return {"standing": [_row(request, one) for one in found], "left": LEFT if any(o.unfinished for o in found) else "",
             "given_up": GIVEN_UP if any(o.given_up for o in found) else "",
+            "asked": ASKED if any(one.asked for one in found) else "", "approvals": links.to("approvals"),
             "redated": any(one.redated for one in found),
             "unplaced": story.unplaced(unread.unplaced(request.user))}  # fmt: skip
 
@@ -299,7 +305,7 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
         **_credits(one), "given_up": story.rows_of(one.given_up) if one.given_up else [],
         "differences": links.to("differences", one.period.entity.code, one.period.name),
-        "redated": redated.rows(one.redated),
+        "asked": asked_for.rows(one.asked), "redated": redated.rows(one.redated),
         "journals": one.journals, "journals_href": entries,
         "journal_sums": apart(one.journal_sums, one.journal_credits),
     }  # fmt: skip
@@ -311,6 +317,7 @@ def _told(one: close.Standing) -> str:
     said = [f"{number(here)} about what is still to be booked"] if here else []
     said += [f"{number(journals)} about journals not posted"] if journals else []
     said += [f"{number(one.cases_differing)} about differences to billing"] if one.cases_differing else []
+    said += [f"{number(one.cases_asked)} asked for, not decided"] if one.cases_asked else []
     return f"Of them {listed(said)}" if said and one.cases else ""
 
 

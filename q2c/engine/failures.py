@@ -23,9 +23,8 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
     """The first finding names the case; all of them stand in its context."""
     first, step = work.findings[0], work.step
     source, target = sides(stage, step)
-    differs = first.differs
-    worth = differs.worth if differs else None
-    entity, period = differs.month if differs else ("", "")
+    minor, currency = _worth(first, step)
+    entity, period = first.differs.month if first.differs else ("", "")
     return Failure(
         step_id=step.id,
         event_id=step.event_id,
@@ -36,8 +35,8 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
         code=first.code,
         field=first.pointer,
         blocker=astuple(first.blocker) if first.blocker else None,
-        amount_minor=step.amount_minor if differs is None else worth.minor if worth is not None else None,
-        currency=worth.currency if worth is not None else step.currency,
+        amount_minor=minor,
+        currency=currency,
         # What is booked stands where it is booked, whatever date its sender gives it by now.
         entity=entity or step.entity,
         period=period or step.period,
@@ -53,6 +52,20 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
         sent_with="" if asker.person is not None else asker.name,
         not_by=asker.not_by,
     )
+
+
+def _worth(first: Finding, step: Step) -> tuple[int | None, str]:
+    """A difference, or what would be credited, where the finding says so; else the document's amount.
+
+    Credits in several currencies are no one amount: the finding tells each.
+    """
+    if first.differs is not None:
+        worth = first.differs.worth
+        return (worth.minor, worth.currency) if worth is not None else (None, step.currency)
+    if first.worth:
+        ((minor, currency), *more) = first.worth
+        return (None, "") if more else (-minor, currency)
+    return step.amount_minor, step.currency
 
 
 def refusal(refused: Rejected) -> Finding:

@@ -11,7 +11,7 @@ from django.db.models import Count, Q, Sum
 
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import blocking, credits_due, differences, given_up, redated_items, unbooked
+from q2c.reading import asked_for, blocking, credits_due, differences, given_up, redated_items, unbooked
 
 # What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
 SUBLEDGER = "receivables"
@@ -23,8 +23,9 @@ NOT_POSTED = ("drafted", "ready", "posting", "blocked")
 class Blocked:
     """One entity's period: how many cases, their sums as (minor units, currency), the reasons, the states it is in.
 
-    `credits` is what of the sums is below zero. `differing` of the cases are about a difference to billing, which is
-    told with its own amount (given_up.py): the sums leave those out.
+    `credits` is what of the sums is below zero. `differing` of the cases are about a difference to billing, `asked` are
+    reversals that are asked for: both are told with their own amounts (given_up.py, asked_for.py), and the sums leave
+    them out.
     `query` is what the queue is asked to show exactly these cases.
     """
 
@@ -37,6 +38,7 @@ class Blocked:
     query: str
     credits: list[tuple[int, str]] = field(default_factory=list)
     differing: int = 0
+    asked: int = 0
 
 
 def blocked(user: Any) -> list[Blocked]:
@@ -60,7 +62,7 @@ def _one(rows: Sequence[dict[str, Any]], key: tuple[str, str], states: list[tupl
     for row in rows:
         reasons[row["reason"]] += row["cases"]
     asked = [f"entity:{entity}"] if entity else []
-    worth = [row for row in rows if row["currency"] and not row["differing"]]
+    worth = _counting(rows)
     return Blocked(
         entity=entity,
         period=period,
@@ -70,12 +72,18 @@ def _one(rows: Sequence[dict[str, Any]], key: tuple[str, str], states: list[tupl
         period_states=states,
         query=" ".join([*asked, f"period:{period}"]),
         credits=[(row["credit_minor"], row["currency"]) for row in worth if row["credit_minor"]],
-        differing=_differing(rows),
+        differing=_cases(rows, "differing"),
+        asked=_cases(rows, "asked"),
     )
 
 
-def _differing(rows: Iterable[dict[str, Any]]) -> int:
-    return sum(row["cases"] for row in rows if row["differing"])
+def _cases(rows: Iterable[dict[str, Any]], which: str) -> int:
+    return sum(row["cases"] for row in rows if row[which])
+
+
+def _counting(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose amounts are told with the cases, and nowhere else."""
+    return [row for row in rows if row["currency"] and not row["differing"] and not row["asked"]]
 
 
 def _period_states(entities: set[str], periods: set[str]) -> dict[tuple[str, str], list[tuple[str, str]]]:
@@ -112,12 +120,16 @@ class Standing:
     given_up: differences.Sums | None = None
     # What of the cases' sums is below zero.
     case_credits: list[tuple[int, str]] = field(default_factory=list)
-    # How many of the cases are about a difference to billing: the cases' sums leave those out.
+    # How many of the cases are about a difference to billing, or are reversals that are asked for: the cases' sums
+    # leave those out.
     cases_differing: int = 0
+    cases_asked: int = 0
     # What came and is not recorded, and which of the cases are about that, or about the journals not posted.
     unbooked: unbooked.Unbooked = field(default_factory=unbooked.Unbooked)
     # What billing is still to credit of orders cancelled as of a day of the period.
     credits: credits_due.Due | None = None
+    # What is asked for, waits for a second person, and would change the month.
+    asked: asked_for.Asked | None = None
     # What billing and the books have in two months because two people decided so: it is settled.
     redated: redated_items.Sides | None = None
 
@@ -137,7 +149,7 @@ class Standing:
 
 
 def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
-    """What a close of these periods would leave behind, in their order. A dozen statements, one more a month.
+    """What a close of these periods would leave behind, in their order. Some fifteen statements, three more a month.
 
     `chosen` have their entity loaded.
     """
@@ -150,7 +162,9 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     by = rows.values("period_id", "state", "currency")
     summed = list(by.annotate(n=Count("id"), minor=Sum("worth_minor"), below=below))
     coming, left, due = _coming(months), given_up.by_month(user, months), credits_due.due(user).months
-    redated = redated_items.by_month(user, months)
+    redated, asked = redated_items.by_month(user, months), asked_for.by_month(user, months)
+    for month, requests in asked.items():
+        requests.beside(left.get(month))
     found = [
         _left(period, cases[period.entity.code, period.name] if may else None, summed, coming) for period in chosen
     ]
@@ -160,6 +174,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
             unbooked=came[one.period.entity.code, one.period.name],
             given_up=left.get((one.period.entity.code, one.period.name)),
             credits=due.get((one.period.entity.code, one.period.name)),
+            asked=asked.get((one.period.entity.code, one.period.name)),
             redated=redated.get((one.period.entity.code, one.period.name)),
         )
         if _has_flow(one.period)
@@ -201,7 +216,7 @@ def _left(
             states[row["state"]] += row["n"]
             journal_sums[row["currency"]] += row["minor"]
     case_sums: Counter[str] = Counter()
-    worth = [row for row in cases or () if row["currency"] and not row["differing"]]
+    worth = _counting(cases or ())
     for row in worth:
         case_sums[row["currency"]] += row["amount_minor"]
     return Standing(
@@ -209,7 +224,8 @@ def _left(
         cases=None if cases is None else sum(row["cases"] for row in cases),
         case_sums=[(minor, currency) for currency, minor in sorted(case_sums.items())],
         case_credits=[(row["credit_minor"], row["currency"]) for row in worth if row["credit_minor"]],
-        cases_differing=_differing(cases or ()),
+        cases_differing=_cases(cases or (), "differing"),
+        cases_asked=_cases(cases or (), "asked"),
         reasons=reasons.most_common(),
         query=f"entity:{period.entity.code} period:{period.name}",
         under_way=coming[period.entity.code, period.name] if _has_flow(period) else 0,

@@ -5,6 +5,7 @@ Counted by the database, however many orders were cancelled; one order's own is 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,28 +13,14 @@ from uuid import UUID
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
+from q2c import bulk
 from q2c.models import Order
 
 # As q2c/stages/taken_back.py counts for one order: what is recorded, and what came and is not. An order was ended by
 # the request that cancelled it, and an invoice group by the first request that got so far; of an invoice that came
 # several times what is recorded counts, else the newest.
-_DUE = """
-WITH whole AS (
-  SELECT o.id, o.number, greatest((e.payload ->> 'effective_on')::date, o.starts_on) AS day
-  FROM q2c_order o
-  JOIN q2c_step s ON s.business_key = o.number AND s.stage = 'cancel_order' AND s.state = 'done'
-  JOIN q2c_event e ON e.id = s.event_id
-  WHERE o.state = 'cancelled' AND o.id IN ({seen})
-    AND EXISTS (SELECT FROM q2c_event c WHERE c.correlation_id = e.correlation_id AND c.causation_id = e.id
-                AND c.source = 'q2c' AND c.type = 'OrderCancelled')
-), part AS (
-  SELECT o.id, o.number, jsonb_object_agg(k.value ->> 'group', k.value ->> 'on' ORDER BY s.seq DESC) AS days
-  FROM q2c_step s JOIN q2c_order o ON o.number = s.business_key CROSS JOIN LATERAL jsonb_each(s.proof -> 'kept') k
-  WHERE s.stage = 'cancel_order' AND s.proof ? 'kept' AND o.id IN ({seen})
-  GROUP BY 1, 2
-), ended AS (
-  SELECT id, number, w.day, p.days FROM whole w FULL JOIN part p USING (id, number)
-), recorded AS (
+_BILLED = """
+recorded AS (
   SELECT d.id, d.day, i.entity, i.currency, i.number, round(sum(
            l.net_minor::numeric * least(l.service_ends_on - d.day, l.service_ends_on - l.service_starts_on)
            / (l.service_ends_on - l.service_starts_on)))::bigint AS minor
@@ -64,15 +51,49 @@ WITH whole AS (
 ), due AS (
   SELECT id, day, entity, currency, sum(minor) AS minor
   FROM (SELECT * FROM recorded UNION ALL SELECT * FROM waiting) AS billed GROUP BY 1, 2, 3, 4 HAVING sum(minor) > 0
-)
-SELECT d.entity, d.period, d.currency, sum(d.minor)::bigint, count(DISTINCT d.id), (array_agg(d.id))[1]
-FROM (
+), placed AS (
   SELECT due.*, coalesce(p.name, to_char(due.day, 'YYYY-MM')) AS period FROM due
   LEFT JOIN ledger_legalentity n ON n.code = due.entity
   LEFT JOIN ledger_fiscalperiod p ON p.entity_id = n.id AND p.subledger = 'receivables'
-    AND p.starts_on <= due.day AND p.ends_on > due.day) AS d
+    AND p.starts_on <= due.day AND p.ends_on > due.day
+)
+"""
+_DUE = """
+WITH whole AS (
+  SELECT o.id, o.number, greatest((e.payload ->> 'effective_on')::date, o.starts_on) AS day
+  FROM q2c_order o
+  JOIN q2c_step s ON s.business_key = o.number AND s.stage = 'cancel_order' AND s.state = 'done'
+  JOIN q2c_event e ON e.id = s.event_id
+  WHERE o.state = 'cancelled' AND o.id IN ({seen})
+    AND EXISTS (SELECT FROM q2c_event c WHERE c.correlation_id = e.correlation_id AND c.causation_id = e.id
+                AND c.source = 'q2c' AND c.type = 'OrderCancelled')
+), part AS (
+  SELECT o.id, o.number, jsonb_object_agg(k.value ->> 'group', k.value ->> 'on' ORDER BY s.seq DESC) AS days
+  FROM q2c_step s JOIN q2c_order o ON o.number = s.business_key CROSS JOIN LATERAL jsonb_each(s.proof -> 'kept') k
+  WHERE s.stage = 'cancel_order' AND s.proof ? 'kept' AND o.id IN ({seen})
+  GROUP BY 1, 2
+), ended AS (
+  SELECT id, number, w.day, p.days FROM whole w FULL JOIN part p USING (id, number)
+), {billed}
+SELECT d.entity, d.period, d.currency, sum(d.minor)::bigint, count(DISTINCT d.id), (array_agg(d.id))[1] FROM placed d
 GROUP BY GROUPING SETS ((d.entity, d.period, d.currency), (d.entity, d.period), (d.currency), ())
 ORDER BY 2 DESC, 1, 3
+"""
+# Of cancellations that are only asked for, of what billing has not cancelled of the order yet.
+_WOULD_BE = """
+WITH asked AS (
+  SELECT DISTINCT ON (o.id) o.id, o.number, greatest((e.payload ->> 'effective_on')::date, o.starts_on) AS day
+  FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN q2c_order o ON o.number = s.business_key
+  WHERE s.id = ANY(%s::uuid[]) ORDER BY o.id, s.seq DESC
+), cut AS (
+  SELECT a.id, jsonb_object_agg(k.value ->> 'group', '9999-12-31') AS days
+  FROM asked a JOIN q2c_step s ON s.business_key = a.number CROSS JOIN LATERAL jsonb_each(s.proof -> 'kept') k
+  WHERE s.stage = 'cancel_order' AND s.proof ? 'kept' GROUP BY 1
+), ended AS (
+  SELECT id, number, a.day, c.days FROM asked a LEFT JOIN cut c USING (id)
+), {billed}
+SELECT o.number, d.entity, d.period, d.currency, sum(d.minor)::bigint FROM placed d JOIN asked o USING (id)
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 Month = tuple[str, str]
 
@@ -102,7 +123,7 @@ def due(user: Any) -> Credits:
     except EmptyResultSet:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(_DUE.format(seen=seen), [*params, *params])
+        cursor.execute(_DUE.format(seen=seen, billed=_BILLED), [*params, *params])
         rows = cursor.fetchall()
     for entity, period, currency, minor, orders, order_id in rows:
         one = found.total if period is None else found.months.setdefault((entity, period), Due())
@@ -111,3 +132,10 @@ def due(user: Any) -> Credits:
         else:
             one.orders, one.order_id = orders, order_id
     return found
+
+
+def would_be(step_ids: Collection[UUID]) -> list[tuple[str, str, str, str, int]]:
+    """What these requests to cancel would have credited: (order number, legal entity, month, currency, minor units
+    above zero). One statement.
+    """
+    return bulk.execute(_WOULD_BE.format(billed=_BILLED), [list(step_ids)])

@@ -18,7 +18,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from exceptions.sentences import amount, amounts, count, listed
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.reading import close, differences, redated_items, unread
+from q2c.reading import asked_for, close, differences, redated_items, unread
 
 NOTHING = "Nothing is open"
 # Of each column, so many are named.
@@ -81,11 +81,28 @@ def _told(one: close.Standing, names: _Names) -> str:
         "Still to be booked": _to_book(one),
         "Journals not posted": [_with(journals, names.journals, one.not_posted)],
         "Differences": _differing(one.given_up) if one.given_up else [],
+        "Asked for, not decided": _asked(one.asked) if one.asked else [],
         "Of no known period": _unplaced(names.unplaced),
     }
     told_of = {name: ", and ".join(part for part in parts if part) for name, parts in columns.items()}
     lines = [f"{name}: {text}" for name, text in told_of.items() if text]
     return "\n".join([*(lines or [NOTHING]), *_redated(one)])
+
+
+def _asked(found: asked_for.Asked) -> list[str]:
+    """1 cancellation, about USD -6,250.00 of credits net (C-1187 of SO-2600240)"""
+    told = []
+    for kind in found.kinds:
+        requests, each, said = found.found[kind], found.each(kind), asked_for.KINDS[kind]
+        worth = amounts(_summed(each), _summed(pair for pair in each if pair[0] < 0))
+        number = count(len(requests), said.noun)
+        of_them = f"{number}, {said.before}{worth}{said.after}" if worth else number
+        told.append(_with(of_them, [_request(one) for one in requests[:NAMED]], len(requests)))
+    return told
+
+
+def _request(one: asked_for.Request) -> str:
+    return f"{_called(one.case)}{', among the differences' if one.differs else ''}"
 
 
 def _redated(one: close.Standing) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger import journal
@@ -24,6 +24,7 @@ from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import asking, billed, booking, signed
 from q2c.stages.record_invoice import finding_of
+from q2c.stages.taken_back_there import periods_on
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 
 
@@ -31,7 +32,9 @@ class ReverseJournal(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         found = _found(fact.payload.journal_id for fact in facts)
         names = booking.customer_names(found.values())
-        return [[_part(fact.payload.journal_id, found.get(fact.payload.journal_id), names)] for fact in facts]
+        wanted = [(fact.payload, found.get(fact.payload.journal_id)) for fact in facts]
+        months = periods_on({(entry.entity.code, asked.effective_on) for asked, entry in wanted if entry is not None})
+        return [[_part(asked, entry, names, months)] for asked, entry in wanted]
 
     def prepare(self, works: Sequence[Work]) -> None:
         """A reversal that could be made waits for a second person's word; one that could not is told at once."""
@@ -183,9 +186,15 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _part(asked: str, entry: JournalEntry | None, names: dict[uuid.UUID, str]) -> Part:
+def _part(
+    asked: JournalReversalRequested,
+    entry: JournalEntry | None,
+    names: dict[uuid.UUID, str],
+    months: Mapping[tuple[str, dt.date], str],
+) -> Part:
+    """In the period of its day: that is the one which it changes, whichever the journal is in."""
     if entry is None:
-        return Part(business_key=asked)
+        return Part(business_key=asked.journal_id)
     return Part(
         order_key=f"posting:{entry.entity.code}:{entry.business_document}"[:160] if entry.business_document else "",
         business_key=entry.business_document.partition(":")[2] or str(entry),
@@ -194,5 +203,5 @@ def _part(asked: str, entry: JournalEntry | None, names: dict[uuid.UUID, str]) -
         amount_minor=-entry.worth_minor,
         currency=entry.currency,
         entity=entry.entity.code,
-        period=entry.period.name,
+        period=months[entry.entity.code, asked.effective_on],
     )

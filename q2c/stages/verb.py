@@ -109,7 +109,8 @@ class Finding:
     """One failed check: its name, the sentence, where in the document, what was seen and what to do.
 
     With `differs` the case is worth the difference, in the period that books the document: the rest is in the books.
-    `worth`, (minor units, currency) each, is what it is about where that is not the whole document's amount.
+    `worth`, (minor units, currency) each, is what it would have credited, where that is not the whole document: above
+    zero, so the case is worth as much below zero.
     """
 
     reason: Reason

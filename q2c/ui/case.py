@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from exceptions import approvals, sentences, unblock
 from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
-from exceptions.models.case import ENDED, REPLAYABLE, TO_DO
+from exceptions.models.case import ENDED, REPLAYABLE, TO_DO, credits_of
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c import clock, keys
@@ -98,7 +98,7 @@ def _wants_dry_run(request: HttpRequest) -> bool:
 
 def _gone(found: Case, late: late_reversals.Late | None) -> dict[str, Any]:
     """Whether what stopped it is gone, noticed or not, and in which words; else what to do, where the policy's sentence
-    is too wide; and whether a replay could cure it."""
+    is too wide; whether a replay could cure it; and what it would have credited."""
     is_gone = cause_gone.of(found)
     again = sentences.again(found.blocker) if is_gone and found.blocker else ""
     then = next_cause.of(found)
@@ -107,7 +107,8 @@ def _gone(found: Case, late: late_reversals.Late | None) -> dict[str, Any]:
     # Where its reversal is asked for anew.
     reversing = late.entry if late is not None and not late.may_be_there else None
     gone = {"cause_is_gone": is_gone, "again": again, "to_do": to_do, "reversing": reversing}
-    return {**gone, "then": then, "cured_by_replay": cured}
+    (first, *_) = found.context.get("findings") or [{}]
+    return {**gone, "then": then, "cured_by_replay": cured, "credits": credits_of(first.get("worth"))}
 
 
 def _once_reversed(found: Case) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from q2c.reading import asked_for as requests
 from q2c.reading import attention, close, connections, credits_due, flow, given_up, held, steps, unread
-from q2c.ui import cause, links, story
+from q2c.ui import asked_for, cause, links, story
 from q2c.ui.formats import number
 from q2c.ui.parts import Stage, apart, by_currency, by_sign, reversals
 from q2c.ui.rights import right
@@ -33,6 +34,7 @@ def show(request: HttpRequest) -> HttpResponse:
             "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
             "given_up": _given_up(request.user),
             "unplaced": story.unplaced(unread.unplaced(request.user)),
+            **_asked(request.user),
             "credits": _credits(due),
             "credits_more": max(0, len(due.months) - _PERIODS_SHOWN),
             "credits_total": {"orders": due.total.orders, "sums": by_currency(due.total.sums)},
@@ -121,6 +123,16 @@ def _credits(found: credits_due.Credits) -> list[dict[str, Any]]:
         }
         for (entity, period), due in shown
     ]
+
+
+def _asked(user: Any) -> dict[str, Any]:
+    """By entity and month that it would change, the newest first: what waits for a second person."""
+    months = list(requests.by_month(user).items())
+    shown = [
+        {"entity": entity, "period": period, "kinds": asked_for.rows(asked)}
+        for (entity, period), asked in months[:_PERIODS_SHOWN]
+    ]
+    return {"asked": shown, "asked_more": len(months[_PERIODS_SHOWN:])}
 
 
 def _given_up(user: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,67 @@
+"""What a cancellation would have credited, by legal entity and month: in two currencies, and of what goes on alone.
+
+SO-1 has a subscription in the US and one in Germany, both billed for March. Sofia asks to cancel it as of the 20th.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exceptions.models import Approval, Case
+from ledger.models import FiscalPeriod
+from q2c.engine import desk
+from q2c.reading import approvals, asked_for, left_open
+from tests.scenarios.conftest import Story
+from tests.stages.test_cancelled_in_part import ann, refuses, signed, sofia, sold
+from tests.stages.test_provisioning import cancel
+
+__all__ = ["ann", "sofia", "sold"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def credits(user: Any) -> dict[tuple[str, str], list[tuple[int, str]]]:
+    return {month: found.each("cancellation") for month, found in asked_for.by_month(user).items()}
+
+
+def signed_for() -> set[tuple[int, str]]:
+    """What whoever signs reads, as a credit."""
+    return {(-minor, currency) for minor, currency in approvals.worth_of(Approval.objects.get(state="requested"))}
+
+
+def test_in_two_currencies_each_legal_entity_has_its_own(sold: Story, sofia: Any, client: Any) -> None:
+    with sold.on("2026-03-05", "12:00"):
+        sold.bill()
+    with sold.on("2026-03-20", "12:00"):
+        cancel(sold, on="2026-03-20")
+        case, found = Case.objects.get(), credits(sofia)
+        assert set(found) == {("US", "2026-03"), ("DE", "2026-03")}
+        assert {pair for pairs in found.values() for pair in pairs} == signed_for()
+        assert [currency for _, currency in found["US", "2026-03"]] == ["USD"] and found["US", "2026-03"][0][0] < 0
+        # Two currencies are no one amount: case and approval tell each.
+        assert (case.amount_minor, case.currency) == (None, "")
+        client.force_login(sofia)
+        for address in ("/queue?tab=all", f"/cases/{case.id}"):
+            shown = client.get(address).content.decode()
+            assert all(f'value="{minor / 100:.2f}"' in shown for minor, _ in signed_for()), address
+        germany = FiscalPeriod.objects.get(entity__code="DE", subledger="receivables", name="2026-03")
+        (line,) = [told for told in left_open.of(sofia, germany).splitlines() if told.startswith("Asked for")]
+        assert "1 cancellation, about EUR -" in line and "USD" not in line and line.endswith(f"({case.shown} of SO-1)")
+
+
+def test_what_billing_has_cancelled_already_is_asked_for_no_more(
+    sold: Story, sofia: Any, ann: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-05", "12:00"):
+        sold.bill()
+    with sold.on("2026-03-20", "12:00"):
+        refuses(sold, monkeypatch)
+        signed(sold, sofia)
+        assert credits(sofia) == {}
+        desk.close_without_fix(ann, [Case.objects.get().id], "Germany stays", "other")
+        desk.approve(sofia, [Approval.objects.get(state="requested").id], "so be it")
+        cancel(sold, on="2026-03-19")
+        found = credits(sofia)
+        assert list(found) == [("DE", "2026-03")] and set(found["DE", "2026-03"]) == signed_for()
+        assert Case.objects.get(state="awaiting_approval").amount_minor == found["DE", "2026-03"][0][0]
