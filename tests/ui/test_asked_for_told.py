@@ -153,6 +153,7 @@ def test_a_reversal_stands_in_the_month_of_its_mirror(order: Order, both: Any) -
     (one,) = close.standing(boss_of(), [month("2026-12")])
     assert (one.cases, one.cases_asked, one.case_sums, one.case_credits) == (1, 1, [], [])
     whole = said(closing(signed_in(boss_of()), name="2026-12"))
+    assert "1 open case\N{EN DASH}" not in whole, "no dash for an amount that is told below"
     assert "Of them 1 asked for, not decided" in whole and whole.count(euro(TOTAL).replace("EUR ", "")) == 1
     (blocked,) = close.blocked(boss_of())
     assert (blocked.cases, blocked.asked, blocked.differing, blocked.sums) == (1, 1, 0, [])
