@@ -101,14 +101,20 @@ class Turns:
             committed = _of(credit.customer, self._unbilled)
             said: CreditSaid | None = work.notes.get("credits", {}).get(credit.customer)
             told = said.request.committed if said else credit.committed
-            if told == committed:
+            was_billed = self._was_billed(work, credit.customer)
+            if told == committed and not was_billed:
                 continue
-            now = owing.restated(said, committed) if said and not self._was_billed(work, credit.customer) else None
+            now = owing.restated(said, committed) if said and not was_billed else None
             if said and now:
                 owing.say_instead(work.notes, said, now)
                 if owing.is_loosened(said, now):
                     work.notes["loosened"] = credit.name
-            elif _decides_otherwise(dict(told), dict(committed), is_no=bool(said and said.findings)):
+                continue
+            is_no = bool(said and said.findings)
+            # What was billed meanwhile is owed as before, by the ledger instead: a yes stands, and a no shows figures.
+            was_owed = _owed(told, _of(credit.customer, work.notes["billed"]))
+            is_owed = _owed(committed, _of(credit.customer, self._billed))
+            if (is_no and was_billed) or _decides_otherwise(was_owed, is_owed, is_no=is_no):
                 _ask_again(work, credit.name)
                 return False
         return True
@@ -126,9 +132,17 @@ class Turns:
         return _of(payer, work.notes["billed"]) != _of(payer, self._billed)
 
 
-def _decides_otherwise(told: Mapping[str, int], committed: Mapping[str, int], *, is_no: bool) -> bool:
+def _owed(*sums: Iterable[tuple[str, int]]) -> Counter[str]:
+    """By currency, what several (currency, minor units) come to together."""
+    found: Counter[str] = Counter()
+    for currency, minor in (pair for each in sums for pair in each):
+        found[currency] += minor
+    return found
+
+
+def _decides_otherwise(was_owed: Mapping[str, int], is_owed: Mapping[str, int], *, is_no: bool) -> bool:
     """More than was asked with; or less, where the answer was no."""
-    pairs = [(told.get(one, 0), committed.get(one, 0)) for one in {*told, *committed}]
+    pairs = [(was_owed.get(one, 0), is_owed.get(one, 0)) for one in {*was_owed, *is_owed}]
     return any(is_ > was or (is_no and is_ < was) for was, is_ in pairs)
 
 
