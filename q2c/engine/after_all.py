@@ -5,6 +5,7 @@ It is the document as billing has it, checked like any other, and a second perso
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -26,6 +27,7 @@ from q2c.stages.withdrawn import TAKEN_BACK
 
 RIGHT = rights.REPLAY
 _ID_MAX = 200
+_TOKEN = re.compile(r"[\w-]{0,64}")
 _NOT_GIVEN_UP = "No invoice was given up with this case"
 
 
@@ -44,6 +46,8 @@ def ask(user: Any, case_id: uuid.UUID, why: str, token: str = "") -> None:
     The same `token` again is the same request.
     """
     rights.require(user, RIGHT, "have it booked after all", [case_id])
+    if not _TOKEN.fullmatch(token):
+        raise NotPossible("This request was not made by this page: open it anew")
     said = " ".join(why.split())
     if not said:
         raise NotPossible("Say why; whoever decides reads it")
@@ -72,7 +76,7 @@ def _given_up(case: Case, token: str = "") -> tuple[Event, InvoiceDocument]:
         raise NotPossible(_NOT_GIVEN_UP)
     document = stored.read(event.payload, InvoiceDocument)
     named = event.source, document.billing_reference
-    decided = given_up.of({(*named, key_of(*named))}).get(named)
+    decided = given_up.of({given_up.document_of(event.source, document, key_of(*named))}).get(named)
     if decided is None or decided.step_id != step.id:
         raise NotPossible(f"{_NOT_GIVEN_UP}, or somebody has decided otherwise since")
     if case.events.filter(kind=TAKEN_BACK).exists():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from exceptions.models import Case
 from ledger.models import JournalEntry
@@ -15,6 +15,7 @@ from q2c.models import Invoice, Step
 from q2c.reading import billing_now, given_up
 from q2c.reasons import Reason
 from q2c.stages import in_part, post_journal
+from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED
 
 _OTHERS = {
@@ -75,7 +76,9 @@ def has(user: Any, case: Case) -> str:
         return _of_taken_back(case)
     step = _steps([case.step_id]).get(case.step_id) if case.step_id else None
     known = _known([step] if step is not None else [])
-    if step is None or step.stage not in ("record_invoice", "post_journal"):
+    if step is None:
+        return _read_since(user, case) or _UNREADABLE
+    if step.stage not in ("record_invoice", "post_journal"):
         return _will(step, case.root_cause, known)
     left = given_up.of_step(user, step)
     if left is not None and left.kind == "journal":
@@ -106,8 +109,21 @@ def _told_again(user: Any, event_id: uuid.UUID) -> str:
         return ""
     at = mine.event.occurred_at
     later = Q(event__occurred_at__gt=at) | Q(event__occurred_at=at, seq__gt=mine.seq)
-    versions = Step.objects.filter(later, stage="record_invoice", order_key=mine.order_key).select_related("event")
-    newest = versions.order_by("event__occurred_at", "seq").last()
+    return _newest_of(user, Step.objects.filter(later, stage="record_invoice", order_key=mine.order_key))
+
+
+def _read_since(user: Any, case: Case) -> str:
+    """The same of one that could not be read; empty, too, where it was a version of what is recorded."""
+    reference = case.context.get("reference") or case.business_key
+    before = Q(billing_reference=reference, source=case.source, recorded_at__lt=case.resolved_at)
+    if not reference or Invoice.objects.filter(before).exists():
+        return ""
+    came = Step.objects.filter(stage="record_invoice", order_key=key_of(case.source, reference))
+    return _newest_of(user, came.filter(event__received_at__gt=case.opened_at))
+
+
+def _newest_of(user: Any, versions: QuerySet[Step]) -> str:
+    newest = versions.select_related("event").order_by("event__occurred_at", "seq").last()
     if newest is None or newest.reason == Reason.SUPERSEDED:
         return ""
     case = Case.objects.visible_to(user).filter(step_id=newest.id).first()

@@ -21,7 +21,7 @@ from q2c.models import Event, Invoice, Order, Step
 from q2c.reading import given_up, what_stays
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import training
-from tests.scenarios.test_reads_that_meet import reads
+from tests.scenarios.test_reads_that_meet import billed, reads
 from tests.scenarios.test_undoing import sign, sold, tell  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,3 +160,26 @@ def test_a_reversed_invoice_that_is_called_out_after_a_month_is_nobodys_case(sto
     assert not Case.objects.filter(reason="invoice_duplicate").exists()
     touched(story, sold, "2026-04-22", comments="it was, after all")
     assert Case.objects.get(reason="invoice_duplicate").state == "open"
+
+
+def test_one_that_was_given_up_unreadable_is_asked_about_once_it_can_be_read(story: Story) -> None:
+    number = billed(story)
+    with story.on("2026-03-09"):
+        story.platforms.change("zuora", "invoice", number, Q2C_Entity__c="NOPE")
+        reads(story, "poll")
+        case = Case.objects.get(step_id=None)
+        desk.close_without_fix(user("carla"), [case.id], "never sold", "test_data")
+        sign(1)
+    with story.on("2026-03-11"):
+        story.platforms.change("zuora", "invoice", number, Q2C_Entity__c="")
+        reads(story, "poll")
+        story.flow.work()
+    asked = Case.objects.get(state="awaiting_approval")
+    assert not story.documents() and asked.reason == "invoice_given_up"
+    case.refresh_from_db()
+    assert f"{case.shown}, test data) as it could not be read" in asked.text
+    with story.on("2026-03-12"):
+        sign(1)
+        story.flow.work()
+    assert len(story.documents()) == 1
+    assert "booked after all since" in what_stays.has(user("carla"), case)
