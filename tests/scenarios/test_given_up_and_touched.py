@@ -21,7 +21,7 @@ from q2c.models import Event, Invoice, Order, Step
 from q2c.reading import given_up, what_stays
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import training
-from tests.scenarios.test_reads_that_meet import billed, reads
+from tests.scenarios.test_reads_that_meet import billed, is_reversed, reads
 from tests.scenarios.test_undoing import sign, sold, tell  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -147,12 +147,7 @@ def test_what_billing_took_back_is_not_asked_for(story: Story, test_data: str) -
 
 
 def test_a_reversed_invoice_that_is_called_out_after_a_month_is_nobodys_case(story: Story, sold: str) -> None:  # noqa: F811
-    with story.on("2026-03-11"):
-        asked = {"journal_id": str(entry(sold).id), "effective_on": "2026-03-11", "reason": "training not held"}
-        assert tell("JournalReversalRequested", "r-1", **asked) == "stored"
-        story.flow.work()
-        sign(1)
-        story.flow.work()
+    is_reversed(story, sold)
     for day in ("2026-04-20", "2026-04-21"):
         with story.on(day):
             tasks.forget()

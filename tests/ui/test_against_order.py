@@ -47,7 +47,9 @@ def test_what_was_sold_what_is_billed_and_what_this_adds_stand_in_one_row(client
     found, fee = below(client, case), Order.objects.get().lines.get(product="ONBOARDING").amount_minor
     (row,) = found["products"]
     assert (row.product, row.sold, row.before, row.now, row.left) == ("ONBOARDING", fee, fee, fee, -fee)
-    assert [(one["one"].number, one["one"].minor) for one in found["billed"]] == [("INV-1", fee)]
+    (before,) = found["billed"]
+    assert (before["one"].number, before["one"].minor) == ("INV-1", fee)
+    assert before["href"] == f"/invoices/{before['one'].invoice_id}"
     text = read(client, f"/cases/{case.id}?view=documents")
     assert "Beside its order O-1" in " ".join(text.split()) and "in the order" not in text
     assert not any(head["differs"] for head in found["heads"])
