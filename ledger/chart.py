@@ -9,7 +9,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
+from simple_history.utils import bulk_create_with_history
 
 from ledger.models import (
     Account,
@@ -22,6 +23,7 @@ from ledger.models import (
 )
 from ledger.models.effective import BEGINNING
 from ledger.periods import ensure_year
+from q2c import clock
 
 # code, name, type, role, monetary
 ACCOUNTS = (
@@ -124,44 +126,79 @@ RULES = (
 
 @transaction.atomic
 def install(*entities: LegalEntity, years: tuple[int, ...] = (), since: dt.date = BEGINNING) -> None:
-    """Put the tables above into the database where they are missing, and open `years` for `entities`. Idempotent."""
-    for code, name, kind, role, monetary in ACCOUNTS:
-        values: dict[str, Any] = {"name": name, "type": kind, "role": role, "monetary": monetary}
-        Account.objects.get_or_create(entity=None, code=code, defaults=values | {"effective_from": since})
-    for code, (name, found) in DIMENSIONS.items():
-        dimension, _ = Dimension.objects.get_or_create(code=code, defaults={"name": name})
-        for value in found:
-            DimensionValue.objects.get_or_create(
-                dimension=dimension, code=value, entity=None, defaults={"effective_from": since}
-            )
-    _install_dimension_rules(since)
-    for rule in RULES:
-        _install_rule(rule, since)
+    """Put the tables above into the database where they are missing, and open `years` for `entities`. Idempotent.
+
+    A statement or two per table. No case is looked at: who adds to a running installation does so in the admin.
+    """
+    _accounts(since)
+    _dimensions(since)
+    _dimension_rules(since)
+    _rules(since)
     for entity in entities:
         for year in years:
             ensure_year(entity, year)
 
 
-def _install_dimension_rules(since: dt.date) -> None:
+def _make(model: type[models.Model], rows: list[Any]) -> None:
+    if rows:
+        bulk_create_with_history(rows, model, default_change_reason="chart of accounts", default_date=clock.now())
+
+
+def _accounts(since: dt.date) -> None:
+    there = set(Account.objects.filter(entity=None).values_list("code", flat=True))
+    wanted = [
+        Account(code=code, name=name, type=kind, role=role, monetary=monetary, effective_from=since)
+        for code, name, kind, role, monetary in ACCOUNTS
+        if code not in there
+    ]
+    _make(Account, wanted)
+
+
+def _dimensions(since: dt.date) -> None:
+    there = set(Dimension.objects.values_list("code", flat=True))
+    _make(Dimension, [Dimension(code=code, name=name) for code, (name, _) in DIMENSIONS.items() if code not in there])
+    ids = dict(Dimension.objects.values_list("code", "id"))
+    values = set(DimensionValue.objects.filter(entity=None).values_list("dimension_id", "code"))
+    wanted = [
+        DimensionValue(dimension_id=ids[code], code=value, effective_from=since)
+        for code, (_, found) in DIMENSIONS.items()
+        for value in found
+        if (ids[code], value) not in values
+    ]
+    _make(DimensionValue, wanted)
+
+
+def _dimension_rules(since: dt.date) -> None:
+    dimensions = dict(Dimension.objects.values_list("code", "id"))
+    accounts = dict(Account.objects.filter(entity=None).values_list("code", "id"))
     types = {kind for kind, _ in Account.TYPES}
-    for target, code, requirement, default in DIMENSION_RULES:
-        DimensionRule.objects.get_or_create(
-            dimension=Dimension.objects.get(code=code),
-            account=None if target in types else Account.objects.get(entity=None, code=target),
+    there = set(DimensionRule.objects.values_list("dimension_id", "account_id", "account_type"))
+    wanted = [
+        DimensionRule(
+            dimension_id=dimensions[code],
+            account_id=None if target in types else accounts[target],
             account_type=target if target in types else "",
-            defaults={"requirement": requirement, "default_value": default, "effective_from": since},
+            requirement=requirement,
+            default_value=default,
+            effective_from=since,
         )
+        for target, code, requirement, default in DIMENSION_RULES
+    ]
+    _make(DimensionRule, [row for row in wanted if (row.dimension_id, row.account_id, row.account_type) not in there])
 
 
-def _install_rule(rule: Rule, since: dt.date) -> None:
-    if PostingRule.objects.filter(rule_set="primary", name=rule.name).exists():
-        return
-    row = PostingRule(name=rule.name, leg=rule.leg, effective_from=since, **rule.match)
-    row.full_clean()
-    row.save()
-    for position, side, measure, role, grouping in rule.lines:
-        line = PostingRuleLine(
-            rule=row, position=position, side=side, measure=measure, account_role=role, grouping=grouping
-        )
-        line.full_clean()
-        line.save()
+def _rules(since: dt.date) -> None:
+    there = set(PostingRule.objects.filter(rule_set="primary").values_list("name", flat=True))
+    lines = {rule.name: rule.lines for rule in RULES if rule.name not in there}
+    rows = [
+        PostingRule(name=rule.name, leg=rule.leg, effective_from=since, **rule.match)
+        for rule in RULES
+        if rule.name in lines
+    ]
+    _make(PostingRule, rows)
+    wanted = [
+        PostingRuleLine(rule=row, position=position, side=side, measure=measure, account_role=role, grouping=grouping)
+        for row in PostingRule.objects.filter(rule_set="primary", version=1, name__in=lines)
+        for position, side, measure, role, grouping in lines[row.name]
+    ]
+    _make(PostingRuleLine, wanted)

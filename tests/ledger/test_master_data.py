@@ -15,7 +15,18 @@ from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from ledger import chart, fx, journal, periods
 from ledger.facts import Finding
-from ledger.models import Account, FiscalPeriod, FxRate, JournalEntry, LegalEntity, PostingRule, PostingRuleLine
+from ledger.models import (
+    Account,
+    Dimension,
+    DimensionRule,
+    DimensionValue,
+    FiscalPeriod,
+    FxRate,
+    JournalEntry,
+    LegalEntity,
+    PostingRule,
+    PostingRuleLine,
+)
 from q2c.reasons import Reason
 from tests.ledger.makers import DAY, invoice
 from tests.past_guards import reopened
@@ -182,6 +193,24 @@ def test_installing_again_changes_nothing(entities: dict[str, LegalEntity]) -> N
     before = [model.objects.count() for model in (Account, PostingRule, PostingRuleLine, FiscalPeriod)]
     chart.install(*entities.values(), years=(2026,))
     assert [model.objects.count() for model in (Account, PostingRule, PostingRuleLine, FiscalPeriod)] == before
+
+
+@pytest.mark.parametrize("model", [Account, Dimension, DimensionValue, DimensionRule, PostingRule, PostingRuleLine])
+def test_what_is_installed_is_what_a_form_would_take_and_has_its_history(
+    entities: dict[str, LegalEntity], model: Any
+) -> None:
+    rows = list(model.objects.all())
+    assert rows
+    for row in rows:
+        row.full_clean()
+        assert [made.history_type for made in row.history.all()] == ["+"]
+
+
+def test_installing_asks_as_much_for_all_as_for_one(
+    entities: dict[str, LegalEntity], django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(15):
+        chart.install()
 
 
 def test_what_was_renamed_by_a_person_is_left(entities: dict[str, LegalEntity]) -> None:
