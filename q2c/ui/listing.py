@@ -26,8 +26,9 @@ class Listing:
     """What makes the list of one noun. `rows` turns a page of records into what the template shows to a person.
 
     Records in a state of `undone` are listed with the others, and left out of what all are worth, which says so
-    (`without`); of those in `turned` too, but what they and their mirror entries come to is told beside it. `worth` and
-    `mirrored` are what tallies.counted asks for; `tallied` the filters that the tally answers.
+    (`without`); of those in `turned` too, but what they and their mirror entries come to is told beside it; of those in
+    `ended` what they were. `worth` and `mirrored` are what tallies.counted asks for; `tallied` the filters that the
+    tally answers.
     """
 
     noun: str
@@ -43,6 +44,7 @@ class Listing:
     tallied: tuple[str, ...] = ("entity", "currency")
     undone: tuple[str, ...] = ()
     turned: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
     without: str = ""
 
 
@@ -76,9 +78,12 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "chips": _chips(request.GET, asked),
         "clear": _without(request.GET, *_ASKED),
         "export": _with(request.GET, format="csv"),
+        # What was undone is worth nothing: its tab says what it was.
+        "summed_as": "Amount" if asked.state in listing.undone else "Worth",
         "sums": sums,
+        "ended": _ended(listing, asked, counted),
         "half_reversed": any(isinstance(one, Reversals) for one in sums),
-        "net_of": listing.without if asked.state not in (*listing.undone, *listing.turned) else "",
+        "net_of": listing.without if asked.state not in (*listing.undone, *listing.turned, *listing.ended) else "",
         "more_than": tallies.MOST if counted.more else None,
         "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),
         "currencies": _currencies(listing.noun),
@@ -114,12 +119,18 @@ def _sums(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money
     """What the records of the tab are worth, by currency: charges and credits apart, then what reversals take back of
     others. A journal and its reversal come to nothing where both are among them.
     """
-    apart_from = (*listing.undone, *listing.turned)
+    apart_from = (*listing.undone, *listing.turned, *listing.ended)
     standing = [state for state in counted.sums if state not in apart_from]
-    shown = [asked.state] if asked.state else standing
+    shown = [state for state in (asked.state,) if state not in listing.ended] if asked.state else standing
     found = apart(counted.sums_of(shown), counted.credits_of(shown))
     turned = [] if asked.state else list(listing.turned)
     return [*found, *reversals([*counted.mirrors_of([*shown, *turned]), *counted.sums_of(turned)])]
+
+
+def _ended(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money]:
+    """What the records of the tab were that do not stand any more, by currency."""
+    shown = [state for state in listing.ended if asked.state in ("", state)]
+    return apart(counted.sums_of(shown), counted.credits_of(shown))
 
 
 def _counted(user: Any, listing: Listing, asked: Wanted) -> tallies.Count:

@@ -33,7 +33,9 @@ COLUMNS: Sequence[csv.Column] = (
     ("entity", lambda o: o.contract_entity),
     ("currency", lambda o: o.currency),
     ("amount", lambda o: csv.amount(o.total_minor, o.currency)),
-    ("worth", lambda o: csv.amount(0 if o.state == "rejected" else o.total_minor, o.currency)),
+    # The first adds up to what the list says that orders are worth, the second to what it says was cancelled.
+    ("worth", lambda o: csv.amount(0 if o.state in ("rejected", "cancelled") else o.total_minor, o.currency)),
+    ("cancelled", lambda o: csv.amount(o.total_minor if o.state == "cancelled" else 0, o.currency)),
     ("amounts_by_currency", lambda o: "; ".join(_by_currency(o))),
     ("tax_estimate", lambda o: csv.amount(o.tax_estimate_minor, o.currency)),
     ("closed_on", lambda o: o.closed_on),
@@ -83,7 +85,9 @@ LISTING = Listing(
     tallied=("entity",),
     # Nothing of it was sold.
     undone=("rejected",),
-    without="without what was rejected",
+    # Sold, and no more: what was billed of it until then is told by its invoices.
+    ended=("cancelled",),
+    without="without what was rejected or cancelled",
 )
 
 

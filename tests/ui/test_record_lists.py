@@ -195,6 +195,17 @@ def test_a_list_asks_as_often_for_ten_rows_as_for_two(client, noun):
     assert len(more) <= len(few) <= 16
 
 
+def stuck(number: str) -> None:
+    """A deal whose product nobody knows: received, and not accepted."""
+    make.deal(number, lines=(msgspec.structs.replace(make.order_document(number).lines[0], product="NOPE"),))
+    make.run("accept_order")
+
+
+def ended(moves: dict[str, str]) -> None:
+    for number, move in moves.items():
+        states.move(Order, move, [Order.objects.get(number=number).id])
+
+
 def test_what_journals_are_worth_ties_to_what_invoices_are(client):
     """A credit stands beside the charges on both lists; a voided invoice, an order that was rejected are worth nothing."""
     make.company()
@@ -216,11 +227,9 @@ def test_what_journals_are_worth_ties_to_what_invoices_are(client):
     make.run("post_journal")
     credit = JournalEntry.objects.get(business_document="invoice:INV-2")
     assert (credit.total_minor, credit.worth_minor) == (11_900, -11_900)
-    make.deal("O-2", lines=(msgspec.structs.replace(make.order_document("O-2").lines[0], product="NOPE"),))
-    make.run("accept_order")
+    stuck("O-2")
     before = read(client, "/orders").split("Worth")[1][:60]
-    worth = Order.objects.get(number="O-2")
-    states.move(Order, "reject", [worth.id])
+    ended({"O-2": "reject"})
     after = read(client, "/orders").split("Worth")[1][:120]
     assert before[:30] != after[:30] and "without what was rejected" in after
 
@@ -264,3 +273,35 @@ def test_what_was_counted_before_credits_stood_apart_tells_them(client):
     assert {noun: (one.by_state, one.credits) for noun, one in again.items()} == {
         noun: (one.by_state, one.credits) for noun, one in told.items()
     }
+
+
+@pytest.mark.parametrize("query", ["", "entity=US01", "currency=EUR", "q=O-", "since=2026-11-01"])
+def test_what_was_cancelled_is_told_beside_what_orders_are_worth(client, query):
+    """Of three orders of 149,000.00, one is cancelled and one rejected; the list and its file say so, by any filter."""
+    make.company()
+    for number in ("O-1", "O-2"):
+        make.through(number, f"INV-{number}")
+    stuck("O-3")
+    ended({"O-2": "cancel", "O-3": "reject"})
+    client.force_login(boss())
+    said = " ".join(read(client, f"/orders?{query}").split("Worth")[1].split())
+    stands, cancelled = "EUR 149,000.00 without what was rejected or cancelled", "EUR 149,000.00 as it was sold"
+    assert said.startswith(f"{stands}Cancelled{cancelled}")
+    answer = client.get(f"/orders?format=csv&{query}")
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
+    told = {row["order"]: (row["worth"], row["cancelled"]) for row in rows}
+    assert told == {"O-1": ("149000.00", "0.00"), "O-2": ("0.00", "149000.00"), "O-3": ("0.00", "0.00")}
+
+
+def test_a_tab_of_what_does_not_stand_says_of_no_order_that_it_is_worth_anything(client):
+    make.company()
+    make.through("O-1", "INV-1")
+    stuck("O-2")
+    ended({"O-1": "cancel", "O-2": "reject"})
+    client.force_login(boss())
+    cancelled, rejected = (
+        " ".join(read(client, f"/orders?state={state}").split()) for state in ("cancelled", "rejected")
+    )
+    assert "Worth" not in cancelled + rejected and "AmountEUR" not in cancelled
+    assert "CancelledEUR 149,000.00 as it was sold" in cancelled and "as it was sold" not in rejected
+    assert "AmountEUR" in rejected
