@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from exceptions import routing
 from exceptions.models import Policy
 from exceptions.policies import FIX_KINDS, NEVER, POLICIES, TEAMS
 from q2c.reasons import APPROVALS, TRANSIENT, Reason
@@ -44,3 +46,35 @@ def test_what_passes_by_itself_has_a_budget_and_nothing_else_has(reason: Reason)
 @pytest.mark.django_db
 def test_migrate_has_written_each_policy() -> None:
     assert set(Policy.objects.values_list("reason", flat=True)) == set(Reason)
+
+
+def table_says(patch: pytest.MonkeyPatch, reason: Reason, **texts: str) -> None:
+    """Another version of q2c is installed, and migrate is run."""
+    patch.setitem(POLICIES, reason, replace(POLICIES[reason], **texts))
+    assert routing.sync_policies() == []
+
+
+@pytest.mark.django_db
+def test_a_text_that_nobody_has_edited_becomes_the_new_one_at_migrate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person has put one text and the level of a policy their way; what else it says follows the table."""
+    policy, other = (Policy.objects.get(reason=reason) for reason in (Reason.PERIOD_CLOSED, Reason.PERIOD_MISSING))
+    policy.look, policy.service_level_h, policy._change_reason = "Ask Mia.", 3, "as agreed"
+    policy.save()
+    # Twice: what the first upgrade wrote holds the person's text, which is theirs all the same.
+    for version in ("second", "third"):
+        table_says(monkeypatch, Reason.PERIOD_CLOSED, look=f"The {version} look.", fix=f"The {version} fix.", hours=40)
+        policy.refresh_from_db()
+        assert (policy.look, policy.fix, policy.service_level_h) == ("Ask Mia.", f"The {version} fix.", 3)
+        assert policy.replay == POLICIES[Reason.PERIOD_CLOSED].replay
+    assert [row.fix for row in policy.history.order_by("-history_id")[:2]] == ["The third fix.", "The second fix."]
+    last = other.history.latest("history_id")
+    assert routing.sync_policies() == []
+    assert other.history.latest("history_id") == last and policy.history.count() == 4, "nothing more to write"
+
+
+@pytest.mark.django_db
+def test_a_text_of_which_no_history_tells_who_wrote_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    Policy.objects.filter(reason=Reason.PERIOD_CLOSED).update(fix="Ask Mia.")
+    table_says(monkeypatch, Reason.PERIOD_CLOSED, fix="The second fix.", look="The second look.")
+    policy = Policy.objects.get(reason=Reason.PERIOD_CLOSED)
+    assert (policy.fix, policy.look) == ("Ask Mia.", "The second look.")
