@@ -1,9 +1,10 @@
-"""How a page answers what a person did: what happened and what was left, on the page that they came from."""
+"""How a page answers what a person did: what happened and what was left, on the page that they came from; where that is
+not known, on the page of the record that it was about."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from exceptions.done import Done
 from exceptions.errors import NotPossible, QueryError, Refused
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from exceptions.sentences import count
 from q2c.ui import formats
 from q2c.ui.frame import tell
@@ -40,9 +41,27 @@ def answering(view: View) -> View:
             if in_dialog(request):
                 return refusal(request, f"{error.text}.")
             tell(request, "bad", "Not done.", f"{error.text}.")
-            return HttpResponseRedirect(back(request))
+            return HttpResponseRedirect(back(request, about=_about(request, kwargs)))
 
     return answered
+
+
+# Of what an address names, the page that shows it; an offer is a card among others.
+_PAGES = {"case_id": "case", "batch_id": "replay", "problem_id": "problem"}
+
+
+def _about(request: HttpRequest, named: Mapping[str, Any]) -> str:
+    """The page of the record that an address names; empty where it names none that has one."""
+    for name, page in _PAGES.items():
+        if name in named:
+            return address_of(page, named[name])
+    if "offer_id" in named:
+        return address_of("offers")
+    if "approval_id" in named:
+        asked = Approval.objects.filter(id=named["approval_id"]).first()
+        seen = case_of(request, asked.case_id) if asked is not None and asked.case_id else None
+        return address_of("case", seen.id) if seen is not None else address_of("approvals")
+    return ""
 
 
 def in_dialog(request: HttpRequest) -> bool:
@@ -62,14 +81,16 @@ def onwards(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
     return response  # type: ignore[return-value]
 
 
-def back(request: HttpRequest, otherwise: str = "queue") -> str:
-    """The address that the form names, else the page it stood on, else a place of ours; never another host."""
+def back(request: HttpRequest, otherwise: str = "queue", about: str = "") -> str:
+    """The address that the form names, else the page it stood on, else that of what it is about, else a place of ours;
+    never another host.
+    """
     referer = urlsplit(request.headers.get("Referer", ""))
     came_from = f"{referer.path}?{referer.query}" if referer.query else referer.path
     for address in (request.POST.get("back", ""), came_from if referer.netloc == request.get_host() else ""):
         if address and url_has_allowed_host_and_scheme(address, allowed_hosts=None):
             return address
-    return address_of(otherwise) or "/"
+    return about or address_of(otherwise) or "/"
 
 
 def address_of(name: str, *args: Any) -> str:

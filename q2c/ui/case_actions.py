@@ -88,7 +88,7 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         after_all.ask(request.user, case_id, request.POST.get("reason", ""), request.POST.get("token", ""))
         tell(request, "busy", "It is asked for.", "It is checked anew; then a second person decides.")
         return HttpResponseRedirect(reverse("case", args=[case_id]))
-    return _carry_out(request, request.POST.get("verb", ""), [case_id])
+    return _carry_out(request, request.POST.get("verb", ""), [case_id], reverse("case", args=[case_id]))
 
 
 def _redate(request: HttpRequest, case: Case) -> None:
@@ -148,11 +148,11 @@ def _replay_many(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("replay", args=[batch.id]))
 
 
-def _carry_out(request: HttpRequest, verb: str, ids: list[uuid.UUID]) -> HttpResponse:
+def _carry_out(request: HttpRequest, verb: str, ids: list[uuid.UUID], about: str = "") -> HttpResponse:
     if verb not in _VERBS:
         raise NotPossible(f"Nothing can be done that is called “{verb}”")
     _VERBS[verb](request, ids)
-    return HttpResponseRedirect(back(request))
+    return HttpResponseRedirect(back(request, about=about))
 
 
 def _claim(request: HttpRequest, ids: list[uuid.UUID]) -> None:
