@@ -100,7 +100,7 @@ class Question(Subject):
         return 0
 
 
-def finished(connector: Any, outcome: Outcome, key: str, within_s: float = 10.0) -> Outcome:
+def finished(connector: Any, outcome: Outcome, key: str, within_s: float = 60.0) -> Outcome:
     """Polls an accepted write to its end, as the engine does."""
     until = time.monotonic() + within_s
     while isinstance(outcome, Accepted):
