@@ -96,17 +96,28 @@ def ask_to_redate(user: Any, case_id: uuid.UUID, effective_on: dt.date, why: str
     return Case.objects.get(id=case_id)
 
 
-def ahead(approval_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
-    """By approval, those of which anything can be told: what would stop its step once it is signed.
+class CannotBeDone(Exception):
+    """What one of these approvals was asked for cannot be done any more; none of them is signed by that."""
+
+    def __init__(self, approval_id: uuid.UUID, text: str) -> None:
+        self.approval_id = approval_id
+        self.text = text
+        super().__init__(text)
+
+
+def ahead(approval_ids: Sequence[uuid.UUID]) -> tuple[dict[uuid.UUID, list[str]], dict[uuid.UUID, str]]:
+    """By approval, those of which anything can be told: what would stop its step once it is signed; and why it cannot
+    be signed at all, of a reversal, whose signature would then make no mirror entry.
 
     Asked before the signature and outside its transaction: steps take what they prepare with in another order. No
-    platform is asked. Raises NotPossible of a reversal, whose signature would then make no mirror entry.
+    platform is asked.
     """
     waiting = Approval.objects.filter(id__in=approval_ids, state="requested", case__step_id__isnull=False)
     rows = list(waiting.exclude(action=approvals.CLOSE).select_related("case"))
     told = {row.id: on_its_day(row)[1] for row in rows if row.action == approvals.REDATE}
     rows = [row for row in rows if row.id not in told]
     found = replay.in_the_way([row.case.step_id for row in rows if row.case and row.case.step_id])
+    refused: dict[uuid.UUID, str] = {}
     for row in rows:
         granted = row.data.get("findings", ())
         mine = found.get(row.case.step_id, []) if row.case and row.case.step_id else []
@@ -114,12 +125,12 @@ def ahead(approval_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
         # What changed since it was asked is asked anew, of a reversal too; only what nobody can sign refuses it.
         refusing = [one.text for one in left if one.reason not in APPROVALS]
         if refusing and row.action == Reason.REVERSAL_APPROVAL_REQUIRED:
-            raise NotPossible(
+            refused[row.id] = (
                 f"{'; '.join(refusing)}: nothing is signed. Put that right first; or refuse it, and it may be asked "
                 "for anew on another day"
             )
         told[row.id] = [one.text for one in left]
-    return {id_: texts for id_, texts in told.items() if texts}
+    return {id_: texts for id_, texts in told.items() if texts}, refused
 
 
 def on_its_day(row: Approval) -> tuple[EntryView | None, list[str], bool]:
@@ -140,12 +151,15 @@ def on_its_day(row: Approval) -> tuple[EntryView | None, list[str], bool]:
 
 
 def carry_out(user: Any, rows: Sequence[Approval]) -> None:
-    """What was just approved, in the caller's transaction. Raises NotPossible where it cannot be done any more."""
+    """What was just approved, in the caller's transaction. Raises CannotBeDone of the first that cannot be any more."""
     for row in rows:
-        if row.action == approvals.REOPEN:
-            _reopen(user, row)
-        elif row.action == approvals.REDATE:
-            _redate(user, row)
+        try:
+            if row.action == approvals.REOPEN:
+                _reopen(user, row)
+            elif row.action == approvals.REDATE:
+                _redate(user, row)
+        except NotPossible as refused:
+            raise CannotBeDone(row.id, refused.text) from None
 
 
 def _reopen(user: Any, row: Approval) -> None:

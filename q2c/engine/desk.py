@@ -260,22 +260,34 @@ def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "", *, sho
     """Agree: what waited for a signature is replayed, what was to be closed is given up, a period is opened.
 
     `shown` is what the person read of the matter; it is kept with the decision. What is in the way of what is signed
-    all the same, without asking a platform, is told with it.
-    Raises Refused, or NotPossible where what was asked for cannot be done any more: nothing is signed then.
+    all the same, without asking a platform, is told with it. What cannot be done any more is `left` unsigned with its
+    own reason, and keeps none of the others. Raises Refused.
     """
     asked = approvals.decidable(user, approval_ids, "approve")
-    in_the_way = decisions.ahead(asked.done)
+    in_the_way, refused = decisions.ahead(asked.done)
+    left, decision = asked.left | refused, Decision()
+    while signable := [id_ for id_ in asked.done if id_ not in left]:
+        try:
+            decision = _sign(user, signable, text, shown)
+            break
+        except decisions.CannotBeDone as stopped:
+            left[stopped.approval_id] = stopped.text
+    decision.in_the_way = {id_: told for id_, told in in_the_way.items() if id_ in decision.done}
+    decision.left |= left
+    return decision
+
+
+def _sign(user: Any, approval_ids: Sequence[uuid.UUID], text: str, shown: str) -> Decision:
+    """All of them or none. Raises CannotBeDone of the one by which it is none."""
     with transaction.atomic():
-        concerned = Approval.objects.filter(id__in=asked.done).exclude(case=None)
+        concerned = Approval.objects.filter(id__in=approval_ids).exclude(case=None)
         _hold(step_id for step_id in concerned.values_list("case__step_id", flat=True) if step_id)
-        approvals.shown(asked.done, shown)
-        decision = approvals.approve(user, asked.done, text)
+        approvals.shown(approval_ids, shown)
+        decision = approvals.approve(user, approval_ids, text)
         decisions.carry_out(user, decision.rows)
         actor = rights.name_of(user)
         replay.abandon(decision.closed_steps, actor, text or "closed without a fix")
         replay.replay(decision.granted_steps, actor, text or "approved")
-    decision.in_the_way = {id_: told for id_, told in in_the_way.items() if id_ in decision.done}
-    decision.left |= asked.left
     return decision
 
 

@@ -72,7 +72,7 @@ def test_a_reversal_says_that_its_month_is_closed_and_is_not_signed(order: Order
     assert f"It cannot be booked so: {CLOSED}." in dialog and "signs nothing" in dialog
     assert "is booked on Nov 3, 2026" not in dialog
     said = decide(client, request)
-    assert "Not done." in said and "is closed: nothing is signed. Put that right first" in said
+    assert "Not decided:" in said and "is closed: nothing is signed. Put that right first" in said
     assert "Approved." not in said and Approval.objects.get().state == "requested"
     reopened(month("2026-11"), by="cfo", why="one more")
     assert "The mirror entry is made and posted now; then the journal is reversed." in decide(client, request)
@@ -108,7 +108,7 @@ def test_a_re_dating_whose_new_month_was_closed_too_says_so_in_its_dialog(order:
     card, dialog = card_and_dialog(client, request)
     there = "Period 2026-12 of DE01 (receivables) is closed"
     assert there in card and f"It cannot be booked so: {there}." in dialog and "It is booked on" not in dialog
-    assert "Not done." in decide(client, request)
+    assert "Not decided:" in decide(client, request)
 
 
 def refused_mirror(reason: Reason = Reason.PERIOD_CLOSED) -> Case:
