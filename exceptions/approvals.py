@@ -18,6 +18,8 @@ from q2c import clock, keys, states
 from q2c.reasons import APPROVALS, Reason
 
 CLOSE, REDATE, REOPEN = "close_without_fix", "redate", "reopen_period"
+# That a journal which two people gave up be posted all the same.
+AFTER_ALL = "post_after_all"
 # Where people ask and the answer is no, the reversal or the cancellation has come to its end.
 ENDED_BY_NO = frozenset(
     str(reason)
@@ -26,7 +28,7 @@ ENDED_BY_NO = frozenset(
     )
 )  # fmt: skip
 # What a person asks about a case of the flow: refused, the case is where it was.
-ABOUT_CASES = frozenset({CLOSE, REDATE})
+ABOUT_CASES = frozenset({CLOSE, REDATE, AFTER_ALL})
 # The right that whoever decides needs besides that of deciding: what they could ask for themselves.
 RIGHTS = {
     str(Reason.REVERSAL_APPROVAL_REQUIRED): "ledger.reverse_journalentry",
@@ -194,7 +196,7 @@ def refuse(
 
     Those of which the flow itself asked go to the team that `owners` names for their stage, as something else has to
     change now. Or they end, `for_good` or since nothing else is left: then their `closed_steps` are to be abandoned.
-    What a person asks about a case (closing it, re-dating) does not end the case by being refused.
+    What a person asks about a case (closing it, re-dating, posting after all) does not end the case by being refused.
     """
     if not text.strip():
         raise NotPossible("Say why it is refused; whoever asked will read it")

@@ -25,6 +25,9 @@ from q2c.reasons import APPROVALS
 __all__ = ["Failure", "open_for", "outcome_unknown", "replaying", "resolve_for", "sent"]
 
 
+_UNENDED: dict[str, Any] = {"resolved_at": None, "resolution": "", "root_cause": "", "document": ""}
+
+
 def open_for(found: Iterable[Failure], actor: str) -> dict[uuid.UUID, uuid.UUID]:
     """Open the case of each step, or strike the one it has: {step id: case id}.
 
@@ -128,8 +131,7 @@ def _strike(strikes: Sequence[_Strike], actor: str) -> None:
     by_move: dict[str, list[uuid.UUID]] = {}
     for strike in strikes:
         by_move.setdefault(strike.move(), []).append(strike.case.id)
-    unended = {"resolved_at": None, "resolution": "", "root_cause": "", "document": ""}
-    columns: dict[str, dict[str, Any]] = {"reopen": unended, "open_anew": unended, "wake": moves.AWAKE}
+    columns: dict[str, dict[str, Any]] = {"reopen": _UNENDED, "open_anew": _UNENDED, "wake": moves.AWAKE}
     for name in sorted(by_move.keys() - {""}):
         states.move(Case, name, by_move[name], **columns.get(name, {}))
     moves.go_on(by_move.get("fail_again", []))
@@ -284,6 +286,24 @@ def replaying(step_ids: Sequence[uuid.UUID], actor: str, why: str = "") -> list[
     with transaction.atomic():
         states.say(actor, why)
         return moves.start_replay(moves.held(step_id__in=list(step_ids), state__in=UNRESOLVED), actor, why)
+
+
+def take_up(step_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """What two people gave up is wanted after all: open again, with a service level of its own. Returns the case ids.
+
+    Whose word that is, is on the timeline already, and said to the transaction.
+    """
+    with transaction.atomic():
+        closed, now = moves.held(step_id__in=list(step_ids), state="closed_without_fix"), clock.now()
+        problems.open_again({case.problem_id for case in closed})
+        known = calendars.of_teams({case.owner_team_id for case in closed})
+        rows: list[dict[str, Any]] = [
+            {"id": case.id, "level_from": now, "paused_s": 0,
+             "due_at": known[case.owner_team_id].after(now, case.level_h * 3600)}
+            for case in closed
+        ]  # fmt: skip
+        rowsets.update(Case, rows)
+        return states.move(Case, "reopen", [case.id for case in closed], **_UNENDED)
 
 
 def sent(step_ids: Sequence[uuid.UUID], actor: str) -> None:

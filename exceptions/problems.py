@@ -46,6 +46,16 @@ def ensure(
     return {mark: problem_id for mark, problem_id, _ in found}
 
 
+def open_again(problem_ids: Iterable[uuid.UUID]) -> None:
+    """A case of these is unresolved again, though nothing failed anew."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, state FROM exceptions_problem WHERE id = ANY(%s) ORDER BY id FOR SHARE", [list(problem_ids)]
+        )
+        ended = [problem_id for problem_id, state in cursor.fetchall() if state == "resolved"]
+    states.move(Problem, "reopen", ended, resolved_at=None)
+
+
 def _columns(mark: str, failure: Failure | RawItem, policy: Policy, now: dt.datetime) -> dict[str, Any]:
     blocker = failure.blocker if isinstance(failure, Failure) else None
     where = failure.connection if isinstance(failure, Failure) else failure.source

@@ -5,6 +5,7 @@
     stays        columns that no longer change, from a state on
     added_until  (parent, states): rows are added while their parent is in one of these states, and never changed
     reopening    a period that is not open is opened by an approval of two people, and by each approval once
+    taking up    a step that was given up is taken up again in the same way
     isolation    every table with a guard is written in READ COMMITTED alone
 
 Triggers, not grants: they say what is wrong, and hold for every role but the owner in a maintenance transaction.
@@ -109,6 +110,28 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- What was given up stays so, but for what two people agreed since then.
+CREATE OR REPLACE FUNCTION q2c_guard_taking_up() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE ended bigint;
+BEGIN
+  IF {_MAINTENANCE} THEN
+    RETURN NEW;
+  END IF;
+  SELECT max(t.id) INTO ended FROM q2c_transition t
+    WHERE t.record_id = OLD.id AND t.machine = 'q2c_step' AND t.target = 'abandoned';
+  IF NOT EXISTS (
+    SELECT FROM exceptions_case c JOIN exceptions_approval a ON a.case_id = c.id
+    JOIN q2c_transition t ON t.record_id = a.id AND t.target = 'approved'
+    WHERE c.step_id = OLD.id AND a.action = 'post_after_all' AND a.state = 'approved'
+      AND a.requested_by_id <> a.decided_by_id AND t.id > coalesce(ended, 0)) THEN
+    RAISE EXCEPTION 'step % was given up: ask that it go on after all; a second person who approves takes it up, once',
+        OLD.id
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'step_taken_up_by_two';
+  END IF;
+  RETURN NEW;
+END $$;
+
 -- A voided invoice makes room for another one under its number: what is booked of it would stay beside that one's.
 CREATE OR REPLACE FUNCTION q2c_guard_voiding() RETURNS trigger LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp AS $$
@@ -152,6 +175,8 @@ CREATE OR REPLACE TRIGGER exceptions_approval_stays_decision
   EXECUTE FUNCTION q2c_guard_decision();
 CREATE OR REPLACE TRIGGER ledger_fiscalperiod_stays_shut BEFORE UPDATE OF state ON ledger_fiscalperiod
   FOR EACH ROW WHEN (OLD.state <> 'open' AND NEW.state IN ('open')) EXECUTE FUNCTION q2c_guard_reopening();
+CREATE OR REPLACE TRIGGER q2c_step_stays_given_up BEFORE UPDATE OF state ON q2c_step
+  FOR EACH ROW WHEN (OLD.state IN ('abandoned') AND NEW.state IN ('failed')) EXECUTE FUNCTION q2c_guard_taking_up();
 CREATE OR REPLACE TRIGGER q2c_invoice_stays_voided BEFORE UPDATE OF state ON q2c_invoice
   FOR EACH ROW WHEN (OLD.state <> 'voided' AND NEW.state IN ('voided')) EXECUTE FUNCTION q2c_guard_voiding();
 CREATE OR REPLACE TRIGGER q2c_journalentry_unvoided AFTER INSERT ON ledger_journalentry

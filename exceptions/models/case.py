@@ -263,7 +263,7 @@ class Case(ConcurrentTransitionMixin, StateRecord):
 
     @transition("state", source=list(ENDED), target="reopened")
     def reopen(self) -> None:
-        """The same cause struck the same step again."""
+        """The same cause struck the same step again; or what was given up is wanted after all."""
 
     @transition("state", source=list(ENDED), target="open")
     def open_anew(self) -> None:

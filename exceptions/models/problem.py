@@ -64,7 +64,7 @@ class Problem(StateRecord):
 
     @transition("state", source="resolved", target="open")
     def reopen(self) -> None:
-        """The same cause struck again."""
+        """The same cause struck again, or a case of it is taken up again."""
 
 
 class ProblemAmount(models.Model):

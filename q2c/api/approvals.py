@@ -22,8 +22,8 @@ from q2c.engine import decisions, desk
 
 
 class ApprovalSerializer(serializers.ModelSerializer):
-    """`action` is close_without_fix, redate, reopen_period, or the reason that waits; `data` is what is granted;
-    `shown` is what its page showed whoever decided there, where that is gone afterwards."""
+    """`action` is close_without_fix, redate, reopen_period, post_after_all, or the reason that waits; `data` is what is
+    granted; `shown` is what its page showed whoever decided there, where that is gone afterwards."""
 
     requested_by = serializers.CharField(source="requested_by.username", allow_null=True, default=None)
     decided_by = serializers.CharField(source="decided_by.username", allow_null=True, default=None)

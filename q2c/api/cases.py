@@ -229,7 +229,7 @@ class Cases(Records):
     @extend_schema(request=AfterAllSerializer, responses={202: CaseSerializer})
     @action(detail=True, methods=["post"])
     def after_all(self, request: Any, pk: str) -> Response:
-        """Ask that an invoice that was given up with this case be booked after all; a second person decides."""
+        """Ask that what was given up with this case be booked or posted after all; a second person decides."""
         case, given = self.get_object(), AfterAllSerializer(data=request.data or {})
         given.is_valid(raise_exception=True)
         after_all.ask(person_of(request.user, after_all.RIGHT), case.id, given.validated_data["why"])

@@ -1,6 +1,8 @@
-"""Somebody wants an invoice booked after all that two people gave up: it comes once more, as that person's wish.
+"""Somebody wants after all what two people gave up.
 
-It is the document as billing has it, checked like any other, and a second person signs it (stages/given_up.py).
+An invoice that the books hold nothing of comes once more, as that person's wish: the document as billing has it,
+checked like any other, and a second person signs it (stages/given_up.py). A journal that stayed in the books here is
+there already: once a second person agrees, its step goes on as replayed, under its own key, with what it sent before.
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from exceptions import rights, timeline
+from exceptions import approvals, rights, timeline
 from exceptions.errors import NotPossible
-from exceptions.models import Case
-from q2c import keys, states
+from exceptions.models import Approval, Case
+from ledger.models import JournalEntry
+from q2c import clock, keys, states
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import emit
+from q2c.engine import emit, replay
 from q2c.engine.emit import Incoming
 from q2c.models import Event, Step
-from q2c.stages import given_up
+from q2c.reasons import Reason
+from q2c.stages import given_up, post_journal
 from q2c.stages.record_invoice import key_of
 from q2c.stages.withdrawn import TAKEN_BACK
 
@@ -29,10 +33,13 @@ RIGHT = rights.REPLAY
 _ID_MAX = 200
 _TOKEN = re.compile(r"[\w-]{0,64}")
 _NOT_GIVEN_UP = "No invoice was given up with this case"
+_ASKED_ALREADY = "That it be posted after all is asked for already; see Approvals"
 
 
 def why_not(case: Case) -> str:
     """Why what was given up with a case cannot be asked for; empty where it can."""
+    if unposted(case) is not None:
+        return _ASKED_ALREADY if _asked(case) is not None else ""
     try:
         _given_up(case)
     except NotPossible as refused:
@@ -40,8 +47,25 @@ def why_not(case: Case) -> str:
     return ""
 
 
+def unposted(case: Case) -> JournalEntry | None:
+    """The journal that was given up with a case, and is in the books here and not posted."""
+    if case.state != "closed_without_fix":
+        return None
+    steps = Step.objects.filter(id__in=[case.step_id], state="abandoned", stage="post_journal")
+    entries = post_journal.journals_of(steps.exclude(reason=Reason.SUPERSEDED)).values()
+    return next((entry for entry in entries if entry.state in ("ready", "blocked")), None)
+
+
+def take_up(row: Approval) -> None:
+    """What was just approved, in the caller's transaction: its step is to be replayed. Raises NotPossible."""
+    if row.case is None or row.case.step_id is None or unposted(row.case) is None:
+        raise NotPossible("No journal is given up with this case any more; refuse the request")
+    replay.take_up([row.case.step_id])
+
+
 def ask(user: Any, case_id: uuid.UUID, why: str, token: str = "") -> None:
-    """Have it told of once more. Raises Refused without the right, NotPossible where nothing is to be had.
+    """Have an invoice told of once more, or ask that a journal be posted. Raises Refused without the right, NotPossible
+    where nothing is to be had.
 
     The same `token` again is the same request.
     """
@@ -57,11 +81,30 @@ def ask(user: Any, case_id: uuid.UUID, why: str, token: str = "") -> None:
             raise NotPossible("There is no such case")
         # Of two who ask at once the second is told that it was asked.
         list(Step.objects.select_for_update().filter(id__in=[case.step_id]).values_list("id"))
+        if unposted(case) is not None:
+            _ask_to_post(user, case, said, token)
+            return
         event, document = _given_up(case, token)
         wish = f"{rights.called(user)} asks to book it after all: {said}"
         (one,) = emit.store([_once_more(event, document, user, token)])
         if one.status == "stored":
             timeline.record([(case.id, given_up.AFTER_ALL, wish, {"event": str(one.id)})], rights.name_of(user))
+
+
+def _ask_to_post(user: Any, case: Case, said: str, token: str) -> None:
+    waiting = _asked(case)
+    if waiting is not None and token and (waiting.data.get("token"), waiting.requested_by_id) == (token, user.pk):
+        return
+    if waiting is not None:
+        raise NotPossible(_ASKED_ALREADY)
+    wish = f"{rights.called(user)} asks to post it after all: {said}"
+    approvals.ask([case], approvals.AFTER_ALL, wish, user.pk, clock.now(), token=token)
+    entry = (case.id, "approval_requested", wish, {"action": approvals.AFTER_ALL})
+    timeline.record([entry], rights.name_of(user))
+
+
+def _asked(case: Case) -> Approval | None:
+    return case.approvals.filter(action=approvals.AFTER_ALL, state="requested").first()
 
 
 def _given_up(case: Case, token: str = "") -> tuple[Event, InvoiceDocument]:

@@ -1,4 +1,5 @@
-"""What two people decide about the books: a period is reopened, a late document is booked on another day.
+"""What two people decide about the books: a period is reopened, a late document is booked on another day, a journal
+that was given up is posted after all.
 
 One asks, here; desk.approve() has the other's word carried out in its own transaction. Before that it asks here what
 would stop what is signed.
@@ -23,7 +24,7 @@ from ledger.journal import EntryView
 from ledger.models import FiscalPeriod
 from q2c.contracts import stored
 from q2c.contracts.events import JournalFact
-from q2c.engine import replay
+from q2c.engine import after_all, replay
 from q2c.models import Step
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import booking, signed
@@ -158,6 +159,8 @@ def carry_out(user: Any, rows: Sequence[Approval]) -> None:
                 _reopen(user, row)
             elif row.action == approvals.REDATE:
                 _redate(user, row)
+            elif row.action == approvals.AFTER_ALL:
+                after_all.take_up(row)
         except NotPossible as refused:
             raise CannotBeDone(row.id, refused.text) from None
 

@@ -231,6 +231,15 @@ def abandon(step_ids: Sequence[uuid.UUID], actor: str, why: str, *, told: str = 
     return moved
 
 
+def take_up(step_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Steps that were given up and are wanted after all, with their cases, where two people agreed: failed again, for
+    replay() to put back to work. What was sent, and its proof, stays known. Returns the ids that moved."""
+    moved = states.move(Step, "take_up", list(step_ids))
+    Step.objects.filter(id__in=moved).update(finished_at=None)
+    cases.take_up(moved)
+    return moved
+
+
 def is_ours(finding: dict[str, object]) -> bool:
     """Whether a finding tells a fault of q2c itself, and so says nothing about the record it was looked at for."""
     return finding["reason"] == Reason.INTERNAL_ERROR

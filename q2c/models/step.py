@@ -155,3 +155,7 @@ class Step(StateRecord):
     @transition("state", source=["failed", "waiting"], target="abandoned")
     def abandon(self) -> None:
         """Given up for a reason, approved, or superseded by a newer version of the same fact."""
+
+    @transition("state", source="abandoned", target="failed")
+    def take_up(self) -> None:
+        """Wanted after all: one person asked, another agreed (q2c/guards.py); it is replayed next."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from exceptions import rights, sentences
-from exceptions.approvals import CLOSE, REDATE, REOPEN, RIGHTS
+from exceptions.approvals import AFTER_ALL, CLOSE, REDATE, REOPEN, RIGHTS
 from exceptions.models import Approval, Policy, Team
 from ledger import journal
 from ledger.journal import EntryView
@@ -28,6 +28,7 @@ _KINDS = {
     CLOSE: "closing",
     REDATE: "redate",
     REOPEN: "reopen",
+    AFTER_ALL: "after_all",
     _REVERSAL: "reversal",
     str(Reason.INVOICE_APPROVAL_REQUIRED): "invoice",
     str(Reason.INVOICE_GIVEN_UP): "given_up",
@@ -73,7 +74,7 @@ class Request:
     order: Order | None = None
     portions: list[totals.Portion] = field(default_factory=list)
     reversing: Reversing | None = None
-    # Of a case that is to be closed without fix: what then becomes of its document.
+    # Of a case that is to be closed without fix, or whose journal is to be posted after all: what then becomes of it.
     stays: str = ""
     # Of a reversal or an invoice that is still to be decided: what stops it, whoever signs.
     in_the_way: Sequence[str] = ()
@@ -92,7 +93,8 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """closing | redate | reopen | reversal | invoice | given_up | cancellation | order: the words of its card."""
+        """Whose words its card has: closing | redate | reopen | after_all | reversal | invoice | given_up |
+        cancellation | order."""
         return _KINDS.get(self.approval.action, "order")
 
     @property
@@ -161,9 +163,11 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
 
 
 def _stays(approvals: Sequence[Approval]) -> dict[uuid.UUID, str]:
-    """By case: what closing it would leave, of what is still to be decided."""
-    closing = [a for a in approvals if a.action == CLOSE and a.state == "requested"]
-    return what_stays.wills((a.case, str(a.data.get("root_cause", ""))) for a in closing if a.case is not None)
+    """By case: what the decision would leave, of what is still to be decided."""
+    waiting = [(a.action, a.case, a.data) for a in approvals if a.state == "requested" and a.case is not None]
+    closing = [(case, str(data.get("root_cause", ""))) for action, case, data in waiting if action == CLOSE]
+    posting = [case for action, case, _ in waiting if action == AFTER_ALL]
+    return what_stays.wills(closing) | what_stays.posted_after_all(posting)
 
 
 def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reversing]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from exceptions.approvals import AFTER_ALL
 from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
@@ -68,6 +69,29 @@ def wills(asked: Iterable[tuple[Case, str]]) -> dict[uuid.UUID, str]:
     }
 
 
+def posted_after_all(cases: Iterable[Case]) -> dict[uuid.UUID, str]:
+    """By case whose journal was given up: what comes of it once a second person has it posted."""
+    by_step = {case.step_id: case.id for case in cases if case.step_id}
+    steps = _steps([id_ for id_ in by_step if id_]).values()
+    known = _known(steps)
+    return {by_step[step.id]: _posting(step, known) for step in steps}
+
+
+def _posting(step: Step, known: _Known) -> str:
+    entry = known.entries.get(step.id)
+    invoice = known.invoices.get(entry.event_id) if entry is not None and entry.reverses_id is None else None
+    sent = "It was sent before. " if step.sent_at is not None else ""
+    gone = (
+        f" {_billing(invoice.source)} has taken the invoice back since: once posted, its journal is to be reversed."
+        if invoice is not None and invoice.taken_back_at is not None
+        else ""
+    )
+    return (
+        f"{sent}{entry or 'The journal'} is searched for in {step.connection} by its key, and sent only where it is "
+        f"not there. What was booked there by hand has another key: look there first, else it is there twice.{gone}"
+    )
+
+
 def has(user: Any, case: Case) -> str:
     """What it has come to, of a case that was closed without fix; empty of one that was not."""
     if case.state != "closed_without_fix":
@@ -82,7 +106,10 @@ def has(user: Any, case: Case) -> str:
         return _will(step, case.root_cause, known)
     left = given_up.of_step(user, step)
     if left is not None and left.kind == "journal":
-        return f"It is in the books here and not in {left.where}: it was given up, and will not be posted from here."
+        told = f"It is in the books here and not in {left.where}: it was given up, and will not be posted from here"
+        if case.approvals.filter(action=AFTER_ALL, state="requested").exists():
+            return f"{told} before a second person decides that it is; that is asked for."
+        return f"{told} by itself. Is it wanted there after all, a second person decides."
     if left is not None:
         return (
             f"Nothing was booked, and nothing will be: it was given up. {_billing(left.where)} still has it posted. "

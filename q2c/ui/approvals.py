@@ -161,7 +161,7 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     elif verb == "withdraw":
         decision = desk.withdraw(request.user, [approval_id], text)
         happened = "Taken back."
-        then = "Nothing came of it." if decision.closed_steps or not _has_case(decision) else _BACK
+        then = _after_withdrawal(decision)
     else:
         raise NotPossible(f"Nothing can be decided that is called “{verb}”")
     if decision.done:
@@ -176,6 +176,7 @@ _INVOICE = str(Reason.INVOICE_APPROVAL_REQUIRED)
 _GIVEN_UP = str(Reason.INVOICE_GIVEN_UP)
 _CANCELLATION = str(Reason.CANCELLATION_APPROVAL_REQUIRED)
 _BACK = "The case is back in the queue."
+_STAYS_UNPOSTED = "It stays given up: in the books here, and not in the ledger."
 
 
 def _has_case(decision: Decision) -> bool:
@@ -190,6 +191,7 @@ def _after_approval(decision: Decision) -> str:
         asked.CLOSE: "It is closed; what waited behind it goes on.",
         asked.REOPEN: "The period is open. What waited for it is offered for replay; nothing is booked by itself.",
         asked.REDATE: "It is booked anew on that day, and sent.",
+        asked.AFTER_ALL: "It is searched for in the ledger by its key now, and sent where it is not there.",
         _REVERSAL: "The mirror entry is made and posted now; then the journal is reversed.",
         _INVOICE: "It is recorded and booked now.",
         _GIVEN_UP: "It is recorded and booked now.",
@@ -198,10 +200,18 @@ def _after_approval(decision: Decision) -> str:
     return said.get(action, "It is checked again now, and goes on from there.")
 
 
+def _after_withdrawal(decision: Decision) -> str:
+    if any(row.action == asked.AFTER_ALL for row in decision.rows):
+        return _STAYS_UNPOSTED
+    return "Nothing came of it." if decision.closed_steps or not _has_case(decision) else _BACK
+
+
 def _after_refusal(approval_id: uuid.UUID, decision: Decision) -> str:
     action = decision.rows[0].action if decision.rows else ""
     if action == _GIVEN_UP:
         return "It stays given up; in billing it stands until somebody voids it."
+    if action == asked.AFTER_ALL:
+        return _STAYS_UNPOSTED
     if action in asked.ENDED_BY_NO or not _has_case(decision):
         return "The request has ended; nothing is done."
     if decision.closed_steps and action == _INVOICE:

@@ -122,7 +122,7 @@ def _given_up(user: Any, found: Case) -> dict[str, Any]:
     closing = what_stays.will(found) if found.state in (*TO_DO, "snoozed") else ""
     unplaced = not found.period and unread.is_one(found)
     wanted = found.state == "closed_without_fix" and not after_all.why_not(found)
-    may = {"after_all": wanted, "token": keys.new_id()}
+    may = {"after_all": wanted and ("Post" if after_all.unposted(found) else "Book"), "token": keys.new_id()}
     return {"stays": what_stays.has(user, found), "closing": closing, "unplaced": unplaced, **may}
 
 

@@ -86,7 +86,12 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         return HttpResponseRedirect(reverse("case", args=[case_id]))
     if request.POST.get("verb") == "after_all":
         after_all.ask(request.user, case_id, request.POST.get("reason", ""), request.POST.get("token", ""))
-        tell(request, "busy", "It is asked for.", "It is checked anew; then a second person decides.")
+        then = (
+            "A second person decides."
+            if after_all.unposted(case)
+            else "It is checked anew; then a second person decides."
+        )
+        tell(request, "busy", "It is asked for.", then)
         return HttpResponseRedirect(reverse("case", args=[case_id]))
     return _carry_out(request, request.POST.get("verb", ""), [case_id], reverse("case", args=[case_id]))
 

@@ -75,9 +75,42 @@ def test_over_the_api_with_the_right_to_replay(order: Any) -> None:
     assert Event.objects.filter(type="InvoiceIssued", sent_by__username="p-202").count() == 1
 
 
-def test_a_journal_that_stays_in_the_books_is_no_invoice_to_ask_for(order: Any) -> None:
+def test_a_journal_that_stays_in_the_books_is_asked_for_and_posted(order: Any) -> None:
     closed = give_up(unposted(order), "other")
     client = signed_in(boss())
-    assert "Book it after all" not in read(client, f"/cases/{closed.id}")
-    told = client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "x"}, follow=True).content.decode()
-    assert "No invoice was given up with this case" in told
+    text = read(client, f"/cases/{closed.id}")
+    assert "Post it after all" in text and "Book it after all" not in text
+    assert "Is it wanted there after all, a second person decides." in text
+    told = client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"}, follow=True)
+    assert "A second person decides." in told.content.decode()
+    text = read(client, f"/cases/{closed.id}")
+    assert "Post it after all" not in text and "that is asked for." in text
+    asked = Approval.objects.get(state="requested")
+    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    card = read(other, "/approvals")
+    assert "Post after all: INV-3" in card and "Rosa asks to post it after all: it was sold" in card
+    assert "is searched for in erp-de01 by its key, and sent only where it is not there" in card
+    assert "stays given up: in the books here, and not in the ledger" in card
+    answer = other.post(f"/approvals/{asked.id}/decide", {"verb": "approve"}, follow=True).content.decode()
+    assert "It is searched for in the ledger by its key now" in answer
+    make.run("post_journal")
+    text = read(client, f"/cases/{closed.id}")
+    assert "Resolved by the approval of Cleo: document" in text
+    assert "in the books here, not in the ledger" not in closing(client)
+    assert Invoice.objects.get(number="INV-3").state == "posted"
+
+
+def test_a_journal_that_stays_given_up_says_so_to_whoever_decides(order: Any) -> None:
+    closed = give_up(unposted(order), "other")
+    client = signed_in(boss())
+    client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"})
+    answer = client.post(f"/approvals/{Approval.objects.get(state='requested').id}/decide", {"verb": "withdraw"},
+                         follow=True).content.decode()  # fmt: skip
+    assert "It stays given up: in the books here, and not in the ledger." in answer
+    client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"})
+    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    asked = Approval.objects.get(state="requested")
+    answer = other.post(f"/approvals/{asked.id}/decide", {"verb": "refuse", "reason": "no"}, follow=True)
+    assert "It stays given up: in the books here, and not in the ledger." in answer.content.decode()
+    assert "Post it after all" in read(client, f"/cases/{closed.id}")
+    assert "1 journal: in the books here, not in the ledger" in closing(client)

@@ -14,6 +14,7 @@ EDGES: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         "accepted": ("running",),
         "unknown": ("running",),
         "failed": ("waiting", "abandoned"),
+        "abandoned": ("failed",),
     }),
     "q2c_order": ("received", {
         "received": ("accepted", "rejected", "awaiting_approval", "cancelled"),
