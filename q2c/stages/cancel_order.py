@@ -153,6 +153,7 @@ class CancelOrder(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         """Whoever asks again must not wait for what failed: it gives its place up, and so do those before it."""
+        taken_back.tell(works)
         for work in works:
             earlier = Step.objects.filter(business_key=work.step.business_key, seq__lt=work.step.seq)
             cancellations.supersede_failed(earlier, [work.fact])

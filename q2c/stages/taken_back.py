@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from exceptions.sentences import listed
 from q2c import bulk
@@ -80,6 +81,25 @@ def worth(order: Order, on: dt.date, groups: Mapping[str, dt.date] | None = None
 def of_what_goes_on(order: Order, on: dt.date) -> list[Money]:
     """What a cancellation as of `on` would take back: nothing of what billing has cancelled already."""
     return worth(order, on, _cancelled_before(in_part.cut([order.number]).get(order.number, {})))
+
+
+def tell(works: Sequence[Work]) -> None:
+    """A cancellation that failed is worth what it would credit, whatever it failed for: of what billing has not
+    cancelled, as of today's invoices. One that would credit nothing is about the order, unless a part of that is done.
+    """
+    mine = [work for work in works if work.findings and not work.findings[0].worth]
+    there = {order.number: order for order in Order.objects.filter(number__in=[w.step.business_key for w in mine])}
+    cut = in_part.cut(there)
+    for work in mine:
+        order = there.get(work.step.business_key)
+        if order is None:
+            continue
+        done = in_part.of_step(work.step) | cut.get(order.number, {})
+        on = max(work.fact.payload.effective_on, order.starts_on)
+        credited = [(one.minor, one.currency) for one in worth(order, on, _cancelled_before(done))]
+        if not credited and done:
+            credited = [(0, order.currency)]
+        work.findings[0] = replace(work.findings[0], worth=tuple(credited))
 
 
 def _cancelled_before(cut: Mapping[str, in_part.Cut]) -> dict[str, dt.date]:

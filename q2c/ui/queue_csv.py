@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import StreamingHttpResponse
 
 from exceptions.models import Case
+from exceptions.models.case import credits_of
 from ledger.models import JournalEntry
 from q2c import clock
 from q2c.money import EXPONENTS, Money
@@ -19,7 +20,7 @@ from q2c.money import EXPONENTS, Money
 HEAD = (
     "case", "state", "severity", "reason", "what happened", "business key", "customer", "amount", "currency", "entity",
     "period", "source", "target", "blocker", "owner", "assignee", "opened at", "due at", "attempts", "resolved at",
-    "resolution", "document",
+    "resolution", "document", "amounts",
 )  # fmt: skip
 CHUNK = 500
 # Spreadsheets run what begins like this as a formula.
@@ -34,8 +35,12 @@ class _Echo:
 
 
 def answer(found: QuerySet[Case], name: str) -> StreamingHttpResponse:
-    """UTF-8 with a mark, so that spreadsheets read it; amounts with a point, instants in UTC."""
-    rows = found.select_related("owner_team", "assignee").order_by("due_at", "id").defer("context", "proof", "haystack")
+    """UTF-8 with a mark, so that spreadsheets read it; amounts with a point, instants in UTC.
+
+    `amount` and `currency` are empty where the case is worth several currencies; `amounts` tells each, always.
+    """
+    rows = found.annotate(worth=F("context__findings__0__worth")).defer("context", "proof", "haystack")
+    rows = rows.select_related("owner_team", "assignee").order_by("due_at", "id")
     response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="cases-{name}-{clock.today():%Y-%m-%d}.csv"'
     return response
@@ -61,9 +66,9 @@ def _documents(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
     return found
 
 
-def _row(case: Case, documents: Mapping[uuid.UUID | None, str]) -> list[Any]:
-    known = case.amount_minor is not None and case.currency in EXPONENTS
-    amount = Money(case.amount_minor or 0, case.currency).decimal() if known else case.amount_minor
+def _row(case: Any, documents: Mapping[uuid.UUID | None, str]) -> list[Any]:
+    amount = _decimal(case.amount_minor, case.currency)
+    each = [(case.amount_minor, case.currency)] if case.amount_minor is not None else credits_of(case.worth)
     return [
         case.shown, case.state, case.severity, case.reason, case.text, case.business_key, case.customer, amount,
         case.currency, case.entity, case.period, case.source, case.target,
@@ -71,7 +76,12 @@ def _row(case: Case, documents: Mapping[uuid.UUID | None, str]) -> list[Any]:
         case.assignee.get_username() if case.assignee else "", case.opened_at.isoformat(), case.due_at.isoformat(),
         case.attempts, case.resolved_at.isoformat() if case.resolved_at else "", case.resolution,
         case.document or documents.get(case.event_id, ""),
+        "; ".join(f"{currency} {_decimal(minor, currency)}" for minor, currency in each),
     ]  # fmt: skip
+
+
+def _decimal(minor: int | None, currency: str) -> Any:
+    return Money(minor, currency).decimal() if minor is not None and currency in EXPONENTS else minor
 
 
 def _safe(value: Any) -> Any:

@@ -5,6 +5,8 @@ SO-1 has a subscription in the US and one in Germany, both billed for March. Sof
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -65,3 +67,56 @@ def test_what_billing_has_cancelled_already_is_asked_for_no_more(
         found = credits(sofia)
         assert list(found) == [("DE", "2026-03")] and set(found["DE", "2026-03"]) == signed_for()
         assert Case.objects.get(state="awaiting_approval").amount_minor == found["DE", "2026-03"][0][0]
+
+
+def file(client: Any) -> list[dict[str, str]]:
+    answer = client.get("/queue?tab=all&format=csv")
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    return list(csv.DictReader(StringIO(text)))
+
+
+def in_the_file(worth: set[tuple[int, str]]) -> str:
+    return "; ".join(f"{currency} {minor / 100:.2f}" for minor, currency in sorted(worth, key=lambda one: one[1]))
+
+
+def test_refused_by_billing_it_is_worth_its_credits_as_before(sold: Story, sofia: Any, client: Any) -> None:
+    with sold.on("2026-03-05", "12:00"):
+        sold.bill()
+    with sold.on("2026-03-20", "12:00"):
+        cancel(sold, on="2026-03-20")
+        worth = signed_for()
+        client.force_login(sofia)
+        (row,) = file(client)
+        # A controller adds up what the page tells, by currency.
+        assert len(worth) == 2 and (row["amount"], row["currency"], row["amounts"]) == ("", "", in_the_file(worth))
+        sold.platforms.fault("zuora", "business_failure", "create_order")
+        desk.approve(sofia, [Approval.objects.get().id], "agreed")
+        sold.flow.work()
+        case = Case.objects.get()
+        assert (case.state, case.reason) == ("open", "subscription_refused")
+        assert (case.amount_minor, case.currency) == (None, "")
+        assert {(-minor, currency) for minor, currency in case.context["findings"][0]["worth"]} == worth
+        (row,) = file(client)
+        assert row["amounts"] == in_the_file(worth)
+        for address in ("/queue?tab=all", f"/cases/{case.id}"):
+            shown = client.get(address).content.decode()
+            assert all(f'value="{minor / 100:.2f}"' in shown for minor, _ in worth), address
+
+
+def test_cancelled_in_part_its_case_is_worth_the_credits_of_the_rest(
+    sold: Story, sofia: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sold.on("2026-03-05", "12:00"):
+        sold.bill()
+    with sold.on("2026-03-20", "12:00"):
+        refuses(sold, monkeypatch)
+        cancel(sold, on="2026-03-20")
+        (euros,) = (minor for minor, currency in signed_for() if currency == "EUR")
+        desk.approve(sofia, [Approval.objects.get().id], "agreed")
+        sold.flow.work()
+        case = Case.objects.get()
+        assert (case.state, case.amount_minor, case.currency) == ("open", euros, "EUR")
+        client.force_login(sofia)
+        (row,) = file(client)
+        assert (row["amount"], row["currency"]) == (f"{euros / 100:.2f}", "EUR")
+        assert row["amounts"] == f"EUR {euros / 100:.2f}"

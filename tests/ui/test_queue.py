@@ -318,6 +318,7 @@ def test_the_file_has_every_row_and_no_formula(mia: Any) -> None:
     assert len(rows) == 61
     [odd] = [row for row in rows if row["amount"] == "-12.50"]
     assert odd["customer"] == '\'=HYPERLINK("http://evil")' and odd["business key"] == "'+49"
+    assert odd["amounts"] == "EUR -12.50"
     assert rows[0]["currency"] == "EUR" and rows[0]["blocker"] == "erp-de period 2026-10 closed"
 
 
