@@ -95,7 +95,7 @@ class Request:
     def kind(self) -> str:
         """Whose words its card has: closing | redate | reopen | after_all | reversal | invoice | given_up |
         cancellation | order."""
-        return _KINDS.get(self.approval.action, "order")
+        return kind_of(self.approval.action)
 
     @property
     def worth(self) -> list[tuple[int, str]]:
@@ -111,10 +111,15 @@ class Request:
         return bool(self.portions)
 
 
+def kind_of(action: str) -> str:
+    """See Request.kind."""
+    return _KINDS.get(action, "order")
+
+
 def worth_of(approval: Approval) -> list[tuple[int, str]]:
     """See Request.worth."""
     told = [(minor, code) for one in approval.data.get("findings", ()) for minor, code in one.get("worth") or ()]
-    if told or _KINDS.get(approval.action) == "cancellation" or approval.amount_minor is None:
+    if told or kind_of(approval.action) == "cancellation" or approval.amount_minor is None:
         return told
     return [(approval.amount_minor, approval.currency)]
 

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from exceptions import approvals, sentences, unblock
-from exceptions.models import Approval, Case, CaseEvent, Policy, ReplayItem
+from exceptions.models import Case, CaseEvent, Policy, ReplayItem
 from exceptions.models.case import ENDED, REPLAYABLE, TO_DO, credits_of
 from ledger import journal
 from ledger.models import JournalEntry
@@ -29,7 +29,7 @@ from q2c.reading.keys_there import keys_there
 from q2c.reasons import Reason
 from q2c.stages.taken_back_there import CANCELLED
 from q2c.stages.verb import KEPT
-from q2c.ui import case_views, cause, ending, formats, next_cause, parts, people, story
+from q2c.ui import case_views, cause, ending, formats, next_cause, parts, people, refused, story
 from q2c.ui.acting import answering, case_of
 from q2c.ui.queue import choices
 from q2c.ui.replays import journal_of
@@ -81,7 +81,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         "dry_run": seen,
         "proof": _proof(found, step, key),
         "key_there": key,
-        "refused": _refused(found),
+        "refused": refused.of(found),
         **replayed(request.user, found, step),
         **choices(request.user),
     }
@@ -186,14 +186,6 @@ def _line(what: str, at: Any, text: str, icon: str) -> dict[str, Any]:
 def _instant(text: Any) -> dt.datetime | None:
     found = parse_datetime(str(text or ""))
     return found if found is not None and found.tzinfo is not None else None
-
-
-def _refused(found: Case) -> Approval | None:
-    """The last word of a second person, where that was no and the case still waits for somebody."""
-    if found.state not in (*TO_DO, "snoozed"):
-        return None
-    last = found.approvals.exclude(state="withdrawn").select_related("decided_by").order_by("-requested_at").first()
-    return last if last is not None and last.state == "refused" else None
 
 
 def _others(user: Any, found: Case) -> int:
