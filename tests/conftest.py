@@ -20,6 +20,7 @@ from django.test.utils import override_settings, setup_databases, teardown_datab
 from exceptions.models import Holiday, Policy, Team
 from q2c.connectors import registry
 from tests.application_role import as_application, as_owner
+from tests.told_once import tells
 
 # What migrate writes.
 KEPT = frozenset(
@@ -35,6 +36,12 @@ RESTORED = (Team, Policy, Holiday)
 # Emptied with the people who are named there, and written again.
 HISTORIES = tuple(model.history.model for model in RESTORED)
 _as_migrated: dict[type[Model], list[Any]] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """File by file as they come, and in each those last that read a story which is told once."""
+    files = {path: at for at, path in reversed([*enumerate(item.path for item in items)])}
+    items.sort(key=lambda item: (files[item.path], tells(item)))
 
 
 def _restore() -> None:

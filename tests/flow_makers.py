@@ -42,6 +42,7 @@ from q2c.models import Attempt, Connection, Event, ItemMapping, Order, Product, 
 from q2c.money import exponent
 from q2c.stages import STAGES, sold
 from q2c.stages.controls.calendar import add_months
+from tests.kept_rows import kept_rows
 
 SALES = "urn:salesforce:na1"
 BILLING = "urn:zuora:eu"
@@ -73,6 +74,7 @@ CONNECTIONS = (
 REGIONS = {"AMER": ("US01", "US", "USD"), "EMEA": ("DE01", "DE", "EUR"), "APAC": ("JP01", "JP", "JPY")}
 
 
+@kept_rows
 def company(years: tuple[int, ...] = (2026, 2027)) -> dict[str, LegalEntity]:
     """Everything that an order is checked against."""
     found: dict[str, LegalEntity] = {}

@@ -16,6 +16,7 @@ from q2c import clock, keys, states
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.engine import emit, run
 from q2c.models import Connection, Event, ItemMapping, Order, OrderGroup, OrderLine, Product, Step
+from tests.kept_rows import kept_rows
 from tests.ledger import makers
 
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
@@ -24,6 +25,7 @@ _billed: Counter[Any] = Counter()
 RIGHTS = ("view_case", "view_problem", "work_case", "replay_case", "bulk_replay", "close_case", "approve_case")
 
 
+@kept_rows
 def company() -> dict[str, LegalEntity]:
     """DE01 and US01 post to erp-de and erp-us; PLATFORM is sold, and carries cost centre CC-410."""
     entities = makers.entities()

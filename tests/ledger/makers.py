@@ -11,6 +11,7 @@ from ledger import chart
 from ledger.facts import Fact, FactLine
 from ledger.models import FxRate, JournalLine, LegalEntity
 from q2c import keys
+from tests.kept_rows import kept_rows
 
 DAY = dt.date(2026, 10, 5)
 
@@ -31,6 +32,7 @@ RATES = (
 )
 
 
+@kept_rows
 def entities() -> dict[str, LegalEntity]:
     """A parent in dollars, and daughters in euros, yen and dinars; the chart, the year 2026 and rates."""
     us = _entity("US01", "USD", "US", None)

@@ -23,6 +23,7 @@ from q2c.reasons import Reason
 from q2c.ui import control_tower
 from tests import flow_makers as make
 from tests.past_guards import past_guards
+from tests.told_once import told_once
 from tests.ui.people import boss, page, person
 from tests.ui.test_given_up_told import closing
 
@@ -42,8 +43,7 @@ def refused(work):
     return Rejected(reason=Reason.DIMENSION_INACTIVE, text="Cost centre CC-410 is inactive", blocker=blocker)
 
 
-@pytest.fixture
-def monday():
+def tell_monday():
     """Two deals through, one whose journal the ledger refused, one that names a product nobody knows."""
     make.company()
     make.through("O-1", "INV-1")
@@ -57,6 +57,9 @@ def monday():
     line = make.order_document("O-4").lines[0]
     make.deal("O-4", lines=(msgspec.structs.replace(line, product="NOPE"),))
     make.run("accept_order")
+
+
+monday = told_once(tell_monday, at=NOW)
 
 
 def test_each_leg_tells_its_states_what_is_under_way_and_what_failed(monday):

@@ -21,6 +21,7 @@ from q2c.reading import why
 from q2c.reasons import Reason
 from q2c.ui import formats
 from tests import flow_makers as make
+from tests.told_once import anew, told_once
 from tests.ui.people import boss, page, person, read
 
 pytestmark = pytest.mark.django_db
@@ -33,11 +34,18 @@ def _noon():
         yield
 
 
-@pytest.fixture
-def entry():
+def tell_entry():
     make.company()
     make.through("O-1", "INV-1")
     return JournalEntry.objects.get()
+
+
+_entry = told_once(tell_entry, at=NOW)
+
+
+@pytest.fixture
+def entry(_entry):
+    return anew(_entry)
 
 
 def test_every_line_has_its_amounts_its_rule_and_its_dimensions(client, entry):

@@ -30,6 +30,7 @@ from q2c.reading import tallies
 from q2c.ui import formats
 from tests import flow_makers as make
 from tests.application_role import as_owner
+from tests.told_once import anew, told_once
 from tests.ui.people import boss, page, read
 from tests.ui.test_differences_told import NOW, take_back, turn
 
@@ -50,8 +51,7 @@ def booked(number: str) -> JournalEntry:
     return JournalEntry.objects.get(business_document=f"invoice:{number}", reverses=None)
 
 
-@pytest.fixture
-def order(client: Any) -> Order:
+def tell_order() -> Order:
     make.company()
     found = make.through("O-1", "INV-1")
     credit = InvoiceLine(line=1, product="ONBOARDING", kind="one_time", net_minor=CREDIT)
@@ -63,8 +63,16 @@ def order(client: Any) -> Order:
     turn(booked("INV-3"))
     for number in ("INV-3", "INV-4"):
         take_back(Invoice.objects.get(number=number))
-    client.force_login(boss())
     return found
+
+
+_order = told_once(tell_order, at=NOW)
+
+
+@pytest.fixture
+def order(_order: Order, client: Any) -> Order:
+    client.force_login(boss())
+    return anew(_order)
 
 
 def file(client: Any, noun: str, query: str = "") -> list[dict[str, str]]:

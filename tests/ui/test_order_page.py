@@ -24,6 +24,7 @@ from q2c.reasons import Reason
 from q2c.ui import control_tower, formats, words
 from tests import flow_makers as make
 from tests.past_guards import past_guards
+from tests.told_once import anew, told_once
 from tests.ui.people import boss, of_role, page, person, read
 
 pytestmark = pytest.mark.django_db
@@ -36,10 +37,17 @@ def _noon():
         yield
 
 
-@pytest.fixture
-def order():
+def tell_order():
     make.company()
     return make.through("O-1", "INV-1")
+
+
+_order = told_once(tell_order, at=NOW)
+
+
+@pytest.fixture
+def order(_order):
+    return anew(_order)
 
 
 def test_it_tells_the_deal_line_by_line_and_all_that_came_of_it(client, order):

@@ -22,6 +22,7 @@ from q2c.reading import tallies
 from q2c.ui import formats
 from tests import flow_makers as make
 from tests.application_role import as_owner
+from tests.told_once import told_once
 from tests.ui.people import boss, page, person, read
 
 pytestmark = pytest.mark.django_db
@@ -40,14 +41,16 @@ def _noon():
         yield
 
 
-@pytest.fixture
-def month():
+def tell_month():
     """One deal a day, each with its invoice and journal; every fourth in Japan."""
     make.company()
     for day in range(8):
         with clock.at(NOW - dt.timedelta(days=8 - day)):
             where = {"customer": "株式会社サクラ", "region": "APAC"} if day % 4 == 3 else {"customer": "Acme GmbH"}
             make.through(f"O-{day:03}", f"INV-{day:03}", **where)
+
+
+month = told_once(tell_month, at=NOW)
 
 
 @pytest.fixture

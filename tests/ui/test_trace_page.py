@@ -22,6 +22,7 @@ from q2c.reading import accounts, customers
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.past_guards import past_guards
+from tests.told_once import anew, told_once
 from tests.ui.people import boss, of_role, page, person
 
 pytestmark = pytest.mark.django_db
@@ -34,8 +35,7 @@ def _noon():
         yield
 
 
-@pytest.fixture
-def journey():
+def tell_journey():
     make.company()
     order = make.through("O-1", "INV-1")
     make.bill(order, "INV-2")
@@ -43,6 +43,14 @@ def journey():
     make.run("post_journal", lambda work: Rejected(reason=Reason.PERIOD_CLOSED, text="November is closed"))
     make.through("O-2", "INV-3", customer="Other Ltd")
     return order
+
+
+_journey = told_once(tell_journey, at=NOW)
+
+
+@pytest.fixture
+def journey(_journey):
+    return anew(_journey)
 
 
 def test_any_identifier_leads_to_the_whole_journey(client, journey):
