@@ -25,7 +25,7 @@ from q2c.ui.sandbox_words import TOGGLES, kind_words, label
 
 ROWS = 25
 # To change records as a user of the platform would; to break it.
-_USE, _SWITCH = "q2c.use_sandbox", "q2c.change_connection"
+USE, _SWITCH = "q2c.use_sandbox", "q2c.change_connection"
 
 
 def there(view: View) -> View:
@@ -44,7 +44,7 @@ def there(view: View) -> View:
     return found
 
 
-@right(_USE)
+@right(USE)
 @there
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
@@ -57,17 +57,17 @@ def index(request: HttpRequest) -> HttpResponse:
             "faults": sandbox_forms.in_force(state),
         }
         for vendor in vendors(settings.SANDBOX_URL)
-        for state in [_switches(vendor).state()]
+        for state in [switches_of(vendor).state()]
     ]  # fmt: skip
     return render(request, "sandbox/index.html", {"cards": cards, "crumbs": [Crumb("Sandbox switches")]})
 
 
-@right(_USE)
+@right(USE)
 @there
 @require_safe
 def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
     """The fault switches and the clock of one sandbox."""
-    state = _state(vendor)
+    state = state_of(vendor)
     context = {
         "rows": sandbox_forms.switchboard(state),
         "anything": bool(sandbox_forms.in_force(state)),
@@ -78,21 +78,24 @@ def vendor(request: HttpRequest, vendor: str) -> HttpResponse:
     return render(request, "sandbox/switches.html", {**_frame(request, state, ""), **context})
 
 
-@right(_USE)
+@right(USE)
 @there
 @require_safe
 def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     """The records of one kind, as a user of the platform may change them."""
-    state = _state(vendor)
-    if kind not in state["editable"]:
+    state = state_of(vendor)
+    if kind not in (*state["editable"], *state["acts"]):
         raise Http404(f"{kind} cannot be edited in this sandbox.")
     find, skip = request.GET.get("find", "").strip(), _number(request.GET.get("skip", ""))
-    total, found = _switches(vendor).some(kind, find, skip, ROWS)
-    words, fields = kind_words(vendor, kind), state["editable"][kind]["fields"]
+    total, found = switches_of(vendor).some(kind, find, skip, ROWS)
+    words, fields = kind_words(vendor, kind), state["editable"].get(kind, {"fields": []})["fields"]
+    verbs = state["acts"].get(kind, [])
     here = functools.partial(links.to, "sandbox-records", vendor, kind, find=find)
     context = {
         "words": words, "kind": kind, "find": find, "total": total, "first": skip + 1, "last": skip + len(found),
         "rows": [sandbox_forms.row(n, record, fields, words) for n, record in enumerate(found, start=1)],
+        "acting": [sandbox_forms.acting(record, kind, verbs, words) for record in found] if verbs else [],
+        "fact_heads": [head for head, _ in sandbox_forms.FACTS.get(kind, ())],
         "heads": [label(field) for field in fields], "typed": not set(fields) <= TOGGLES.keys(),
         "before": here(skip=max(0, skip - ROWS) or "") if skip else "",
         "after": here(skip=skip + ROWS) if skip + len(found) < total else "",
@@ -109,16 +112,16 @@ def records(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
 @require_POST
 def fault(request: HttpRequest, vendor: str) -> HttpResponse:
     """Switch one wrong, or right again: `off` names it, and * all."""
-    switches, back = _switches(vendor), links.to("sandbox-vendor", vendor)
+    switches, back = switches_of(vendor), links.to("sandbox-vendor", vendor)
     off = request.POST.get("off", "")
     if off:
-        return _done(request, back, lambda: switches.clear("" if off == "*" else off), "It is switched off.")
+        return done(request, back, lambda: switches.clear("" if off == "*" else off), "It is switched off.")
     wrong, wanted = sandbox_forms.fault(request.POST)
     if wrong:
         tell(request, "bad", wrong)
         return HttpResponseRedirect(back)
-    what = sandbox_forms.said(_state(vendor), wanted)
-    return _done(request, back, lambda: switches.fault(**wanted), what, tone="warn")
+    what = sandbox_forms.said(state_of(vendor), wanted)
+    return done(request, back, lambda: switches.fault(**wanted), what, tone="warn")
 
 
 @right(_SWITCH)
@@ -132,19 +135,19 @@ def clock(request: HttpRequest, vendor: str) -> HttpResponse:
         tell(request, "bad", "That is no time.", "Write it as 2026-03-01T09:00, in UTC.")
         return HttpResponseRedirect(links.to("sandbox-vendor", vendor))
     said = f"It is {given.replace('T', ' ')} UTC there." if moment else "It has the machine's own time again."
-    return _done(request, links.to("sandbox-vendor", vendor), lambda: _switches(vendor).move_clock(moment), said)
+    return done(request, links.to("sandbox-vendor", vendor), lambda: switches_of(vendor).move_clock(moment), said)
 
 
-@right(_USE)
+@right(USE)
 @there
 @require_POST
 def change(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     """Change fields of one record."""
-    state, switches = _state(vendor), _switches(vendor)
+    state, switches = state_of(vendor), switches_of(vendor)
     fields = state["editable"].get(kind, {}).get("fields")
     if fields is None:
         raise Http404(f"{kind} cannot be edited in this sandbox.")
-    back = _back(request, links.to("sandbox-records", vendor, kind))
+    back = back_to(request, links.to("sandbox-records", vendor, kind))
     key = request.POST.get("key", "").strip()
     if not key:
         tell(request, "bad", "Nothing was changed.", "The form names no record; reload the page and change it there.")
@@ -166,10 +169,10 @@ def change(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     words = kind_words(vendor, kind)
     said = f"{words.name_of(record)}: {words.said(changed)} in {state['title']}."
     act = functools.partial(switches.change, kind, record["id"], changed)
-    return _done(request, back, act, said, then=words.then(changed))
+    return done(request, back, act, said, then=words.then(changed))
 
 
-def _done(
+def done(
     request: HttpRequest, back: str, act: Any, happened: str, *, tone: str = "good", then: str = ""
 ) -> HttpResponse:
     """Do it, say what came of it, and show the page again."""
@@ -192,15 +195,15 @@ def _opened(url: str, vendor: str) -> Switches:
     return Switches(url, vendor, time_limit_s=10)
 
 
-def _switches(vendor: str) -> Switches:
+def switches_of(vendor: str) -> Switches:
     return _opened(settings.SANDBOX_URL, vendor)
 
 
-def _state(vendor: str) -> dict[str, Any]:
+def state_of(vendor: str) -> dict[str, Any]:
     """Raises Http404 for a vendor without a sandbox."""
     if vendor not in vendors(settings.SANDBOX_URL):
         raise Http404(f"There is no sandbox of {vendor}.")
-    return _switches(vendor).state()
+    return switches_of(vendor).state()
 
 
 def _frame(request: HttpRequest, state: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -212,7 +215,7 @@ def _frame(request: HttpRequest, state: dict[str, Any], kind: str) -> dict[str, 
             kind_words(name, each).title, links.to("sandbox-records", name, each), state["records"].get(each, 0),
             current=each == kind,
         )
-        for each in state["editable"]
+        for each in (*state["editable"], *state["acts"])
     ]  # fmt: skip
     return {
         "state": state, "now": dt.datetime.fromisoformat(state["now"]), "faults": faults, "tabs": tabs,
@@ -235,7 +238,7 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
-def _back(request: HttpRequest, page: str) -> str:
+def back_to(request: HttpRequest, page: str) -> str:
     """The page the person was on, with its search; nothing but a page of this kind."""
     given = request.POST.get("back", "")
     return given if given.partition("?")[0] == page else page

@@ -8,8 +8,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from q2c import clock
+from q2c.money import Money
 from q2c.ui import formats
-from q2c.ui.sandbox_words import TOGGLES, Words, label
+from q2c.ui.sandbox_words import ACTS, ENDED, TOGGLES, Act, Words, label
 
 # What a switch is given where a person gives nothing.
 DEFAULTS = {"latency": 3000, "too_many": 30, "late_commit": 15, "search_lag": 20}
@@ -171,3 +172,46 @@ def _read(field: str, text: str, now: Any) -> Any:
     if not text and now is None:
         return None
     return text
+
+
+# Records to which something is done as a whole
+
+# What a row says of such a record: (heading, field of its body).
+FACTS: dict[str, Sequence[tuple[str, str]]] = {
+    "invoice": (("Status", "status"), ("Date", "invoiceDate"), ("Due", "dueDate"), ("Total", "amount")),
+    "subscription": (("From", "termStart"), ("To", "termEnd"), ("Cancelled as of", "cancelledOn")),
+}
+
+
+def acting(record: Mapping[str, Any], kind: str, verbs: Sequence[str], words: Words) -> dict[str, Any]:
+    """One record as a person recognises it, with what can be done to it now."""
+    body, number = record["body"], str(record["number"] or record["id"])
+    field, ends = ENDED.get(kind, ("", ()))
+    over = body.get(field) in ends if ends else bool(body.get(field))
+    return {
+        "key": number, "name": number, "beside": " · ".join(str(body[f]) for f in words.shown if body.get(f)),
+        "facts": [{"label": label, **_value(body, name)} for label, name in FACTS.get(kind, ())],
+        "acts": [] if over else [{"verb": verb, "act": ACTS[verb], "day": _first(ACTS[verb], body)} for verb in verbs],
+    }  # fmt: skip
+
+
+def _value(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name)
+    if name == "amount":
+        return {"money": Money.of(str(value), body["currency"])}
+    found = day(str(value or ""))
+    return {"day": found} if found else {"text": value or ""}
+
+
+def _first(act: Act, body: Mapping[str, Any]) -> str:
+    """What stands in the day's field before a person writes there."""
+    return str(body.get(act.day_field) or clock.today().isoformat()) if act.day else ""
+
+
+def day(text: str) -> dt.date | None:
+    """What a date field sends; None where it is no day that can be told."""
+    try:
+        found = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if clock.is_tellable(found) else None

@@ -82,6 +82,32 @@ class Words:
         return "What waited for that is offered within half a minute; nothing is replayed by itself."
 
 
+@dataclass(frozen=True)
+class Act:
+    """What is done to a whole record by its number: the button, what was done then, and what comes of it. `day` labels
+    the day that it takes; what stands there at first is the record's `day_field`, else today.
+    """
+
+    button: str
+    did: str
+    then: str
+    day: str = ""
+    day_field: str = ""
+    icon: str = ""
+
+
+_HEARD = "q2c is told by a callout, and reads it anew; what is booked already becomes a case."
+ACTS = {
+    "void-invoice": Act("Void", "voided", _HEARD),
+    "redate-invoice": Act("Re-date", "dated {on} now", _HEARD, day="New date", day_field="invoiceDate"),
+    "cancel-subscription": Act(
+        "Cancel", "cancelled as of {on}", "What is billed beyond that day, its next bill run credits.", day="As of"
+    ),
+}
+# Of a record, by the field that says so, that nothing more is done to it.
+ENDED = {"invoice": ("status", ("Canceled", "Reversed")), "subscription": ("cancelledOn", ())}
+
+
 _KINDS: dict[tuple[str, str], Words] = {
     ("netsuite", "accountingPeriod"): Words("Periods", ("periodName",)),
     ("netsuite", "department"): Words("Departments", ("name",)),
@@ -95,6 +121,8 @@ _KINDS: dict[tuple[str, str], Words] = {
     ("salesforce", "Product2"): Words("Products", ("ProductCode", "Name")),
     ("zuora", "account"): Words("Accounts", ("name", "accountNumber")),
     ("zuora", "product"): Words("Products", ("name", "sku")),
+    ("zuora", "invoice"): Words("Invoices", ("accountNumber",)),
+    ("zuora", "subscription"): Words("Subscriptions", ("accountName", "accountNumber")),
     ("avatax", "company"): Words("Companies", ("code", "name")),
     ("avatax", "rate"): Words("Rates", ("name", "type", "country", "region", "tax_code")),
     ("avatax", "bad_address"): Words("Bad addresses", ("country", "region", "postal_code")),

@@ -21,6 +21,7 @@ from q2c.ui import (
     queue,
     replays,
     sandbox,
+    sandbox_acts,
     sandbox_document,
     sign_in,
     trace,
@@ -88,6 +89,7 @@ _SANDBOX = [
     path("sandbox/<slug:vendor>/clock", sandbox.clock, name="sandbox-clock"),
     path("sandbox/<slug:vendor>/records/<slug:kind>", sandbox.records, name="sandbox-records"),
     path("sandbox/<slug:vendor>/records/<slug:kind>/change", sandbox.change, name="sandbox-change"),
+    path("sandbox/<slug:vendor>/records/<slug:kind>/act", sandbox_acts.act, name="sandbox-act"),
 ]
 
 urlpatterns = [

@@ -11,7 +11,7 @@ from django.urls import get_resolver, reverse
 
 from q2c.models import Connection
 from q2c.ui import sandbox_forms
-from q2c.ui.sandbox_words import TOGGLES, kind_words, spaced
+from q2c.ui.sandbox_words import ACTS, ENDED, TOGGLES, kind_words, spaced
 from tests.connectors.avatax import account
 from tests.connectors.control import Control
 from tests.connectors.credit import limits
@@ -235,11 +235,11 @@ def test_only_with_the_right(client):
 
 def test_every_address_carries_its_right():
     names = [name for name in get_resolver().reverse_dict if str(name).startswith("sandbox")]
-    assert len(names) == 7
+    assert len(names) == 8
     # Whoever sees our journals may see what the ERP holds of them.
     rights = {"sandbox-fault": SWITCH, "sandbox-clock": SWITCH, "sandbox-document": "ledger.view_journalentry"}
     for name in names:
-        second = any(word in name for word in ("record", "change", "document"))
+        second = any(word in name for word in ("record", "change", "act", "document"))
         arguments = {"sandbox": []}.get(name, ["credit", "customer"][: 1 + second])
         match = get_resolver().resolve(reverse(name, args=arguments))
         assert match.func.right == rights.get(name, USE)
@@ -286,6 +286,13 @@ def test_every_field_that_may_be_edited_has_words():
         for kind, fields in Control(vendor).state()["editable"].items():
             assert kind_words(vendor, kind).shown, f"{vendor} {kind} has no words"
             assert fields["fields"]
+
+
+def test_whatever_is_done_to_a_record_has_words_and_is_shown_as_what_it_is():
+    acts = Control("zuora").state()["acts"]
+    assert set(acts) == set(sandbox_forms.FACTS) == set(ENDED)
+    assert {verb for verbs in acts.values() for verb in verbs} == set(ACTS)
+    assert all(kind_words("zuora", kind).shown for kind in acts)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ class Sandbox:
         self.routes: list[Route] = []
         # What an ERP user may change on the control page: kind → fields.
         self.editable: dict[str, tuple[str, ...]] = {}
+        # What such a user does to a whole record: kind → control verbs that take its {"number", "on"}.
+        self.acts: dict[str, tuple[str, ...]] = {}
         self.seed: Callable[[Store, dict[str, Any]], None] = lambda store, document: None
         self.on_control: dict[str, Callable[[Store, dict[str, Any]], Any]] = {}
         # How a change on the control page is made; a vendor with derived fields or stamps has its own.

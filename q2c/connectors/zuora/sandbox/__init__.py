@@ -23,6 +23,8 @@ Further control addresses, all POST:
     expire-tokens  {}
     copy-invoice   {"number": …}: a second invoice for the same charges, as somebody makes it by hand
     redate-invoice {"number": …, "on": "2026-03-31"}: unposted, given another date, and posted again
+    void-invoice   {"number": …}: cancelled, and owed no more
+    cancel-subscription {"number": …, "on": "2026-03-31"}: by an order of a person in billing
 
 Beside those every sandbox has: reset, clock {"now": instant}, faults, records/<kind>, state.
 """
@@ -55,7 +57,10 @@ sandbox.on_control = {
     "expire-tokens": seeding.expire_tokens,
     "copy-invoice": by_hand.copy_invoice,
     "redate-invoice": by_hand.redate_invoice,
+    "void-invoice": by_hand.void_invoice,
+    "cancel-subscription": by_hand.cancel_subscription,
 }
+sandbox.acts = {"invoice": ("redate-invoice", "void-invoice"), "subscription": ("cancel-subscription",)}
 sandbox.editable = {"account": ("status", "name"), "product": ("active", "name")}
 sandbox.before = auth.admit
 

@@ -121,6 +121,14 @@ def owes(store: Store, invoices: Iterable[Record]) -> None:
             store.put(account)
 
 
+def owes_no_more(store: Store, invoice: Record) -> None:
+    """What was posted is taken back whole."""
+    account = store.get("account", invoice.body["accountId"], lock=True, hidden=True)
+    if account is not None:
+        account.body["balance"] = Decimal(str(account.body.get("balance", 0))) - invoice.body["amount"]
+        store.put(account)
+
+
 def found(store: Store, key: str) -> Record:
     """For work inside the tenant, whatever searches still miss."""
     record = store.get("account", key, hidden=True) or store.by_number("account", key, hidden=True)

@@ -1,13 +1,16 @@
-"""What people in billing do to invoices by hand, and should not."""
+"""What people in billing do by hand: to invoices, and to a subscription. Raises ValueError where Zuora refuses it."""
 
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 from q2c.connectors.sandbox_kit import Record, Store
-from q2c.connectors.zuora.sandbox import accounts, callouts
-from q2c.connectors.zuora.sandbox.answers import new_id, stamp, today
+from q2c.connectors.zuora.sandbox import accounts, callouts, orders
+from q2c.connectors.zuora.sandbox.answers import Failure, new_id, stamp, today
+
+_OVER = ("Canceled", "Reversed")
 
 
 def copy_invoice(store: Store, document: dict[str, Any]) -> dict[str, Any]:
@@ -27,16 +30,56 @@ def copy_invoice(store: Store, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def redate_invoice(store: Store, document: dict[str, Any]) -> dict[str, Any]:
-    """{"number": …, "on": date}: unposted, given another date, and posted again."""
-    found = _invoice(store, document["number"])
-    found.body["invoiceDate"] = dt.date.fromisoformat(document["on"]).isoformat()
+    """{"number": …, "on": date}: unposted, given another date, and posted again. Its due date moves with it."""
+    found = _standing(store, document["number"])
+    on, was = dt.date.fromisoformat(document["on"]), dt.date.fromisoformat(found.body["invoiceDate"])
+    due_on = dt.date.fromisoformat(found.body["dueDate"]) + (on - was)
+    found.body |= {"invoiceDate": on.isoformat(), "dueDate": due_on.isoformat()}
     store.put(found)
-    callouts.announce(store, [found])
+    callouts.announce(store, _posted(found))
     return {"number": found.number}
 
 
+def void_invoice(store: Store, document: dict[str, Any]) -> dict[str, Any]:
+    """{"number": …}: cancelled, and owed no more."""
+    found = _standing(store, document["number"])
+    announced = _posted(found)
+    if announced:
+        accounts.owes_no_more(store, found)
+    found.body |= {"status": "Canceled", "balance": Decimal(0)}
+    store.put(found)
+    callouts.announce(store, announced)
+    return {"number": found.number}
+
+
+def cancel_subscription(store: Store, document: dict[str, Any]) -> dict[str, Any]:
+    """{"number": …, "on": date}: by an order, as of that day; what is billed beyond it the next bill run credits."""
+    number, on = document["number"], dt.date.fromisoformat(document["on"])
+    found = store.by_number("subscription", number)
+    if found is None:
+        raise LookupError(f"there is no subscription {number}")
+    try:
+        made = orders.cancelling(store, found, on, today(store))
+    except Failure as failure:
+        raise ValueError(failure.message) from None
+    return {"number": found.number, "order": made.number}
+
+
+def _posted(invoice: Record) -> list[Record]:
+    """Of drafts nobody is told."""
+    return [invoice] if invoice.body["status"] == "Posted" else []
+
+
+def _standing(store: Store, number: str) -> Record:
+    """Raises ValueError for one that was cancelled or reversed."""
+    found = _invoice(store, number)
+    if found.body["status"] in _OVER:
+        raise ValueError(f"the invoice {number} is {found.body['status']} already")
+    return found
+
+
 def _invoice(store: Store, number: str) -> Record:
-    found = store.by_number("invoice", number)
+    found = store.by_number("invoice", number, lock=True)
     if found is None:
         raise LookupError(f"there is no invoice {number}")
     return found

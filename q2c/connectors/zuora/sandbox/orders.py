@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from q2c.connectors.http import machine_time_s
@@ -57,6 +58,20 @@ def create_async(request: Request, store: Store) -> Answer:
     job = store.add("job", new_id(), body)
     store.lag_s = search_lag_s
     return Answer(202, {"jobId": job.id, "success": True})
+
+
+def cancelling(store: Store, subscription: Record, on: dt.date, ordered_on: dt.date) -> Record:
+    """The order by which a person cancels a subscription as of a day. Raises Failure."""
+    action = {
+        "type": "CancelSubscription",
+        "triggerDates": [{"name": "ContractEffective", "triggerDate": on.isoformat()}],
+        "cancelSubscription": {"cancellationPolicy": "SpecificDate", "cancellationEffectiveDate": on.isoformat()},
+    }
+    given = {
+        "orderDate": ordered_on.isoformat(), "existingAccountNumber": subscription.body["accountNumber"],
+        "subscriptions": [{"subscriptionNumber": subscription.number, "orderActions": [action]}],
+    }  # fmt: skip
+    return _created(store, given, ACTIONS_MAX_SYNC)
 
 
 def job(request: Request, store: Store) -> Answer:

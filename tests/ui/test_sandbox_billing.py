@@ -1,0 +1,109 @@
+"""What a billing person does in the billing sandbox, on its page: void or re-date an invoice, cancel a subscription."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from q2c.connectors.outcomes import Rejected
+from q2c.contracts.documents import InvoiceDocument
+from tests.connectors.zuora.tenant import Tenant, provisioned, subscription
+from tests.ui.people import page, person, read
+
+pytestmark = pytest.mark.django_db
+INVOICES, SUBSCRIPTIONS = "/sandbox/zuora/records/invoice", "/sandbox/zuora/records/subscription"
+
+
+@pytest.fixture
+def tenant(client: Any) -> Any:
+    """One subscription, which is billed, and a web address that is called of what is posted."""
+    found = Tenant()
+    found.control.seed(callout={"url": "http://127.0.0.1:1/", "tries": 1})
+    provisioned(found.client(), subscription())
+    found.run("2026-01-01")
+    client.force_login(person("bea", "q2c.use_sandbox"))
+    yield found
+    found.control.reset()
+
+
+def number_of(tenant: Tenant) -> str:
+    (record,) = tenant.control.records("invoice")
+    return str(record["number"])
+
+
+def told(tenant: Tenant) -> int:
+    """How often the tenant has called out an invoice."""
+    return len(tenant.control.records("callout"))
+
+
+def acted(client: Any, kind: str, **form: str) -> str:
+    answer = client.post(f"{kind}/act", form, follow=True)
+    assert answer.status_code == 200, answer.status_code
+    return unescape(" ".join(re.sub(r"<[^>]+>", "", str(message)) for message in answer.context["messages"]))
+
+
+def test_an_invoice_is_found_by_its_number_redated_and_voided(client: Any, tenant: Tenant) -> None:
+    number, before = number_of(tenant), told(tenant)
+    held = tenant.client().invoice(number)
+    assert isinstance(held, InvoiceDocument)
+    shown = read(client, f"{INVOICES}?find={number}")
+    assert number in shown and "Posted" in shown and "1 to 1 of 1" in shown
+    assert f"Void: {number}" in page(client, f"{INVOICES}?find={number}")
+    said = acted(client, INVOICES, key=number, verb="redate-invoice", on="2026-01-04")
+    assert f"{number}: dated Jan 4, 2026 now in Zuora." in said and "callout" in said
+    moved = tenant.client().invoice(number)
+    assert isinstance(moved, InvoiceDocument) and moved.issued_on == dt.date(2026, 1, 4)
+    assert moved.due_on - moved.issued_on == held.due_on - held.issued_on
+    assert f"{number}: voided in Zuora." in acted(client, INVOICES, key=number, verb="void-invoice")
+    assert isinstance(tenant.client().invoice(number), Rejected)
+    (account,) = tenant.control.records("account")
+    assert account["body"]["balance"] == 0 and told(tenant) == before + 2
+    text = page(client, f"{INVOICES}?find={number}")
+    assert "Canceled" in text and "Void:" not in text and "nothing more" in text
+    assert "is Canceled already" in acted(client, INVOICES, key=number, verb="void-invoice")
+    assert told(tenant) == before + 2
+
+
+def test_a_subscription_is_cancelled_as_of_a_day_and_its_next_bill_run_credits_it(client: Any, tenant: Tenant) -> None:
+    (record,) = tenant.control.records("subscription")
+    number = record["number"]
+    assert f"Cancel: {number}" in page(client, SUBSCRIPTIONS)
+    assert "must lie in the current term" in acted(
+        client, SUBSCRIPTIONS, key=number, verb="cancel-subscription", on="2020-01-01"
+    )
+    said = acted(client, SUBSCRIPTIONS, key=number, verb="cancel-subscription", on="2026-01-15")
+    assert f"{number}: cancelled as of Jan 15, 2026 in Zuora." in said and "bill run" in said
+    text = page(client, SUBSCRIPTIONS)
+    assert "Jan 15, 2026" in text and "Cancel:" not in text
+    (credit,) = tenant.run("2026-01-15")["invoiceNumbers"]
+    credited = tenant.client().invoice(credit)
+    assert isinstance(credited, InvoiceDocument) and credited.total_minor < 0
+    assert "cancelled already" in acted(client, SUBSCRIPTIONS, key=number, verb="cancel-subscription", on="2026-01-15")
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({"verb": "void-invoice"}, "names no record"),
+        ({"verb": "void-invoice", "key": "INV-NO"}, "there is no invoice INV-NO"),
+        ({"verb": "redate-invoice", "key": "INV-NO"}, "New date is missing or no date"),
+        ({"verb": "redate-invoice", "key": "INV-NO", "on": "0001-01-01"}, "New date is missing or no date"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_is(
+    client: Any, tenant: Tenant, form: dict[str, str], why: str
+) -> None:
+    before = tenant.control.records("invoice")
+    assert why in acted(client, INVOICES, **form)
+    assert tenant.control.records("invoice") == before
+
+
+def test_nothing_else_is_done_by_it_and_only_with_the_right(client: Any, tenant: Tenant) -> None:
+    for verb in ("bill-run", "copy-invoice", "cancel-subscription", ""):
+        assert client.post(f"{INVOICES}/act", {"verb": verb, "key": number_of(tenant)}).status_code == 404
+    client.force_login(person("otto", "q2c.view_step"))
+    assert client.post(f"{INVOICES}/act", {"verb": "void-invoice", "key": number_of(tenant)}).status_code == 403
