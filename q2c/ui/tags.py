@@ -21,7 +21,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from q2c import clock
-from q2c.ui import charts, formats, rights, words
+from q2c.ui import charts, formats, people, rights, words
 from q2c.ui import payload as payloads
 
 register = template.Library()
@@ -51,6 +51,9 @@ def number(value: int | Decimal | None) -> SafeString | str:
 
 
 register.filter("quantity", formats.quantity)
+
+
+register.filter("key_in", people.key_in)
 
 
 @register.filter

@@ -48,3 +48,20 @@ def test_what_nobody_can_be_asked_for_has_no_button(mia: Any, source: str, key: 
     assert BUTTON not in words(page(mia, f"/cases/{case.id}"))
     assert "It did not come from a platform that can be asked again" in words(act(mia, case, verb="read_again"))
     assert not Callout.objects.exists()
+
+
+def test_what_its_system_names_by_a_urn_is_known_by_its_sender_and_the_key_inside(mia: Any) -> None:
+    """In each row of a list; the URN is told to whoever points at it, and on the page of the case."""
+    urn = "urn:uuid:1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+    case, asked = kept("webshop", urn), kept("urn:q2c:person:mia", "SO-1")
+    plain = kept("crm", "006000000000002AAA")
+    called = f'<span class="id" title="{urn}">webshop 1b4e28ba-2fa1-11d2-883f-0016d3cca427</span>'
+    asker = '<span title="urn:q2c:person:mia">Mia Ochoa</span>'
+    text = page(mia, "/queue?tab=all&q=is:open")
+    rows = words(text.split("<caption", 1)[1].split("</table>")[0])
+    assert called in text and asker in text and "urn:" not in rows and plain.business_key in rows
+    assert called in page(mia, f"/problems/{case.problem_id}")
+    assert asker in page(mia, f"/problems/{asked.problem_id}")
+    tower = words(page(mia, "/"))
+    assert "1b4e28ba" in tower and "urn:uuid" not in tower
+    assert urn in page(mia, f"/cases/{case.id}")
