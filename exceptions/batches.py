@@ -22,6 +22,7 @@ from exceptions.models import Case, Problem, ReplayBatch, ReplayItem
 from exceptions.models.batch import UNDERWAY
 from exceptions.models.case import REPLAYABLE
 from q2c import clock, states
+from q2c.reasons import DIFFERENCES
 
 # Why an item was skipped that its dry run knew to fail.
 WOULD_FAIL = "would_fail"
@@ -68,15 +69,18 @@ def create(
         )
         batch.save(force_insert=True)
         cursor.execute(_FREEZE.format(chosen=sql), [batch.id, clock.now(), list(REPLAYABLE), *params])
-        found = _summed(batch.items.filter(outcome="queued"), "currency")
+        queued = batch.items.filter(outcome="queued")
+        found, differing = _summed(queued, "currency"), _differences(queued)
         batch.size = sum(row["n"] for row in found)
         if not batch.size:
             raise NotPossible("None of these cases can be replayed now")
         worth = [row for row in found if row["currency"]]
         batch.totals = {row["currency"]: row["minor"] for row in worth if row["minor"] or row["below"]}
-        batch.credits = {row["currency"]: row["below"] for row in worth if row["below"]}
+        credits = {row["currency"]: row["below"] - differing.get(row["currency"], [0, 0])[1] for row in worth}
+        batch.credits = {currency: minor for currency, minor in credits.items() if minor}
+        batch.differences = differing
         batch.title = batch.title or f"Replay of {sentences.count(batch.size, 'case')}"
-        batch.save(update_fields=["size", "totals", "credits", "title"])
+        batch.save(update_fields=["size", "totals", "credits", "differences", "title"])
     return batch
 
 
@@ -85,6 +89,12 @@ def _summed(items: QuerySet[ReplayItem], *by: str) -> list[dict[str, Any]]:
     below = Sum("amount_minor", filter=Q(amount_minor__lt=0), default=0)
     rows = items.values(*by).annotate(n=Count("id"), minor=Sum("amount_minor", default=0), below=below)
     return [{**row, "minor": int(row["minor"]), "below": int(row["below"])} for row in rows.order_by(*by)]
+
+
+def _differences(items: QuerySet[ReplayItem]) -> dict[str, list[int]]:
+    """[more, less] than is booked, in minor units by currency, of what billing has otherwise."""
+    ones = items.filter(case__reason__in=DIFFERENCES).exclude(currency="")
+    return {row["currency"]: [row["minor"] - row["below"], row["below"]] for row in _summed(ones, "currency")}
 
 
 def preview(batch_id: uuid.UUID, found: Mapping[uuid.UUID, tuple[str, Mapping[str, Any]]]) -> None:

@@ -78,6 +78,8 @@ class Reason(enum.StrEnum):
 TRANSIENT = frozenset({Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason.OUTCOME_UNKNOWN})
 
 # These wait for a second person, not for a repair.
+# A case of these is worth what billing has otherwise than the books, up or down: no charge and no credit.
+DIFFERENCES = frozenset({Reason.INVOICE_CHANGED, Reason.INVOICE_TAKEN_BACK})
 APPROVALS = frozenset(
     {
         Reason.CREDIT_APPROVAL_REQUIRED,

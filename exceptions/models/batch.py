@@ -18,7 +18,8 @@ UNDERWAY = ("sent", "unknown")
 
 class ReplayBatch(ConcurrentTransitionMixin, StateRecord):
     """`size` and `totals` (minor units by currency) are of what can be sent, counted when the choice was frozen;
-    `credits` is what of the totals is below zero.
+    `credits` is what of the totals is below zero; but `differences` what of them is no charge and no credit: what is
+    more and what is less than is booked, as [more, less] by currency.
 
     `canary` items go first, and the rest only when each of them is confirmed. `stop_after` failures of one cause,
     counted per problem, stop it; 0 never does.
@@ -35,6 +36,7 @@ class ReplayBatch(ConcurrentTransitionMixin, StateRecord):
     size = models.PositiveIntegerField(default=0)
     totals = models.JSONField(default=dict, blank=True)
     credits = models.JSONField(default=dict, blank=True)
+    differences = models.JSONField(default=dict, blank=True)
     canary = models.PositiveIntegerField(default=0)
     stop_after = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

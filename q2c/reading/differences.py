@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from exceptions.models import Case
 from q2c.models import Step
 from q2c.money import Money
-from q2c.reasons import Reason
+from q2c.reasons import DIFFERENCES
 from q2c.stages.verb import Side
 
 # By kind: what it is counted as, and in which words. The order in which they are told.
@@ -24,7 +24,7 @@ KINDS = {
     "cancelled": ("invoice", "in the books, not in billing"),
 }
 # Open cases of these are about such a difference: it stands with the differences, and not in what waits to be booked.
-REASONS = frozenset({Reason.INVOICE_CHANGED, Reason.INVOICE_TAKEN_BACK})
+REASONS = DIFFERENCES
 # By these the books would change, up or down: billing less books.
 SIGNED = frozenset({"changed", "moved", "moved_here", "cancelled"})
 

@@ -207,6 +207,15 @@ class Credits(Money):
 
 
 @dataclass(frozen=True, slots=True, order=False)
+class Differences(Money):
+    """What billing has more, or less, than is booked: "USD −436.20 of differences"."""
+
+    @property
+    def called(self) -> str:
+        return "of differences"
+
+
+@dataclass(frozen=True, slots=True, order=False)
 class Reversals(Money):
     """What reversals and what they reverse come to: nothing, unless one of both is not posted, or not among what is
     counted.

@@ -65,8 +65,12 @@ def _apart(counts: Mapping[str, int], waits: tuple[int, int] | None) -> dict[str
 
 
 def worth(batch: ReplayBatch) -> list[Money]:
-    """What it was about, by currency, charges and credits apart."""
-    return parts.apart(*([(minor, code) for code, minor in some.items()] for some in (batch.totals, batch.credits)))
+    """What it was about, by currency: charges and credits apart, then what billing has otherwise."""
+    apart = batch.differences
+    totals = [(minor - sum(apart.get(code, ())), code) for code, minor in batch.totals.items()]
+    credits = [(minor, code) for code, minor in batch.credits.items()]
+    shown = [each for each in parts.apart(totals, credits) if each.minor or each.currency not in apart]
+    return [*shown, *(parts.Differences(minor, code) for code in sorted(apart) for minor in apart[code] if minor)]
 
 
 def became(batch: ReplayBatch, counts: Mapping[str, int]) -> str:

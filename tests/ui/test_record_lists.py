@@ -289,7 +289,7 @@ def test_what_was_cancelled_is_told_beside_what_orders_are_worth(client, query):
     client.force_login(boss())
     said = " ".join(read(client, f"/orders?{query}").split("Worth")[1].split())
     stands, cancelled = "EUR 149,000.00 without what was rejected or cancelled", "EUR 149,000.00 as it was sold"
-    assert said.startswith(f"{stands}Cancelled{cancelled}")
+    assert said.startswith(f"{stands} Cancelled{cancelled}")
     answer = client.get(f"/orders?format=csv&{query}")
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
     told = {row["order"]: (row["worth"], row["cancelled"]) for row in rows}
