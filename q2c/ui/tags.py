@@ -51,8 +51,6 @@ def number(value: int | Decimal | None) -> SafeString | str:
 
 
 register.filter("quantity", formats.quantity)
-
-
 register.filter("key_in", people.key_in)
 
 
