@@ -19,7 +19,8 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
-from q2c.reading import after_reversal, what_stays
+from q2c.reading import after_reversal, given_up_before, what_stays
+from q2c.reading.given_up_before import Before
 from q2c.reasons import Reason
 from q2c.stages import STAGES, booking, reverse_journal, totals
 
@@ -76,6 +77,8 @@ class Request:
     reversing: Reversing | None = None
     # Of a case that is to be closed without fix, or whose journal is to be posted after all: what then becomes of it.
     stays: str = ""
+    # Who gave the same invoice up before.
+    before: Before | None = None
     # Of a reversal or an invoice that is still to be decided: what stops it, whoever signs.
     in_the_way: Sequence[str] = ()
     # What deciding needs: the right to decide, and then that of the thing itself.
@@ -143,6 +146,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     portions = {number: totals.of(order) for number, order in orders.items()}
     reversing, stays = _reversing(user, approvals), _stays(approvals)
     stopped = _late_reversals(approvals, reversing) | _late_invoices(approvals)
+    before = given_up_before.of(user, [a.case for a in approvals if a.case is not None])
     may = user.has_perm(rights.APPROVE)
     found = []
     for approval in approvals:
@@ -160,6 +164,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 portions=portions.get(number, []),
                 reversing=reversing.get(approval.id),
                 stays=stays.get(case.id, "") if case is not None else "",
+                before=before.get(case.id) if case is not None else None,
                 in_the_way=stopped.get(approval.id, ()),
                 right=RIGHTS.get(approval.action, rights.APPROVE) if may else rights.APPROVE,
             )

@@ -77,6 +77,8 @@ class Difference:
     # Whether somebody works on it: its case is open.
     is_open: bool = False
     changed: bool = False
+    # The case of what came of it since and cannot be read.
+    again: Case | None = None
     sides: tuple[tuple[str, Side], ...] = ()
 
     @property

@@ -14,10 +14,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from exceptions.models import Case, CaseEvent
+from exceptions.models.case import UNRESOLVED
 from ledger.models import FiscalPeriod
 from q2c import bulk
 from q2c.models import Invoice, Order, Step
-from q2c.reading import recorded_otherwise, unread
+from q2c.reading import came_unreadable, recorded_otherwise, unread
 from q2c.reading.differences import Difference, Sums
 from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
@@ -68,12 +69,15 @@ def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, st
         return {}
     entities, periods = {entity for entity, _ in wanted}, {period for _, period in wanted}
     ended = _steps(user).filter(entity__in=entities, period__in=periods)
-    return _summed([*_read(user, ended, most=None), *recorded_otherwise.of(user), *unread.given_up(user)], wanted)
+    unreadable = unread.given_up(user)
+    found = _once(_read(user, ended, most=None), unreadable)
+    return _summed([*found, *recorded_otherwise.of(user), *unreadable], wanted)
 
 
 def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
     """Of every entity's periods that are not closed altogether: what a close to come has to know."""
-    otherwise = [*recorded_otherwise.of(user), *(one for one in unread.given_up(user) if one.entity and one.period)]
+    unreadable = [one for one in unread.given_up(user) if one.entity and one.period]
+    otherwise = [*recorded_otherwise.of(user), *unreadable]
     months = set(_steps(user).order_by().values_list("entity", "period").distinct())
     months |= {(side.entity, side.period) for one in otherwise for side in one.by_period()}
     entities, names = {entity for entity, _ in months}, {period for _, period in months}
@@ -83,7 +87,13 @@ def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
         states.setdefault((entity, name), set()).add(state)
     wanted = {month for month in months if states.get(month) != {"closed"}}
     ended = _steps(user).filter(entity__in=entities, period__in=names)
-    return _summed([*_read(user, ended, most=None), *otherwise], wanted)
+    return _summed([*_once(_read(user, ended, most=None), unreadable), *otherwise], wanted)
+
+
+def _once(found: Iterable[Difference], unreadable: Iterable[Difference]) -> list[Difference]:
+    """Without those that came again unreadable, and are listed as that."""
+    listed = {one.case.id for one in unreadable if one.case is not None and came_unreadable.is_told(one.case)}
+    return [one for one in found if one.again is None or one.again.id not in listed]
 
 
 def _summed(found: Iterable[Difference], wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Sums]:
@@ -111,10 +121,27 @@ def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list
     gone |= {step.id for step in came if step.event_id in overtaken}
     seen = Case.objects.visible_to(user).filter(step_id__in=[step.id for step in rows])
     cases = {case.step_id: case for case in seen.select_related("owner_team", "assignee").defer("haystack")}
-    found = [_of("invoice", step.business_key, step.event.source, step) for step in came if step.id not in gone]
+    found = [
+        (step.event_id, _of("invoice", step.business_key, step.event.source, step))
+        for step in came
+        if step.id not in gone
+    ]
     found += _unposted([step for step in rows if step.stage == "post_journal"], gone)
-    of_step = {one.step.id: one for one in found if one.step is not None}
+    of_step = {one.step.id: one for one in _unless_unreadable(user, found) if one.step is not None}
     return [replace(of_step[step.id], case=cases.get(step.id)) for step in rows if step.id in of_step]
+
+
+def _unless_unreadable(user: Any, found: Sequence[tuple[uuid.UUID, Difference]]) -> list[Difference]:
+    """Without invoices that came again and cannot be read, as long as an open case tells what they are worth; given up
+    as well, they stay with that case. By the event of each.
+    """
+    since = came_unreadable.since(user, [event_id for event_id, one in found if one.kind == "invoice"])
+    pairs = [(one, since.get(event_id) if one.kind == "invoice" else None) for event_id, one in found]
+    return [
+        replace(one, again=again)
+        for one, again in pairs
+        if again is None or again.state not in UNRESOLVED or not came_unreadable.is_told(again)
+    ]
 
 
 def _overtaken(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -131,8 +158,9 @@ def _of(kind: str, number: str, where: str, step: Step) -> Difference:
     return Difference(kind, number, where, step.entity, step.period, step.amount_minor, step.currency, step=step)
 
 
-def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[Difference]:
+def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, Difference]]:
     """Journals that are in the books and not in their ledger; of those that left the books their invoice is left.
+    Each with the event that it came by.
 
     A mirror entry that was given up leaves nothing: what it was to reverse stands as it did.
     """
@@ -148,9 +176,9 @@ def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[Differ
         if entry is None:
             continue
         if entry.state in ("ready", "blocked"):
-            found.append(_of("journal", str(entry), step.connection, step))
+            found.append((entry.event_id, _of("journal", str(entry), step.connection, step)))
         elif step.id in gone or entry.event_id in overtaken or entry.reverses_id is not None:
             continue
         elif invoice := voided.get(entry.event_id):
-            found.append(_of("invoice", invoice.number, invoice.source, step))
+            found.append((entry.event_id, _of("invoice", invoice.number, invoice.source, step)))
     return found

@@ -13,7 +13,7 @@ from exceptions.approvals import AFTER_ALL
 from exceptions.models import Case
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
-from q2c.reading import billing_now, given_up
+from q2c.reading import billing_now, came_unreadable, given_up
 from q2c.reasons import Reason
 from q2c.stages import in_part, post_journal
 from q2c.stages.record_invoice import key_of
@@ -111,16 +111,18 @@ def has(user: Any, case: Case) -> str:
             return f"{told} before a second person decides that it is; that is asked for."
         return f"{told} by itself. Is it wanted there after all, a second person decides."
     if left is not None:
+        since = f" It has come again since, so that it cannot be read ({left.again.shown})." if left.again else ""
         return (
-            f"Nothing was booked, and nothing will be: it was given up. {_billing(left.where)} still has it posted. "
-            "Is it changed there, or wanted here after all, a second person decides."
+            f"Nothing was booked, and nothing will be: it was given up. {_billing(left.where)} still has it posted."
+            f"{since} Is it changed there, or wanted here after all, a second person decides."
         )
     entry = known.entries.get(step.id)
     if entry is not None and (entry.reverses_id is not None or entry.state != "superseded"):
         return _unposted(step, case.root_cause, known)
     there = known.first(step)
     was_there = there is not None and (step.finished_at is None or there.recorded_at < step.finished_at)
-    if not was_there and (told := _told_again(user, entry.event_id if entry is not None else step.event_id)):
+    came_by = entry.event_id if entry is not None else step.event_id
+    if not was_there and (told := _told_again(user, came_by) or _unreadable_since(user, came_by)):
         return told
     if there is not None:
         if there.reversed_at is not None:
@@ -137,6 +139,12 @@ def _told_again(user: Any, event_id: uuid.UUID) -> str:
     at = mine.event.occurred_at
     later = Q(event__occurred_at__gt=at) | Q(event__occurred_at=at, seq__gt=mine.seq)
     return _newest_of(user, Step.objects.filter(later, stage="record_invoice", order_key=mine.order_key))
+
+
+def _unreadable_since(user: Any, event_id: uuid.UUID) -> str:
+    """The same of one that came again and cannot be read; empty where it did not."""
+    case = came_unreadable.since(user, [event_id]).get(event_id)
+    return f"It was given up, and has come again since, so that it cannot be read ({case.shown})." if case else ""
 
 
 def _read_since(user: Any, case: Case) -> str:

@@ -22,7 +22,17 @@ from ledger.models import JournalEntry
 from q2c import clock, keys
 from q2c.engine import after_all, decisions, desk, offered, previews
 from q2c.models import Invoice, Order, Step
-from q2c.reading import cause_gone, credited, followed, held, late_reversals, recorded, unread, what_stays
+from q2c.reading import (
+    cause_gone,
+    credited,
+    followed,
+    given_up_before,
+    held,
+    late_reversals,
+    recorded,
+    unread,
+    what_stays,
+)
 from q2c.reading.coming import does
 from q2c.reading.differences import REASONS
 from q2c.reading.keys_there import keys_there
@@ -122,8 +132,10 @@ def _given_up(user: Any, found: Case) -> dict[str, Any]:
     closing = what_stays.will(found) if found.state in (*TO_DO, "snoozed") else ""
     unplaced = not found.period and unread.is_one(found)
     wanted = found.state == "closed_without_fix" and not after_all.why_not(found)
+    before = given_up_before.of(user, [found]).get(found.id)
     may = {"after_all": wanted and ("Post" if after_all.unposted(found) else "Book"), "token": keys.new_id()}
-    return {"stays": what_stays.has(user, found), "closing": closing, "unplaced": unplaced, **may}
+    stays = what_stays.has(user, found)
+    return {"stays": stays, "closing": closing, "unplaced": unplaced, "before": before, **may}
 
 
 def _view(request: HttpRequest, found: Case) -> str:

@@ -87,6 +87,7 @@ def given_up(found: Iterable[Difference]) -> list[dict[str, Any]]:
             "one": one,
             "signed": one.kind in SIGNED,
             "case": _linked(one.case) if one.case else None,
+            "again": _linked(one.again) if one.again else None,
             "href": links.to("invoice", one.invoice_id) if one.invoice_id else "",
         }
         for one in found

@@ -1,0 +1,80 @@
+"""Of a case about an invoice that billing gave: whether people gave the same invoice up before, and who did."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exceptions.models import Approval, Case
+from exceptions.rights import called
+from exceptions.sentences import listed
+from q2c.contracts import stored
+from q2c.contracts.documents import InvoiceDocument
+from q2c.models import Step
+from q2c.stages import given_up
+from q2c.stages.given_up import Document
+from q2c.stages.record_invoice import key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The earlier case; `by` are the people who decided so, as "Ben Okafor and Carla Weiss"."""
+
+    case: Case
+    by: str
+    at: dt.datetime
+
+
+def of(user: Any, cases: Iterable[Case]) -> dict[uuid.UUID, Before]:
+    """By case, of those whose invoice was given up before they opened. Some seven statements."""
+    asked = list(cases)
+    documents = _documents(asked)
+    decided = given_up.of(documents.values())
+    found = {
+        case.id: one
+        for case in asked
+        if case.id in documents
+        and (one := decided.get(documents[case.id][:2])) is not None
+        and one.case_id is not None
+        and one.at <= case.opened_at
+    }
+    ids = {one.case_id for one in found.values()}
+    if not ids:
+        return {}
+    seen = {case.id: case for case in Case.objects.visible_to(user).filter(id__in=ids).defer("haystack")}
+    by = _deciders(list(seen.values()))
+    return {
+        id_: Before(seen[one.case_id], by.get(one.case_id, ""), one.at)
+        for id_, one in found.items()
+        if one.case_id in seen
+    }
+
+
+def _documents(cases: Sequence[Case]) -> dict[uuid.UUID, Document]:
+    """By case, of those that are about an invoice as billing gives it, readable or not."""
+    steps = Step.objects.filter(id__in=[case.step_id for case in cases if case.step_id], stage="record_invoice")
+    of_step = {step.id: step for step in steps.select_related("event")}
+    found: dict[uuid.UUID, Document] = {}
+    for case in cases:
+        step = of_step.get(case.step_id) if case.step_id else None
+        reference = case.context.get("reference", "")
+        if step is not None:
+            document = stored.read(step.event.payload, InvoiceDocument)
+            found[case.id] = given_up.document_of(step.event.source, document, step.order_key)
+        elif reference and case.step_id is None and case.raw_hash is not None:
+            key = key_of(case.source, reference)
+            found[case.id] = (case.source, reference, key, case.entity, case.business_key)
+    return found
+
+
+def _deciders(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
+    """Whoever asked that it be closed and whoever agreed; of one that was refused for good, whoever refused."""
+    rows = Approval.objects.filter(case__in=cases, state__in=("approved", "refused")).order_by("decided_at")
+    found: dict[uuid.UUID | None, str] = {}
+    for row in rows.select_related("requested_by", "decided_by"):
+        people = [row.requested_by, row.decided_by] if row.state == "approved" else [row.decided_by]
+        found[row.case_id] = listed([called(one) for one in people if one is not None])
+    return found
