@@ -447,6 +447,15 @@ POLICIES: dict[R, Row] = {
         _SEND_AGAIN,
         Retry(20, 2, 600),
     ),
+    R.SOURCE_NOT_READ: Row(
+        "Source cannot be read", "What changed in {source} cannot be read: {text}",
+        PLATFORM, "high", 4, "connection",
+        "What it says to each try, on the control tower, and what else uses up the calls of the same account.",
+        "Make room in its limit of calls, or have it raised. If it is away or overloaded, see its status page.",
+        "Nothing is to be replayed: it is asked every twenty seconds, and goes on where it stopped. The first read "
+        "that comes to its end ends the case.",
+        Retry(90, 20, 20),
+    ),
     R.CREDENTIALS_REFUSED: Row(
         "Credentials refused", "{target} does not accept our credentials: {text}",
         PLATFORM, "urgent", 2, "connection",

@@ -64,6 +64,7 @@ class Reason(enum.StrEnum):
     # Platforms
     PLATFORM_UNAVAILABLE = "platform_unavailable"
     PLATFORM_BUSY = "platform_busy"
+    SOURCE_NOT_READ = "source_not_read"
     CREDENTIALS_REFUSED = "credentials_refused"
     OUTCOME_UNKNOWN = "outcome_unknown"
     JOB_OVERDUE = "job_overdue"
@@ -74,8 +75,10 @@ class Reason(enum.StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-# These pass by themselves: the step waits and tries again within its budget. All others fail at once.
-TRANSIENT = frozenset({Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason.OUTCOME_UNKNOWN})
+# These pass by themselves: the step, or the poll, waits and tries again within its budget. All others fail at once.
+TRANSIENT = frozenset(
+    {Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason.SOURCE_NOT_READ, Reason.OUTCOME_UNKNOWN}
+)
 
 # These wait for a second person, not for a repair.
 # A case of these is worth what billing has otherwise than the books, up or down: no charge and no credit.

@@ -123,9 +123,9 @@ class ConnectionAdmin(ImportedAdmin):
 class PollCursorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """How far each source has been read. Setting it back is safe: what was taken in before is not taken in twice."""
 
-    list_display = ("connection", "reached", "polled_at", "text")
-    fields = ("connection", "reached", "polled_at", "text")
-    readonly_fields = ("connection", "polled_at", "text")
+    list_display = ("connection", "reached", "polled_at", "read_at", "text")
+    fields = ("connection", "reached", "polled_at", "read_at", "text")
+    readonly_fields = ("connection", "polled_at", "read_at", "text")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -15,14 +15,17 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from exceptions.failures import RawItem
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
 from q2c import clock, keys
 from q2c.connectors import http, options
 from q2c.connectors.options import BadOption
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
-from q2c.engine import breaker, callouts, intake
+from q2c.engine import breaker, callouts, intake, retry
 from q2c.engine.alone import alone
 from q2c.engine.sources import READING, actor_of, answering, source_of
 from q2c.models import Connection, PollCursor
@@ -37,7 +40,8 @@ FIRST_LOOK_BACK_S = 24 * 3600.0
 SWEPT_DAYS, SWEEP_EVERY_S = 3, 24 * 3600.0
 # The reasons that a case about reading itself may have.
 _READ_REASONS = (
-    Reason.CREDENTIALS_REFUSED, Reason.REQUEST_REFUSED, Reason.RECORD_MISSING, Reason.INTERNAL_ERROR,
+    Reason.CREDENTIALS_REFUSED, Reason.REQUEST_REFUSED, Reason.RECORD_MISSING, Reason.SOURCE_NOT_READ,
+    Reason.INTERNAL_ERROR,
 )  # fmt: skip
 
 
@@ -71,7 +75,9 @@ def poll(connection: Connection) -> int:
     else:
         breaker.heard(connection.name)
         intake.resolve_raw(connection.name, {READING: None}, actor_of(connection), reasons=_READ_REASONS)
-        PollCursor.objects.filter(connection=connection.name).update(polled_at=clock.now(), text="")
+        now = clock.now()
+        here = PollCursor.objects.filter(connection=connection.name)
+        here.update(polled_at=now, read_at=now, failing_at=None, text="")
     return new
 
 
@@ -173,12 +179,33 @@ def _saw(connection: Connection, begun: dt.datetime) -> None:
 
 def _note_failure(connection: Connection, outcome: Rejected | Unavailable) -> None:
     log.warning("poll failed", extra={"connection": connection.name, "text": outcome.text})
-    PollCursor.objects.filter(connection=connection.name).update(polled_at=clock.now(), text=outcome.text)
+    now = clock.now()
+    PollCursor.objects.filter(connection=connection.name).update(
+        polled_at=now, failing_at=Coalesce(F("failing_at"), now), text=outcome.text
+    )
     if isinstance(outcome, Rejected):
         # Nobody waits for a poll, so a person must be told.
         intake.keep_raw([_read_refused(connection, outcome)], actor_of(connection))
-    elif outcome.reason == Reason.PLATFORM_UNAVAILABLE:
+        return
+    if outcome.reason == Reason.PLATFORM_UNAVAILABLE:
         breaker.silent(connection.name, outcome.text)
+    _tell_after_long(connection, outcome)
+
+
+def _tell_after_long(connection: Connection, outcome: Unavailable) -> None:
+    """What passes by itself is a person's as well once it takes longer than its policy allows.
+
+    No breaker tells of a platform that wants less, nor of one that answers everything else. Told once for each stretch,
+    and not beside a case that says what else is wrong with reading.
+    """
+    cursor = PollCursor.objects.filter(connection=connection.name).first()
+    if cursor is None or cursor.failing_at is None:
+        return
+    if clock.now() - cursor.failing_at < retry.longest(Reason.SOURCE_NOT_READ):
+        return
+    told = Case.objects.filter(source=connection.name, business_key=READING, step_id=None, state__in=UNRESOLVED)
+    if not told.exists():
+        intake.keep_raw([_not_read(connection, cursor, outcome)], actor_of(connection))
 
 
 def refused_option(wrong: BadOption) -> Rejected:
@@ -194,6 +221,17 @@ def broken(error: Exception) -> Rejected:
     return Rejected(
         reason=Reason.INTERNAL_ERROR, code=type(error).__name__,
         text=f"{text}. Check the credentials and options of the connection",
+    )  # fmt: skip
+
+
+def _not_read(connection: Connection, cursor: PollCursor, outcome: Unavailable) -> RawItem:
+    # Pages show instants in the reader's zone and format.
+    last = f"was last read {cursor.read_at:%Y-%m-%d %H:%M} UTC" if cursor.read_at else "was never read yet"
+    since = f"{cursor.failing_at:%Y-%m-%d %H:%M} UTC"
+    return RawItem(
+        body=f"{Reason.SOURCE_NOT_READ} {cursor.failing_at}".encode(), source=connection.name,
+        reason=Reason.SOURCE_NOT_READ, business_key=READING, content_type="text/plain",
+        text=f"{connection.called} {last}, and each try has failed since {since}: {outcome.text}",
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from exceptions.models import Policy
+from exceptions.routing import policies_for
 from q2c import clock
 from q2c.reasons import TRANSIENT, Reason
 
@@ -30,6 +31,13 @@ LONGEST_S = 24 * 3600.0
 SHORTEST_S = 0.05
 # Among the failures of a step: how often in a row its worker was lost (lost_workers.py).
 WORKER_LOST = "worker_lost"
+
+
+def longest(reason: Reason) -> dt.timedelta:
+    """For how long at most something is tried before a person is asked, by its policy."""
+    policy = policies_for([reason])[reason]
+    pauses = (min(policy.retry_first_s * 2 ** min(n, 20), policy.retry_max_s) for n in range(policy.retry_attempts))
+    return clock.seconds(min(sum(pauses), LONGEST_S))
 
 
 class Budgets:

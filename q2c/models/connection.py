@@ -183,12 +183,15 @@ class PollCursor(models.Model):
     """How far a source has been read: what is stamped up to `reached` and had been committed at `seen_at` is here.
 
     `reached` is the source's own time, and only grows; `seen_at` is ours. Nothing stamped before `first` is ever read
-    unasked. `swept_at` is when the last days were gone through; `text` says why the last poll did not come to its end.
+    unasked. `swept_at` is when the last days were gone through. `polled_at` is the last poll, `read_at` the last that
+    came to its end; `failing_at` is the first that did not since, and `text` says why the last one did not.
     """
 
     connection = models.CharField(max_length=60, unique=True)
     reached = models.DateTimeField()
     polled_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
+    failing_at = models.DateTimeField(null=True)
     first = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
     swept_at = models.DateTimeField(null=True)

@@ -140,7 +140,7 @@ def breakers() -> Iterator[GaugeMetricFamily]:
 
 # One that was never read waits for it since it was made.
 _POLLED = """
-SELECT c.name, coalesce(p.polled_at, (SELECT min(h.history_date) FROM q2c_historicalconnection h WHERE h.id = c.id))
+SELECT c.name, coalesce(p.read_at, (SELECT min(h.history_date) FROM q2c_historicalconnection h WHERE h.id = c.id))
 FROM q2c_connection c LEFT JOIN q2c_pollcursor p ON p.connection = c.name
 WHERE c.active AND c.service = ANY(%s) ORDER BY 1
 """
@@ -150,7 +150,7 @@ def polls() -> Iterator[GaugeMetricFamily]:
     moment = clock.now()
     rows = _rows(_POLLED, list(POLLED))
     aged = [(name, (moment - at).total_seconds()) for name, at in rows if at is not None]
-    yield _gauge("poll_age_seconds", "Since a source was last read, or tried to be", ["connection"], aged)
+    yield _gauge("poll_age_seconds", "Since a source was last read to the end of what changed", ["connection"], aged)
 
 
 def signs_of_life() -> Iterator[GaugeMetricFamily]:

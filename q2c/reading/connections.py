@@ -10,13 +10,14 @@ from typing import Any
 from django.db import connection
 
 from q2c import clock
+from q2c.engine.sources import POLLED
 from q2c.models import Breaker, Connection, PollCursor
 from q2c.reading import held, steps
 from q2c.reading.steps import Standing
 
 # Whoever was not called for so long is not known to be up.
 QUIET_AFTER = dt.timedelta(hours=1)
-# A source is read every twenty seconds: whose turn did not come for so long has nobody who reads it.
+# A source is read every twenty seconds: one that was not for so long has nobody who reads it, or lets nobody.
 UNREAD_AFTER = dt.timedelta(minutes=2)
 _LAST = """
 SELECT c.name, a.at, a.status, a.duration_ms, a.error FROM unnest(%s::text[]) AS c(name)
@@ -42,8 +43,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One active platform. `state` up | quiet (not asked for an hour) | unread (a source whose changes nobody asked
-    for) | unsteady (its last call failed) | down (calls are held back).
+    """One active platform. `state` up | quiet (not asked for an hour) | unsteady (its last call failed) | unread (a
+    source whose changes do not come, or never did) | down (calls are held back).
 
     `waiting` steps are due or on their way, `failed` need a person.
 
@@ -88,7 +89,7 @@ def health(
         rows.append(
             Health(
                 connection=one,
-                state=_state(breakers.get(one.name), answers.get(one.name), polled.get(one.name)),
+                state=_state(one, breakers.get(one.name), answers.get(one.name), polled.get(one.name)),
                 breaker=breakers.get(one.name),
                 answer=answers.get(one.name),
                 polled=polled.get(one.name),
@@ -98,14 +99,16 @@ def health(
                 held=sum(number for (_, name), number in waits.items() if name == one.name),
             )
         )
-    worst_first = ("down", "unsteady", "unread", "quiet", "up")
+    worst_first = ("down", "unread", "unsteady", "quiet", "up")
     return sorted(rows, key=lambda row: (worst_first.index(row.state), row.connection.service, row.connection.name))
 
 
-def _state(breaker: Breaker | None, answer: Answer | None, polled: PollCursor | None) -> str:
+def _state(one: Connection, breaker: Breaker | None, answer: Answer | None, polled: PollCursor | None) -> str:
     """By the last it said, to a step or to a poll; polls leave no attempts behind."""
     if breaker is not None and breaker.is_open:
         return "down"
+    if one.service in POLLED and _is_unread(polled):
+        return "unread"
     said = [(answer.at, answer.is_trouble)] if answer is not None else []
     if polled is not None and polled.polled_at is not None:
         said.append((polled.polled_at, bool(polled.text)))
@@ -114,7 +117,10 @@ def _state(breaker: Breaker | None, answer: Answer | None, polled: PollCursor | 
     at, trouble = max(said)
     if trouble:
         return "unsteady"
-    if polled is not None and polled.polled_at is not None and clock.now() - polled.polled_at > UNREAD_AFTER:
-        return "unread"
     # What is old says nothing of now.
     return "quiet" if clock.now() - at > QUIET_AFTER else "up"
+
+
+def _is_unread(polled: PollCursor | None) -> bool:
+    """A try that failed is no read, and what steps are answered there tells nothing of its changes."""
+    return polled is None or polled.read_at is None or clock.now() - polled.read_at > UNREAD_AFTER

@@ -127,8 +127,10 @@ def _unblocking(record: Any, connections: dict[str, Connection] | None, totals: 
             # Of several orders: each case leads to its own.
             return None
         return _page("Find the order", "orders", key if kind == "order" else getattr(record, "business_key", ""))
-    if record.reason in (Reason.CREDENTIALS_REFUSED, Reason.PLATFORM_BUSY):
-        return _admin("q2c_connection", "Open the connection", {"q": where or record.connection}, "change")
+    if record.reason in (Reason.CREDENTIALS_REFUSED, Reason.PLATFORM_BUSY, Reason.SOURCE_NOT_READ):
+        # A case about reading itself names its source alone.
+        name = where or record.connection or getattr(record, "source", "")
+        return _admin("q2c_connection", "Open the connection", {"q": name}, "change")
     if kind == "item_mapping":
         return _new_mapping(record)
     if kind == "dimension_rule" and (products := _products(record)):

@@ -67,7 +67,10 @@ def test_business_figures(client):
         made(Connection, name="erp-us")
         made(Connection, name="billing", service="billing")
         Breaker.objects.create(connection="erp-us", failures=7, opened_at=NOON)
-        PollCursor.objects.create(connection="billing", reached=NOON, polled_at=NOON - dt.timedelta(seconds=12))
+        PollCursor.objects.create(
+            connection="billing", reached=NOON, polled_at=NOON - dt.timedelta(seconds=2), text="Too many calls",
+            read_at=NOON - dt.timedelta(seconds=12), failing_at=NOON - dt.timedelta(seconds=2),
+        )  # fmt: skip
         found = scraped(client)
     assert {key[2]: value for key, value in found.items() if key[:2] == ("q2c_records", "order")} == {
         "accepted": 1, "received": 1, "rejected": 1,
@@ -80,7 +83,7 @@ def test_business_figures(client):
     assert found["q2c_cases_open_amount_minor", "EUR", "finance"] == 30_000
     assert (found["q2c_breaker_open", "erp-us"], found["q2c_breaker_open", "billing"]) == (1, 0)
     assert found["q2c_breaker_failures", "erp-us"] == 7
-    assert found["q2c_poll_age_seconds", "billing"] == 12
+    assert found["q2c_poll_age_seconds", "billing"] == 12, "a try is no read"
     assert not any(key[0] == "q2c_posting_success_ratio" for key in found)
 
 
@@ -91,7 +94,7 @@ def test_a_source_that_nobody_reads_is_seen_also_if_it_never_was_and_one_out_of_
         made(Connection, name="old", service="billing", active=False)
         made(Connection, name="erp-us", service="journals")
     for name in ("billing", "old"):
-        PollCursor.objects.create(connection=name, reached=NOON, polled_at=NOON - dt.timedelta(minutes=3))
+        PollCursor.objects.create(connection=name, reached=NOON, read_at=NOON - dt.timedelta(minutes=3))
     with clock.at(NOON):
         found = scraped(client)
     ages = {key[1]: value for key, value in found.items() if key[0] == "q2c_poll_age_seconds"}

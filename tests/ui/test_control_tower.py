@@ -17,7 +17,7 @@ from ledger.models import FiscalPeriod
 from q2c import clock, keys
 from q2c.connectors.outcomes import Blocker, Rejected
 from q2c.contracts.documents import InvoiceLine
-from q2c.models import Attempt, Breaker, Order, OrderGroup, PollCursor, Step, Tally, tally
+from q2c.models import Attempt, Breaker, Connection, Order, OrderGroup, PollCursor, Step, Tally, tally
 from q2c.reading import close, flow, tallies
 from q2c.reasons import Reason
 from q2c.ui import control_tower
@@ -245,31 +245,69 @@ def test_a_station_says_what_is_not_through_yet_and_never_a_sum_of_nothing(clien
     )
 
 
-@pytest.mark.parametrize(("text", "shown"), [("", "Up"), ("no answer", "Unsteady")])
-def test_a_poll_says_how_a_platform_is_too(client, monday, text, shown):
-    """Its last step was yesterday; it is asked for news every twenty seconds."""
-    Attempt.objects.create(
-        correlation_id=keys.new_id(), connection="erp-jp01", at=NOW - dt.timedelta(days=1), method="POST", url="/x",
-        status=200, duration_ms=5,
-    )  # fmt: skip
-    PollCursor.objects.create(connection="erp-jp01", reached=NOW, polled_at=NOW - dt.timedelta(seconds=9), text=text)
+@pytest.fixture
+def crm():
+    Connection.objects.create(
+        name="crm", title="Salesforce", vendor="salesforce", service="crm", base_url="sandbox://salesforce"
+    )
+
+
+def of_sales(client):
+    """How the tower shows the sales platform: its state, and what stands below."""
     client.force_login(boss())
-    japan = page(client, "/").split("NetSuite Japan")[1].split("</li>")[0]
-    assert {"Up", "Quiet", "Unsteady"} & set(re.findall(r">(\w+)<", japan)) == {shown}
-    assert (text or "Polled ") in japan
+    text = page(client, "/").split("<strong>Salesforce</strong>")[1].split("</li>")[0]
+    (shown,) = {"Up", "Quiet", "Unsteady", "Not read"} & set(re.findall(r">([\w ]+)<", text))
+    return shown, text
+
+
+def answered(at):
+    Attempt.objects.create(
+        correlation_id=keys.new_id(), connection="crm", at=at, method="POST", url="/x", status=200, duration_ms=5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shown"), [("", "Up"), ("no answer", "Unsteady")])
+def test_a_poll_says_how_a_platform_is_too(client, crm, text, shown):
+    """Its last step was yesterday; it is asked for news every twenty seconds."""
+    answered(NOW - dt.timedelta(days=1))
+    polled = NOW - dt.timedelta(seconds=9)
+    PollCursor.objects.create(
+        connection="crm", reached=NOW, polled_at=polled, read_at=polled - dt.timedelta(minutes=1), text=text
+    )
+    state, told = of_sales(client)
+    assert state == shown and (text or "Polled ") in told
 
 
 @pytest.mark.parametrize(("ago_s", "shown"), [(119, "Up"), (121, "Not read")])
-def test_a_source_whose_changes_nobody_asked_for_is_told(client, monday, ago_s, shown):
+def test_a_source_whose_changes_nobody_asked_for_is_told(client, crm, ago_s, shown):
     """Also while steps are answered there."""
-    PollCursor.objects.create(connection="erp-jp01", reached=NOW, polled_at=NOW - dt.timedelta(seconds=ago_s))
-    Attempt.objects.create(
-        correlation_id=keys.new_id(), connection="erp-jp01", at=NOW, method="POST", url="/x", status=200, duration_ms=5,
-    )  # fmt: skip
-    client.force_login(boss())
-    japan = page(client, "/").split("NetSuite Japan")[1].split("</li>")[0]
-    assert {"Up", "Unsteady", "Not read"} & set(re.findall(r">([\w ]+)<", japan)) == {shown}
-    assert ("Its changes were last asked for " in japan) == (shown == "Not read")
+    at = NOW - dt.timedelta(seconds=ago_s)
+    PollCursor.objects.create(connection="crm", reached=NOW, polled_at=at, read_at=at)
+    answered(NOW)
+    state, told = of_sales(client)
+    assert state == shown and ("Its changes were last read " in told) == (shown == "Not read")
+
+
+def test_a_source_that_turns_each_poll_away_is_not_read_whatever_it_answers_else(client, crm):
+    PollCursor.objects.create(
+        connection="crm", reached=NOW, polled_at=NOW, read_at=NOW - dt.timedelta(hours=3), text="Calls used up"
+    )
+    answered(NOW)
+    state, told = of_sales(client)
+    assert (state, "Its changes were last read 3 h ago: Calls used up" in re.sub(r"<[^>]+>", "", told)) == (
+        "Not read",
+        True,
+    )
+
+
+@pytest.mark.parametrize("polled_at", [None, NOW])
+def test_a_source_that_was_never_read_is_not_up(client, crm, polled_at):
+    """Set up, and no worker reads it; or it was tried and never succeeded."""
+    if polled_at is not None:
+        PollCursor.objects.create(connection="crm", reached=NOW, polled_at=polled_at, text="Calls used up")
+    answered(NOW)
+    state, told = of_sales(client)
+    assert (state, "Its changes were not read yet" in told) == ("Not read", True)
 
 
 @pytest.mark.parametrize(("ago", "shown"), [(59, "Up"), (27 * 60, "Quiet")])
