@@ -215,6 +215,16 @@ class Case(ConcurrentTransitionMixin, StateRecord):
         return f"C-{self.number}"
 
     @property
+    def told_by(self) -> str:
+        """Of what came in unreadable: the source that it named, which may be one of several of its system."""
+        return str(self.context.get("source") or self.source)
+
+    @property
+    def called(self) -> str:
+        """Of what came in unreadable: what that source calls it, in all of its versions."""
+        return str(self.context.get("reference") or self.business_key)
+
+    @property
     def blocker(self) -> tuple[str, str, str, str] | None:
         """(connection, object type, object key, condition), or nothing stands in the way that has a name."""
         if not self.blocker_type:

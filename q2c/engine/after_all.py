@@ -119,7 +119,8 @@ def _given_up(case: Case, token: str = "") -> tuple[Event, InvoiceDocument]:
         raise NotPossible(_NOT_GIVEN_UP)
     document = stored.read(event.payload, InvoiceDocument)
     named = event.source, document.billing_reference
-    decided = given_up.of({given_up.document_of(event.source, document, key_of(*named))}).get(named)
+    mine = given_up.document_of(event.source, event.source_id, document, key_of(*named))
+    decided = given_up.of({mine}).get(named)
     if decided is None or decided.step_id != step.id:
         raise NotPossible(f"{_NOT_GIVEN_UP}, or somebody has decided otherwise since")
     if case.events.filter(kind=TAKEN_BACK).exists():

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import msgspec
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
 
@@ -134,6 +135,8 @@ def _take(
                     right.append((fact, outcome))
                 if results[-1].status in ("conflict", "refused"):
                     raw.append((i, _contradiction(item, fact, results[-1], sender)))
+                    if results[-1].status == "refused" and isinstance(fact.payload, InvoiceDocument):
+                        invoices[i] = unread.read(fact.source, msgspec.to_builtins(fact.payload))
             else:
                 said = envelope.said(item)
                 results.append(Taken(status="refused", faults=one, source_id=said.id))
@@ -267,6 +270,7 @@ def _unreadable(item: Item, said: Said, taken: Taken, sender: Sender) -> RawItem
             "source": sender.system if refused else said.source or sender.system,
             "id": taken.source_id,
             "findings": _listed(taken.faults),
+            **({"type": said.type} if said.type else {}),
             **(_reference(item) or _time(said)),
         },
         correlation_id=sender.correlation_id,

@@ -89,7 +89,7 @@ def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
         entity, period, customer = earlier.entity, earlier.period, earlier.customer
     number = _key(about.number) or (booked.number if booked is not None else "") or one.reference
     journey = booked.correlation_id if booked is not None else order.correlation_id if order is not None else None
-    more = {"reference": one.reference, "order": order.number if order is not None else ""}
+    more = {"type": "InvoiceIssued", "reference": one.reference, "order": order.number if order is not None else ""}
     return replace(
         item,
         business_key=number or item.business_key,

@@ -149,12 +149,14 @@ def _unreadable_since(user: Any, event_id: uuid.UUID) -> str:
 
 def _read_since(user: Any, case: Case) -> str:
     """The same of one that could not be read; empty, too, where it was a version of what is recorded."""
-    reference = case.context.get("reference") or case.business_key
-    before = Q(billing_reference=reference, source=case.source, recorded_at__lt=case.resolved_at)
-    if not reference or Invoice.objects.filter(before).exists():
+    before = Q(billing_reference=case.called, source=case.told_by, recorded_at__lt=case.resolved_at)
+    if not case.called or Invoice.objects.filter(before).exclude(state="voided").exists():
         return ""
-    came = Step.objects.filter(stage="record_invoice", order_key=key_of(case.source, reference))
-    return _newest_of(user, came.filter(event__received_at__gt=case.opened_at))
+    mine = Q(order_key=key_of(case.told_by, case.called))
+    if case.entity:
+        mine |= Q(business_key=case.business_key, entity=case.entity)
+    came = Step.objects.filter(mine, stage="record_invoice", event__received_at__gt=case.opened_at)
+    return _newest_of(user, came)
 
 
 def _newest_of(user: Any, versions: QuerySet[Step]) -> str:

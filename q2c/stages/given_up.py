@@ -10,15 +10,16 @@ import datetime as dt
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from exceptions.models import Case, CaseEvent
-from exceptions.models.case import called
+from exceptions.models import CaseEvent
 from q2c import bulk
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
-from q2c.models import Event, Invoice
+from q2c.models import Event
 from q2c.reasons import Reason
 from q2c.stages import invoice_again
+from q2c.stages.taken_back_there import CANCELLED
 from q2c.stages.verb import Finding, Work
 
 # On the timeline of a case that was closed before: a person wants its invoice booked, as the event that `data` names.
@@ -26,22 +27,42 @@ AFTER_ALL = "after_all"
 
 # The latest decision on each document, unless it was recorded after that. A step whose document was booked all the
 # while (`invoice_changed`) decided about the change, not about the document. Another source that tells of it knows it
-# by the number alone, which a legal entity gives once.
+# by the number alone, which a legal entity gives once: what was given up of a number that was booked then was about
+# what came again under it. So it is with what could not be read, which has no step, and may have no entity either.
 _DECIDED = """
 WITH mine AS (
-  SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-    AS m(source, reference, order_key, entity, number)
+  SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS m(source, reference, order_key, entity, number, order_number, sent_as)
+), unread AS (
+  SELECT m.source, m.reference, m.entity, m.number, c.id, c.resolved_at
+  FROM mine m CROSS JOIN LATERAL (
+    SELECT n.id FROM exceptions_case n WHERE n.business_key IN (m.reference, m.number) AND n.raw_hash IS NOT NULL
+    UNION SELECT n.id FROM exceptions_case n WHERE n.context @> jsonb_build_object('reference', m.reference)
+                                               AND n.raw_hash IS NOT NULL
+    UNION SELECT n.id FROM exceptions_case n WHERE n.context @> jsonb_build_object('id', m.sent_as)
+                                               AND n.raw_hash IS NOT NULL
+  ) named JOIN exceptions_case c ON c.id = named.id
+  WHERE c.state = 'closed_without_fix' AND c.step_id IS NULL
+  AND c.reason <> 'event_conflict' AND c.code <> %s
+  AND coalesce(c.context ->> 'type', 'InvoiceIssued') = 'InvoiceIssued'
+  AND NOT EXISTS (SELECT FROM q2c_connection k WHERE k.name = c.source AND k.service = 'crm')
+  AND CASE WHEN coalesce(c.context ->> 'source', c.source) = m.source
+      THEN coalesce(c.context ->> 'reference', c.business_key) = m.reference
+        OR NOT c.context ? 'reference' AND (c.business_key = m.number OR c.context ->> 'id' = m.sent_as)
+      ELSE c.business_key = m.number AND c.entity IN ('', m.entity)
+        AND coalesce(c.context ->> 'order', m.order_number) = m.order_number END
 ), gone AS (
-  SELECT m.source, m.reference, s.id AS step_id, s.event_id, s.finished_at
+  SELECT m.source, m.reference, s.id AS step_id, s.event_id, s.finished_at AS at, NULL::uuid AS case_id,
+    NULL::text AS entity, NULL::text AS number
   FROM mine m JOIN q2c_step s ON s.order_key = m.order_key AND s.stage = 'record_invoice'
   WHERE s.state = 'abandoned' AND s.reason NOT IN ('superseded', 'invoice_changed')
   UNION ALL
-  SELECT m.source, m.reference, s.id, s.event_id, s.finished_at
+  SELECT m.source, m.reference, s.id, s.event_id, s.finished_at, NULL, m.entity, m.number
   FROM mine m JOIN q2c_step s ON s.business_key = m.number AND s.entity = m.entity AND s.stage = 'record_invoice'
   JOIN q2c_event e ON e.id = s.event_id AND e.source <> m.source
   WHERE s.state = 'abandoned' AND s.reason NOT IN ('superseded', 'invoice_changed')
   UNION ALL
-  SELECT m.source, m.reference, p.id, i.event_id, p.finished_at
+  SELECT m.source, m.reference, p.id, i.event_id, p.finished_at, NULL, NULL, NULL
   FROM mine m
   CROSS JOIN LATERAL (
     SELECT event_id, number, state FROM q2c_invoice WHERE source = m.source AND billing_reference = m.reference
@@ -51,13 +72,26 @@ WITH mine AS (
   JOIN q2c_step p ON p.business_key = i.number AND p.stage = 'post_journal'
   JOIN q2c_event e ON e.id = p.event_id AND e.causation_id = i.event_id
   WHERE i.state = 'voided' AND p.state = 'abandoned' AND p.reason <> 'superseded'
+  UNION ALL
+  SELECT source, reference, NULL, NULL, resolved_at, id, entity, number FROM unread
 )
 SELECT DISTINCT ON (g.source, g.reference)
-  g.source, g.reference, g.step_id, g.event_id, g.finished_at, c.id, c.number, c.root_cause
-FROM gone g LEFT JOIN exceptions_case c ON c.step_id = g.step_id
+  g.source, g.reference, g.step_id, g.event_id, g.at, c.id, c.number, c.root_cause
+FROM gone g LEFT JOIN LATERAL (
+  SELECT id, number, root_cause FROM exceptions_case WHERE step_id = g.step_id
+  UNION ALL SELECT id, number, root_cause FROM exceptions_case WHERE id = g.case_id
+) c ON TRUE
 WHERE NOT EXISTS (SELECT FROM q2c_invoice r WHERE r.source = g.source AND r.billing_reference = g.reference
-                  AND r.recorded_at > g.finished_at)
-ORDER BY g.source, g.reference, g.finished_at DESC, g.step_id DESC
+                  AND r.recorded_at > g.at)
+AND (g.number IS NULL OR NOT EXISTS (
+  SELECT FROM (
+    SELECT id, recorded_at FROM q2c_invoice WHERE entity = g.entity AND number = g.number
+    UNION ALL SELECT id, recorded_at FROM q2c_invoice WHERE source = g.source AND billing_reference = g.reference
+  ) h
+  WHERE h.recorded_at <= g.at AND NOT EXISTS (
+    SELECT FROM q2c_transition t WHERE t.record_id = h.id AND t.target = 'voided' AND t.at <= g.at)
+))
+ORDER BY g.source, g.reference, g.at DESC, g.step_id DESC NULLS LAST
 """
 
 
@@ -81,47 +115,36 @@ class GivenUp:
         return f"given up on {self.at:%Y-%m-%d}" + (f" ({', '.join(told)})" if told else "")
 
 
-# (source, billing reference, order key, legal entity, number)
-Document = tuple[str, str, str, str, str]
+class Document(NamedTuple):
+    """What an invoice is known by: at `source` by its reference or the id it was `sent_as`; elsewhere by its number."""
+
+    source: str
+    reference: str
+    order_key: str
+    entity: str
+    number: str
+    order_number: str
+    sent_as: str
 
 
-def document_of(source: str, invoice: InvoiceDocument, order_key: str) -> Document:
-    return source, invoice.billing_reference, order_key, invoice.legal_entity, invoice.invoice_number
+def document_of(source: str, sent_as: str, invoice: InvoiceDocument, order_key: str) -> Document:
+    named = invoice.legal_entity, invoice.invoice_number, invoice.order_number
+    return Document(source, invoice.billing_reference, order_key, *named, sent_as)
 
 
 def of(documents: Collection[Document]) -> dict[tuple[str, str], GivenUp]:
-    """By (source, billing reference), of those that are given up. Two statements, three where one came unreadable."""
+    """By (source, billing reference), of those that are given up. One statement."""
     if not documents:
         return {}
-    rows = bulk.execute(_DECIDED, [list(column) for column in zip(*sorted(documents), strict=True)])
-    found = {(source, reference): GivenUp(*told) for source, reference, *told in rows}
-    return _unread({one[:2] for one in documents} - found.keys()) | found
-
-
-def _unread(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], GivenUp]:
-    """Of those that came unreadable, and were never recorded: a version of what is recorded is another matter."""
-    references = sorted({reference for _, reference in named})
-    closed = Case.objects.filter(called(references), state="closed_without_fix").order_by("resolved_at")
-    found = {}
-    for case in closed.defer("haystack") if references else ():
-        for reference in {case.context.get("reference"), case.business_key} & set(references):
-            at = case.resolved_at or case.opened_at
-            found[case.source, reference] = GivenUp(None, None, at, case.id, case.number, case.root_cause)
-    found = {
-        (source, reference): found[source[:60], reference]
-        for source, reference in named
-        if (source[:60], reference) in found
-    }
-    there = Invoice.objects.filter(billing_reference__in=[reference for _, reference in found])
-    for recorded in there.values_list("source", "billing_reference") if found else ():
-        found.pop(recorded, None)
-    return found
+    rows = bulk.execute(_DECIDED, [*(list(column) for column in zip(*sorted(documents), strict=True)), CANCELLED])
+    return {(source, reference): GivenUp(*told) for source, reference, *told in rows}
 
 
 def asked(works: Sequence[Work]) -> dict[uuid.UUID, Finding]:
     """By step of record_invoice, what a second person is asked of a document that was given up."""
     named = {work.step.id: (work.fact.source, work.fact.payload.billing_reference) for work in works}
-    found = of({document_of(work.fact.source, work.fact.payload, work.step.order_key) for work in works})
+    facts = [(work.fact, work.step.order_key) for work in works]
+    found = of({document_of(fact.source, fact.source_id, fact.payload, key) for fact, key in facts})
     if not found:
         return {}
     events = [one.event_id for one in found.values() if one.event_id is not None]

@@ -33,7 +33,7 @@ from tests.ui.test_given_up_told import NOW, closing, give_up
 pytestmark = pytest.mark.django_db
 LOST = "1 invoice: posted in billing, not in the books"
 KNOWN = About(entity="DE01", issued_on=dt.date(2026, 11, 2), amount_minor=11_900, currency="EUR")
-NOWHERE = "1 invoice of billing cannot be read, and nobody knows its entity and period: it may belong to any close."
+NOWHERE = "1 invoice cannot be read, and nobody knows its entity and period: it may belong to any close."
 
 
 @pytest.fixture(autouse=True)
