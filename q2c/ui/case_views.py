@@ -10,7 +10,7 @@ from django.db.models import Q
 from exceptions.models import Case, CaseEvent
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Transition
-from q2c.reading import against_order
+from q2c.reading import against_order, billing_has
 from q2c.reasons import Reason
 from q2c.ui import parts, people, words
 from q2c.ui.acting import address_of
@@ -100,7 +100,7 @@ def _documents(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     named = Q(number=key) | Q(number=case.context.get("order") or key)
     named |= Q(event=event_id) if event_id else Q()
     orders = {order.id: order for order in Order.objects.visible_to(user).filter(named)} if key else {}
-    seen = Invoice.objects.visible_to(user).select_related("order")
+    seen = Invoice.objects.visible_to(user).select_related("order", "event")
     invoices = list(seen.filter(Q(number=key) | Q(event=event_id))) if key else []
     orders |= {invoice.order_id: invoice.order for invoice in invoices if invoice.order is not None}
     ours += [_row("order", order, order.number) for order in orders.values()]
@@ -113,7 +113,8 @@ def _documents(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     ours += [_row("journal", entry, entry.number or "without a number yet") for entry in found]
     keys = [str(record.id) for record in [*orders.values(), *invoices, *found]] + ([key] if key else [])
     theirs = list(CrossReference.objects.visible_to(user).filter(our_key__in=keys).order_by("-at")[:50])
-    return {"ours": ours, "theirs": theirs, "against": _against(user, step)}
+    billing = billing_has.of(user, case, step, invoices, orders)
+    return {"ours": ours, "theirs": theirs, "billing": billing, "against": _against(user, step)}
 
 
 def _against(user: Any, step: Step | None) -> dict[str, Any] | None:
