@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.models import Model
 from django.test import TransactionTestCase
 from django.test.utils import override_settings, setup_databases, teardown_databases
@@ -35,6 +36,12 @@ KEPT = frozenset(
 RESTORED = (Team, Policy, Holiday)
 # Emptied with the people who are named there, and written again.
 HISTORIES = tuple(model.history.model for model in RESTORED)
+# Keys are counted from one again.
+RESTART = """
+    SELECT setval(d.objid, s.seqstart, false)
+    FROM pg_depend d JOIN pg_sequence s ON s.seqrelid = d.objid JOIN pg_class t ON t.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND t.relname = ANY(%s)
+"""
 _as_migrated: dict[type[Model], list[Any]] = {}
 
 
@@ -63,15 +70,24 @@ def _restore() -> None:
 
 
 def emptied() -> None:
-    """Every table but those of KEPT, as the owner."""
+    """Every table but those of KEPT, as the owner. Few rows are deleted in a tenth of the time that TRUNCATE takes."""
     with as_owner(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL q2c.maintenance = 'on'")
         names = [name for name in connection.introspection.table_names(cursor) if name not in KEPT]
-        asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)
-        cursor.execute(asked)
-        filled = [row[0] for row in cursor.fetchall()]
-        if filled:
-            cursor.execute(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY CASCADE")
+        # What is named by others goes after them; what counts others is written once more as they go.
+        for _ in range(3):
+            for name in _filled(cursor, names):
+                with suppress(DatabaseError), transaction.atomic():
+                    cursor.execute(f"DELETE FROM {name}")
+        if filled := _filled(cursor, names):
+            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
+        cursor.execute(RESTART, [names])
+
+
+def _filled(cursor: Any, names: list[str]) -> list[str]:
+    """The flow's tables first."""
+    asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in sorted(names)[::-1])
+    return [row[0] for row in cursor.execute(asked).fetchall()]
 
 
 def as_migrated() -> None:
