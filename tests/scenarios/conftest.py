@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exceptions.models import Case
-from ledger.models import JournalEntry, JournalLine
+from ledger.models import JournalEntry, JournalLine, LegalEntity
 from q2c import clock
 from q2c.connectors import registry
 from q2c.demo import catalogue, company, connections, people
@@ -24,6 +24,7 @@ from q2c.demo.platforms import Platforms
 from q2c.demo.sales_desk import SalesDesk
 from q2c.engine import wake
 from q2c.models import Order
+from tests.kept_rows import kept_rows
 from tests.scenarios.workers import WorkedFlow, working
 
 SINCE, UNTIL = dt.date(2025, 12, 1), dt.date(2027, 2, 28)
@@ -40,14 +41,19 @@ LEEDS = Account(
     key="A-3", name="Leeds Railways plc", region="UK", country="GB", address=("2 Mill Lane", "Leeds", "", "LS1 4DY")
 )
 
+@kept_rows
+def _found(since: dt.date, until: dt.date) -> dict[str, LegalEntity]:
+    entities = company.found(since, until)
+    catalogue.list_goods(since - dt.timedelta(days=365))
+    return entities
+
 
 class Story:
     """One company, its platforms, and the day on which the story stands."""
 
     def __init__(self, platforms: Platforms, since: dt.date, until: dt.date, flow: Flow | None = None) -> None:
         self.platforms, self.flow = platforms, flow or Flow(platforms)
-        company.found(since, until)
-        catalogue.list_goods(since - dt.timedelta(days=365))
+        _found(since, until)
         people.hire(sign_in=False)
         self.systems = connections.connect(platforms, [HARBOR, HARBOR_DE, LEEDS], since, until)
         self.sales = SalesDesk(platforms, self.systems["salesforce"])
