@@ -104,7 +104,7 @@ def test_a_lock_that_is_waited_for_too_long(verb: Scripted, table: str) -> None:
         with psycopg.connect(**keys) as other:
             other.execute(f"LOCK TABLE {table} IN SHARE MODE")
             held.set()
-            over.wait(20)
+            over.wait(3)
             other.rollback()
 
     holder = threading.Thread(target=in_own_connection, args=[hold])

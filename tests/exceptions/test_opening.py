@@ -171,26 +171,26 @@ def test_then_it_needs_the_other_approval_too(person: Any) -> None:
     assert Approval.objects.get(state="requested").action == "credit_approval_required"
 
 
-def test_ten_thousand_failures_open_in_a_handful_of_statements() -> None:
-    made = [failure(business_key=f"INV-{i}", entity=("DE", "US")[i % 2]) for i in range(10_000)]
+def test_thousands_of_failures_open_in_a_handful_of_statements() -> None:
+    made = [failure(business_key=f"INV-{i}", entity=("DE", "US")[i % 2]) for i in range(3_000)]
     open_for_one = CaptureQueriesContext(connection)
     with open_for_one:
         cases.open_for([failure()], "engine")
     with CaptureQueriesContext(connection) as queries:
         ids = cases.open_for(made, "engine")
-    assert len(ids) == 10_000
+    assert len(ids) == 3_000
     assert len(queries) <= 15, [q["sql"][:90] for q in queries]
     assert len(queries) <= len(open_for_one) + 1
-    assert Case.objects.count() == CaseEvent.objects.count() == 10_001
+    assert Case.objects.count() == CaseEvent.objects.count() == 3_001
     problem = Problem.objects.get()
-    assert problems.totals([problem.id])[problem.id].cases == 10_001
+    assert problems.totals([problem.id])[problem.id].cases == 3_001
     steps = list(ids)
     with CaptureQueriesContext(connection) as queries:
         cases.replaying(steps, "ann")
         cases.open_for([failure(step_id=step) for step in steps], "engine")
         cases.resolve_for({step: {"document": "1"} for step in steps}, "engine")
     assert len(queries) <= 50, [q["sql"][:90] for q in queries]
-    assert Case.objects.filter(state="resolved", attempts=2).count() == 10_000
+    assert Case.objects.filter(state="resolved", attempts=2).count() == 3_000
     # Deferred foreign keys are checked after the test: by plans of now, not of when the tables were empty.
     with connection.cursor() as cursor:
         cursor.execute("DISCARD PLANS")

@@ -41,6 +41,7 @@ LEEDS = Account(
     key="A-3", name="Leeds Railways plc", region="UK", country="GB", address=("2 Mill Lane", "Leeds", "", "LS1 4DY")
 )
 
+
 @kept_rows
 def _found(since: dt.date, until: dt.date) -> dict[str, LegalEntity]:
     entities = company.found(since, until)
