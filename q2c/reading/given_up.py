@@ -25,7 +25,6 @@ from q2c.reasons import Reason
 from q2c.stages import post_journal
 
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
-# One that cannot be read has a case, and is told by that (unread.py).
 # What is recorded after all, or was taken back there since, stands nowhere else.
 _LEFT_OUT = """
 SELECT g.event_id FROM unnest(%s::uuid[]) AS g(event_id) JOIN q2c_event e ON e.id = g.event_id
@@ -35,10 +34,6 @@ WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <>
   OR EXISTS (SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
              WHERE n.stage = 'record_invoice' AND n.order_key = s.order_key
              AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq))
-  OR EXISTS (SELECT FROM exceptions_case u WHERE u.raw_hash IS NOT NULL AND u.step_id IS NULL
-             AND u.context @> jsonb_build_object('reference', e.payload ->> 'billing_reference')
-             AND coalesce(u.context ->> 'source', u.source) = e.source AND u.opened_at > e.received_at
-             AND u.state <> 'resolved' AND u.reason <> 'event_conflict')
 """
 ROWS_MAX = 200
 

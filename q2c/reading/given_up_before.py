@@ -63,10 +63,11 @@ def _documents(cases: Sequence[Case]) -> dict[uuid.UUID, Document]:
         reference = case.context.get("reference", "")
         if step is not None:
             document = stored.read(step.event.payload, InvoiceDocument)
-            found[case.id] = given_up.document_of(step.event.source, document, step.order_key)
+            told_by = step.event.source, step.event.source_id
+            found[case.id] = given_up.document_of(*told_by, document, step.order_key)
         elif reference and case.step_id is None and case.raw_hash is not None:
-            key = key_of(case.source, reference)
-            found[case.id] = (case.source, reference, key, case.entity, case.business_key)
+            key, order = key_of(case.told_by, reference), case.context.get("order", "")
+            found[case.id] = Document(case.told_by, reference, key, case.entity, case.business_key, order, "")
     return found
 
 
