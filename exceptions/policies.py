@@ -299,9 +299,9 @@ POLICIES: dict[R, Row] = {
         "Invoice {business_key} is booked here, and billing says something else of it by now.",
         BILLING, "urgent", 4, "invoice",
         "What is here and what came now, side by side on the case.",
-        "Put it back in billing as it was. Is the change to stand, reverse its journal: Reverse on the journal's page "
-        "asks a second person to approve the mirror entry. Then have billing void the invoice and issue it anew under "
-        "another number, and close this case.",
+        "Put it back in billing as it was. Is the change to stand, reverse its journal if that is posted: Reverse on "
+        "the journal's page asks a second person to approve the mirror entry. Then have billing void the invoice and "
+        "issue it anew under another number, and close this case.",
         "Compared again with what is booked. Put back in billing, it ends by itself.",
     ),
     R.INVOICE_TAKEN_BACK: Row(
@@ -310,8 +310,10 @@ POLICIES: dict[R, Row] = {
         CONTROL, "high", 8, "journal",
         "Why billing took it back, and the journal that books it: the page of the invoice shows both.",
         "Reverse its journal: Reverse on the journal's page asks a second person to approve the mirror entry, which "
-        "takes the invoice out of the books. Was it taken back by mistake, have it posted again in billing.",
-        "There is nothing to replay: it ends by itself once the mirror entry is posted, or billing posts it again.",
+        "takes the invoice out of the books. One that is not posted has a case of its own, by which the ledger is "
+        "asked for it. Was it taken back by mistake, have it posted again in billing.",
+        "There is nothing to replay: it ends by itself once the mirror entry is posted, the journal leaves the books "
+        "unposted, or billing posts it again.",
     ),
     R.INVOICE_APPROVAL_REQUIRED: Row(
         "Invoice needs approval", "Invoice {business_key} of {customer} bills what its order does not explain.",

@@ -27,7 +27,7 @@ from q2c.models import Event, Step
 from q2c.reasons import Reason
 from q2c.stages import given_up, post_journal
 from q2c.stages.record_invoice import key_of
-from q2c.stages.withdrawn import TAKEN_BACK
+from q2c.stages.taken_back_there import TAKEN_BACK
 
 RIGHT = rights.REPLAY
 _ID_MAX = 200

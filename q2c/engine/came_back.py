@@ -14,6 +14,7 @@ from ledger import journal
 from q2c.engine.intake import Item, Taken
 from q2c.models import Invoice, Step
 from q2c.stages import withdrawn
+from q2c.stages.taken_back_there import TAKEN_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _left(source: str, stage: str, last: Mapping[str, Newest]) -> set[str]:
     """What people gave up is none of them as long as the platform has it."""
     events = {one.event_id: key for key, one in last.items()}
     steps = Step.objects.filter(stage=stage, event__in=list(events))
-    ended = steps.filter(state="abandoned", proof__has_key=withdrawn.TAKEN_BACK).values_list("event", flat=True)
+    ended = steps.filter(state="abandoned", proof__has_key=TAKEN_BACK).values_list("event", flat=True)
     there = Invoice.objects.filter(event__in=list(events), source=source, state="voided")
     voided = set(there.values_list("event", flat=True))
     found = {*ended, *withdrawn.gone_since(events), *(voided - withdrawn.stay_out(voided))}

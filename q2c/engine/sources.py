@@ -279,6 +279,7 @@ class Invoices(Source):
         if not came:
             return [], {}
         documents = [document for _, document, _ in came]
+        taken_back.hold(self.name, [document.billing_reference for document in documents])
         items = [self._item("InvoiceIssued", f"{read.id}:{read.version}", found, at) for read, found, at in came]
         taken = intake.take(items, self.sender)
         known = [key_of(self.name, document.billing_reference) for document in documents]

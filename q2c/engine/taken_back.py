@@ -17,6 +17,7 @@ from q2c.engine import intake
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
+from q2c.stages import withdrawn
 from q2c.stages.taken_back_there import CANCELLED, booked_as, period_of
 from q2c.stages.verb import Differs, Finding, described
 
@@ -44,7 +45,7 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     raw = {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()}
     return RawItem(
         body=msgspec.json.encode(raw), source=source, content_type="application/json", reason=Reason.INVOICE_TAKEN_BACK,
-        text=f"{refused.text}, and it is booked here: billing cancelled it. Reverse its journal",
+        text=f"{refused.text}, and it is booked here: billing cancelled it. {withdrawn.to_do(invoice)}",
         field=refused.field, code=CANCELLED, business_key=invoice.number, customer=invoice.customer_name,
         amount_minor=-invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period,
         context={"findings": [described(found)]}, correlation_id=invoice.correlation_id, of_entity=True,
@@ -55,7 +56,16 @@ def is_told(bad: RawItem) -> bool:
     """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
     same = Case.objects.filter(called([bad.called[:80]]), source=bad.source[:60])
     same = same.filter(entity=bad.entity, period=bad.period, currency=bad.currency, amount_minor=bad.amount_minor)
-    return same.filter(state__in=UNRESOLVED, text=bad.text).exists()
+    # What is to be done about one that was cancelled depends on its journal, which goes its way.
+    same = same.filter(code=CANCELLED) if bad.code == CANCELLED else same.filter(text=bad.text)
+    return same.filter(state__in=UNRESOLVED).exists()
+
+
+def hold(source: str, references: Collection[str]) -> None:
+    """Whoever finds at this moment that the ledger holds none of what was taken back is waited for, or waits, until the
+    transaction ends (stages/not_owed.py): what it voids is seen, what is posted again is not voided."""
+    gone = Invoice.objects.filter(source=source, taken_back_at__isnull=False, billing_reference__in=references)
+    list(gone.exclude(state="voided").order_by("id").select_for_update().values_list("id"))
 
 
 def posted_again(

@@ -14,6 +14,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Connection, Event, Invoice, Step, Subscription
 from q2c.reading import unread
 from q2c.stages import withdrawn
+from q2c.stages.taken_back_there import TAKEN_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,4 @@ def _recorded(invoices: Sequence[Invoice], titles: dict[str, str]) -> dict[tuple
 
 
 def _was_taken_back(case: Case, step: Step | None) -> bool:
-    return bool(step is not None and withdrawn.TAKEN_BACK in step.proof) or (
-        case.events.filter(kind=withdrawn.TAKEN_BACK).exists()
-    )
+    return bool(step is not None and TAKEN_BACK in step.proof) or (case.events.filter(kind=TAKEN_BACK).exists())

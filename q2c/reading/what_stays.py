@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
 from q2c.reading import billing_now, came_unreadable, given_up
 from q2c.reasons import Reason
-from q2c.stages import in_part, post_journal
+from q2c.stages import in_part, not_owed, post_journal
 from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED
 
@@ -31,7 +31,7 @@ _OTHERS = {
 _ELSE = "Nothing is sent, and what waits behind it goes on without it."
 _TAKEN_BACK = (
     "Billing has taken it back, and it stays in the books here: it is listed as in the books and not in billing until "
-    "its journal is reversed, or billing posts it again."
+    "its journal is reversed or leaves the books unposted, or billing posts it again."
 )
 _UNREADABLE = "What came in unreadable is kept as it came; nothing of it is recorded or booked."
 
@@ -74,18 +74,25 @@ def posted_after_all(cases: Iterable[Case]) -> dict[uuid.UUID, str]:
     by_step = {case.step_id: case.id for case in cases if case.step_id}
     steps = _steps([id_ for id_ in by_step if id_]).values()
     known = _known(steps)
-    return {by_step[step.id]: _posting(step, known) for step in steps}
+    unowed = not_owed.of(known.entries.values())
+    return {by_step[step.id]: _posting(step, known, unowed) for step in steps}
 
 
-def _posting(step: Step, known: _Known) -> str:
+def _posting(step: Step, known: _Known, unowed: Collection[uuid.UUID]) -> str:
     entry = known.entries.get(step.id)
     invoice = known.invoices.get(entry.event_id) if entry is not None and entry.reverses_id is None else None
     sent = "It was sent before. " if step.sent_at is not None else ""
     gone = (
-        f" {_billing(invoice.source)} has taken the invoice back since: once posted, its journal is to be reversed."
+        f"{_billing(invoice.source)} has taken the invoice back since"
         if invoice is not None and invoice.taken_back_at is not None
         else ""
     )
+    if gone and entry is not None and entry.id in unowed:
+        return (
+            f"{sent}{gone}. {entry} is searched for in {step.connection} by its key: what is there is posted here, and "
+            "is to be reversed then; what is not there is not sent, and leaves the books."
+        )
+    gone = f" {gone}: once posted, its journal is to be reversed." if gone else ""
     return (
         f"{sent}{entry or 'The journal'} is searched for in {step.connection} by its key, and sent only where it is "
         f"not there. What was booked there by hand has another key: look there first, else it is there twice.{gone}"

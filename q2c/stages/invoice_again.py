@@ -17,6 +17,11 @@ _TO_STAND = (
     "Put it back in billing as it was, and this ends by itself. Is the change to stand, reverse its journal here and "
     "have billing void it and issue it anew under another number"
 )
+_UNPOSTED = (
+    "Put it back in billing as it was, and this ends by itself. Is the change to stand, have billing void it and issue "
+    "it anew under another number: voided there, it leaves the books here, as far as its journal was not sent. What is "
+    "posted by then, a person reverses"
+)
 _REVERSED = (
     "Is the change to stand, have billing void it and issue it anew under another number. Reversed by mistake: reverse "
     "the reversal, which restores what was booked"
@@ -85,7 +90,7 @@ def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
         text=text,
         pointer=pointer,
         seen=seen,
-        remedy=_REVERSED if differs.is_reversed else _TO_STAND,
+        remedy=_REVERSED if differs.is_reversed else _UNPOSTED if there.state == "recorded" else _TO_STAND,
         differs=differs,
     )
 

@@ -18,7 +18,7 @@ from q2c.contracts.documents import JournalDocument
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Event, Invoice, Step
 from q2c.reasons import Reason
-from q2c.stages import booking, restated, sync_customer, taken_back_there
+from q2c.stages import booking, not_owed, restated, sync_customer, taken_back_there
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, OpenPort, Part, Said, Verb, Work
 
@@ -41,13 +41,16 @@ class PostJournal(Verb):
         current = living(work.fact.payload.journal_id for work in works)
         # What was sent and not refused may be in the ledger, or is there and differs: looked up as it was, never
         # derived anew.
-        unsent = [w for w in works if w.step.phase == "send" and w.step.sent_at is None]
+        unowed = not_owed.of(current.values())
+        owed = [w for w in works if current[w.fact.payload.journal_id].id not in unowed]
+        unsent = [w for w in owed if w.step.phase == "send" and w.step.sent_at is None]
         blocked = [w for w in unsent if _waited(w.step, current[w.fact.payload.journal_id])]
         fresh = _rederived(blocked, current)
         _refuse_late_mirrors(blocked, current)
         for work in works:
             entry = fresh.get(work.fact.payload.journal_id) or current[work.fact.payload.journal_id]
             work.notes["entry"] = entry
+            work.notes["not_owed"] = entry.id in unowed
             # The ledger's external id: what an auditor finds it there by.
             work.step.proof["key"] = entry.key
             if entry.state in ("posted", "reversed"):
@@ -67,8 +70,10 @@ class PostJournal(Verb):
         open_port(works[0].step.connection).check([work.request for work in works])
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
-        """What the ledger would refuse, or wrongly take, is caught before it is sent."""
+        """What the ledger would refuse, or wrongly take, is caught before it is sent; what is not owed is not sent."""
         port = open_port(work.step.connection)
+        if work.notes["not_owed"]:
+            return _held(port, work) or not_owed.not_sent(work)
         (refused,) = port.check([work.request])
         refused = refused or _held(port, work)
         return refused if refused is not None else port.post([work.request])[0]
@@ -77,7 +82,10 @@ class PostJournal(Verb):
         return open_port(work.step.connection).find([work.request])[0]
 
     def record(self, works: Sequence[Work]) -> None:
-        done = [(work, work.outcome) for work in works if work.request is not None and isinstance(work.outcome, Posted)]
+        gone = [work for work in works if not_owed.is_gone(work)]
+        not_owed.leave(gone)
+        sent = [work for work in works if work.request is not None and work not in gone]
+        done = [(work, work.outcome) for work in sent if isinstance(work.outcome, Posted)]
         journal.mark_posted(
             [journal.Document(work.notes["entry"].id, o.document or o.reference, o.reference) for work, o in done]
         )
@@ -102,7 +110,7 @@ class PostJournal(Verb):
         unsent = [work for work in works if work.step.sent_at is None]
         current = living(work.fact.payload.journal_id for work in unsent)
         mistaken = cases.steps_closed_as([work.step.id for work in unsent], _MISTAKES)
-        twice = told_twice([entry.event_id for entry in current.values()])
+        twice = not_owed.told_twice([entry.event_id for entry in current.values()])
         given_up = {
             entry.id: entry
             for work in unsent
@@ -118,32 +126,23 @@ class PostJournal(Verb):
         port = open_port(works[0].step.connection)
         answers: list[Said] = list(port.find([work.request for work in works], only_reading=True))
         absent = [i for i, found in enumerate(answers) if isinstance(found, NotFound)]
-        refused = port.check([works[i].request for i in absent], whole=True) if absent else []
-        for i, answer in zip(absent, refused, strict=True):
-            answers[i] = answer or _held(port, works[i], only_reading=True)
+        to_send = [i for i in absent if not works[i].notes["not_owed"]]
+        checked = port.check([works[i].request for i in to_send], whole=True) if to_send else []
+        refused = dict(zip(to_send, checked, strict=True))
+        for i in absent:
+            answers[i] = refused.get(i) or _held(port, works[i], only_reading=True)
         return answers
 
     def preview(self, work: Work) -> dict[str, Any]:
         entry = work.notes.get("entry")
+        if work.notes.get("not_owed"):
+            return {"would": f"look for it in {work.step.connection}, and not send it: billing has taken it back"}
         return {"entry": journal.read([entry.id])[0]} if entry else {}
 
 
 def makes_room(entry: JournalEntry, root_cause: str) -> bool:
     """Whether its invoice is voided where an unsent journal is given up for this cause."""
-    return root_cause in _MISTAKES and not told_twice([entry.event_id])
-
-
-def told_twice(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Of these the events of invoices that were told by another system, too, whose word was taken as done."""
-    there = Invoice.objects.filter(event__in=event_ids)
-    found = {(str(one.id), one.number): one for one in there}
-    done = Step.objects.filter(stage="record_invoice", state="done", business_key__in={number for _, number in found})
-    rows = done.values_list("reference", "business_key", "event", "event__source")
-    return {
-        invoice.event_id
-        for reference, number, event_id, source in rows
-        if (invoice := found.get((reference, number))) and event_id != invoice.event_id and source != invoice.source
-    }
+    return root_cause in _MISTAKES and not not_owed.told_twice([entry.event_id])
 
 
 def _earlier(entries: Sequence[JournalEntry]) -> dict[uuid.UUID, list[JournalDocument]]:

@@ -18,6 +18,8 @@ from q2c.models import Invoice
 
 # The code of that case.
 CANCELLED = "cancelled_in_billing"
+# In the proof of what ended since billing took the invoice back, and on the timeline of a case that was closed before.
+TAKEN_BACK = "taken_back"
 _INVOICE = "invoice:"
 _HOLDS = """
 SELECT a.entity, a.day, p.name FROM unnest(%s::text[], %s::date[]) AS a(entity, day)
@@ -69,6 +71,19 @@ def periods_on(days: Collection[tuple[str, dt.date]]) -> dict[tuple[str, dt.date
     entities, dates = [entity for entity, _ in days], [day for _, day in days]
     found = {(entity, day): name for entity, day, name in bulk.execute(_HOLDS, [entities, dates])} if days else {}
     return {(entity, day): found.get((entity, day), f"{day:%Y-%m}") for entity, day in days}
+
+
+def unbooked(invoices: Collection[Invoice], actor: str, why: str) -> None:
+    """Nothing of them was posted, and they are voided: what told of them as booked ends."""
+    if not invoices:
+        return
+    gone = {(one.source[:60], one.entity, one.number) for one in invoices}
+    numbers = [one.number for one in invoices]
+    told = Case.objects.filter(code=CANCELLED, state__in=UNRESOLVED, business_key__in=numbers)
+    rows = told.values_list("id", "source", "entity", "business_key")
+    proofs = {id_: {TAKEN_BACK: why} for id_, *named in rows if tuple(named) in gone}
+    if proofs:
+        cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
 
 
 def settle(mirrors: Mapping[str, JournalEntry], actor: str) -> None:

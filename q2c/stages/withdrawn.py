@@ -1,6 +1,7 @@
 """An invoice that billing takes back (no longer posted there) before it got anywhere leaves the flow.
 
-While it waits to be recorded, or while its journal waits to be sent: its steps end, with their cases and questions.
+While it waits to be recorded, or while its journal was not sent: its steps end, with their cases and questions. So it
+does where people gave up its journal: what they decided about is there no more.
 """
 
 from __future__ import annotations
@@ -10,36 +11,36 @@ from collections.abc import Collection
 
 from django.db.models import Q
 
-from exceptions import timeline
+from exceptions import approvals, timeline
 from exceptions.models import Case, CaseEvent
 from exceptions.models.case import called
-from ledger import journal
-from q2c import states
+from ledger.models import JournalEntry
+from q2c import clock, states
 from q2c.contracts import stored
 from q2c.contracts.events import JournalFact
 from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
 from q2c.reasons import Reason
-from q2c.stages import post_journal
+from q2c.stages import not_owed, post_journal
 from q2c.stages.record_invoice import VERSIONS, key_of
+from q2c.stages.taken_back_there import TAKEN_BACK
 from q2c.stages.versions import IDLE, end
-
-# In the proof of a step that ended so, and on the timeline of a case that was closed before.
-TAKEN_BACK = "taken_back"
 
 
 def invoice(source: str, reference: str, actor: str, why: str) -> bool:
     """Ends what waits for an invoice that `source` took back. False where a step is being worked on: ask again.
 
-    What is recorded, and whose journal was never sent, is voided with it. What was sent, or may have been, stays: a
-    person reverses it.
+    What is recorded, and whose journal was never sent, is voided with it, whether it waits or people gave it up. What
+    was sent, or may have been, stays: it is looked for once its step is replayed (not_owed.py).
     """
     with states.acting(actor, why):
         if not VERSIONS.take_out((key_of(source, reference),), actor, why, {TAKEN_BACK: why}):
             return False
-        _tell_given_up(source, reference, actor, why)
         there = Invoice.objects.filter(source=source, billing_reference=reference, state="recorded").first()
-        return there is None or _unpost(there, actor, why)
+        if there is not None and not _unpost(there, actor, why):
+            return False
+        _tell_given_up(source, reference, actor, why)
+        return True
 
 
 def gone_since(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
@@ -76,20 +77,63 @@ def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
     timeline.record([(case_id, TAKEN_BACK, why, {}) for case_id in closed.values_list("id", flat=True)], actor)
 
 
-def _unpost(there: Invoice, actor: str, why: str) -> bool:
-    posting = Step.objects.select_for_update(of=("self",)).filter(
-        stage="post_journal", business_key=there.number, event__correlation_id=there.correlation_id, state__in=OPEN
+def posting(there: Invoice) -> Step | None:
+    """What posts its journal, or was to, held until the transaction ends; None where it booked nothing, or another
+    transaction is ahead in posting it."""
+    not_posted = Q(state__in=OPEN) | Q(state="abandoned") & ~Q(reason=Reason.SUPERSEDED)
+    steps = Step.objects.select_for_update(of=("self",)).filter(
+        not_posted, stage="post_journal", business_key=there.number, event__correlation_id=there.correlation_id
     )
-    mine = [step for step in posting.select_related("event").order_by("id") if _books(step, there.event_id)]
-    if any(step.state not in IDLE for step in mine):
-        return False
-    if not mine or any(step.sent_at is not None for step in mine) or post_journal.told_twice([there.event_id]):
+    mine = (step for step in steps.select_related("event").order_by("-id") if _books(step, there.event_id))
+    return next(mine, None)
+
+
+def _unpost(there: Invoice, actor: str, why: str) -> bool:
+    step = posting(there)
+    entries = JournalEntry.objects.filter(event_id=there.event_id, reverses=None).exclude(state="superseded")
+    if step is None:
+        # Usage within its allowance booked nothing; what was posted this moment is a person's.
+        if not entries.exists():
+            not_owed.void([there], [], actor, why)
         return True
-    entries = post_journal.journals_of(mine)
-    journal.supersede([entry.id for entry in entries.values()])
-    states.move(Invoice, "void", [there.id])
-    end([step.id for step in mine], actor, why, {TAKEN_BACK: why})
+    if step.state not in (*IDLE, "abandoned"):
+        # What is looked for at this moment is not sent again.
+        Invoice.objects.filter(id=there.id, taken_back_at=None).update(taken_back_at=clock.now())
+        return False
+    if may_be_there(step) or not_owed.told_twice([there.event_id]):
+        return True
+    not_owed.void([there], list(entries.values_list("id", flat=True)), actor, why)
+    if step.state == "abandoned":
+        # Somebody may have asked that it be posted after all.
+        closed = Case.objects.filter(step_id=step.id).values_list("id", flat=True)
+        approvals.withdraw_for(list(closed), why)
+    else:
+        end([step.id], actor, why, {TAKEN_BACK: why})
     return True
+
+
+def to_do(there: Invoice) -> str:
+    """What a person does about one that stays, though billing has taken it back."""
+    step = posting(there) if there.state == "recorded" else None
+    if step is None:
+        return "Reverse its journal"
+    case = Case.objects.filter(step_id=step.id).only("number").first()
+    told = f" ({case.shown})" if case is not None else ""
+    if step.state == "abandoned":
+        what = f"Its journal was given up{told} and is not posted: ask on that case that it be posted after all"
+    else:
+        what = f"Its journal is not posted yet{told}: see to that first"
+    if not_owed.told_twice([there.event_id]):
+        return f"{what}, since another system told of the invoice, too. Once it is posted, reverse it"
+    return (
+        f"{what}. It is then only looked for: what {step.connection} holds is posted here, and is to be reversed; what "
+        "it does not hold is not sent, and leaves the books"
+    )
+
+
+def may_be_there(step: Step) -> bool:
+    """Whether the ledger may hold something of it: it was sent, or the ledger keeps what it had refused."""
+    return step.sent_at is not None or step.reason == Reason.CONTENT_DIFFERS
 
 
 def _books(step: Step, event_id: uuid.UUID) -> bool:

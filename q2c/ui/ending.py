@@ -10,12 +10,11 @@ from exceptions.models import Case, CaseEvent
 from exceptions.models.case import ENDED
 from ledger.models import FiscalPeriod
 from ledger.models.redating import Redating
-from q2c.models import Step
+from q2c.models import Event, Step
 from q2c.reading import billing_now
 from q2c.reading.coming import does
 from q2c.reasons import Reason
-from q2c.stages.taken_back_there import CANCELLED
-from q2c.stages.withdrawn import TAKEN_BACK
+from q2c.stages.taken_back_there import CANCELLED, TAKEN_BACK
 from q2c.ui import people
 
 
@@ -57,15 +56,21 @@ def _taken_back(found: Case) -> str:
     step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
     if step is None or TAKEN_BACK not in step.proof:
         return ""
+    told = Event.objects.filter(id__in=[step.event.causation_id]).first() if step.stage == "post_journal" else None
+    source = (told or step.event).source
+    if step.state == "done":
+        return f"It was looked for in {step.connection} and not sent: {source} has taken the invoice back since."
     booked = billing_now.invoice_of(found)
     and_here = ", and its journal was reversed here" if booked is not None and booked.reversed_at else ""
-    return f"It ended without a replay: {step.event.source} has taken the invoice back since{and_here}."
+    return f"It ended without a replay: {source} has taken the invoice back since{and_here}."
 
 
 def _no_longer_differs(found: Case) -> str:
     """What billing took back after it was booked: taken out of the books as well, or posted in billing again."""
     if found.document:
         return f"It ended by itself: its journal was reversed, by document {found.document}."
+    if TAKEN_BACK in found.proof:
+        return "It ended by itself: no ledger holds its journal, and the books here hold none of it any more."
     return f"It ended by itself: {found.source} has posted the invoice again."
 
 

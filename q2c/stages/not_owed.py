@@ -1,0 +1,88 @@
+"""Journals that are not posted, of invoices that billing has taken back: looked for in their ledger, and not sent.
+
+What the ledger holds is posted here, and a person reverses it. What it does not hold leaves the books, its invoice
+voided; unless another system told of that invoice, too, and was answered that it is here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+
+from exceptions import cases
+from ledger import journal
+from ledger.models import JournalEntry
+from q2c import states
+from q2c.connectors.outcomes import Posted
+from q2c.models import Invoice, Step
+from q2c.stages import taken_back_there
+from q2c.stages.taken_back_there import TAKEN_BACK
+from q2c.stages.verb import Work
+
+# Nothing was sent: its step is done without a document, as one that was overtaken.
+_GONE = "superseded"
+
+
+def of(entries: Iterable[JournalEntry]) -> set[uuid.UUID]:
+    """Of these the ids of those that are not to be sent. At most three statements."""
+    wanted = {entry.event_id: entry.id for entry in entries if entry.reverses_id is None}
+    gone = Invoice.objects.filter(event__in=list(wanted), state="recorded", taken_back_at__isnull=False)
+    events = set(gone.values_list("event_id", flat=True)) if wanted else set()
+    return {wanted[event_id] for event_id in events - told_twice(events)}
+
+
+def not_sent(work: Work) -> Posted:
+    """What a call comes to where the ledger was found to hold none of it."""
+    text = f"the invoice was taken back, and {work.step.connection} holds no journal of it: it was not sent"
+    return Posted(reference=_GONE, proof={TAKEN_BACK: text})
+
+
+def is_gone(work: Work) -> bool:
+    return isinstance(work.outcome, Posted) and TAKEN_BACK in work.outcome.proof
+
+
+def leave(works: Sequence[Work]) -> None:
+    """Said by record of what is gone: it leaves the books, and its case ends. What billing posted again meanwhile is
+    owed again: its step runs anew."""
+    if not works:
+        return
+    entries = {work.notes["entry"].event_id: work.notes["entry"] for work in works}
+    # Who reads at this moment that billing posts it again is waited for (engine/taken_back.py).
+    there = Invoice.objects.select_for_update().filter(event__in=list(entries), state="recorded").order_by("id")
+    invoices = {one.event_id: one for one in there if one.taken_back_at is not None}
+    for event_id in told_twice(invoices):
+        del invoices[event_id]
+    gone = [work for work in works if work.notes["entry"].event_id in invoices]
+    for work in works:
+        if "first_send" in work.notes:
+            # Marked as every step is before its call, which sent nothing.
+            work.notes["sent_at"] = None
+        if work not in gone:
+            work.again("billing posts its invoice again: looked at anew")
+    proofs = {work.step.id: work.outcome.proof for work in gone if isinstance(work.outcome, Posted)}
+    why = "Billing has taken the invoice back; its ledger holds no journal of it, and none was sent"
+    void(list(invoices.values()), [entries[event_id].id for event_id in invoices], "post_journal", why)
+    cases.resolve_for(proofs, "post_journal", "superseded", why=why)
+
+
+def void(invoices: Sequence[Invoice], entry_ids: Sequence[uuid.UUID], actor: str, why: str) -> None:
+    """These leave the books, with their journals that were never posted; cases that tell of them as booked end."""
+    journal.mark_blocked(entry_ids)
+    journal.supersede(entry_ids)
+    states.move(Invoice, "void", [one.id for one in invoices])
+    taken_back_there.unbooked(invoices, actor, why)
+
+
+def told_twice(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Of these the events of invoices that were told by another system, too, whose word was taken as done."""
+    there = Invoice.objects.filter(event__in=list(event_ids)) if event_ids else ()
+    found = {(str(one.id), one.number): one for one in there}
+    if not found:
+        return set()
+    done = Step.objects.filter(stage="record_invoice", state="done", business_key__in={number for _, number in found})
+    rows = done.values_list("reference", "business_key", "event", "event__source")
+    return {
+        invoice.event_id
+        for reference, number, event_id, source in rows
+        if (invoice := found.get((reference, number))) and event_id != invoice.event_id and source != invoice.source
+    }
