@@ -119,7 +119,7 @@ class _Limited:
                 points.reach("before_send")
             if not calls.may_leave():
                 raise NotSent("whoever makes this call must not make it any more")
-        # All that one call of it sends has one limit.
+        # All that one call of it sends has one limit, over TLS too: a write ends once all of its records have left.
         self.sock.settimeout(wire.left_s())  # type: ignore[has-type,attr-defined]
         wire.sent = True
         super().send(data)  # type: ignore[misc]

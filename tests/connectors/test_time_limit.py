@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from q2c.connectors import http
+from q2c.connectors import http, wire
 from q2c.connectors.http import Http, Lost, NotSent, calling
 from q2c.connectors.ports import ConnectionConfig
 from tests.connectors.slow_server import Serve, certificate, read_request, serving, silent, trickle
@@ -24,6 +24,8 @@ AMPLE_S = 10.0
 EVERY_S = 0.05
 # Nothing that trickles ends before this by itself.
 PIECES = 60
+# The most bytes of a record of TLS.
+RECORD = 2**14
 Platform = Callable[..., Any]
 
 
@@ -114,6 +116,27 @@ def test_a_request_that_is_never_read_is_lost_when_the_time_is_over(platform: Pl
         for _ in range(PIECES):
             connection.recv(1000)
             time.sleep(EVERY_S)
+
+    with platform(serve) as way, pytest.raises(Lost), in_time():
+        way.send("POST", "/a", body=b" " * 8_000_000)
+
+
+def test_a_request_of_which_a_record_is_read_now_and_then_is_lost_when_the_time_is_over(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No wait for one of them comes near the limit, since the systems keep little of what is sent."""
+    connect = wire.create_connection
+
+    def little(address: tuple[str, int], limit_s: float, socket_options: Any) -> socket.socket:
+        options = [*socket_options, (socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)]
+        return connect(address, limit_s, socket_options=options)
+
+    monkeypatch.setattr(wire, "create_connection", little)
+
+    def serve(connection: socket.socket, _: int) -> None:
+        for _ in range(PIECES):
+            connection.recv(RECORD)
+            time.sleep(2 * EVERY_S)
 
     with platform(serve) as way, pytest.raises(Lost), in_time():
         way.send("POST", "/a", body=b" " * 8_000_000)
