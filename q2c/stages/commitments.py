@@ -17,7 +17,9 @@ from q2c.stages import credit_and_tax, owing
 from q2c.stages.owing import CreditSaid
 from q2c.stages.verb import Work
 
-# Usage has no amount in the order. An invoice whose journal was reversed counts for nothing: billing bills it anew.
+# Usage has no amount in the order. An invoice whose journal was reversed counts for nothing: billing bills it anew. So
+# it may what a credit takes back, and nothing tells a corrected invoice from a favour before the next one comes: rather
+# too much is committed than too little (docs/connectors/credit.md).
 _STANDING = """
 SELECT payer, currency, sum(greatest(0, total_minor - billed_minor))::bigint, sum(billed_minor)::bigint
 FROM (
@@ -32,6 +34,10 @@ FROM (
     FROM q2c_ordergroup g JOIN q2c_order o ON o.id = g.order_id
     WHERE g.bill_to = ANY(%s::text[]) AND o.state IN ('accepted', 'provisioning', 'active')
       AND (o.starts_on + make_interval(months => o.term_months))::date > %s::date
+      -- Of an order that was cancelled in part: billing bills nothing more of it.
+      AND NOT EXISTS (
+        SELECT FROM q2c_subscription s WHERE s.order_id = o.id AND s."group" = g.key AND s.state = 'cancelled'
+      )
 ) AS bought
 GROUP BY payer, currency
 """
@@ -42,8 +48,8 @@ Owing = Counter[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of accepted orders that are not cancelled and whose term is not over, before tax: what of them is `billed` and
-    owed by the ledger, and what is `unbilled`.
+    """Of accepted orders, as far as they are not cancelled and their term is not over, before tax: what of them is
+    `billed` and owed by the ledger, less credits, and what is `unbilled`, also since a credit took it back.
     """
 
     unbilled: Owing

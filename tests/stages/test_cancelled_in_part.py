@@ -22,7 +22,7 @@ from q2c.models import Breaker, Invoice, Step, Subscription
 from q2c.money import Money
 from q2c.reading import approvals as approvals_read
 from q2c.reading import cancellation, credits_due, what_stays
-from q2c.stages import cancellations, completed
+from q2c.stages import cancellations, commitments, completed
 from q2c.ui import formats
 from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, order
 from tests.stages.conftest import tell
@@ -280,6 +280,9 @@ def test_what_is_told_and_counted_of_an_order_that_is_cancelled_in_part(
         due = credits_due.due(sofia)
         assert (due.total.sums, due.total.orders) == ([(18_581, "USD")], 1)
         assert list(due.months) == [("US", "2026-03")]
+        # Credit is asked about what goes on alone.
+        payers = [group.bill_to for group in order("SO-1").groups.all()]
+        assert {currency for _, currency in commitments.unbilled(payers)} == {"EUR"}
         # Whoever decides on closing it, and whoever signs that, reads what stays cancelled.
         case = Case.objects.get()
         assert "X-SO-1-US" in client.get(f"/cases/{case.id}").content.decode()

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import structs
 
 from exceptions.models import Approval, Case
+from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import desk as cases
 from q2c.engine import gates, record, run
 from q2c.engine.claim import claim_these
@@ -149,6 +152,34 @@ def test_a_dry_run_counts_them_too(desk: Desk) -> None:
     seen = cases.dry_run(person("ann"), desk.case.id)
     assert seen is not None
     assert [one["reason"] for one in seen["findings"]] == ["term_invalid", "credit_approval_required"]
+
+
+def test_what_a_credit_takes_back_is_committed_until_it_is_billed_anew(books: Any) -> None:
+    """A corrected invoice and a favour look alike when the credit comes."""
+    flow.company()
+    flow.deal("O-1")
+    for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
+        flow.run(stage)
+    order = Order.objects.get()
+    payer = order.groups.get().bill_to
+
+    def bills(number: str, sign: int = 1) -> tuple[int, int]:
+        """What is unbilled, and billed, once the ledger holds it."""
+        flow.bill(order, number, lines=[
+            structs.replace(line, net_minor=sign * line.net_minor, tax_minor=sign * line.tax_minor) for line in lines
+        ])  # fmt: skip
+        flow.run("record_invoice")
+        flow.run("post_journal")
+        said = commitments.standing([payer])
+        return said.unbilled[payer, "EUR"], said.billed[payer, "EUR"]
+
+    payload = msgspec.json.decode(flow.bill(order, "INV-1").payload, type=InvoiceDocument)
+    flow.run("record_invoice")
+    flow.run("post_journal")
+    lines, net, sold = payload.lines, order.invoices.get().net_minor, order.total_minor
+    assert commitments.unbilled([payer]) == {(payer, "EUR"): sold - net}
+    assert bills("CM-1", -1) == (sold, 0)
+    assert bills("INV-2") == (sold - net, net)
 
 
 def test_what_is_billed_is_committed_no_more(books: Any) -> None:
