@@ -365,7 +365,7 @@ def keep_raw(items: Sequence[RawItem], actor: str, *, anew: bool = False) -> lis
     """Keep what a platform gave and we cannot read: a case each, in place of the one of an earlier version of it.
 
     A poll reads the same again and again, so bytes that are kept already are left, whatever state their case is in;
-    `anew`: unless that has come right since, where the bytes say nothing of when they changed.
+    `anew`: as long as that tells what is so still, where the bytes say nothing of when they changed.
     One case id per item; None where it was left.
     """
     if not items:
@@ -375,8 +375,8 @@ def keep_raw(items: Sequence[RawItem], actor: str, *, anew: bool = False) -> lis
         there = Case.objects.filter(
             source__in={source for source, _ in marks}, raw_hash__in=[mark for _, mark in marks]
         )
-        there = there.exclude(state="resolved") if anew else there
-        known = {(source, bytes(mark)) for source, mark in there.values_list("source", "raw_hash")}
+        told = unread.standing(there.defer("haystack")) if anew else there.only("source", "raw_hash")
+        known = {(case.source, bytes(case.raw_hash or b"")) for case in told}
         fresh = [item for item, mark in zip(items, marks, strict=True) if mark not in known]
         opened = open_raw(fresh, actor)
         _supersede(fresh, opened, actor)

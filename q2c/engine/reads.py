@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -57,8 +58,9 @@ class Read:
         return keys.fingerprint(keys.canonical(said)).hex()[:24]
 
 
-def _refusal(refused: Rejected) -> list[str]:
-    return [str(refused.reason), refused.code, refused.field, refused.text]
+def _refusal(refused: Rejected) -> list[Any]:
+    about = msgspec.to_builtins(refused.about) if refused.about else None
+    return [str(refused.reason), refused.code, refused.field, refused.text, about]
 
 
 @dataclass(slots=True)

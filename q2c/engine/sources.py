@@ -259,8 +259,7 @@ class Invoices(Source):
         }
         counted = [(read, at) for read, at in turn.counting if read.reference not in again]
         taken, events = self._take(counted)
-        bad = [self._refused(read, read.found) for read, _ in counted if isinstance(read.found, Rejected)]
-        intake.keep_raw([each for each in bad if each is not None], self.sender.actor)
+        self._keep([(read, read.found) for read, _ in counted if isinstance(read.found, Rejected)])
         by_number.settle(self.name, [read for read, _ in counted], events, self.sender.actor)
         taken_in(self.name, counted)
         return taken, again
@@ -291,24 +290,34 @@ class Invoices(Source):
         taken_back.posted_again(self.name, again, references, self.sender.actor)
         return taken, events
 
-    def _refused(self, read: Read, refused: Rejected) -> RawItem | None:
-        """An invoice that is not posted yet is none; any other that cannot be read needs a person, who is told once."""
-        bad = self._told(read, refused)
-        return None if bad is None or taken_back.is_told(bad) else bad
+    def _keep(self, refused: Sequence[tuple[Read, Rejected]]) -> None:
+        """What was taken back is told once, whatever becomes of its case; what cannot be read as long as it stands."""
+        gone = [self._not_posted(read, found) for read, found in refused if found.field == NOT_POSTED]
+        told = [each for each in gone if each is not None and not unread.is_open(each)]
+        bad = self._unreadable([
+            (read, found)
+            for read, found in refused
+            if found.field != NOT_POSTED and found.reason != Reason.RECORD_MISSING
+        ])  # fmt: skip
+        intake.keep_raw(told, self.sender.actor)
+        intake.keep_raw([each for each in bad if not unread.is_told(each)], self.sender.actor, anew=True)
 
-    def _told(self, read: Read, refused: Rejected) -> RawItem | None:
-        if refused.field == NOT_POSTED:
-            # What could not be read before is nobody's any more.
-            intake.resolve_raw(self.name, {read.id: None}, self.sender.actor, reasons=_INVOICE_REASONS)
-            return taken_back.tell(self.name, read.id, refused)
-        if refused.reason == Reason.RECORD_MISSING:
-            return None
-        raw = {
-            "reference": read.id, "invoice_number": read.number, "changed_at": read.changed_at, "text": refused.text,
-        }  # fmt: skip
-        more = {"reason": refused.reason, "field": refused.field, "code": refused.code}
-        bad = self._bad(raw, read.id, refused.text, **more)
-        return unread.placed([bad], [Unread(self.name, read.id, refused.about or About())])[0]
+    def _not_posted(self, read: Read, refused: Rejected) -> RawItem | None:
+        """An invoice that is not posted yet, or no more, is none: what could not be read of it before is nobody's."""
+        intake.resolve_raw(self.name, {read.id: None}, self.sender.actor, reasons=_INVOICE_REASONS)
+        return taken_back.tell(self.name, read.id, refused)
+
+    def _unreadable(self, refused: Sequence[tuple[Read, Rejected]]) -> list[RawItem]:
+        """Any other that cannot be read needs a person, who is told once of all that says the same."""
+        items, them = [], []
+        for read, found in refused:
+            raw = {
+                "reference": read.id, "invoice_number": read.number, "changed_at": read.changed_at, "text": found.text,
+            }  # fmt: skip
+            more = {"reason": found.reason, "field": found.field, "code": found.code}
+            items.append(self._bad(raw, read.id, found.text, **more, context={"version": read.version}))
+            them.append(Unread(self.name, read.id, found.about or About()))
+        return unread.placed(items, them) if items else []
 
     def _leaves(self, reference: str, refused: Rejected) -> bool:
         """What is posted no more leaves the flow, as far as nothing of it was sent. False: worked on just now."""

@@ -9,7 +9,6 @@ import msgspec
 
 from exceptions.failures import RawItem
 from exceptions.models import Case
-from exceptions.models.case import UNRESOLVED, called
 from ledger import journal
 from q2c import clock
 from q2c.connectors.outcomes import Rejected
@@ -50,15 +49,6 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
         amount_minor=-invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period,
         context={"findings": [described(found)]}, correlation_id=invoice.correlation_id, of_entity=True,
     )  # fmt: skip
-
-
-def is_told(bad: RawItem) -> bool:
-    """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
-    same = Case.objects.filter(called([bad.called[:80]]), source=bad.source[:60])
-    same = same.filter(entity=bad.entity, period=bad.period, currency=bad.currency, amount_minor=bad.amount_minor)
-    # What is to be done about one that was cancelled depends on its journal, which goes its way.
-    same = same.filter(code=CANCELLED) if bad.code == CANCELLED else same.filter(text=bad.text)
-    return same.filter(state__in=UNRESOLVED).exists()
 
 
 def hold(source: str, references: Collection[str]) -> None:

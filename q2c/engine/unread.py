@@ -1,12 +1,13 @@
 """Where an invoice belongs that came and cannot be read: as far as it is known, and nothing made up.
 
-Each part of it counts that is one by itself; the rest is as the same document is booked, or came before.
+Each part of it counts that is one by itself; the rest is as the same document is booked, or came before. What says the
+same as a case that somebody works on, or that two people gave up, is told by that one.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,13 +15,16 @@ from typing import Any
 import msgspec
 
 from exceptions.failures import RawItem
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED, called
 from ledger.models import LegalEntity
+from q2c import bulk
 from q2c.connectors.outcomes import About
 from q2c.contracts.documents import InvoiceDocument, Key
 from q2c.models import Invoice, Order, Step
 from q2c.money import EXPONENTS
 from q2c.stages.record_invoice import key_of
-from q2c.stages.taken_back_there import all_booked_as, periods_of, periods_on
+from q2c.stages.taken_back_there import CANCELLED, all_booked_as, periods_of, periods_on
 
 _PARTS = {
     field.name: field.type
@@ -28,6 +32,22 @@ _PARTS = {
     if field.name
     in ("invoice_number", "billing_reference", "order_number", "legal_entity", "currency", "issued_on", "total_minor")
 }
+
+
+# Of cases that were given up those that tell what is so still: nothing of the document came since, whether it could be
+# read or not, and its source has not taken it back.
+_STANDING = """
+SELECT c.id FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS g(id, called, order_key)
+JOIN exceptions_case c ON c.id = g.id
+WHERE NOT EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id AND t.kind = 'taken_back')
+  AND NOT EXISTS (SELECT FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+                  WHERE s.stage = 'record_invoice' AND s.order_key = g.order_key AND e.received_at > c.opened_at)
+  AND NOT EXISTS (SELECT FROM exceptions_case n
+                  WHERE n.source = c.source AND n.raw_hash IS NOT NULL AND n.number > c.number
+                  AND (n.business_key = g.called OR n.context @> jsonb_build_object('reference', g.called))
+                  AND coalesce(n.context ->> 'source', n.source) = coalesce(c.context ->> 'source', c.source)
+                  AND coalesce(n.context ->> 'reference', n.business_key) = g.called)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +138,41 @@ def _known(them: Sequence[Unread]) -> _Known:
         set(entities.values_list("code", flat=True)),
         periods_on(days),  # type: ignore[arg-type]
     )
+
+
+def is_open(bad: RawItem) -> bool:
+    """Whether somebody's case says the same of it: asked again, it is no new failure, whoever works on the case."""
+    same = Case.objects.filter(called([bad.called[:80]]), source=bad.source[:60])
+    same = same.filter(entity=bad.entity, period=bad.period, currency=bad.currency, amount_minor=bad.amount_minor)
+    # What is to be done about one that was cancelled depends on its journal, which goes its way.
+    same = same.filter(code=CANCELLED) if bad.code == CANCELLED else same.filter(text=bad.text)
+    return same.filter(state__in=UNRESOLVED).exists()
+
+
+def is_told(bad: RawItem) -> bool:
+    """Whether a case that somebody works on, or that was given up, says the same: touched there, it is nothing new."""
+    if is_open(bad):
+        return True
+    same = Case.objects.filter(called([bad.called[:80]]), source=bad.source[:60], state="closed_without_fix")
+    return any(_says(case, bad) for case in standing(same.exclude(code=CANCELLED)))
+
+
+def _says(case: Case, bad: RawItem) -> bool:
+    """Cases of before versions were kept say it in words and in worth."""
+    if "version" in case.context:
+        return bool(case.context["version"] == bad.context.get("version"))
+    worth = case.entity, case.period, case.amount_minor, case.currency
+    is_worth = worth == (bad.entity, bad.period, bad.amount_minor, bad.currency)
+    return is_worth and bad.text == case.text
+
+
+def standing(cases: Iterable[Case]) -> list[Case]:
+    """Of cases of what came in unreadable those that tell what is so still: somebody's, and what was given up."""
+    ended = {case.id: case for case in cases if case.state == "closed_without_fix"}
+    rows = [(case.id, case.called, key_of(case.told_by, case.called)) for case in ended.values()]
+    stand = bulk.execute(_STANDING, [list(column) for column in zip(*rows, strict=True)]) if rows else ()
+    there = {id_ for (id_,) in stand}
+    return [case for case in cases if case.state in UNRESOLVED or case.id in there]
 
 
 def _key(text: str) -> str:

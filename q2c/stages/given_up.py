@@ -133,10 +133,11 @@ def document_of(source: str, sent_as: str, invoice: InvoiceDocument, order_key: 
 
 
 def of(documents: Collection[Document]) -> dict[tuple[str, str], GivenUp]:
-    """By (source, billing reference), of those that are given up. One statement."""
+    """By (source, billing reference), of those that are given up; what is not known of one is empty. One statement."""
     if not documents:
         return {}
-    rows = bulk.execute(_DECIDED, [*(list(column) for column in zip(*sorted(documents), strict=True)), CANCELLED])
+    columns = [[each or None for each in column] for column in zip(*sorted(documents), strict=True)]
+    rows = bulk.execute(_DECIDED, [*columns, CANCELLED])
     return {(source, reference): GivenUp(*told) for source, reference, *told in rows}
 
 

@@ -212,5 +212,5 @@ def test_what_others_send_is_read_as_far_as_it_can_be() -> None:
 def test_what_is_booked_is_where_the_books_have_it() -> None:
     invoice = make.through("O-1", "INV-1").invoices.get()
     refused = Rejected(reason=Reason.EVENT_MALFORMED, text="its lines cannot be read")
-    found = billing()._refused(Read(reference=invoice.billing_reference, found=refused), refused)
-    assert found is not None and (found.entity, found.period) == ("DE01", "2026-11")
+    (found,) = billing()._unreadable([(Read(reference=invoice.billing_reference, found=refused), refused)])
+    assert (found.entity, found.period) == ("DE01", "2026-11")
