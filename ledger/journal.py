@@ -13,7 +13,7 @@ from ledger.corrections import (
 )
 from ledger.dry_run import Check, Preview, preview
 from ledger.moving import Document, mark_blocked, mark_posted, mark_posting
-from ledger.reading import EntryView, ViewLine, read, taken_back
+from ledger.reading import EntryView, ViewLine, in_functional, read, taken_back
 
 __all__ = [
     "Check",
@@ -25,6 +25,7 @@ __all__ = [
     "Result",
     "ViewLine",
     "differences",
+    "in_functional",
     "late_mirrors",
     "mark_blocked",
     "mark_posted",

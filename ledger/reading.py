@@ -12,6 +12,7 @@ from django.db import connection
 
 from ledger.models import JournalEntry, JournalLine
 from ledger.rules import Derived
+from q2c.money import Money, converted
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,17 @@ def read(ids: Sequence[uuid.UUID]) -> list[EntryView]:
     entries = JournalEntry.objects.filter(id__in=ids).select_related("entity", "period")
     found = {entry.id: _view(entry, tuple(lines.get(entry.id, ()))) for entry in entries}
     return [found[entry_id] for entry_id in ids if entry_id in found]
+
+
+def in_functional(view: EntryView, amount_minor: int) -> Money:
+    """What an amount of an entry, such as its document's total, comes to in its legal entity's currency: as the line of
+    that amount is booked, where there is one, since a line may have taken what rounding left over.
+    """
+    code, same = view.functional_currency, (amount_minor, -amount_minor)
+    line = next((line for line in view.lines if line.amount_minor in same), None)
+    if line is None:
+        return Money(converted(amount_minor, view.currency, code, view.functional_rate), code)
+    return Money(line.functional_minor if line.amount_minor == amount_minor else -line.functional_minor, code)
 
 
 def _view(entry: JournalEntry, lines: tuple[ViewLine, ...]) -> EntryView:

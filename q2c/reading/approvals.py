@@ -19,7 +19,7 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
-from q2c.reading import after_reversal, given_up_before, what_stays
+from q2c.reading import after_reversal, given_up_before, in_books, what_stays
 from q2c.reading.given_up_before import Before
 from q2c.reasons import Reason
 from q2c.stages import STAGES, booking, reverse_journal, totals
@@ -77,6 +77,8 @@ class Request:
     reversing: Reversing | None = None
     # Of a case that is to be closed without fix, or whose journal is to be posted after all: what then becomes of it.
     stays: str = ""
+    # What its amount comes to in the books, where they are kept in another currency.
+    in_books: Money | None = None
     # Who gave the same invoice up before.
     before: Before | None = None
     # Of a reversal or an invoice that is still to be decided: what stops it, whoever signs.
@@ -146,6 +148,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     portions = {number: totals.of(order) for number, order in orders.items()}
     reversing, stays = _reversing(user, approvals), _stays(approvals)
     stopped = _late_reversals(approvals, reversing) | _late_invoices(approvals)
+    books = in_books.of(approvals, {id_: one.view for id_, one in reversing.items()})
     before = given_up_before.of(user, [a.case for a in approvals if a.case is not None])
     may = user.has_perm(rights.APPROVE)
     found = []
@@ -164,6 +167,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 portions=portions.get(number, []),
                 reversing=reversing.get(approval.id),
                 stays=stays.get(case.id, "") if case is not None else "",
+                in_books=books.get(approval.id),
                 before=before.get(case.id) if case is not None else None,
                 in_the_way=stopped.get(approval.id, ()),
                 right=RIGHTS.get(approval.action, rights.APPROVE) if may else rights.APPROVE,

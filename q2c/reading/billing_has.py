@@ -39,10 +39,9 @@ def of(user: Any, case: Case, step: Step | None, invoices: Sequence[Invoice], or
         is_gone = bool(withdrawn.gone_since([event.id])) or _was_taken_back(case, step)
         held = Held(titles[event.source], "invoice", document.invoice_number, event.received_at, is_gone)
         found.setdefault((event.source, document.billing_reference), held)
-    elif event is None and case.state != "resolved" and unread.is_one(case):
-        reference = case.context.get("reference") or case.business_key
-        held = Held(titles[case.source], "invoice", case.business_key, case.opened_at, _was_taken_back(case, step))
-        found.setdefault((case.source, reference), held)
+    elif event is None and case.state != "resolved" and case.told_by in titles and unread.is_one(case):
+        held = Held(titles[case.told_by], "invoice", case.business_key, case.opened_at, _was_taken_back(case, step))
+        found.setdefault((case.told_by, case.called), held)
     there = Subscription.objects.visible_to(user).filter(order__in=list(orders)).exclude(reference="")
     subscriptions = [
         Held(titles.get(one.connection, one.connection), "subscription", one.number, one.provisioned_at)

@@ -21,7 +21,8 @@ CROSS JOIN LATERAL (SELECT e.payload ->> 'billing_reference' AS reference) r
 JOIN exceptions_case c ON c.step_id IS NULL AND c.raw_hash IS NOT NULL AND c.code <> %s::text
   AND (c.business_key = r.reference OR c.context @> jsonb_build_object('reference', r.reference))
 WHERE e.id = ANY(%s::uuid[]) AND coalesce(c.context ->> 'reference', c.business_key) = r.reference
-  AND (left(e.source, 60) = c.source OR starts_with(e.source, c.source || '/')) AND c.opened_at > e.received_at
+  AND coalesce(c.context ->> 'source', c.source) = e.source AND c.opened_at > e.received_at
+  AND c.reason <> 'event_conflict'
   AND c.state = ANY(%s::text[])
 ORDER BY e.id, c.opened_at DESC, c.id DESC
 """

@@ -25,6 +25,7 @@ from q2c.reasons import Reason
 from q2c.stages import post_journal
 
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
+# One that cannot be read has a case, and is told by that (came_unreadable.py, unread.py).
 # What is recorded after all, or was taken back there since, stands nowhere else.
 _LEFT_OUT = """
 SELECT g.event_id FROM unnest(%s::uuid[]) AS g(event_id) JOIN q2c_event e ON e.id = g.event_id

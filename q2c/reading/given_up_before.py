@@ -60,15 +60,19 @@ def _documents(cases: Sequence[Case]) -> dict[uuid.UUID, Document]:
     found: dict[uuid.UUID, Document] = {}
     for case in cases:
         step = of_step.get(case.step_id) if case.step_id else None
-        reference = case.context.get("reference", "")
         if step is not None:
-            document = stored.read(step.event.payload, InvoiceDocument)
-            told_by = step.event.source, step.event.source_id
-            found[case.id] = given_up.document_of(*told_by, document, step.order_key)
-        elif reference and case.step_id is None and case.raw_hash is not None:
-            key, order = key_of(case.told_by, reference), case.context.get("order", "")
-            found[case.id] = Document(case.told_by, reference, key, case.entity, case.business_key, order, "")
+            event, invoice = step.event, stored.read(step.event.payload, InvoiceDocument)
+            found[case.id] = given_up.document_of(event.source, event.source_id, invoice, step.order_key)
+        elif case.step_id is None and case.raw_hash is not None:
+            found[case.id] = _unread(case)
     return found
+
+
+def _unread(case: Case) -> Document:
+    """As far as it is known of what could not be read."""
+    order, sent_as = case.context.get("order", ""), case.context.get("id", "")
+    key = key_of(case.told_by, case.called)
+    return Document(case.told_by, case.called, key, case.entity, case.business_key, order, sent_as)
 
 
 def _deciders(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:

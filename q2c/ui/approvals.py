@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,8 +17,10 @@ from exceptions.approvals import Decision
 from exceptions.errors import NotPossible
 from exceptions.models import Approval
 from exceptions.sentences import count, listed
+from ledger.journal import EntryView
 from ledger.models import FiscalPeriod
 from q2c.engine import decisions, desk, previews
+from q2c.money import Money
 from q2c.reading import approvals as reading
 from q2c.reading import reopening
 from q2c.reasons import Reason
@@ -85,7 +88,16 @@ def _mirror(found: reading.Reversing) -> parts.JournalPreview:
         for line in found.view.lines
     ]  # fmt: skip
     period = f"{found.effective_on:%Y-%m}"
-    return parts.JournalPreview(found.view.currency, lines, entity=found.view.entity, period=period)
+    books = _in_books(found.view)
+    return parts.JournalPreview(found.view.currency, lines, entity=found.view.entity, period=period, in_books=books)
+
+
+def _in_books(view: EntryView) -> Money | None:
+    """The debits as booked, where that is in another currency than the document's."""
+    code = view.functional_currency
+    if code == view.currency:
+        return None
+    return Money(sum(line.functional_minor for line in view.lines if line.functional_minor > 0), code)
 
 
 def _late(approval: Approval) -> dict[str, Any] | None:
@@ -95,6 +107,8 @@ def _late(approval: Approval) -> dict[str, Any] | None:
     days = {name: dt.date.fromisoformat(approval.data[name]) for name in ("source_on", "effective_on")}
     view, findings, refused = decisions.on_its_day(approval)
     entry = journal_of({"journal": previews.journal(view)}) if view else None
+    if view is not None and entry is not None:
+        entry = replace(entry, in_books=_in_books(view))
     return {**days, "journal": entry, "findings": findings, "refused": refused}
 
 

@@ -132,6 +132,8 @@ class JournalPreview:
     effective: dt.date | None = None
     number: str = ""
     reference: str = ""
+    # Its debits, and so its credits, where the books are kept in another currency.
+    in_books: Money | None = None
 
     @property
     def debit(self) -> Money:
