@@ -309,8 +309,8 @@ POLICIES: dict[R, Row] = {
         "Invoice {business_key} is booked here, and billing has cancelled or reversed it since.",
         CONTROL, "high", 8, "journal",
         "Why billing took it back, and the journal that books it: the page of the invoice shows both.",
-        "Reverse its journal: Reverse on the journal's page asks a second person to approve the mirror entry, which "
-        "takes the invoice out of the books. One that is not posted has a case of its own, by which the ledger is "
+        "Is its journal posted, reverse it: Reverse on the journal's page asks a second person to approve the mirror "
+        "entry, which takes the invoice out of the books. Is it not, it has a case of its own, by which the ledger is "
         "asked for it. Was it taken back by mistake, have it posted again in billing.",
         "There is nothing to replay: it ends by itself once the mirror entry is posted, the journal leaves the books "
         "unposted, or billing posts it again.",

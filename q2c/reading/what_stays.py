@@ -135,7 +135,8 @@ def has(user: Any, case: Case) -> str:
         if there.reversed_at is not None:
             return _reversed(there)
         return f"Nothing was booked for what came again: {there.number} stands as it was recorded."
-    return "Nothing was booked for it. Billing has taken it back, or changed it, since."
+    by_hand = f" What was booked in {step.connection} by hand is reversed there." if entry is not None else ""
+    return f"Nothing was booked for it. Billing has taken it back, or changed it, since.{by_hand}"
 
 
 def _told_again(user: Any, event_id: uuid.UUID) -> str:

@@ -119,7 +119,9 @@ class PostJournal(Verb):
         }
         gone = set(journal.supersede(list(given_up)))
         sales = [e.event_id for e in given_up.values() if e.id in gone and e.event_type == "InvoiceIssued"]
-        states.move(Invoice, "void", list(Invoice.objects.filter(event__in=sales).values_list("id", flat=True)))
+        invoices = list(Invoice.objects.filter(event__in=sales))
+        states.move(Invoice, "void", [one.id for one in invoices])
+        taken_back_there.unbooked(invoices, "post_journal", "Its journal was given up, unposted")
 
     def check(self, open_port: OpenPort, works: Sequence[Work]) -> list[Said]:
         """As a replay would: looked up first. What is there is not sent again, whatever would refuse it now."""

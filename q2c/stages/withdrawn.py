@@ -70,11 +70,17 @@ def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
     for entity, number in voided.values_list("entity", "number"):
         named |= Q(entity=entity, business_key=number)
     journals = ended.filter(named, stage="post_journal")
-    ids = [*came.values_list("id", flat=True), *journals.values_list("id", flat=True)]
+    posting_ = dict(journals.values_list("id", "connection"))
     unread = called([reference]) & Q(source=source[:60])
+    ids = [*came.values_list("id", flat=True), *posting_]
     told = Case.objects.filter(Q(step_id__in=ids) | unread, state="closed_without_fix")
-    closed = told.exclude(events__kind=TAKEN_BACK)
-    timeline.record([(case_id, TAKEN_BACK, why, {}) for case_id in closed.values_list("id", flat=True)], actor)
+    closed = dict(told.exclude(events__kind=TAKEN_BACK).values_list("id", "step_id"))
+    by_hand = {
+        id_: f"{why}. Was its journal booked in {posting_[step_id]} by hand, reverse it there"
+        for id_, step_id in closed.items()
+        if step_id in posting_
+    }
+    timeline.record([(id_, TAKEN_BACK, by_hand.get(id_, why), {}) for id_ in closed], actor)
 
 
 def posting(there: Invoice) -> Step | None:

@@ -70,7 +70,7 @@ def _no_longer_differs(found: Case) -> str:
     if found.document:
         return f"It ended by itself: its journal was reversed, by document {found.document}."
     if TAKEN_BACK in found.proof:
-        return "It ended by itself: no ledger holds its journal, and the books here hold none of it any more."
+        return "It ended by itself: nothing of it was posted, and the books here hold none of it any more."
     return f"It ended by itself: {found.source} has posted the invoice again."
 
 

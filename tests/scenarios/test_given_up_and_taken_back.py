@@ -25,7 +25,8 @@ from q2c.demo.people import user
 from q2c.engine import after_all, desk, requests, run
 from q2c.engine.intake import Item, Sender, take
 from q2c.models import Event, Invoice, Order, Step
-from q2c.reading import given_up
+from q2c.reading import given_up, what_stays
+from q2c.ui import ending
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import training
 from tests.scenarios.test_taken_back_by_billing import becomes
@@ -73,7 +74,9 @@ def test_it_leaves_the_books_with_billing_and_what_replaces_it_is_posted(story: 
     becomes(story, to_be_voided, "Canceled", "2026-03-11")
     assert (Invoice.objects.get().state, JournalEntry.objects.get().state) == ("voided", "superseded")
     closed = Case.objects.get()
-    assert closed.state == "closed_without_fix" and closed.events.filter(kind="taken_back").count() == 1
+    assert closed.state == "closed_without_fix"
+    assert "booked in netsuite by hand, reverse it there" in closed.events.get(kind="taken_back").text
+    assert "in netsuite by hand is reversed there" in what_stays.has(user("carla"), closed)
     assert not given_up.of_order(user("carla"), Order.objects.get())
     assert after_all.why_not(closed) == "zuora has taken it back since; posted there again, it comes by itself"
     with story.on("2026-03-12"):
@@ -186,7 +189,12 @@ def test_what_was_sent_and_is_not_there_leaves_the_books_and_is_not_sent(story: 
     assert (Invoice.objects.get().state, JournalEntry.objects.get().state) == ("voided", "superseded")
     assert story.documents() == [] and nothing_open()
     told.refresh_from_db()
-    assert told.resolution == "resolved_by_itself"
+    assert (
+        ending.told(told)
+        == "It ended by itself: nothing of it was posted, and the books here hold none of it any more."
+    )
+    asked = Case.objects.get(stage="post_journal")
+    assert ending.told(asked) == "It was looked for in netsuite and not sent: zuora has taken the invoice back since."
     step = Step.objects.get(stage="post_journal")
     assert (step.state, step.document) == ("done", "") and step.proof["searches"][-1]["found"] is None
     with story.on("2026-03-12"):

@@ -98,6 +98,17 @@ def test_what_the_ledger_keeps_though_it_had_refused_it_does_not_leave_unseen(co
     assert told is not None and f"given up ({stuck.shown})" in told.text and stands() == ("recorded", "blocked")
 
 
+def test_given_up_as_a_duplicate_after_billing_took_it_back_its_case_there_ends(company: Any) -> None:
+    """It was sent again since, and refused: nothing of it is there."""
+    lost_for_good(company)
+    told = cancelled()
+    assert told is not None
+    Step.objects.filter(stage="post_journal").update(sent_at=None)
+    give_up(Case.objects.get(stage="post_journal"), "duplicate")
+    told.refresh_from_db()
+    assert (stands(), told.state) == (("voided", "superseded"), "resolved")
+
+
 def test_what_another_system_told_of_too_stays_until_it_is_posted(company: Any) -> None:
     company["erp-de"].inactive.add(("cost_center", "CC-410"))
     order()
