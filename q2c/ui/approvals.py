@@ -205,7 +205,8 @@ def _after_approval(decision: Decision) -> str:
         asked.CLOSE: "It is closed; what waited behind it goes on.",
         asked.REOPEN: "The period is open. What waited for it is offered for replay; nothing is booked by itself.",
         asked.REDATE: "It is booked anew on that day, and sent.",
-        asked.AFTER_ALL: "It is searched for in the ledger by its key now, and sent where it is not there.",
+        asked.AFTER_ALL: "It is searched for in the ledger by its key now, and sent where it is not there, unless "
+        "billing has taken it back.",
         _REVERSAL: "The mirror entry is made and posted now; then the journal is reversed.",
         _INVOICE: "It is recorded and booked now.",
         _GIVEN_UP: "It is recorded and booked now.",
