@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from exceptions import rights, sentences
 from exceptions.approvals import AFTER_ALL, CLOSE, REDATE, REOPEN, RIGHTS
-from exceptions.models import Approval, Policy, Team
+from exceptions.models import Approval, Case, Policy, Team
 from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
@@ -137,6 +137,13 @@ def subject_of(approval: Approval) -> str:
 
 def _thing(approval: Approval) -> str:
     return sentences.thing(("", "fiscal_period", approval.subject_id, ""))
+
+
+def of_cases(user: Any, cases: Iterable[Case]) -> list[Approval]:
+    """What second persons were asked about some cases, decided or not, the oldest first."""
+    ids = [case.id for case in cases]
+    rows = Approval.objects.visible_to(user).filter(case__in=ids) if ids else Approval.objects.none()
+    return list(rows.select_related("requested_by", "decided_by", "case").order_by("requested_at", "id"))
 
 
 def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:

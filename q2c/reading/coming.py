@@ -79,13 +79,24 @@ def _phased(step: Step, said: str, phased: str) -> str:
 
 
 def _for_group(step: Step) -> str:
+    if group := group_of(step):
+        return f" for group {group}"
+    return f" for {_activated(step)}" if step.stage == "activate_subscription" else ""
+
+
+def group_of(step: Step) -> str:
+    """The invoice group that a step of its subscription is for; empty where it is for none, or none is known."""
     if step.stage == "provision_billing":
-        return f" for group {step.part}"
+        return step.part
     if step.stage != "activate_subscription":
         return ""
     # Its key names the subscription, whose number ends in its group (subscription_number of provision_billing).
-    number, order = step.order_key.removeprefix("activation:"), f"S-{step.business_key}-"
-    return f" for group {number.removeprefix(order)}" if number.startswith(order) else f" for {number}"
+    number, order = _activated(step), f"S-{step.business_key}-"
+    return number.removeprefix(order) if number.startswith(order) else ""
+
+
+def _activated(step: Step) -> str:
+    return step.order_key.removeprefix("activation:")
 
 
 def next_of(

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q, Sum
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from exceptions.models.case import called
 from ledger import journal
 from ledger.journal import EntryView
@@ -17,6 +17,7 @@ from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
 from q2c.reading import coming, differences, given_up, held, parties, redated_items
 from q2c.reading import marks as invoice_marks
+from q2c.reading.approvals import of_cases
 from q2c.reading.invoices import named_as
 
 ROWS_MAX = 100
@@ -54,6 +55,7 @@ class Whole:
     documents: list[tuple[str, str, str, Any]]
     steps: list[Step] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
     coming: list[coming.Coming] = field(default_factory=list)
     fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
@@ -95,6 +97,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         documents=_documents(user, invoice, journals),
         steps=steps,
         cases=cases,
+        approvals=of_cases(user, cases),
         moves=list(Transition.objects.filter(record_id=invoice.id).order_by("id")),
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
         fronts=fronts,

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from exceptions.models import Case
+from exceptions.models import Approval, Case
 from ledger import journal, periods, redating
 from ledger.journal import Difference, EntryView
 from ledger.models import FiscalPeriod, JournalEntry, Redating
@@ -17,6 +17,7 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
 from q2c.reading import billing_now, coming, held, parties, recorded_otherwise, reversals
+from q2c.reading.approvals import of_cases
 from q2c.reading.invoices import named_as
 
 ROWS_MAX = 100
@@ -58,6 +59,7 @@ class Whole:
     attempts: list[Attempt] = field(default_factory=list)
     references: list[CrossReference] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
     moves: list[Transition] = field(default_factory=list)
     coming: list[coming.Coming] = field(default_factory=list)
     fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
@@ -90,6 +92,7 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         attempts=list(Attempt.objects.visible_to(user).filter(step__in=ids).order_by("-id")[:ATTEMPTS_MAX]),
         references=list(CrossReference.objects.visible_to(user).filter(kind="journal", our_key=str(entry.id))),
         cases=cases,
+        approvals=of_cases(user, cases),
         moves=list(Transition.objects.filter(record_id=entry.id).order_by("id")),
         open_periods=list(periods.taking_corrections(entry.entity, entry.subledger, entry.effective_on)[:24]),
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),

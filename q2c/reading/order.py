@@ -18,6 +18,7 @@ from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.step import OPEN
 from q2c.reading import coming, controls, customers, differences, given_up, held
 from q2c.reading import marks as invoice_marks
+from q2c.reading.approvals import of_cases
 from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages.controls.calendar import phases_of, term_end
@@ -111,7 +112,7 @@ def whole(user: Any, order_id: uuid.UUID) -> Whole | None:
         names=names,
         steps=steps,
         cases=cases,
-        approvals=_approvals(user, cases),
+        approvals=of_cases(user, cases),
         subscriptions=list(
             Subscription.objects.visible_to(user).filter(order=order).prefetch_related("segments").order_by("number")
         ),
@@ -179,12 +180,6 @@ def _findings(order: Order, steps: Iterable[Step], of_step: dict[uuid.UUID, Case
         if step.stage == "accept_order" and step.event_id == order.event_id and step.id in of_step:
             return list(of_step[step.id].context.get("findings", ()))
     return []
-
-
-def _approvals(user: Any, cases: Iterable[Case]) -> list[Approval]:
-    ids = [case.id for case in cases]
-    rows = Approval.objects.visible_to(user).filter(case__in=ids) if ids else Approval.objects.none()
-    return list(rows.select_related("requested_by", "decided_by", "case").order_by("requested_at", "id"))
 
 
 def _journals(user: Any, invoices: Iterable[Invoice]) -> list[JournalEntry]:

@@ -120,7 +120,7 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         "cases": story.cases(found.cases),
         "cases_say": story.cases_say(found.cases),
         "steps": story.steps(found.steps, found.fronts),
-        "timeline": story.timeline("invoice", found.moves, found.steps, found.cases),
+        "timeline": story.timeline("invoice", found.moves, found.steps, found.cases, found.approvals),
         "facts": facts(
             ("Customer", found.parties.customer),
             ("Billed to", found.parties.billed),

@@ -118,7 +118,7 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "proofs": [
             {"step": step, "lines": story.proof(step)} for step in found.steps if step.connection and story.proof(step)
         ],
-        "timeline": story.timeline("journal", found.moves, found.steps, found.cases),
+        "timeline": story.timeline("journal", found.moves, found.steps, found.cases, found.approvals),
         "facts": _facts(found),
         "dates": _dates(found),
         "reversal": _other(entry, found.reversal),

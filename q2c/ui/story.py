@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from exceptions.models import Approval, Case
+from exceptions.models import Approval, Case, CaseEvent
 from exceptions.models.case import UNRESOLVED
 from exceptions.rights import called
 from exceptions.sentences import count
 from q2c.models import Step, Transition
 from q2c.money import Money
-from q2c.reading.coming import Coming, doing_of, done_of
+from q2c.reading.coming import Coming, doing_of, done_of, group_of
 from q2c.reading.days import days_of
 from q2c.reading.differences import KINDS, SIGNED, Difference, Sums
 from q2c.reading.followed import Followed, Journey
@@ -157,11 +157,11 @@ def steps(found: Iterable[Step], fronts: Mapping[uuid.UUID, Front]) -> list[dict
 
 
 def _part(step: Step, so_named: int) -> str:
-    """Phases of two subscriptions have one name: then with the legal entity of each."""
+    """Phases of two subscriptions have one name: then with the invoice group of each."""
     if step.part == step.connection:
         return ""
     part = step.part.rpartition("|")[2]
-    return f"{part} {step.entity}" if part and so_named > 1 else part
+    return f"{part} {group_of(step) or step.entity}" if part and so_named > 1 else part
 
 
 def timeline(
@@ -176,7 +176,7 @@ def timeline(
     through = list(of_steps)
     entries += [_done(step) for step in through if step.finished_at and step.state == "done"]
     entries += _given_up([step for step in through if step.state == "abandoned"])
-    entries += [_opened(case) for case in of_cases]
+    entries += _opened(of_cases)
     entries += [_decided(approval) for approval in asked if approval.decided_at]
     # What happened in one instant keeps its order, the last on top like everything else.
     entries.sort(key=lambda entry: entry.at)
@@ -238,17 +238,26 @@ def _decided(approval: Approval) -> Entry:
     )  # fmt: skip
 
 
-def _opened(case: Case) -> Entry:
-    return Entry(
-        case.opened_at,
-        f"Case {case.shown} opened",
-        actor=case.stage,
-        text=case.text,
-        tone="bad",
-        icon="octagon-alert",
-        href=links.to("case", case.id),
-        link="Open the case",
+def _opened(found: Iterable[Case]) -> list[Entry]:
+    """What each case said as it opened, which may be said anew since. One statement."""
+    cases = list(found)
+    told = (
+        CaseEvent.objects.filter(case__in=cases, kind="opened").order_by("-id") if cases else CaseEvent.objects.none()
     )
+    first = dict(told.values_list("case_id", "text"))
+    return [
+        Entry(
+            case.opened_at,
+            f"Case {case.shown} opened",
+            actor=case.stage,
+            text=first.get(case.id) or case.text,
+            tone="bad",
+            icon="octagon-alert",
+            href=links.to("case", case.id),
+            link="Open the case",
+        )
+        for case in cases
+    ]
 
 
 _FOUND = {
