@@ -70,7 +70,7 @@ _CONDITIONS = {
     "fx_rate_missing": ("missing", "is there now"),
     "account_unknown": ("not known", "is known now"),
     "account_inactive": ("inactive", "is active again"),
-    "dimension_missing": ("without a value", "has its value now"),
+    "dimension_missing": ("without a value", "is known now"),
     "dimension_inactive": ("inactive", "is active again"),
     "legal_entity_undetermined": ("not known", "is known now"),
     "currency_not_allowed": ("not trading in that currency", "trades in that currency now"),
@@ -148,8 +148,13 @@ def condition(name: str) -> str:
     return _AMOUNT.sub(lambda found: f"{found[1]} {Decimal(found[2]):,f}", name.replace("_", " "))
 
 
-def again(blocker: Blocker) -> str:
-    """cost centre CC-410 in erp-us is active again"""
+def again(blocker: Blocker, products: Sequence[str] = ()) -> str:
+    """cost centre CC-410 in erp-us is active again; products PLUS and VAULT on account 2400 have their cost centre now
+
+    `products` are those that gave no value for the dimension, where they are known.
+    """
+    if blocker[1] == "dimension_rule" and blocker[3] == "dimension_missing" and ":" in blocker[2]:
+        return _has_its_value(blocker[2], products)
     known = _CONDITIONS.get(blocker[3])
     if known:
         return f"{thing(blocker)} {known[1]}"
@@ -157,6 +162,16 @@ def again(blocker: Blocker) -> str:
     # "not sold as a fee": what is no longer not so is so.
     gone = f"is {told.removeprefix('not ')} now" if told.startswith("not ") else f"is no longer {told}"
     return f"{thing(blocker)} {gone}"
+
+
+def _has_its_value(key: str, products: Sequence[str]) -> str:
+    """No rule was changed: what is booked on the account says its dimension by now."""
+    account, code = key.split(":", 1)
+    dimension = _OBJECTS.get(code, code.replace("_", " "))
+    shown = listed([*products[:3], f"{len(products) - 3} more"] if len(products) > 3 else products)
+    if len(products) > 1:
+        return f"products {shown} on account {account} have their {dimension} now"
+    return f"{f'product {shown}' if products else 'what is booked'} on account {account} has its {dimension} now"
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
@@ -179,22 +194,22 @@ def problem_title(policy_title: str, blocker: Blocker | None, connection: str, c
     return f"{policy_title}{where}" + (f" ({code})" if code else "")
 
 
-def offer_title(cases: int, worth: str, blocker: Blocker) -> str:
+def offer_title(cases: int, worth: str, blocker: Blocker, products: Sequence[str] = ()) -> str:
     """12 cases, EUR 48,210.00, can be replayed: cost centre CC-410 is active again. `worth` as amounts() tells it."""
-    return f"{count(cases, 'case')}{f', {worth},' if worth else ''} can be replayed: {again(blocker)}"
+    return f"{count(cases, 'case')}{f', {worth},' if worth else ''} can be replayed: {again(blocker, products)}"
 
 
-def offer_untold(cases: int, worth: str, blocker: Blocker) -> str:
+def offer_untold(cases: int, worth: str, blocker: Blocker, products: Sequence[str] = ()) -> str:
     """12 cases, EUR 48,210.00, may be replayed, which is looked at now: cost centre CC-410 is active again"""
     said = f"{count(cases, 'case')}{f', {worth},' if worth else ''} may be replayed, which is looked at now"
-    return f"{said}: {again(blocker)}"
+    return f"{said}: {again(blocker, products)}"
 
 
-def offer_told(passes: int, untold: int, cases: int, worth: str, blocker: Blocker) -> str:
+def offer_told(passes: int, untold: int, cases: int, worth: str, blocker: Blocker, products: Sequence[str] = ()) -> str:
     """2 of 3 cases would go through, EUR 1,210.00: cost centre CC-410 is active again"""
     if untold and not passes:
-        return f"None of {count(cases, 'case')} is known to go through: {again(blocker)}"
+        return f"None of {count(cases, 'case')} is known to go through: {again(blocker, products)}"
     if cases == 1 and not passes:
-        return f"1 case would not go through yet: {again(blocker)}"
+        return f"1 case would not go through yet: {again(blocker, products)}"
     of_all = count(cases, "case") if passes == cases else f"{passes or 'None'} of {count(cases, 'case')}"
-    return f"{of_all} would go through{f', {worth}' if worth else ''}: {again(blocker)}"
+    return f"{of_all} would go through{f', {worth}' if worth else ''}: {again(blocker, products)}"

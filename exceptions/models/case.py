@@ -225,6 +225,13 @@ class Case(ConcurrentTransitionMixin, StateRecord):
         return str(self.context.get("reference") or self.business_key)
 
     @property
+    def lacking(self) -> list[str]:
+        """Of a missing dimension the product whose line gives none, if known; item mappings give all but the region."""
+        (first, *_) = self.context.get("findings") or [{}]
+        given = self.field.rpartition("/")[2] != "region"
+        return [str(first["seen"])] if given and first.get("seen") else []
+
+    @property
     def blocker(self) -> tuple[str, str, str, str] | None:
         """(connection, object type, object key, condition), or nothing stands in the way that has a name."""
         if not self.blocker_type:

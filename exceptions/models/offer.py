@@ -13,6 +13,7 @@ from django_fsm import ConcurrentTransitionMixin, transition
 
 from exceptions import sentences
 from exceptions.models.batch import ReplayBatch
+from exceptions.models.case import REPLAYABLE, Case
 from exceptions.visible import OfCase
 from q2c.states import StateField, StateRecord
 
@@ -24,6 +25,11 @@ def worth_of(totals: Iterable[Mapping[str, Any]]) -> str:
         sums[row["currency"]] += row["amount_minor"] or 0
         credits[row["currency"]] += row.get("credit_minor") or 0
     return sentences.amounts(sums, credits)
+
+
+_NAMES = ("connection", "type", "key", "condition")
+# So many cases of an offer are asked which product was in the way.
+PRODUCTS_MAX = 200
 
 
 class Offer(ConcurrentTransitionMixin, StateRecord):
@@ -94,9 +100,19 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
         """How many would go through; until that is known, or is looked at anew since none would, how many wait."""
         found = self.looked
         if not self.is_told or (self.looking and not found["passes"]):
-            return sentences.offer_untold(self.cases, self.worth, self.blocker)
+            return sentences.offer_untold(self.cases, self.worth, self.blocker, self._products())
         worth = sentences.amounts(found["amounts"], found.get("credits"))
-        return sentences.offer_told(found["passes"], found["untold"], self.cases, worth, self.blocker)
+        told = found["passes"], found["untold"], self.cases, worth
+        return sentences.offer_told(*told, self.blocker, self._products())
+
+    def _products(self) -> list[str]:
+        """Those that gave no value for a dimension, of the cases that are free. One statement, of such offers alone."""
+        if self.blocker_type != "dimension_rule":
+            return []
+        named = {f"blocker_{name}": value for name, value in zip(_NAMES, self.blocker, strict=True)}
+        waiting = Case.objects.filter(**named, state__in=REPLAYABLE, blocker_gone_at__isnull=False)
+        cases = waiting.only("context", "field")[:PRODUCTS_MAX]
+        return sorted({product for case in cases for product in case.lacking})
 
     @transition("state", source="open", target="taken")
     def take(self) -> None:

@@ -154,7 +154,7 @@ def _stopped(step: Step, case: Case | None) -> str:
     """Why it stands still: what failed, or that only the replay is left to do."""
     if case is None or case.blocker is None or not cause_gone.noticed(case):
         return step.text
-    again = sentences.again(case.blocker)
+    again = sentences.again(case.blocker, case.lacking)
     if case.next_cause:
         found = f"a dry run found something else in the way: {case.next_cause['text']}"
         return f"{again[:1].upper()}{again[1:]}, but {found}"

@@ -110,7 +110,7 @@ def _gone(found: Case, late: late_reversals.Late | None) -> dict[str, Any]:
     """Whether what stopped it is gone, noticed or not, and in which words; else what to do, where the policy's sentence
     is too wide; whether a replay could cure it; and what it would have credited."""
     is_gone = cause_gone.of(found)
-    again = sentences.again(found.blocker) if is_gone and found.blocker else ""
+    again = sentences.again(found.blocker, found.lacking) if is_gone and found.blocker else ""
     then = next_cause.of(found)
     cured = found.reason not in REASONS
     to_do = late.what_to_do if late is not None else credited.what_to_do(found) or _once_reversed(found)

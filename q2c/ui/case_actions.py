@@ -119,7 +119,12 @@ def _look_again(request: HttpRequest, case: Case) -> None:
         said = found.text.rstrip(".") or f"{thing}, {sentences.condition(case.blocker_condition)}"
         tell(request, "warn", "It is still in the way:", f"{said}.")
     else:
-        tell(request, "good", "The cause is gone:", f"{sentences.again(case.blocker)}. It can be sent again.")
+        tell(
+            request,
+            "good",
+            "The cause is gone:",
+            f"{sentences.again(case.blocker, case.lacking)}. It can be sent again.",
+        )
 
 
 def _chosen(request: HttpRequest) -> Sequence[uuid.UUID] | QuerySet[Case]:

@@ -180,19 +180,12 @@ def _reversal(booked: billing_now.Booked) -> Fix | None:
 def _products(record: Any) -> list[str]:
     """The products whose lines give no value for a dimension: that of a case, those of the open cases of a problem."""
     if isinstance(record, Case):
-        return [product] if (product := _product(record)) else []
+        return record.lacking
     if not isinstance(record.number, int):
         # Given by the database, so only of what is stored.
         return []
     cases = Case.objects.filter(problem=record.id, state__in=UNRESOLVED).only("context", "field")
-    return sorted({product for case in cases.order_by("-id")[:PRODUCTS_MAX] if (product := _product(case))})
-
-
-def _product(case: Case) -> str:
-    """The product whose line gives no value for a dimension; its item mapping gives all but the region."""
-    findings = case.context.get("findings") or [{}]
-    given = case.field.rpartition("/")[2] != "region"
-    return str(findings[0].get("seen") or "") if given else ""
+    return sorted({product for case in cases.order_by("-id")[:PRODUCTS_MAX] for product in case.lacking})
 
 
 def _is_of_the_deal(record: Any) -> bool:

@@ -121,7 +121,9 @@ def test_a_dimension_that_comes_with_a_mapping_from_a_day_on(
             product=Product.objects.get(), connection="erp-de", item="P-1", dimensions={"cost_center": "CC-410"},
             effective_from=OCTOBER,
         )  # fmt: skip
-    assert Offer.objects.get(state="open").cases == 1
+    offer, product = Offer.objects.get(state="open"), Product.objects.get().code
+    assert offer.cases == 1
+    assert offer.headline.endswith(f": product {product} on account 2410 has its cost centre now")
     assert (case("INV-1").blocker_gone_at, case("INV-2").blocker_gone_at is None) == (None, False)
 
 

@@ -20,8 +20,7 @@ SAID = [
      "account role deferred:usage of DE", "not known", "is known now"),
     (("", "posting_rule", "DE:invoice.issued:net", "posting_rule_missing"),
      "posting rule for invoice.issued of DE (net)", "missing", "is there now"),
-    (("", "dimension_rule", "4000:cost_center", "dimension_missing"),
-     "dimension rule for cost centre on account 4000", "without a value", "has its value now"),
+    (("", "cost_center", "CC-9", "dimension_missing"), "cost centre CC-9", "without a value", "is known now"),
     (("credit", "credit_limit", "A-1", "under USD 1200.00"),
      "credit limit of A-1 in credit", "under USD 1,200.00", "is no longer under USD 1,200.00"),
     (("zuora", "product", "P-1", "not_sold_as_OneTime/PerUnit/"), "product P-1 in zuora", "not sold as OneTime/PerUnit/",
@@ -35,6 +34,20 @@ def test_each_blocker_in_words(blocker: sentences.Blocker, thing: str, condition
     assert sentences.thing(blocker) == thing
     assert sentences.condition(blocker[3]) == condition
     assert sentences.again(blocker) == f"{thing} {then}"
+
+
+@pytest.mark.parametrize(("products", "then"), [
+    ((), "what is booked on account 4000 has its cost centre now"),
+    (("PLUS",), "product PLUS on account 4000 has its cost centre now"),
+    (("A", "B"), "products A and B on account 4000 have their cost centre now"),
+    (("A", "B", "C", "D", "E"), "products A, B, C and 2 more on account 4000 have their cost centre now"),
+])  # fmt: skip
+def test_of_a_missing_dimension_it_is_said_what_lacked_it_and_has_it_now(products: tuple[str, ...], then: str) -> None:
+    blocker = ("", "dimension_rule", "4000:cost_center", "dimension_missing")
+    assert sentences.thing(blocker) == "dimension rule for cost centre on account 4000"
+    assert sentences.condition(blocker[3]) == "without a value"
+    assert sentences.again(blocker, products) == then
+    assert sentences.offer_told(1, 0, 1, "", blocker, products) == f"1 case would go through: {then}"
 
 
 @pytest.mark.parametrize(
