@@ -3,6 +3,7 @@
 An invoice that the books hold nothing of comes once more, as that person's wish: the document as billing has it,
 checked like any other, and a second person signs it (stages/given_up.py). A journal that stayed in the books here is
 there already: once a second person agrees, its step goes on as replayed, under its own key, with what it sent before.
+What could not be read is asked for in billing (read_after_all.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ledger.models import JournalEntry
 from q2c import clock, keys, states
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import emit, replay
+from q2c.engine import emit, read_after_all, replay
 from q2c.engine.emit import Incoming
 from q2c.models import Event, Step
 from q2c.reasons import Reason
@@ -41,7 +42,7 @@ def why_not(case: Case) -> str:
     if unposted(case) is not None:
         return _ASKED_ALREADY if _asked(case) is not None else ""
     try:
-        _given_up(case)
+        read_after_all.billing_of(case) if case.step_id is None else _given_up(case)
     except NotPossible as refused:
         return str(refused)
     return ""
@@ -64,8 +65,8 @@ def take_up(row: Approval) -> None:
 
 
 def ask(user: Any, case_id: uuid.UUID, why: str, token: str = "") -> None:
-    """Have an invoice told of once more, or ask that a journal be posted. Raises Refused without the right, NotPossible
-    where nothing is to be had.
+    """Have an invoice told of once more, or billing asked for it, or ask that a journal be posted. Raises Refused
+    without the right, NotPossible where nothing is to be had.
 
     The same `token` again is the same request.
     """
@@ -81,6 +82,10 @@ def ask(user: Any, case_id: uuid.UUID, why: str, token: str = "") -> None:
             raise NotPossible("There is no such case")
         # Of two who ask at once the second is told that it was asked.
         list(Step.objects.select_for_update().filter(id__in=[case.step_id]).values_list("id"))
+        if case.step_id is None:
+            held = Case.objects.select_for_update(of=("self",)).get(id=case.id)
+            read_after_all.ask(user, held, said, token)
+            return
         if unposted(case) is not None:
             _ask_to_post(user, case, said, token)
             return

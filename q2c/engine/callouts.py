@@ -22,7 +22,7 @@ from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.engine import breaker, intake, wake
 from q2c.engine.alone import alone
 from q2c.engine.reads import Again
-from q2c.engine.sources import FETCHERS_MAX, POLLED, READING, actor_of, answering, is_outage, source_of
+from q2c.engine.sources import FETCHERS_MAX, POLLED, READING, TAKEN_IN, actor_of, answering, is_outage, source_of
 from q2c.models import Callout, Connection, LatestRead
 from q2c.reasons import Reason
 
@@ -46,7 +46,11 @@ def call_out(connection: Connection, references: Iterable[str], correlation_id: 
 
 def unread(connection: str) -> QuerySet[Case]:
     """What this platform gave, could not be read, and is still somebody's case."""
-    kept = Case.objects.filter(source=connection, step_id=None, raw_hash__isnull=False, state__in=UNRESOLVED)
+    return _kept(connection).filter(state__in=UNRESOLVED)
+
+
+def _kept(connection: str) -> QuerySet[Case]:
+    kept = Case.objects.filter(source=connection, step_id=None, raw_hash__isnull=False)
     return kept.exclude(business_key__in=("", READING))
 
 
@@ -131,10 +135,10 @@ def ask_again(connection: Connection, case_id: uuid.UUID, actor: str) -> None:
 def _tell_who_asked(connection: Connection, reference: str, text: str, kind: str = READ) -> None:
     """Of cases that somebody had read again: what became of it, where that did not end them."""
     last = CaseEvent.objects.filter(case=OuterRef("pk"), kind__in=(ASKED, READ)).order_by("-id").values("kind")[:1]
-    asked = unread(connection.name).filter(called([reference])).annotate(last=Subquery(last)).filter(last=ASKED)
-    told: list[timeline.Entry] = [
-        (case_id, kind, f"Not settled by it: {text}", {}) for case_id in asked.values_list("id", flat=True)
-    ]
+    stand = _kept(connection.name).filter(state__in=(*UNRESOLVED, "closed_without_fix"))
+    asked = stand.filter(called([reference])).annotate(last=Subquery(last)).filter(last=ASKED)
+    came = "It can be read now" if text == TAKEN_IN else f"Not settled by it: {text}"
+    told: list[timeline.Entry] = [(case_id, kind, came, {}) for case_id in asked.values_list("id", flat=True)]
     timeline.record(told, actor_of(connection))
 
 

@@ -25,6 +25,7 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
     source, target = sides(stage, step)
     minor, currency = _worth(first, step)
     entity, period = first.differs.month if first.differs else ("", "")
+    person = next((one.wanted_by for one in work.findings if one.wanted_by is not None), asker.person)
     return Failure(
         step_id=step.id,
         event_id=step.event_id,
@@ -48,8 +49,8 @@ def _of(stage: Stage, work: Work, asker: asking.Asker) -> Failure:
         connection=step.connection,
         context={"findings": [described(finding) for finding in work.findings]},
         correlation_id=step.correlation_id,
-        asked_by=asker.person,
-        sent_with="" if asker.person is not None else asker.name,
+        asked_by=person,
+        sent_with="" if person is not None else asker.name,
         not_by=asker.not_by,
     )
 

@@ -33,6 +33,8 @@ OUTAGE_FROM = 3
 # The services whose changes are read, and the business key of a case about reading itself.
 POLLED = ("crm", "billing")
 READING = "reading changes"
+# What became of a record that is here now, and was not.
+TAKEN_IN = "taken in"
 # A change is remembered as fetched once nothing else can bear its stamp: stamps are of seconds, and clocks differ.
 SETTLED_S = 30.0
 # A lost deal whose order is being checked is looked at again after so long.
@@ -346,7 +348,7 @@ def _new(taken: Sequence[Taken]) -> int:
 def _became(taken: Sequence[Taken], otherwise: str) -> str:
     """What became of one record, in a few words."""
     refused = [intake.sentence(one.faults) for one in taken if one.status == "refused"]
-    return "taken in" if _new(taken) else refused[0] if refused else otherwise
+    return TAKEN_IN if _new(taken) else refused[0] if refused else otherwise
 
 
 def is_outage(found: Sequence[Any]) -> bool:

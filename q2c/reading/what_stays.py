@@ -108,7 +108,9 @@ def has(user: Any, case: Case) -> str:
     step = _steps([case.step_id]).get(case.step_id) if case.step_id else None
     known = _known([step] if step is not None else [])
     if step is None:
-        return _read_since(user, case) or _UNREADABLE
+        return (
+            _read_since(user, case) or f"{_UNREADABLE} Once it comes so that it can be read, a second person decides."
+        )
     if step.stage not in ("record_invoice", "post_journal"):
         return _will(step, case.root_cause, known)
     left = given_up.of_step(user, step)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +22,8 @@ from q2c.stages import invoice_again
 from q2c.stages.taken_back_there import CANCELLED
 from q2c.stages.verb import Finding, Work
 
-# On the timeline of a case that was closed before: a person wants its invoice booked, as the event that `data` names.
+# On the timeline of a case that was closed before: a person wants its invoice booked, as the event that `data` names;
+# of what could not be read, as the one that comes so that it can be, in the name of the person that `data` names.
 AFTER_ALL = "after_all"
 
 # The latest decision on each document, unless it was recorded after that. A step whose document was booked all the
@@ -158,13 +159,14 @@ def asked(works: Sequence[Work]) -> dict[uuid.UUID, Finding]:
     }
 
 
-def _wanted(case_ids: Sequence[uuid.UUID]) -> dict[str, str]:
-    """By event, who wants it booked after all, and why."""
-    told = CaseEvent.objects.filter(case__in=case_ids, kind=AFTER_ALL)
-    return {data["event"]: text for data, text in told.values_list("data", "text")}
+def _wanted(case_ids: Sequence[uuid.UUID]) -> dict[str, tuple[str, int | None]]:
+    """By event, or by case of what could not be read: who wants it booked after all, and why; and that person."""
+    told = CaseEvent.objects.filter(case__in=case_ids, kind=AFTER_ALL).order_by("id")
+    rows = told.values_list("case_id", "data", "text")
+    return {data.get("event") or str(case_id): (text, data.get("person")) for case_id, data, text in rows}
 
 
-def _finding(work: Work, given_up: GivenUp, then: str | None, wanted: dict[str, str]) -> Finding:
+def _finding(work: Work, given_up: GivenUp, then: str | None, wanted: Mapping[str, tuple[str, int | None]]) -> Finding:
     """Nothing in it changes between two checks, so that it is what was signed."""
     invoice: InvoiceDocument = work.fact.payload
     text = f"Invoice {invoice.invoice_number} was {given_up}"
@@ -173,7 +175,8 @@ def _finding(work: Work, given_up: GivenUp, then: str | None, wanted: dict[str, 
         text += f" as it could not be read, and {work.fact.source} tells of it so that it can"
     elif what:
         text += f", and was changed in {work.fact.source} since: {what}"
-    if why := wanted.get(str(work.fact.id)):
+    why, person = wanted.get(str(work.fact.id if then else given_up.case_id), ("", None))
+    if why:
         text += f". {why}"
     elif then and not what:
         text += f", and {work.fact.source} tells of it again, as it was"
@@ -183,4 +186,5 @@ def _finding(work: Work, given_up: GivenUp, then: str | None, wanted: dict[str, 
         pointer="/invoice_number",
         seen=invoice.invoice_number,
         remedy="A second person approves it if it is to be booked after all; refused, it stays given up",
+        wanted_by=person,
     )

@@ -110,7 +110,8 @@ class Finding:
 
     With `differs` the case is worth the difference, in the period that books the document: the rest is in the books.
     `worth`, (minor units, currency) each, is what it would have credited, where that is not the whole document: above
-    zero, so the case is worth as much below zero.
+    zero, so the case is worth as much below zero. `wanted_by` is the user in whose name a second person is asked, where
+    that is not whoever sent the event.
     """
 
     reason: Reason
@@ -123,6 +124,7 @@ class Finding:
     measure: Measure | None = None
     differs: Differs | None = None
     worth: tuple[tuple[int, str], ...] = ()
+    wanted_by: int | None = None
 
 
 def described(finding: Finding) -> dict[str, object]:

@@ -133,9 +133,16 @@ def _given_up(user: Any, found: Case) -> dict[str, Any]:
     unplaced = not found.period and unread.is_one(found)
     wanted = found.state == "closed_without_fix" and not after_all.why_not(found)
     before = given_up_before.of(user, [found]).get(found.id)
-    may = {"after_all": wanted and ("Post" if after_all.unposted(found) else "Book"), "token": keys.new_id()}
+    may = {"after_all": _after_all(found) if wanted else "", "token": keys.new_id()}
     stays = what_stays.has(user, found)
     return {"stays": stays, "closing": closing, "unplaced": unplaced, "before": before, **may}
+
+
+def _after_all(found: Case) -> str:
+    """What its button says."""
+    if found.step_id is None:
+        return "Read it again"
+    return "Post it after all" if after_all.unposted(found) else "Book it after all"
 
 
 def _view(request: HttpRequest, found: Case) -> str:

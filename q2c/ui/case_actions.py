@@ -86,14 +86,17 @@ def one(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         return HttpResponseRedirect(reverse("case", args=[case_id]))
     if request.POST.get("verb") == "after_all":
         after_all.ask(request.user, case_id, request.POST.get("reason", ""), request.POST.get("token", ""))
-        then = (
-            "A second person decides."
-            if after_all.unposted(case)
-            else "It is checked anew; then a second person decides."
-        )
-        tell(request, "busy", "It is asked for.", then)
+        tell(request, "busy", "It is asked for.", _then(case))
         return HttpResponseRedirect(reverse("case", args=[case_id]))
     return _carry_out(request, request.POST.get("verb", ""), [case_id], reverse("case", args=[case_id]))
+
+
+def _then(case: Case) -> str:
+    if case.step_id is None:
+        return f"{case.source} is asked for it again; can it be read now, a second person decides."
+    if after_all.unposted(case):
+        return "A second person decides."
+    return "It is checked anew; then a second person decides."
 
 
 def _redate(request: HttpRequest, case: Case) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from exceptions.models import Case
+from exceptions.errors import NotPossible, Refused
+from exceptions.models import Approval, Case
 from q2c.demo.people import user
-from q2c.engine import desk
+from q2c.engine import after_all, callouts, desk
 from q2c.reading import given_up, given_up_before, unread
 from tests.scenarios.conftest import Story
 from tests.scenarios.test_reads_that_meet import billed, reads
@@ -125,3 +126,49 @@ def test_the_same_fault_once_more_is_a_case_once_more(story: Story, way: str) ->
         assert an_open_case().business_key == number
         touched(story, number, right, way, Q2C_Entity__c="")
         assert not Case.objects.filter(state="open").exists()
+
+
+def test_whoever_wants_it_read_again_asks_and_another_one_signs(story: Story) -> None:
+    number = unreadable(story, **ENTITY)
+    case = Case.objects.get()
+    with story.on("2026-03-11"):
+        for _ in range(2):
+            after_all.ask(user("carla"), case.id, "It was sold", "token-1")
+        with pytest.raises(NotPossible, match="is asked for it already"):
+            after_all.ask(user("ben"), case.id, "It was sold")
+        callouts.fetch_called_out()
+    said = case.events.order_by("id").values_list("kind", flat=True)
+    assert list(said)[-3:] == ["after_all", "asked_again", "read_again"]
+    assert case.events.last().text.startswith("Not settled by it: ") and told(number) == [180_000]
+    with story.on("2026-03-12"):
+        story.platforms.change("zuora", "invoice", number, Q2C_Entity__c="")
+        after_all.ask(user("carla"), case.id, "It is put right")
+        callouts.fetch_called_out()
+        story.flow.work()
+        assert case.events.filter(kind="read_again").last().text == "It can be read now"
+        asked = Approval.objects.get(state="requested")
+        assert asked.requested_by == user("carla")
+        assert asked.reason.endswith("Carla Weiss asks to have it read again and booked: It is put right")
+        with pytest.raises(Refused, match="own request"):
+            desk.approve(user("carla"), [asked.id])
+        assert not story.documents()
+        with pytest.raises(NotPossible, match="has come again since"):
+            after_all.ask(user("ben"), case.id, "It was sold")
+        sign(1)
+        story.flow.work()
+    assert len(story.documents()) == 1 and told(number) == []
+
+
+def test_read_by_a_poll_first_it_is_that_persons_wish_all_the_same(story: Story) -> None:
+    number = unreadable(story, **ENTITY)
+    with story.on("2026-03-11"):
+        after_all.ask(user("carla"), Case.objects.get().id, "It was sold")
+    touched(story, number, "2026-03-11", Q2C_Entity__c="")
+    assert Approval.objects.get(state="requested").requested_by == user("carla")
+
+
+def test_what_billing_took_back_is_not_asked_for(story: Story) -> None:
+    number = unreadable(story, **ENTITY)
+    touched(story, number, "2026-03-11", status="Canceled")
+    with story.on("2026-03-12"), pytest.raises(NotPossible, match="zuora has taken it back"):
+        after_all.ask(user("carla"), Case.objects.get().id, "It was sold")

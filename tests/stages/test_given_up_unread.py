@@ -13,9 +13,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from msgspec.structs import replace
 
+from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
 from q2c import clock
-from q2c.engine import desk, emit, intake, run
+from q2c.engine import after_all, desk, emit, intake, run
 from q2c.engine.envelope import Item, Sender
 from q2c.models import Invoice
 from q2c.reading import given_up, unread, what_stays
@@ -248,3 +249,13 @@ def test_two_systems_of_which_neither_could_be_read_tell_of_one_invoice(company:
         desk.close_without_fix(person("dan"), [Case.objects.get(state="open").id], "never sold", "other")
         desk.approve(person("eve"), [Approval.objects.get(state="requested").id], "agreed")
     assert of_october() == [("INV-1", "back-office/eu", 139_000)]
+
+
+def test_what_another_system_sent_is_not_asked_for_here(company: Any) -> None:
+    order()
+    send("e-1", "back-office/eu", **UNREADABLE)
+    closed = Case.objects.get()
+    give_up(closed, "test_data")
+    with pytest.raises(NotPossible, match="back-office/eu cannot be asked for it: have it sent again"):
+        after_all.ask(person("zoe"), closed.id, "it was sold")
+    assert "Once it comes so that it can be read" in what_stays.has(reader(), Case.objects.get(id=closed.id))

@@ -23,7 +23,7 @@ from q2c.engine import callouts, desk, intake
 from q2c.engine.envelope import Item, Sender
 from q2c.engine.reads import Read
 from q2c.engine.sources import Invoices
-from q2c.models import Connection, Invoice
+from q2c.models import Callout, Connection, Invoice
 from q2c.reading import left_open
 from q2c.reasons import Reason
 from tests import flow_makers as make
@@ -214,3 +214,17 @@ def test_what_is_booked_is_where_the_books_have_it() -> None:
     refused = Rejected(reason=Reason.EVENT_MALFORMED, text="its lines cannot be read")
     (found,) = billing()._unreadable([(Read(reference=invoice.billing_reference, found=refused), refused)])
     assert (found.entity, found.period) == ("DE01", "2026-11")
+
+
+def test_what_was_given_up_is_asked_for_once_more_on_its_case() -> None:
+    case, client = give_up(gives("8ad4", KNOWN)), signed_in(boss())
+    address = f"/cases/{case.id}"
+    shown = read(client, address)
+    assert "Read it again" in shown and "zuora is asked for it again. Can it be read now" in shown
+    assert "Once it comes so that it can be read, a second person decides." in shown
+    sent = {"verb": "after_all", "reason": "it was sold", "token": "00000000-0000-7000-8000-000000000001"}
+    told = client.post(f"{address}/act", sent, follow=True).content.decode()
+    assert "zuora is asked for it again; can it be read now, a second person decides." in told
+    assert Callout.objects.get(done_at=None).reference == "8ad4"
+    shown = read(client, address)
+    assert "Read it again" not in shown and "asks to have it read again and booked: it was sold" in shown
