@@ -11,9 +11,10 @@ from django.db.models import Q, QuerySet
 
 from exceptions.approvals import AFTER_ALL
 from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED, called
 from ledger.models import JournalEntry
 from q2c.models import Invoice, Step
-from q2c.reading import billing_now, came_unreadable, given_up
+from q2c.reading import billing_now, came_unreadable, given_up, unread
 from q2c.reasons import Reason
 from q2c.stages import in_part, not_owed, post_journal
 from q2c.stages.record_invoice import key_of
@@ -108,9 +109,7 @@ def has(user: Any, case: Case) -> str:
     step = _steps([case.step_id]).get(case.step_id) if case.step_id else None
     known = _known([step] if step is not None else [])
     if step is None:
-        return (
-            _read_since(user, case) or f"{_UNREADABLE} Once it comes so that it can be read, a second person decides."
-        )
+        return _of_unreadable(user, case)
     if step.stage not in ("record_invoice", "post_journal"):
         return _will(step, case.root_cause, known)
     left = given_up.of_step(user, step)
@@ -157,16 +156,26 @@ def _unreadable_since(user: Any, event_id: uuid.UUID) -> str:
     return f"It was given up, and has come again since, so that it cannot be read ({case.shown})." if case else ""
 
 
-def _read_since(user: Any, case: Case) -> str:
-    """The same of one that could not be read; empty, too, where it was a version of what is recorded."""
-    before = Q(billing_reference=case.called, source=case.told_by, recorded_at__lt=case.resolved_at)
-    if not case.called or Invoice.objects.filter(before).exclude(state="voided").exists():
-        return ""
+def _of_unreadable(user: Any, case: Case) -> str:
+    """The same of what could not be read; a version of what is recorded is another matter, as is what is no invoice."""
+    recorded = Q(billing_reference=case.called, source=case.told_by, recorded_at__lt=case.resolved_at)
+    before = Invoice.objects.filter(recorded).exclude(state="voided")
+    if not case.called or not unread.is_one(case) or before.exists():
+        return _UNREADABLE
     mine = Q(order_key=key_of(case.told_by, case.called))
     if case.entity:
         mine |= Q(business_key=case.business_key, entity=case.entity)
     came = Step.objects.filter(mine, stage="record_invoice", event__received_at__gt=case.opened_at)
-    return _newest_of(user, came)
+    told = _newest_of(user, came) or _still_unreadable(user, case)
+    return told or f"{_UNREADABLE} Once it comes so that it can be read, a second person decides."
+
+
+def _still_unreadable(user: Any, case: Case) -> str:
+    """Of one that came again since and cannot be read either; empty where it did not."""
+    later = Case.objects.visible_to(user).filter(called([case.called]), source=case.source, number__gt=case.number)
+    again = later.filter(state__in=(*UNRESOLVED, "closed_without_fix")).order_by("-number").first()
+    told = "It was given up, and has come again since, so that it cannot be read"
+    return f"{told} ({again.shown})." if again is not None and again.told_by == case.told_by else ""
 
 
 def _newest_of(user: Any, versions: QuerySet[Step]) -> str:

@@ -15,7 +15,7 @@ from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case
 from q2c.demo.people import user
 from q2c.engine import after_all, callouts, desk
-from q2c.reading import given_up, given_up_before, unread
+from q2c.reading import given_up, given_up_before, unread, what_stays
 from tests.scenarios.conftest import Story
 from tests.scenarios.test_reads_that_meet import billed, reads
 from tests.scenarios.test_undoing import sign
@@ -86,6 +86,9 @@ def test_changed_it_is_a_case_that_says_so_and_counts_once(story: Story, change:
     again = an_open_case()
     assert given_up_before.of(user("carla"), [again])[again.id].case == first
     assert told(number) == [], "it is somebody's open case"
+    assert what_stays.has(user("carla"), first) == (
+        f"It was given up, and has come again since, so that it cannot be read ({again.shown})."
+    )
     with story.on("2026-03-12"):
         close(again)
     assert told(number) == [180_000]

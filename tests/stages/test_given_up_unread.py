@@ -123,6 +123,7 @@ def test_of_what_was_no_invoice_or_contradicts_one_nobody_is_asked(company: Any)
     """An order that cannot be read under the invoice's number; and the invoice's own id with other content."""
     send("INV-1", type_="OrderReceived")
     give_up(case("INV-1"), "other")
+    assert "a second person decides" not in what_stays.has(reader(), case("INV-1"))
     send("b-1")
     assert send("b-1", account="OTHER-EUR").status == "conflict"
     desk.close_without_fix(person("dan"), [Case.objects.get(reason="event_conflict").id], "it was the first", "other")
