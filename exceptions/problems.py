@@ -28,32 +28,32 @@ from q2c.reasons import Reason
 def ensure(
     failures: Iterable[Failure | RawItem], policies: Mapping[str, Policy], now: dt.datetime
 ) -> dict[str, uuid.UUID]:
-    """The open problems of these failures by fingerprint; made, or opened again, where need be. 2 to 3 statements."""
+    """The open problems of these failures by fingerprint; made, or opened again, where need be. 3 to 4 statements."""
     by_print: dict[str, Failure | RawItem] = {}
     for failure in failures:
         by_print.setdefault(fingerprint(failure), failure)
     rows = [_columns(mark, failure, policies[str(failure.reason)], now) for mark, failure in sorted(by_print.items())]
     rowsets.insert(Problem, rows, on_conflict="ON CONFLICT (fingerprint) DO NOTHING")
-    with connection.cursor() as cursor:
-        # Shared until the transaction ends: nobody ends a problem under a case that is being opened.
-        cursor.execute(
-            "SELECT fingerprint, id, state FROM exceptions_problem WHERE fingerprint = ANY(%s) ORDER BY id FOR SHARE",
-            [list(by_print)],
-        )
-        found = cursor.fetchall()
-    ended = [problem_id for _, problem_id, state in found if state == "resolved"]
-    states.move(Problem, "reopen", ended, resolved_at=None)
-    return {mark: problem_id for mark, problem_id, _ in found}
+    return dict(_held_open("fingerprint", list(by_print)))
 
 
 def open_again(problem_ids: Iterable[uuid.UUID]) -> None:
     """A case of these is unresolved again, though nothing failed anew."""
+    _held_open("id", list(problem_ids))
+
+
+def _held_open(column: str, values: list[Any]) -> list[tuple[str, uuid.UUID]]:
+    """(fingerprint, id) of these problems, open until the transaction ends: nobody ends one under a new case."""
+    of_these = f"FROM exceptions_problem WHERE {column} = ANY(%s)"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, state FROM exceptions_problem WHERE id = ANY(%s) ORDER BY id FOR SHARE", [list(problem_ids)]
-        )
-        ended = [problem_id for problem_id, state in cursor.fetchall() if state == "resolved"]
-    states.move(Problem, "reopen", ended, resolved_at=None)
+        # Alone: two who share a row could neither of them open it again.
+        cursor.execute(f"SELECT id {of_these} AND state = 'resolved' ORDER BY id FOR NO KEY UPDATE", [values])
+        cursor.execute(f"SELECT fingerprint, id, state {of_these} ORDER BY id FOR SHARE", [values])
+        found = cursor.fetchall()
+    states.move(
+        Problem, "reopen", [problem_id for _, problem_id, state in found if state == "resolved"], resolved_at=None
+    )
+    return [(mark, problem_id) for mark, problem_id, _ in found]
 
 
 def _columns(mark: str, failure: Failure | RawItem, policy: Policy, now: dt.datetime) -> dict[str, Any]:

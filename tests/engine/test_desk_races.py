@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
 
+from exceptions import problems
 from exceptions.errors import NotPossible
-from exceptions.models import Case, ReplayBatch, ReplayItem
+from exceptions.failures import Failure
+from exceptions.models import Case, Problem, ReplayBatch, ReplayItem
+from exceptions.routing import policies_for
+from q2c import clock, keys, states
 from q2c.engine import desk, run, sweep
 from tests.engine import makers
 from tests.engine.makers import case, issue, order, person, run_all
@@ -139,3 +144,27 @@ def test_approving_and_replaying_the_same_case_at_once(committed: Any) -> None:
         ("closed_without_fix", "abandoned", 0), ("resolved", "done", 1),
     }, results  # fmt: skip
     assert not transaction.get_connection().in_atomic_block
+
+
+@pytest.mark.parametrize("opens", ["open_again", "ensure"])
+def test_two_who_open_one_problem_again_at_once(committed: Any, monkeypatch: pytest.MonkeyPatch, opens: str) -> None:
+    """Two cases of one cause that is over: each finds its problem resolved, and neither waits for the other in vain."""
+    failures = [Failure(step_id=keys.new_id(), reason="period_closed")]
+    policies = policies_for(["period_closed"])
+    [id_] = problems.ensure(failures, policies, clock.now()).values()
+    states.move(Problem, "resolve", [id_], resolved_at=clock.now())
+    both, plain = threading.Barrier(2), states.move
+
+    def move(*given: Any, **more: Any) -> Any:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        return plain(*given, **more)
+
+    monkeypatch.setattr(states, "move", move)
+
+    def again() -> None:
+        with transaction.atomic():
+            problems.ensure(failures, policies, clock.now()) if opens == "ensure" else problems.open_again([id_])
+
+    assert at_once(again, again) == [None, None]
+    assert Problem.objects.get().state == "open"
