@@ -11,12 +11,23 @@ from q2c.local.stop import Stop
 
 # To be raised when load_demo writes something that older data lack and pages rely on.
 DATA_VERSION = 1
+# Where what `migrate` makes is told.
+ROOMS = ("q2c", "ledger", "exceptions")
 
 
 def version(root: Path = places.ROOT) -> str:
     """Changes with any migration, the SQL beside them included, and with DATA_VERSION."""
-    digest = hashlib.sha256(str(DATA_VERSION).encode())
-    for path in sorted(path for ending in ("py", "sql") for path in root.glob(f"*/migrations/**/*.{ending}")):
+    return _digest(root, "*/migrations/**/*", str(DATA_VERSION))
+
+
+def program(root: Path = places.ROOT) -> str:
+    """Changes with any line: guards, state edges, roles and runbook texts are made of code after the migrations."""
+    return "".join(_digest(root, f"{room}/**/*") for room in ROOMS)
+
+
+def _digest(root: Path, found: str, begin: str = "") -> str:
+    digest = hashlib.sha256(begin.encode())
+    for path in sorted(path for ending in ("py", "sql") for path in root.glob(f"{found}.{ending}")):
         digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -31,7 +42,7 @@ class Dataset:
         self._migrated = where / f"migrated{of}.json"
         self._loading = where / f"loading{of}.json"
         self._loaded = where / f"loaded{of}.json"
-        self._version = version()
+        self._version, self._program = version(), program()
 
     def must_fit(self) -> None:
         """Stop when the example data are of another version than the program."""
@@ -41,7 +52,7 @@ class Dataset:
             raise Stop("The stored example data are of another version of q2c", remedy)
 
     def is_migrated(self) -> bool:
-        return self._note(self._migrated).get("version") == self._version
+        return self._note(self._migrated).get("program") == self._program
 
     def is_loaded(self) -> bool:
         return bool(self._note(self._loaded))
@@ -73,4 +84,5 @@ class Dataset:
         return note if note.get("database") == self.identity else {}
 
     def _write(self, file: Path) -> None:
-        places.write_json(file, {"database": self.identity, "version": self._version})
+        noted = {"database": self.identity, "version": self._version, "program": self._program}
+        places.write_json(file, noted)

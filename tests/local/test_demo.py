@@ -66,6 +66,13 @@ def test_from_nothing_to_an_address_and_back(project: SmallProject) -> None:
     assert "ada" in printed_again
     assert "Stopped after" in again.end(signal.SIGTERM)
 
+    # After an update without a migration, what is made of code beside them is made anew, and the data stay.
+    (project.root / "q2c/guards.py").write_text("# A guard that came with a new version.\n")
+    updated = project.start("bin/demo")
+    printed = updated.until(READY, wait_s=20)
+    assert "Tables" in printed and "Example data" not in printed
+    updated.end()
+
 
 def test_killed_it_leaves_no_process_and_starts_again_at_once(project: SmallProject) -> None:
     demo = project.start("bin/demo")
