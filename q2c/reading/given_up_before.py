@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +21,20 @@ from q2c.stages.record_invoice import key_of
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The earlier case; `by` are the people who decided so, as "Ben Okafor and Carla Weiss"."""
+    """The earlier case; `by` are the people who decided so, as "Ben Okafor and Carla Weiss"; `wish` says who asked that
+    it be booked after all, and why, where the later case came of that."""
 
     case: Case
     by: str
     at: dt.datetime
+    wish: str
 
 
 def of(user: Any, cases: Iterable[Case]) -> dict[uuid.UUID, Before]:
-    """By case, of those whose invoice was given up before they opened. Some seven statements."""
+    """By case, of those whose invoice was given up before they opened. Some eight statements."""
     asked = list(cases)
-    documents = _documents(asked)
+    steps = _steps(asked)
+    documents = _documents(asked, steps)
     decided = given_up.of(documents.values())
     found = {
         case.id: one
@@ -45,18 +48,22 @@ def of(user: Any, cases: Iterable[Case]) -> dict[uuid.UUID, Before]:
     if not ids:
         return {}
     seen = {case.id: case for case in Case.objects.visible_to(user).filter(id__in=ids).defer("haystack")}
-    by = _deciders(list(seen.values()))
+    by, wishes = _deciders(list(seen.values())), given_up.wanted(list(seen))
+    events = {case.id: str(steps[case.step_id].event_id) for case in asked if case.step_id in steps}
     return {
-        id_: Before(seen[one.case_id], by.get(one.case_id, ""), one.at)
+        id_: Before(seen[one.case_id], by.get(one.case_id, ""), one.at, wishes.get(events.get(id_, ""), ("", None))[0])
         for id_, one in found.items()
         if one.case_id in seen
     }
 
 
-def _documents(cases: Sequence[Case]) -> dict[uuid.UUID, Document]:
-    """By case, of those that are about an invoice as billing gives it, readable or not."""
+def _steps(cases: Sequence[Case]) -> dict[uuid.UUID | None, Step]:
     steps = Step.objects.filter(id__in=[case.step_id for case in cases if case.step_id], stage="record_invoice")
-    of_step = {step.id: step for step in steps.select_related("event")}
+    return {step.id: step for step in steps.select_related("event")}
+
+
+def _documents(cases: Sequence[Case], of_step: Mapping[uuid.UUID | None, Step]) -> dict[uuid.UUID, Document]:
+    """By case, of those that are about an invoice as billing gives it, readable or not."""
     found: dict[uuid.UUID, Document] = {}
     for case in cases:
         step = of_step.get(case.step_id) if case.step_id else None

@@ -186,6 +186,8 @@ def _newest_of(user: Any, versions: QuerySet[Step]) -> str:
     where = f" ({case.shown})" if case is not None else ""
     if newest.state == "abandoned":
         return f"It was given up, came again since, and was given up once more{where}."
+    if newest.state != "done" and case is not None and case.reason != Reason.INVOICE_GIVEN_UP:
+        return f"It was given up, came again since, and stopped once more: {case.text.rstrip('.')}{where}."
     if newest.state != "done":
         return f"It was given up, and has come again since: nothing is booked until a second person approves it{where}."
     booked = Invoice.objects.filter(event=newest.event_id).exclude(state="voided").first()

@@ -151,22 +151,22 @@ def asked(works: Sequence[Work]) -> dict[uuid.UUID, Finding]:
         return {}
     events = [one.event_id for one in found.values() if one.event_id is not None]
     then = dict(Event.objects.filter(id__in=events).values_list("id", "payload"))
-    wanted = _wanted([one.case_id for one in found.values() if one.case_id is not None])
+    wishes = wanted([one.case_id for one in found.values() if one.case_id is not None])
     return {
-        work.step.id: _finding(work, one, then.get(one.event_id) if one.event_id else None, wanted)
+        work.step.id: _finding(work, one, then.get(one.event_id) if one.event_id else None, wishes)
         for work in works
         if (one := found.get(named[work.step.id])) is not None
     }
 
 
-def _wanted(case_ids: Sequence[uuid.UUID]) -> dict[str, tuple[str, int | None]]:
+def wanted(case_ids: Sequence[uuid.UUID]) -> dict[str, tuple[str, int | None]]:
     """By event, or by case of what could not be read: who wants it booked after all, and why; and that person."""
     told = CaseEvent.objects.filter(case__in=case_ids, kind=AFTER_ALL).order_by("id")
     rows = told.values_list("case_id", "data", "text")
     return {data.get("event") or str(case_id): (text, data.get("person")) for case_id, data, text in rows}
 
 
-def _finding(work: Work, given_up: GivenUp, then: str | None, wanted: Mapping[str, tuple[str, int | None]]) -> Finding:
+def _finding(work: Work, given_up: GivenUp, then: str | None, wishes: Mapping[str, tuple[str, int | None]]) -> Finding:
     """Nothing in it changes between two checks, so that it is what was signed."""
     invoice: InvoiceDocument = work.fact.payload
     text = f"Invoice {invoice.invoice_number} was {given_up}"
@@ -175,7 +175,7 @@ def _finding(work: Work, given_up: GivenUp, then: str | None, wanted: Mapping[st
         text += f" as it could not be read, and {work.fact.source} tells of it so that it can"
     elif what:
         text += f", and was changed in {work.fact.source} since: {what}"
-    why, person = wanted.get(str(work.fact.id if then else given_up.case_id), ("", None))
+    why, person = wishes.get(str(work.fact.id if then else given_up.case_id), ("", None))
     if why:
         text += f". {why}"
     elif then and not what:

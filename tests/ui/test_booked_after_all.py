@@ -5,6 +5,7 @@ DE01 sells O-1 to Acme on 3 November 2026; billing issues INV-3, whose journal w
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from exceptions.models import Approval, Case
 from q2c.models import Event, Invoice
 from tests import flow_makers as make
 from tests.ui.people import boss, read, signed_in
-from tests.ui.test_given_up_told import _noon, closing, give_up, order, person, unposted
+from tests.ui.test_given_up_told import _noon, closing, give_up, order, person, unposted, unrecorded
 
 __all__ = ["_noon", "order"]
 pytestmark = pytest.mark.django_db
@@ -61,6 +62,19 @@ def test_refused_it_stays_given_up_and_may_be_asked_for_again(order: Any) -> Non
     again = Case.objects.get(reason="invoice_given_up")
     assert again.state == "closed_without_fix" and "Book it after all" in read(client, f"/cases/{again.id}")
     assert "1 invoice: posted in billing, not in the books" in closing(client)
+
+
+def test_where_it_is_stopped_again_both_cases_say_by_what_and_who_asked(order: Any) -> None:
+    closed = give_up(unrecorded(order))
+    client = signed_in(boss())
+    client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"})
+    make.run("record_invoice")
+    again = Case.objects.exclude(id=closed.id).get()
+    assert again.reason != "invoice_given_up" and not Approval.objects.filter(state="requested").exists()
+    earlier, later = read(client, f"/cases/{closed.id}"), read(client, f"/cases/{again.id}")
+    assert f"came again since, and stopped once more: {again.text.rstrip('.')}" in unescape(earlier)
+    assert "nothing is booked until a second person approves it" not in earlier
+    assert closed.shown in later and ASKS in later
 
 
 def test_over_the_api_with_the_right_to_replay(order: Any) -> None:
