@@ -210,9 +210,9 @@ def test_fault(subject: Subject, case: Case, bench: Any) -> None:
         if not case.over or time.monotonic() - began < OVER * limit_s:
             assert found == (subject.leaves if expect.documents == "all" else 0)
     it.control.calm()
-    last = settled(it, document, outcome, case.settle_s)
+    last = settled(it, document, outcome, case.settle * limit_s)
     assert isinstance(last, subject.done), last
-    assert counted(it, document, case.settle_s) == subject.leaves
+    assert counted(it, document, case.settle * limit_s) == subject.leaves
     again = it.write(document)
     assert isinstance(again, subject.done), again
     assert it.count(document) == subject.leaves
