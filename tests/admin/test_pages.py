@@ -229,7 +229,9 @@ def test_no_link_of_the_admin_leads_to_a_refusal(browser, busy, role):
             linked |= found
     person = address(owner.user._meta.model, "change", owner.user.pk)
     assert len(linked) > 60 and (person in linked) == client.user.has_perm("auth.view_user")
-    refused = {url: by[url] for url in linked if client.get(url.replace("&amp;", "&")).status_code == 403}
+    # What a list is filtered by decides no right: one address for each path and its parameters.
+    unlike = {re.sub(r"=[^&]*", "", url): url for url in sorted(linked)}.values()
+    refused = {url: by[url] for url in unlike if client.get(url.replace("&amp;", "&")).status_code == 403}
     assert not refused, refused
 
 
