@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from q2c.ui import formats, links, sandbox, sandbox_forms
 from q2c.ui.frame import tell
 from q2c.ui.rights import right
-from q2c.ui.sandbox_words import ACTS
+from q2c.ui.sandbox_words import act_words
 
 
 @right(sandbox.USE)
@@ -25,7 +25,7 @@ def act(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     if verb not in state["acts"].get(kind, ()):
         raise Http404(f"{kind} takes no {verb or 'verb'} in this sandbox.")
     back = sandbox.back_to(request, links.to("sandbox-records", vendor, kind))
-    key, words = request.POST.get("key", "").strip(), ACTS[verb]
+    key, words = request.POST.get("key", "").strip(), act_words(verb)
     wanted, wrong = {"number": key}, "" if key else "The form names no record; reload the page and do it there."
     day = sandbox_forms.day(request.POST.get("on", "")) if words.day else None
     if words.day and not wrong:

@@ -10,7 +10,7 @@ from typing import Any
 from q2c import clock
 from q2c.money import Money
 from q2c.ui import formats
-from q2c.ui.sandbox_words import ACTS, ENDED, TOGGLES, Act, Words, label
+from q2c.ui.sandbox_words import ENDED, TOGGLES, Act, Words, act_words, label
 
 # What a switch is given where a person gives nothing.
 DEFAULTS = {"latency": 3000, "too_many": 30, "late_commit": 15, "search_lag": 20}
@@ -188,10 +188,11 @@ def acting(record: Mapping[str, Any], kind: str, verbs: Sequence[str], words: Wo
     body, number = record["body"], str(record["number"] or record["id"])
     field, ends = ENDED.get(kind, ("", ()))
     over = body.get(field) in ends if ends else bool(body.get(field))
+    worded = [(verb, act_words(verb)) for verb in verbs]
     return {
         "key": number, "name": number, "beside": " · ".join(str(body[f]) for f in words.shown if body.get(f)),
         "facts": [{"label": label, **_value(body, name)} for label, name in FACTS.get(kind, ())],
-        "acts": [] if over else [{"verb": verb, "act": ACTS[verb], "day": _first(ACTS[verb], body)} for verb in verbs],
+        "acts": [] if over else [{"verb": verb, "act": act, "day": _first(act, body)} for verb, act in worded],
     }  # fmt: skip
 
 

@@ -93,11 +93,10 @@ class Act:
     then: str
     day: str = ""
     day_field: str = ""
-    icon: str = ""
 
 
 _HEARD = "q2c is told by a callout, and reads it anew; what is booked already becomes a case."
-ACTS = {
+ACTS: dict[str, Act] = {
     "void-invoice": Act("Void", "voided", _HEARD),
     "redate-invoice": Act("Re-date", "dated {on} now", _HEARD, day="New date", day_field="invoiceDate"),
     "cancel-subscription": Act(
@@ -135,13 +134,18 @@ def kind_words(vendor: str, kind: str) -> Words:
     return _KINDS.get((vendor, kind)) or Words(spaced(kind), ("name", "Name"))
 
 
+def act_words(verb: str) -> Act:
+    """One that nobody has worded yet is called as its control verb, and takes no day."""
+    return ACTS.get(verb) or Act(spaced(verb), f"{spaced(verb).lower()} was done", "")
+
+
 def label(field: str) -> str:
     return LABELS.get(field) or spaced(field)
 
 
 def spaced(name: str) -> str:
     """isInactive → "Is inactive", Contract_Entity__c → "Contract entity"."""
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("__c"))
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("__c")).replace("-", " ")
     return plain(text).capitalize()
 
 

@@ -295,6 +295,15 @@ def test_whatever_is_done_to_a_record_has_words_and_is_shown_as_what_it_is():
     assert all(kind_words("zuora", kind).shown for kind in acts)
 
 
+def test_what_is_done_to_a_record_and_has_no_words_yet_is_called_as_its_verb():
+    record = {"id": "1", "number": "C-1", "body": {"name": "Acme"}}
+    row = sandbox_forms.acting(record, "customer", ["close-account"], kind_words("credit", "customer"))
+    assert (row["name"], row["beside"], row["facts"]) == ("C-1", "Acme", [])
+    assert [(one["verb"], one["act"].button, one["day"]) for one in row["acts"]] == [
+        ("close-account", "Close account", "")
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("isInactive", "Is inactive"), ("Contract_Entity__c", "Contract entity"), ("soft_limit", "Soft limit")],
