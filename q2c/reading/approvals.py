@@ -35,6 +35,14 @@ _KINDS = {
     str(Reason.INVOICE_GIVEN_UP): "given_up",
     str(Reason.CANCELLATION_APPROVAL_REQUIRED): "cancellation",
 }
+# What a person asked for is called by that; what the flow asks about by the title of its policy.
+_TITLES = {
+    CLOSE: "Close without a fix",
+    REDATE: "Re-date",
+    REOPEN: "Reopen a period",
+    AFTER_ALL: "Post after all",
+    _REVERSAL: "Reverse a journal",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +158,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     """A bounded number of statements, however many."""
     numbers = {a.case.business_key for a in approvals if a.case is not None and a.case.stage == "accept_order"}
     orders = {o.number: o for o in Order.objects.visible_to(user).filter(number__in=numbers)} if numbers else {}
-    titles = dict(Policy.objects.values_list("reason", "title"))
+    titles = dict(Policy.objects.values_list("reason", "title")) | _TITLES
     teams = dict(Team.objects.values_list("code", "name"))
     portions = {number: totals.of(order) for number, order in orders.items()}
     reversing, stays = _reversing(user, approvals), _stays(approvals)
