@@ -153,6 +153,14 @@ def missing(name: str) -> str:
     return f"You need the right “{words(name)}” ({name}).{told}"
 
 
+def missing_on(request: HttpRequest, name: str) -> str:
+    """The same, asked once per page: a list has the same button in each row."""
+    told: dict[str, str] = request.__dict__.setdefault("q2c_missing", {})
+    if name not in told:
+        told[name] = missing(name)
+    return told[name]
+
+
 def holders(name: str, limit: int = 3) -> str:
     """ "Carla Weiss, Dmitri Hale or 2 others": people whose role carries the right, administrators aside."""
     app_label, _, codename = name.partition(".")

@@ -16,6 +16,7 @@ from typing import Any
 import lucide
 from django import template
 from django.core.exceptions import ImproperlyConfigured
+from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -294,13 +295,19 @@ def progress(context: template.Context, work: Any) -> dict[str, Any]:
 # Tables ----------------------------------------------------------------------------------------------------------
 
 
+def _from_its_begin(context: template.Context) -> QueryDict:
+    """What is asked for in the address, without how far the list was turned: a copy."""
+    query: QueryDict = context["request"].GET.copy()
+    for cursor in ("after", "before"):
+        query.pop(cursor, None)
+    return query
+
+
 @register.inclusion_tag("parts/sort.html", takes_context=True)
 def sort(context: template.Context, key: str, label: str, kind: str = "") -> dict[str, Any]:
     """{% sort "amount" "Amount" "number" %}: a <th> that sorts by ?order=key, then ?order=-key."""
-    query = context["request"].GET.copy()
+    query = _from_its_begin(context)
     order = query.get("order") or str(context.get("order", ""))
-    for name in ("after", "before"):
-        query.pop(name, None)
     query["order"] = f"-{key}" if order == key else key
     direction = {key: "ascending", f"-{key}": "descending"}.get(order, "")
     return {"href": f"?{query.urlencode()}", "label": label, "kind": kind, "direction": direction}
@@ -311,9 +318,7 @@ def pager(context: template.Context, page: Any) -> dict[str, Any]:
     """{% pager page %}: page.next and page.previous are cursors or empty; page.total may be None."""
 
     def address(name: str, cursor: str) -> str:
-        query = context["request"].GET.copy()
-        for other in ("after", "before"):
-            query.pop(other, None)
+        query = _from_its_begin(context)
         query[name] = cursor
         return f"?{query.urlencode()}"
 
@@ -330,10 +335,8 @@ def query_bar(
     context: template.Context, complete: str = "", placeholder: str = "", name: str = "q", label: str = "Filter"
 ) -> dict[str, Any]:
     """{% query_bar complete="/queue/complete" %}: completes keys and values from that JSON address."""
-    query = context["request"].GET.copy()
+    query = _from_its_begin(context)
     value = query.pop(name, [""])[-1]
-    for other in ("after", "before"):
-        query.pop(other, None)
     return {
         "value": value,
         "kept": [(key, item) for key, items in query.lists() for item in items],
@@ -366,7 +369,7 @@ def button(context: template.Context, label: str, **options: Any) -> dict[str, A
     user = context["request"].user if needed or options.get("staff") else None
     if user is not None and not because:
         if needed and not user.has_perm(needed):
-            because = _missing(context["request"], needed)
+            because = rights.missing_on(context["request"], needed)
         elif options.get("staff") and not user.is_staff:
             because = "You are not let into the admin: an administrator has to make you staff."
     return {
@@ -376,14 +379,6 @@ def button(context: template.Context, label: str, **options: Any) -> dict[str, A
         "serial": next(_serial),
         "csrf_token": context.get("csrf_token"),
     }
-
-
-def _missing(request: Any, needed: str) -> str:
-    """Asked once per page: a list has the same button in each row."""
-    told: dict[str, str] = request.__dict__.setdefault("q2c_missing", {})
-    if needed not in told:
-        told[needed] = rights.missing(needed)
-    return told[needed]
 
 
 @register.simple_block_tag(takes_context=True)
