@@ -51,9 +51,7 @@ def _renew_texts() -> None:
             for name, text in new.items():
                 setattr(policy, name, text)
             renewed.append(policy)
-    bulk_update_with_history(
-        renewed, Policy, list(_TEXTS), default_change_reason=_SEEDED, default_date=clock.now()
-    )  # fmt: skip
+    bulk_update_with_history(renewed, Policy, list(_TEXTS), default_change_reason=_SEEDED, default_date=clock.now())
 
 
 def _seeded_texts(policies: Sequence[Policy]) -> dict[str, set[str]]:

@@ -80,9 +80,10 @@ TRANSIENT = frozenset(
     {Reason.PLATFORM_UNAVAILABLE, Reason.PLATFORM_BUSY, Reason.SOURCE_NOT_READ, Reason.OUTCOME_UNKNOWN}
 )
 
-# These wait for a second person, not for a repair.
 # A case of these is worth what billing has otherwise than the books, up or down: no charge and no credit.
 DIFFERENCES = frozenset({Reason.INVOICE_CHANGED, Reason.INVOICE_TAKEN_BACK})
+
+# These wait for a second person, not for a repair.
 APPROVALS = frozenset(
     {
         Reason.CREDIT_APPROVAL_REQUIRED,

@@ -24,16 +24,15 @@ from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import emit, read_after_all, replay
 from q2c.engine.emit import Incoming
+from q2c.engine.read_after_all import CAME_AGAIN, NOT_GIVEN_UP, must_be_there
 from q2c.models import Event, Step
 from q2c.reasons import Reason
 from q2c.stages import given_up, post_journal
 from q2c.stages.record_invoice import key_of
-from q2c.stages.taken_back_there import TAKEN_BACK
 
 RIGHT = rights.REPLAY
 _ID_MAX = 200
 _TOKEN = re.compile(r"[\w-]{0,64}")
-_NOT_GIVEN_UP = "No invoice was given up with this case"
 _ASKED_ALREADY = "That it be posted after all is asked for already; see Approvals"
 
 
@@ -42,7 +41,10 @@ def why_not(case: Case) -> str:
     if unposted(case) is not None:
         return _ASKED_ALREADY if _asked(case) is not None else ""
     try:
-        read_after_all.billing_of(case) if case.step_id is None else _given_up(case)
+        if case.step_id is None:
+            read_after_all.billing_of(case)
+        else:
+            _given_up(case)
     except NotPossible as refused:
         return str(refused)
     return ""
@@ -117,21 +119,20 @@ def _given_up(case: Case, token: str = "") -> tuple[Event, InvoiceDocument]:
     steps = Step.objects.filter(id__in=[case.step_id], state="abandoned")
     step = steps.select_related("event").first()
     if case.state != "closed_without_fix" or step is None or step.stage not in ("record_invoice", "post_journal"):
-        raise NotPossible(_NOT_GIVEN_UP)
+        raise NotPossible(NOT_GIVEN_UP)
     event_id = step.event_id if step.stage == "record_invoice" else step.event.causation_id
     event = Event.objects.filter(id__in=[event_id], type="InvoiceIssued").first()
     if event is None:
-        raise NotPossible(_NOT_GIVEN_UP)
+        raise NotPossible(NOT_GIVEN_UP)
     document = stored.read(event.payload, InvoiceDocument)
     named = event.source, document.billing_reference
     mine = given_up.document_of(event.source, event.source_id, document, key_of(*named))
     decided = given_up.of({mine}).get(named)
     if decided is None or decided.step_id != step.id:
-        raise NotPossible(f"{_NOT_GIVEN_UP}, or somebody has decided otherwise since")
-    if case.events.filter(kind=TAKEN_BACK).exists():
-        raise NotPossible(f"{event.source} has taken it back since; posted there again, it comes by itself")
+        raise NotPossible(f"{NOT_GIVEN_UP}, or somebody has decided otherwise since")
+    must_be_there(case, event.source)
     if _came_again(event, token).exists():
-        raise NotPossible("It has come again since; decide about that")
+        raise NotPossible(CAME_AGAIN)
     return event, document
 
 

@@ -19,27 +19,33 @@ from q2c.reasons import Reason
 from q2c.stages.given_up import AFTER_ALL
 from q2c.stages.taken_back_there import CANCELLED, TAKEN_BACK
 
-_NOT_GIVEN_UP = "No invoice was given up with this case"
+NOT_GIVEN_UP = "No invoice was given up with this case"
+CAME_AGAIN = "It has come again since; decide about that"
 
 
 def billing_of(case: Case) -> Connection:
     """The billing system that can be asked for it. Raises NotPossible."""
     is_raw = case.step_id is None and case.raw_hash is not None and case.state == "closed_without_fix"
     if not is_raw or case.code == CANCELLED or case.reason == Reason.EVENT_CONFLICT or case.business_key == READING:
-        raise NotPossible(_NOT_GIVEN_UP)
+        raise NotPossible(NOT_GIVEN_UP)
     billing = Connection.objects.filter(name=case.source, active=True, service="billing").first()
     if billing is None:
         raise NotPossible(
             f"It came in unreadable, and {case.told_by} cannot be asked for it: have it sent again, so that it can be "
             "read; then a second person decides"
         )
-    if case.events.filter(kind=TAKEN_BACK).exists():
-        raise NotPossible(f"{billing.name} has taken it back since; posted there again, it comes by itself")
+    must_be_there(case, billing.name)
     if not unread.standing([case]):
-        raise NotPossible("It has come again since; decide about that")
+        raise NotPossible(CAME_AGAIN)
     if _is_asked(case):
         raise NotPossible(f"{billing.name} is asked for it already")
     return billing
+
+
+def must_be_there(case: Case, source: str) -> None:
+    """Raises NotPossible where `source` has taken back what was given up with the case."""
+    if case.events.filter(kind=TAKEN_BACK).exists():
+        raise NotPossible(f"{source} has taken it back since; posted there again, it comes by itself")
 
 
 def ask(user: Any, case: Case, said: str, token: str) -> None:

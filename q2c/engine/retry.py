@@ -24,6 +24,10 @@ class Budget:
     first_s: float
     most_s: float
 
+    def longest_s(self, failures: int) -> float:
+        """The most that the delay after so many failures may be."""
+        return min(self.first_s * 2 ** min(failures, 20), self.most_s)
+
 
 NONE = Budget(0, 0, 0)
 # Whatever a platform or a policy says: nothing waits longer than a day without anybody hearing of it.
@@ -36,8 +40,8 @@ WORKER_LOST = "worker_lost"
 def longest(reason: Reason) -> dt.timedelta:
     """For how long at most something is tried before a person is asked, by its policy."""
     policy = policies_for([reason])[reason]
-    pauses = (min(policy.retry_first_s * 2 ** min(n, 20), policy.retry_max_s) for n in range(policy.retry_attempts))
-    return clock.seconds(min(sum(pauses), LONGEST_S))
+    budget = Budget(policy.retry_attempts, policy.retry_first_s, policy.retry_max_s)
+    return clock.seconds(min(sum(map(budget.longest_s, range(budget.attempts))), LONGEST_S))
 
 
 class Budgets:
@@ -77,7 +81,7 @@ def after(wait_s: float) -> dt.datetime:
 
 def delay_s(budget: Budget, failures: int) -> float:
     """Full jitter: desynchronises workers that failed together."""
-    return _random.uniform(0, min(budget.first_s * 2 ** min(failures, 20), budget.most_s))
+    return _random.uniform(0, budget.longest_s(failures))
 
 
 def once_more(failures: dict[str, int], reason: Reason) -> dict[str, int]:

@@ -71,4 +71,4 @@ def _recorded(invoices: Sequence[Invoice], titles: dict[str, str]) -> dict[tuple
 
 
 def _was_taken_back(case: Case, step: Step | None) -> bool:
-    return bool(step is not None and TAKEN_BACK in step.proof) or (case.events.filter(kind=TAKEN_BACK).exists())
+    return (step is not None and TAKEN_BACK in step.proof) or case.events.filter(kind=TAKEN_BACK).exists()
