@@ -1,6 +1,6 @@
 """Tests that commit (transaction=True) leave the database as migrate made it: tables here cannot be flushed.
 
-Append-only tables refuse TRUNCATE to everybody but their owner in a maintenance transaction; roles, policies and teams
+Append-only tables refuse DELETE and TRUNCATE to everybody but their owner in a maintenance transaction; roles, policies and teams
 stay, since migrate put them there, and are made again what they were where a test changed them.
 """
 

@@ -1,4 +1,4 @@
-"""A company costs a second's quarter to make and is wanted by a thousand tests: it is made once, and its rows are kept.
+"""A company costs a quarter of a second to make and is wanted by a thousand tests: it is made once, and its rows are kept.
 
 @kept_rows
 def company(...) -> dict[str, LegalEntity]

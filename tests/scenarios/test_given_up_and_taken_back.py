@@ -28,7 +28,7 @@ from q2c.models import Event, Invoice, Order, Step
 from q2c.reading import given_up, what_stays
 from q2c.ui import ending
 from tests.scenarios.conftest import Story, entry
-from tests.scenarios.test_lost_answer import training
+from tests.scenarios.test_lost_answer import billed_in_a_closed_month, training
 from tests.scenarios.test_taken_back_by_billing import becomes
 from tests.scenarios.test_undoing import sign
 
@@ -39,9 +39,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def to_be_voided(story: Story) -> str:
     """The number of an invoice that stands here, and whose journal two people gave up."""
     with story.on("2026-03-09"):
-        story.platforms.change(ERP, "accountingPeriod", "Mar 2026", closed=True)
-        story.close(training("SO-3001", dt.date(2026, 3, 9)))
-        (number,) = story.bill()
+        number = billed_in_a_closed_month(story)
         close(Case.objects.get())
     assert (Invoice.objects.get().state, entry(number).state) == ("recorded", "blocked")
     return number
@@ -114,9 +112,7 @@ def test_posted_again_in_billing_a_second_person_is_asked(story: Story, to_be_vo
 def test_put_back_in_billing_as_it_was_it_is_posted_once_wanted(story: Story, is_given_up: bool) -> None:
     """Billing dates it in April, and takes that back; the month is open again in the ledger."""
     with story.on("2026-03-09"):
-        story.platforms.change(ERP, "accountingPeriod", "Mar 2026", closed=True)
-        story.close(training("SO-3001", dt.date(2026, 3, 9)))
-        (number,) = story.bill()
+        number = billed_in_a_closed_month(story)
         waits = Case.objects.get()
         if is_given_up:
             close(waits)

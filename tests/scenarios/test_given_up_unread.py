@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from exceptions.errors import NotPossible, Refused
@@ -17,7 +15,8 @@ from q2c.demo.people import user
 from q2c.engine import after_all, callouts, desk
 from q2c.reading import given_up, given_up_before, unread, what_stays
 from tests.scenarios.conftest import Story
-from tests.scenarios.test_reads_that_meet import billed, reads
+from tests.scenarios.test_given_up_and_touched import touched
+from tests.scenarios.test_reads_that_meet import billed
 from tests.scenarios.test_undoing import sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,14 +37,6 @@ def unreadable(story: Story, **changes: str) -> str:
     with story.on("2026-03-09"):
         close(Case.objects.get())
     return number
-
-
-def touched(story: Story, number: str, day: str, way: str = "poll", **changes: Any) -> None:
-    with story.on(day):
-        if changes:
-            story.platforms.change("zuora", "invoice", number, **changes)
-        reads(story, way)
-        story.flow.work()
 
 
 def an_open_case() -> Case:

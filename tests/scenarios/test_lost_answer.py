@@ -32,6 +32,14 @@ def training(number: str, day: dt.date, customer: Account = LEEDS) -> Deal:
     )  # fmt: skip
 
 
+def billed_in_a_closed_month(story: Story) -> str:
+    """A training that is billed in March 2026, of which the ledger takes no journal: the number of its invoice."""
+    story.platforms.change(ERP, "accountingPeriod", "Mar 2026", closed=True)
+    story.close(training("SO-3001", dt.date(2026, 3, 9)))
+    (number,) = story.bill()
+    return number
+
+
 @pytest.fixture
 def unposted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the story does by itself ends before the ledger."""

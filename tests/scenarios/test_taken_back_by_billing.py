@@ -22,7 +22,7 @@ from q2c.reading import given_up
 from q2c.ui import ending
 from tests.past_guards import past_guards
 from tests.scenarios.conftest import Story, entry
-from tests.scenarios.test_lost_answer import training
+from tests.scenarios.test_lost_answer import billed_in_a_closed_month, training
 from tests.scenarios.test_undoing import sign, sold, tell  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,9 +109,7 @@ def test_what_waits_for_a_signature_is_asked_for_no_longer(story: Story) -> None
 
 def test_a_journal_that_was_never_sent_is_not_sent_and_its_invoice_is_voided(story: Story) -> None:
     with story.on("2026-03-09"):
-        story.platforms.change(ERP, "accountingPeriod", "Mar 2026", closed=True)
-        story.close(training("SO-3001", DAY))
-        (number,) = story.bill()
+        number = billed_in_a_closed_month(story)
     assert entry(number).state == "blocked"
     becomes(story, number, "Canceled", "2026-03-11")
     assert (Invoice.objects.get().state, JournalEntry.objects.get().state) == ("voided", "superseded")

@@ -24,7 +24,7 @@ from q2c.stages.verb import Work
 from tests import flow_makers as flow
 from tests.engine.makers import person
 from tests.stages.conftest import Desk
-from tests.stages.test_acceptance import cancel
+from tests.stages.test_cancelled_while_waiting import cancel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STAGE = "accept_order"
@@ -154,13 +154,23 @@ def test_a_dry_run_counts_them_too(desk: Desk) -> None:
     assert [one["reason"] for one in seen["findings"]] == ["term_invalid", "credit_approval_required"]
 
 
-def test_what_a_credit_takes_back_is_committed_until_it_is_billed_anew(books: Any) -> None:
-    """A corrected invoice and a favour look alike when the credit comes."""
+def sold() -> Order:
+    """O-1, of which nothing is billed yet."""
     flow.company()
     flow.deal("O-1")
     for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
         flow.run(stage)
-    order = Order.objects.get()
+    return Order.objects.get()
+
+
+def posted() -> None:
+    flow.run("record_invoice")
+    flow.run("post_journal")
+
+
+def test_what_a_credit_takes_back_is_committed_until_it_is_billed_anew(books: Any) -> None:
+    """A corrected invoice and a favour look alike when the credit comes."""
+    order = sold()
     payer = order.groups.get().bill_to
 
     def bills(number: str, sign: int = 1) -> tuple[int, int]:
@@ -168,26 +178,20 @@ def test_what_a_credit_takes_back_is_committed_until_it_is_billed_anew(books: An
         flow.bill(order, number, lines=[
             structs.replace(line, net_minor=sign * line.net_minor, tax_minor=sign * line.tax_minor) for line in lines
         ])  # fmt: skip
-        flow.run("record_invoice")
-        flow.run("post_journal")
+        posted()
         said = commitments.standing([payer])
         return said.unbilled[payer, "EUR"], said.billed[payer, "EUR"]
 
     payload = msgspec.json.decode(flow.bill(order, "INV-1").payload, type=InvoiceDocument)
-    flow.run("record_invoice")
-    flow.run("post_journal")
-    lines, net, sold = payload.lines, order.invoices.get().net_minor, order.total_minor
-    assert commitments.unbilled([payer]) == {(payer, "EUR"): sold - net}
-    assert bills("CM-1", -1) == (sold, 0)
-    assert bills("INV-2") == (sold - net, net)
+    posted()
+    lines, net, total = payload.lines, order.invoices.get().net_minor, order.total_minor
+    assert commitments.unbilled([payer]) == {(payer, "EUR"): total - net}
+    assert bills("CM-1", -1) == (total, 0)
+    assert bills("INV-2") == (total - net, net)
 
 
 def test_what_is_billed_is_committed_no_more(books: Any) -> None:
-    flow.company()
-    flow.deal("O-1")
-    for stage in ("accept_order", "sync_customer", "provision_billing", "activate_subscription"):
-        flow.run(stage)
-    order = Order.objects.get()
+    order = sold()
     group = order.groups.get()
     key = (group.bill_to, "EUR")
     assert commitments.unbilled([group.bill_to]) == {key: order.total_minor}

@@ -22,11 +22,12 @@ from tests.stages.test_reversals import _reverse, posted
 pytestmark = pytest.mark.django_db
 
 
-def give_up(stuck: Case, root_cause: str) -> None:
-    """Ann asks that the case be closed without fix, Bea approves."""
-    desk.close_without_fix(person("ann"), [stuck.id], "nobody needs it", root_cause)
+def give_up(stuck: Case, root_cause: str, by: tuple[str, str] = ("ann", "bea")) -> None:
+    """The first of two new people asks that the case be closed without fix, the other approves."""
+    asks, approves = map(person, by)
+    desk.close_without_fix(asks, [stuck.id], "nobody needs it", root_cause)
     asked = Approval.objects.get(state="requested", case=stuck)
-    desk.approve(person("bea"), [asked.id], "agreed")
+    desk.approve(approves, [asked.id], "agreed")
     assert Case.objects.get(id=stuck.id).state == "closed_without_fix"
 
 

@@ -126,8 +126,7 @@ def test_of_what_was_no_invoice_or_contradicts_one_nobody_is_asked(company: Any)
     assert "a second person decides" not in what_stays.has(reader(), case("INV-1"))
     send("b-1")
     assert send("b-1", account="OTHER-EUR").status == "conflict"
-    desk.close_without_fix(person("dan"), [Case.objects.get(reason="event_conflict").id], "it was the first", "other")
-    desk.approve(person("eve"), [Approval.objects.get(state="requested").id], "agreed")
+    give_up(Case.objects.get(reason="event_conflict"), "other", by=("dan", "eve"))
     assert unread.given_up(reader()) == [] and unread.unplaced(reader()) == []
     order()
     assert books(company) == 1
@@ -235,8 +234,7 @@ def test_a_version_that_can_be_read_and_one_that_cannot_are_one_invoice(company:
     with clock.at(clock.now() + dt.timedelta(minutes=5)):
         send("e-2", due_on="2026-09-01", total_minor=138_000)
         assert of_october() == [], "somebody's open case"
-        desk.close_without_fix(person("dan"), [Case.objects.get(state="open").id], "never sold", "other")
-        desk.approve(person("eve"), [Approval.objects.get(state="requested").id], "agreed")
+        give_up(Case.objects.get(state="open"), "other", by=("dan", "eve"))
         assert of_october() == [("INV-1", "back-office", 138_000)]
 
 
@@ -247,8 +245,7 @@ def test_two_systems_of_which_neither_could_be_read_tell_of_one_invoice(company:
     with clock.at(clock.now() + dt.timedelta(minutes=5)):
         send("e-1", "back-office/eu", due_on="2026-09-01", billing_reference="eu-1")
         assert of_october() == [], "somebody's open case"
-        desk.close_without_fix(person("dan"), [Case.objects.get(state="open").id], "never sold", "other")
-        desk.approve(person("eve"), [Approval.objects.get(state="requested").id], "agreed")
+        give_up(Case.objects.get(state="open"), "other", by=("dan", "eve"))
     assert of_october() == [("INV-1", "back-office/eu", 139_000)]
 
 

@@ -20,7 +20,8 @@ from q2c.stages.verb import Work
 from tests.engine.makers import person
 from tests.intake.documents import order as document
 from tests.stages.conftest import Desk, tell
-from tests.stages.test_acceptance import cancel, discounted
+from tests.stages.test_acceptance import discounted
+from tests.stages.test_cancelled_while_waiting import cancel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WRONG = {"closed_on": "2020-01-01"}

@@ -128,14 +128,9 @@ def test_a_month_that_closed_meanwhile_is_told_and_the_case_is_open_again(compan
     stuck = case("INV-1")
     assert (stuck.state, stuck.reason, company["erp-de"].writes) == ("open", "period_closed", 0)
     # Given up once more, what was agreed before is spent.
-    give_up_again(stuck)
+    give_up(stuck, "other", by=("dan", "eve"))
     with pytest.raises(DatabaseError, match="was given up"), transaction.atomic():
         replay.take_up([stuck.step_id])
-
-
-def give_up_again(stuck: Case) -> None:
-    desk.close_without_fix(person("ann2"), [stuck.id], "nobody needs it", "other")
-    desk.approve(person("bea2"), [Approval.objects.get(state="requested", case=stuck).id], "agreed")
 
 
 def test_the_database_takes_up_nothing_that_one_person_wants(closed: Case) -> None:

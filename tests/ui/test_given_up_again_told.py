@@ -27,18 +27,11 @@ from tests import flow_makers as make
 from tests.ui.people import boss, person, read, signed_in
 from tests.ui.test_given_up_told import NOW, closing, unposted, unrecorded
 from tests.ui.test_given_up_told import give_up as two_give_up
-from tests.ui.test_unread_invoices import billing
+from tests.ui.test_unread_invoices import _noon, billing
 
+__all__ = ["_noon"]
 pytestmark = pytest.mark.django_db
 LOST = "1 invoice posted in billing, not in the books, "
-
-
-@pytest.fixture(autouse=True)
-def _noon(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(make, "BILLING", "zuora")
-    with clock.at(NOW):
-        make.company()
-        yield
 
 
 @pytest.fixture

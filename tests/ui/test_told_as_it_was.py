@@ -15,17 +15,12 @@ from q2c import clock
 from q2c.models import Invoice, Step
 from q2c.ui import story
 from tests.ui.people import boss, read, signed_in
+from tests.ui.test_cases_that_ended_told import _noon
 from tests.ui.test_differences_told import again, booked, dearer, invoice, turn
 from tests.ui.test_given_up_told import NOW, give_up, unposted
 
-__all__ = ["invoice"]
+__all__ = ["_noon", "invoice"]
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _noon():
-    with clock.at(NOW):
-        yield
 
 
 @pytest.fixture
