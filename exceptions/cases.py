@@ -204,6 +204,10 @@ def resolve_cases(proofs: Mapping[uuid.UUID, Mapping[str, Any]], actor: str, res
         return _resolve(cases, {case.step_id or case.id: proofs[case.id] for case in cases}, actor, resolution)
 
 
+# Of what was on its way in a replay and is not wanted any more: it is not confirmed.
+_OVERTAKEN = "Overtaken, or taken back, before it was through"
+
+
 def _resolve(
     cases: Sequence[Case],
     proofs: Mapping[uuid.UUID, Mapping[str, Any]],
@@ -233,8 +237,11 @@ def _resolve(
         states.move(Case, "resolve", ids, resolved_at=now, resolution=way, **moves.AWAKE)
     approvals.withdraw_for([case.id for case in cases], "resolved")
     timeline.record(entries, actor)
+    overtaken = set(by_way.get("superseded", ()))
     documents = {row["id"]: row["document"] for row in rows}
-    batches.came_to("confirmed", [{"step_id": c.step_id, "document": documents[c.id]} for c in cases if c.step_id])
+    through = [c for c in cases if c.step_id and c.id not in overtaken]
+    batches.came_to("confirmed", [{"step_id": c.step_id, "document": documents[c.id]} for c in through])
+    batches.skipped([c.step_id for c in cases if c.step_id and c.id in overtaken], why or _OVERTAKEN)
     problems.settle({case.problem_id for case in cases})
     return [case.id for case in cases]
 

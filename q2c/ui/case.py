@@ -314,9 +314,10 @@ _TOLD = (
 
 def _stands(found: Case, step: Step | None, after: list[CaseEvent], moving: bool) -> str:
     if not moving:
+        if found.state == "resolved":
+            # What was overtaken, or taken back, did not come through: the end of the case says what became of it.
+            return "" if found.resolution == "superseded" else "confirmed"
         last = after[0].kind if after else ""
-        if found.state in ENDED:
-            return "confirmed"
         return {"cause_changed": "failed_otherwise", "failed_again": "failed_again"}.get(last, "")
     if step is None or step.state == "waiting":
         return "queued"
