@@ -141,7 +141,10 @@ def django_db_setup(
 def _wait_for_others(seconds: float = 20) -> None:
     """A database is dropped only alone, and the session of a process that has just ended takes a moment to end too."""
     deadline = time.monotonic() + seconds
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    others = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    """
     with connection.cursor() as cursor:
         while cursor.execute(others).fetchone()[0] and time.monotonic() < deadline:
             time.sleep(0.1)

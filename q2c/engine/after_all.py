@@ -28,7 +28,7 @@ from q2c.engine.read_after_all import CAME_AGAIN, NOT_GIVEN_UP, must_be_there
 from q2c.models import Event, Step
 from q2c.reasons import Reason
 from q2c.stages import given_up, post_journal
-from q2c.stages.record_invoice import key_of
+from q2c.stages.versions import invoice_key
 
 RIGHT = rights.REPLAY
 _ID_MAX = 200
@@ -126,7 +126,7 @@ def _given_up(case: Case, token: str = "") -> tuple[Event, InvoiceDocument]:
         raise NotPossible(NOT_GIVEN_UP)
     document = stored.read(event.payload, InvoiceDocument)
     named = event.source, document.billing_reference
-    mine = given_up.document_of(event.source, event.source_id, document, key_of(*named))
+    mine = given_up.document_of(event.source, event.source_id, document, invoice_key(*named))
     decided = given_up.of({mine}).get(named)
     if decided is None or decided.step_id != step.id:
         raise NotPossible(f"{NOT_GIVEN_UP}, or somebody has decided otherwise since")

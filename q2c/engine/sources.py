@@ -25,7 +25,7 @@ from q2c.models import Breaker, Callout, Connection, Fetched, LatestRead, Order
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
 from q2c.stages.deals import keys_of
-from q2c.stages.record_invoice import key_of
+from q2c.stages.versions import invoice_key
 
 FETCHERS_MAX = 8
 # So many records at once that a platform does not give are an outage; fewer are the trouble of those records.
@@ -268,7 +268,7 @@ class Invoices(Source):
 
     def _here_since(self, reads: Sequence[Read]) -> dict[str, dt.datetime]:
         """By id, as of which change what these say is here; without what billing took back since then."""
-        keys_ = {key_of(self.name, read.id): read for read in reads}
+        keys_ = {invoice_key(self.name, read.id): read for read in reads}
         newest = came_back.newest(self.name, "record_invoice", keys_)
         gone = came_back.taken_back(self.name, "record_invoice", newest)
         stays = {keys_[key]: last for key, last in newest.items() if key not in gone}
@@ -283,7 +283,7 @@ class Invoices(Source):
         taken_back.hold(self.name, [document.billing_reference for document in documents])
         items = [self._item("InvoiceIssued", f"{read.id}:{read.version}", found, at) for read, found, at in came]
         taken = intake.take(items, self.sender)
-        known = [key_of(self.name, document.billing_reference) for document in documents]
+        known = [invoice_key(self.name, document.billing_reference) for document in documents]
         taken += self._came_back("record_invoice", items, known, taken)
         events = self._came_right(taken, _INVOICE_REASONS)
         both = zip(documents, taken, strict=False)

@@ -17,7 +17,7 @@ from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
-from q2c.stages.taken_back_there import CANCELLED, booked_as, period_of
+from q2c.stages.taken_back_there import CANCELLED, booked_as, known_as, period_of
 from q2c.stages.verb import Differs, Finding, described
 
 # The first is how older cases name it.
@@ -54,14 +54,13 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
 def hold(source: str, references: Collection[str]) -> None:
     """Whoever finds at this moment that the ledger holds none of what was taken back is waited for, or waits, until the
     transaction ends (stages/not_owed.py): what it voids is seen, what is posted again is not voided."""
-    gone = Invoice.objects.filter(source=source, taken_back_at__isnull=False, billing_reference__in=references)
-    list(gone.exclude(state="voided").order_by("id").select_for_update().values_list("id"))
+    gone = known_as(source, references).filter(taken_back_at__isnull=False)
+    list(gone.order_by("id").select_for_update().values_list("id"))
 
 
 def posted_again(
     source: str, events: Mapping[tuple[str, str], uuid.UUID | None], references: Collection[str], actor: str
 ) -> None:
     """What billing took back and posts again is taken back no more: by (entity, number), and by reference."""
-    gone = Invoice.objects.filter(source=source, taken_back_at__isnull=False, billing_reference__in=references)
-    gone.update(taken_back_at=None)
+    known_as(source, references).filter(taken_back_at__isnull=False).update(taken_back_at=None)
     intake.resolve_raw(source, events, actor, reasons=REASONS)

@@ -23,8 +23,8 @@ from q2c.connectors.outcomes import About
 from q2c.contracts.documents import InvoiceDocument, Key
 from q2c.models import Invoice, Order, Step
 from q2c.money import EXPONENTS
-from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED, all_booked_as, periods_of, periods_on
+from q2c.stages.versions import invoice_key
 
 _PARTS = {
     field.name: field.type
@@ -98,7 +98,7 @@ def placed(items: Sequence[RawItem], them: Sequence[Unread]) -> list[RawItem]:
 def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
     about = one.about
     booked = known.booked.get((one.source, one.reference))
-    earlier = known.earlier.get(key_of(one.source, one.reference)) if one.reference else None
+    earlier = known.earlier.get(invoice_key(one.source, one.reference)) if one.reference else None
     order = known.orders.get(about.order_number)
     entity = about.entity if about.entity in known.entities else ""
     period = known.periods.get((about.entity, about.issued_on), "")
@@ -125,7 +125,7 @@ def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
 
 def _known(them: Sequence[Unread]) -> _Known:
     booked = all_booked_as({(one.source, one.reference) for one in them if one.reference})
-    versions = [key_of(one.source, one.reference) for one in them if one.reference]
+    versions = [invoice_key(one.source, one.reference) for one in them if one.reference]
     earlier = Step.objects.filter(stage="record_invoice", order_key__in=versions).order_by("seq")
     orders = Order.objects.filter(number__in={one.about.order_number for one in them} - {""}).defer("document")
     entities = LegalEntity.objects.filter(code__in={one.about.entity for one in them})
@@ -169,7 +169,7 @@ def _says(case: Case, bad: RawItem) -> bool:
 def standing(cases: Iterable[Case]) -> list[Case]:
     """Of cases of what came in unreadable those that tell what is so still: somebody's, and what was given up."""
     ended = {case.id: case for case in cases if case.state == "closed_without_fix"}
-    rows = [(case.id, case.called, key_of(case.told_by, case.called)) for case in ended.values()]
+    rows = [(case.id, case.called, invoice_key(case.told_by, case.called)) for case in ended.values()]
     stand = bulk.execute(_STANDING, [list(column) for column in zip(*rows, strict=True)]) if rows else ()
     there = {id_ for (id_,) in stand}
     return [case for case in cases if case.state in UNRESOLVED or case.id in there]

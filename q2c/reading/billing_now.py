@@ -20,8 +20,8 @@ from q2c.money import Money
 from q2c.reading.differences import CutOff
 from q2c.reasons import Reason
 from q2c.stages import sides
-from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED, periods_on
+from q2c.stages.versions import invoice_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _cut_off(invoice: Invoice, document: InvoiceDocument) -> CutOff | None:
 
 def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:
     """The newest version that billing gave of this document, under whatever number, if it says something else."""
-    known = key_of(invoice.source, invoice.billing_reference)
+    known = invoice_key(invoice.source, invoice.billing_reference)
     came = Step.objects.filter(stage="record_invoice", order_key=known).select_related("event")
     step = came.order_by("-event__occurred_at", "-seq").first()
     if step is None or step.reason != Reason.INVOICE_CHANGED:

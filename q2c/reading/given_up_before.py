@@ -16,7 +16,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Step
 from q2c.stages import given_up
 from q2c.stages.given_up import Document
-from q2c.stages.record_invoice import key_of
+from q2c.stages.versions import invoice_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _documents(cases: Sequence[Case], of_step: Mapping[uuid.UUID | None, Step]) 
 def _unread(case: Case) -> Document:
     """As far as it is known of what could not be read."""
     order, sent_as = case.context.get("order", ""), case.context.get("id", "")
-    key = key_of(case.told_by, case.called)
+    key = invoice_key(case.told_by, case.called)
     return Document(case.told_by, case.called, key, case.entity, case.business_key, order, sent_as)
 
 

@@ -23,10 +23,10 @@ from q2c.money import Money
 from q2c.reading.differences import CutOff, Difference
 from q2c.reasons import Reason
 from q2c.stages import sides
-from q2c.stages.record_invoice import key_of
 from q2c.stages.sides import Books, Version
 from q2c.stages.taken_back_there import CANCELLED, periods_on
 from q2c.stages.verb import Side
+from q2c.stages.versions import invoice_key
 
 # By its mirror entries, which are few.
 _REVERSED = """
@@ -92,7 +92,7 @@ def _changed(user: Any, among: Sequence[Invoice] | None) -> dict[uuid.UUID, tupl
     rows = rows.filter(reason=Reason.INVOICE_CHANGED)
     if among is not None:
         # It may have come under another number.
-        rows = rows.filter(order_key__in=[key_of(each.source, each.billing_reference) for each in among])
+        rows = rows.filter(order_key__in=[invoice_key(each.source, each.billing_reference) for each in among])
     steps = {step.id: step for step in rows.select_related("event").defer("event__payload")}
     found = bulk.execute(_CHANGED, [list(steps)]) if steps else []
     ids = None if among is None else {one.id for one in among}

@@ -18,7 +18,7 @@ from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import taken_back_there
-from q2c.stages.record_invoice import key_of
+from q2c.stages.versions import invoice_key
 
 # By kind, in the order in which they are told; with the other month's name.
 KINDS = {
@@ -151,7 +151,7 @@ def _decided(invoice_id: uuid.UUID | None) -> dict[uuid.UUID, Decision]:
 
 def _newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, tuple[str, dt.date, Money]]:
     """(legal entity, date, total) of each that billing has changed since it was booked."""
-    keys = {key_of(one.source, one.billing_reference): one.id for one in invoices}
+    keys = {invoice_key(one.source, one.billing_reference): one.id for one in invoices}
     rows = bulk.execute(_NEWEST, [list(keys)]) if keys else []
     return {
         keys[key]: (entity, day, Money(minor, currency))

@@ -14,8 +14,8 @@ from q2c.engine.sources import READING
 from q2c.models import Connection
 from q2c.reading.differences import Difference
 from q2c.reasons import Reason
-from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED
+from q2c.stages.versions import invoice_key
 
 # Of cases that were given up those whose invoice came since, and could be read; is booked, as it came before or as
 # another system told of it; stands in the flow as that one did; or is posted in billing no more.
@@ -97,5 +97,5 @@ def _are_invoices() -> Q:
 def _read_since(cases: Sequence[Case]) -> set[Any]:
     if not cases:
         return set()
-    rows = [(case.id, case.told_by, case.called, key_of(case.told_by, case.called)) for case in cases]
+    rows = [(case.id, case.told_by, case.called, invoice_key(case.told_by, case.called)) for case in cases]
     return {id_ for (id_,) in bulk.execute(_HERE, [list(column) for column in zip(*rows, strict=True)])}

@@ -17,8 +17,8 @@ from q2c.models import Invoice, Step
 from q2c.reading import billing_now, came_unreadable, given_up, unread
 from q2c.reasons import Reason
 from q2c.stages import in_part, not_owed, post_journal
-from q2c.stages.record_invoice import key_of
 from q2c.stages.taken_back_there import CANCELLED
+from q2c.stages.versions import invoice_key
 
 _OTHERS = {
     "accept_order": "The order is rejected for good, the sales platform is told, and nothing of it is billed.",
@@ -82,7 +82,7 @@ def posted_after_all(cases: Iterable[Case]) -> dict[uuid.UUID, str]:
 def _posting(step: Step, known: _Known, unowed: Collection[uuid.UUID]) -> str:
     entry = known.entries.get(step.id)
     invoice = known.invoices.get(entry.event_id) if entry is not None and entry.reverses_id is None else None
-    sent = "It was sent before. " if step.sent_at is not None else ""
+    sent = "It was sent before. " if not_owed.may_be_there(step) else ""
     gone = (
         f"{_billing(invoice.source)} has taken the invoice back since"
         if invoice is not None and invoice.taken_back_at is not None
@@ -162,7 +162,7 @@ def _of_unreadable(user: Any, case: Case) -> str:
     before = Invoice.objects.filter(recorded).exclude(state="voided")
     if not case.called or not unread.is_one(case) or before.exists():
         return _UNREADABLE
-    mine = Q(order_key=key_of(case.told_by, case.called))
+    mine = Q(order_key=invoice_key(case.told_by, case.called))
     if case.entity:
         mine |= Q(business_key=case.business_key, entity=case.entity)
     came = Step.objects.filter(mine, stage="record_invoice", event__received_at__gt=case.opened_at)
@@ -252,7 +252,8 @@ def _reversed(there: Invoice) -> str:
 
 def _unposted(step: Step, root_cause: str, known: _Known) -> str:
     entry = known.entries.get(step.id)
-    if step.sent_at is not None:
+    is_mirror = entry is not None and entry.reverses_id is not None
+    if step.sent_at is not None or (not is_mirror and not_owed.may_be_there(step)):
         return (
             f"It was sent, and {step.connection} may hold it all the same: the journal stays in the books here, and is "
             "not sent again. Look there by its key before it is booked by hand."

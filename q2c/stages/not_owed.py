@@ -15,12 +15,27 @@ from ledger.models import JournalEntry
 from q2c import states
 from q2c.connectors.outcomes import Posted
 from q2c.models import Invoice, Step
+from q2c.reasons import Reason
 from q2c.stages import taken_back_there
 from q2c.stages.taken_back_there import TAKEN_BACK
 from q2c.stages.verb import Work
 
 # Nothing was sent: its step is done without a document, as one that was overtaken.
 _GONE = "superseded"
+# In the proof of a step whose journal left for its ledger, whatever was answered: a refusal, or a 503 in front of it,
+# takes sent_at back, and the ledger may hold it all the same.
+_LEFT = "left"
+
+
+def note_leaving(work: Work) -> None:
+    """Said by call right before its journal is sent."""
+    work.step.proof[_LEFT] = True
+
+
+def may_be_there(step: Step) -> bool:
+    """Whether the ledger may hold something of it: it was ever sent, or the ledger keeps what it had refused. What was
+    stopped before any of it was sent is not there."""
+    return step.sent_at is not None or _LEFT in step.proof or step.reason == Reason.CONTENT_DIFFERS
 
 
 def of(entries: Iterable[JournalEntry]) -> set[uuid.UUID]:

@@ -76,7 +76,10 @@ class PostJournal(Verb):
             return _held(port, work) or not_owed.not_sent(work)
         (refused,) = port.check([work.request])
         refused = refused or _held(port, work)
-        return refused if refused is not None else port.post([work.request])[0]
+        if refused is not None:
+            return refused
+        not_owed.note_leaving(work)
+        return port.post([work.request])[0]
 
     def look_up(self, open_port: OpenPort, work: Work) -> Lookup:
         return open_port(work.step.connection).find([work.request])[0]
@@ -115,7 +118,7 @@ class PostJournal(Verb):
             entry.id: entry
             for work in unsent
             if (entry := current[work.fact.payload.journal_id]).reverses_id
-            or (work.step.id in mistaken and entry.event_id not in twice)
+            or (work.step.id in mistaken and entry.event_id not in twice and not not_owed.may_be_there(work.step))
         }
         gone = set(journal.supersede(list(given_up)))
         sales = [e.event_id for e in given_up.values() if e.id in gone and e.event_type == "InvoiceIssued"]
@@ -243,7 +246,17 @@ def _rederived(works: Sequence[Work], current: dict[str, JournalEntry]) -> dict[
         elif result.differences and result.result.entry_id:
             fresh[work.fact.payload.journal_id] = _entries([result.result.entry_id])[0]
             work.step.proof["rederived"] = [vars_of(difference) for difference in result.differences]
+    _moved(mine, fresh)
     return fresh
+
+
+def _moved(works: Sequence[Work], fresh: dict[str, JournalEntry]) -> None:
+    """What was re-dated stands, and what fails of it is a case, in the month that books it now."""
+    for work in works:
+        entry = fresh.get(work.fact.payload.journal_id)
+        if entry is not None and entry.period.name != work.step.period:
+            work.step.period = entry.period.name
+            Step.objects.filter(id=work.step.id).update(period=work.step.period)
 
 
 def _waited(step: Step, entry: JournalEntry) -> bool:

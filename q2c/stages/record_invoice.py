@@ -15,7 +15,7 @@ from q2c.reasons import Reason
 from q2c.stages import billed, booking, invoice_again, orders, term_of_invoices, terms_of_lines
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
-from q2c.stages.versions import Versions, shortened
+from q2c.stages.versions import Versions, invoice_key
 
 # Billing can be faster than we are: an invoice waits this many tries for its order before a person is asked, and so
 # does a credit for what it takes back.
@@ -33,7 +33,7 @@ class RecordInvoice(Verb):
         return [[_part(fact, names.get(fact.payload.order_number, ""))] for fact in facts]
 
     def planned(self, facts: Sequence[Fact]) -> None:
-        VERSIONS.supersede_older(key_of(fact.source, fact.payload.billing_reference) for fact in facts)
+        VERSIONS.supersede_older(invoice_key(fact.source, fact.payload.billing_reference) for fact in facts)
 
     def prepare(self, works: Sequence[Work]) -> None:
         works = VERSIONS.leave_overtaken(works)
@@ -116,11 +116,6 @@ class RecordInvoice(Verb):
         return booking.check_ahead(open_port, works, "The invoice would be recorded, but its journal stopped")
 
 
-def key_of(source: str, reference: str) -> str:
-    """The order key of the steps of all versions of an invoice."""
-    return shortened(f"invoice:{source}:{reference}")
-
-
 def _identity(work: Work) -> tuple[str, str]:
     """Whatever system says so: an entity issues a number once."""
     return work.fact.payload.legal_entity, work.fact.payload.invoice_number
@@ -163,7 +158,7 @@ def _part(fact: Fact, customer: str) -> Part:
     invoice: InvoiceDocument = fact.payload
     return Part(
         # Versions of one invoice; another one waits for none of them, and what was recorded first has the number.
-        order_key=key_of(fact.source, invoice.billing_reference),
+        order_key=invoice_key(fact.source, invoice.billing_reference),
         business_key=invoice.invoice_number,
         customer=customer or invoice.account,
         amount_minor=invoice.total_minor,

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from exceptions import cases
 from exceptions.models import Case
@@ -14,13 +14,16 @@ from exceptions.models.case import UNRESOLVED
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c import bulk
-from q2c.models import Invoice
+from q2c.models import Invoice, Step
+from q2c.stages.versions import invoice_key
 
 # The code of that case.
 CANCELLED = "cancelled_in_billing"
 # In the proof of what ended since billing took the invoice back, and on the timeline of a case that was closed before.
 TAKEN_BACK = "taken_back"
 _INVOICE = "invoice:"
+# A step that found its invoice there names it by its id.
+_ID_LENGTH = 36
 _HOLDS = """
 SELECT a.entity, a.day, p.name FROM unnest(%s::text[], %s::date[]) AS a(entity, day)
 JOIN ledger_legalentity n ON n.code = a.entity JOIN ledger_fiscalperiod p ON p.entity_id = n.id
@@ -29,12 +32,13 @@ AND p.subledger = 'receivables' AND p.starts_on <= a.day AND p.ends_on > a.day
 
 
 def booked_as(source: str, reference: str) -> Invoice | None:
-    """What `source` calls so: by its reference, which is its own; else by its number, which two entities may have."""
+    """What `source` calls so: by its reference, which is its own; else where another system told of it first and the
+    word of `source` was taken as done; else by its number, which two entities may have."""
     return all_booked_as([(source, reference)]).get((source, reference))
 
 
 def all_booked_as(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Invoice]:
-    """The same of many, by (source, what that calls it). One statement."""
+    """The same of many, by (source, what that calls it). At most three statements."""
     sources, references = {source for source, _ in named}, {reference for _, reference in named if reference}
     called = Q(billing_reference__in=references) | Q(number__in=references)
     rows = Invoice.objects.filter(called, source__in=sources).exclude(state="voided") if references else ()
@@ -43,8 +47,25 @@ def all_booked_as(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], I
     for one in sorted(rows, key=lambda one: one.id):
         by_reference.setdefault((one.source, one.billing_reference), one)
         by_number.setdefault((one.source, one.number), one)
-    both = by_number | by_reference
-    return {name: both[name] for name in named if name in both}
+    found = _taken_as_done({name for name in named if name[1] and name not in by_reference})
+    there = by_number | found | by_reference
+    return {name: there[name] for name in named if name in there}
+
+
+def known_as(source: str, references: Collection[str]) -> QuerySet[Invoice]:
+    """Invoices that `source` knows by these references, whoever told of them first."""
+    found = _taken_as_done({(source, reference) for reference in references})
+    mine = Q(source=source, billing_reference__in=references)
+    return Invoice.objects.filter(mine | Q(id__in=[one.id for one in found.values()])).exclude(state="voided")
+
+
+def _taken_as_done(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Invoice]:
+    """What was in the books from another system when these were told of."""
+    by_key = {invoice_key(*name): name for name in named}
+    done = Step.objects.filter(stage="record_invoice", state="done", order_key__in=list(by_key)) if by_key else ()
+    told = {step.reference: by_key[step.order_key] for step in done if len(step.reference) == _ID_LENGTH}
+    rows = Invoice.objects.filter(id__in=list(told)).exclude(state="voided") if told else ()
+    return {told[str(one.id)]: one for one in rows}
 
 
 def period_of(invoice: Invoice) -> str:
@@ -77,10 +98,10 @@ def unbooked(invoices: Collection[Invoice], actor: str, why: str) -> None:
     """Nothing of them was posted, and they are voided: what told of them as booked ends."""
     if not invoices:
         return
-    gone = {(one.source[:60], one.entity, one.number) for one in invoices}
+    gone = {(one.entity, one.number) for one in invoices}
     numbers = [one.number for one in invoices]
     told = Case.objects.filter(code=CANCELLED, state__in=UNRESOLVED, business_key__in=numbers)
-    rows = told.values_list("id", "source", "entity", "business_key")
+    rows = told.values_list("id", "entity", "business_key")
     proofs = {id_: {TAKEN_BACK: why} for id_, *named in rows if tuple(named) in gone}
     if proofs:
         cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
@@ -97,14 +118,14 @@ def settle(mirrors: Mapping[str, JournalEntry], actor: str) -> None:
     gone = Invoice.objects.filter(number__in=numbers, taken_back_at__isnull=False) if by_name else ()
     invoices = {one.event_id: one for one in gone if (one.entity, one.number) in by_name}
     reversed_ = [invoices[id_] for id_ in journal.taken_back(invoices)]
-    settled = {(one.source[:60], one.entity, one.number) for one in reversed_}
+    settled = {(one.entity, one.number) for one in reversed_}
     if not settled:
         return
     told = Case.objects.filter(code=CANCELLED, state__in=UNRESOLVED, business_key__in=numbers)
     proofs = {
         case.id: {"document": by_name[case.entity, case.business_key]}
-        for case in told.only("id", "source", "entity", "business_key")
-        if (case.source, case.entity, case.business_key) in settled
+        for case in told.only("id", "entity", "business_key")
+        if (case.entity, case.business_key) in settled
     }
     if proofs:
         cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")

@@ -35,6 +35,11 @@ def shortened(key: str) -> str:
     return key if len(key) <= _KEY_MAX else key[: _KEY_MAX - 33] + ":" + keys.fingerprint(key.encode()).hex()[:32]
 
 
+def invoice_key(source: str, reference: str) -> str:
+    """The order key of the steps of all versions of an invoice."""
+    return shortened(f"invoice:{source}:{reference}")
+
+
 @dataclass(frozen=True, slots=True)
 class _Version:
     """One open step."""

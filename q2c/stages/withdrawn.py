@@ -22,9 +22,9 @@ from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
 from q2c.reasons import Reason
 from q2c.stages import not_owed, post_journal
-from q2c.stages.record_invoice import VERSIONS, key_of
+from q2c.stages.record_invoice import VERSIONS
 from q2c.stages.taken_back_there import TAKEN_BACK
-from q2c.stages.versions import IDLE, end
+from q2c.stages.versions import IDLE, end, invoice_key
 
 
 def invoice(source: str, reference: str, actor: str, why: str) -> bool:
@@ -34,7 +34,7 @@ def invoice(source: str, reference: str, actor: str, why: str) -> bool:
     was sent, or may have been, stays: it is looked for once its step is replayed (not_owed.py).
     """
     with states.acting(actor, why):
-        if not VERSIONS.take_out((key_of(source, reference),), actor, why, {TAKEN_BACK: why}):
+        if not VERSIONS.take_out((invoice_key(source, reference),), actor, why, {TAKEN_BACK: why}):
             return False
         there = Invoice.objects.filter(source=source, billing_reference=reference, state="recorded").first()
         if there is not None and not _unpost(there, actor, why):
@@ -64,7 +64,7 @@ def stay_out(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
     """What was given up here and is posted there no more stands nowhere any longer: its case says so, once."""
     ended = Step.objects.filter(state="abandoned").exclude(reason=Reason.SUPERSEDED)
-    came = ended.filter(stage="record_invoice", order_key=key_of(source, reference))
+    came = ended.filter(stage="record_invoice", order_key=invoice_key(source, reference))
     voided = Invoice.objects.filter(source=source, billing_reference=reference, state="voided")
     named = Q(pk=None)
     for entity, number in voided.values_list("entity", "number"):
@@ -106,7 +106,7 @@ def _unpost(there: Invoice, actor: str, why: str) -> bool:
         # What is looked for at this moment is not sent again.
         Invoice.objects.filter(id=there.id, taken_back_at=None).update(taken_back_at=clock.now())
         return False
-    if may_be_there(step) or not_owed.told_twice([there.event_id]):
+    if not_owed.may_be_there(step) or not_owed.told_twice([there.event_id]):
         return True
     not_owed.void([there], list(entries.values_list("id", flat=True)), actor, why)
     if step.state == "abandoned":
@@ -135,11 +135,6 @@ def to_do(there: Invoice) -> str:
         f"{what}. It is then only looked for: what {step.connection} holds is posted here, and is to be reversed; what "
         "it does not hold is not sent, and leaves the books"
     )
-
-
-def may_be_there(step: Step) -> bool:
-    """Whether the ledger may hold something of it: it was sent, or the ledger keeps what it had refused."""
-    return step.sent_at is not None or step.reason == Reason.CONTENT_DIFFERS
 
 
 def _books(step: Step, event_id: uuid.UUID) -> bool:

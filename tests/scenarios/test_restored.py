@@ -41,7 +41,8 @@ def backup() -> Iterator[Callable[[], Callable[[], None]]]:
         registry.close_all()
         with psycopg.connect(url._replace(path="/postgres").geturl(), autocommit=True) as there:
             there.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() "
+                "AND backend_type = 'client backend'",
                 [live],
             )
             for statement in statements:

@@ -99,11 +99,11 @@ def test_what_the_ledger_keeps_though_it_had_refused_it_does_not_leave_unseen(co
 
 
 def test_given_up_as_a_duplicate_after_billing_took_it_back_its_case_there_ends(company: Any) -> None:
-    """It was sent again since, and refused: nothing of it is there."""
+    """None of it is there: as if it had never left."""
     lost_for_good(company)
     told = cancelled()
     assert told is not None
-    Step.objects.filter(stage="post_journal").update(sent_at=None)
+    Step.objects.filter(stage="post_journal").update(sent_at=None, proof={})
     give_up(Case.objects.get(stage="post_journal"), "duplicate")
     told.refresh_from_db()
     assert (stands(), told.state) == (("voided", "superseded"), "resolved")

@@ -1,0 +1,113 @@
+"""Billing takes back, or people give up as a duplicate, an invoice whose journal the ledger refused, or answered 503
+for: it may hold it all the same, and is asked before the invoice leaves the books.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from exceptions.models import Approval, Case
+from q2c import clock
+from q2c.connectors.outcomes import Unavailable
+from q2c.engine import after_all, desk, run
+from q2c.models import Step
+from q2c.reading import what_stays
+from tests.engine import paper
+from tests.engine.makers import NOW, case, issue, order, person, run_all
+from tests.stages.test_given_up import give_up
+from tests.stages.test_not_owed import cancelled, stands
+
+pytestmark = pytest.mark.django_db
+
+LATER = NOW + dt.timedelta(minutes=10)
+
+
+def refused(company: Any, *, keeps: bool) -> Case:
+    book = company["erp-de"]
+    book.refuse_all, book.keeps_what_it_refuses = "Error in script", keeps
+    issue("INV-1", order())
+    run_all()
+    step = Step.objects.get(stage="post_journal")
+    assert (step.state, step.reason, step.sent_at) == ("failed", "journal_refused", None)
+    return case("INV-1")
+
+
+def looked_for(stuck: Case, *, is_given_up: bool) -> None:
+    with clock.at(LATER):
+        if is_given_up:
+            after_all.ask(person("zoe"), stuck.id, "have the ledger asked")
+            asked = Approval.objects.get(state="requested")
+            desk.approve(person("yan"), [asked.id], "agreed")
+        else:
+            desk.replay_one(person("zoe"), stuck.id)
+        run_all()
+
+
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_what_the_ledger_refused_and_kept_is_posted_here_and_is_to_be_reversed(company: Any, is_given_up: bool) -> None:
+    stuck = refused(company, keeps=True)
+    if is_given_up:
+        give_up(stuck, "other")
+    told = cancelled()
+    assert told is not None and stuck.shown in told.text and stands() == ("recorded", "blocked")
+    looked_for(stuck, is_given_up=is_given_up)
+    told.refresh_from_db()
+    assert (stands(), told.state) == (("posted", "posted"), "open") and len(company["erp-de"].documents) == 1
+
+
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_what_the_ledger_refused_and_did_not_keep_leaves_the_books(company: Any, is_given_up: bool) -> None:
+    stuck = refused(company, keeps=False)
+    if is_given_up:
+        give_up(stuck, "other")
+    told = cancelled()
+    assert told is not None
+    company["erp-de"].refuse_all = ""
+    looked_for(stuck, is_given_up=is_given_up)
+    told.refresh_from_db()
+    assert (stands(), told.state) == (("voided", "superseded"), "resolved") and not company["erp-de"].documents
+    assert not Case.objects.exclude(state__in=("resolved", "closed_without_fix")).exists()
+
+
+@pytest.mark.parametrize(("is_booked", "ends", "told_as"), [
+    (True, ("posted", "posted"), "open"), (False, ("voided", "superseded"), "resolved"),
+])  # fmt: skip
+def test_a_503_that_may_hide_a_journal_is_not_believed(
+    company: Any, monkeypatch: pytest.MonkeyPatch, is_booked: bool, ends: tuple[str, str], told_as: str
+) -> None:
+    real = paper.PaperLedger._post
+
+    def post(self: paper.PaperLedger, journal: Any) -> Unavailable:
+        if is_booked:
+            real(self, journal)
+        return Unavailable(text="503 of the gateway")
+
+    issue("INV-1", order())
+    run.drain("record_invoice")
+    with monkeypatch.context() as patch:
+        patch.setattr(paper.PaperLedger, "_post", post)
+        run.run_stage("post_journal")
+    step = Step.objects.get(stage="post_journal")
+    assert (step.state, step.sent_at) == ("waiting", None)
+    told = cancelled()
+    assert told is not None and stands() == ("recorded", "posting")
+    # Nobody does anything: the step looks by itself, and sends nothing.
+    with clock.at(LATER):
+        run_all()
+    told.refresh_from_db()
+    assert (stands(), told.state, company["erp-de"].writes) == (ends, told_as, int(is_booked))
+
+
+@pytest.mark.parametrize("root_cause", ["duplicate", "test_data"])
+def test_given_up_as_a_mistake_what_the_ledger_may_have_kept_stays_in_the_books(company: Any, root_cause: str) -> None:
+    stuck = refused(company, keeps=True)
+    assert "may hold it all the same" in what_stays.wills([(stuck, root_cause)])[stuck.id]
+    give_up(stuck, root_cause)
+    assert stands() == ("recorded", "blocked")
+    told = cancelled()
+    assert told is not None
+    looked_for(stuck, is_given_up=True)
+    assert stands() == ("posted", "posted")
