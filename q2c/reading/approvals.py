@@ -201,11 +201,12 @@ def _stays(approvals: Sequence[Approval]) -> dict[uuid.UUID, str]:
 
 def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reversing]:
     """By approval: read from the request that its step works on."""
-    asked = {a.case.step_id: a.id for a in approvals if a.action == _REVERSAL and a.case is not None}
+    asked = {a.id: a.case.step_id for a in approvals if a.action == _REVERSAL and a.case is not None}
     if not asked:
         return {}
-    steps = Step.objects.filter(id__in=list(asked)).select_related("event")
-    wanted = {asked[s.id]: stored.read(s.event.payload, JournalReversalRequested) for s in steps}
+    steps = Step.objects.filter(id__in=set(asked.values())).select_related("event")
+    of_step = {step.id: stored.read(step.event.payload, JournalReversalRequested) for step in steps}
+    wanted = {id_: of_step[step_id] for id_, step_id in asked.items() if step_id in of_step}
     seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
     entries = {str(one.id): one for one in seen.filter(id__in=[each.journal_id for each in wanted.values()])}
     after = after_reversal.of(user, list(entries.values()))

@@ -36,31 +36,38 @@ def of(approvals: Sequence[Approval], reversing: Mapping[uuid.UUID, EntryView]) 
 
 
 def _views(approvals: Sequence[Approval]) -> dict[uuid.UUID, EntryView]:
-    """By approval: its journal as it is booked, else as it would be."""
-    of_step = {one.case.step_id: one for one in approvals if one.case is not None and one.case.step_id}
-    if not of_step:
+    """By approval, of which a step may have had several: its journal as it is booked, else as it would be."""
+    step_of = {one.id: one.case.step_id for one in approvals if one.case is not None and one.case.step_id}
+    if not step_of:
         return {}
-    asked = {id_: one.id for id_, one in of_step.items()}
-    steps = list(Step.objects.filter(id__in=list(of_step), stage__in=("record_invoice", "post_journal")))
+    stages = ("record_invoice", "post_journal")
+    steps = list(Step.objects.filter(id__in=set(step_of.values()), stage__in=stages))
+    booked = _booked(steps)
+    came = {step.id: step.event_id for step in steps if step.stage == "record_invoice" and step.id not in booked}
+    to_book = _to_book([(one, came[step_of[one.id]]) for one in approvals if step_of.get(one.id) in came])
+    return {id_: booked[step_id] for id_, step_id in step_of.items() if step_id in booked} | to_book
+
+
+def _booked(steps: Sequence[Step]) -> dict[uuid.UUID, EntryView]:
+    """By step, of those whose journal is there."""
     posting = post_journal.journals_of([step for step in steps if step.stage == "post_journal"])
     came = {step.id: step.event_id for step in steps if step.stage == "record_invoice"}
     rows = JournalEntry.objects.filter(event_id__in=list(came.values()), reverses=None).exclude(state="superseded")
     of_event = {entry.event_id: entry for entry in rows}
     entries = posting | {id_: of_event[event_id] for id_, event_id in came.items() if event_id in of_event}
     read = {view.id: view for view in journal.read([entry.id for entry in entries.values()])}
-    to_book = _to_book({event_id: of_step[id_] for id_, event_id in came.items() if id_ not in entries})
-    found = {asked[id_]: read[entry.id] for id_, entry in entries.items()}
-    return found | {asked[id_]: to_book[event_id] for id_, event_id in came.items() if event_id in to_book}
+    return {id_: read[entry.id] for id_, entry in entries.items()}
 
 
-def _to_book(asked: Mapping[uuid.UUID, Approval]) -> dict[uuid.UUID, EntryView]:
-    """By event, where its exchange rate is known; what is to be re-dated on its new day."""
-    facts = booking.facts_of_events(asked) if asked else {}
-    dated = [_on_its_day(fact, asked[event_id]) for event_id, fact in facts.items()]
+def _to_book(asked: Sequence[tuple[Approval, uuid.UUID]]) -> dict[uuid.UUID, EntryView]:
+    """By approval of an event, where its exchange rate is known; what is to be re-dated on its new day."""
+    facts = booking.facts_of_events({event_id for _, event_id in asked}) if asked else {}
+    known = [(one, _on_its_day(facts[event_id], one)) for one, event_id in asked if event_id in facts]
+    shown = journal.preview([fact for _, fact in known]) if known else []
     return {
-        one.fact.event_id: one.entry
-        for one in journal.preview(dated)
-        if one.entry is not None and all(check.ok for check in one.checks if check.name == "rates")
+        one.id: each.entry
+        for (one, _), each in zip(known, shown, strict=True)
+        if each.entry is not None and all(check.ok for check in each.checks if check.name == "rates")
     }
 
 

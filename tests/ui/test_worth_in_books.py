@@ -67,6 +67,17 @@ def test_of_a_date_that_moves_both_amounts_are_told(order: Order) -> None:
     assert f"{WORTH}, in the books {IN_BOOKS}, then count in" in decided
 
 
+def test_of_two_requests_about_one_journal_each_is_told(order: Order) -> None:
+    late(order)
+    rights = (*(f"exceptions.{right}" for right in ALL), "ledger.redate_journalentry")
+    cleo, dan = person("cleo", *rights), person("dan", *rights)
+    desk.refuse(cleo, [Approval.objects.get(state="requested").id], "rather void it")
+    decisions.ask_to_redate(dan, Case.objects.get().id, dt.date(2026, 12, 1), "it is owed")
+    desk.refuse(cleo, [Approval.objects.get(state="requested").id], "rather void it")
+    decided = read(signed_in(person("eve", "exceptions.view_case")), "/approvals?view=decided")
+    assert decided.count(f"{WORTH}, in the books {IN_BOOKS}, then count in") == 2
+
+
 def test_of_a_reversal_as_well_with_its_sign(order: Order) -> None:
     make.bill(order, "INV-2", net_minor=NET)
     make.run("record_invoice")
