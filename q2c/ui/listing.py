@@ -12,6 +12,7 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from exceptions.sentences import listed
 from ledger.models import LegalEntity
 from q2c.models import Tally
 from q2c.money import Money
@@ -27,8 +28,8 @@ class Listing:
 
     Records in a state of `undone` are listed with the others, and left out of what all are worth, which says so
     (`without`); of those in `turned` too, but what they and their mirror entries come to is told beside it; of those in
-    `ended` what they were. `worth` and `mirrored` are what tallies.counted asks for; `tallied` the filters that the
-    tally answers.
+    `ended` what they were (`ended_as`). `worth` and `mirrored` are what tallies.counted asks for; `tallied` the filters
+    that the tally answers.
     """
 
     noun: str
@@ -46,6 +47,7 @@ class Listing:
     turned: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     without: str = ""
+    ended_as: str = ""
 
 
 # What may stand in the address besides the page, in the order in which the chips say it.
@@ -82,6 +84,8 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "summed_as": "Amount" if asked.state in listing.undone else "Worth",
         "sums": sums,
         "ended": _ended(listing, asked, counted),
+        "ended_states": listed([words.look(state, listing.noun).label for state in listing.ended]),
+        "ended_as": listing.ended_as,
         "half_reversed": any(isinstance(one, Reversals) for one in sums),
         "net_of": listing.without if asked.state not in (*listing.undone, *listing.turned, *listing.ended) else "",
         "more_than": tallies.MOST if counted.more else None,

@@ -88,6 +88,7 @@ LISTING = Listing(
     # Sold, and no more: what was billed of it until then is told by its invoices.
     ended=("cancelled",),
     without="without what was rejected or cancelled",
+    ended_as="as it was sold; what was billed of it is on its invoices",
 )
 
 

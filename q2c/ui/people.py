@@ -36,7 +36,7 @@ def key_in(name: str) -> str:
     return name.rpartition(":")[2] or name if name.lower().startswith("urn:") else name
 
 
-def known(cases: Sequence[Any]) -> None:
+def name_cases(cases: Sequence[Any]) -> None:
     """Give each case its `sender` and what it is `known_as`; where its system named it by a URN, that system
     and the key inside. One statement, where a person asked for any.
     """

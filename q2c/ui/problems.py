@@ -23,7 +23,7 @@ from q2c.reading.coming import doing_of
 from q2c.ui import cause, links, parts
 from q2c.ui.acting import answering
 from q2c.ui.frame import tell
-from q2c.ui.people import known
+from q2c.ui.people import name_cases
 from q2c.ui.rights import right
 
 ROWS = 25
@@ -64,7 +64,7 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
     policy = Policy.objects.filter(reason=found.reason).first()
     cases = Case.objects.visible_to(request.user).filter(problem=found, state__in=UNRESOLVED)
     page = tabs.page(cases.select_related("owner_team", "assignee"), "all", size=ROWS)
-    known(page.rows)
+    name_cases(page.rows)
     gone = found.id in unblock.gone_now(request.user, [found])
     handed_to = cause.handed_over([found]).get(found.id, "")
     card = cause.card_of(found, causes.totals([found.id])[found.id], gone=gone, handed_to=handed_to)

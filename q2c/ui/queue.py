@@ -20,7 +20,7 @@ from exceptions.models.case import ROOT_CAUSES, TO_DO
 from ledger.models import FiscalPeriod, LegalEntity
 from q2c import clock
 from q2c.ui import cause, offers, parts, queue_csv
-from q2c.ui.people import known
+from q2c.ui.people import name_cases
 from q2c.ui.rights import right
 
 SHOWN = ("open", "team", "mine", "snoozed", "awaiting_approval", "replaying", "resolved", "all")
@@ -46,7 +46,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         page = tabs.page(rows, tab, cursor=request.GET.get("after") or request.GET.get("before") or "")
     except QueryError as error:
         wrong = error
-    known(page.rows)
+    name_cases(page.rows)
     first = tab in ("open", "team") and not query and not request.GET.get("after") and not request.GET.get("before")
     context = {
         "tabs": _tabs(user, tab, query, total, wrong is None),
