@@ -60,7 +60,8 @@ class Approvals(Records):
     def approve(self, request: Any, pk: str) -> Response:
         """Agree: what was asked for is done now; what is still in the way, its case says. `why` may be said.
 
-        409, and nothing is signed, where a reversal or a re-dating is of a day that its period does not take any more.
+        409, and nothing is signed, where it cannot be done any more: a reversal or a re-dating of a day that its period
+        does not take, a posting of what is given up no more.
         """
         asked, why = self.get_object(), _why(request)
         return self._decided(asked, desk.approve(person_of(request.user, rights.APPROVE), [asked.id], why))
