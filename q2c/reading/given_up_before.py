@@ -49,9 +49,10 @@ def of(user: Any, cases: Iterable[Case]) -> dict[uuid.UUID, Before]:
         return {}
     seen = {case.id: case for case in Case.objects.visible_to(user).filter(id__in=ids).defer("haystack")}
     by, wishes = _deciders(list(seen.values())), given_up.wanted(list(seen))
-    events = {case.id: str(steps[case.step_id].event_id) for case in asked if case.step_id in steps}
+    events = {case.id: steps[case.step_id].event_id for case in asked if case.step_id in steps}
+    said = {id_: one.wish(wishes, events[id_])[0] for id_, one in found.items() if id_ in events}
     return {
-        id_: Before(seen[one.case_id], by.get(one.case_id, ""), one.at, wishes.get(events.get(id_, ""), ("", None))[0])
+        id_: Before(seen[one.case_id], by.get(one.case_id, ""), one.at, said.get(id_, ""))
         for id_, one in found.items()
         if one.case_id in seen
     }

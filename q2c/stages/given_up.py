@@ -96,6 +96,10 @@ ORDER BY g.source, g.reference, g.at DESC, g.step_id DESC NULLS LAST
 """
 
 
+# By event, or by case of what could not be read: who wants it booked after all, and why; and that person.
+Wishes = Mapping[str, tuple[str, int | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class GivenUp:
     """The decision: the step that it ended, the event whose document was given up, when, and the case.
@@ -109,6 +113,10 @@ class GivenUp:
     case_id: uuid.UUID | None
     case_number: int | None
     root_cause: str
+
+    def wish(self, wishes: Wishes, event_id: uuid.UUID) -> tuple[str, int | None]:
+        """Who wants this event's document booked all the same, and why; and that person. Empty where nobody said so."""
+        return wishes.get(str(event_id if self.event_id else self.case_id), ("", None))
 
     def __str__(self) -> str:
         told = [f"C-{self.case_number}"] if self.case_number else []
@@ -159,14 +167,14 @@ def asked(works: Sequence[Work]) -> dict[uuid.UUID, Finding]:
     }
 
 
-def wanted(case_ids: Sequence[uuid.UUID]) -> dict[str, tuple[str, int | None]]:
-    """By event, or by case of what could not be read: who wants it booked after all, and why; and that person."""
+def wanted(case_ids: Sequence[uuid.UUID]) -> Wishes:
+    """What people wished of the documents that were given up with these cases."""
     told = CaseEvent.objects.filter(case__in=case_ids, kind=AFTER_ALL).order_by("id")
     rows = told.values_list("case_id", "data", "text")
     return {data.get("event") or str(case_id): (text, data.get("person")) for case_id, data, text in rows}
 
 
-def _finding(work: Work, given_up: GivenUp, then: str | None, wishes: Mapping[str, tuple[str, int | None]]) -> Finding:
+def _finding(work: Work, given_up: GivenUp, then: str | None, wishes: Wishes) -> Finding:
     """Nothing in it changes between two checks, so that it is what was signed."""
     invoice: InvoiceDocument = work.fact.payload
     text = f"Invoice {invoice.invoice_number} was {given_up}"
@@ -175,7 +183,7 @@ def _finding(work: Work, given_up: GivenUp, then: str | None, wishes: Mapping[st
         text += f" as it could not be read, and {work.fact.source} tells of it so that it can"
     elif what:
         text += f", and was changed in {work.fact.source} since: {what}"
-    why, person = wishes.get(str(work.fact.id if then else given_up.case_id), ("", None))
+    why, person = given_up.wish(wishes, work.fact.id)
     if why:
         text += f". {why}"
     elif then and not what:

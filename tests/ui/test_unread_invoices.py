@@ -228,3 +228,17 @@ def test_what_was_given_up_is_asked_for_once_more_on_its_case() -> None:
     assert Callout.objects.get(done_at=None).reference == "8ad4"
     shown = read(client, address)
     assert "Read it again" not in shown and "asks to have it read again and booked: it was sold" in shown
+
+
+def test_read_again_and_stopped_by_something_else_its_case_says_who_asked() -> None:
+    order = make.through("O-1", "INV-1")
+    closed, client = give_up(gives("8ad4", KNOWN)), signed_in(boss())
+    client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"})
+    document = stored.read(order.invoices.get().event.payload, InvoiceDocument)
+    again = msgspec.structs.replace(document, invoice_number="INV-8", billing_reference="8ad4", account="OTHER-EUR")
+    make.arrive("InvoiceIssued", "zuora", "8ad4:2", again, order.correlation_id)
+    make.run("record_invoice")
+    stopped = Case.objects.get(business_key="INV-8")
+    assert stopped.reason == "invoice_mismatch"
+    shown = read(client, f"/cases/{stopped.id}")
+    assert closed.shown in shown and "asks to have it read again and booked: it was sold" in shown
