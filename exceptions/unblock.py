@@ -18,7 +18,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from exceptions import batches, casework, moves, rights, rowsets, sentences, timeline
 from exceptions.errors import NotPossible
 from exceptions.models import Case, Offer, Problem, ReplayBatch, ReplayItem
-from exceptions.models.case import REPLAYABLE
+from exceptions.models.case import REPLAYABLE, held_up_by
 from exceptions.models.offer import worth_of
 from q2c import clock, keys, states
 
@@ -47,14 +47,7 @@ def is_ours(blocker: sentences.Blocker) -> bool:
 
 def waiting_for(blocker: sentences.Blocker) -> QuerySet[Case]:
     """The cases that this blocker holds up and that could be replayed."""
-    connection, kind, key, condition = blocker
-    return Case.objects.filter(
-        blocker_type=kind,
-        blocker_key=key,
-        blocker_connection=connection,
-        blocker_condition=condition,
-        state__in=REPLAYABLE,
-    )
+    return Case.objects.filter(held_up_by(blocker))
 
 
 def freed_of(blocker: sentences.Blocker) -> QuerySet[Case]:
@@ -251,14 +244,9 @@ def sent(user: Any, batch: ReplayBatch) -> None:
 
 def _spent(offers: QuerySet[Offer]) -> list[uuid.UUID]:
     """Those of the open ones for which nothing waits that is not being sent."""
+    its = [OuterRef(f"blocker_{part}") for part in ("connection", "type", "key", "condition")]
     waiting = Case.objects.filter(
-        ~Exists(batches.under_way(OuterRef("id"))),
-        blocker_type=OuterRef("blocker_type"),
-        blocker_key=OuterRef("blocker_key"),
-        blocker_connection=OuterRef("blocker_connection"),
-        blocker_condition=OuterRef("blocker_condition"),
-        blocker_gone_at__isnull=False,
-        state__in=REPLAYABLE,
+        ~Exists(batches.under_way(OuterRef("id"))), held_up_by(its), blocker_gone_at__isnull=False
     )
     return list(offers.filter(~Exists(waiting), state="open").values_list("id", flat=True))
 

@@ -46,6 +46,18 @@ def called(names: Collection[str]) -> Q:
     return found & Q(step_id=None, raw_hash__isnull=False)
 
 
+def held_up_by(blocker: Sequence[Any]) -> Q:
+    """What waits for (connection, object type, object key, condition), or for such columns, and could be replayed."""
+    connection, kind, key, condition = blocker
+    return Q(
+        blocker_type=kind,
+        blocker_key=key,
+        blocker_connection=connection,
+        blocker_condition=condition,
+        state__in=REPLAYABLE,
+    )
+
+
 def credits_of(worth: Iterable[Sequence[Any]] | None) -> list[tuple[int, str]]:
     """What a finding says that would be credited, as (minor units, currency), below zero."""
     return [(-minor, currency) for minor, currency in worth or ()]

@@ -13,7 +13,7 @@ from django_fsm import ConcurrentTransitionMixin, transition
 
 from exceptions import sentences
 from exceptions.models.batch import ReplayBatch
-from exceptions.models.case import REPLAYABLE, Case
+from exceptions.models.case import Case, held_up_by
 from exceptions.visible import OfCase
 from q2c.states import StateField, StateRecord
 
@@ -27,7 +27,6 @@ def worth_of(totals: Iterable[Mapping[str, Any]]) -> str:
     return sentences.amounts(sums, credits)
 
 
-_NAMES = ("connection", "type", "key", "condition")
 # So many cases of an offer are asked which product was in the way.
 PRODUCTS_MAX = 200
 
@@ -109,9 +108,8 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
         """Those that gave no value for a dimension, of the cases that are free. One statement, of such offers alone."""
         if self.blocker_type != "dimension_rule":
             return []
-        named = {f"blocker_{name}": value for name, value in zip(_NAMES, self.blocker, strict=True)}
-        waiting = Case.objects.filter(**named, state__in=REPLAYABLE, blocker_gone_at__isnull=False)
-        cases = waiting.only("context", "field")[:PRODUCTS_MAX]
+        freed = Case.objects.filter(held_up_by(self.blocker), blocker_gone_at__isnull=False)
+        cases = freed.only("context", "field")[:PRODUCTS_MAX]
         return sorted({product for case in cases for product in case.lacking})
 
     @transition("state", source="open", target="taken")
