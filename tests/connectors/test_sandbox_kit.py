@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -342,6 +343,21 @@ def test_a_setting_that_was_rolled_back_is_not_remembered(control):
         raise RuntimeError
     with store.opened("sandbox_salesforce") as found:
         assert found.setting("page_size") is None
+
+
+def test_what_comes_afterwards_is_done_once_all_is_committed_and_never_of_what_is_rolled_back(control):
+    seen = []
+
+    def look() -> None:
+        with store.opened("sandbox_salesforce") as other:
+            seen.append(other.setting("told"))
+
+    for told, breaks in (("first", False), ("second", True)):
+        with suppress(ZeroDivisionError), store.opened("sandbox_salesforce") as written:
+            written.set("told", told)
+            written.afterwards.append(look)
+            assert 1 / (not breaks)
+    assert seen == ["first"]
 
 
 def test_a_taken_number_does_not_spoil_the_transaction(control):

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -81,6 +81,8 @@ class Store:
     def __init__(self, connection: psycopg.Connection[Any], schema: str) -> None:
         self.connection, self.schema = connection, schema
         self.lag_s = 0.0
+        # What is to be done once the transaction is committed, and not at all where it is rolled back.
+        self.afterwards: list[Callable[[], Any]] = []
 
     def now(self) -> dt.datetime:
         """The sandbox's time: the machine's, or where control has moved it."""
@@ -278,7 +280,8 @@ def opened(schema: str) -> Iterator[Store]:
     """One transaction on the vendor's documents: committed at the end, rolled back by an exception."""
     try:
         with pool().connection() as connection:
-            yield Store(connection, schema)
+            store = Store(connection, schema)
+            yield store
     finally:
         # A setting written and rolled back, or read before another's commit, must not stay in memory.
         this = threading.get_ident()
@@ -289,3 +292,5 @@ def opened(schema: str) -> Iterator[Store]:
         if this in _cleared:
             _cleared.discard(this)
             COUNTERS.forget(schema)
+    for act in store.afterwards:
+        act()

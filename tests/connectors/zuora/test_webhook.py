@@ -166,7 +166,7 @@ def receiver() -> Iterator[type[Receiver]]:
         each.server.server_close()
 
 
-def test_a_posted_invoice_calls_out_and_sends_its_password_when_asked(tenant: Tenant, receiver: Any) -> None:
+def calls_out(tenant: Tenant, receiver: Any) -> None:
     target = receiver(BASIC)
     tenant.control.seed(callout={"url": target.url, "username": "zuora", "password": "a pass:word"})
     tenant.control.clock("2026-01-01T01:00:00Z")
@@ -176,6 +176,19 @@ def test_a_posted_invoice_calls_out_and_sends_its_password_when_asked(tenant: Te
     challenged, taken = target.wait(2)
     assert (challenged[0], taken[0]) == (401, 200) and challenged[1] == taken[1]
     assert client.invoice(taken[2]).total_minor == 119_000
+
+
+def test_a_posted_invoice_calls_out_and_sends_its_password_when_asked(tenant: Tenant, receiver: Any) -> None:
+    calls_out(tenant, receiver)
+
+
+def test_what_a_reset_takes_away_keeps_no_later_callout_waiting(tenant: Tenant, receiver: Any) -> None:
+    tenant.control.seed(callout={"url": "http://127.0.0.1:1/"})
+    tenant.control.clock("2026-01-01T01:00:00Z")
+    provisioned(tenant.client(), subscription())
+    numbers = tenant.run("2026-01-01")["invoiceNumbers"]
+    tenant.control.do("callout", numbers=numbers * 20)
+    calls_out(Tenant(), receiver)
 
 
 def test_a_callout_that_fails_comes_again_under_its_id(tenant: Tenant, receiver: Any) -> None:

@@ -17,7 +17,6 @@ from q2c.connectors.sandbox_kit.store import opened
 
 SCHEMA = "sandbox_salesforce"
 TRIES_MAX = 3
-_COMMIT_WAIT_S = 5.0
 
 
 def enqueue_won(store: Store, ids: list[str]) -> None:
@@ -28,14 +27,14 @@ def enqueue_won(store: Store, ids: list[str]) -> None:
     for key in ids:
         message = f"msg_{keys.new_id().hex}"
         store.add("push", message, {"opportunityId": key, "tries": 0, "status": 0})
-        threading.Thread(target=_deliver, args=(message, dict(target)), daemon=True, name="salesforce-push").start()
+        sender = threading.Thread(
+            target=_deliver, args=(message, key, dict(target)), daemon=True, name="salesforce-push"
+        )
+        store.afterwards.append(sender.start)
 
 
-def _deliver(message: str, target: dict[str, Any]) -> None:
-    body = _committed(message)
-    if body is None:
-        return
-    content = json_body({"type": "opportunity.won", "data": {"opportunityId": body["opportunityId"]}})
+def _deliver(message: str, opportunity: str, target: dict[str, Any]) -> None:
+    content = json_body({"type": "opportunity.won", "data": {"opportunityId": opportunity}})
     for attempt in range(1, TRIES_MAX + 1):
         status = _post(message, content, target)
         with opened(SCHEMA) as store:
@@ -43,21 +42,9 @@ def _deliver(message: str, target: dict[str, Any]) -> None:
             if record is not None:
                 record.body.update(tries=attempt, status=status)
                 store.put(record)
-        if 200 <= status < 300:
+        if 200 <= status < 300 or record is None or attempt == TRIES_MAX:
             return
         time.sleep(attempt)
-
-
-def _committed(message: str) -> dict[str, Any] | None:
-    """The push, once the transaction that made it is over; None when that was rolled back."""
-    deadline = time.monotonic() + _COMMIT_WAIT_S
-    while time.monotonic() < deadline:
-        with opened(SCHEMA) as store:
-            found = store.get("push", message, hidden=True)
-        if found is not None:
-            return found.body
-        time.sleep(0.05)
-    return None
 
 
 def _post(message: str, content: bytes, target: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ import hmac
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from q2c import keys
@@ -24,7 +25,6 @@ from q2c.connectors.zuora.sandbox.answers import iso
 SCHEMA = "sandbox_zuora"
 TRIES_MAX = 3
 RETRY_S = 2.0
-_COMMIT_WAIT_S = 30.0
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 
@@ -40,7 +40,7 @@ def announce(store: Store, invoices: list[Record]) -> int:
             "AccountNumber": invoice.body["accountNumber"], "EventTimestamp": iso(store.now()),
         }  # fmt: skip
         record = store.add("callout", str(keys.new_id()), {"body": body, "tries": 0, "status": 0})
-        _workers().submit(deliver, record.id, dict(target))
+        store.afterwards.append(partial(_workers().submit, deliver, record.id, body, dict(target)))
     return len(invoices)
 
 
@@ -52,34 +52,19 @@ def _workers() -> ThreadPoolExecutor:
         return _pool
 
 
-def deliver(notification: str, target: dict[str, Any]) -> None:
-    """Try a notification until it is answered 200, as often as the tenant tries."""
-    record = _committed(notification)
-    if record is None:
-        return
-    content = json_body(record.body["body"])
-    for attempt in range(1, int(target.get("tries") or TRIES_MAX) + 1):
+def deliver(notification: str, body: dict[str, Any], target: dict[str, Any]) -> None:
+    """Try a notification until it is answered 200, as often as the tenant tries; after a reset no more."""
+    content, tries = json_body(body), int(target.get("tries") or TRIES_MAX)
+    for attempt in range(1, tries + 1):
         status = _call(notification, content, target)
         with opened(SCHEMA) as store:
             held = store.get("callout", notification, hidden=True)
             if held is not None:
                 held.body.update(tries=attempt, status=status)
                 store.put(held)
-        if status == 200:
+        if status == 200 or held is None or attempt == tries:
             return
         time.sleep(float(target.get("retry_s") or RETRY_S))
-
-
-def _committed(notification: str) -> Record | None:
-    """The callout, once the transaction that made it is over; None when that was rolled back."""
-    deadline = time.monotonic() + _COMMIT_WAIT_S
-    while time.monotonic() < deadline:
-        with opened(SCHEMA) as store:
-            found = store.get("callout", notification, hidden=True)
-        if found is not None:
-            return found
-        time.sleep(0.1)
-    return None
 
 
 def _call(notification: str, content: bytes, target: dict[str, Any]) -> int:
