@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -114,19 +114,21 @@ def owes(store: Store, invoices: Iterable[Record]) -> None:
     more: dict[str, Decimal] = {}
     for invoice in invoices:
         more[invoice.body["accountId"]] = more.get(invoice.body["accountId"], Decimal(0)) + invoice.body["amount"]
+    _add(store, more)
+
+
+def owes_no_more(store: Store, invoice: Record) -> None:
+    """What was posted is taken back whole."""
+    _add(store, {invoice.body["accountId"]: -invoice.body["amount"]})
+
+
+def _add(store: Store, more: Mapping[str, Decimal]) -> None:
+    """To the balances of these accounts, by id."""
     for id_ in sorted(more):
         account = store.get("account", id_, lock=True, hidden=True)
         if account is not None:
             account.body["balance"] = Decimal(str(account.body.get("balance", 0))) + more[id_]
             store.put(account)
-
-
-def owes_no_more(store: Store, invoice: Record) -> None:
-    """What was posted is taken back whole."""
-    account = store.get("account", invoice.body["accountId"], lock=True, hidden=True)
-    if account is not None:
-        account.body["balance"] = Decimal(str(account.body.get("balance", 0))) - invoice.body["amount"]
-        store.put(account)
 
 
 def found(store: Store, key: str) -> Record:
