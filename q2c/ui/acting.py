@@ -26,7 +26,8 @@ View = Callable[..., HttpResponse]
 
 
 def answering(view: View) -> View:
-    """What a verb refuses is told: a missing right by its page, anything else where the person came from.
+    """What a verb refuses is told: a missing right by its page, anything else where the person came from, or on the
+    page of the record that the address names.
 
     A dialog that asked for it ({% dialog … here=True %}) is told inside, and stays open.
     """
