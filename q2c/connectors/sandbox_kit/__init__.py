@@ -5,7 +5,8 @@
     @sandbox.route("POST", "/services/rest/record/v1/journalEntry", operation="create")
     def create(request: Request, store: Store) -> Answer: ...
 
-A handler runs in one database transaction. What it returns is sent after the commit.
+A handler runs in one database transaction. What it returns is sent after the commit, and what is in `store.afterwards`
+is done then.
 """
 
 from q2c.connectors.sandbox_kit.app import Sandbox
