@@ -22,9 +22,9 @@ from exceptions.routing import policies_for
 from q2c import clock, states
 from q2c.reasons import APPROVALS
 
-__all__ = ["Failure", "open_for", "outcome_unknown", "replaying", "resolve_for", "sent"]
+__all__ = ["Failure", "open_for", "outcome_unknown", "replaying", "resolve_for", "sent", "take_up"]
 
-
+# What a case that is open again has no more.
 _UNENDED: dict[str, Any] = {"resolved_at": None, "resolution": "", "root_cause": "", "document": ""}
 
 
