@@ -453,9 +453,10 @@ POLICIES: dict[R, Row] = {
         "Source cannot be read", "What changed in {source} cannot be read: {text}",
         PLATFORM, "high", 4, "connection",
         "What it says to each try, on the control tower, and what else uses up the calls of the same account.",
-        "Make room in its limit of calls, or have it raised. If it is away or overloaded, see its status page.",
-        "Nothing is to be replayed: it is asked every twenty seconds, and goes on where it stopped. The first read "
-        "that comes to its end ends the case.",
+        "Make room in its limit of calls, or have it raised, then choose Poll now on the connection. If it is away or "
+        "overloaded, see its status page.",
+        "Nothing is to be replayed: it is asked when it said, else after growing pauses of up to a quarter of an hour, "
+        "and goes on where it stopped. The first read that comes to its end ends the case.",
         Retry(90, 20, 20),
     ),
     R.CREDENTIALS_REFUSED: Row(

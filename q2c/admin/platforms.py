@@ -15,6 +15,8 @@ from q2c.admin.master import ImportedAdmin
 from q2c.admin.reasons import ReasonForm
 from q2c.connectors.http import calling
 from q2c.connectors.registry import CONNECTORS, open_connector
+from q2c.engine import pauses, wake
+from q2c.engine.sources import POLLED, up
 from q2c.models import Connection, PollCursor
 
 
@@ -84,7 +86,7 @@ class ConnectionAdmin(ImportedAdmin):
     list_filter = ("service", "vendor", "active")
     search_fields = ("name", "title", "base_url")
     ordering = ("name",)
-    actions = ["probe"]
+    actions = ["probe", "poll_now"]
     fieldsets = (
         (None, {"fields": ("name", "title", "vendor", "service", "active")}),
         ("Address and access", {"fields": ("base_url", "new_credentials", "options")}),
@@ -118,14 +120,36 @@ class ConnectionAdmin(ImportedAdmin):
             else:
                 self.message_user(request, f"{connection.name}: {refusal.text}", messages.ERROR)
 
+    @admin.action(description="Poll now", permissions=["change"])
+    def poll_now(self, request: HttpRequest, chosen: Any) -> None:
+        """Read what changed there without waiting for the end of a pause; says why one is not read."""
+        answering = {one.name for one in up()}
+        asked = [one for one in chosen if one.name in answering]
+        pauses.lift(one.name for one in asked)
+        if asked:
+            wake.task_after_commit("poll_sources")
+        for one in asked:
+            self.message_user(request, f"{one.called} is polled now. What it says stands on its poll cursor")
+        for one in chosen:
+            if one.name not in answering:
+                self.message_user(request, f"{one.called} is not polled: {_why_not(one)}", messages.ERROR)
+
+
+def _why_not(connection: Connection) -> str:
+    if connection.service not in POLLED:
+        return "only sales and billing platforms are"
+    if not connection.active:
+        return "it is not active"
+    return "it does not answer. It is tried every few seconds, and polled once it answers again"
+
 
 @admin.register(PollCursor)
 class PollCursorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """How far each source has been read. Setting it back is safe: what was taken in before is not taken in twice."""
 
-    list_display = ("connection", "reached", "polled_at", "read_at", "text")
-    fields = ("connection", "reached", "polled_at", "read_at", "text")
-    readonly_fields = ("connection", "polled_at", "read_at", "text")
+    list_display = ("connection", "reached", "polled_at", "read_at", "not_before", "text")
+    fields = list_display
+    readonly_fields = ("connection", "polled_at", "read_at", "not_before", "text")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -19,7 +19,7 @@ from exceptions.models.case import CALLED, UNRESOLVED, called
 from q2c import clock, keys
 from q2c.connectors import http
 from q2c.connectors.outcomes import Rejected, Unavailable
-from q2c.engine import breaker, intake, wake
+from q2c.engine import breaker, intake, pauses, wake
 from q2c.engine.alone import alone
 from q2c.engine.reads import Again
 from q2c.engine.sources import FETCHERS_MAX, POLLED, READING, TAKEN_IN, actor_of, answering, is_outage, source_of
@@ -71,6 +71,8 @@ def listen() -> None:
 
 def _changed(instance: Connection, raw: bool = False, **_: Any) -> None:
     if not raw and instance.active and instance.service in POLLED:
+        # What it wanted less of may be allowed now.
+        pauses.lift([instance.name])
         transaction.on_commit(partial(read_again, instance), robust=True)
 
 
@@ -104,9 +106,16 @@ def _fetch_of(connection: Connection) -> int:
             came = source.fetch([callout.reference for callout in some])
         found += came
         done += sum(_took(source, callout, one, began) for callout, one in zip(some, came, strict=True))
+        if any(_wants_less(connection, one) for one in came):
+            break
     if is_outage(found):
         breaker.silent(connection.name, found[-1].text)
     return done
+
+
+def _wants_less(connection: Connection, document: Any) -> bool:
+    """What is left of those called out then waits for the end of the pause."""
+    return pauses.note(connection.name, document) is not None
 
 
 def _took(source: Any, callout: Callout, document: Any, began: int) -> int:
@@ -128,6 +137,7 @@ def _took(source: Any, callout: Callout, document: Any, began: int) -> int:
 def ask_again(connection: Connection, case_id: uuid.UUID, actor: str) -> None:
     """Fetch one of them once more for a person, who is told on its timeline what came of it."""
     with transaction.atomic():
+        pauses.lift([connection.name])
         read_again(connection, unread(connection.name).filter(id=case_id))
         timeline.record([(case_id, ASKED, f"{connection.name} is asked for it again", {})], actor)
 

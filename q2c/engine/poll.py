@@ -25,9 +25,9 @@ from q2c import clock, keys
 from q2c.connectors import http, options
 from q2c.connectors.options import BadOption
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
-from q2c.engine import breaker, callouts, intake, retry
+from q2c.engine import breaker, callouts, intake, pauses, retry
 from q2c.engine.alone import alone
-from q2c.engine.sources import READING, actor_of, answering, source_of
+from q2c.engine.sources import READING, actor_of, answering, source_of, up
 from q2c.models import Connection, PollCursor
 from q2c.reasons import Reason
 
@@ -48,7 +48,11 @@ _READ_REASONS = (
 def poll_sources() -> dict[str, int]:
     """One round over every source. Returns how many new facts each gave."""
     found = {"called_out": callouts.fetch_called_out()}
-    for connection in answering():
+    left_alone = pauses.paused()
+    for connection in up():
+        if connection.name in left_alone:
+            _tell_after_long(connection, left_alone[connection.name].text)
+            continue
         with alone(f"poll:{connection.name}") as mine:
             if mine:
                 found[connection.name] = poll(connection)
@@ -74,6 +78,7 @@ def poll(connection: Connection) -> int:
         _note_failure(connection, broken(error))
     else:
         breaker.heard(connection.name)
+        pauses.over(connection.name)
         intake.resolve_raw(connection.name, {READING: None}, actor_of(connection), reasons=_READ_REASONS)
         now = clock.now()
         here = PollCursor.objects.filter(connection=connection.name)
@@ -131,7 +136,8 @@ def sweep(connection: Connection) -> int:
                 new += source.take(chunk)[0]
     except (InterfaceError, OperationalError):
         raise
-    except Exception:
+    except Exception as error:
+        pauses.note(connection.name, getattr(error, "outcome", None))
         log.warning("sweep broke", extra={"connection": connection.name}, exc_info=True)
     else:
         PollCursor.objects.filter(connection=connection.name).update(swept_at=begun)
@@ -189,13 +195,15 @@ def _note_failure(connection: Connection, outcome: Rejected | Unavailable) -> No
         return
     if outcome.reason == Reason.PLATFORM_UNAVAILABLE:
         breaker.silent(connection.name, outcome.text)
-    _tell_after_long(connection, outcome)
+    pauses.note(connection.name, outcome)
+    _tell_after_long(connection, outcome.text)
 
 
-def _tell_after_long(connection: Connection, outcome: Unavailable) -> None:
+def _tell_after_long(connection: Connection, text: str) -> None:
     """What passes by itself is a person's as well once it takes longer than its policy allows.
 
-    No breaker tells of a platform that wants less, nor of one that answers everything else. Told once for each stretch,
+    No breaker tells of a platform that wants less, nor of one that answers everything else. It is told in the middle of
+    a pause, too. Told once for each stretch,
     and not beside a case that says what else is wrong with reading.
     """
     cursor = PollCursor.objects.filter(connection=connection.name).first()
@@ -205,7 +213,7 @@ def _tell_after_long(connection: Connection, outcome: Unavailable) -> None:
         return
     told = Case.objects.filter(source=connection.name, business_key=READING, step_id=None, state__in=UNRESOLVED)
     if not told.exists():
-        intake.keep_raw([_not_read(connection, cursor, outcome)], actor_of(connection))
+        intake.keep_raw([_not_read(connection, cursor, text)], actor_of(connection))
 
 
 def refused_option(wrong: BadOption) -> Rejected:
@@ -224,14 +232,14 @@ def broken(error: Exception) -> Rejected:
     )  # fmt: skip
 
 
-def _not_read(connection: Connection, cursor: PollCursor, outcome: Unavailable) -> RawItem:
+def _not_read(connection: Connection, cursor: PollCursor, said: str) -> RawItem:
     # Pages show instants in the reader's zone and format.
     last = f"was last read {cursor.read_at:%Y-%m-%d %H:%M} UTC" if cursor.read_at else "was never read yet"
     since = f"{cursor.failing_at:%Y-%m-%d %H:%M} UTC"
     return RawItem(
         body=f"{Reason.SOURCE_NOT_READ} {cursor.failing_at}".encode(), source=connection.name,
         reason=Reason.SOURCE_NOT_READ, business_key=READING, content_type="text/plain",
-        text=f"{connection.called} {last}, and each try has failed since {since}: {outcome.text}",
+        text=f"{connection.called} {last}, and each try has failed since {since}: {said}",
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from q2c.connectors import http, registry
 from q2c.connectors.outcomes import About, ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
-from q2c.engine import by_number, came_back, intake, lost_deals, taken_back, unread
+from q2c.engine import by_number, came_back, intake, lost_deals, pauses, taken_back, unread
 from q2c.engine.intake import Item, Sender, Taken
 from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
 from q2c.engine.unread import Unread
@@ -51,6 +51,12 @@ def source_of(connection: Connection) -> Any:
 
 
 def answering() -> list[Connection]:
+    """Those whose platform answers, as far as is known, and has not asked to be left alone."""
+    left_alone = pauses.paused()
+    return [one for one in up() if one.name not in left_alone]
+
+
+def up() -> list[Connection]:
     """Those whose platform answers, as far as is known."""
     down = Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True)
     there = Connection.objects.filter(active=True, service__in=POLLED).exclude(name__in=list(down))

@@ -184,7 +184,8 @@ class PollCursor(models.Model):
 
     `reached` is the source's own time, and only grows; `seen_at` is ours. Nothing stamped before `first` is ever read
     unasked. `swept_at` is when the last days were gone through. `polled_at` is the last poll, `read_at` the last that
-    came to its end; `failing_at` is the first that did not since, and `text` says why the last one did not.
+    came to its end; `failing_at` is the first that did not since, and `text` says why the last one did not. It is not
+    asked before `not_before`, after `pauses` answers in a row that it wants fewer calls.
     """
 
     connection = models.CharField(max_length=60, unique=True)
@@ -196,6 +197,8 @@ class PollCursor(models.Model):
     seen_at = models.DateTimeField(null=True)
     swept_at = models.DateTimeField(null=True)
     text = models.TextField(blank=True)
+    not_before = models.DateTimeField("asked again at", null=True, blank=True)
+    pauses = models.PositiveSmallIntegerField(default=0)
 
 
 class WorkerSeen(models.Model):

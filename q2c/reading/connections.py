@@ -62,6 +62,12 @@ class Health:
     held: int = 0
 
     @property
+    def left_alone_until(self) -> dt.datetime | None:
+        """Of a source that wants fewer calls: when its changes are read again."""
+        until = self.polled.not_before if self.polled is not None else None
+        return until if until is not None and until > clock.now() else None
+
+    @property
     def was_polled_last(self) -> bool:
         """A poll is the last that it said something to."""
         at = self.polled.polled_at if self.polled is not None else None

@@ -300,6 +300,16 @@ def test_a_source_that_turns_each_poll_away_is_not_read_whatever_it_answers_else
     )
 
 
+@pytest.mark.parametrize("read_ago_s", [60, 10_800])
+def test_a_source_that_wants_fewer_calls_says_when_it_is_asked_again(client, crm, read_ago_s):
+    PollCursor.objects.create(
+        connection="crm", reached=NOW, polled_at=NOW, read_at=NOW - dt.timedelta(seconds=read_ago_s),
+        text="Calls used up", not_before=NOW + dt.timedelta(minutes=15),
+    )  # fmt: skip
+    told = re.sub(r"<[^>]+>", "", of_sales(client)[1])
+    assert "Calls used up. Asked again Nov 3, 10:15" in told
+
+
 @pytest.mark.parametrize("polled_at", [None, NOW])
 def test_a_source_that_was_never_read_is_not_up(client, crm, polled_at):
     """Set up, and no worker reads it; or it was tried and never succeeded."""
