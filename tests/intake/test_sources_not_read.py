@@ -7,7 +7,7 @@ import pytest
 from exceptions.models import Case, Policy
 from exceptions.models.case import UNRESOLVED
 from q2c import clock
-from q2c.engine import breaker, retry
+from q2c.engine import breaker, pauses, retry
 from q2c.models import Breaker, Connection, PollCursor
 from q2c.reasons import Reason
 from q2c.ui import cause
@@ -47,6 +47,23 @@ def test_what_is_turned_away_for_long_is_a_persons_until_it_is_read(org: Org, fa
     case.refresh_from_db()
     assert (case.state, case.resolution, numbers()) == ("resolved", "resolved_by_itself", ["SO-1"])
     assert PollCursor.objects.get().failing_at is None
+
+
+def test_a_query_that_the_platform_let_go_is_put_anew_and_nobodys(org: Org) -> None:
+    """Its next page is gone, again and again: a person's after half an hour, like all that passes by itself."""
+    org.close(*(f"SO-{i}" for i in range(5)))
+    org.control.seed(page_size=2, locators_kept=0)
+    assert org.poll() == 2
+    assert "invalid query locator" in PollCursor.objects.get().text
+    fails(org, 20)
+    assert not Case.objects.exists() and not pauses.paused()
+    assert not Breaker.objects.filter(failures__gt=0).exists(), "it answers"
+    org.control.seed(locators_kept=10)
+    assert org.poll(40) == 3 and len(set(numbers())) == 5
+    org.control.seed(locators_kept=0)
+    org.poll(60)
+    fails(org, 60 + LONG_S)
+    assert Case.objects.get().reason == "source_not_read"
 
 
 def test_the_next_time_is_another_case(org: Org) -> None:

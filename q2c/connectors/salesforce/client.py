@@ -25,6 +25,8 @@ _ID = re.compile(r"^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?\Z")
 _COLUMN = re.compile(r"No such column '([^']+)'")
 _BUSY = {"REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "TXN_SECURITY_METERING_ERROR"}
 _BUSY_WAIT_S = 60.0
+# What was kept of a query for its next page is gone: after two days, or with many queries open at once.
+_GONE = "INVALID_QUERY_LOCATOR"
 _MISSING = {"NOT_FOUND", "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}
 _RIGHTS = {"INVALID_SESSION_ID", "API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "INVALID_LOGIN"}
 
@@ -235,6 +237,9 @@ def refused(answer: Answer, *, writes: bool) -> Rejected | Unavailable | Unknown
     if code in _BUSY or answer.status == 429:
         wait_s = retry_after_s(answer.headers) or _BUSY_WAIT_S
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=wait_s)
+    if code == _GONE:
+        # The platform is there, and nobody has anything to put right: the question is put anew, from where it stands.
+        return Unavailable(text=text, reason=Reason.SOURCE_NOT_READ)
     if answer.status == 503:
         return Unavailable(text=text, retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500:

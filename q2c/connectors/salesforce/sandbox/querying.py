@@ -62,8 +62,20 @@ def _page(store: Store, version: str, rows: list[Any], start: int, size: int, lo
                 f"DELETE FROM {store.schema}.record WHERE kind = 'locator' AND created_at < %s",
                 [store.now() - dt.timedelta(hours=LOCATORS_KEPT_H)],
             )
+            _make_room(store)
         found["nextRecordsUrl"] = f"/services/data/{version}/query/{locator}-{end}"
     return {**found, "records": rows[start:end]}
+
+
+def _make_room(store: Store) -> None:
+    """An org keeps few queries open at once, the newest: as many as setting locators_kept says, if it says so."""
+    kept = store.setting("locators_kept", None)
+    if kept is None:
+        return
+    newest = f"SELECT id FROM {store.schema}.record WHERE kind = 'locator' ORDER BY seq DESC LIMIT %s"
+    store.connection.execute(
+        f"DELETE FROM {store.schema}.record WHERE kind = 'locator' AND id NOT IN ({newest})", [kept]
+    )
 
 
 def more(request: Request, store: Store) -> Answer:

@@ -9,7 +9,7 @@ from q2c.connectors.salesforce.sandbox.push import enqueue_won
 from q2c.connectors.salesforce.sandbox.writing import Org, Refused
 from q2c.connectors.sandbox_kit import Store
 
-SETTINGS = ("custom_fields", "page_size", "daily_limit", "webhook")
+SETTINGS = ("custom_fields", "page_size", "locators_kept", "daily_limit", "webhook")
 
 
 def seed(store: Store, document: dict[str, Any]) -> dict[str, Any]:
