@@ -11,6 +11,7 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Step
 from q2c.reasons import Reason
+from q2c.stages import not_owed
 from q2c.stages.post_journal import living
 
 
@@ -46,7 +47,7 @@ def of(user: Any, case: Case) -> Late | None:
     original = _original(step) if step is not None else None
     seen = JournalEntry.objects.visible_to(user).select_related("entity", "period")
     entry = seen.filter(id=original).first() if original else None
-    return Late(entry, step is not None and step.sent_at is not None) if entry is not None else None
+    return Late(entry, step is not None and not_owed.may_be_there(step)) if entry is not None else None
 
 
 def _original(step: Step) -> Any:

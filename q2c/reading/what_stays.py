@@ -252,8 +252,12 @@ def _reversed(there: Invoice) -> str:
 
 def _unposted(step: Step, root_cause: str, known: _Known) -> str:
     entry = known.entries.get(step.id)
-    is_mirror = entry is not None and entry.reverses_id is not None
-    if step.sent_at is not None or (not is_mirror and not_owed.may_be_there(step)):
+    if not_owed.may_be_there(step) and entry is not None and entry.reverses_id is not None:
+        return (
+            f"It was sent, and {step.connection} may hold it all the same: the reversal stays as it is, and no other "
+            f"one is made. Is it asked for that it be posted after all, {step.connection} is searched for it first."
+        )
+    if not_owed.may_be_there(step):
         return (
             f"It was sent, and {step.connection} may hold it all the same: the journal stays in the books here, and is "
             "not sent again. Look there by its key before it is booked by hand."

@@ -29,7 +29,7 @@ from ledger.models import LegalEntity
 from q2c import clock, states
 from q2c.connectors.outcomes import Blocker, Lookup, Outcome, Posted, Unavailable
 from q2c.contracts.events import OrderCancelRequested, OrderFact
-from q2c.models import Connection, Order, Step, Subscription
+from q2c.models import Order, Step, Subscription
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.subscription import ENDED
 from q2c.reasons import Reason
@@ -42,7 +42,6 @@ from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
 _UNDER_WAY = ("running", "accepted", "unknown")
 # So often a request that waits for another one's end is looked at, should nobody wake it.
 _LOOK_AGAIN = dt.timedelta(minutes=1)
-_SETTLING = ("name", "time_limit_s", "settle_s")
 _MADE = ("provision_billing", "activate_subscription")
 # A request may be faster than its order: so many tries, together some four minutes, before a person is asked.
 _TRIES_FOR_ORDER = 8
@@ -260,9 +259,10 @@ def _under_way(numbers: Sequence[str], there: Mapping[str, Order]) -> dict[str, 
     wanted = Q(id__in=_checks(numbers, there)) | Q(stage="provision_billing", business_key__in=numbers)
     rows = Step.objects.filter(wanted)
     found: dict[str, str] = {}
-    settle_s = {name: limit + settle for name, limit, settle in Connection.objects.values_list(*_SETTLING)}
     columns = ("business_key", "stage", "state", "sent_at", "connection")
-    for number, stage, state, sent_at, connection in rows.values_list(*columns):
+    told = list(rows.values_list(*columns))
+    settle_s = platforms.settle_s({row[-1] for row in told})
+    for number, stage, state, sent_at, connection in told:
         if state == "failed" and sent_at is not None:
             found[number] = f"may be there by {stage}, which failed and waits for its case"
         elif state == "abandoned" and sent_at is not None:

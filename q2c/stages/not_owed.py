@@ -6,30 +6,59 @@ voided; unless another system told of that invoice, too, and was answered that i
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 
 from exceptions import cases
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c import states
-from q2c.connectors.outcomes import Posted
+from q2c import clock, states
+from q2c.connectors.outcomes import NotFound, Posted, Unavailable
 from q2c.models import Invoice, Step
 from q2c.reasons import Reason
-from q2c.stages import taken_back_there
+from q2c.stages import platforms, taken_back_there
 from q2c.stages.taken_back_there import TAKEN_BACK
 from q2c.stages.verb import Work
 
 # Nothing was sent: its step is done without a document, as one that was overtaken.
 _GONE = "superseded"
 # In the proof of a step whose journal left for its ledger, whatever was answered: a refusal, or a 503 in front of it,
-# takes sent_at back, and the ledger may hold it all the same.
+# takes sent_at back, and the ledger may hold it all the same. Since when, in ISO format.
 _LEFT = "left"
+_SETTLED = "settled_at"
 
 
 def note_leaving(work: Work) -> None:
     """Said by call right before its journal is sent."""
-    work.step.proof[_LEFT] = True
+    work.step.proof[_LEFT] = clock.now().isoformat()
+
+
+def note_settling(works: Iterable[Work]) -> None:
+    """Said by prepare: until when the ledger may still commit what left and was refused, or met a 503. At most one
+    statement."""
+    left = [work for work in works if work.step.sent_at is None and _LEFT in work.step.proof]
+    settle_s = platforms.settle_s({work.step.connection for work in left})
+    for work in left:
+        since = dt.datetime.fromisoformat(work.step.proof[_LEFT])
+        work.notes[_SETTLED] = since + clock.seconds(settle_s.get(work.step.connection, 0))
+
+
+def await_settling(works: Iterable[Work]) -> None:
+    """Said by prepare of what is not owed: it leaves the books by an empty look, which proves nothing before that."""
+    for work in works:
+        until = work.notes.get(_SETTLED)
+        if until is not None and clock.now() < until:
+            text = f"{work.step.connection} may still commit it, whatever it answered: it is looked for after that"
+            work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY)
+            work.not_before = until
+
+
+def note_absent(work: Work) -> None:
+    """Said by call where a check stopped it before it was sent: a look before that, late enough, found nothing."""
+    looked, until = work.outcome, work.notes.get(_SETTLED)
+    if isinstance(looked, NotFound) and until is not None and looked.searched_at >= until:
+        del work.step.proof[_LEFT]
 
 
 def may_be_there(step: Step) -> bool:

@@ -56,6 +56,8 @@ class PostJournal(Verb):
             if entry.state in ("posted", "reversed"):
                 work.outcome = Posted(reference=entry.posted_reference, document=entry.document_number, found=True)
         _await_customers([work for work in unsent if work.is_open])
+        not_owed.note_settling(works)
+        not_owed.await_settling([work for work in works if work.is_open and work.notes["not_owed"]])
         todo = [work for work in works if work.is_open]
         journal.mark_posting([work.notes["entry"].id for work in todo])
         views = journal.read([work.notes["entry"].id for work in todo])
@@ -74,8 +76,10 @@ class PostJournal(Verb):
         port = open_port(work.step.connection)
         if work.notes["not_owed"]:
             return _held(port, work) or not_owed.not_sent(work)
-        (refused,) = port.check([work.request])
-        refused = refused or _held(port, work)
+        (stopped,) = port.check([work.request])
+        if stopped is not None and not work.notes["earlier"]:
+            not_owed.note_absent(work)
+        refused = stopped or _held(port, work)
         if refused is not None:
             return refused
         not_owed.note_leaving(work)
@@ -107,10 +111,10 @@ class PostJournal(Verb):
         journal.mark_blocked([entry.id for entry in [*prepared, *others.values()]])
 
     def abandoned(self, works: Sequence[Work]) -> None:
-        """What was given up and is in no ledger makes room: a mirror entry for another one of the same journal, an
-        invoice that was a duplicate or a test for the true one. Any other stays, since people may book it by hand; so
-        does an invoice that another system told of, too, and was answered that it is here."""
-        unsent = [work for work in works if work.step.sent_at is None]
+        """What was given up and is surely in no ledger makes room: a mirror entry for another one of the same journal,
+        an invoice that was a duplicate or a test for the true one. Any other stays, since people may book it by hand;
+        so does an invoice that another system told of, too, and was answered that it is here."""
+        unsent = [work for work in works if not not_owed.may_be_there(work.step)]
         current = living(work.fact.payload.journal_id for work in unsent)
         mistaken = cases.steps_closed_as([work.step.id for work in unsent], _MISTAKES)
         twice = not_owed.told_twice([entry.event_id for entry in current.values()])
@@ -118,7 +122,7 @@ class PostJournal(Verb):
             entry.id: entry
             for work in unsent
             if (entry := current[work.fact.payload.journal_id]).reverses_id
-            or (work.step.id in mistaken and entry.event_id not in twice and not not_owed.may_be_there(work.step))
+            or (work.step.id in mistaken and entry.event_id not in twice)
         }
         gone = set(journal.supersede(list(given_up)))
         sales = [e.event_id for e in given_up.values() if e.id in gone and e.event_type == "InvoiceIssued"]

@@ -5,16 +5,20 @@ for: it may hold it all the same, and is asked before the invoice leaves the boo
 from __future__ import annotations
 
 import datetime as dt
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from exceptions.models import Approval, Case
 from q2c import clock
 from q2c.connectors.outcomes import Unavailable
 from q2c.engine import after_all, desk, run
-from q2c.models import Step
+from q2c.models import Attempt, Step
 from q2c.reading import what_stays
+from q2c.stages import not_owed
+from tests.application_role import as_owner
 from tests.engine import paper
 from tests.engine.makers import NOW, case, issue, order, person, run_all
 from tests.stages.test_given_up import give_up
@@ -111,3 +115,65 @@ def test_given_up_as_a_mistake_what_the_ledger_may_have_kept_stays_in_the_books(
     assert told is not None
     looked_for(stuck, is_given_up=True)
     assert stands() == ("posted", "posted")
+
+
+def met_503(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """INV-1 is answered 503, and cancelled in billing at once. The journals that went out."""
+    sent: list[Any] = []
+
+    def post(self: paper.PaperLedger, journal: Any) -> Unavailable:
+        sent.append(journal)
+        return Unavailable(text="503 of the gateway")
+
+    issue("INV-1", order())
+    run.drain("record_invoice")
+    with monkeypatch.context() as patch:
+        patch.setattr(paper.PaperLedger, "_post", post)
+        run.run_stage("post_journal")
+    assert cancelled() is not None
+    return sent
+
+
+def test_an_empty_look_before_the_settle_time_is_over_proves_nothing(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger commits behind its 503 half a minute later."""
+    (journal,) = met_503(monkeypatch)
+    book = company["erp-de"]
+    with clock.at(NOW + dt.timedelta(seconds=20)):
+        run_all()
+        step = Step.objects.get(stage="post_journal")
+        assert (step.state, stands()) == ("waiting", ("recorded", "posting")) and "may still commit it" in step.text
+    book.documents[journal.key], book.numbers[journal.key] = journal, "JE-1"
+    with clock.at(LATER):
+        run_all()
+    assert (stands(), book.writes) == (("posted", "posted"), 0)
+
+
+def test_what_was_refused_before_it_was_noted_that_it_left_may_be_there(company: Any) -> None:
+    """As a database of before has it: attempts of its calls, and no mark."""
+    stuck = refused(company, keeps=True)
+    step = Step.objects.get(id=stuck.step_id)
+    del step.proof["left"]
+    step.save(update_fields=["proof"])
+    about = {"step": step, "correlation_id": step.event.correlation_id, "connection": "erp-de", "duration_ms": 9}
+    Attempt.objects.create(at=NOW, method="POST", url="http://paper.test/journals", **about)
+    give_up(stuck, "other")
+    assert not not_owed.may_be_there(step)
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute(import_module("q2c.migrations.0057_journals_that_may_have_left").SQL)
+    assert cancelled() is not None and stands() == ("recorded", "blocked")
+    looked_for(stuck, is_given_up=True)
+    assert stands() == ("posted", "posted")
+
+
+def test_what_was_only_read_before_may_not(company: Any) -> None:
+    stuck = refused(company, keeps=False)
+    step = Step.objects.get(id=stuck.step_id)
+    Step.objects.filter(id=step.id).update(proof={})
+    about = {"step": step, "correlation_id": step.event.correlation_id, "connection": "erp-de", "duration_ms": 9}
+    Attempt.objects.create(at=NOW, method="GET", url="http://paper.test/periods", **about)
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute(import_module("q2c.migrations.0057_journals_that_may_have_left").SQL)
+    assert not not_owed.may_be_there(Step.objects.get(id=step.id))
+    assert cancelled() is None and stands() == ("voided", "superseded")
