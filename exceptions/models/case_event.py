@@ -12,7 +12,7 @@ KINDS = (
     "opened", "failed_again", "reopened", "cause_changed", "assigned", "claimed", "released", "commented", "snoozed",
     "woken", "rerouted", "replay_requested", "replay_sent", "replay_confirmed", "replay_failed", "outcome_unknown",
     "approval_requested", "approved", "approval_refused", "approval_withdrawn", "closed_without_fix", "resolved",
-    "refused", "offered", "taken_back", "restated", "asked_again", "read_again",
+    "refused", "offered", "taken_back", "restated", "asked_again", "read_again", "after_all", "readable_again",
 )  # fmt: skip
 
 

@@ -201,12 +201,14 @@ class OrderSerializer(serializers.ModelSerializer):
 
 
 class GivenUpSerializer(serializers.Serializer):
-    """`kind` invoice: posted in `where` (billing), and not in the books; journal: in the books, and not in `where` (its
-    ledger); changed: booked otherwise than `where` (billing) has it now, the amount is what it has more; moved: `where`
-    (billing) dates it in another period by now, the amount is what that takes out of `period`; cancelled: in the books,
-    and not in `where` (billing) any more, the amount is what that takes out of them. `why`: given_up (closed without
-    fix, as `case` tells), reversed, changed or cancelled; what was reversed has a row for each period in which billing
-    and the books differ, what billing has less what the books have. It stays until it is settled there or here."""
+    """`kind` invoice: posted in `where` (billing), and not in the books; journal: in the books, and not in `where`
+    (its ledger); changed: booked otherwise than `where` (billing) has it now, the amount is what it has more; moved:
+    `where` (billing) dates it in another period by now, the amount is what that takes out of `period`; cancelled: in
+    the books, and not in `where` (billing) any more, the amount is what that takes out of them; unread: booked, and
+    people gave up unread what `where` (billing) has by now, the amount is what its total is more, if one could be
+    read. `why`: given_up (closed without fix, as `case` tells), reversed, changed or cancelled; what was reversed has
+    a row for each period in which billing and the books differ, what billing has less what the books have. It stays
+    until it is settled there or here."""
 
     kind = serializers.ChoiceField(list(KINDS))
     why = serializers.ChoiceField(["given_up", "reversed", "changed", "cancelled"])

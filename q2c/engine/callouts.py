@@ -23,6 +23,7 @@ from q2c.engine import breaker, intake, pauses, wake
 from q2c.engine.alone import alone
 from q2c.engine.reads import Again
 from q2c.engine.sources import FETCHERS_MAX, POLLED, READING, TAKEN_IN, actor_of, answering, is_outage, source_of
+from q2c.engine.unread import READABLE_AGAIN
 from q2c.models import Callout, Connection, LatestRead
 from q2c.reasons import Reason
 
@@ -144,7 +145,8 @@ def ask_again(connection: Connection, case_id: uuid.UUID, actor: str) -> None:
 
 def _tell_who_asked(connection: Connection, reference: str, text: str, kind: str = READ) -> None:
     """Of cases that somebody had read again: what became of it, where that did not end them."""
-    last = CaseEvent.objects.filter(case=OuterRef("pk"), kind__in=(ASKED, READ)).order_by("-id").values("kind")[:1]
+    kinds = (ASKED, READ, READABLE_AGAIN)
+    last = CaseEvent.objects.filter(case=OuterRef("pk"), kind__in=kinds).order_by("-id").values("kind")[:1]
     stand = _kept(connection.name).filter(state__in=(*UNRESOLVED, "closed_without_fix"))
     asked = stand.filter(called([reference])).annotate(last=Subquery(last)).filter(last=ASKED)
     came = "It can be read now" if text == TAKEN_IN else f"Not settled by it: {text}"

@@ -292,6 +292,8 @@ class Invoices(Source):
         known = [invoice_key(self.name, document.billing_reference) for document in documents]
         taken += self._came_back("record_invoice", items, known, taken)
         events = self._came_right(taken, _INVOICE_REASONS)
+        known_before = {one.source_id.partition(":")[0] for one in taken if one.status == "duplicate"}
+        unread.readable_again(self.name, known_before, self.sender.actor)
         both = zip(documents, taken, strict=False)
         again = {(document.legal_entity, document.invoice_number): one.event_id for document, one in both}
         references = [document.billing_reference for document in documents]

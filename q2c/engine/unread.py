@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from exceptions import timeline
 from exceptions.failures import RawItem
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED, called
@@ -35,11 +36,12 @@ _PARTS = {
 
 
 # Of cases that were given up those that tell what is so still: nothing of the document came since, whether it could be
-# read or not, and its source has not taken it back.
+# read or not, nor can be read as it was before, and its source has not taken it back.
 _STANDING = """
 SELECT c.id FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS g(id, called, order_key)
 JOIN exceptions_case c ON c.id = g.id
-WHERE NOT EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id AND t.kind = 'taken_back')
+WHERE NOT EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id
+                  AND t.kind IN ('taken_back', 'readable_again'))
   AND NOT EXISTS (SELECT FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
                   WHERE s.stage = 'record_invoice' AND s.order_key = g.order_key AND e.received_at > c.opened_at)
   AND NOT EXISTS (SELECT FROM exceptions_case n
@@ -48,6 +50,14 @@ WHERE NOT EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id AND 
                   AND coalesce(n.context ->> 'source', n.source) = coalesce(c.context ->> 'source', c.source)
                   AND coalesce(n.context ->> 'reference', n.business_key) = g.called)
 """
+_GIVEN_UP = """
+SELECT c.id FROM unnest(%s::text[]) AS g(reference) JOIN exceptions_case c ON c.raw_hash IS NOT NULL
+AND (c.business_key = g.reference OR c.context @> jsonb_build_object('reference', g.reference))
+WHERE c.source = %s::text AND c.state = 'closed_without_fix' AND c.step_id IS NULL AND c.code <> %s::text
+  AND coalesce(c.context ->> 'reference', c.business_key) = g.reference
+"""
+# On the timeline of a case that was given up: its source says what it said before, and that can be read.
+READABLE_AGAIN = "readable_again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +183,14 @@ def standing(cases: Iterable[Case]) -> list[Case]:
     stand = bulk.execute(_STANDING, [list(column) for column in zip(*rows, strict=True)]) if rows else ()
     there = {id_ for (id_,) in stand}
     return [case for case in cases if case.state in UNRESOLVED or case.id in there]
+
+
+def readable_again(source: str, references: Collection[str], actor: str) -> None:
+    """These are given as they were before, so nothing of them comes anew: what was given up of them says so, once."""
+    found = bulk.execute(_GIVEN_UP, [list(references), source[:60], CANCELLED]) if references else ()
+    given_up = standing(Case.objects.filter(id__in=[id_ for (id_,) in found]).defer("haystack")) if found else ()
+    told = f"{source} gives it so that it can be read, as it did before"
+    timeline.record([(case.id, READABLE_AGAIN, told, {}) for case in given_up], actor)
 
 
 def _key(text: str) -> str:

@@ -24,6 +24,7 @@ WHERE e.id = ANY(%s::uuid[]) AND coalesce(c.context ->> 'reference', c.business_
   AND coalesce(c.context ->> 'source', c.source) = e.source AND c.opened_at > e.received_at
   AND c.reason <> 'event_conflict'
   AND c.state = ANY(%s::text[])
+  AND NOT EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id AND t.kind = 'readable_again')
 ORDER BY e.id, c.opened_at DESC, c.id DESC
 """
 

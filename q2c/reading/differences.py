@@ -22,11 +22,12 @@ KINDS = {
     "moved": ("invoice", "booked in the month, in another month or legal entity in billing"),
     "moved_here": ("invoice", "in the month in billing, booked in another month or legal entity"),
     "cancelled": ("invoice", "in the books, not in billing"),
+    "unread": ("invoice", "booked, and given up unread as billing has it by now"),
 }
 # Open cases of these are about such a difference: it stands with the differences, and not in what waits to be booked.
 REASONS = DIFFERENCES
 # By these the books would change, up or down: billing less books.
-SIGNED = frozenset({"changed", "moved", "moved_here", "cancelled"})
+SIGNED = frozenset({"changed", "moved", "moved_here", "cancelled", "unread"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Difference:
     that lacks it. `why` is given_up, reversed, changed or cancelled.
 
     `number` is what people call it. Amounts are minor units, a credit is negative; of kinds in SIGNED it is what
-    billing has in the period less what is booked in it, which may be nothing, and None where the currency is another.
+    billing has in the period less what is booked in it, which may be nothing, and None where the currency is another,
+    or the total of what is `unread`.
     `period` is the one in which the books have it, lost it or would have had it.
 
     `sides`, each with its kind, are the months of what was reversed, or restored elsewhere: what billing has in each
@@ -79,6 +81,8 @@ class Difference:
     changed: bool = False
     # The case of what came of it since and cannot be read.
     again: Case | None = None
+    # Of what is unread, who gave that up.
+    by: str = ""
     sides: tuple[tuple[str, Side], ...] = ()
 
     @property

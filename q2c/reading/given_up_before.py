@@ -48,7 +48,7 @@ def of(user: Any, cases: Iterable[Case]) -> dict[uuid.UUID, Before]:
     if not ids:
         return {}
     seen = {case.id: case for case in Case.objects.visible_to(user).filter(id__in=ids).defer("haystack")}
-    by, wishes = _deciders(list(seen.values())), given_up.wanted(list(seen))
+    by, wishes = deciders(list(seen.values())), given_up.wanted(list(seen))
     events = {case.id: steps[case.step_id].event_id for case in asked if case.step_id in steps}
     said = {id_: one.wish(wishes, events[id_])[0] for id_, one in found.items() if id_ in events}
     return {
@@ -83,8 +83,8 @@ def _unread(case: Case) -> Document:
     return Document(case.told_by, case.called, key, case.entity, case.business_key, order, sent_as)
 
 
-def _deciders(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
-    """Whoever asked that it be closed and whoever agreed; of one that was refused for good, whoever refused."""
+def deciders(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
+    """By case: who asked that it be closed and who agreed; of one that was refused for good, who refused."""
     rows = Approval.objects.filter(case__in=cases, state__in=("approved", "refused")).order_by("decided_at")
     found: dict[uuid.UUID | None, str] = {}
     for row in rows.select_related("requested_by", "decided_by"):

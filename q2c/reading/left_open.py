@@ -150,7 +150,11 @@ def _of_kind(found: differences.Sums, kind: str) -> str:
         told = f"{count(number, noun)}{f', {worth}' if worth else ''}"
     else:
         told = _worth(number, noun, each, [pair for pair in each if pair[0] < 0])
-    return _with(f"{told} {what}", [one.number for one in found.found[kind][:NAMED]], number)
+    return _with(f"{told} {what}", [_numbered(one) for one in found.found[kind][:NAMED]], number)
+
+
+def _numbered(one: differences.Difference) -> str:
+    return f"{one.number}, by {one.by}" if one.by else one.number
 
 
 def _unplaced(names: Sequence[str]) -> list[str]:

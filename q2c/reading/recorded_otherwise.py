@@ -1,4 +1,4 @@
-"""Recorded invoices of which billing and the books differ: reversed here, changed or taken back there.
+"""Recorded invoices of which billing and the books differ: reversed here, changed or taken back there, given up unread.
 
 Of each, what the books have by legal entity and period, against what billing has by its newest version
 (q2c/stages/sides.py). They are told until they are settled, also while a case is open about them.
@@ -20,6 +20,7 @@ from q2c import bulk
 from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
 from q2c.money import Money
+from q2c.reading import unread_of_booked
 from q2c.reading.differences import CutOff, Difference
 from q2c.reasons import Reason
 from q2c.stages import sides
@@ -72,7 +73,20 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
         if (differs := differing(one, books[one.id], now, periods)) is not None:
             told_of = case if may else None
             found.append(replace(differs, step=step, case=told_of, is_open=is_open, changed=now is not None))
-    return found
+    return _with_unread(found, seen, among, may)
+
+
+def _with_unread(
+    found: list[Difference], seen: QuerySet[Invoice], among: Sequence[Invoice] | None, may: bool
+) -> list[Difference]:
+    """And those of which the newest version was given up unread, each told once."""
+    them = unread_of_booked.of(among)
+    if not them:
+        return found
+    rows = list(seen.filter(id__in=list(them)).order_by("-id"))
+    again = {one.id: them[one.id].case for one in rows} if may else {}
+    told = [replace(one, again=again.get(one.invoice_id)) if one.invoice_id else one for one in found]
+    return [*told, *unread_of_booked.beside(found, rows, them, may)]
 
 
 def _concerned(seen: QuerySet[Invoice], among: Sequence[Invoice] | None, changed: Sequence[uuid.UUID]) -> list[Invoice]:

@@ -34,7 +34,7 @@ WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = g.source AND i.billing_
              AND NOT (s.state = 'abandoned' AND s.reason = 'superseded')
              AND NOT EXISTS (SELECT FROM exceptions_case o JOIN exceptions_caseevent t ON t.case_id = o.id
                              WHERE o.step_id = s.id AND t.kind = 'taken_back'))
-  OR EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id AND t.kind = 'taken_back')
+  OR EXISTS (SELECT FROM exceptions_caseevent t WHERE t.case_id = c.id AND t.kind IN ('taken_back', 'readable_again'))
 """
 
 
@@ -45,7 +45,7 @@ def is_one(case: Case) -> bool:
 
 def given_up(user: Any) -> list[Difference]:
     """Those that a person closed without fix: posted in billing, not in the books. Two statements at most."""
-    closed = [case for case in _newest(_cases(user)) if case.state == "closed_without_fix"]
+    closed = [case for case in newest(_cases(user)) if case.state == "closed_without_fix"]
     here = _read_since(closed)
     return [
         Difference("invoice", case.business_key or case.shown, case.told_by, case.entity, case.period,
@@ -57,12 +57,12 @@ def given_up(user: Any) -> list[Difference]:
 
 def unplaced(user: Any) -> list[Case]:
     """Open ones and those given up of which no period, or no legal entity, is known: they may belong to any close."""
-    found = [case for case in _newest(_cases(user)) if not case.period or not case.entity]
+    found = [case for case in newest(_cases(user)) if not case.period or not case.entity]
     here = _read_since([case for case in found if case.state not in UNRESOLVED])
     return [case for case in reversed(found) if case.id not in here]
 
 
-def _newest(cases: Iterable[Case]) -> list[Case]:
+def newest(cases: Iterable[Case]) -> list[Case]:
     """Of several about one document the last, `cases` being the newest first: by its reference at its source, or by its
     number, which two systems may tell of."""
     documents: set[tuple[str, str]] = set()
@@ -79,8 +79,13 @@ def _newest(cases: Iterable[Case]) -> list[Case]:
 
 def _cases(user: Any) -> QuerySet[Case]:
     """Those that stand, the newest first."""
-    rows = Case.objects.visible_to(user).filter(_are_invoices(), state__in=(*UNRESOLVED, "closed_without_fix"))
-    return rows.order_by("-opened_at", "-number").select_related("owner_team", "assignee").defer("haystack")
+    return of_invoices(Case.objects.visible_to(user).filter(state__in=(*UNRESOLVED, "closed_without_fix")))
+
+
+def of_invoices(cases: QuerySet[Case]) -> QuerySet[Case]:
+    """Those of them that are about invoices, the newest first."""
+    rows = cases.filter(_are_invoices()).order_by("-opened_at", "-number")
+    return rows.select_related("owner_team", "assignee").defer("haystack")
 
 
 def _are_invoices() -> Q:

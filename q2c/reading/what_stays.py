@@ -13,6 +13,7 @@ from exceptions.approvals import AFTER_ALL
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED, called
 from ledger.models import JournalEntry
+from q2c.engine.unread import standing
 from q2c.models import Invoice, Step
 from q2c.reading import billing_now, came_unreadable, given_up, unread
 from q2c.reasons import Reason
@@ -159,15 +160,24 @@ def _unreadable_since(user: Any, event_id: uuid.UUID) -> str:
 def _of_unreadable(user: Any, case: Case) -> str:
     """The same of what could not be read; a version of what is recorded is another matter, as is what is no invoice."""
     recorded = Q(billing_reference=case.called, source=case.told_by, recorded_at__lt=case.resolved_at)
-    before = Invoice.objects.filter(recorded).exclude(state="voided")
-    if not case.called or not unread.is_one(case) or before.exists():
+    before = Invoice.objects.filter(recorded).exclude(state="voided").first()
+    if not case.called or not unread.is_one(case):
         return _UNREADABLE
+    if before is not None:
+        return f"{_UNREADABLE} {_still_booked(case, before)}"
     mine = Q(order_key=invoice_key(case.told_by, case.called))
     if case.entity:
         mine |= Q(business_key=case.business_key, entity=case.entity)
     came = Step.objects.filter(mine, stage="record_invoice", event__received_at__gt=case.opened_at)
     told = _newest_of(user, came) or _still_unreadable(user, case)
     return told or f"{_UNREADABLE} Once it comes so that it can be read, a second person decides."
+
+
+def _still_booked(case: Case, there: Invoice) -> str:
+    told = f"{there.number} stays in the books as it was recorded first"
+    if not standing([case]):
+        return f"{told}; it came again since, or was taken back in billing."
+    return f"{told}; it is listed as given up unread, where it is booked, until it comes so that it can be read."
 
 
 def _still_unreadable(user: Any, case: Case) -> str:

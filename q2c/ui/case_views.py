@@ -54,6 +54,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "read_again": ("Read again", "bad", "octagon-alert"),
     "refused": ("Somebody lacked the right", "warn", "lock"),
     "taken_back": ("Taken back in billing", "quiet", "undo-2"),
+    "readable_again": ("Can be read again", "good", "circle-check"),
     "after_all": ("To be booked after all: asked for", "busy", "rotate-ccw"),
     "restated": ("Said anew: the books have changed", "quiet", "undo-2"),
     "offered": ("Could be replayed: its blocker is gone", "busy", "info"),

@@ -170,6 +170,8 @@ def _nothing_comes(found: whole_invoice.Whole, now: billing_now.BillingNow | Non
     said, invoice = "Nothing is under way.", found.invoice
     if invoice.state == "voided" or (found.marks.reversal is not None and found.marks.reversal.done):
         return f"{said} Nothing of it stands in the books, so nothing is due by them."
+    if any(one.kind == "unread" for one in found.differences):
+        return f"{said} By the books payment is due as said above; what billing asks for by now could not be read."
     if now is not None:
         return f"{said} What is due is said above: the books and billing do not agree."
     if invoice.total_minor <= 0:
