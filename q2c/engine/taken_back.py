@@ -9,6 +9,7 @@ import msgspec
 
 from exceptions.failures import RawItem
 from exceptions.models import Case
+from exceptions.models.case import ENDED
 from ledger import journal
 from q2c import clock
 from q2c.connectors.outcomes import Rejected
@@ -25,17 +26,22 @@ REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
 
 
 def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
-    """The case of an invoice of `source` that is posted there no more; None where the books hold nothing of it."""
+    """The case of an invoice of `source` that is posted there no more; None where the books hold nothing of it, and
+    where people closed the case of this very time."""
     invoice = booked_as(source, reference)
     if invoice is None:
         return None
-    Invoice.objects.filter(id=invoice.id, taken_back_at=None).update(taken_back_at=clock.now())
+    since = invoice.taken_back_at or clock.now()
+    Invoice.objects.filter(id=invoice.id, taken_back_at=None).update(taken_back_at=since)
     if journal.taken_back([invoice.event_id]):
         return None
-    # A case for each time: one that came right by itself, since billing posted it again, tells nothing of this one.
-    before = Case.objects.filter(
-        source=source, entity=invoice.entity, business_key=invoice.number, resolution="resolved_by_itself"
-    )
+    # A case for each time: one that ended before billing posted it again tells nothing of this one.
+    named = {"source": source[:60], "entity": invoice.entity, "business_key": invoice.number}
+    before = Case.objects.filter(**named, code=CANCELLED, state__in=ENDED).order_by("-number")
+    closed = before.filter(state="closed_without_fix").first()
+    if closed is not None and closed.opened_at >= since:
+        return None
+    earlier = f". It was taken back before, which was closed without a fix ({closed.shown})" if closed else ""
     booked, period = Money(invoice.total_minor, invoice.currency), period_of(invoice)
     nothing = Money(0, invoice.currency)
     gone = Differs(booked, nothing, entity=invoice.entity, booked_in=period, now_in=period, is_gone=True)
@@ -44,7 +50,7 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     raw = {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()}
     return RawItem(
         body=msgspec.json.encode(raw), source=source, content_type="application/json", reason=Reason.INVOICE_TAKEN_BACK,
-        text=f"{refused.text}, and it is booked here: billing cancelled it. {withdrawn.to_do(invoice)}",
+        text=f"{refused.text}, and it is booked here: billing cancelled it. {withdrawn.to_do(invoice)}{earlier}",
         field=refused.field, code=CANCELLED, business_key=invoice.number, customer=invoice.customer_name,
         amount_minor=-invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period,
         context={"findings": [described(found)]}, correlation_id=invoice.correlation_id, of_entity=True,

@@ -1,4 +1,4 @@
-"""Of a case about an invoice that billing gave: whether people gave the same invoice up before, and who did."""
+"""Of a case about an invoice that billing gave, or took back: whether people gave the same up before, and who did."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Step
 from q2c.stages import given_up
 from q2c.stages.given_up import Document
+from q2c.stages.taken_back_there import CANCELLED
 from q2c.stages.versions import invoice_key
 
 
@@ -31,8 +32,29 @@ class Before:
 
 
 def of(user: Any, cases: Iterable[Case]) -> dict[uuid.UUID, Before]:
-    """By case, of those whose invoice was given up before they opened. Some eight statements."""
-    asked = list(cases)
+    """By case, of those whose invoice was given up before they opened. Some ten statements."""
+    every = list(cases)
+    asked = [case for case in every if case.code != CANCELLED]
+    return _given_up(user, asked) | _taken_back(user, [case for case in every if case.code == CANCELLED])
+
+
+def _taken_back(user: Any, asked: Sequence[Case]) -> dict[uuid.UUID, Before]:
+    """An earlier time that billing took it back, of which people closed the case."""
+    if not asked:
+        return {}
+    closed = Case.objects.visible_to(user).filter(code=CANCELLED, state="closed_without_fix")
+    numbers = {case.business_key for case in asked}
+    rows = list(closed.filter(business_key__in=numbers).defer("haystack").order_by("number"))
+    by, found = deciders(rows), dict[uuid.UUID, Before]()
+    for case in asked:
+        for row in rows:
+            same = (row.source, row.entity, row.business_key) == (case.source, case.entity, case.business_key)
+            if same and row.number < case.number and row.resolved_at is not None:
+                found[case.id] = Before(row, by.get(row.id, ""), row.resolved_at, "")
+    return found
+
+
+def _given_up(user: Any, asked: Sequence[Case]) -> dict[uuid.UUID, Before]:
     steps = _steps(asked)
     documents = _documents(asked, steps)
     decided = given_up.of(documents.values())

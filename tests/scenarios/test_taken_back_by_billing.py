@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,13 @@ from q2c.demo.company import ERP
 from q2c.demo.people import user
 from q2c.engine import decisions, desk
 from q2c.models import CommercialPolicy, Event, Invoice, Order, OrderLine, Step
-from q2c.reading import given_up
+from q2c.reading import given_up, given_up_before
 from q2c.ui import ending
 from tests.past_guards import past_guards
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import billed_in_a_closed_month, training
 from tests.scenarios.test_undoing import sign, sold, tell  # noqa: F401
+from tests.ui.people import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = dt.date(2026, 3, 9)
@@ -151,3 +153,34 @@ def test_each_time_that_billing_takes_back_what_is_booked_is_told(story: Story, 
         becomes(story, sold, status, f"2026-03-{day}")
         assert Case.objects.filter(state="open").count() == open_, (day, status)
     assert Case.objects.count() == 2 and entry(sold).state == "posted"
+
+
+def test_taken_back_once_more_after_its_case_was_closed_it_is_a_case_that_names_the_earlier_one(
+    story: Story,
+    sold: str,  # noqa: F811
+    client: Any,
+) -> None:
+    becomes(story, sold, "Reversed", "2026-03-11")
+    first = Case.objects.get()
+    with story.on("2026-03-11", "12:00"):
+        desk.close_without_fix(user("ben"), [first.id], "settled by hand", "other")
+        sign(1)
+    # Touched, it is the same time still, which people have decided about.
+    for day, status in (("12", "Reversed"), ("12", "Canceled"), ("13", "Posted")):
+        becomes(story, sold, status, f"2026-03-{day}", "14:00")
+        assert Case.objects.count() == 1, (day, status)
+    becomes(story, sold, "Reversed", "2026-03-15")
+    second = Case.objects.get(state="open")
+    assert first.shown in second.text and second.code == first.code
+    before = given_up_before.of(user("carla"), [second, first])
+    assert {id_: one.case for id_, one in before.items()} == {second.id: first}
+    assert before[second.id].by.count(" and ") == 1
+    becomes(story, sold, "Reversed", "2026-03-16")
+    assert Case.objects.count() == 2
+    with story.on("2026-03-17"):
+        client.force_login(user("carla"))
+        assert "Given up before by" in read(client, f"/cases/{second.id}")
+        desk.close_without_fix(user("ben"), [second.id], "settled by hand", "other")
+        sign(1)
+    becomes(story, sold, "Reversed", "2026-03-18")
+    assert Case.objects.count() == 2
