@@ -411,6 +411,14 @@ POLICIES: dict[R, Row] = {
         "Correct what it names, in the ERP or in master data here.",
         _JOURNAL_AGAIN,
     ),
+    R.JOURNAL_NOT_OWED: Row(
+        "The ledger holds what is not owed", "{target} holds a journal of {business_key} that is not owed: {text}",
+        SYSTEMS, "urgent", 4, "journal",
+        "The document there, and how the journal ended here: billing took its invoice back, or it was given up.",
+        "Take the document out of the ledger; of a reversal that was given up, ask on its case that it be posted after "
+        "all. One that is reversed there stays found: close this without a fix then, and say by which document.",
+        "The ledger is searched once more; this ends once it holds nothing of it. Nothing is sent.",
+    ),
     R.REVERSAL_REFUSED: Row(
         "Journal cannot be reversed so", "The journal of {business_key} cannot be reversed as asked for: {text}.",
         CONTROL, "normal", 8, "journal",

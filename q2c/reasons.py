@@ -58,6 +58,7 @@ class Reason(enum.StrEnum):
     FX_RATE_MISSING = "fx_rate_missing"
     JOURNAL_UNBALANCED = "journal_unbalanced"
     JOURNAL_REFUSED = "journal_refused"
+    JOURNAL_NOT_OWED = "journal_not_owed"
     REVERSAL_REFUSED = "reversal_refused"
     REVERSAL_APPROVAL_REQUIRED = "reversal_approval_required"
     CONTENT_DIFFERS = "content_differs"

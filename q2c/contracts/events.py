@@ -57,7 +57,7 @@ class InvoiceFact(Struct, frozen=True, kw_only=True):
 
 
 class JournalFact(Struct, frozen=True, kw_only=True):
-    """JournalReady, JournalPosted, JournalReversed.
+    """JournalReady, JournalPosted, JournalReversed, JournalWithdrawn.
 
     `amount_minor` is what the entry's document comes to: below zero of a credit, and of the mirror of a charge.
     """
@@ -114,5 +114,6 @@ EVENTS: dict[str, EventType] = {
             "ledger.reverse_journalentry",
         ),
         EventType("JournalReversed", 1, JournalFact, False, "The mirror entry is posted"),
+        EventType("JournalWithdrawn", 1, JournalFact, False, "A journal that may have left is not to be posted"),
     )
 }  # fmt: skip

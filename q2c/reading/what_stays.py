@@ -29,6 +29,7 @@ _OTHERS = {
     "cancel_order": "The order is not cancelled by this request.",
     "reverse_journal": "The journal is not reversed: it stays as it is.",
     "write_back": "The sales platform is not told.",
+    "look_again": "The ledger keeps what it holds of it; here it stays as it is.",
 }
 _ELSE = "Nothing is sent, and what waits behind it goes on without it."
 _TAKEN_BACK = (
@@ -262,17 +263,18 @@ def _reversed(there: Invoice) -> str:
 
 def _unposted(step: Step, root_cause: str, known: _Known) -> str:
     entry = known.entries.get(step.id)
-    if not_owed.may_be_there(step) and entry is not None and entry.reverses_id is not None:
+    is_mirror = entry is not None and entry.reverses_id is not None
+    if not_owed.may_be_there(step) and is_mirror and entry is not None and entry.state != "superseded":
         return (
-            f"It was sent, and {step.connection} may hold it all the same: the reversal stays as it is, and no other "
-            f"one is made. Is it asked for that it be posted after all, {step.connection} is searched for it first."
+            f"It was sent, and {step.connection} may hold it all the same: the reversal stays as it is until "
+            f"{step.connection} was searched for it: what is there is a case, what is not makes room for another one."
         )
-    if not_owed.may_be_there(step):
+    if not_owed.may_be_there(step) and not is_mirror:
         return (
             f"It was sent, and {step.connection} may hold it all the same: the journal stays in the books here, and is "
             "not sent again. Look there by its key before it is booked by hand."
         )
-    if entry is not None and entry.reverses_id is not None:
+    if is_mirror:
         return "The reversal is given up: the journal that it was to take back stays, and may be reversed anew."
     invoice = known.invoices.get(entry.event_id) if entry is not None else None
     if entry is not None and invoice is not None and post_journal.makes_room(entry, root_cause):

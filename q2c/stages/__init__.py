@@ -6,6 +6,7 @@ A new stage is one file with its verb, one row here and one scenario.
 from q2c.stages.accept_order import AcceptOrder
 from q2c.stages.activate_subscription import ActivateSubscription
 from q2c.stages.cancel_order import CancelOrder
+from q2c.stages.look_again import LookAgain
 from q2c.stages.post_journal import PostJournal
 from q2c.stages.provision_billing import ProvisionBilling
 from q2c.stages.record_invoice import RecordInvoice
@@ -98,10 +99,24 @@ STAGES: dict[str, Stage] = {
             on=("JournalReady",),
             queue="posting",
             talks_to="general ledger",
-            emits=("JournalPosted", "JournalReversed"),
+            emits=("JournalPosted", "JournalReversed", "JournalWithdrawn"),
             control="Period, accounts and dimensions checked before sending; read back after; no duplicate",
             owner="finance systems",
             verb=PostJournal(),
+        ),
+        Stage(
+            name="look_again",
+            does="the ledger is searched once more for what was not posted",
+            doing="searching the ledger once more for what was not posted",
+            noun="search",
+            station="journal",
+            on=("JournalWithdrawn",),
+            queue="posting",
+            talks_to="general ledger",
+            emits=(),
+            control="What left the books unposted is not in the ledger later, either",
+            owner="finance systems",
+            verb=LookAgain(),
         ),
         Stage(
             name="cancel_order",

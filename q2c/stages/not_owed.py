@@ -85,11 +85,11 @@ def is_gone(work: Work) -> bool:
     return isinstance(work.outcome, Posted) and TAKEN_BACK in work.outcome.proof
 
 
-def leave(works: Sequence[Work]) -> None:
+def leave(works: Sequence[Work]) -> list[Work]:
     """Said by record of what is gone: it leaves the books, and its case ends. What billing posted again meanwhile is
-    owed again: its step runs anew."""
+    owed again: its step runs anew. Returns those that left."""
     if not works:
-        return
+        return []
     entries = {work.notes["entry"].event_id: work.notes["entry"] for work in works}
     # Who reads at this moment that billing posts it again is waited for (engine/taken_back.py).
     there = Invoice.objects.select_for_update().filter(event__in=list(entries), state="recorded").order_by("id")
@@ -107,6 +107,7 @@ def leave(works: Sequence[Work]) -> None:
     why = "Billing has taken the invoice back; its ledger holds no journal of it, and none was sent"
     void(list(invoices.values()), [entries[event_id].id for event_id in invoices], "post_journal", why)
     cases.resolve_for(proofs, "post_journal", "superseded", why=why)
+    return gone
 
 
 def void(invoices: Sequence[Invoice], entry_ids: Sequence[uuid.UUID], actor: str, why: str) -> None:

@@ -90,7 +90,9 @@ class PostJournal(Verb):
 
     def record(self, works: Sequence[Work]) -> None:
         gone = [work for work in works if not_owed.is_gone(work)]
-        not_owed.leave(gone)
+        for work in not_owed.leave(gone):
+            # May be there later (look_again.py).
+            work.emit("JournalWithdrawn", _fact(work, work.notes["entry"]))
         sent = [work for work in works if work.request is not None and work not in gone]
         done = [(work, work.outcome) for work in sent if isinstance(work.outcome, Posted)]
         journal.mark_posted(
@@ -111,11 +113,15 @@ class PostJournal(Verb):
         journal.mark_blocked([entry.id for entry in [*prepared, *others.values()]])
 
     def abandoned(self, works: Sequence[Work]) -> None:
-        """What was given up and is surely in no ledger makes room: a mirror entry for another one of the same journal,
-        an invoice that was a duplicate or a test for the true one. Any other stays, since people may book it by hand;
-        so does an invoice that another system told of, too, and was answered that it is here."""
+        """What was given up and is surely in no ledger makes room: a mirror entry for another one of the same journal
+        (one that may be there, once it was looked for), an invoice that was a duplicate or a test for the true one.
+        Any other stays, since people may book it by hand; so does an invoice that another system told of, too, and was
+        answered that it is here."""
+        current = living(work.fact.payload.journal_id for work in works)
         unsent = [work for work in works if not not_owed.may_be_there(work.step)]
-        current = living(work.fact.payload.journal_id for work in unsent)
+        for work in works:
+            if work not in unsent and (entry := current[work.fact.payload.journal_id]).reverses_id:
+                work.emit("JournalWithdrawn", _fact(work, entry), name=str(work.step.replays))
         mistaken = cases.steps_closed_as([work.step.id for work in unsent], _MISTAKES)
         twice = not_owed.told_twice([entry.event_id for entry in current.values()])
         given_up = {
@@ -295,9 +301,13 @@ def _part(fact: JournalFact, entry: JournalEntry, customer: str) -> Part:
 
 
 def _emit(work: Work, outcome: Posted) -> None:
-    entry, fact = work.notes["entry"], work.fact.payload
-    posted = JournalFact(
-        journal_id=str(entry.id), number=entry.number, legal_entity=fact.legal_entity, currency=fact.currency,
-        amount_minor=entry.worth_minor, period=entry.period.name, document_number=outcome.document,
+    entry = work.notes["entry"]
+    work.emit("JournalReversed" if entry.reverses_id else "JournalPosted", _fact(work, entry, outcome.document))
+
+
+def _fact(work: Work, entry: JournalEntry, document: str = "") -> JournalFact:
+    fact = work.fact.payload
+    return JournalFact(
+        journal_id=str(entry.id), number=entry.number or fact.number, legal_entity=fact.legal_entity,
+        currency=fact.currency, amount_minor=entry.worth_minor, period=entry.period.name, document_number=document,
     )  # fmt: skip
-    work.emit("JournalReversed" if entry.reverses_id else "JournalPosted", posted)

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from exceptions.models import Approval, Case
 from ledger.models import JournalEntry
 from q2c import clock
-from q2c.engine import after_all, desk
+from q2c.engine import after_all, desk, run
 from q2c.models import Step
 from q2c.reading import late_reversals, what_stays
 from tests.engine.makers import NOW, person, run_all
@@ -51,6 +51,37 @@ def test_what_the_ledger_kept_is_found_and_posted_and_no_other_one_is_made(compa
         desk.approve(person("yan"), [Approval.objects.get(state="requested").id], "agreed")
         run_all()
     assert (state_of(mirror), state_of(original), len(company["erp-de"].documents)) == ("posted", "reversed", 2)
+
+
+def test_one_that_is_surely_not_there_makes_room_by_itself_after_the_settle_time(company: Any) -> None:
+    original, stuck = refused(company, keeps=False)
+    mirror = JournalEntry.objects.get(reverses=original)
+    give_up(stuck, "other")
+    assert not run.drain("look_again") and state_of(mirror) == "blocked"
+    with clock.at(LATER):
+        assert run.drain("look_again")
+        assert state_of(mirror) == "superseded" and Step.objects.get(stage="look_again").state == "done"
+        assert "may be reversed anew" in what_stays.has(person("zoe"), Case.objects.get(id=stuck.id))
+        company["erp-de"].refuse_all = ""
+        _reverse(original, name="r-2")
+    assert (state_of(original), company["erp-de"].writes) == ("reversed", 2)
+
+
+def test_one_that_is_found_is_a_case_until_it_is_posted_after_all(company: Any) -> None:
+    original, stuck = refused(company, keeps=True)
+    mirror = JournalEntry.objects.get(reverses=original)
+    give_up(stuck, "other")
+    with clock.at(LATER):
+        run.drain("look_again")
+        told = Case.objects.get(reason="journal_not_owed")
+        assert "ask that it be posted after all" in told.text and state_of(mirror) == "blocked"
+        after_all.ask(person("zoe"), stuck.id, "it is there")
+        desk.approve(person("yan"), [Approval.objects.get(state="requested").id], "agreed")
+        run_all()
+        desk.replay_one(person("xia"), told.id)
+        run.drain("look_again")
+    told.refresh_from_db()
+    assert (state_of(mirror), state_of(original), told.state) == ("posted", "reversed", "resolved")
 
 
 def test_looked_for_in_vain_and_stopped_before_it_was_sent_again_it_makes_room(company: Any) -> None:

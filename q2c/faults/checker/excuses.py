@@ -9,7 +9,7 @@ from q2c.faults.checker.reading import Databases, Row, rows
 
 UNRESOLVED = ("open", "in_progress", "reopened", "awaiting_approval", "replaying", "snoozed")
 # Stages that wait for a day of the calendar; what any other waits for is another try.
-DATED = ("activate_subscription", "cancel_order")
+DATED = ("activate_subscription", "cancel_order", "look_again")
 # What is due for longer than this has been forgotten.
 GRACE = dt.timedelta(seconds=60)
 
