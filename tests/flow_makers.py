@@ -220,6 +220,7 @@ def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int
     """Billing issues an invoice for the first group of an accepted order: a third of the platform, and once the fee."""
     group = order.groups.first()
     assert group is not None
+    reference = more.pop("billing_reference", f"8ad{number}")
     day = more.pop("issued_on", clock.today())
     amounts = {line.product: line.amount_minor for line in order.lines.all()}
     net = amounts["PLATFORM"] // 3 if net_minor is None else net_minor
@@ -237,12 +238,12 @@ def bill(order: Order, number: str, net_minor: int | None = None, tax_minor: int
     lines = more.pop("lines", lines)
     total = sum(line.net_minor + line.tax_minor for line in lines)
     document = InvoiceDocument(
-        invoice_number=number, billing_reference=f"8ad{number}", account=f"{group.bill_to}-{group.currency}",
+        invoice_number=number, billing_reference=reference, account=f"{group.bill_to}-{group.currency}",
         order_number=order.number, group=group.key, subscription=f"S-{order.number}-{group.key}",
         legal_entity=group.entity, currency=group.currency, issued_on=day, due_on=day + dt.timedelta(days=30),
         lines=tuple(lines), total_minor=total, **more,
     )  # fmt: skip
-    return arrive("InvoiceIssued", BILLING, f"8ad{number}", document, order.correlation_id)
+    return arrive("InvoiceIssued", BILLING, reference, document, order.correlation_id)
 
 
 def _days_for(order: Order, net: int) -> tuple[dt.date, dt.date]:

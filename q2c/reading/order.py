@@ -183,10 +183,12 @@ def _findings(order: Order, steps: Iterable[Step], of_step: dict[uuid.UUID, Case
 
 
 def _journals(user: Any, invoices: Iterable[Invoice]) -> list[JournalEntry]:
-    documents = [f"invoice:{invoice.number}" for invoice in invoices]
-    if not documents:
+    about = Q()
+    for invoice in invoices:
+        about |= Q(entity__code=invoice.entity, business_document=f"invoice:{invoice.number}")
+    if not about:
         return []
-    rows = JournalEntry.objects.visible_to(user).filter(business_document__in=documents)
+    rows = JournalEntry.objects.visible_to(user).filter(about)
     return list(rows.select_related("entity", "period").order_by("-id")[:ROWS_MAX])
 
 

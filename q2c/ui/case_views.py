@@ -95,20 +95,24 @@ def _event(case: Case, step: Step | None) -> Event | None:
 
 
 def _documents(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
-    """Ours and theirs: rows of (kind, what it is called, state, address)."""
+    """Ours and theirs: rows of (kind, what it is called, state, address).
+
+    Two entities may number their documents alike: what only bears the number is of the case's own entity.
+    """
     key, event_id = case.business_key, case.event_id
     ours: list[dict[str, Any]] = []
-    named = Q(number=key) | Q(number=case.context.get("order") or key)
+    sold_by = _of_entity(case, "contract_entity") | _of_entity(case, "groups__entity")
+    named = (Q(number=key) & sold_by) | Q(number=case.context.get("order") or "")
     named |= Q(event=event_id) if event_id else Q()
     orders = {order.id: order for order in Order.objects.visible_to(user).filter(named)} if key else {}
     seen = Invoice.objects.visible_to(user).select_related("order", "event")
-    invoices = list(seen.filter(Q(number=key) | Q(event=event_id))) if key else []
+    invoices = list(seen.filter(Q(number=key) & _of_entity(case, "entity") | Q(event=event_id))) if key else []
     orders |= {invoice.order_id: invoice.order for invoice in invoices if invoice.order is not None}
     ours += [_row("order", order, order.number) for order in orders.values()]
     ours += [_row("invoice", invoice, invoice.number) for invoice in invoices]
     events = {event_id, *(invoice.event_id for invoice in invoices)}
     entries = JournalEntry.objects.visible_to(user).filter(
-        Q(event_id__in=events) | Q(business_document=f"invoice:{key}")
+        Q(event_id__in=events) | Q(business_document=f"invoice:{key}") & _of_entity(case, "entity__code")
     )
     found = list(entries.order_by("-generation")[:20])
     ours += [_row("journal", entry, entry.number or "without a number yet") for entry in found]
@@ -116,6 +120,10 @@ def _documents(user: Any, case: Case, step: Step | None) -> dict[str, Any]:
     theirs = list(CrossReference.objects.visible_to(user).filter(our_key__in=keys).order_by("-at")[:50])
     billing = billing_has.of(user, case, step, invoices, orders)
     return {"ours": ours, "theirs": theirs, "billing": billing, "against": _against(user, step)}
+
+
+def _of_entity(case: Case, field: str) -> Q:
+    return Q(**{field: case.entity}) if case.entity else Q()
 
 
 def _against(user: Any, step: Step | None) -> dict[str, Any] | None:
