@@ -63,6 +63,19 @@ def credits_of(worth: Iterable[Sequence[Any]] | None) -> list[tuple[int, str]]:
     return [(-minor, currency) for minor, currency in worth or ()]
 
 
+# As `worth` of a row whose context is not fetched.
+WORTH = F("context__findings__0__worth")
+
+
+def amounts_of(case: Any) -> list[tuple[int, str]]:
+    """(minor units, currency) of what a case is about: one, none, or one each of several currencies."""
+    if case.amount_minor is not None:
+        return [(case.amount_minor, case.currency)]
+    if hasattr(case, "worth"):
+        return credits_of(case.worth)
+    return credits_of(next((found.get("worth") for found in case.context.get("findings") or ()), None))
+
+
 def _haystack() -> Any:
     parts: list[Any] = []
     for column in ("business_key", "customer", "customer_key", "document", "code", "blocker_key"):

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from exceptions import casework, rights, search, tabs
 from exceptions.done import Done
 from exceptions.models import Case, CaseEvent
+from exceptions.models.case import WORTH, amounts_of
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
 from q2c.api.records import Records, instants, tellable
@@ -28,8 +29,18 @@ _QUERY = [
 ]
 
 
+class CaseAmountSerializer(serializers.Serializer):
+    """Minor units of one currency; below zero of a credit."""
+
+    amount_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
 class CaseSerializer(serializers.ModelSerializer):
-    """Amounts are minor units of `currency`; below zero of a credit, and of the reversal of a charge."""
+    """Amounts are minor units of `currency`; below zero of a credit, and of the reversal of a charge.
+
+    Of a case about several currencies `amount_minor` is null: `amounts` tells each, and the one where there is one.
+    """
 
     number = serializers.CharField(source="shown")
     owner_team = serializers.CharField(source="owner_team_id")
@@ -39,15 +50,21 @@ class CaseSerializer(serializers.ModelSerializer):
         child=serializers.CharField(), allow_null=True, help_text="Connection, object type, object key, condition"
     )
 
+    amounts = serializers.SerializerMethodField()
+
     class Meta:
         model = Case
         fields = (
             "id", "number", "state", "problem", "step_id", "event_id", "correlation_id", "stage", "part", "reason",
             "text", "code", "field", "severity", "connection", "blocker", "owner_team", "assignee", "amount_minor",
-            "currency", "entity", "period", "business_key", "customer", "customer_key", "source", "target",
+            "currency", "amounts", "entity", "period", "business_key", "customer", "customer_key", "source", "target",
             "opened_at", "last_failed_at", "due_at", "attempts", "resolved_at", "resolution", "root_cause",
             "document",
         )  # fmt: skip
+
+    @extend_schema_field(CaseAmountSerializer(many=True))
+    def get_amounts(self, case: Case) -> list[dict[str, Any]]:
+        return [{"amount_minor": minor, "currency": currency} for minor, currency in amounts_of(case)]
 
 
 class CaseEventSerializer(serializers.ModelSerializer):
@@ -142,7 +159,7 @@ class Cases(Records):
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = queryset.select_related("assignee").defer("haystack")
         if self.action == "list":
-            return queryset.defer("context", "proof")
+            return queryset.annotate(worth=WORTH).defer("context", "proof")
         return queryset.select_related("raw").prefetch_related("events")
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
 from exceptions.models import Case
-from exceptions.models.case import credits_of
+from exceptions.models.case import WORTH, amounts_of
 from ledger.models import JournalEntry
 from q2c import clock
 from q2c.money import EXPONENTS, Money
@@ -39,7 +39,7 @@ def answer(found: QuerySet[Case], name: str) -> StreamingHttpResponse:
 
     `amount` and `currency` are empty where the case is worth several currencies; `amounts` tells each, always.
     """
-    rows = found.annotate(worth=F("context__findings__0__worth")).defer("context", "proof", "haystack")
+    rows = found.annotate(worth=WORTH).defer("context", "proof", "haystack")
     rows = rows.select_related("owner_team", "assignee").order_by("due_at", "id")
     response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="cases-{name}-{clock.today():%Y-%m-%d}.csv"'
@@ -68,7 +68,6 @@ def _documents(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
 
 def _row(case: Any, documents: Mapping[uuid.UUID | None, str]) -> list[Any]:
     amount = _decimal(case.amount_minor, case.currency)
-    each = [(case.amount_minor, case.currency)] if case.amount_minor is not None else credits_of(case.worth)
     return [
         case.shown, case.state, case.severity, case.reason, case.text, case.business_key, case.customer, amount,
         case.currency, case.entity, case.period, case.source, case.target,
@@ -76,7 +75,7 @@ def _row(case: Any, documents: Mapping[uuid.UUID | None, str]) -> list[Any]:
         case.assignee.get_username() if case.assignee else "", case.opened_at.isoformat(), case.due_at.isoformat(),
         case.attempts, case.resolved_at.isoformat() if case.resolved_at else "", case.resolution,
         case.document or documents.get(case.event_id, ""),
-        "; ".join(f"{currency} {_decimal(minor, currency)}" for minor, currency in each),
+        "; ".join(f"{currency} {_decimal(minor, currency)}" for minor, currency in amounts_of(case)),
     ]  # fmt: skip
 
 

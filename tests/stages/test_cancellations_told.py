@@ -47,6 +47,12 @@ def test_in_two_currencies_each_legal_entity_has_its_own(sold: Story, sofia: Any
         for address in ("/queue?tab=all", f"/cases/{case.id}"):
             shown = client.get(address).content.decode()
             assert all(f'value="{minor / 100:.2f}"' in shown for minor, _ in signed_for()), address
+        listed = client.get("/api/v1/cases").json()["results"][0]
+        alone = client.get(f"/api/v1/cases/{case.id}").json()
+        found = client.get("/api/v1/trace", {"q": "SO-1"}).json()["cases"][0]
+        for told in (listed, alone, found):
+            assert (told["amount_minor"], told["currency"]) == (None, "")
+            assert {(one["amount_minor"], one["currency"]) for one in told["amounts"]} == signed_for()
         germany = FiscalPeriod.objects.get(entity__code="DE", subledger="receivables", name="2026-03")
         (line,) = [told for told in left_open.of(sofia, germany).splitlines() if told.startswith("Asked for")]
         assert "1 cancellation, about EUR -" in line and "USD" not in line and line.endswith(f"({case.shown} of SO-1)")
