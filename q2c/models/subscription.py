@@ -37,6 +37,7 @@ class Subscription(StateRecord):
         constraints = [models.UniqueConstraint(fields=["order", "group"], name="one_subscription_per_group")]
         indexes = [
             models.Index(fields=["reference"], condition=~models.Q(reference=""), name="subscription_reference"),
+            models.Index(fields=["order"], condition=models.Q(state="cancelled"), name="subscription_cancelled"),
         ]
 
     def __str__(self) -> str:

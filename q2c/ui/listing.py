@@ -21,6 +21,9 @@ from q2c.reading.wanted import Wanted
 from q2c.ui import csv, formats, lists, words
 from q2c.ui.parts import Chip, Reversals, Tab, apart, reversals
 
+# By state: what ended of records that go on, as (minor units, currency).
+Cut = Mapping[str, Sequence[tuple[int, str]]]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
@@ -28,8 +31,9 @@ class Listing:
 
     Records in a state of `undone` are listed with the others, and left out of what all are worth, which says so
     (`without`); of those in `turned` too, but what they and their mirror entries come to is told beside it; of those in
-    `ended` what they were (`ended_as`). `worth` and `mirrored` are what tallies.counted asks for; `tallied` the filters
-    that the tally answers.
+    `ended` what they were (`ended_as`), and with it what ended of those that go on: `cut` says how much, of all that is
+    found, and `filed` adds to each row of the file what its columns want of that. `worth` and `mirrored` are what
+    tallies.counted asks for; `tallied` the filters that the tally answers.
     """
 
     noun: str
@@ -48,6 +52,8 @@ class Listing:
     ended: tuple[str, ...] = ()
     without: str = ""
     ended_as: str = ""
+    cut: Callable[[QuerySet[Any]], Cut] = lambda found: {}
+    filed: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda found: found
 
 
 # What may stand in the address besides the page, in the order in which the chips say it.
@@ -60,14 +66,15 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
     asked = wanted.read(request.GET, listing.states)
     found = listing.found(request.user, asked)
     if request.GET.get("format") == "csv":
-        return csv.download(f"{listing.noun}s", listing.columns, csv.newest_first(found))
+        return csv.download(f"{listing.noun}s", listing.columns, csv.newest_first(listing.filed(found)))
     everything = tallies.counts(request.user, (listing.noun,)).get(listing.noun, tallies.Count())
     counted = _counted(request.user, listing, asked) if asked.narrows else everything
     if asked.state and not counted.by_state.get(asked.state) and not counted.more:
         # Nothing is searched for that is known not to be there.
         found = found.none()
     page = lists.page_of(request, found, listing.sorts, listing.default)
-    sums = _sums(listing, asked, counted)
+    cut = {} if counted.more else listing.cut(found)
+    sums = _sums(listing, asked, counted, cut)
     context = {
         **more,
         "asked": asked,
@@ -83,7 +90,7 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         # What was undone is worth nothing: its tab says what it was.
         "summed_as": "Amount" if asked.state in listing.undone else "Worth",
         "sums": sums,
-        "ended": _ended(listing, asked, counted),
+        "ended": _ended(listing, asked, counted, cut),
         "ended_states": listed([words.look(state, listing.noun).label for state in listing.ended]),
         "ended_as": listing.ended_as,
         "half_reversed": any(isinstance(one, Reversals) for one in sums),
@@ -119,22 +126,24 @@ def _tabs(query: QueryDict, listing: Listing, asked: Wanted, counted: tallies.Co
     return tabs
 
 
-def _sums(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money]:
+def _sums(listing: Listing, asked: Wanted, counted: tallies.Count, cut: Cut) -> list[Money]:
     """What the records of the tab are worth, by currency: charges and credits apart, then what reversals take back of
     others. A journal and its reversal come to nothing where both are among them.
     """
     apart_from = (*listing.undone, *listing.turned, *listing.ended)
     standing = [state for state in counted.sums if state not in apart_from]
     shown = [state for state in (asked.state,) if state not in listing.ended] if asked.state else standing
-    found = apart(counted.sums_of(shown), counted.credits_of(shown))
+    taken_out = [(-minor, currency) for state in shown for minor, currency in cut.get(state, ())]
+    found = apart([*counted.sums_of(shown), *taken_out], counted.credits_of(shown))
     turned = [] if asked.state else list(listing.turned)
     return [*found, *reversals([*counted.mirrors_of([*shown, *turned]), *counted.sums_of(turned)])]
 
 
-def _ended(listing: Listing, asked: Wanted, counted: tallies.Count) -> list[Money]:
+def _ended(listing: Listing, asked: Wanted, counted: tallies.Count, cut: Cut) -> list[Money]:
     """What the records of the tab were that do not stand any more, by currency."""
     shown = [state for state in listing.ended if asked.state in ("", state)]
-    return apart(counted.sums_of(shown), counted.credits_of(shown))
+    of_others = [pair for pairs in cut.values() for pair in pairs]
+    return apart([*counted.sums_of(shown), *of_others], counted.credits_of(shown))
 
 
 def _counted(user: Any, listing: Listing, asked: Wanted) -> tallies.Count:

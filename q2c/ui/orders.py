@@ -16,7 +16,7 @@ from exceptions.errors import NotPossible
 from q2c import clock, keys
 from q2c.engine import requests
 from q2c.models import Order
-from q2c.reading import cancellation, orders, roads
+from q2c.reading import cancellation, cut_orders, orders, roads
 from q2c.reading import order as whole_order
 from q2c.stages import totals
 from q2c.ui import acting, asking, csv, formats, links, story
@@ -24,6 +24,15 @@ from q2c.ui.frame import tell
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
+
+# Nothing of the first was sold; the second was, and is no more.
+_NOT_SOLD = ("rejected", "cancelled")
+
+
+def _cancelled(order: Any) -> int:
+    """In whole, or what billing has cancelled of it."""
+    return int({"cancelled": order.total_minor, "rejected": 0}.get(order.state, order.cut))
+
 
 COLUMNS: Sequence[csv.Column] = (
     ("order", lambda o: o.number),
@@ -34,8 +43,8 @@ COLUMNS: Sequence[csv.Column] = (
     ("currency", lambda o: o.currency),
     ("amount", lambda o: csv.amount(o.total_minor, o.currency)),
     # The first adds up to what the list says that orders are worth, the second to what it says was cancelled.
-    ("worth", lambda o: csv.amount(0 if o.state in ("rejected", "cancelled") else o.total_minor, o.currency)),
-    ("cancelled", lambda o: csv.amount(o.total_minor if o.state == "cancelled" else 0, o.currency)),
+    ("worth", lambda o: csv.amount(0 if o.state in _NOT_SOLD else o.total_minor - o.cut, o.currency)),
+    ("cancelled", lambda o: csv.amount(_cancelled(o), o.currency)),
     ("amounts_by_currency", lambda o: "; ".join(_by_currency(o))),
     ("tax_estimate", lambda o: csv.amount(o.tax_estimate_minor, o.currency)),
     ("closed_on", lambda o: o.closed_on),
@@ -89,6 +98,8 @@ LISTING = Listing(
     ended=("cancelled",),
     without="without what was rejected or cancelled",
     ended_as="as it was sold; what was billed of it is on its invoices",
+    cut=lambda found: cut_orders.sums(found, but=_NOT_SOLD),
+    filed=cut_orders.with_cut,
 )
 
 
