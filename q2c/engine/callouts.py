@@ -25,7 +25,7 @@ from q2c.engine.reads import Again
 from q2c.engine.sources import FETCHERS_MAX, POLLED, READING, TAKEN_IN, actor_of, answering, is_outage, source_of
 from q2c.engine.unread import READABLE_AGAIN
 from q2c.models import Callout, Connection, LatestRead
-from q2c.reasons import Reason
+from q2c.reasons import TRANSIENT, Reason
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def _took(source: Any, callout: Callout, document: Any, began: int) -> int:
     """Take in what was fetched. Returns how many callouts came to an end."""
     connection = source.connection
     if isinstance(document, Unavailable) or (isinstance(document, Rejected) and connection.service == "crm"):
-        _later(connection, callout, document.text)
+        _later(connection, callout, document)
         return 0
     text = source.take_fetched(callout.reference, document, began)
     if isinstance(text, Again):
@@ -154,18 +154,24 @@ def _tell_who_asked(connection: Connection, reference: str, text: str, kind: str
     timeline.record(told, actor_of(connection))
 
 
-def _later(connection: Connection, callout: Callout, text: str) -> None:
-    """Tried again for ever; a person is told once it takes long."""
-    wait_s = WAITS_S[min(callout.tries, len(WAITS_S) - 1)]
+def _later(connection: Connection, callout: Callout, said: Unavailable | Rejected) -> None:
+    """Tried again for ever; a person is told once it takes long, and once more where it is theirs by then."""
+    wait_s, tries = WAITS_S[min(callout.tries, len(WAITS_S) - 1)], callout.tries + 1
     Callout.objects.filter(pk=callout.pk).update(
-        tries=F("tries") + 1, next_at=clock.now() + clock.seconds(wait_s), text=text[:400]
+        tries=F("tries") + 1, next_at=clock.now() + clock.seconds(wait_s), text=said.text[:400]
     )
-    if not callout.tries:
-        _tell_who_asked(connection, callout.reference, f"{text}. It is asked again until it answers", ASKED)
-    if callout.tries + 1 == TELL_AFTER:
-        item = RawItem(
-            body=f"{callout.reference} {callout.pk}".encode(), source=connection.name, text=text,
-            reason=Reason.PLATFORM_UNAVAILABLE, business_key=callout.reference, content_type="text/plain",
-            correlation_id=callout.correlation_id,
-        )  # fmt: skip
-        intake.keep_raw([item], actor_of(connection))
+    if tries == 1:
+        _tell_who_asked(connection, callout.reference, f"{said.text}. It is asked again until it answers", ASKED)
+    if tries == TELL_AFTER or (tries > TELL_AFTER and said.reason not in TRANSIENT):
+        intake.keep_raw([_not_given(connection, callout, said)], actor_of(connection))
+
+
+def _not_given(connection: Connection, callout: Callout, said: Unavailable | Rejected) -> RawItem:
+    """Once for each reason: as that becomes another, its case takes the place of the one before."""
+    is_silent = said.reason == Reason.PLATFORM_UNAVAILABLE
+    told = f"{callout.reference} {callout.pk}" + ("" if is_silent else f" {said.reason}")
+    code, field = (said.code, said.field) if isinstance(said, Rejected) else ("", "")
+    return RawItem(
+        body=told.encode(), source=connection.name, text=said.text, reason=said.reason, content_type="text/plain",
+        business_key=callout.reference, correlation_id=callout.correlation_id, code=code, field=field,
+    )  # fmt: skip

@@ -22,7 +22,7 @@ from q2c.engine.intake import Item, Sender, Taken
 from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
 from q2c.engine.unread import Unread
 from q2c.models import Breaker, Callout, Connection, Fetched, LatestRead, Order
-from q2c.reasons import Reason
+from q2c.reasons import TRANSIENT, Reason
 from q2c.stages import withdrawn
 from q2c.stages.deals import keys_of
 from q2c.stages.versions import invoice_key
@@ -39,10 +39,11 @@ TAKEN_IN = "taken in"
 SETTLED_S = 30.0
 # A lost deal whose order is being checked is looked at again after so long.
 BUSY_S = 10.0
-_DEAL_REASONS = (*intake.UNREADABLE, Reason.PLATFORM_UNAVAILABLE)
-_INVOICE_REASONS = (
-    *_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN, Reason.REQUEST_REFUSED,
+# Of cases that end as their record comes: what could not be read of it, and why it was not given.
+_DEAL_REASONS = (
+    *intake.UNREADABLE, *TRANSIENT, Reason.CREDENTIALS_REFUSED, Reason.REQUEST_REFUSED, Reason.RECORD_MISSING,
 )  # fmt: skip
+_INVOICE_REASONS = (*_DEAL_REASONS, Reason.INVOICE_MISMATCH, Reason.INVOICE_ORDER_UNKNOWN)
 
 
 def source_of(connection: Connection) -> Any:

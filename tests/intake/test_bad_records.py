@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
 from exceptions.models import Case, RawBody
 from ledger.models import LegalEntity
-from q2c import clock
-from q2c.connectors.outcomes import ReadFailed, Unavailable
+from q2c import clock, keys
+from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
 from q2c.connectors.salesforce import client as salesforce
 from q2c.connectors.zuora import reading
-from q2c.engine import poll
+from q2c.engine import callouts, poll
 from q2c.models import Breaker, Callout, Event, PollCursor
+from q2c.reasons import Reason
 from tests.connectors.zuora.tenant import Tenant, provisioned, subscription
 from tests.intake import platforms
 from tests.intake.platforms import JAN, Org, numbers
@@ -139,7 +141,9 @@ def test_an_invoice_that_breaks_our_reader_is_a_case_of_its_own(
 
 
 class Poisoned:
-    """A billing platform of which some invoices answer 5xx, for ever or until they are healed."""
+    """A billing platform that gives some invoices not, and `says` why, for ever or until they are healed."""
+
+    says: Unavailable | Rejected = Unavailable(text="Zuora answers 500 for it")
 
     def __init__(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
         self.tenant, self.names, self.asked = tenant, set[str](), list[str]()
@@ -149,7 +153,7 @@ class Poisoned:
         def invoice(reader: reading.Reader, reference: str) -> Any:
             self.asked.append(reference)
             if reference in self.names:
-                return Unavailable(text="Zuora answers 500 for it")
+                return self.says
             return real(reader, reference)
 
         monkeypatch.setattr(reading.Reader, "invoice", invoice)
@@ -220,3 +224,77 @@ def test_an_invoice_that_does_not_come_for_long_is_somebodys(tenant: Tenant, mon
     assert billing.round(4500) == 1
     case.refresh_from_db()
     assert case.state == "resolved"
+
+
+BUSY = Unavailable(text="Zuora: too many requests", reason=Reason.PLATFORM_BUSY)
+TRIES_S = (0, 1, 4, 20, 100, 500, 1500, 2500, 3500)
+
+
+def test_its_case_says_why_it_does_not_come(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turned away it is no platform that is silent; once it is, that is the same case."""
+    billing = Poisoned(tenant, monkeypatch)
+    (id_,) = billing.bill("2026-01-20T08:50:00Z", "SO-1")
+    billing.names, billing.says = {id_}, BUSY
+    for pause in range(10):
+        billing.round(2000 * pause)
+    case = Case.objects.get()
+    assert (case.business_key, case.reason, case.text) == (id_, "platform_busy", "Zuora: too many requests")
+    billing.says = Poisoned.says
+    billing.round(22_000)
+    assert Case.objects.get().state == "open"
+    billing.names = set()
+    assert billing.round(24_000) == 1
+    case.refresh_from_db()
+    assert case.state == "resolved"
+
+
+def test_credentials_that_are_refused_for_one_end_with_it(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    billing = Poisoned(tenant, monkeypatch)
+    (id_,) = billing.bill("2026-01-20T08:50:00Z", "SO-1")
+    refused = Rejected(reason=Reason.CREDENTIALS_REFUSED, code="401", text="Zuora: no right to this invoice")
+    billing.names, billing.says = {id_}, refused
+    billing.round(0)
+    case = Case.objects.get()
+    assert (case.reason, case.code, case.state) == ("credentials_refused", "401", "open")
+    billing.names = set()
+    with clock.at(JAN):
+        callouts.read_again(billing.connection)
+    assert billing.round(60) == 1
+    case.refresh_from_db()
+    assert (case.state, case.resolution) == ("resolved", "resolved_by_itself")
+
+
+def test_a_deal_that_is_not_given_says_why_by_now(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First it is silent for it; then it refuses, which is for a person, who reads that."""
+    org.close("SO-1")
+    id_, real, says = org.id_of("SO-1"), salesforce.Salesforce.deal, list[Unavailable | Rejected]()
+    says.append(Unavailable(text="Salesforce answers 500 for it"))
+
+    def deal(self: Any, reference: str) -> Any:
+        if says:
+            raise ReadFailed(says[-1])
+        return real(self, reference)
+
+    monkeypatch.setattr(salesforce.Salesforce, "deal", deal)
+    with clock.at(JAN):
+        callouts.call_out(org.connection, [id_], keys.new_id())
+    for seconds in TRIES_S:
+        fetched(seconds)
+    first = Case.objects.get()
+    assert (first.reason, first.business_key) == ("platform_unavailable", id_)
+    says.append(Rejected(reason=Reason.RECORD_MISSING, code="NOT_FOUND", text="Salesforce: it does not exist"))
+    for seconds in (4500, 6000, 7500):
+        fetched(seconds)
+    second = Case.objects.get(state="open")
+    assert (second.reason, second.code, second.business_key) == ("record_missing", "NOT_FOUND", id_)
+    first.refresh_from_db()
+    assert first.resolution == "superseded" and Case.objects.count() == 2
+    says.clear()
+    fetched(9000)
+    second.refresh_from_db()
+    assert (second.state, second.resolution) == ("resolved", "resolved_by_itself") and numbers() == ["SO-1"]
+
+
+def fetched(seconds: int) -> None:
+    with clock.at(JAN + dt.timedelta(seconds=seconds)):
+        callouts.fetch_called_out()
