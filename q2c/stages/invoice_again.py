@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from exceptions.sentences import listed
 from ledger import journal
 from q2c.connectors.outcomes import Posted
@@ -64,6 +66,16 @@ def told(work: Work, double: Invoice) -> None:
         seen=invoice.invoice_number,
         remedy="Compare both in billing; void the wrong one",
     )
+
+
+def hold(works: Sequence[Work]) -> None:
+    """Said by record of what another one is done by: that stays in the books from now on (not_owed.told_twice), and
+    whoever takes it out at this moment is waited for, or waits. Out of them, it is recorded anew."""
+    told = {work.outcome.reference: work for work in works if isinstance(work.outcome, Posted) and work.outcome.found}
+    standing = Invoice.objects.select_for_update().filter(id__in=list(told)).exclude(state="voided").order_by("id")
+    gone = told.keys() - {str(id_) for id_ in standing.values_list("id", flat=True)} if told else set()
+    for reference in gone:
+        told[reference].again("What was recorded of it has just left the books: looked at anew")
 
 
 def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:

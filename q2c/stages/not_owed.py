@@ -118,6 +118,13 @@ def void(invoices: Sequence[Invoice], entry_ids: Sequence[uuid.UUID], actor: str
     taken_back_there.unbooked(invoices, actor, why)
 
 
+def hold(event_ids: Collection[uuid.UUID]) -> None:
+    """Said before told_twice() by whoever voids these invoices: who is answered at this moment that one is here is
+    waited for, or waits until the transaction ends (invoice_again.hold)."""
+    if event_ids:
+        list(Invoice.objects.select_for_update().filter(event__in=list(event_ids)).order_by("id").values_list("id"))
+
+
 def told_twice(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Of these the events of invoices that were told by another system, too, whose word was taken as done."""
     there = Invoice.objects.filter(event__in=list(event_ids)) if event_ids else ()

@@ -123,6 +123,7 @@ class PostJournal(Verb):
             if work not in unsent and (entry := current[work.fact.payload.journal_id]).reverses_id:
                 work.emit("JournalWithdrawn", _fact(work, entry), name=str(work.step.replays))
         mistaken = cases.steps_closed_as([work.step.id for work in unsent], _MISTAKES)
+        not_owed.hold([entry.event_id for entry in current.values()])
         twice = not_owed.told_twice([entry.event_id for entry in current.values()])
         given_up = {
             entry.id: entry

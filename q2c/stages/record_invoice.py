@@ -76,6 +76,7 @@ class RecordInvoice(Verb):
                 invoice_again.told(work, double)
             elif double := doubles.get(_reference(work)):
                 invoice_again.renumbered(work, double)
+        invoice_again.hold(works)
         fresh = _one_of_each([w for w in fresh if _identity(w) not in there and _reference(w) not in doubles])
         billed.tie(fresh)
         fresh = [work for work in fresh if not work.findings]

@@ -96,6 +96,7 @@ def posting(there: Invoice) -> Step | None:
 
 def _unpost(there: Invoice, actor: str, why: str) -> bool:
     step = posting(there)
+    not_owed.hold([there.event_id])
     entries = JournalEntry.objects.filter(event_id=there.event_id, reverses=None).exclude(state="superseded")
     if step is None:
         # Usage within its allowance booked nothing; what was posted this moment is a person's.

@@ -17,7 +17,7 @@ from q2c.engine.intake import Item, Sender, take
 from q2c.models import Event, Order, Step
 from q2c.stages import STAGES
 from tests.connectors.control import Control
-from tests.engine.conftest import books, company  # noqa: F401
+from tests.engine.conftest import books, committed, company  # noqa: F401
 from tests.intake import company as shop
 from tests.intake.documents import order as document
 from tests.scenarios.conftest import story  # noqa: F401
