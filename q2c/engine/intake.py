@@ -156,8 +156,9 @@ def _keep(
     and told once."""
     told = dict(raw)
     told |= dict(zip(invoices, unread.placed([told[i] for i in invoices], list(invoices.values())), strict=True))
-    given = [items[i].reference for i in told]
-    return keep_raw(list(told.values()), actor, anew=True) if all(given) else [*open_raw(list(told.values()), actor)]
+    if all(items[i].reference for i in told):
+        return keep_raw(list(told.values()), actor, anew=True)
+    return unread.open_each(told, invoices, actor)
 
 
 def again_after_deadlock(act: Callable[[], Result]) -> Result:

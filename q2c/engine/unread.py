@@ -18,8 +18,9 @@ from exceptions import timeline
 from exceptions.failures import RawItem
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED, called
+from exceptions.raw import open_raw
 from ledger.models import LegalEntity
-from q2c import bulk
+from q2c import bulk, keys
 from q2c.connectors.outcomes import About
 from q2c.contracts.documents import InvoiceDocument, Key
 from q2c.models import Invoice, Order, Step
@@ -183,6 +184,30 @@ def standing(cases: Iterable[Case]) -> list[Case]:
     stand = bulk.execute(_STANDING, [list(column) for column in zip(*rows, strict=True)]) if rows else ()
     there = {id_ for (id_,) in stand}
     return [case for case in cases if case.state in UNRESOLVED or case.id in there]
+
+
+def open_each(told: Mapping[int, RawItem], invoices: Collection[int], actor: str) -> list[uuid.UUID | None]:
+    """A case each of what systems sent, in order; for an invoice that comes as it was given up, the case of that."""
+    found = _sent_again({i: told[i] for i in invoices}, actor)
+    fresh = [i for i in told if i not in found]
+    found |= dict(zip(fresh, open_raw([told[i] for i in fresh], actor), strict=True))
+    return [found[i] for i in told]
+
+
+def _sent_again(items: Mapping[int, RawItem], actor: str) -> dict[int, uuid.UUID]:
+    """Of these, the case in which people gave up the very same bytes, as long as that tells what is so still. Its
+    timeline says that they came again."""
+    marks = {i: (item.source[:60], keys.fingerprint(item.body)) for i, item in items.items()}
+    if not marks:
+        return {}
+    named = Case.objects.filter(called({item.called[:80] for item in items.values()}), state="closed_without_fix")
+    same = named.filter(
+        source__in={source for source, _ in marks.values()}, raw_hash__in=[m for _, m in marks.values()]
+    )
+    given_up = {(case.source, bytes(case.raw_hash or b"")): case.id for case in standing(same.defer("haystack"))}
+    found = {i: given_up[mark] for i, mark in marks.items() if mark in given_up}
+    timeline.record([(case_id, "failed_again", "sent again unchanged", {}) for case_id in found.values()], actor)
+    return found
 
 
 def readable_again(source: str, references: Collection[str], actor: str) -> None:

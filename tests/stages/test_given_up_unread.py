@@ -249,6 +249,35 @@ def test_two_systems_of_which_neither_could_be_read_tell_of_one_invoice(company:
     assert of_october() == [("INV-1", "back-office/eu", 139_000)]
 
 
+@pytest.mark.parametrize("hidden", [{}, {"billing_reference": None}], ids=["all", "no reference"])
+def test_sent_again_as_it_was_given_up_it_is_no_case_of_its_own(company: Any, hidden: dict[str, Any]) -> None:
+    order()
+    assert send("e-1", **UNREADABLE, **hidden).status == "refused"
+    closed = Case.objects.get()
+    give_up(closed, "other")
+    with clock.at(clock.now() + dt.timedelta(minutes=5)):
+        again = send("e-1", **UNREADABLE, **hidden)
+        assert (again.status, again.case_id, Case.objects.count()) == ("refused", closed.id, 1)
+        assert closed.events.filter(kind="failed_again", text="sent again unchanged").count() == 1
+        assert Case.objects.get().state == "closed_without_fix"
+        # Said otherwise, it is somebody's case; and so it is as it was, since that came in between.
+        other = send("e-2", **UNREADABLE, **hidden, total_minor=1)
+        assert other.case_id != closed.id and Case.objects.filter(state="open").count() == 1
+    with clock.at(clock.now() + dt.timedelta(minutes=10)):
+        assert send("e-1", **UNREADABLE, **hidden).case_id not in (closed.id, other.case_id)
+
+
+def test_sent_again_since_it_could_be_read_it_is_a_case(company: Any) -> None:
+    order()
+    send("e-1", **UNREADABLE)
+    closed = Case.objects.get()
+    give_up(closed, "other")
+    with clock.at(clock.now() + dt.timedelta(minutes=5)):
+        assert send("e-2").status == "stored"
+    with clock.at(clock.now() + dt.timedelta(minutes=10)):
+        assert send("e-1", **UNREADABLE).case_id != closed.id
+
+
 def test_what_another_system_sent_is_not_asked_for_here(company: Any) -> None:
     order()
     send("e-1", "back-office/eu", **UNREADABLE)
