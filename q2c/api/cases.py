@@ -21,7 +21,7 @@ from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
 from q2c.api.records import Records, instants, tellable
 from q2c.engine import after_all, decisions, desk
-from q2c.reading import what_stays
+from q2c.reading import billing_now, what_stays
 
 _QUERY = [
     OpenApiParameter("q", str, description="As in the query bar: reason:period_closed entity:DE amount:>10000"),
@@ -79,11 +79,17 @@ class CaseDetailSerializer(CaseSerializer):
     context = serializers.JSONField()  # type: ignore[assignment]
     proof = serializers.JSONField()
     events = CaseEventSerializer(many=True)
+    to_do = serializers.SerializerMethodField(
+        help_text="Of an invoice that billing took back, what to do as its journal stands now"
+    )
     stays = serializers.SerializerMethodField(help_text="Of one closed without fix: what became of its document")
     raw_base64 = serializers.SerializerMethodField()
 
     class Meta(CaseSerializer.Meta):
-        fields = (*CaseSerializer.Meta.fields, "context", "proof", "events", "stays", "raw_base64")  # type: ignore[assignment]
+        fields = (*CaseSerializer.Meta.fields, "context", "proof", "events", "to_do", "stays", "raw_base64")  # type: ignore[assignment]
+
+    def get_to_do(self, case: Case) -> str:
+        return billing_now.what_to_do(case)
 
     def get_stays(self, case: Case) -> str:
         return what_stays.has(self.context["request"].user, case)  # type: ignore[index]

@@ -17,7 +17,6 @@ from q2c.engine import intake
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import withdrawn
 from q2c.stages.taken_back_there import CANCELLED, booked_as, known_as, period_of
 from q2c.stages.verb import Differs, Finding, described
 
@@ -27,7 +26,7 @@ REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
 
 def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     """The case of an invoice of `source` that is posted there no more; None where the books hold nothing of it, and
-    where people closed the case of this very time."""
+    where people closed the case of this very time. What to do about it is told as it is read (withdrawn.to_do)."""
     invoice = booked_as(source, reference)
     if invoice is None:
         return None
@@ -50,7 +49,7 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     raw = {"reference": reference, "invoice_number": invoice.number, "text": refused.text, "times": before.count()}
     return RawItem(
         body=msgspec.json.encode(raw), source=source, content_type="application/json", reason=Reason.INVOICE_TAKEN_BACK,
-        text=f"{refused.text}, and it is booked here: billing cancelled it. {withdrawn.to_do(invoice)}{earlier}",
+        text=f"{refused.text}, and it is booked here: billing cancelled it{earlier}",
         field=refused.field, code=CANCELLED, business_key=invoice.number, customer=invoice.customer_name,
         amount_minor=-invoice.total_minor, currency=invoice.currency, entity=invoice.entity, period=period,
         context={"findings": [described(found)]}, correlation_id=invoice.correlation_id, of_entity=True,

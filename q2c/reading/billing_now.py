@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c.contracts import stored
@@ -19,7 +20,7 @@ from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading.differences import CutOff
 from q2c.reasons import Reason
-from q2c.stages import sides
+from q2c.stages import sides, withdrawn
 from q2c.stages.taken_back_there import CANCELLED, periods_on
 from q2c.stages.versions import invoice_key
 
@@ -126,7 +127,21 @@ def invoice_of(case: Case) -> Invoice | None:
     for finding in case.context.get("findings", []):
         if finding.get("pointer") == "/billing_reference" and finding.get("seen"):
             there |= Q(billing_reference=finding["seen"])
-    return Invoice.objects.filter(there, source=case.source).exclude(state="voided").first()
+    # Which system told of it first is no matter where it stands in the books: an entity gives a number once.
+    from_there = {} if case.code == CANCELLED else {"source": case.source}
+    return Invoice.objects.filter(there, **from_there).exclude(state="voided").first()
+
+
+def what_to_do(case: Case) -> str:
+    """About an invoice that billing took back, as its journal stands now; empty of any other case, and of one that has
+    ended."""
+    there = invoice_of(case) if case.code == CANCELLED and case.state in UNRESOLVED else None
+    if there is None or there.taken_back_at is None:
+        return ""
+    booked = booked_by(there.event_id)
+    if booked is not None and booked.entry.state == "posted" and not booked.may_be_reversed:
+        return f"The reversal of its journal {booked.entry} is under way: this ends once the mirror entry is posted."
+    return f"{withdrawn.to_do(there)}. Was it taken back by mistake, have it posted again in billing."
 
 
 def booked_by(event_id: uuid.UUID) -> Booked | None:

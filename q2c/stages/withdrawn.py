@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from exceptions import approvals, timeline
 from exceptions.models import Case, CaseEvent
@@ -86,8 +86,12 @@ def _tell_given_up(source: str, reference: str, actor: str, why: str) -> None:
 def posting(there: Invoice) -> Step | None:
     """What posts its journal, or was to, held until the transaction ends; None where it booked nothing, or another
     transaction is ahead in posting it."""
+    return _posting(there, Step.objects.select_for_update(of=("self",)))
+
+
+def _posting(there: Invoice, among: QuerySet[Step]) -> Step | None:
     not_posted = Q(state__in=OPEN) | Q(state="abandoned") & ~Q(reason=Reason.SUPERSEDED)
-    steps = Step.objects.select_for_update(of=("self",)).filter(
+    steps = among.filter(
         not_posted, stage="post_journal", business_key=there.number, event__correlation_id=there.correlation_id
     )
     mine = (step for step in steps.select_related("event").order_by("-id") if _books(step, there.event_id))
@@ -120,10 +124,10 @@ def _unpost(there: Invoice, actor: str, why: str) -> bool:
 
 
 def to_do(there: Invoice) -> str:
-    """What a person does about one that stays, though billing has taken it back."""
-    step = posting(there) if there.state == "recorded" else None
+    """What a person does now about one that stays, though billing has taken it back."""
+    step = _posting(there, Step.objects.all()) if there.state == "recorded" else None
     if step is None:
-        return "Reverse its journal"
+        return "Reverse its journal: Reverse on its page asks a second person to approve the mirror entry"
     case = Case.objects.filter(step_id=step.id).only("number").first()
     told = f" ({case.shown})" if case is not None else ""
     if step.state == "abandoned":

@@ -23,6 +23,7 @@ from q2c import clock, keys
 from q2c.engine import after_all, decisions, desk, offered, previews
 from q2c.models import Invoice, Order, Step
 from q2c.reading import (
+    billing_now,
     cause_gone,
     credited,
     followed,
@@ -113,12 +114,16 @@ def _gone(found: Case, late: late_reversals.Late | None) -> dict[str, Any]:
     again = sentences.again(found.blocker, found.lacking) if is_gone and found.blocker else ""
     then = next_cause.of(found)
     cured = found.reason not in REASONS
-    to_do = late.what_to_do if late is not None else credited.what_to_do(found) or _once_reversed(found)
+    to_do = late.what_to_do if late is not None else _to_do(found)
     # Where its reversal is asked for anew.
     reversing = late.entry if late is not None and not late.may_be_there else None
     gone = {"cause_is_gone": is_gone, "again": again, "to_do": to_do, "reversing": reversing}
     (first, *_) = found.context.get("findings") or [{}]
     return {**gone, "then": then, "cured_by_replay": cured, "credits": credits_of(first.get("worth"))}
+
+
+def _to_do(found: Case) -> str:
+    return credited.what_to_do(found) or billing_now.what_to_do(found) or _once_reversed(found)
 
 
 def _once_reversed(found: Case) -> str:

@@ -16,7 +16,7 @@ from q2c import clock
 from q2c.connectors.outcomes import Unavailable
 from q2c.engine import after_all, desk, run
 from q2c.models import Attempt, Step
-from q2c.reading import what_stays
+from q2c.reading import billing_now, what_stays
 from q2c.stages import not_owed
 from tests.application_role import as_owner
 from tests.engine import paper
@@ -56,9 +56,11 @@ def test_what_the_ledger_refused_and_kept_is_posted_here_and_is_to_be_reversed(c
     if is_given_up:
         give_up(stuck, "other")
     told = cancelled()
-    assert told is not None and stuck.shown in told.text and stands() == ("recorded", "blocked")
+    assert told is not None and stands() == ("recorded", "blocked")
+    assert f"{'was given up' if is_given_up else 'is not posted yet'} ({stuck.shown})" in billing_now.what_to_do(told)
     looked_for(stuck, is_given_up=is_given_up)
     told.refresh_from_db()
+    assert billing_now.what_to_do(told).startswith("Reverse its journal:")
     assert (stands(), told.state) == (("posted", "posted"), "open") and len(company["erp-de"].documents) == 1
 
 
