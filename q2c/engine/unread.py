@@ -24,8 +24,10 @@ from q2c import bulk, keys
 from q2c.connectors.outcomes import About
 from q2c.contracts.documents import InvoiceDocument, Key
 from q2c.models import Invoice, Order, Step
-from q2c.money import EXPONENTS
+from q2c.money import EXPONENTS, Money
+from q2c.stages.sides import Books, books_of
 from q2c.stages.taken_back_there import CANCELLED, all_booked_as, periods_of, periods_on
+from q2c.stages.verb import Differs
 from q2c.stages.versions import invoice_key
 
 _PARTS = {
@@ -59,6 +61,8 @@ WHERE c.source = %s::text AND c.state = 'closed_without_fix' AND c.step_id IS NU
 """
 # On the timeline of a case that was given up: its source says what it said before, and that can be read.
 READABLE_AGAIN = "readable_again"
+# In the context of a case about what is booked: the total that could be read, in minor units.
+TOTAL = "total_minor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class _Known:
 
     booked: Mapping[tuple[str, str], Invoice]
     booked_in: Mapping[uuid.UUID, str]
+    books: Mapping[uuid.UUID, Books]
     earlier: Mapping[str, Step]
     orders: Mapping[str, Order]
     entities: Collection[str]
@@ -101,7 +106,7 @@ def read(source: str, document: Any) -> Unread:
 
 
 def placed(items: Sequence[RawItem], them: Sequence[Unread]) -> list[RawItem]:
-    """The items with the number, customer, entity, period and amount of what each is about. Seven statements."""
+    """The items with the number, customer, entity, period and amount of what each is about. Eight statements."""
     known = _known(them)
     return [_placed(item, one, known) for item, one in zip(items, them, strict=True)]
 
@@ -121,6 +126,8 @@ def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
     number = _key(about.number) or (booked.number if booked is not None else "") or one.reference
     journey = booked.correlation_id if booked is not None else order.correlation_id if order is not None else None
     more = {"type": "InvoiceIssued", "reference": one.reference, "order": order.number if order is not None else ""}
+    if booked is not None:
+        item, about = _beside(item, about, booked, known.books[booked.id])
     return replace(
         item,
         business_key=number or item.business_key,
@@ -134,6 +141,24 @@ def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
     )
 
 
+def _beside(item: RawItem, about: About, booked: Invoice, books: Books) -> tuple[RawItem, About]:
+    """Of what is booked it is worth what the books would change by: all of it stands there already."""
+    if about.amount_minor is None:
+        return item, about
+    context: dict[str, Any] = {**item.context, TOTAL: about.amount_minor}
+    now, there = Money(about.amount_minor, about.currency), Money(booked.total_minor, booked.currency)
+    if books.total == booked.total_minor:
+        (entity, period), wrong = (
+            books.booked_in,
+            {"reason": str(item.reason), "text": item.text, "pointer": item.field},
+        )
+        differs = Differs(there, now, entity=entity, booked_in=period, now_in=period)
+        first, *others = item.context.get("findings") or [{**wrong, "seen": None, "remedy": ""}]
+        context["findings"] = [{**first, "differs": msgspec.to_builtins(differs)}, *others]
+    more = now.minor - books.total if now.currency == there.currency else None
+    return replace(item, context=context), replace(about, amount_minor=more)
+
+
 def _known(them: Sequence[Unread]) -> _Known:
     booked = all_booked_as({(one.source, one.reference) for one in them if one.reference})
     versions = [invoice_key(one.source, one.reference) for one in them if one.reference]
@@ -141,9 +166,11 @@ def _known(them: Sequence[Unread]) -> _Known:
     orders = Order.objects.filter(number__in={one.about.order_number for one in them} - {""}).defer("document")
     entities = LegalEntity.objects.filter(code__in={one.about.entity for one in them})
     days = {(one.about.entity, one.about.issued_on) for one in them if one.about.issued_on is not None}
+    invoices = list({one.id: one for one in booked.values()}.values())
     return _Known(
         booked,
-        periods_of(list({one.id: one for one in booked.values()}.values())),
+        periods_of(invoices),
+        books_of(invoices),
         {step.order_key: step for step in earlier},
         {order.number: order for order in orders},
         set(entities.values_list("code", flat=True)),
@@ -175,6 +202,11 @@ def _says(case: Case, bad: RawItem) -> bool:
     worth = case.entity, case.period, case.amount_minor, case.currency
     is_worth = worth == (bad.entity, bad.period, bad.amount_minor, bad.currency)
     return is_worth and bad.text == case.text
+
+
+def total(case: Case) -> int | None:
+    """What could be read of the total, in minor units; what its case is worth is less, where it is booked."""
+    return case.context.get(TOTAL, case.amount_minor)
 
 
 def standing(cases: Iterable[Case]) -> list[Case]:

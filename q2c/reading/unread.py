@@ -11,6 +11,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c import bulk
 from q2c.engine.sources import READING
+from q2c.engine.unread import total
 from q2c.models import Connection
 from q2c.reading.differences import Difference
 from q2c.reasons import Reason
@@ -49,7 +50,7 @@ def given_up(user: Any) -> list[Difference]:
     here = _read_since(closed)
     return [
         Difference("invoice", case.business_key or case.shown, case.told_by, case.entity, case.period,
-                   case.amount_minor, case.currency, case=case)
+                   total(case), case.currency, case=case)
         for case in closed
         if case.id not in here
     ]  # fmt: skip

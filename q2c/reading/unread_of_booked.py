@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c import bulk
-from q2c.engine.unread import standing
+from q2c.engine.unread import standing, total
 from q2c.models import Invoice
 from q2c.reading import given_up_before, unread
 from q2c.reading.differences import Difference
@@ -71,7 +71,8 @@ def beside(
 def _of(one: Invoice, books: Books, its: Unread, may: bool) -> Difference:
     """By how much the total that can be read is another than the one that is booked, if one can."""
     entity, period = books.booked_in
-    more = its.case.amount_minor - books.total if its.case.amount_minor is not None else None
+    read = total(its.case)
+    more = read - books.total if read is not None else None
     if its.case.currency != one.currency:
         more = None
     return Difference(

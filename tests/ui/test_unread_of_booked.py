@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.urls import reverse
 
 from exceptions.models import Case
-from ledger.models import FiscalPeriod
+from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
 from q2c.connectors.outcomes import About, Rejected
 from q2c.connectors.ports import NOT_POSTED
@@ -23,12 +25,13 @@ from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import after_all, callouts
 from q2c.models import ApiKey, Invoice
+from q2c.reading import close, left_open
 from q2c.reading import given_up as differing
-from q2c.reading import left_open
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.api.conftest import Caller
 from tests.ui.people import boss, page, person, read, signed_in
+from tests.ui.test_differences_told import turn
 from tests.ui.test_given_up_told import NOW, closing, give_up
 from tests.ui.test_unread_invoices import billing, overdue
 
@@ -110,6 +113,40 @@ def test_it_is_told_where_it_is_booked_with_whoever_gave_it_up(invoice: Invoice,
     assert "given up unread as billing has it by now (INV-1, by Ann and Bea)" in left_open.of(rosa(), period)
     differences = read(client, reverse("differences", args=["DE01", "2026-11"]))
     assert "was given up unread by Ann and Bea" in differences and "Nothing differs" not in differences
+
+
+@pytest.mark.parametrize("more", [0, 5_000, -5_000])
+def test_while_it_is_open_it_is_worth_what_the_books_would_change_by(invoice: Invoice, more: int) -> None:
+    """The whole of it stands in the books already, and is counted there."""
+    gives(invoice, overdue(dearer(invoice, more)))
+    case = Case.objects.get()
+    assert (case.amount_minor, case.currency, case.context["total_minor"]) == (more, "EUR", invoice.total_minor + more)
+    (blocked,) = close.blocked(rosa())
+    assert (blocked.cases, dict(map(reversed, blocked.sums)).get("EUR", 0)) == (1, more)
+    worth, now = f"{invoice.total_minor / 100:,.2f}", f"{(invoice.total_minor + more) / 100:,.2f}"
+    client = signed_in(rosa())
+    shown = read(client, f"/cases/{case.id}")
+    assert f"Booked hereEUR {worth}" in shown and f"In billing nowEUR {now}" in shown
+    assert f"difference to EUR {worth} booked" in read(client, "/queue")
+    assert "The invoice is due before it is issued" in read(client, f"/cases/{case.id}?view=payload")
+
+
+def test_what_was_open_before_is_worth_that_too(invoice: Invoice) -> None:
+    gives(invoice, overdue(dearer(invoice, 5_000)))
+    told_now = Case.objects.values_list("amount_minor", "context__total_minor").get()
+    case = Case.objects.get()
+    del case.context["total_minor"]
+    Case.objects.update(amount_minor=invoice.total_minor + 5_000, context=case.context)
+    with connection.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(import_module("q2c.migrations.0059_what_came_unreadable_of_what_is_booked").TOLD)
+    assert Case.objects.values_list("amount_minor", "context__total_minor").get() == told_now
+
+
+def test_of_one_whose_journal_is_reversed_all_of_it_is_missing(invoice: Invoice) -> None:
+    turn(JournalEntry.objects.get(business_document="invoice:INV-1", reverses=None))
+    gives(invoice, overdue(document_of(invoice)), 1)
+    assert Case.objects.get(state="open").amount_minor == invoice.total_minor
 
 
 def test_of_which_no_total_can_be_read_no_amount_is_made_up(invoice: Invoice) -> None:
