@@ -139,7 +139,7 @@ def test_what_was_open_before_is_worth_that_too(invoice: Invoice) -> None:
     Case.objects.update(amount_minor=invoice.total_minor + 5_000, context=case.context)
     with connection.cursor() as cursor:
         for _ in range(2):
-            cursor.execute(import_module("q2c.migrations.0059_what_came_unreadable_of_what_is_booked").TOLD)
+            cursor.execute(import_module("q2c.migrations.0060_what_came_unreadable_of_what_is_booked").TOLD)
     assert Case.objects.values_list("amount_minor", "context__total_minor").get() == told_now
 
 

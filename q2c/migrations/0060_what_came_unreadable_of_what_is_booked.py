@@ -16,6 +16,6 @@ WHERE c.step_id IS NULL AND c.raw_hash IS NOT NULL AND c.resolved_at IS NULL AND
 
 
 class Migration(migrations.Migration):
-    dependencies = [("q2c", "0058_what_was_cancelled_of_orders"), ("exceptions", "0019_replays_tell_differences")]
+    dependencies = [("q2c", "0059_cases_without_advice"), ("exceptions", "0019_replays_tell_differences")]
 
     operations = [migrations.RunSQL(TOLD, migrations.RunSQL.noop)]
