@@ -42,6 +42,10 @@ class FxRate(models.Model):
 
     def clean(self) -> None:
         super().clean()
-        for name in ("from_currency", "to_currency"):
-            if getattr(self, name) not in money.EXPONENTS:
-                raise ValidationError({name: f"{getattr(self, name)} is not an ISO 4217 currency code in use"})
+        wrong = {
+            name: f"{getattr(self, name)} is not an ISO 4217 currency code in use"
+            for name in ("from_currency", "to_currency")
+            if getattr(self, name) not in money.EXPONENTS
+        }
+        if wrong:
+            raise ValidationError(wrong)

@@ -7,6 +7,7 @@ names its row, its column and what to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -48,6 +49,9 @@ class Rows(resources.ModelResource):
         skip_unchanged = True
         report_skipped = True
         use_transactions = True
+
+    # Whether clean() of the record looks at nothing but its own columns: then it is asked also where the key is wrong.
+    cleans_without_key = False
 
     def __init__(self, choices: Mapping[str, Choices] | None = None, **kwargs: Any) -> None:
         """`choices`: text columns whose values are other records' keys, as on the form."""
@@ -110,12 +114,19 @@ class Rows(resources.ModelResource):
         for field in self.get_import_fields():
             if field.column_name in row and field.column_name not in wrong:
                 self.import_field(field, blank, row)
-        errors = self._unknown(blank) | wrong
-        try:
-            blank.clean_fields(exclude=set(errors))
-        except ValidationError as error:
-            errors = error.update_error_dict(errors)
+        errors = self._unknown(blank) | self.refused_there(blank) | wrong
+        looks = [partial(blank.clean_fields, exclude=set(errors)), *([blank.clean] if self.cleans_without_key else [])]
+        for look in looks:
+            try:
+                look()
+            except ValidationError as error:
+                told = error.update_error_dict({})
+                errors |= {name: said for name, said in told.items() if name not in errors}
         return refusals.plain(ValidationError(errors), self._meta.model)
+
+    def refused_there(self, instance: Any) -> dict[str, Any]:
+        """What another system says against a row, by column."""
+        return {}
 
     def validate_instance(
         self, instance: Any, import_validation_errors: Any = None, validate_unique: bool = True
@@ -197,6 +208,8 @@ class DimensionRuleRows(Rows):
 
 
 class FxRateRows(Rows):
+    cleans_without_key = True
+
     class Meta(Rows.Meta):
         model = FxRate
         exclude = ("id",)
@@ -255,6 +268,7 @@ class ProductRows(Rows):
 
 
 class ListPriceRows(Rows):
+    cleans_without_key = True
     product = _key("product", Product)
 
     class Meta(Rows.Meta):
@@ -264,6 +278,7 @@ class ListPriceRows(Rows):
 
 
 class ItemMappingRows(Rows):
+    cleans_without_key = True
     product = _key("product", Product)
     dimensions = fields.Field("dimensions", "dimensions", widget=MappingWidget({}))
 
@@ -294,12 +309,13 @@ class ItemMappingRows(Rows):
         return result
 
     def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:
+        super().checked(instance, self.refused_there(instance) | errors, validate_unique)
+
+    def refused_there(self, instance: Any) -> dict[str, Any]:
         answer = self._answers.get(instance.connection)
         wrong = items.refused(instance.item, answer) if answer is not None else ""
         stands = ItemMapping.objects.filter(pk=instance.pk, item=instance.item, connection=instance.connection)
-        if wrong and not stands.exists():
-            errors.setdefault("item", ValidationError(wrong))
-        super().checked(instance, errors, validate_unique)
+        return {"item": ValidationError(wrong)} if wrong and not stands.exists() else {}
 
     def after_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
         if answer := self._answers.get(instance.connection):
@@ -309,6 +325,8 @@ class ItemMappingRows(Rows):
 
 
 class TaxNexusRows(Rows):
+    cleans_without_key = True
+
     class Meta(Rows.Meta):
         model = TaxNexus
         exclude = ("id",)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from django.core.exceptions import ValidationError
 
-
-def ends_after_it_begins(begins: dt.date | None, ends: dt.date | None) -> None:
-    """For clean(): raises ValidationError at effective_to."""
+def ends_before_it_begins(begins: dt.date | None, ends: dt.date | None) -> dict[str, Any]:
+    """What is wrong with two days, for clean(): at effective_to, or nothing."""
     if begins is not None and ends is not None and ends < begins:
-        raise ValidationError({"effective_to": "The end lies before the beginning"})
+        return {"effective_to": "The end lies before the beginning"}
+    return {}

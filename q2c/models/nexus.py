@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from q2c.models.effective import ends_after_it_begins
+from q2c.models.effective import ends_before_it_begins
 from q2c.visible import VisibleQuerySet
 
 
@@ -36,6 +36,8 @@ class TaxNexus(models.Model):
 
     def clean(self) -> None:
         super().clean()
-        ends_after_it_begins(self.effective_from, self.effective_to)
+        wrong = ends_before_it_begins(self.effective_from, self.effective_to)
         if not re.fullmatch("[A-Z]{2}", self.country):
-            raise ValidationError({"country": "Write the two letters of ISO 3166, such as DE"})
+            wrong["country"] = "Write the two letters of ISO 3166, such as DE"
+        if wrong:
+            raise ValidationError(wrong)

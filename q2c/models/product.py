@@ -11,7 +11,7 @@ from simple_history.models import HistoricalRecords
 
 from ledger.models import Dimension, DimensionValue
 from q2c import money
-from q2c.models.effective import ends_after_it_begins
+from q2c.models.effective import ends_before_it_begins
 from q2c.visible import VisibleQuerySet
 
 
@@ -83,12 +83,14 @@ class ListPrice(models.Model):
 
     def clean(self) -> None:
         super().clean()
-        ends_after_it_begins(self.effective_from, self.effective_to)
+        wrong = ends_before_it_begins(self.effective_from, self.effective_to)
         if self.currency not in money.EXPONENTS:
-            raise ValidationError({"currency": f"{self.currency} is not an ISO 4217 currency code in use"})
+            wrong["currency"] = f"{self.currency} is not an ISO 4217 currency code in use"
         kind = self.product.kind if self.product_id else "recurring"
         if kind != "recurring" and self.price_period in ("month", "year"):
-            raise ValidationError({"price_period": f"{self.product.code} is not recurring: its price is due once"})
+            wrong["price_period"] = f"{self.product.code} is not recurring: its price is due once"
+        if wrong:
+            raise ValidationError(wrong)
 
 
 class ItemMapping(models.Model):
@@ -114,11 +116,13 @@ class ItemMapping(models.Model):
 
     def clean(self) -> None:
         super().clean()
-        ends_after_it_begins(self.effective_from, self.effective_to)
+        wrong = ends_before_it_begins(self.effective_from, self.effective_to)
         if not isinstance(self.dimensions, dict) or not all(isinstance(v, str) for v in self.dimensions.values()):
-            raise ValidationError({"dimensions": 'Dimension code → value code, such as {"cost_center": "CC-410"}'})
-        if wrong := unknown_dimensions(self.dimensions):
-            raise ValidationError({"dimensions": wrong})
+            wrong["dimensions"] = 'Dimension code → value code, such as {"cost_center": "CC-410"}'
+        elif unknown := unknown_dimensions(self.dimensions):
+            wrong["dimensions"] = unknown
+        if wrong:
+            raise ValidationError(wrong)
 
 
 def unknown_dimensions(given: Mapping[str, str]) -> list[str]:

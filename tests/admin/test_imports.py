@@ -122,6 +122,19 @@ def test_all_mistakes_of_a_row_are_told_at_once(browser, busy):
     assert wrong == {(1, "on"), (1, "rate"), (2, "kind"), (2, "rate"), (3, "on"), (3, "kind"), (3, "rate")}
 
 
+def test_what_a_row_says_of_a_record_that_is_not_known_is_told_with_that(browser, busy):
+    """A product and a cost centre that nobody knows, an item that the ledger does not have, an end before the begin."""
+    busy["erp-de"].missing.add(("item", "P-9"))
+    heading = "product,connection,item,effective_from,effective_to,dimensions\n"
+    cells = 'erp-de,P-9,2027-01-01,2026-01-01,"{""cost_center"": ""CC-999""}"\n'
+    page = preview(browser("Finance systems"), ItemMapping, f"{heading}NOPE,{cells}PLATFORM,{cells}")
+    wrong = {(one.row, one.column): one.what for one in page.context["result"].wrong}
+    columns = ("item", "effective_to", "dimensions")
+    assert set(wrong) == {(1, "product"), *((row, column) for row in (1, 2) for column in columns)}
+    assert "Cost center has no value CC-999" in wrong[1, "dimensions"]
+    assert {wrong[1, column] == wrong[2, column] for column in columns} == {True}
+
+
 def test_mistakes_stand_as_text_with_row_column_and_remedy(browser, busy):
     text = (
         "entity,subledger,name,fiscal_year,starts_on,ends_on\nDE01,receivable,2029-01,2029,2029-01-01,2029-02-01\n"
