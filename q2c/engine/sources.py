@@ -32,6 +32,8 @@ FETCHERS_MAX = 8
 OUTAGE_FROM = 3
 # The services whose changes are read, and the business key of a case about reading itself.
 POLLED = ("crm", "billing")
+# Who did what a poll, or the fetching of what was called out, led to: poll:zuora.
+POLL = "poll:"
 READING = "reading changes"
 # What became of a record that is here now, and was not.
 TAKEN_IN = "taken in"
@@ -65,7 +67,7 @@ def up() -> list[Connection]:
 
 
 def actor_of(connection: Connection) -> str:
-    return f"poll:{connection.name}"
+    return f"{POLL}{connection.name}"
 
 
 class Source:

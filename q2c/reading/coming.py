@@ -13,7 +13,7 @@ from q2c import clock
 from q2c.models import Breaker, Step, Transition
 from q2c.models.connection import called
 from q2c.models.step import OPEN
-from q2c.reading import cause_gone
+from q2c.reading import actors, cause_gone
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
 from q2c.reasons import APPROVALS, Reason
@@ -129,10 +129,12 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
         move.record_id: move
         for move in Transition.objects.filter(record_id__in=[step.id for step in steps], target="abandoned")
     }
+    known = actors.names(move.actor for move in ended.values())
     found = []
     for step in steps:
         move = ended.get(step.id)
-        who = f" by {move.actor} on {move.at:%Y-%m-%d}: {move.why}" if move else ""
+        by = f" by {actors.within(known[move.actor])}" if move and move.actor else ""
+        who = f"{by} on {move.at:%Y-%m-%d}: {move.why}" if move else ""
         text = f"Closed without fix{who}. {_FINAL[step.stage]}; this is final"
         found.append(Coming(doing_of(step), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
     return found

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.contrib.auth import get_user_model
-
-from exceptions.rights import called
+from q2c.reading.actors import names
 from q2c.stages.asking import PERSON
 from q2c.ui.parts import Entry
 
-
-def names(actors: Iterable[str]) -> dict[str, str]:
-    """By actor, which is a user name, a person as a source of facts, or a process, which keeps its own."""
-    logins = {actor: actor.removeprefix(PERSON) for actor in actors if actor}
-    people = get_user_model().objects.filter(username__in=set(logins.values()))
-    known = {person.get_username(): called(person) for person in people}
-    return {actor: known.get(login, login) for actor, login in logins.items()}
+__all__ = ["key_in", "name", "name_cases", "named", "names"]
 
 
 def name(actor: str) -> str:
