@@ -106,8 +106,8 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="look_again",
-            does="the ledger is searched once more for what was not posted",
-            doing="searching the ledger once more for what was not posted",
+            does="what was not posted is searched for once more",
+            doing="searching once more for what was not posted",
             noun="search",
             station="journal",
             on=("JournalWithdrawn",),

@@ -21,11 +21,10 @@ from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, Rejected,
 from q2c.models import Event, Step
 from q2c.reasons import Reason
 from q2c.stages import booking, platforms
+from q2c.stages.not_owed import LEFT_OUT
 from q2c.stages.verb import Fact, OpenPort, Part, Said, Verb, Work
 
 _LATER = dt.timedelta(days=1)
-# Nothing was looked for, and nothing has to be.
-_OVERTAKEN = "superseded"
 
 
 class LookAgain(Verb):
@@ -44,9 +43,11 @@ class LookAgain(Verb):
         documents = dict(zip([str(view.id) for view in views], booking.documents_of(views), strict=True))
         for work in works:
             entry = work.notes["entry"] = entries[work.fact.payload.journal_id]
+            # The ledger's external id, as post_journal keeps it.
+            work.step.proof["key"] = entry.key
             if entry.key in alive or (entry.reverses_id is not None and work.fact.id not in given_up):
                 # Booked again under its key, or wanted after all: whoever sends that looks for the key first.
-                work.outcome = Posted(reference=_OVERTAKEN)
+                work.outcome = Posted(reference=LEFT_OUT)
             else:
                 work.request = documents[str(entry.id)]
 
@@ -71,9 +72,7 @@ def _told(work: Work, found: Lookup) -> Posted | Rejected | Unavailable:
         return found
     entry, connection = work.notes["entry"], work.step.connection
     if isinstance(found, NotFound):
-        return Posted(
-            reference="", proof={"absent": f"{connection} holds no {entry.key}", "searched_at": str(clock.now())}
-        )
+        return Posted(reference="", proof={"searches": [{"at": found.searched_at.isoformat(), "found": None}]})
     there = found.document if isinstance(found, Posted) else found.text
     if entry.reverses_id is not None:
         text = f"{connection} holds reversal {entry.number} as {there}, though it was given up here"

@@ -22,7 +22,7 @@ from q2c.stages.taken_back_there import TAKEN_BACK
 from q2c.stages.verb import Work
 
 # Nothing was sent: its step is done without a document, as one that was overtaken.
-_GONE = "superseded"
+LEFT_OUT = "superseded"
 # In the proof of a step whose journal left for its ledger, whatever was answered: a refusal, or a 503 in front of it,
 # takes sent_at back, and the ledger may hold it all the same. Since when, in ISO format.
 _LEFT = "left"
@@ -78,7 +78,7 @@ def of(entries: Iterable[JournalEntry]) -> set[uuid.UUID]:
 def not_sent(work: Work) -> Posted:
     """What a call comes to where the ledger was found to hold none of it."""
     text = f"the invoice was taken back, and {work.step.connection} holds no journal of it: it was not sent"
-    return Posted(reference=_GONE, proof={TAKEN_BACK: text})
+    return Posted(reference=LEFT_OUT, proof={TAKEN_BACK: text})
 
 
 def is_gone(work: Work) -> bool:

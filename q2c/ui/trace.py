@@ -23,6 +23,8 @@ from q2c.reading.hits import Hits
 from q2c.reading.keys_there import keys_there
 from q2c.reasons import APPROVALS
 from q2c.stages import totals
+from q2c.stages.not_owed import LEFT_OUT
+from q2c.stages.taken_back_there import TAKEN_BACK
 from q2c.trace import Trace
 from q2c.ui import links, story, words
 from q2c.ui.parts import Entry
@@ -335,7 +337,10 @@ def _spaced(name: str) -> str:
 def _step(step: Step, calls: int, key: str, front: Front | None) -> Entry:
     look = words.look(step.state, "step")
     said = [str(front)] if front else [step.text] if step.text and step.state != "done" else []
-    if step.document or step.reference:
+    left_out = step.state == "done" and step.reference == LEFT_OUT
+    if left_out:
+        said.append(step.proof.get(TAKEN_BACK, ""))
+    elif step.document or step.reference:
         said.append(f"There it is {step.document or step.reference}")
     if key and step.sent_at is not None:
         said.append(f"Under the key {key}")
@@ -344,14 +349,14 @@ def _step(step: Step, calls: int, key: str, front: Front | None) -> Entry:
     where = f" in {step.connection}" if step.connection else ""
     ahead = step.state == "waiting" and not step.attempts
     later = ahead and step.next_at > clock.now()
-    says = "Still to come" if later else _STEP_SAYS.get(step.state, look.label)
+    says = "Still to come" if later else "Left out" if left_out else _STEP_SAYS.get(step.state, look.label)
     return Entry(
         step.next_at if ahead else step.finished_at or step.sent_at or step.created_at,
-        f"{says}: {done_of(step) if step.state == 'done' or later else doing_of(step)}{where}",
+        f"{says}: {done_of(step) if (step.state == 'done' and not left_out) or later else doing_of(step)}{where}",
         actor=step.stage,
-        text=". ".join(said),
-        tone=look.tone,
-        icon=look.icon,
+        text=". ".join(filter(None, said)),
+        tone="quiet" if left_out else look.tone,
+        icon="circle-slash" if left_out else look.icon,
         href=links.to("case", front.case.id) if front and front.case else "",
         link="Open its case" if front and front.case else "",
     )
