@@ -141,6 +141,24 @@ FROM unnest(%s::uuid[]) AS p(id)
 """
 
 
+_NO_STEP = """
+SELECT p.id FROM unnest(%s::uuid[]) AS p(id)
+WHERE EXISTS (SELECT FROM exceptions_case c WHERE c.problem_id = p.id AND c.state IN ({states}))
+  AND NOT EXISTS (SELECT FROM exceptions_case c
+                  WHERE c.problem_id = p.id AND c.state IN ({states}) AND c.step_id IS NOT NULL)
+"""
+
+
+def kept_raw(found: Iterable[Problem]) -> set[uuid.UUID]:
+    """Those of which every unresolved case came in unreadable: none has a step that could be replayed."""
+    ids = [problem.id for problem in found if problem.kind == "cases" and not problem.blocker_type]
+    if not ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(_NO_STEP.format(states=_listed(UNRESOLVED)), [ids])
+        return {problem_id for (problem_id,) in cursor.fetchall()}
+
+
 def totals(problem_ids: Sequence[uuid.UUID], counted: Sequence[str] = UNRESOLVED) -> dict[uuid.UUID, Totals]:
     """Totals of each problem over its cases in the states `counted`, from the counts the database keeps.
 

@@ -44,6 +44,8 @@ class Card:
     gone: bool = False
     # Whose its cases are, where they were handed over.
     handed_to: str = ""
+    # All of them came in unreadable.
+    kept_raw: bool = False
 
     @property
     def owner(self) -> str:
@@ -52,7 +54,7 @@ class Card:
     @property
     def replayable(self) -> int:
         """How many could be replayed now."""
-        return sum(self.totals.by_state.get(state, 0) for state in REPLAYABLE)
+        return 0 if self.kept_raw else sum(self.totals.by_state.get(state, 0) for state in REPLAYABLE)
 
     @property
     def seen_long(self) -> bool:
@@ -243,8 +245,10 @@ def cards(user: Any, teams: Sequence[str] = (), *, by: str = "cases", limit: int
     known = by_name([p.blocker_connection or p.connection for p, _ in found])
     gone = unblock.gone_now(user, [p for p, _ in found])
     owners = handed_over([problem for problem, _ in found])
+    raw = problems.kept_raw(problem for problem, _ in found)
     return [
-        card_of(problem, totals, known, problem.id in gone, owners.get(problem.id, "")) for problem, totals in found
+        card_of(problem, totals, known, problem.id in gone, owners.get(problem.id, ""), kept_raw=problem.id in raw)
+        for problem, totals in found
     ][:limit]
 
 
@@ -269,6 +273,8 @@ def card_of(
     known: dict[str, Connection] | None = None,
     gone: bool = False,
     handed_to: str = "",
+    *,
+    kept_raw: bool,
 ) -> Card:
     is_down = problem.kind == "connection"
     waiting = problem.waiting.get("amounts", {}) if is_down else totals.amounts
@@ -276,4 +282,5 @@ def card_of(
     sums = worth_of(problem)(*([(minor, code) for code, minor in some.items()] for some in (waiting, credits)))
     months = [(entity, formats.period_text(period)) for entity, period in sorted(totals.periods)]
     names = [f"{entity} {month}" if entity and entity not in month else month for entity, month in months]
-    return Card(problem, totals, fix_of(problem, known, totals), sums, names, gone, handed_to)
+    fix = fix_of(problem, known, totals) or (_its_cases(problem, totals) if kept_raw else None)
+    return Card(problem, totals, fix, sums, names, gone, handed_to, kept_raw)

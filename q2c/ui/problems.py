@@ -67,7 +67,8 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
     name_cases(page.rows)
     gone = found.id in unblock.gone_now(request.user, [found])
     handed_to = cause.handed_over([found]).get(found.id, "")
-    card = cause.card_of(found, causes.totals([found.id])[found.id], gone=gone, handed_to=handed_to)
+    raw = found.id in causes.kept_raw([found])
+    card = cause.card_of(found, causes.totals([found.id])[found.id], gone=gone, handed_to=handed_to, kept_raw=raw)
     blocker = (found.blocker_connection, found.blocker_type, found.blocker_key, found.blocker_condition)
     context = {
         "crumbs": [parts.Crumb("Problems", reverse("problems")), parts.Crumb(f"P-{found.number}")],

@@ -10,7 +10,9 @@ import pytest
 from django.urls import reverse
 
 from exceptions import casework, problems
+from exceptions.failures import RawItem
 from exceptions.models import Case, Offer
+from exceptions.raw import open_raw
 from q2c import clock, keys
 from tests.engine.makers import NOW, case, issue, order, person, run_all
 from tests.exceptions.conftest import opened
@@ -66,3 +68,34 @@ def test_a_failed_credit_makes_no_failed_invoice_smaller(company: Any, client: A
         assert said.count("of credits") == most, address
         assert "36,564.55" not in said and "−36.6k" not in said, address
         assert re.search(r"USD 7,121 ?\.66 USD −43,686 ?\.21 of credits|USD 7\.1k USD −43\.7k of credits", said), said
+
+
+def test_of_what_came_in_unreadable_no_replay_is_offered(client: Any) -> None:
+    """Neither on the problem nor on its card: each case says how it comes again."""
+    first = raw("e-1")
+    client.force_login(of_role("carla", "Controller"))
+    addresses = ("/problems", "/queue", f"/problems/{first.problem_id}")
+    for address in addresses:
+        shown = page(client, address)
+        assert "Open e-1" in shown and f'href="/cases/{first.id}"' in shown, address
+        assert "Replay it" not in shown and reverse("problem-replay", args=[first.problem_id]) not in shown, address
+    assert "There is nothing to replay: it came in unreadable." in page(client, addresses[-1])
+    raw("e-2")
+    for address in addresses:
+        shown = page(client, address)
+        assert "Open its cases" in shown and "Replay 2" not in shown, address
+        assert reverse("problem-replay", args=[first.problem_id]) not in shown, address
+
+
+def test_beside_a_step_of_the_same_cause_what_can_be_replayed_is(client: Any) -> None:
+    step = opened(reason="credentials_refused", connection="zuora", code="401", blocker=None)
+    kept = raw("8ad1", reason="credentials_refused", source="zuora", code="401")
+    assert kept.problem_id == step.problem_id
+    client.force_login(of_role("carla", "Controller"))
+    assert reverse("problem-replay", args=[step.problem_id]) in page(client, f"/problems/{step.problem_id}")
+
+
+def raw(key: str, **more: Any) -> Case:
+    told = {"source": "shop", "text": "no lines", "code": "missing", **more}
+    item = RawItem(body=key.encode(), business_key=key, **told)
+    return Case.objects.get(id=open_raw([item], "api")[0])
