@@ -167,10 +167,15 @@ def gone_now(user: Any, problems: Iterable[Problem]) -> set[uuid.UUID]:
     return found - set(held.order_by().values_list("problem", flat=True).distinct())
 
 
-def _counted(blocker: sentences.Blocker) -> list[dict[str, Any]]:
+def freed_since(offer: Offer, since: dt.datetime) -> str:
+    """What an offer says of the cases that came free since then; empty where none did."""
+    return offer.headline_of(_counted(offer.blocker, since), since)
+
+
+def _counted(blocker: sentences.Blocker, since: dt.datetime | None = None) -> list[dict[str, Any]]:
     below = Sum("amount_minor", filter=Q(amount_minor__lt=0))
-    rows = offered_for(blocker).values("currency", "entity", "period")
-    summed = rows.annotate(n=Count("id"), minor=Sum("amount_minor"), below=below)
+    rows = offered_for(blocker) if since is None else offered_for(blocker).filter(blocker_gone_at__gte=since)
+    summed = rows.values("currency", "entity", "period").annotate(n=Count("id"), minor=Sum("amount_minor"), below=below)
     return [
         {"currency": row["currency"], "entity": row["entity"], "period": row["period"], "cases": row["n"],
          "amount_minor": int(row["minor"] or 0), "credit_minor": int(row["below"] or 0)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -104,11 +105,20 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
         told = found["passes"], found["untold"], self.cases, worth
         return sentences.offer_told(*told, self.blocker, self._products())
 
-    def _products(self) -> list[str]:
+    def headline_of(self, rows: Sequence[Mapping[str, Any]], since: dt.datetime) -> str:
+        """The same of some of its cases, free since then: `rows` as in `totals`; empty of none."""
+        number = sum(row["cases"] for row in rows)
+        if number >= self.cases:
+            return self.headline
+        return sentences.offer_untold(number, worth_of(rows), self.blocker, self._products(since)) if number else ""
+
+    def _products(self, since: dt.datetime | None = None) -> list[str]:
         """Those that gave no value for a dimension, of the cases that are free. One statement, of such offers alone."""
         if self.blocker_type != "dimension_rule":
             return []
         freed = Case.objects.filter(held_up_by(self.blocker), blocker_gone_at__isnull=False)
+        if since is not None:
+            freed = freed.filter(blocker_gone_at__gte=since)
         cases = freed.only("context", "field")[:PRODUCTS_MAX]
         return sorted({product for case in cases for product in case.lacking})
 
