@@ -17,7 +17,7 @@ from q2c.connectors.http import calling
 from q2c.connectors.registry import CONNECTORS, open_connector
 from q2c.engine import pauses, wake
 from q2c.engine.sources import POLLED, up
-from q2c.models import Connection, PollCursor
+from q2c.models import Connection, PollCursor, SubscriptionCursor
 
 
 class Unshown(forms.Textarea):
@@ -143,16 +143,27 @@ def _why_not(connection: Connection) -> str:
     return "it does not answer. It is tried every few seconds, and polled once it answers again"
 
 
+class _Cursors(admin.ModelAdmin):  # type: ignore[type-arg]
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(PollCursor)
-class PollCursorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PollCursorAdmin(_Cursors):
     """How far each source has been read. Setting it back is safe: what was taken in before is not taken in twice."""
 
     list_display = ("connection", "reached", "polled_at", "read_at", "not_before", "text")
     fields = list_display
     readonly_fields = ("connection", "polled_at", "read_at", "not_before", "text")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+@admin.register(SubscriptionCursor)
+class SubscriptionCursorAdmin(_Cursors):
+    """The same of billing's subscriptions."""
+
+    list_display = ("connection", "reached", "polled_at", "read_at", "text")
+    fields = list_display
+    readonly_fields = ("connection", "polled_at", "read_at", "text")

@@ -3,7 +3,7 @@
 from q2c.models.api_key import ApiKey, IdempotencyRecord
 from q2c.models.attempt import Attempt
 from q2c.models.callout import Callout
-from q2c.models.connection import Breaker, Connection, PollCursor, WorkerSeen
+from q2c.models.connection import Breaker, Connection, PollCursor, SubscriptionCursor, WorkerSeen
 from q2c.models.cross_reference import CrossReference
 from q2c.models.customer import Customer
 from q2c.models.event import Event
@@ -44,6 +44,7 @@ __all__ = [
     "Product",
     "Step",
     "Subscription",
+    "SubscriptionCursor",
     "Tally",
     "TaxNexus",
     "Transition",

@@ -179,13 +179,13 @@ class Breaker(models.Model):
         return self.opened_at is not None
 
 
-class PollCursor(models.Model):
-    """How far a source has been read: what is stamped up to `reached` and had been committed at `seen_at` is here.
+class Cursor(models.Model):
+    """How far one kind of records of a source was read: what is stamped up to `reached` and had been committed at
+    `seen_at` is here.
 
     `reached` is the source's own time, and only grows; `seen_at` is ours. Nothing stamped before `first` is ever read
     unasked. `swept_at` is when the last days were gone through. `polled_at` is the last poll, `read_at` the last that
-    came to its end; `failing_at` is the first that did not since, and `text` says why the last one did not. It is not
-    asked before `not_before`, after `pauses` answers in a row that it wants fewer calls.
+    came to its end; `failing_at` is the first that did not since, and `text` says why the last one did not.
     """
 
     connection = models.CharField(max_length=60, unique=True)
@@ -197,8 +197,22 @@ class PollCursor(models.Model):
     seen_at = models.DateTimeField(null=True)
     swept_at = models.DateTimeField(null=True)
     text = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class PollCursor(Cursor):
+    """Of a source's deals or invoices, and of the source as a whole: it is not asked before `not_before`, after
+    `pauses` answers in a row that it wants fewer calls.
+    """
+
     not_before = models.DateTimeField("asked again at", null=True, blank=True)
     pauses = models.PositiveSmallIntegerField(default=0)
+
+
+class SubscriptionCursor(Cursor):
+    """Of a billing platform's subscriptions: one that cannot be read holds up no invoice, nor the other way round."""
 
 
 class WorkerSeen(models.Model):

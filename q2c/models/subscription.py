@@ -14,7 +14,11 @@ ENDED = ("cancelled", "expired")
 
 
 class Subscription(StateRecord):
-    stays = (Stays("a change is another subscription", but=("state",)),)
+    """`ended_there_on` is the day as of which billing ends it though its order goes on here, earlier than `ends_on`;
+    `ended_there_at` is when that day was first read.
+    """
+
+    stays = (Stays("a change is another subscription", but=("state", "ended_there_on", "ended_there_at")),)
 
     number = models.CharField(max_length=64, unique=True)
     state = StateField(default="provisioned")
@@ -28,6 +32,8 @@ class Subscription(StateRecord):
     starts_on = models.DateField()
     ends_on = models.DateField()
     provisioned_at = models.DateTimeField()
+    ended_there_on = models.DateField(null=True)
+    ended_there_at = models.DateTimeField(null=True)
 
     # Where a row came from, for a key that reads its own alone (see visible.py).
     came_from = ("order__source",)
@@ -38,6 +44,12 @@ class Subscription(StateRecord):
         indexes = [
             models.Index(fields=["reference"], condition=~models.Q(reference=""), name="subscription_reference"),
             models.Index(fields=["order"], condition=models.Q(state="cancelled"), name="subscription_cancelled"),
+            # Few: looked at with each poll of billing.
+            models.Index(
+                fields=["order"],
+                condition=models.Q(ended_there_on__isnull=False),
+                name="subscription_ended_there",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Customers and products": (
         "q2c.Customer", "q2c.Product", "q2c.ListPrice", "q2c.ItemMapping", "q2c.TaxNexus", "q2c.CommercialPolicy",
     ),
-    "Platforms": ("q2c.Connection", "q2c.PollCursor", "q2c.Breaker", "q2c.CrossReference"),
+    "Platforms": ("q2c.Connection", "q2c.PollCursor", "q2c.SubscriptionCursor", "q2c.Breaker", "q2c.CrossReference"),
     "Failures": ("exceptions.Policy", "exceptions.Team", "exceptions.Holiday"),
     "People and keys": ("auth.User", "auth.Group", "q2c.ApiKey"),
     "Records of the flow (read only)": (
