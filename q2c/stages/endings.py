@@ -45,7 +45,8 @@ def of(order: Order, effective_on: dt.date, kept: Collection[str]) -> list[Endin
 
     `kept` are the numbers that billing has cancelled already.
     """
-    subscriptions = list(order.subscriptions.all())
+    # As they were made: what is cancelled first, where billing stops in the middle, is no matter of chance.
+    subscriptions = sorted(order.subscriptions.all(), key=lambda one: one.id)
     live = [
         Ending(connection=s.connection, number=s.number, group=s.group, on=max(effective_on, s.starts_on))
         for s in subscriptions
