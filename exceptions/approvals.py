@@ -25,6 +25,7 @@ ENDED_BY_NO = frozenset(
     str(reason)
     for reason in (
         Reason.REVERSAL_APPROVAL_REQUIRED, Reason.CANCELLATION_APPROVAL_REQUIRED, Reason.INVOICE_GIVEN_UP,
+        Reason.INVOICE_CANCELLED,
     )
 )  # fmt: skip
 # What a person asks about a case of the flow: refused, the case is where it was.

@@ -331,6 +331,16 @@ POLICIES: dict[R, Row] = {
         "What is to stay so is voided in billing.",
         "Once approved, it is recorded and booked with the approval on record; once refused, the case ends.",
     ),
+    R.INVOICE_CANCELLED: Row(
+        "Invoice was cancelled in billing, and another system tells of it",
+        "Billing has cancelled invoice {business_key} of {customer}, and another system tells of it.",
+        CONTROL, "high", 4, "approval",
+        "In billing why it was cancelled, and whether it was billed anew; at the other system why it still has it.",
+        "A second person refuses it, with a reason, and nothing is booked; or approves it if it is owed all the same. "
+        "Was it cancelled by mistake, have billing post it again.",
+        "Once approved, it is recorded and booked with the approval on record, and differs from billing until billing "
+        "posts it or its journal is reversed; once refused, the case ends.",
+    ),
     R.CANCELLATION_APPROVAL_REQUIRED: Row(
         "Cancellation needs approval", "Cancelling {business_key} of {customer} takes back what is invoiced.",
         CONTROL, "high", 4, "approval",

@@ -46,6 +46,7 @@ class Reason(enum.StrEnum):
     INVOICE_TAKEN_BACK = "invoice_taken_back"
     INVOICE_APPROVAL_REQUIRED = "invoice_approval_required"
     INVOICE_GIVEN_UP = "invoice_given_up"
+    INVOICE_CANCELLED = "invoice_cancelled"
     CANCELLATION_APPROVAL_REQUIRED = "cancellation_approval_required"
     # Ledger
     POSTING_RULE_MISSING = "posting_rule_missing"
@@ -84,6 +85,9 @@ TRANSIENT = frozenset(
 # A case of these is worth what billing has otherwise than the books, up or down: no charge and no credit.
 DIFFERENCES = frozenset({Reason.INVOICE_CHANGED, Reason.INVOICE_TAKEN_BACK})
 
+# Of an invoice that is not booked before a second person has signed.
+APPROVALS_OF_INVOICES = (Reason.INVOICE_APPROVAL_REQUIRED, Reason.INVOICE_GIVEN_UP, Reason.INVOICE_CANCELLED)
+
 # These wait for a second person, not for a repair.
 APPROVALS = frozenset(
     {
@@ -92,6 +96,7 @@ APPROVALS = frozenset(
         Reason.LIST_PRICE_MISSING,
         Reason.INVOICE_APPROVAL_REQUIRED,
         Reason.INVOICE_GIVEN_UP,
+        Reason.INVOICE_CANCELLED,
         Reason.CANCELLATION_APPROVAL_REQUIRED,
         Reason.REVERSAL_APPROVAL_REQUIRED,
     }

@@ -160,6 +160,9 @@ class Subscriptions(Customers, Protocol):
 
 # The field of a Rejected that tells a draft, or a cancelled one, from an invoice that cannot be read.
 NOT_POSTED = "status"
+# The code of such a Rejected of what was posted once, and was cancelled or reversed there. It is `about` the legal
+# entity and the number, as far as they can be read.
+CANCELLED_THERE = "cancelled"
 
 
 class InvoiceSource(Connector, Protocol):
@@ -168,7 +171,8 @@ class InvoiceSource(Connector, Protocol):
     def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
         """By id or number. A draft is Rejected with the field NOT_POSTED: it is no invoice yet, and nobody's case.
 
-        So is one that was cancelled or reversed there: whether it is booked, the caller knows.
+        So is one that was cancelled or reversed there, with the code CANCELLED_THERE: whether it is booked, the caller
+        knows.
         """
 
 

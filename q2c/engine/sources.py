@@ -305,7 +305,9 @@ class Invoices(Source):
 
     def _keep(self, refused: Sequence[tuple[Read, Rejected]]) -> None:
         """What was taken back is told once, whatever becomes of its case; what cannot be read as long as it stands."""
-        gone = [self._not_posted(read, found) for read, found in refused if found.field == NOT_POSTED]
+        left = [(read, found) for read, found in refused if found.field == NOT_POSTED]
+        taken_back.note(self.name, {read.id: found for read, found in left}, self.sender.actor)
+        gone = [self._not_posted(read, found) for read, found in left]
         told = [each for each in gone if each is not None and not unread.is_open(each)]
         bad = self._unreadable([
             (read, found)

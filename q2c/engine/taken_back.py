@@ -12,13 +12,16 @@ from exceptions.models import Case
 from exceptions.models.case import ENDED
 from ledger import journal
 from q2c import clock
-from q2c.connectors.outcomes import Rejected
+from q2c.connectors.outcomes import About, Rejected
+from q2c.connectors.ports import CANCELLED_THERE
 from q2c.engine import intake
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
+from q2c.stages import cancelled_there
 from q2c.stages.taken_back_there import CANCELLED, booked_as, known_as, period_of
 from q2c.stages.verb import Differs, Finding, described
+from q2c.stages.versions import invoice_key
 
 # The first is how older cases name it.
 REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
@@ -27,7 +30,7 @@ REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
 def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     """The case of an invoice of `source` that is posted there no more; None where the books hold nothing of it, and
     where people closed the case of this very time. What to do about it is told as it is read (withdrawn.to_do)."""
-    invoice = booked_as(source, reference)
+    invoice = booked_as(source, reference) or cancelled_there.booked_elsewhere(source, reference)
     if invoice is None:
         return None
     since = invoice.taken_back_at or clock.now()
@@ -56,6 +59,19 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
     )  # fmt: skip
 
 
+def note(source: str, refused: Mapping[str, Rejected], actor: str) -> None:
+    """What `source` took back is known by legal entity and number from now on, whoever tells of it. By reference, and
+    said before tell(); a draft is nothing that was taken back, unless it came here as posted."""
+    known = cancelled_there.known({reference: invoice_key(source, reference) for reference in refused})
+    gone = []
+    for reference, found in refused.items():
+        about = found.about if found.code == CANCELLED_THERE and found.about else About()
+        entity, number = known.get(reference) or (about.entity, about.number)
+        if entity and number:
+            gone.append(cancelled_there.Gone(reference, entity, number, f"{found.text}: {source} took it back"))
+    cancelled_there.note(source, gone, actor)
+
+
 def hold(source: str, references: Collection[str]) -> None:
     """Whoever finds at this moment that the ledger holds none of what was taken back is waited for, or waits, until the
     transaction ends (stages/not_owed.py): what it voids is seen, what is posted again is not voided."""
@@ -68,4 +84,5 @@ def posted_again(
 ) -> None:
     """What billing took back and posts again is taken back no more: by (entity, number), and by reference."""
     known_as(source, references).filter(taken_back_at__isnull=False).update(taken_back_at=None)
+    cancelled_there.posted_again(source, references, events.keys())
     intake.resolve_raw(source, events, actor, reasons=REASONS)

@@ -3,6 +3,7 @@
 from q2c.models.api_key import ApiKey, IdempotencyRecord
 from q2c.models.attempt import Attempt
 from q2c.models.callout import Callout
+from q2c.models.cancelled_invoice import CancelledInvoice
 from q2c.models.connection import Breaker, Connection, PollCursor, SubscriptionCursor, WorkerSeen
 from q2c.models.cross_reference import CrossReference
 from q2c.models.customer import Customer
@@ -24,6 +25,7 @@ __all__ = [
     "Attempt",
     "Breaker",
     "Callout",
+    "CancelledInvoice",
     "ChargeSegment",
     "CommercialPolicy",
     "Connection",

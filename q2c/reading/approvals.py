@@ -21,7 +21,7 @@ from q2c.models import Order, Step
 from q2c.money import Money
 from q2c.reading import after_reversal, given_up_before, in_books, what_stays
 from q2c.reading.given_up_before import Before
-from q2c.reasons import Reason
+from q2c.reasons import APPROVALS_OF_INVOICES, Reason
 from q2c.stages import STAGES, booking, reverse_journal, totals
 
 _REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
@@ -33,6 +33,7 @@ _KINDS = {
     _REVERSAL: "reversal",
     str(Reason.INVOICE_APPROVAL_REQUIRED): "invoice",
     str(Reason.INVOICE_GIVEN_UP): "given_up",
+    str(Reason.INVOICE_CANCELLED): "cancelled",
     str(Reason.CANCELLATION_APPROVAL_REQUIRED): "cancellation",
 }
 # What a person asked for is called by that; what the flow asks about by the title of its policy.
@@ -107,8 +108,13 @@ class Request:
     @property
     def kind(self) -> str:
         """Whose words its card has: closing | redate | reopen | after_all | reversal | invoice | given_up |
-        cancellation | order."""
+        cancelled | cancellation | order."""
         return kind_of(self.approval.action)
+
+    @property
+    def is_granting(self) -> bool:
+        """Whether a signature grants findings of an order or an invoice; else it is about what somebody asked for."""
+        return self.kind in ("order", "invoice", "given_up", "cancelled")
 
     @property
     def worth(self) -> list[tuple[int, str]]:
@@ -226,8 +232,7 @@ def _late_reversals(approvals: Sequence[Approval], found: Mapping[uuid.UUID, Rev
 
 def _late_invoices(approvals: Sequence[Approval]) -> dict[uuid.UUID, list[str]]:
     """What the books say of them by now: they were asked for a while ago."""
-    asking = (Reason.INVOICE_APPROVAL_REQUIRED, Reason.INVOICE_GIVEN_UP)
-    waiting = [a for a in approvals if a.state == "requested" and a.action in asking]
+    waiting = [a for a in approvals if a.state == "requested" and a.action in APPROVALS_OF_INVOICES]
     events = {a.id: a.case.event_id for a in waiting if a.case is not None and a.case.event_id}
     facts = booking.facts_of_events(events.values()) if events else {}
     told = {one.fact.event_id: [finding.text for finding in one.findings] for one in journal.preview([*facts.values()])}

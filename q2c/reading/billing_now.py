@@ -20,7 +20,7 @@ from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading.differences import CutOff
 from q2c.reasons import Reason
-from q2c.stages import sides, withdrawn
+from q2c.stages import cancelled_there, sides, withdrawn
 from q2c.stages.taken_back_there import CANCELLED, periods_on
 from q2c.stages.versions import invoice_key
 
@@ -65,7 +65,8 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
         return None
     booked = Money(invoice.total_minor, invoice.currency)
     if invoice.taken_back_at is not None:
-        return BillingNow(invoice.source, invoice.taken_back_at, booked)
+        taken_by = cancelled_there.takers([invoice]).get(invoice.id, invoice.source)
+        return BillingNow(taken_by, invoice.taken_back_at, booked)
     event, document = _newest(invoice) or (None, None)
     if event is None or document is None:
         return None

@@ -106,9 +106,9 @@ def _summed(found: Iterable[Difference], wanted: Collection[tuple[str, str]]) ->
 
 
 def _steps(user: Any) -> QuerySet[Step]:
-    """Steps that a person gave up; what was overtaken or taken back says so as its reason."""
+    """Steps that a person gave up; what was overtaken, taken back or cancelled in billing says so as its reason."""
     ended = Step.objects.visible_to(user).filter(state="abandoned", stage__in=("record_invoice", "post_journal"))
-    rows: QuerySet[Step] = ended.exclude(reason=Reason.SUPERSEDED)
+    rows: QuerySet[Step] = ended.exclude(reason__in=(Reason.SUPERSEDED, Reason.INVOICE_CANCELLED))
     return rows.select_related("event").defer("event__payload")
 
 

@@ -14,11 +14,11 @@ from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import Step
 from q2c.money import Money
-from q2c.reasons import Reason
+from q2c.reasons import APPROVALS_OF_INVOICES
 from q2c.stages import booking, post_journal
 
 # Of a reversal the journal is known to whoever asks here.
-_BOOKING = (REDATE, AFTER_ALL, str(Reason.INVOICE_APPROVAL_REQUIRED), str(Reason.INVOICE_GIVEN_UP))
+_BOOKING = (REDATE, AFTER_ALL, *map(str, APPROVALS_OF_INVOICES))
 
 
 def of(approvals: Sequence[Approval], reversing: Mapping[uuid.UUID, EntryView]) -> dict[uuid.UUID, Money]:

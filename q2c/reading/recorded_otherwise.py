@@ -23,7 +23,7 @@ from q2c.money import Money
 from q2c.reading import unread_of_booked
 from q2c.reading.differences import CutOff, Difference
 from q2c.reasons import Reason
-from q2c.stages import sides
+from q2c.stages import cancelled_there, sides
 from q2c.stages.sides import Books, Version
 from q2c.stages.taken_back_there import CANCELLED, periods_on
 from q2c.stages.verb import Side
@@ -63,6 +63,7 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
     periods = periods_on({(now.entity, now.issued_on) for now in versions.values()})
     of_steps = _by_step(user, [step.id for step, _ in came.values()])
     told = _of_taken_back([one for one in invoices if one.taken_back_at is not None])
+    gone_from = cancelled_there.takers([one for one in invoices if one.taken_back_at is not None])
     found, may = [], user.has_perm("exceptions.view_case")
     for one in invoices:
         step = came[one.id][0] if one.id in came else None
@@ -71,8 +72,9 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
         now = versions.get(one.id)
         differing = _turned if not books[one.id].is_as_booked else _changed_there if now is not None else _cancelled
         if (differs := differing(one, books[one.id], now, periods)) is not None:
-            told_of = case if may else None
-            found.append(replace(differs, step=step, case=told_of, is_open=is_open, changed=now is not None))
+            told_of, where = case if may else None, gone_from.get(one.id, differs.where)
+            more = replace(differs, step=step, case=told_of, is_open=is_open, changed=now is not None)
+            found.append(replace(more, where=where))
     return _with_unread(found, seen, among, may)
 
 
@@ -172,12 +174,12 @@ def _kind(side: Side, one: Invoice, changed: bool) -> str:
 
 
 def _of_taken_back(invoices: Sequence[Invoice]) -> dict[uuid.UUID, Case]:
-    """The latest case of each of those that billing took back."""
-    told: dict[tuple[str, str, str], Case] = {}
+    """The latest case of each of those that billing took back, whoever told of it first."""
+    told: dict[tuple[str, str], Case] = {}
     cases = Case.objects.filter(code=CANCELLED, business_key__in=[one.number for one in invoices])
     for case in cases.select_related("owner_team", "assignee").defer("haystack").order_by("id") if invoices else ():
-        told[case.source, case.entity, case.business_key] = case
-    by_invoice = ((one.id, told.get((one.source[:60], one.entity, one.number))) for one in invoices)
+        told[case.entity, case.business_key] = case
+    by_invoice = ((one.id, told.get((one.entity, one.number))) for one in invoices)
     return {id_: case for id_, case in by_invoice if case is not None}
 
 

@@ -24,6 +24,7 @@ from q2c.money import Money, exponent
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import (
     beside,
+    cancelled_there,
     days_billed,
     given_up,
     periods,
@@ -67,7 +68,7 @@ def tie(works: Sequence[Work]) -> None:
     cancelled = term_of_invoices.ended(orders.values())
     policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
     metered = usage.there({work.notes["order"].id for work in works if usage.of(work.fact.payload)})
-    before, left_out = signed.Before(works), given_up.asked(works)
+    before, left_out, gone = signed.Before(works), given_up.asked(works), cancelled_there.asked(works)
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
         policy = policies.get(invoice.legal_entity) or policies.get("") or CommercialPolicy()
@@ -81,16 +82,20 @@ def tie(works: Sequence[Work]) -> None:
             *usage.over(invoice, order, billed.most(invoice, order), Decimal(policy.usage_limit_percent), metered),
             *tax_of_invoices.off(invoice, order, Decimal(policy.tax_tolerance_percent)),
         ]
-        if work.step.id in left_out:
-            found.insert(0, left_out[work.step.id])
+        found = [asked[work.step.id] for asked in (gone, left_out) if work.step.id in asked] + found
         # Neither a limit that was raised nor time answers what a second person was asked, or refused.
-        found = signed.with_asked(found, before.asked(work, partial(_asked_again, metered)))
+        found = signed.with_asked(found, before.asked(work, partial(_asked_again, metered)), _stays_asked)
         # What is wrong for sure is told first: nobody is asked to sign what cannot be.
         found.sort(key=lambda finding: finding.reason in APPROVALS)
         work.findings += before.unsigned(work, found)
         if not work.findings:
             billed.add(invoice, order)
             usage.add(metered, invoice, order)
+
+
+def _stays_asked(asked: Finding) -> bool:
+    """What billing cancelled it may post again, and then it is no question any more."""
+    return asked.reason != Reason.INVOICE_CANCELLED
 
 
 def _asked_again(metered: usage.Metered, work: Work, asked: Finding) -> list[Finding]:

@@ -27,9 +27,10 @@ from q2c.stages.verb import Finding, Work
 AFTER_ALL = "after_all"
 
 # The latest decision on each document, unless it was recorded after that. A step whose document was booked all the
-# while (`invoice_changed`) decided about the change, not about the document. Another source that tells of it knows it
-# by the number alone, which a legal entity gives once: what was given up of a number that was booked then was about
-# what came again under it. So it is with what could not be read, which has no step, and may have no entity either.
+# while (`invoice_changed`) decided about the change, not about the document; one of what billing had cancelled
+# (`invoice_cancelled`) not about what billing posts again. Another source that tells of it knows it by the number,
+# which a legal entity gives once: what was given up of a number that was booked then was about what came again under
+# it. So it is with what could not be read, which has no step, and may have no entity either.
 _DECIDED = """
 WITH mine AS (
   SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
@@ -56,12 +57,12 @@ WITH mine AS (
   SELECT m.source, m.reference, s.id AS step_id, s.event_id, s.finished_at AS at, NULL::uuid AS case_id,
     NULL::text AS entity, NULL::text AS number
   FROM mine m JOIN q2c_step s ON s.order_key = m.order_key AND s.stage = 'record_invoice'
-  WHERE s.state = 'abandoned' AND s.reason NOT IN ('superseded', 'invoice_changed')
+  WHERE s.state = 'abandoned' AND s.reason NOT IN ('superseded', 'invoice_changed', 'invoice_cancelled')
   UNION ALL
   SELECT m.source, m.reference, s.id, s.event_id, s.finished_at, NULL, m.entity, m.number
   FROM mine m JOIN q2c_step s ON s.business_key = m.number AND s.entity = m.entity AND s.stage = 'record_invoice'
   JOIN q2c_event e ON e.id = s.event_id AND e.source <> m.source
-  WHERE s.state = 'abandoned' AND s.reason NOT IN ('superseded', 'invoice_changed')
+  WHERE s.state = 'abandoned' AND s.reason NOT IN ('superseded', 'invoice_changed', 'invoice_cancelled')
   UNION ALL
   SELECT m.source, m.reference, p.id, i.event_id, p.finished_at, NULL, NULL, NULL
   FROM mine m

@@ -17,7 +17,7 @@ from q2c import clock, states
 from q2c.connectors.outcomes import NotFound, Posted, Unavailable
 from q2c.models import Invoice, Step
 from q2c.reasons import Reason
-from q2c.stages import platforms, taken_back_there
+from q2c.stages import cancelled_there, platforms, taken_back_there
 from q2c.stages.taken_back_there import TAKEN_BACK
 from q2c.stages.verb import Work
 
@@ -126,15 +126,18 @@ def hold(event_ids: Collection[uuid.UUID]) -> None:
 
 
 def told_twice(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Of these the events of invoices that were told by another system, too, whose word was taken as done."""
+    """Of these the events of invoices that were told by another system, too, whose word was taken as done; or by that
+    one alone, while billing has only taken it back."""
     there = Invoice.objects.filter(event__in=list(event_ids)) if event_ids else ()
     found = {(str(one.id), one.number): one for one in there}
     if not found:
         return set()
+    alone = cancelled_there.takers(found.values())
     done = Step.objects.filter(stage="record_invoice", state="done", business_key__in={number for _, number in found})
     rows = done.values_list("reference", "business_key", "event", "event__source")
-    return {
+    twice = {
         invoice.event_id
         for reference, number, event_id, source in rows
         if (invoice := found.get((reference, number))) and event_id != invoice.event_id and source != invoice.source
     }
+    return twice | {one.event_id for one in found.values() if one.id in alone}

@@ -13,6 +13,7 @@ from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
 from q2c.stages import billed, booking, invoice_again, orders, term_of_invoices, terms_of_lines
+from q2c.stages.cancelled_there import turn_of
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 from q2c.stages.versions import Versions, invoice_key
@@ -69,7 +70,7 @@ class RecordInvoice(Verb):
 
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if work.request is not None]
-        bulk.take_turns(f"invoice {'/'.join(name)}" for work in fresh for name in (_identity(work), _reference(work)))
+        bulk.take_turns(turn_of(name) for work in fresh for name in (_identity(work), _reference(work)))
         there, doubles = _recorded_already(fresh), _recorded_otherwise(fresh)
         for work in fresh:
             if double := there.get(_identity(work)):
@@ -289,6 +290,8 @@ def _invoice(work: Work) -> Invoice:
         account=document.account, customer_name=order.customer_name, entity=document.legal_entity,
         currency=document.currency, issued_on=document.issued_on, due_on=document.due_on, net_minor=net, tax_minor=tax,
         total_minor=document.total_minor, recorded_at=clock.now(), correlation_id=work.fact.correlation_id,
+        # Signed all the same: the books have what billing has not.
+        taken_back_at=work.notes.get("cancelled_at"),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from q2c.engine import decisions, desk, previews
 from q2c.money import Money
 from q2c.reading import approvals as reading
 from q2c.reading import reopening
-from q2c.reasons import Reason
+from q2c.reasons import APPROVALS_OF_INVOICES, Reason
 from q2c.ui import links, lists, parts
 from q2c.ui.acting import answering, back
 from q2c.ui.formats import dates
@@ -188,6 +188,7 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
 _REVERSAL = str(Reason.REVERSAL_APPROVAL_REQUIRED)
 _INVOICE = str(Reason.INVOICE_APPROVAL_REQUIRED)
 _GIVEN_UP = str(Reason.INVOICE_GIVEN_UP)
+_CANCELLED = str(Reason.INVOICE_CANCELLED)
 _CANCELLATION = str(Reason.CANCELLATION_APPROVAL_REQUIRED)
 _BACK = "The case is back in the queue."
 _STAYS_UNPOSTED = "It stays given up: in the books here, and not in the ledger."
@@ -208,8 +209,7 @@ def _after_approval(decision: Decision) -> str:
         asked.AFTER_ALL: "It is searched for in the ledger by its key now, and sent where it is not there, unless "
         "billing has taken it back.",
         _REVERSAL: "The mirror entry is made and posted now; then the journal is reversed.",
-        _INVOICE: "It is recorded and booked now.",
-        _GIVEN_UP: "It is recorded and booked now.",
+        **dict.fromkeys(map(str, APPROVALS_OF_INVOICES), "It is recorded and booked now."),
         _CANCELLATION: "It is cancelled in billing now, then here.",
     }
     return said.get(action, "It is checked again now, and goes on from there.")
@@ -225,6 +225,8 @@ def _after_refusal(approval_id: uuid.UUID, decision: Decision) -> str:
     action = decision.rows[0].action if decision.rows else ""
     if action == _GIVEN_UP:
         return "It stays given up; in billing it stands until somebody voids it."
+    if action == _CANCELLED:
+        return "Nothing of it is booked: billing has cancelled it."
     if action == asked.AFTER_ALL:
         return _STAYS_UNPOSTED
     if action in asked.ENDED_BY_NO or not _has_case(decision):

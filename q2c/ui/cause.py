@@ -16,7 +16,7 @@ from q2c.models import Connection
 from q2c.money import Money
 from q2c.reading import billing_now, credited
 from q2c.reading.differences import REASONS
-from q2c.reasons import APPROVALS, Reason
+from q2c.reasons import APPROVALS, APPROVALS_OF_INVOICES, Reason
 from q2c.stages.days_billed import CREDITED
 from q2c.ui import formats, links, parts, sandbox_words, words
 
@@ -118,7 +118,7 @@ def _unblocking(record: Any, connections: dict[str, Connection] | None, totals: 
     if record.reason in {reason.value for reason in APPROVALS}:
         # Refused, it is the deal that has to change; what became of an invoice is billing's.
         if isinstance(record, Case) and record.state != "awaiting_approval":
-            is_invoice = record.reason in (Reason.INVOICE_APPROVAL_REQUIRED, Reason.INVOICE_GIVEN_UP)
+            is_invoice = record.reason in APPROVALS_OF_INVOICES
             return None if is_invoice else _page("Find the order", "orders", record.business_key)
         if totals is not None and not totals.by_state.get("awaiting_approval"):
             # All were refused: each case says what becomes of it, and who owns it now.

@@ -16,6 +16,8 @@ _NEXT = {
     "ends by itself. Replayed as it is, it asks for approval again. Closed without a fix, it is not booked, and is "
     "listed as given up until it is voided in billing.",
     "given_up": "It stays given up: nothing of it is booked, and it is listed so until it is voided in billing.",
+    "cancelled": "Nothing of it is booked: billing has cancelled it. Posted there again, it is booked as billing tells "
+    "it.",
     "cancellation": "The order goes on. Is it to end all the same, its cancellation is asked for anew on its page.",
     "reversal": "The journal stays as it is. Is it to be reversed all the same, that is asked for anew on its page.",
 }

@@ -5,6 +5,8 @@ told as of any other.
              the same invoice under its own reference.
 11 Mar       Billing cancels it.
 12 Mar       Billing posts it again, or somebody reverses its journal.
+
+Or billing issues and cancels it between two polls, and is only ever read as having cancelled it.
 """
 
 from __future__ import annotations
@@ -31,22 +33,27 @@ from tests.scenarios.test_undoing import sign
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def told_by_the_shop(story: Story) -> str:
+    """What billing has issued, before it was polled."""
+    story.close(training("SO-3001", dt.date(2026, 3, 9)))
+    run = story.platforms.control("zuora", "bill-run", {"until": clock.today().isoformat()})
+    billing = source_of(Connection.objects.get(name="zuora"))
+    changed = [read.reference for read in billing.changed(clock.now() - dt.timedelta(days=1))]
+    (document,) = [found for found in billing.fetch(changed) if isinstance(found, InvoiceDocument)]
+    shop_sends(msgspec.structs.replace(document, billing_reference="shop-1"))
+    story.flow.work()
+    return str(run["invoiceNumbers"][0])
+
+
 @pytest.fixture
 def number(story: Story) -> str:
     with story.on("2026-03-09"):
-        story.close(training("SO-3001", dt.date(2026, 3, 9)))
-        run = story.platforms.control("zuora", "bill-run", {"until": clock.today().isoformat()})
-        (number,) = run["invoiceNumbers"]
-        billing = source_of(Connection.objects.get(name="zuora"))
-        changed = [read.reference for read in billing.changed(clock.now() - dt.timedelta(days=1))]
-        (document,) = [found for found in billing.fetch(changed) if isinstance(found, InvoiceDocument)]
-        shop_sends(msgspec.structs.replace(document, billing_reference="shop-1"))
-        story.flow.work()
+        number = told_by_the_shop(story)
         story.flow.poll("zuora")
         story.flow.work()
     assert [one.source for one in Invoice.objects.all()] == ["webshop"] and len(story.documents()) == 1
     assert not Case.objects.exists()
-    return str(number)
+    return number
 
 
 def shop_sends(document: InvoiceDocument) -> None:
@@ -79,3 +86,15 @@ def test_its_journal_reversed_its_case_ends(story: Story, number: str) -> None:
         story.flow.work()
         assert Case.objects.get(reason="invoice_taken_back").state == "resolved"
         assert given_up.of_open_months(user("carla")) == {} and len(story.documents()) == 2
+
+
+def test_only_ever_read_as_cancelled_it_is_found_by_the_number_of_its_entity(story: Story) -> None:
+    with story.on("2026-03-09"):
+        number = told_by_the_shop(story)
+        assert len(story.documents()) == 1
+    becomes(story, number, "Canceled", "2026-03-11")
+    told = Case.objects.get()
+    assert (told.reason, told.state, told.amount_minor) == ("invoice_taken_back", "open", -180_000)
+    becomes(story, number, "Posted", "2026-03-12")
+    told.refresh_from_db()
+    assert (told.state, Invoice.objects.get().taken_back_at) == ("resolved", None) and len(story.documents()) == 1

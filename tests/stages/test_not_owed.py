@@ -32,6 +32,7 @@ def cancelled(reference: str = "b-INV-1") -> Case | None:
     """As a read of billing says that it is posted there no more: the case that tells of it, if there is one."""
     refused = Rejected(reason=Reason.REQUEST_REFUSED, text="Invoice INV-1 is Canceled", field="status")
     assert withdrawn.invoice("zuora", reference, "poll:zuora", refused.text)
+    taken_back.note("zuora", {reference: refused}, "poll:zuora")
     bad = taken_back.tell("zuora", reference, refused)
     if bad is None:
         return None

@@ -16,9 +16,12 @@ from msgspec.structs import replace
 from exceptions.models import Case
 from q2c import points
 from q2c.engine import run
+from q2c.engine.sources import Invoices
 from q2c.models import Invoice, Step
 from q2c.stages import withdrawn
 from tests.engine.makers import order, run_all
+from tests.intake import platforms
+from tests.stages.test_cancelled_elsewhere import GONE
 from tests.stages.test_given_up import give_up
 from tests.stages.test_invoices_and_journals import SOUND, arrives, record
 
@@ -92,3 +95,33 @@ def test_answered_first_it_stays(told: Step, monkeypatch: pytest.MonkeyPatch, ta
     beside.join(30)
     told = Step.objects.get(id=told.id)
     assert (told.state, Invoice.objects.get().state, ended.is_set()) == ("done", "recorded", True)
+
+
+def test_who_records_its_number_is_waited_for_by_who_reads_that_billing_cancelled_it(
+    committed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither would see the other: the books would hold it, and nobody would be told."""
+    order()
+    arrives("InvoiceIssued", replace(SOUND, billing_reference="shop-1"), source="shop")
+    billing, ended = Invoices(platforms.zuora()), threading.Event()
+
+    def go() -> None:
+        try:
+            billing.take_fetched("b-INV-1", GONE)
+        finally:
+            ended.set()
+            connections.close_all()
+
+    beside = threading.Thread(target=go)
+
+    def reach(name: str) -> None:
+        if name == "inside_record":
+            beside.start()
+            assert not ended.wait(0.5), "it did not wait"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(points, "reach", reach)
+        run.run_stage("record_invoice")
+    beside.join(30)
+    assert Invoice.objects.get().taken_back_at is not None
+    assert Case.objects.get().reason == "invoice_taken_back"

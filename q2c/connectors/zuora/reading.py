@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from q2c.connectors.http import Lost, NotSent
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable, Unknown
-from q2c.connectors.ports import NOT_POSTED, ConnectionConfig, InvoiceNotice
+from q2c.connectors.ports import CANCELLED_THERE, NOT_POSTED, ConnectionConfig, InvoiceNotice
 from q2c.connectors.zuora import invoices
 from q2c.connectors.zuora.refusals import is_absent, outcome_of, reasons_of
 from q2c.connectors.zuora.session import NoSession, Session
@@ -29,6 +29,8 @@ SUBSCRIPTIONS_KEPT = 5_000
 # What ties an invoice to an order is written when a subscription is made, and changes only by a person's correction:
 # kept as long as a bill run's invoices follow one another, so that what was put right is read soon.
 KEPT_S = 30.0
+# Of invoices that were posted once.
+_OVER = ("Canceled", "Reversed")
 _OURS = ("Q2C_Order__c", "Q2C_Group__c", "Q2C_Entity__c")
 _TIES = (*_OURS, "invoiceOwnerAccountNumber", "accountNumber")
 
@@ -141,12 +143,24 @@ class Reader:
         """`subscriptions` has those of its items afterwards, also where the invoice cannot be read."""
         if found.get("status") != "Posted":
             text = f"Invoice {found.get('invoiceNumber')} in Zuora is {found.get('status')}, not posted"
-            return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, field=NOT_POSTED)
+            code = CANCELLED_THERE if found.get("status") in _OVER else ""
+            if code and not found.get("Q2C_Entity__c"):
+                subscriptions += self._as_far_as_there(str(found["id"]))
+            return Rejected(reason=Reason.INVOICE_MISMATCH, text=text, code=code, field=NOT_POSTED)
         items = self._items(str(found["id"]))
         subscriptions += [self._subscription(name) for name in _subscriptions_of(items)]
         ties = invoices.ties_of(found, subscriptions)
         field = str(self.config.options.get("product_field") or "productCode__c")
         return invoices.invoice_of(found, items, ties, field)
+
+    def _as_far_as_there(self, id_: str) -> list[dict[str, Any]]:
+        """The subscriptions of one that nobody books any more. Raises ReadRefused where Zuora does not answer."""
+        try:
+            return [self._subscription(name) for name in _subscriptions_of(self._items(id_))]
+        except ReadRefused as refused:
+            if isinstance(refused.outcome, Unavailable):
+                raise
+            return []
 
     def _items(self, id_: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
