@@ -33,7 +33,7 @@ from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
 from q2c.reading import close, credits_due, left_open, reopening, unread
-from q2c.ui import asked_for, links, redated, story
+from q2c.ui import asked_for, decided, links, story
 from q2c.ui.formats import dates, number
 from q2c.ui.parts import apart, by_currency, by_sign
 from q2c.ui.rights import require
@@ -288,7 +288,7 @@ def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, 
     return {"standing": [_row(request, one) for one in found], "left": LEFT if any(o.unfinished for o in found) else "",
             "given_up": GIVEN_UP if any(o.given_up for o in found) else "",
             "asked": ASKED if any(one.asked for one in found) else "", "approvals": links.to("approvals"),
-            "redated": any(one.redated for one in found),
+            "decided": any(one.decided for one in found),
             "unplaced": story.unplaced(unread.unplaced(request.user))}  # fmt: skip
 
 
@@ -305,7 +305,7 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
         **_credits(one), "given_up": story.rows_of(one.given_up) if one.given_up else [],
         "differences": links.to("differences", one.period.entity.code, one.period.name),
-        "asked": asked_for.rows(one.asked), "redated": redated.rows(one.redated),
+        "asked": asked_for.rows(one.asked), "decided": decided.rows(one.decided),
         "journals": one.journals, "journals_href": entries,
         "journal_sums": apart(one.journal_sums, one.journal_credits),
     }  # fmt: skip

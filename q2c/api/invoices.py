@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from q2c.api.records import Records, days
 from q2c.models import Invoice, InvoiceLine
-from q2c.reading import redated_items
+from q2c.reading import redated_items, reversed_items
 
 
 class InvoiceLineSerializer(serializers.ModelSerializer):
@@ -49,19 +49,50 @@ class RedatedSerializer(serializers.Serializer):
     at = serializers.DateTimeField()
 
 
+class SideSerializer(serializers.Serializer):
+    """`billing_less_books_minor` is in minor units of the invoice's currency."""
+
+    period = serializers.CharField()
+    billing_less_books_minor = serializers.IntegerField(source="worth.minor")
+
+
+class ReversedElsewhereSerializer(serializers.Serializer):
+    """The mirror entry that left the invoice in two months in the books, and who decided it; nothing is to be done.
+
+    `restores`: it brought back what was reversed in the first of the two `months`.
+    """
+
+    journal = serializers.CharField(source="decision.journal")
+    journal_id = serializers.UUIDField(source="decision.entry_id")
+    entity = serializers.CharField()
+    restores = serializers.BooleanField()
+    effective_on = serializers.DateField(source="decision.effective_on")
+    months = SideSerializer(many=True, source="sides")
+    reason = serializers.CharField(source="decision.reason")
+    asked_by = serializers.CharField(source="decision.asked_by")
+    approved_by = serializers.CharField(source="decision.approved_by")
+    at = serializers.DateTimeField(source="decision.at", allow_null=True)
+
+
 class InvoiceDetailSerializer(InvoiceSerializer):
-    """With its lines; `redated` is null where it is booked on its own date."""
+    """With its lines; `redated` is null where it is booked on its own date. `reversed_elsewhere` are the months that
+    keep a part of it though billing and the books agree as a whole."""
 
     lines = InvoiceLineSerializer(many=True)
     redated = serializers.SerializerMethodField()
+    reversed_elsewhere = serializers.SerializerMethodField()
 
     class Meta(InvoiceSerializer.Meta):
-        fields = (*InvoiceSerializer.Meta.fields, "lines", "redated")  # type: ignore[assignment]
+        fields = (*InvoiceSerializer.Meta.fields, "lines", "redated", "reversed_elsewhere")  # type: ignore[assignment]
 
     @extend_schema_field(RedatedSerializer(allow_null=True))
     def get_redated(self, invoice: Invoice) -> Any:
         decision = redated_items.of_invoice(invoice)
         return RedatedSerializer(decision).data if decision else None
+
+    @extend_schema_field(ReversedElsewhereSerializer(many=True))
+    def get_reversed_elsewhere(self, invoice: Invoice) -> Any:
+        return ReversedElsewhereSerializer(reversed_items.of_invoice(invoice), many=True).data
 
 
 class InvoiceFilters(filters.FilterSet):

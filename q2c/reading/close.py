@@ -11,7 +11,7 @@ from django.db.models import Count, Q, Sum
 
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.models import Step
-from q2c.reading import asked_for, blocking, credits_due, differences, given_up, redated_items, unbooked
+from q2c.reading import asked_for, blocking, credits_due, decided_items, differences, given_up, two_months, unbooked
 
 # What every flow of documents is booked in; other subledgers have neither cases nor documents under way.
 SUBLEDGER = "receivables"
@@ -131,7 +131,7 @@ class Standing:
     # What is asked for, waits for a second person, and would change the month.
     asked: asked_for.Asked | None = None
     # What billing and the books have in two months because two people decided so: it is settled.
-    redated: redated_items.Sides | None = None
+    decided: two_months.Sides | None = None
 
     @property
     def has_flow(self) -> bool:
@@ -162,7 +162,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     by = rows.values("period_id", "state", "currency")
     summed = list(by.annotate(n=Count("id"), minor=Sum("worth_minor"), below=below))
     coming, left, due = _coming(months), given_up.by_month(user, months), credits_due.due(user).months
-    redated, asked = redated_items.by_month(user, months), asked_for.by_month(user, months)
+    decided, asked = decided_items.by_month(user, months), asked_for.by_month(user, months)
     for month, requests in asked.items():
         requests.beside(left.get(month))
     found = [
@@ -175,7 +175,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
             given_up=left.get((one.period.entity.code, one.period.name)),
             credits=due.get((one.period.entity.code, one.period.name)),
             asked=asked.get((one.period.entity.code, one.period.name)),
-            redated=redated.get((one.period.entity.code, one.period.name)),
+            decided=decided.get((one.period.entity.code, one.period.name)),
         )
         if _has_flow(one.period)
         else one

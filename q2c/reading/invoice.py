@@ -15,7 +15,7 @@ from ledger import journal
 from ledger.journal import EntryView
 from ledger.models import JournalEntry
 from q2c.models import CrossReference, Invoice, InvoiceLine, Order, OrderGroup, Product, Step, Subscription, Transition
-from q2c.reading import coming, differences, given_up, held, parties, redated_items
+from q2c.reading import coming, differences, given_up, held, parties, redated_items, reversed_items
 from q2c.reading import marks as invoice_marks
 from q2c.reading.approvals import of_cases
 from q2c.reading.invoices import named_as
@@ -62,6 +62,8 @@ class Whole:
     differences: list[differences.Difference] = field(default_factory=list)
     # By which it is booked on another day than its own.
     redated: redated_items.Decision | None = None
+    # What reversals of its journal in other months left in single months, where all in all nothing differs.
+    reversed_elsewhere: list[reversed_items.Item] = field(default_factory=list)
 
 
 def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
@@ -103,6 +105,7 @@ def whole(user: Any, invoice_id: uuid.UUID) -> Whole | None:
         fronts=fronts,
         differences=left,
         redated=redated_items.of_invoice(invoice),
+        reversed_elsewhere=reversed_items.of_invoice(invoice),
     )
 
 

@@ -16,7 +16,7 @@ from ledger.models import FiscalPeriod, JournalEntry, Redating
 from q2c.contracts import stored
 from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Attempt, CrossReference, Invoice, Step, Transition
-from q2c.reading import billing_now, coming, held, parties, recorded_otherwise, reversals
+from q2c.reading import billing_now, coming, held, parties, recorded_otherwise, reversals, reversed_items
 from q2c.reading.approvals import of_cases
 from q2c.reading.invoices import named_as
 
@@ -64,6 +64,8 @@ class Whole:
     coming: list[coming.Coming] = field(default_factory=list)
     fronts: dict[uuid.UUID, held.Front] = field(default_factory=dict)
     open_periods: list[FiscalPeriod] = field(default_factory=list)
+    # What reversals in other months left of its invoice in single months, where all in all nothing differs.
+    reversed_elsewhere: list[reversed_items.Item] = field(default_factory=list)
 
 
 def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
@@ -97,6 +99,7 @@ def whole(user: Any, entry_id: uuid.UUID) -> Whole | None:
         open_periods=list(periods.taking_corrections(entry.entity, entry.subledger, entry.effective_on)[:24]),
         coming=coming.next_of(steps, {case.step_id: case for case in cases if case.step_id}, fronts),
         fronts=fronts,
+        reversed_elsewhere=reversed_items.of_invoice(invoice) if invoice is not None else [],
     )  # fmt: skip
 
 

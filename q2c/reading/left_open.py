@@ -18,7 +18,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from exceptions.sentences import amount, amounts, count, listed
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.reading import asked_for, close, differences, redated_items, unread
+from q2c.reading import asked_for, close, differences, two_months, unread
 
 NOTHING = "Nothing is open"
 # Of each column, so many are named.
@@ -86,7 +86,7 @@ def _told(one: close.Standing, names: _Names) -> str:
     }
     told_of = {name: ", and ".join(part for part in parts if part) for name, parts in columns.items()}
     lines = [f"{name}: {text}" for name, text in told_of.items() if text]
-    return "\n".join([*(lines or [NOTHING]), *_redated(one)])
+    return "\n".join([*(lines or [NOTHING]), *_decided(one)])
 
 
 def _asked(found: asked_for.Asked) -> list[str]:
@@ -105,17 +105,21 @@ def _request(one: asked_for.Request) -> str:
     return f"{_called(one.case)}{', among the differences' if one.differs else ''}"
 
 
-def _redated(one: close.Standing) -> list[str]:
+def _decided(one: close.Standing) -> list[str]:
     """What two people decided is not open, and is kept with it: it says why billing and the books differ."""
-    found = one.redated.each() if one.redated else ()
-    told = [
-        _with(f"{_side(sides)} {what}", [side.item.number for side in sides[:NAMED]], len(sides))
-        for what, sides in found
-    ]
-    return [f"Re-dated: {', and '.join(told)}"] if told else []
+    told: dict[str, list[str]] = {}
+    for what, sides in one.decided.each() if one.decided else ():
+        how = "Re-dated" if sides[0].is_redated else "Reversed in another month"
+        said = _with(f"{_side(sides)} {what}", [_by(side) for side in sides[:NAMED]], len(sides))
+        told.setdefault(how, []).append(said)
+    return [f"{how}: {', and '.join(parts)}" for how, parts in told.items()]
 
 
-def _side(sides: Sequence[redated_items.Side]) -> str:
+def _by(side: two_months.Side) -> str:
+    return side.item.number if side.is_redated else f"{side.item.number} by {side.item.decision.journal}"
+
+
+def _side(sides: Sequence[two_months.Side]) -> str:
     sums = _summed((side.worth.minor, side.worth.currency) for side in sides)
     return f"{count(len(sides), 'invoice')}, {listed([amount(minor, code) for code, minor in sums.items()])}"
 

@@ -1,30 +1,25 @@
 """Invoices booked in another month than that of their own date, by decision of two people (ledger/redating.py).
 
-Billing has each in the month of its date, the books in the one decided: what reconciles the two, and no difference.
-With the differences (differences.py) they add up, by legal entity and month, to what billing has less what is booked.
+Billing has each in the month of its date, the books in the one decided: what reconciles the two (decided_items.py), and
+no difference.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from exceptions.sentences import month
 from q2c import bulk
 from q2c.models import Invoice
 from q2c.money import Money
+from q2c.reading.two_months import Side
 from q2c.reasons import Reason
 from q2c.stages import taken_back_there
 from q2c.stages.versions import invoice_key
 
-# By kind, in the order in which they are told; with the other month's name.
-KINDS = {
-    "dated": "dated in the month in billing, booked in {} by decision",
-    "booked": "booked in the month by decision, dated in {} in billing",
-}
 # The decision that the entry which books an invoice follows, or followed until it was reversed.
 _DECIDED = """
 SELECT DISTINCT ON (i.id) i.id, e.id, e.number, p.name, r.source_on, r.effective_on, r.reason, r.asked_by,
@@ -85,54 +80,21 @@ class Item:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Of one month: `worth` is what billing has in it less what the books have; `other` is the other month."""
-
-    kind: str
-    item: Item
-    period: str
-    other: str
-    worth: Money
-
-
-@dataclass(slots=True)
-class Sides:
-    """Those of one legal entity's month, by kind and other month, in the order of KINDS."""
-
-    found: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
-
-    def add(self, one: Side) -> None:
-        self.found.setdefault((one.kind, one.other), []).append(one)
-
-    def each(self) -> list[tuple[str, list[Side]]]:
-        """(what is said of them, they themselves): "booked in the month by decision, dated in …"."""
-        keys = sorted(self.found, key=lambda key: (list(KINDS).index(key[0]), key[1]))
-        return [(KINDS[kind].format(month(other)), self.found[kind, other]) for kind, other in keys]
-
-
 def of_invoice(invoice: Invoice) -> Decision | None:
     """By which it is, or was, booked on another day than its own, whatever billing made of it since. One statement."""
     return _decided(invoice.id).get(invoice.id)
 
 
-def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Sides]:
-    """Of these legal entities' months, by (entity, period); those without any are left out. At most four statements."""
-    wanted, found = set(months), dict[tuple[str, str], Sides]()
-    for item in _of(user, {entity for entity, _ in wanted}) if wanted else ():
-        for side in item.sides():
-            if (item.entity, side.period) in wanted:
-                found.setdefault((item.entity, side.period), Sides()).add(side)
-    return found
+def of(user: Any, entities: Collection[str]) -> list[Item]:
+    """By number. What billing dates on another day, or bills from another entity, since: a difference, and not here.
 
-
-def _of(user: Any, entities: Collection[str]) -> list[Item]:
-    """By number. What billing dates on another day, or bills from another entity, since: a difference, and not here."""
+    At most four statements.
+    """
     decided = _decided(None)
     seen = Invoice.objects.visible_to(user).filter(entity__in=entities, id__in=list(decided), taken_back_at=None)
     seen = seen.exclude(state__in=("voided", "credited"))
     invoices = list(seen.order_by("number", "id")) if decided else []
-    now = _newest(invoices)
+    now = newest(invoices)
     periods = taken_back_there.periods_on({(one.entity, one.issued_on) for one in invoices})
     found = []
     for one in invoices:
@@ -149,7 +111,7 @@ def _decided(invoice_id: uuid.UUID | None) -> dict[uuid.UUID, Decision]:
     return {id_: Decision(*told) for id_, *told in bulk.execute(_DECIDED, [invoice_id, invoice_id])}
 
 
-def _newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, tuple[str, dt.date, Money]]:
+def newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, tuple[str, dt.date, Money]]:
     """(legal entity, date, total) of each that billing has changed since it was booked."""
     keys = {invoice_key(one.source, one.billing_reference): one.id for one in invoices}
     rows = bulk.execute(_NEWEST, [list(keys)]) if keys else []

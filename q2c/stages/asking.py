@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from q2c.models import ApiKey
+from q2c.models import ApiKey, Event
 from q2c.stages.verb import Fact
 
 # Source of what a person asked for on a page: followed by the user name.
@@ -49,6 +49,18 @@ def askers(facts: Iterable[Fact]) -> dict[uuid.UUID, Asker]:
             name = f"the {by_key}" if by_key else fact.source if not_by else ""
             found[fact.id] = Asker(None, name, not_by, f"api:{key.system}" if key else "q2c")
     return found
+
+
+def of_events(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Asker]:
+    """The same of events that are not at work; four statements at most."""
+    rows = Event.objects.filter(id__in=list(ids)).defer("payload")
+    return askers(
+        Fact(
+            id=row.id, type=row.type, source=row.source, source_id=row.source_id, correlation_id=row.correlation_id,
+            occurred_at=row.occurred_at, payload=None, api_key=row.api_key_id, sent_by=row.sent_by_id,
+        )
+        for row in rows
+    )  # fmt: skip
 
 
 def _people(facts: Iterable[Fact]) -> dict[int, Any]:

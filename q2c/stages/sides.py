@@ -17,7 +17,8 @@ from q2c.money import Money
 from q2c.stages.taken_back_there import periods_on
 from q2c.stages.verb import Month, Side
 
-# A mirror negates its entry, so the invoice's total is turned once with each. (invoice, entity, period, date, turns)
+# A mirror negates its entry, so the invoice's total is turned once with each.
+# (invoice, entity, period, date, turns, entry)
 _BOOKS = """
 WITH RECURSIVE booked AS (
   SELECT DISTINCT ON (i.id) i.id AS invoice, e.id, e.entity_id, e.period_id, e.effective_on
@@ -29,8 +30,9 @@ WITH RECURSIVE booked AS (
   SELECT c.invoice, m.id, m.entity_id, m.period_id, m.effective_on, c.turns + 1 FROM ledger_journalentry m JOIN chain c
   ON m.reverses_id = c.id WHERE m.state IN ('posted', 'reversed')
 ) CYCLE id SET again USING way
-SELECT c.invoice, n.code, p.name, c.effective_on, c.turns FROM chain c JOIN ledger_legalentity n ON n.id = c.entity_id
-JOIN ledger_fiscalperiod p ON p.id = c.period_id ORDER BY c.turns
+SELECT c.invoice, n.code, p.name, c.effective_on, c.turns, c.id
+FROM chain c JOIN ledger_legalentity n ON n.id = c.entity_id JOIN ledger_fiscalperiod p ON p.id = c.period_id
+ORDER BY c.turns
 """
 
 
@@ -39,13 +41,14 @@ class Books:
     """Of one invoice: minor units by (legal entity, period).
 
     `booked_in` and `booked_on` are those of its entry, before any turn: another day than its own where it was re-dated.
-    `stands`: nothing took it back, or what did was taken back itself.
+    `stands`: nothing took it back, or what did was taken back itself. `last` is the latest entry of each month.
     """
 
     booked_in: Month
     booked_on: dt.date
     months: dict[Month, int] = field(default_factory=lambda: defaultdict(int))
     stands: bool = True
+    last: dict[Month, UUID] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -55,6 +58,17 @@ class Books:
     def is_as_booked(self) -> bool:
         """Whether all of it is where its entry booked it: no turn has left anything elsewhere."""
         return self.stands and not any(minor for month, minor in self.months.items() if month != self.booked_in)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What billing has in `earlier` less what the books have there, minor units; in `later`, where `entry_id` left it
+    so, it is as much the other way round."""
+
+    earlier: Month
+    later: Month
+    minor: int
+    entry_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +85,11 @@ def books_of(invoices: Sequence[Invoice]) -> dict[UUID, Books]:
     if not invoices:
         return {}
     worth, found = {one.id: one.total_minor for one in invoices}, dict[UUID, Books]()
-    for id_, entity, period, day, turns in bulk.execute(_BOOKS, [list(worth)]):
+    for id_, entity, period, day, turns, entry_id in bulk.execute(_BOOKS, [list(worth)]):
         books = found.setdefault(id_, Books((entity, period), day))
         books.months[entity, period] += -worth[id_] if turns % 2 else worth[id_]
         books.stands = turns % 2 == 0
+        books.last[entity, period] = entry_id
     rest = [one for one in invoices if one.id not in found]
     periods = periods_on({(one.entity, one.issued_on) for one in rest})
     return found | {one.id: Books((one.entity, periods[one.entity, one.issued_on]), one.issued_on) for one in rest}
@@ -93,8 +108,8 @@ def apart(one: Invoice, books: Books, now: Version | None, in_month: Month | Non
     """Each legal entity and period in which the books and billing differ, in the order of periods.
 
     `now` is None where billing has it as it was recorded; `in_month` is where billing has it, None where it has it no
-    more. What both have, or neither has, in the end is settled, in whatever periods the turns stand: an error of an
-    earlier month that was corrected in a later one. Changed in billing to the same worth it is one side of nothing.
+    more. What both have, or neither has, in the end is settled: what the turns left in single months was decided
+    (settled()). Changed in billing to the same worth it is one side of nothing.
     """
     is_gone = in_month is None
     if (is_gone and not books.stands) or (books.stands and now is None and not is_gone):
@@ -109,6 +124,24 @@ def apart(one: Invoice, books: Books, now: Version | None, in_month: Month | Non
     if differing or not books.stands:
         return differing
     return tuple(side for side in sides if (side.entity, side.period) == in_month)
+
+
+def settled(one: Invoice, books: Books) -> list[Between]:
+    """Of what billing has as it was recorded, or has no more, and the books as well: what turns left in other months.
+
+    Turns go forward in time and each undoes the one before, so the months that differ are by twos, and by the same
+    amount. Empty where the two do not agree as a whole. Where billing changed it since, is for the caller to know.
+    """
+    gone = one.taken_back_at is not None
+    if books.stands == gone:
+        return []
+    there = {} if gone else {books.booked_in: one.total_minor}
+    months = sorted(set(books.months) | set(there), key=lambda month: month[1])
+    more = [(month, minor) for month in months if (minor := there.get(month, 0) - books.months.get(month, 0))]
+    return [
+        Between(earlier, later, minor, books.last[later])
+        for (earlier, minor), (later, _) in zip(more[::2], more[1::2], strict=True)
+    ]
 
 
 def _side(month: Month, booked: Money, now: Money | None) -> Side:

@@ -14,7 +14,7 @@ from q2c.models import Invoice
 from q2c.reading import billing_now, invoices, parties, reversals
 from q2c.reading import invoice as whole_invoice
 from q2c.reading import marks as invoice_marks
-from q2c.ui import csv, debits, differing, links, redated, story
+from q2c.ui import csv, debits, decided, differing, links, story
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Change, Crumb, facts
 from q2c.ui.payload import parsed
@@ -134,7 +134,8 @@ def one(request: HttpRequest, invoice_id: uuid.UUID) -> HttpResponse:
         # What is left of it in billing, where its journal is reversed.
         "left": next((one for one in found.marks.differences if one.why == "reversed"), None),
         "differences": story.given_up(found.differences),
-        "redated": redated.decided(found.redated) if found.redated else None,
+        "redated": decided.decision(found.redated) if found.redated else None,
+        "reversed_elsewhere": decided.items(found.reversed_elsewhere),
         "journals": [
             {
                 "table": debits.table(view),

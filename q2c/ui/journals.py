@@ -18,7 +18,7 @@ from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading import after_reversal, journals, parties, reversals, why
 from q2c.reading import journal as whole_journal
-from q2c.ui import asking, csv, debits, formats, links, story, there
+from q2c.ui import asking, csv, debits, decided, formats, links, story, there
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
 from q2c.ui.rights import right
@@ -130,6 +130,7 @@ def one(request: HttpRequest, entry_id: uuid.UUID) -> HttpResponse:
         "now": found.now,
         "after": after_reversal.of(request.user, [entry])[entry.id],
         "invoice": found.invoice,
+        "reversed_elsewhere": decided.items(found.reversed_elsewhere),
         "may_be_reversed": entry.state == "posted" and not _mirrored(found),
         "first_day": _first_day(found),
         "asked_already": any(s.stage == "reverse_journal" and s.state in OPEN for s in found.steps),

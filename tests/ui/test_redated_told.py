@@ -19,10 +19,10 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
 from q2c.engine import decisions, desk
 from q2c.models import Event, Invoice, Order
-from q2c.reading import given_up, left_open, redated_items
+from q2c.reading import decided_items, given_up, left_open
 from q2c.reading.close import standing
 from q2c.reading.differences import SIGNED
-from q2c.ui import redated
+from q2c.ui import decided
 from tests import flow_makers as make
 from tests.past_guards import reopened
 from tests.ui.people import person, read, signed_in
@@ -94,7 +94,7 @@ def told() -> tuple[Counter[tuple[str, str, str]], Counter[tuple[str, str, str]]
             for minor, currency in sums.each(kind) if kind in SIGNED or kind == "invoice" else ():
                 differing[entity, name, currency] += minor
     redated: Counter[tuple[str, str, str]] = Counter()
-    for (entity, name), sides in redated_items.by_month(boss_of(), MONTHS).items():
+    for (entity, name), sides in decided_items.by_month(boss_of(), MONTHS).items():
         for side in (one for _, found in sides.each() for one in found):
             redated[entity, name, side.worth.currency] += side.worth.minor
     return differing, redated
@@ -136,7 +136,7 @@ def test_both_months_and_the_invoice_tell_it_as_decided_and_nothing_as_a_differe
     assert not given_up.of_open_months(boss_of()) and not given_up.by_month(boss_of(), MONTHS)
     assert "INV-2" not in read(client, "/queue?tab=all") and "differences:" not in read(client, "/")
     assert "stands apart" not in read(client, f"/orders/{order.id}")
-    assert [one.redated for one in standing(boss_of(), [month("2027-01")])] == [None]
+    assert [one.decided for one in standing(boss_of(), [month("2027-01")])] == [None]
 
 
 def test_what_a_closing_keeps_says_it_apart_from_what_is_open(order: Order, people: tuple[Any, Any]) -> None:
@@ -217,8 +217,8 @@ def test_many_of_them_ask_for_their_people_once(
     order: Order, people: tuple[Any, Any], django_assert_num_queries: Any
 ) -> None:
     late(order, people)
-    sides = redated_items.by_month(boss_of(), [("DE01", "2026-11")])["DE01", "2026-11"]
+    sides = decided_items.by_month(boss_of(), [("DE01", "2026-11")])["DE01", "2026-11"]
     sides.found = {key: found * 7 for key, found in sides.found.items()}
     with django_assert_num_queries(1):
-        (row,) = redated.rows(sides, 6)
+        (row,) = decided.rows(sides, 6)
     assert (row["count"], row["more"], {each["by"]["asked_by"] for each in row["each"]}) == (7, 1, {"Ann"})
