@@ -17,7 +17,8 @@ from exceptions.models import Case, CaseEvent
 from exceptions.models.case import UNRESOLVED
 from ledger.models import FiscalPeriod
 from q2c import bulk
-from q2c.models import Invoice, Order, Step
+from q2c.models import Connection, Invoice, Order, Step
+from q2c.models.step import OPEN
 from q2c.reading import came_unreadable, recorded_otherwise, unread
 from q2c.reading.differences import Difference, Sums
 from q2c.reading.invoices import named_as
@@ -26,7 +27,8 @@ from q2c.stages import post_journal
 
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
 # One that cannot be read has a case, and is told by that (came_unreadable.py, unread.py).
-# What is recorded after all, or was taken back there since, stands nowhere else.
+# What is recorded after all, or was taken back there since, stands nowhere else. Another system knows it by the number,
+# which an entity gives once: what it told is booked, or stands in the flow.
 _LEFT_OUT = """
 SELECT g.event_id FROM unnest(%s::uuid[]) AS g(event_id) JOIN q2c_event e ON e.id = g.event_id
 JOIN q2c_step s ON s.event_id = e.id AND s.stage = 'record_invoice'
@@ -35,6 +37,11 @@ WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <>
   OR EXISTS (SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
              WHERE n.stage = 'record_invoice' AND n.order_key = s.order_key
              AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq))
+  OR EXISTS (SELECT FROM q2c_invoice i WHERE i.number = s.business_key AND i.entity = s.entity AND i.state <> 'voided'
+             AND i.source <> e.source)
+  OR EXISTS (SELECT FROM q2c_step o JOIN q2c_event f ON f.id = o.event_id
+             WHERE o.stage = 'record_invoice' AND o.business_key = s.business_key AND o.entity = s.entity
+             AND f.source <> e.source AND o.state = ANY(%s::text[]))
 """
 ROWS_MAX = 200
 
@@ -129,7 +136,22 @@ def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list
     ]
     found += _unposted([step for step in rows if step.stage == "post_journal"], gone)
     of_step = {one.step.id: one for one in _unless_unreadable(user, found) if one.step is not None}
-    return [replace(of_step[step.id], case=cases.get(step.id)) for step in rows if step.id in of_step]
+    told = [replace(of_step[step.id], case=cases.get(step.id)) for step in rows if step.id in of_step]
+    return _of_one_system(told)
+
+
+def _of_one_system(found: Sequence[Difference]) -> list[Difference]:
+    """Of invoices that several systems told of, and none of which is booked, what billing has; else what came last.
+    `found` has the newest first."""
+    sources: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        if one.kind == "invoice":
+            sources.setdefault((one.entity, one.number), []).append(one.where)
+    if all(len(set(mine)) < 2 for mine in sources.values()):
+        return list(found)
+    billing = set(Connection.objects.filter(service="billing").values_list("name", flat=True))
+    counts = {name: next((one for one in mine if one in billing), mine[0]) for name, mine in sources.items()}
+    return [one for one in found if one.kind != "invoice" or one.where == counts[one.entity, one.number]]
 
 
 def _unless_unreadable(user: Any, found: Sequence[tuple[uuid.UUID, Difference]]) -> list[Difference]:
@@ -147,7 +169,7 @@ def _unless_unreadable(user: Any, found: Sequence[tuple[uuid.UUID, Difference]])
 
 def _overtaken(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
     """Of these events of invoices those that stand for nothing any more."""
-    return {id_ for (id_,) in bulk.execute(_LEFT_OUT, [list(event_ids)])} if event_ids else set()
+    return {id_ for (id_,) in bulk.execute(_LEFT_OUT, [list(event_ids), list(OPEN)])} if event_ids else set()
 
 
 def _taken_back(step_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:

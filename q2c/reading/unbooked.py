@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c import bulk
-from q2c.models import Step
+from q2c.models import Invoice, Step
 from q2c.reasons import Reason
 
 # Steps by which something comes into a period.
@@ -73,7 +73,10 @@ def by_month(user: Any, months: Collection[Month], not_posted: Collection[str]) 
 
 
 def came(steps: QuerySet[Step]) -> QuerySet[Step]:
-    """Invoices that came and are not recorded: those that the control tower counts so. What billing changed after it
-    was booked is in the books.
+    """Invoices that came and are not recorded. What billing changed after it was booked is in the books, and so is what
+    comes again from another system: an entity gives a number once.
     """
-    return steps.filter(stage="record_invoice", state="failed").exclude(reason=Reason.INVOICE_CHANGED)
+    first = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
+    is_there = Q(Exists(first.exclude(source=OuterRef("event__source"))), reason=Reason.INVOICE_DUPLICATE)
+    failed = steps.filter(stage="record_invoice", state="failed")
+    return failed.exclude(reason=Reason.INVOICE_CHANGED).exclude(is_there)

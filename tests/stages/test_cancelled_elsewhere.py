@@ -5,11 +5,13 @@ DE01 sold ORD-1 to Acme in October 2026; it is 3 November. `billing` is the bill
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace as replace_of
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from msgspec.structs import replace
 
 from exceptions.models import Approval, Case
@@ -191,3 +193,19 @@ def test_what_a_system_that_is_no_billing_sends_takes_nothing_back(company: Any,
     assert not CancelledInvoice.objects.exists()
     gives(billing, POSTED)
     assert to_do() == ["invoice_given_up"]
+
+
+@pytest.mark.parametrize("wrong", [True, False], ids=["waiting", "recorded"])
+def test_what_billing_took_back_before_it_was_known_by_its_number_is_known(
+    company: Any, billing: Invoices, wrong: bool
+) -> None:
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    gives(billing, replace(WRONG if wrong else SOUND, billing_reference="b-INV-1"))
+    gives(billing, GONE)
+    gives(billing, replace(WRONG, invoice_number="INV-2", billing_reference="b-2"), "b-2")
+    CancelledInvoice.objects.all().delete()
+    fill = importlib.import_module("q2c.migrations.0062_what_billing_cancelled_by_number").FILL
+    with connection.cursor() as cursor:
+        cursor.execute(fill)
+    rows = CancelledInvoice.objects.values_list("source", "reference", "entity", "number")
+    assert list(rows) == [("billing", "b-INV-1", "DE01", "INV-1")]
