@@ -12,7 +12,7 @@ from exceptions.models import Case
 from q2c.models import Step
 from q2c.money import Money
 from q2c.reasons import DIFFERENCES
-from q2c.stages.verb import Side
+from q2c.stages.verb import Month, Side
 
 # By kind: what it is counted as, and in which words. The order in which they are told.
 KINDS = {
@@ -48,6 +48,30 @@ class CutOff:
 
 
 @dataclass(frozen=True, slots=True)
+class Stands:
+    """Of an invoice whose journal was reversed, in several legal entities or periods: where billing has it, None where
+    it has it no more, and those of the entry that booked it and of each that turned it, one after the other.
+
+    `counts_in` is where it counts by a decision about its date.
+    """
+
+    billed_in: Month | None
+    counts_in: Month | None
+    turns: tuple[Month, ...]
+    booked_currency: str
+
+    @property
+    def two_entities(self) -> bool:
+        return len({entity for entity, _ in (*self.turns, *([self.billed_in] if self.billed_in else []))}) > 1
+
+    @property
+    def told(self) -> list[tuple[str, str, str]]:
+        """(what happened, legal entity, period): booked in, reversed in, booked again in."""
+        said = ("booked again in", "reversed in")
+        return [(said[n % 2] if n else "booked in", *month) for n, month in enumerate(self.turns)]
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """`kind` is one of KINDS; `where` is the billing system that has it, or has it no more; of a journal the ledger
     that lacks it. `why` is given_up, reversed, changed or cancelled.
@@ -58,8 +82,8 @@ class Difference:
     `period` is the one in which the books have it, lost it or would have had it.
 
     `sides`, each with its kind, are the months of what was reversed, or restored elsewhere: what billing has in each
-    less what the books have there. `amount_minor` is then what that comes to as a whole. `changed`: billing has another
-    version of it than the one that was booked.
+    less what the books have there. `amount_minor` is then what that comes to as a whole; `side` is the one that a row
+    is of. `changed`: billing has another version of it than the one that was booked.
     """
 
     kind: str
@@ -84,6 +108,8 @@ class Difference:
     # Of what is unread, who gave that up.
     by: str = ""
     sides: tuple[tuple[str, Side], ...] = ()
+    side: Side | None = None
+    stands: Stands | None = None
 
     @property
     def two_entities(self) -> bool:
@@ -95,7 +121,7 @@ class Difference:
             return [
                 replace(
                     self, kind=kind, entity=side.entity, period=side.period, amount_minor=side.minor,
-                    currency=side.currency, sides=(),
+                    currency=side.currency, sides=(), side=side,
                 )
                 for kind, side in self.sides
             ]  # fmt: skip

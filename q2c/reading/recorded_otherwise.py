@@ -21,12 +21,12 @@ from q2c.models import Invoice, Step
 from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading import unread_of_booked
-from q2c.reading.differences import CutOff, Difference
+from q2c.reading.differences import CutOff, Difference, Stands
 from q2c.reasons import Reason
 from q2c.stages import cancelled_there, sides
 from q2c.stages.sides import Books, Version
 from q2c.stages.taken_back_there import CANCELLED, periods_on
-from q2c.stages.verb import Side
+from q2c.stages.verb import Month, Side
 from q2c.stages.versions import invoice_key
 
 # By its mirror entries, which are few.
@@ -60,7 +60,8 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
     invoices = _concerned(seen, among, list(came))
     books = sides.books_of(invoices)
     versions = {id_: _version(step, day) for id_, (step, day) in came.items()}
-    periods = periods_on({(now.entity, now.issued_on) for now in versions.values()})
+    redated = {(one.entity, one.issued_on) for one in invoices if books[one.id].booked_on != one.issued_on}
+    periods = periods_on({(now.entity, now.issued_on) for now in versions.values()} | redated)
     of_steps = _by_step(user, [step.id for step, _ in came.values()])
     told = _of_taken_back([one for one in invoices if one.taken_back_at is not None])
     gone_from = cancelled_there.takers([one for one in invoices if one.taken_back_at is not None])
@@ -161,7 +162,17 @@ def _turned(one: Invoice, books: Books, now: Version | None, periods: _Periods) 
         kind, one, differing[-1].entity, differing[-1].period, there.minor - books.total if same else None,
         there.currency, why="cancelled" if gone else "changed" if books.stands else "reversed",
         sides=tuple((_kind(side, one, now is not None), side) for side in differing),
+        stands=_stands(one, books, month, periods),
     )  # fmt: skip
+
+
+def _stands(one: Invoice, books: Books, month: Month | None, periods: _Periods) -> Stands | None:
+    """None where all of it is in one month. What was re-dated counts in the one decided; billing has it in its own."""
+    dated_in = month
+    if month == books.booked_in and books.booked_on != one.issued_on:
+        dated_in = (one.entity, periods[one.entity, one.issued_on])
+    found = Stands(dated_in, month if month != dated_in else None, tuple(books.turns), one.currency)
+    return found if len({*books.turns, *([dated_in] if dated_in else [])}) > 1 else None
 
 
 def _kind(side: Side, one: Invoice, changed: bool) -> str:

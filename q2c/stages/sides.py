@@ -41,13 +41,15 @@ class Books:
     """Of one invoice: minor units by (legal entity, period).
 
     `booked_in` and `booked_on` are those of its entry, before any turn: another day than its own where it was re-dated.
-    `stands`: nothing took it back, or what did was taken back itself. `last` is the latest entry of each month.
+    `stands`: nothing took it back, or what did was taken back itself. `turns` are the months of the entries one
+    after the other: booked, reversed, booked again. `last` is the latest entry of each month.
     """
 
     booked_in: Month
     booked_on: dt.date
     months: dict[Month, int] = field(default_factory=lambda: defaultdict(int))
     stands: bool = True
+    turns: list[Month] = field(default_factory=list)
     last: dict[Month, UUID] = field(default_factory=dict)
 
     @property
@@ -89,6 +91,7 @@ def books_of(invoices: Sequence[Invoice]) -> dict[UUID, Books]:
         books = found.setdefault(id_, Books((entity, period), day))
         books.months[entity, period] += -worth[id_] if turns % 2 else worth[id_]
         books.stands = turns % 2 == 0
+        books.turns.append((entity, period))
         books.last[entity, period] = entry_id
     rest = [one for one in invoices if one.id not in found]
     periods = periods_on({(one.entity, one.issued_on) for one in rest})

@@ -210,6 +210,9 @@ def test_reversed_it_is_missing_in_the_month_that_was_decided(order: Order, peop
         client = signed_in(boss_of())
         left = said(closing(client, name="2026-12"))
         assert "1 invoice: posted in billing, not in the books" in left and "billed late (reversed since)" in left
+        of_month = said(read(client, "/differences/DE01/2026-12"))
+        stands = "has it in Nov 2026, which counts in Dec 2026 by decision; booked in Dec 2026, reversed in Dec 2026"
+        assert f"{stands}: in this month billing has EUR 4,760.00 and the books have nothing" in of_month
         assert "By decision it was booked in Dec 2026" in said(read(client, f"/invoices/{invoice.id}"))
 
 
