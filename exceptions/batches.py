@@ -163,10 +163,10 @@ def left_out(batch: ReplayBatch) -> QuerySet[ReplayItem]:
 
 
 def canary_ends(batch: ReplayBatch) -> int:
-    """The ordinal of the last that goes first; 0 where all go at once."""
+    """The ordinal of the last that goes first; 0 where all go at once. What was skipped makes room for the next."""
     if not batch.canary:
         return 0
-    left = batch.items.exclude(outcome="skipped", reason=WOULD_FAIL).order_by("ordinal")
+    left = batch.items.exclude(outcome="skipped").order_by("ordinal")
     return max(left.values_list("ordinal", flat=True)[: batch.canary], default=0)
 
 

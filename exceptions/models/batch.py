@@ -21,7 +21,8 @@ class ReplayBatch(ConcurrentTransitionMixin, StateRecord):
     `credits` is what of the totals is below zero; but `differences` what of them is no charge and no credit: what is
     more and what is less than is booked, as [more, less] by currency.
 
-    `canary` items go first, and the rest only when each of them is confirmed. `stop_after` failures of one cause,
+    `canary` items go first, and the rest only when so many are confirmed: the next takes the place of one that is
+    skipped. `stop_after` failures of one cause,
     counted per problem, stop it; 0 never does.
     """
 

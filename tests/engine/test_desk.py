@@ -16,7 +16,7 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
 from q2c.engine import desk, replay, sweep
 from q2c.models import Step
-from q2c.stages import STAGES, booking
+from q2c.stages import STAGES, booking, withdrawn
 from q2c.stages.verb import Work
 from tests.engine import makers
 from tests.engine.makers import NOW, case, issue, order, person, run_all, step
@@ -163,6 +163,23 @@ def test_after_a_confirmed_canary_the_sweeper_sends_the_rest(company: Any) -> No
     run_all()
     assert fresh(batch).state == "finished"
     assert company["erp-de"].writes == 3
+
+
+def test_a_canary_that_billing_takes_back_makes_room_for_the_next(company: Any) -> None:
+    """The rest goes only once one was confirmed."""
+    cases = refused(company, "INV-1", "INV-2", "INV-3")
+    company["erp-de"].inactive.clear()
+    ann = person("ann")
+    batch = desk.send(ann, desk.plan(ann, [c.id for c in cases], canary=1).id)
+    first = batch.items.order_by("ordinal")[0].case.business_key
+    withdrawn.invoice("zuora", f"b-{first}", "poll:zuora", "Canceled")
+    stands = batch.items.order_by("ordinal").values_list("outcome", flat=True)
+    assert list(stands) == ["skipped", "queued", "queued"]
+    assert (desk.work(), list(stands.all())) == (1, ["skipped", "sent", "queued"])
+    run_all()
+    assert (desk.work(), list(stands.all())) == (1, ["skipped", "confirmed", "sent"])
+    run_all()
+    assert fresh(batch).state == "finished" and company["erp-de"].writes == 2
 
 
 def test_many_failures_of_one_cause_stop_it(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,20 @@ def test_the_rest_follows_a_confirmed_canary(person: Any) -> None:
     )  # fmt: skip
 
 
+def test_what_is_skipped_of_a_canary_makes_room_for_the_next(person: Any) -> None:
+    chosen = many(5)
+    batch = sent(person("ann"), chosen, canary=2)
+    batches.advance(batch.id)
+    batches.skipped([chosen[0].step_id], "It was given up in the meantime")
+    assert batches.canary_ends(batch) == 3
+    assert batches.advance(batch.id) == [chosen[2].step_id], "two go first, and only two"
+    done(chosen[1], "JE-1")
+    assert batches.advance(batch.id) == []
+    again(chosen[2])
+    assert batches.advance(batch.id) == []
+    assert fresh(batch).state == "stopped" and outcomes(batch)[3:] == ["skipped"] * 2
+
+
 @pytest.mark.parametrize(
     ("how", "because"), [({"canary": 1}, "what went first failed"), ({"stop_after": 1}, "1 failed for")]
 )
