@@ -22,7 +22,7 @@ _READ = (
 )  # fmt: skip
 # What stands in for a platform is used as the platform is: by everybody who has work there.
 _WORK = (
-    "q2c.use_sandbox", "exceptions.work_case", "exceptions.replay_case", "exceptions.close_case", "q2c.replay_step",
+    "q2c.use_sandbox", "exceptions.work_case", "exceptions.replay_case", "exceptions.close_case",
 )  # fmt: skip
 _BULK = (*_WORK, "exceptions.bulk_replay")
 

@@ -113,7 +113,6 @@ class Step(StateRecord):
             ),
             models.Index(fields=["connection", "stage"], condition=Q(state__in=OPEN), name="step_open_connection"),
         ]
-        permissions = [("replay_step", "Can replay a step")]
 
     def __str__(self) -> str:
         return f"{self.stage} {self.business_key or self.part}"

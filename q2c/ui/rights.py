@@ -131,7 +131,7 @@ def refused(request: HttpRequest, name: str = "", why: str = "") -> HttpResponse
 
 
 def words(name: str) -> str:
-    """A right in plain words: "Can replay a step"; the name itself where no such right exists."""
+    """A right in plain words: "Can replay a case"; the name itself where no such right exists."""
     app_label, _, codename = name.partition(".")
     found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).values_list(
         "name", flat=True

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import pytest
-from django.contrib.auth.models import Group
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
+from django.db import connection
 
 from q2c import roles
+from q2c.models import ApiKey, Step
 
 pytestmark = pytest.mark.django_db
 
@@ -41,3 +47,20 @@ def test_a_right_that_no_model_declares_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(roles.ROLES, "Auditor", ("q2c.view_nothing",))
     with pytest.raises(LookupError, match=r"q2c\.view_nothing"):
         roles.install(reset=True)
+
+
+def test_a_right_that_is_no_more_is_taken_from_groups_and_keys() -> None:
+    script: Any = importlib.import_module("q2c.migrations.0063_no_right_to_replay_steps")
+    kind = Permission.objects.filter(content_type__model=Step._meta.model_name)[0].content_type
+    group, gone = (
+        Group.objects.get(name="Controller"),
+        Permission.objects.create(codename="replay_step", content_type=kind),
+    )
+    held = group.permissions.count()
+    group.permissions.add(gone)
+    key = ApiKey.make("webshop", ["q2c.replay_step", "q2c.view_step"])[0]
+    script._forget(apps, None)
+    with connection.cursor() as cursor:
+        cursor.execute(script._OF_KEYS)
+    key.refresh_from_db()
+    assert (group.permissions.count(), key.scopes) == (held, ["q2c.view_step"])

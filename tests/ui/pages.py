@@ -24,7 +24,7 @@ def tower(request: HttpRequest) -> HttpResponse:
 
 @right("q2c.view_step")
 def large(request: HttpRequest) -> HttpResponse:
-    require(request.user, "q2c.replay_step")
+    require(request.user, "exceptions.replay_case")
     return HttpResponse("done")
 
 

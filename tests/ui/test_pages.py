@@ -72,7 +72,7 @@ def test_a_right_that_depends_on_the_record_is_named_too(client, mia, boss):
     give(mia, "q2c.view_step")
     answer = client.get("/large")
     assert answer.status_code == 403
-    assert "Can replay a step" in answer.content.decode()
+    assert "Can replay a case" in answer.content.decode()
 
 
 def test_a_refusal_without_a_right_says_why(client, mia):

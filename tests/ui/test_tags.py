@@ -190,8 +190,8 @@ def test_the_query_bar_keeps_what_it_does_not_hold(rf):
 @pytest.mark.django_db
 def test_a_button_without_its_right_says_which_is_missing(rf, django_user_model):
     person = django_user_model.objects.create_user("mia")
-    html = drawn('{% button "Replay" right="q2c.replay_step" key="y" %}', rf, user=person)
-    assert 'aria-disabled="true"' in html and "Can replay a step" in html and "q2c.replay_step" in html
+    html = drawn('{% button "Replay" right="exceptions.replay_case" key="y" %}', rf, user=person)
+    assert 'aria-disabled="true"' in html and "Can replay a case" in html and "exceptions.replay_case" in html
     assert "data-key" not in html and 'type="submit"' not in html
     told = re.search(r'aria-describedby="([^"]+)"', html)
     assert told and f'id="{told.group(1)}"' in html
