@@ -12,7 +12,7 @@ from django.db import transaction
 
 from exceptions import calendars, problems, rights, rowsets, timeline
 from exceptions.done import Done
-from exceptions.errors import NotPossible
+from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case
 from q2c import clock, keys, states
 from q2c.reasons import APPROVALS, Reason
@@ -30,11 +30,22 @@ ENDED_BY_NO = frozenset(
 )  # fmt: skip
 # What a person asks about a case of the flow: refused, the case is where it was.
 ABOUT_CASES = frozenset({CLOSE, REDATE, AFTER_ALL})
-# The right that whoever decides needs besides that of deciding: what they could ask for themselves.
+# The right that whoever decides needs besides that of deciding: of what people ask, to ask for the same themselves; of
+# an order, to approve one. A cancellation is asked for by who sells, and decided by who keeps the books.
+_ORDERS = "q2c.approve_order"
 RIGHTS = {
-    str(Reason.REVERSAL_APPROVAL_REQUIRED): "ledger.reverse_journalentry",
+    CLOSE: rights.CLOSE,
     REDATE: "ledger.redate_journalentry",
     REOPEN: "ledger.reopen_period",
+    AFTER_ALL: rights.REPLAY,
+    str(Reason.REVERSAL_APPROVAL_REQUIRED): "ledger.reverse_journalentry",
+    str(Reason.CREDIT_APPROVAL_REQUIRED): _ORDERS,
+    str(Reason.DISCOUNT_APPROVAL_REQUIRED): _ORDERS,
+    str(Reason.LIST_PRICE_MISSING): _ORDERS,
+    str(Reason.INVOICE_APPROVAL_REQUIRED): rights.APPROVE,
+    str(Reason.INVOICE_GIVEN_UP): rights.REPLAY,
+    str(Reason.INVOICE_CANCELLED): rights.APPROVE,
+    str(Reason.CANCELLATION_APPROVAL_REQUIRED): rights.APPROVE,
 }
 _OPEN_REQUEST = "ON CONFLICT (subject_type, subject_id, action) WHERE state = 'requested' DO NOTHING"
 
@@ -157,7 +168,7 @@ def asked_before(step_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[dict[str
 def approve(user: Any, approval_ids: Sequence[uuid.UUID], text: str = "") -> Decision:
     """Agree. A closing ends its case now; a Reason that waited is granted, and its step may be replayed.
 
-    Raises Refused without the right, or where all that is left is the person's own request.
+    Raises Refused without the right, or where all that is left is what the person may not decide.
     """
     asked = decidable(user, approval_ids, "approve")
     decision = Decision(left=asked.left)
@@ -279,12 +290,21 @@ def shown(approval_ids: Sequence[uuid.UUID], text: str) -> None:
         Approval.objects.filter(id__in=approval_ids, state="requested").update(shown=text)
 
 
+def rights_for(action: str) -> tuple[str, ...]:
+    """What deciding on it needs: the right to decide, then that of the thing itself."""
+    return tuple(dict.fromkeys((rights.APPROVE, RIGHTS[action])))
+
+
 def decidable(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
-    """Which of these the person may decide; own requests are left, on the record."""
+    """Which of these the person may decide; what is left for want of a second person or of a right is on the record.
+
+    Raises Refused without the right, or where all that is left is of that kind.
+    """
     found = {row.id: row for row in Approval.objects.filter(id__in=approval_ids).order_by("id")}
     case_ids = [row.case_id for row in found.values() if row.case_id]
     rights.require(user, rights.APPROVE, what, case_ids)
-    asked, own = Done(), []
+    asked, own = Done(), list[Approval]()
+    beyond: dict[str, list[Approval]] = {}
     for approval_id in approval_ids:
         row = found.get(approval_id)
         if row is None:
@@ -295,17 +315,27 @@ def decidable(user: Any, approval_ids: Sequence[uuid.UUID], what: str) -> Done:
         elif user.pk in row.data.get("not_by", ()):
             asked.left[approval_id] = f"{row.data['sent_with']} asked, and whoever makes keys of that system may be it"
             own.append(row)
-        elif not user.has_perm(RIGHTS.get(row.action, rights.APPROVE)):
+        elif not user.has_perm(RIGHTS[row.action]):
             asked.left[approval_id] = f"the right {RIGHTS[row.action]} is missing"
+            beyond.setdefault(RIGHTS[row.action], []).append(row)
         else:
             asked.done.append(approval_id)
-    if own:
-        text = f"{rights.name_of(user)} may not {what} their own request"
-        own_cases = [row.case_id for row in own if row.case_id]
-        if not asked.done:
-            rights.refuse(user, text, own_cases)
-        timeline.record([(case_id, "refused", text, {}) for case_id in own_cases], rights.name_of(user))
+    _refused(user, what, own, beyond, refusing=not asked.done)
     return asked
+
+
+def _refused(
+    user: Any, what: str, own: Sequence[Approval], beyond: Mapping[str, Sequence[Approval]], *, refusing: bool
+) -> None:
+    """Put on record what of these somebody may not decide: own ones, and by right those for which it is missing."""
+    name = rights.name_of(user)
+    found = [("", f"{name} may not {what} their own request", own)] if own else []
+    found += [(right, f"{name} may not {what} this: the right {right} is missing", of) for right, of in beyond.items()]
+    refusals = [(right, text, [row.case_id for row in rows if row.case_id]) for right, text, rows in found]
+    for right, text, case_ids in refusals:
+        timeline.record([(case_id, "refused", text, {"right": right}) for case_id in case_ids], name)
+    if refusing and refusals:
+        raise Refused(refusals[0][1], refusals[0][0])
 
 
 def _locked(asked: Done) -> list[Approval]:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from exceptions import rights
+from exceptions import approvals, rights
 from exceptions.approvals import Decision
 from exceptions.models import Approval
 from ledger.models import FiscalPeriod
@@ -44,7 +44,8 @@ class ApprovalFilters(filters.FilterSet):
 
 
 class Approvals(Records):
-    """Newest first. Nobody decides what they asked for, nor what they could not ask for; a key acts for its maker."""
+    """Newest first. Nobody decides what they asked for, nor what they could not ask for; a key acts for its maker,
+    with no right that either lacks."""
 
     one = "A request with what it grants."
     model = Approval
@@ -64,14 +65,14 @@ class Approvals(Records):
         does not take, a posting of what is given up no more.
         """
         asked, why = self.get_object(), _why(request)
-        return self._decided(asked, desk.approve(person_of(request.user, rights.APPROVE), [asked.id], why))
+        return self._decided(asked, desk.approve(_decider(request, asked), [asked.id], why))
 
     @extend_schema(request=WhySerializer, responses=ApprovalSerializer)
     @action(detail=True, methods=["post"])
     def refuse(self, request: Any, pk: str) -> Response:
         """Disagree, and say `why`; whoever asked reads it."""
         asked, why = self.get_object(), _why(request)
-        return self._decided(asked, desk.refuse(person_of(request.user, rights.APPROVE), [asked.id], why))
+        return self._decided(asked, desk.refuse(_decider(request, asked), [asked.id], why))
 
     @extend_schema(request=WhySerializer, responses=ApprovalSerializer)
     @action(detail=True, methods=["post"])
@@ -87,6 +88,11 @@ class Approvals(Records):
 
 
 Approvals.right = "exceptions.view_case"  # type: ignore[attr-defined]
+
+
+def _decider(request: Any, asked: Approval) -> Any:
+    """Who decides on it. By a key, its scopes and its maker's rights hold both what that needs."""
+    return person_of(request.user, *approvals.rights_for(asked.action))
 
 
 def _why(request: Any) -> str:

@@ -20,6 +20,7 @@ from exceptions.models.case import WORTH, amounts_of
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
 from q2c.api.records import Records, instants, tellable
+from q2c.api.rights import lacking
 from q2c.engine import after_all, decisions, desk
 from q2c.reading import billing_now, what_stays
 
@@ -272,8 +273,8 @@ def _maker(holder: KeyHolder) -> Any:
     return get_user_model().objects.filter(pk=made_by).first() if made_by is not None else None
 
 
-def person_of(user: Any, right: str = "") -> Any:
-    """Who acts: the person, or the one who made the key; both need the right."""
+def person_of(user: Any, *needed: str) -> Any:
+    """Who acts: the person, or the one who made the key; both need the rights, and verbs find none but these."""
     if not isinstance(user, KeyHolder):
         return user
     person = _maker(user)
@@ -282,8 +283,19 @@ def person_of(user: Any, right: str = "") -> Any:
             403, "needs_a_person", "This key was made by nobody who works here, and cases are worked by people",
             remedy="Use a key that a person has made in the admin",
         )  # fmt: skip
-    if right and not person.has_perm(right):
-        raise Problem(403, "forbidden", f"{person.get_username()}, who made this key, lacks {right}", right=right)
+    for right in needed:
+        if not user.has_perm(right):
+            raise lacking(right)
+        if not person.has_perm(right):
+            raise Problem(403, "forbidden", f"{person.get_username()}, who made this key, lacks {right}", right=right)
+    return _held_to(user, person)
+
+
+def _held_to(holder: KeyHolder, person: Any) -> Any:
+    """The person, read for this request alone, with no right that the key lacks and nothing seen that it does not."""
+    has_perm = person.has_perm
+    person.has_perm = lambda right, of=None: holder.has_perm(right) and has_perm(right, of)
+    person.reads_only = holder.reads_only
     return person
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from exceptions import rights, sentences
-from exceptions.approvals import AFTER_ALL, CLOSE, REDATE, REOPEN, RIGHTS
+from exceptions import sentences
+from exceptions.approvals import AFTER_ALL, CLOSE, REDATE, REOPEN, rights_for
 from exceptions.models import Approval, Case, Policy, Team
 from ledger import journal
 from ledger.journal import EntryView
@@ -92,8 +92,11 @@ class Request:
     before: Before | None = None
     # Of a reversal or an invoice that is still to be decided: what stops it, whoever signs.
     in_the_way: Sequence[str] = ()
-    # What deciding needs: the right to decide, and then that of the thing itself.
-    right: str = rights.APPROVE
+
+    @property
+    def right(self) -> str:
+        """What deciding needs, with a space between: the right to decide, and then that of the thing itself."""
+        return " ".join(rights_for(self.approval.action))
 
     @property
     def subject(self) -> str:
@@ -171,7 +174,6 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     stopped = _late_reversals(approvals, reversing) | _late_invoices(approvals)
     books = in_books.of(approvals, {id_: one.view for id_, one in reversing.items()})
     before = given_up_before.of(user, [a.case for a in approvals if a.case is not None])
-    may = user.has_perm(rights.APPROVE)
     found = []
     for approval in approvals:
         case, data = approval.case, approval.data
@@ -191,7 +193,6 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 in_books=books.get(approval.id),
                 before=before.get(case.id) if case is not None else None,
                 in_the_way=stopped.get(approval.id, ()),
-                right=RIGHTS.get(approval.action, rights.APPROVE) if may else rights.APPROVE,
             )
         )
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exceptions import problems, sentences, unblock
+from exceptions.approvals import rights_for
 from exceptions.models import Case, Problem
 from exceptions.models.case import REPLAYABLE, UNRESOLVED
 from exceptions.policies import POLICIES
@@ -23,7 +24,9 @@ from q2c.ui import formats, links, parts, sandbox_words, words
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Where what stands in the way is put right. `right` is what that needs; `staff`: it is in the admin."""
+    """Where what stands in the way is put right. `right` is what that needs, several with a space between; `staff`: it
+    is in the admin.
+    """
 
     label: str
     href: str
@@ -123,7 +126,7 @@ def _unblocking(record: Any, connections: dict[str, Connection] | None, totals: 
         if totals is not None and not totals.by_state.get("awaiting_approval"):
             # All were refused: each case says what becomes of it, and who owns it now.
             return None
-        return _page("Decide on it", "approvals", right="exceptions.approve_case")
+        return _page("Decide on it", "approvals", right=" ".join(rights_for(record.reason)))
     if kind == "order" or (not where and _is_of_the_deal(record)):
         if kind != "order" and isinstance(record, Problem):
             # Of several orders: each case leads to its own.

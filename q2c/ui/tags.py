@@ -353,11 +353,12 @@ def query_bar(
 
 @register.inclusion_tag("parts/button.html", takes_context=True)
 def button(context: template.Context, label: str, **options: Any) -> dict[str, Any]:
-    """{% button "Replay" right="q2c.replay_step" icon="rotate-cw" kind="primary" key="y" %}.
+    """{% button "Replay" right="exceptions.replay_case" icon="rotate-cw" kind="primary" key="y" %}.
 
     kind: primary, danger, plain, ghost. href makes a link; dialog="id" opens that dialog; name and value are
     submitted; form="id" submits that form; because="…" disables with that reason; right disables by itself and says
-    which right is missing and who has it; staff=True: so does not being let into the admin.
+    which right is missing and who has it, of several with a space between the first that is; staff=True: so does not
+    being let into the admin.
     """
     known = {
         "right", "staff", "icon", "kind", "key", "href", "dialog", "name", "value", "form", "because", "small", "post",
@@ -368,8 +369,8 @@ def button(context: template.Context, label: str, **options: Any) -> dict[str, A
     needed = options.get("right", "")
     user = context["request"].user if needed or options.get("staff") else None
     if user is not None and not because:
-        if needed and not user.has_perm(needed):
-            because = rights.missing_on(context["request"], needed)
+        if missing := next((right for right in needed.split() if not user.has_perm(right)), ""):
+            because = rights.missing_on(context["request"], missing)
         elif options.get("staff") and not user.is_staff:
             because = "You are not let into the admin: an administrator has to make you staff."
     return {

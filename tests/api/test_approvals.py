@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from exceptions.models import Approval, Case
+from exceptions import casework
+from exceptions.models import Approval, Case, CaseEvent
 from ledger import periods
 from ledger.models import FiscalPeriod, JournalEntry
+from q2c.api.authentication import KeyHolder
+from q2c.api.cases import person_of
 from q2c.engine import run
 from q2c.models import ApiKey, Event
 from tests.api.conftest import Caller
@@ -20,6 +25,7 @@ from tests.engine.makers import issue, order, person, run_all
 
 __all__ = ["books", "company"]
 pytestmark = pytest.mark.django_db
+DECIDES = ("exceptions.view_case", "exceptions.approve_case", "q2c.read_every_system")
 RIGHTS = ("reverse_journalentry", "redate_journalentry", "reopen_period", "view_journalentry", "view_fiscalperiod")
 
 
@@ -132,9 +138,87 @@ def test_a_key_decides_as_the_person_who_made_it(carla: Signed, cleo: Signed) ->
     carla.post(f"journals/{entry.id}/reverse", 202, effective_on="2026-11-03", reason="billed twice")
     run.drain("reverse_journal")
     asked = Approval.objects.get()
-    scopes = ["exceptions.view_case", "exceptions.approve_case", "q2c.read_every_system"]
     for maker, status in ((carla, 403), (cleo, 200)):
-        key = Caller(ApiKey.make(f"bot-{status}", scopes, created_by=maker.user)[1])
-        answer = key.post(f"/api/v1/approvals/{asked.id}/approve", {}, "application/json")
+        answer = by_key(maker, *DECIDES, "ledger.reverse_journalentry").post(
+            f"/api/v1/approvals/{asked.id}/approve", {}, "application/json"
+        )
         assert answer.status_code == status, answer.content
     assert Approval.objects.get().decided_by == cleo.user
+
+
+def by_key(maker: Signed, *scopes: str) -> Caller:
+    return Caller(ApiKey.make("bot", list(scopes), created_by=maker.user)[1])
+
+
+def reversal(carla: Signed) -> str:
+    issue("INV-1", order())
+    run_all()
+    carla.post(
+        f"journals/{JournalEntry.objects.get().id}/reverse", 202, effective_on="2026-11-03", reason="billed twice"
+    )
+    run.drain("reverse_journal")
+    return "ledger.reverse_journalentry"
+
+
+def reopening(carla: Signed) -> str:
+    october = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.close(october, by="ceo", why="done")
+    carla.post(f"periods/{october.id}/reopen", 202, why="one invoice is late")
+    return "ledger.reopen_period"
+
+
+def redating(carla: Signed) -> str:
+    reopened = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-10")
+    periods.close(reopened, by="ceo", why="done")
+    issue("INV-1", order())
+    run_all()
+    carla.post(f"cases/{Case.objects.get().id}/redate", 202, effective_on="2026-11-02", why="late")
+    return "ledger.redate_journalentry"
+
+
+def closing(carla: Signed) -> str:
+    redating(carla)
+    case = Case.objects.get()
+    carla.post(f"approvals/{Approval.objects.get().id}/withdraw", 200)
+    casework.close_without_fix(carla.user, [case.id], "never", "other")
+    return "exceptions.close_case"
+
+
+@pytest.mark.parametrize("verb", ["approve", "refuse"])
+@pytest.mark.parametrize("asks", [reversal, reopening, redating, closing])
+def test_a_key_decides_on_nothing_that_its_scopes_do_not_allow(
+    carla: Signed, cleo: Signed, asks: Callable[[Signed], str], verb: str
+) -> None:
+    """Its maker may, and she has given it the right to decide alone."""
+    right = asks(carla)
+    asked = Approval.objects.get(state="requested")
+    answer = by_key(cleo, *DECIDES).post(f"/api/v1/approvals/{asked.id}/{verb}", {"why": "seen"}, "application/json")
+    assert (answer.status_code, answer.json().get("right")) == (403, right), answer.content
+    assert Approval.objects.get(id=asked.id).state == "requested"
+    answer = by_key(cleo, *DECIDES, right).post(
+        f"/api/v1/approvals/{asked.id}/{verb}", {"why": "seen"}, "application/json"
+    )
+    assert answer.status_code == 200, answer.content
+
+
+def test_whoever_acts_by_a_key_has_no_right_that_it_lacks(carla: Signed) -> None:
+    """Also an administrator, whatever a verb asks for beside the right of its address."""
+    boss = get_user_model().objects.create_superuser("boss")
+    key, _ = ApiKey.make("bot", ["exceptions.replay_case"], created_by=boss)
+    acting = person_of(KeyHolder(key), "exceptions.replay_case")
+    assert acting == boss and acting.reads_only == "bot"
+    assert [acting.has_perm(f"exceptions.{name}") for name in ("replay_case", "bulk_replay")] == [True, False]
+    assert get_user_model().objects.get(pk=boss.pk).has_perm("exceptions.bulk_replay")
+
+
+def test_who_may_decide_but_not_ask_is_refused_on_the_record(carla: Signed) -> None:
+    """Not by the page's word alone: 403 naming the right, and the case tells it."""
+    right = redating(carla)
+    asked = Approval.objects.get()
+    dora = Signed("dora")
+    dora.user.user_permissions.remove(Permission.objects.get(codename="redate_journalentry"))
+    refused = dora.post(f"approvals/{asked.id}/approve", 403)
+    assert right in refused["detail"] and right in refused["remedy"]
+    told = CaseEvent.objects.get(case=asked.case, kind="refused")
+    assert (told.actor, told.data["right"]) == ("dora", right)
+    assert Approval.objects.get().state == "requested"

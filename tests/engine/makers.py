@@ -22,7 +22,9 @@ from tests.ledger import makers
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
 OCTOBER = dt.date(2026, 10, 5)
 _billed: Counter[Any] = Counter()
-RIGHTS = ("view_case", "view_problem", "work_case", "replay_case", "bulk_replay", "close_case", "approve_case")
+RIGHTS = (
+    "view_case", "view_problem", "work_case", "replay_case", "bulk_replay", "close_case", "approve_case", "approve_order",
+)  # fmt: skip
 
 
 @kept_rows
@@ -120,5 +122,6 @@ def case(key: str) -> Case:
 
 def person(name: str, rights: tuple[str, ...] = RIGHTS) -> Any:
     user = get_user_model().objects.create_user(name, password="a long enough word")
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="exceptions", codename__in=rights))
+    of = ("exceptions", "q2c")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=of, codename__in=rights))
     return user

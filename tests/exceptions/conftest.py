@@ -17,7 +17,9 @@ from q2c import clock, keys
 
 # A Tuesday, 10:00 UTC: inside business hours.
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
-RIGHTS = ("view_case", "view_problem", "work_case", "replay_case", "bulk_replay", "close_case", "approve_case")
+RIGHTS = (
+    "view_case", "view_problem", "work_case", "replay_case", "bulk_replay", "close_case", "approve_case", "approve_order",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,8 @@ def person(db: None) -> Callable[..., Any]:
 
     def make(name: str, rights: tuple[str, ...] = RIGHTS, teams: tuple[str, ...] = ()) -> Any:
         user = get_user_model().objects.create_user(name, password="a long enough word")
-        user.user_permissions.set(Permission.objects.filter(content_type__app_label="exceptions", codename__in=rights))
+        of = ("exceptions", "q2c")
+        user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=of, codename__in=rights))
         user.teams.set(teams)
         return user
 

@@ -13,7 +13,7 @@ import pytest
 from exceptions.models import Approval, Case
 from q2c.models import Event, Invoice
 from tests import flow_makers as make
-from tests.ui.people import boss, read, signed_in
+from tests.ui.people import boss, read, signed_in, with_rights
 from tests.ui.test_given_up_told import _noon, closing, give_up, order, person, unposted, unrecorded
 
 __all__ = ["_noon", "order"]
@@ -38,7 +38,7 @@ def test_who_wants_it_asks_on_its_case_and_another_decides(order: Any) -> None:
     assert asked.requested_by == ann and asked.reason.endswith(ASKS)
     page = read(client, f"/cases/{closed.id}")
     assert "Book it after all" not in page and "To be booked after all: asked for" in page
-    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    other = signed_in(with_rights("cleo", "view_case", "approve_case", "replay_case"))
     card = read(other, "/approvals")
     assert "Invoice was given up, and comes again" in card and ASKS in card
     other.post(f"/approvals/{asked.id}/decide", {"verb": "approve"})
@@ -55,7 +55,7 @@ def test_refused_it_stays_given_up_and_may_be_asked_for_again(order: Any) -> Non
     client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"})
     make.run("record_invoice")
     asked = Approval.objects.get(state="requested")
-    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    other = signed_in(with_rights("cleo", "view_case", "approve_case", "replay_case"))
     answer = other.post(f"/approvals/{asked.id}/decide", {"verb": "refuse", "reason": "no"}, follow=True)
     assert "It stays given up" in answer.content.decode()
     assert "was given up once more" in read(client, f"/cases/{closed.id}")
@@ -100,7 +100,7 @@ def test_a_journal_that_stays_in_the_books_is_asked_for_and_posted(order: Any) -
     text = read(client, f"/cases/{closed.id}")
     assert "Post it after all" not in text and "that is asked for." in text
     asked = Approval.objects.get(state="requested")
-    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    other = signed_in(with_rights("cleo", "view_case", "approve_case", "replay_case"))
     card = read(other, "/approvals")
     assert "Post after all: INV-3" in card and "Rosa asks to post it after all: it was sold" in card
     assert "is searched for in erp-de01 by its key, and sent only where it is not there" in card
@@ -122,7 +122,7 @@ def test_a_journal_that_stays_given_up_says_so_to_whoever_decides(order: Any) ->
                          follow=True).content.decode()  # fmt: skip
     assert "It stays given up: in the books here, and not in the ledger." in answer
     client.post(f"/cases/{closed.id}/act", {"verb": "after_all", "reason": "it was sold"})
-    other = signed_in(person("cleo", "exceptions.view_case", "exceptions.approve_case"))
+    other = signed_in(with_rights("cleo", "view_case", "approve_case", "replay_case"))
     asked = Approval.objects.get(state="requested")
     answer = other.post(f"/approvals/{asked.id}/decide", {"verb": "refuse", "reason": "no"}, follow=True)
     assert "It stays given up: in the books here, and not in the ledger." in answer.content.decode()

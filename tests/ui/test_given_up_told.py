@@ -25,7 +25,7 @@ from q2c.reasons import Reason
 from q2c.stages import withdrawn
 from tests import flow_makers as make
 from tests.api.conftest import Caller
-from tests.ui.people import boss, page, person, read, signed_in
+from tests.ui.people import boss, page, person, read, signed_in, with_rights
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
@@ -155,7 +155,7 @@ def test_who_approves_reads_what_becomes_of_it(order: Order, stuck: Any, cause: 
     # Whoever asks reads the same, as long as the cause is not chosen.
     assert cause != "other" or said in read(signed_in(boss()), f"/cases/{case.id}")
     asked(case, cause)
-    cleo = person("cleo", "exceptions.view_case", "exceptions.approve_case")
+    cleo = with_rights("cleo", "view_case", "approve_case", "close_case")
     dialog = page(signed_in(cleo), "/approvals").partition('id="approve-')[2].partition("</dialog>")[0]
     assert said in dialog and "Of a journal" not in dialog
 

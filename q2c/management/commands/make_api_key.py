@@ -13,10 +13,15 @@ from q2c import clock
 from q2c.contracts.events import EVENTS
 from q2c.models import ApiKey
 from q2c.models.api_key import READ_EVERY_SYSTEM
+from q2c.reasons import Reason
 
 # What an upstream system needs to send facts and follow what became of them: of its own, as it does not hold
 # q2c.read_every_system.
 DEFAULT_SCOPES = ("q2c.add_event", "q2c.add_order", "q2c.view_event", "q2c.view_order", "q2c.view_invoice")
+# What a key asks for by these, a second person signs: nobody knows whose key it was where it belongs to nobody.
+FOR_TWO = frozenset(
+    approvals.RIGHTS[action] for action in (approvals.REDATE, approvals.REOPEN, str(Reason.REVERSAL_APPROVAL_REQUIRED))
+)
 
 
 class Command(BaseCommand):
@@ -59,7 +64,7 @@ class Command(BaseCommand):
     def _person(self, name: str | None, scopes: list[str]) -> Any:
         """Whose key it is. Without one, a reversal that it asks for could be signed by whoever holds it."""
         if name is None:
-            signed = sorted(set(scopes) & set(approvals.RIGHTS.values()))
+            signed = sorted(FOR_TWO.intersection(scopes))
             if signed:
                 raise CommandError(f"{', '.join(signed)} is for two people: say whose key it is, --for <user name>")
             return None
