@@ -92,6 +92,20 @@ class InvoiceNotice:
     changed_at: dt.datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionNotice:
+    """A subscription as it stands in billing since it changed there, whoever changed it.
+
+    From `ends_on` nothing of it is billed any more; None where it goes on without an end, or does not say one.
+    `cancelled`: somebody ended it before its term is over.
+    """
+
+    number: str
+    ends_on: dt.date | None
+    cancelled: bool
+    changed_at: dt.datetime
+
+
 class Connector(Protocol):
     config: ConnectionConfig
 
@@ -156,6 +170,12 @@ class Subscriptions(Customers, Protocol):
 
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
         """NotFound when it is there and goes on; Rejected(RECORD_MISSING) when it is not there at all."""
+
+    def changed_subscriptions(self, since: dt.datetime) -> Iterator[SubscriptionNotice]:
+        """Subscriptions changed at or after `since`, oldest first; one that changes meanwhile is listed once more.
+
+        Raises ReadFailed where the platform does not answer to the end.
+        """
 
 
 # The field of a Rejected that tells a draft, or a cancelled one, from an invoice that cannot be read.

@@ -27,7 +27,7 @@ from q2c.connectors.outcomes import (
     Unknown,
     read_after_send,
 )
-from q2c.connectors.ports import ConnectionConfig, InvoiceNotice
+from q2c.connectors.ports import ConnectionConfig, InvoiceNotice, SubscriptionNotice
 from q2c.connectors.zuora import accounts, ended, numbers, orders
 from q2c.connectors.zuora.catalog import ProductCatalog
 from q2c.connectors.zuora.orders import Inexpressible
@@ -336,11 +336,13 @@ class Zuora:
             return None
         return None
 
-    # Invoices
+    # What changed
+
+    def changed_subscriptions(self, since: dt.datetime) -> Iterator[SubscriptionNotice]:
+        return self.reader.changed_subscriptions(since)
 
     def changed_invoices(self, since: dt.datetime) -> Iterator[InvoiceNotice]:
-        """Posted invoices, oldest change first. Raises ReadFailed where Zuora does not answer to the end."""
-        yield from self.reader.changed_invoices(since)
+        return self.reader.changed_invoices(since)
 
     def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
         return self.reader.invoice(reference)

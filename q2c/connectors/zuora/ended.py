@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from q2c.connectors.outcomes import Blocker, Posted, Rejected
+from q2c.connectors.ports import SubscriptionNotice
 from q2c.reasons import Reason
 
 # The condition of a subscription that ends on another day than ours, followed by Zuora's.
@@ -33,12 +34,21 @@ class End:
 
 def of(found: Mapping[str, Any]) -> End:
     """As GET /v1/subscriptions/{number} reads: subscriptionEndDate is the day of the term or of the cancellation."""
-    ends, term, scheduled = (_day(found, f"{name}Date") for name in ("subscriptionEnd", "termEnd", "scheduledCancel"))
+    ends, term, scheduled = (_day(found, name) for name in ("subscriptionEnd", "termEnd", "scheduledCancel"))
     short = ends is not None and term is not None and ends < term
     if found.get("status") == "Cancelled" or scheduled or short:
         return End(min((day for day in (ends, scheduled) if day), default=None), is_cancelled=True)
     # One that renews goes on after the end of its term.
     return End(None if found.get("autoRenew") else ends, is_cancelled=False)
+
+
+def notice(row: Mapping[str, Any], changed_at: dt.datetime) -> SubscriptionNotice:
+    """Of a row of /object-query/subscriptions. What was cancelled and says no day has ended when it was changed."""
+    end = of(row)
+    on = end.on or (_day(row, "cancelled") or changed_at.date() if end.is_cancelled else None)
+    return SubscriptionNotice(
+        number=str(row.get("name") or ""), ends_on=on, cancelled=end.is_cancelled, changed_at=changed_at
+    )
 
 
 def as_asked(end: End, connection: str, subscription: str, on: dt.date) -> End | Rejected | None:
@@ -77,6 +87,6 @@ def done(end: End, subscription: str, document: str, on: dt.date, searched_at: d
 
 def _day(found: Mapping[str, Any], name: str) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(str(found.get(name) or ""))
+        return dt.date.fromisoformat(str(found.get(f"{name}Date") or ""))
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""Reads: one record, an order, the feed of changed invoices, an invoice with its items and what ties it to an order."""
+"""Reads: one record, an order, the feeds of what changed, an invoice with its items and what ties it to an order."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from q2c.connectors.http import Lost, NotSent
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable, Unknown
-from q2c.connectors.ports import CANCELLED_THERE, NOT_POSTED, ConnectionConfig, InvoiceNotice
-from q2c.connectors.zuora import invoices
+from q2c.connectors.ports import CANCELLED_THERE, NOT_POSTED, ConnectionConfig, InvoiceNotice, SubscriptionNotice
+from q2c.connectors.zuora import ended, invoices
 from q2c.connectors.zuora.refusals import is_absent, outcome_of, reasons_of
 from q2c.connectors.zuora.session import NoSession, Session
 from q2c.contracts.documents import InvoiceDocument
@@ -82,6 +82,19 @@ class Reader:
         return dict(self.get(f"/v1/orders/{quote(number, safe='')}").get("order") or {})
 
     def changed_invoices(self, since: dt.datetime) -> Iterator[InvoiceNotice]:
+        for row in self._changed("invoices", since):
+            number = str(row.get("invoiceNumber") or "")
+            yield InvoiceNotice(
+                reference=str(row["id"]), invoice_number=number, changed_at=self._changed_at(row, since)
+            )
+
+    def changed_subscriptions(self, since: dt.datetime) -> Iterator[SubscriptionNotice]:
+        """Each version of a subscription is a row; the latest says how it stands."""
+        for row in self._changed("subscriptions", since):
+            if row.get("isLatestVersion") is not False:
+                yield ended.notice(row, self._changed_at(row, since))
+
+    def _changed(self, kind: str, since: dt.datetime) -> Iterator[Mapping[str, Any]]:
         query = {
             "filter[]": f"updatedDate.GE:{since.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
             "sort[]": "updatedDate.ASC",
@@ -90,23 +103,20 @@ class Reader:
         cursor = ""
         while True:
             try:
-                page = self.get("/object-query/invoices", {**query, "cursor": cursor} if cursor else query)
+                page = self.get(f"/object-query/{kind}", {**query, "cursor": cursor} if cursor else query)
             except ReadRefused as refused:
                 raise ReadFailed(refused.outcome) from None
-            for row in page.get("data") or []:
-                yield self._notice(row, since)
+            yield from page.get("data") or []
             cursor = str(page.get("nextPage") or "")
             if not cursor:
                 return
 
-    def _notice(self, row: Mapping[str, Any], since: dt.datetime) -> InvoiceNotice:
+    def _changed_at(self, row: Mapping[str, Any], since: dt.datetime) -> dt.datetime:
         try:
-            changed_at = invoices.instant(row.get("updatedDate"), self.zone)
+            return invoices.instant(row.get("updatedDate"), self.zone)
         except (ValueError, OverflowError):
             # Changed all the same, or it were not in the answer; it moves no cursor.
-            changed_at = since
-        number = str(row.get("invoiceNumber") or "")
-        return InvoiceNotice(reference=str(row["id"]), invoice_number=number, changed_at=changed_at)
+            return since
 
     def invoice(self, reference: str) -> InvoiceDocument | Rejected | Unavailable:
         try:

@@ -123,6 +123,13 @@ def ordered(client: Any) -> dict[str, Any]:
     told["phase"] = order.subscriptions[0].order_actions[0].custom_fields
     told["sequence"] = order.subscriptions[0].order_actions[0].sequence
     subscription = api.subscriptions_api.SubscriptionsApi(client).get_subscription_by_key("S-1")
+    (row,) = api.object_queries_api.ObjectQueriesApi(client).query_subscriptions(filter=["name.EQ:S-1"]).data
+    told["queried"] = [
+        row.name,
+        row.status,
+        row.is_latest_version,
+        str(row.term_end_date) == str(row.subscription_end_date),
+    ]
     told["charge"] = subscription.rate_plans[0].rate_plan_charges[0].number[:2]
     return told
 

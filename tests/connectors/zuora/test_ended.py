@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from q2c.connectors.outcomes import Blocker, NotFound, Posted, Rejected
-from q2c.connectors.zuora import ended
+from q2c.connectors.outcomes import Blocker, NotFound, Posted, ReadFailed, Rejected
+from q2c.connectors.zuora import ended, reading
 from q2c.reasons import Reason
 from tests.connectors.zuora.tenant import Tenant, charge, key, provisioned, subscription
 
@@ -33,6 +33,57 @@ ACTIVE = {**TERM, "status": "Active", "subscriptionEndDate": "2027-01-01"}
 )  # fmt: skip
 def test_when_a_subscription_ends_as_zuora_tells_it(read: dict[str, Any], on: str | None, is_cancelled: bool) -> None:
     assert ended.of(read) == ended.End(dt.date.fromisoformat(on) if on else None, is_cancelled)
+
+
+def test_what_changed_is_told_as_it_stands_whoever_changed_it(tenant: Tenant, client: Any) -> None:
+    provisioned(client, subscription(), subscription(key="S-SO-1002-DE", order_number="SO-1002"))
+    since = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+    def told(at: dt.datetime = since) -> dict[str, tuple[dt.date | None, bool]]:
+        return {one.number: (one.ends_on, one.cancelled) for one in client.changed_subscriptions(at)}
+
+    whole = dt.date(2027, 1, 1), False
+    assert told() == {NUMBER: whole, "S-SO-1002-DE": whole}
+    tenant.control.clock("2026-02-01T00:00:00Z")
+    later = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
+    assert told(later) == {}
+    tenant.control.call("POST", "cancel-subscription", {"number": NUMBER, "on": "2026-06-01"})
+    assert told(later) == {NUMBER: (dt.date(2026, 6, 1), True)}
+    client.cancel("S-SO-1002-DE", ASKED, key(5))
+    assert told(later) == {NUMBER: (dt.date(2026, 6, 1), True), "S-SO-1002-DE": (ASKED, True)}
+    assert all(one.changed_at >= later for one in client.changed_subscriptions(later))
+    # Taken back there.
+    tenant.control.edit("subscription", NUMBER, cancelledOn=None)
+    assert told(later)[NUMBER] == whole
+
+
+def test_all_pages_of_what_changed_are_read_and_a_page_that_fails_is_raised(tenant: Tenant, client: Any) -> None:
+    provisioned(client, *(subscription(key=f"S-SO-{n}-DE", order_number=f"SO-{n}") for n in range(1, 4)))
+    since = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    numbers = [f"S-SO-{n}-DE" for n in range(1, 4)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "QUERY_PAGE_SIZE", 2)
+        assert sorted(one.number for one in client.changed_subscriptions(since)) == numbers
+        rows = client.changed_subscriptions(since)
+        assert [next(rows).number, next(rows).number] == numbers[:2]
+        tenant.control.fault("unavailable", "query_subscriptions")
+        with pytest.raises(ReadFailed):
+            next(rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "on"),
+    [
+        ({"status": "Cancelled", "cancelledDate": "2026-03-01"}, dt.date(2026, 3, 1)),
+        ({"status": "Cancelled"}, dt.date(2026, 3, 5)),
+        ({"status": "Active", "autoRenew": True, "subscriptionEndDate": "2027-01-01"}, None),
+        ({"status": "Pending Activation"}, None),
+    ],
+)
+def test_a_row_that_says_less(row: dict[str, Any], on: dt.date | None) -> None:
+    at = dt.datetime(2026, 3, 5, 9, tzinfo=dt.UTC)
+    said = ended.notice({"name": NUMBER, **row}, at)
+    assert (said.number, said.ends_on, said.cancelled) == (NUMBER, on, row["status"] == "Cancelled")
 
 
 def test_what_was_cancelled_without_a_day_is_a_persons() -> None:

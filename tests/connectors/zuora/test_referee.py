@@ -35,6 +35,7 @@ def test_orders_with_jobs_keys_and_dates(told: dict[str, Any]) -> None:
         "status": "Completed", "same_job": True, "ids": [True, 1, None], "subscription": "Pending Activation",
         "other_content_under_the_key": 422, "activated": True, "after": "Active", "order_status": "Completed",
         "phase": {"Q2C_Phase__c": "1"}, "sequence": 0, "charge": "C-",
+        "queried": ["S-1", "Active", True, True],
     }  # fmt: skip
 
 

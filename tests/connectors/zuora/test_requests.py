@@ -76,6 +76,7 @@ def everything_is_asked(tenant: Tenant) -> None:
     tenant.run("2026-03-01")
     for notice in client.changed_invoices(dt.datetime(2026, 1, 1, tzinfo=dt.UTC)):
         client.invoice(notice.reference)
+    assert list(client.changed_subscriptions(dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
     client.cancel(document.key, later, key(4))
 
 
@@ -121,7 +122,7 @@ def test_all_methods_of_the_client_were_heard(sent: list[Sent]) -> None:
         "POST /oauth/token", "GET /v1/catalog/products", "GET /v1/accounts/*", "POST /v1/accounts",
         "POST /v1/async/orders", "GET /v1/async-jobs/*", "GET /v1/orders/*", "PUT /v1/orders/*/triggerDates",
         "GET /object-query/invoices", "GET /v1/invoices/*", "GET /v1/invoices/*/items", "GET /v1/subscriptions/*",
-        "POST /v1/orders",
+        "GET /object-query/subscriptions", "POST /v1/orders",
     }  # fmt: skip
 
 

@@ -157,6 +157,9 @@ def test_a_file_of_usage_is_taken_whole_or_not_at_all(tenant: Tenant, client: Zu
 )  # fmt: skip
 def test_object_queries(client: Zuora, query: str, status: int) -> None:
     assert client.session.send("GET", f"/object-query/invoices?{query}").status == status
+    # Subscriptions have other fields, and the same rules.
+    query = query.replace("status.EQ:Posted", "cancelledDate.EQ:2026-03-01")
+    assert client.session.send("GET", f"/object-query/subscriptions?{query}").status == status
 
 
 def test_posted_invoices_make_the_balance_of_an_account(tenant: Tenant, client: Zuora) -> None:

@@ -116,6 +116,7 @@ for _method, _path, _operation, _handler in (
     ("GET", "/v1/invoices/{key}", "read_invoice", invoices.read),
     ("GET", "/v1/invoices/{key}/items", "read_invoice_items", invoices.items),
     ("GET", "/object-query/invoices", "query_invoices", invoices.query),
+    ("GET", "/object-query/subscriptions", "query_subscriptions", subscriptions.query),
     ("POST", "/v1/object/usage", "create_usage", usage.create),
     ("POST", "/v1/action/create", "create_usages", usage.create_many),
     ("POST", "/v1/usage", "upload_usage", usage.upload),

@@ -19,6 +19,7 @@ from q2c.connectors.zuora.sandbox.answers import (
     stamp,
     today,
 )
+from q2c.connectors.zuora.sandbox.querying import Queried
 
 PRICINGS = {
     ("OneTime", "FlatFee"): "oneTimeFlatFee", ("OneTime", "PerUnit"): "oneTimePerUnit",
@@ -228,6 +229,34 @@ def of_account(request: Request, store: Store) -> Answer:
     key = request.vars["key"]
     rows = store.all("subscription", "%s IN (body->>'accountId', body->>'accountNumber')", [key])
     return Answer(200, {"subscriptions": [shown(store, record) for record in rows], "success": True})
+
+
+def query(request: Request, store: Store) -> Answer:
+    """GET /object-query/subscriptions. A record is the latest version: this stand-in keeps no earlier ones."""
+    return QUERIED.answer(request, store)
+
+
+def _queried(store: Store, record: Record) -> dict[str, Any]:
+    """As object queries name the fields: no scheduledCancelDate, and a number is a name."""
+    body, dates = record.body, record.body["firstDates"]
+    return {
+        "id": record.id, "name": record.number, "accountId": body["accountId"], "invoiceOwnerId": body["accountId"],
+        "status": status(store, record), "version": body["version"], "isLatestVersion": True,
+        "termType": body["termType"], "currentTerm": body["termMonths"], "currentTermPeriodType": "Month",
+        "initialTerm": body["termMonths"], "initialTermPeriodType": "Month", "autoRenew": body["autoRenew"],
+        "termStartDate": body["termStart"], "termEndDate": body["termEnd"], "subscriptionStartDate": body["termStart"],
+        "subscriptionEndDate": body["cancelledOn"] or body["termEnd"], "cancelledDate": body["cancelledOn"],
+        "contractEffectiveDate": dates.get("ContractEffective"),
+        "serviceActivationDate": dates.get("ServiceActivation"),
+        "contractAcceptanceDate": dates.get("CustomerAcceptance"), "currency": body["currency"],
+        "paymentTerm": body["paymentTerm"], "isInvoiceSeparate": body["invoiceSeparately"], **body["custom"],
+    }  # fmt: skip
+
+
+QUERIED = Queried(
+    "subscription", "name", ("accountId", "cancelledDate", "termEndDate"), _queried,
+    {"cancelledDate": "cancelledOn", "termEndDate": "termEnd"},
+)  # fmt: skip
 
 
 def shown(store: Store, record: Record) -> dict[str, Any]:
