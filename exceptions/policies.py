@@ -272,6 +272,17 @@ POLICIES: dict[R, Row] = {
         "cancel it and send an amended order.",
         "The subscription is read again. What ends there by the day asked for counts as cancelled; nothing is sent.",
     ),
+    R.SUBSCRIPTION_CUT_SHORT: Row(
+        "Ends in billing before its order", "{source} ends a subscription of {business_key} before its order ends.",
+        BILLING, "high", 8, "order",
+        "The subscription in billing: who cancelled it there, as of which day, and what the customer was told. The "
+        "amount is what was sold for the days from then on, which billing will not bill.",
+        "If billing is right, cancel the order on its page as of billing's day: nothing is cancelled twice. If billing "
+        "is wrong, have its cancellation taken back there. An order is cancelled whole: to keep a part, cancel it and "
+        "send an amended order.",
+        "Nothing is to be replayed. The case ends by itself once the order is cancelled, or billing goes on; closed "
+        "without a fix, it comes again only when billing's day changes.",
+    ),
     R.INVOICE_ORDER_UNKNOWN: Row(
         "Invoice without an order", "Invoice {business_key} belongs to no order known here.",
         BILLING, "high", 8, "invoice",

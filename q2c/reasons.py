@@ -39,6 +39,7 @@ class Reason(enum.StrEnum):
     CUSTOMER_REFUSED = "customer_refused"
     SUBSCRIPTION_REFUSED = "subscription_refused"
     SUBSCRIPTION_ENDED = "subscription_ended"
+    SUBSCRIPTION_CUT_SHORT = "subscription_cut_short"
     INVOICE_ORDER_UNKNOWN = "invoice_order_unknown"
     INVOICE_MISMATCH = "invoice_mismatch"
     INVOICE_DUPLICATE = "invoice_duplicate"

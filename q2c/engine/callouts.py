@@ -22,7 +22,8 @@ from q2c.connectors.outcomes import Rejected, Unavailable
 from q2c.engine import breaker, intake, pauses, wake
 from q2c.engine.alone import alone
 from q2c.engine.reads import Again
-from q2c.engine.sources import FETCHERS_MAX, POLLED, READING, TAKEN_IN, actor_of, answering, is_outage, source_of
+from q2c.engine.source import READS, actor_of
+from q2c.engine.sources import FETCHERS_MAX, POLLED, TAKEN_IN, answering, is_outage, source_of
 from q2c.engine.unread import READABLE_AGAIN
 from q2c.models import Callout, Connection, LatestRead
 from q2c.reasons import TRANSIENT, Reason
@@ -52,7 +53,8 @@ def unread(connection: str) -> QuerySet[Case]:
 
 def _kept(connection: str) -> QuerySet[Case]:
     kept = Case.objects.filter(source=connection, step_id=None, raw_hash__isnull=False)
-    return kept.exclude(business_key__in=("", READING))
+    # Of a subscription no document is to be had.
+    return kept.exclude(business_key__in=("", *READS)).exclude(reason=Reason.SUBSCRIPTION_CUT_SHORT)
 
 
 def read_again(connection: Connection, waiting: QuerySet[Case] | None = None) -> int:

@@ -13,7 +13,7 @@ from exceptions.errors import NotPossible
 from exceptions.models import Case
 from q2c import keys
 from q2c.engine import callouts, unread
-from q2c.engine.sources import READING
+from q2c.engine.source import READS
 from q2c.models import Connection
 from q2c.reasons import Reason
 from q2c.stages.given_up import AFTER_ALL
@@ -26,7 +26,8 @@ CAME_AGAIN = "It has come again since; decide about that"
 def billing_of(case: Case) -> Connection:
     """The billing system that can be asked for it. Raises NotPossible."""
     is_raw = case.step_id is None and case.raw_hash is not None and case.state == "closed_without_fix"
-    if not is_raw or case.code == CANCELLED or case.reason == Reason.EVENT_CONFLICT or case.business_key == READING:
+    no_document = case.business_key in READS or case.reason in (Reason.EVENT_CONFLICT, Reason.SUBSCRIPTION_CUT_SHORT)
+    if not is_raw or case.code == CANCELLED or no_document:
         raise NotPossible(NOT_GIVEN_UP)
     billing = Connection.objects.filter(name=case.source, active=True, service="billing").first()
     if billing is None:

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import msgspec
 from django.db import transaction
 
 from exceptions.failures import RawItem
 from q2c import clock, keys
-from q2c.connectors import http, registry
+from q2c.connectors import http
 from q2c.connectors.outcomes import About, ReadFailed, Rejected, Unavailable
 from q2c.connectors.ports import NOT_POSTED, BadDeal, Deal, DealNotice, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import by_number, came_back, intake, lost_deals, pauses, taken_back, unread
-from q2c.engine.intake import Item, Sender, Taken
+from q2c.engine.intake import Item, Taken
 from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
+from q2c.engine.source import Source
 from q2c.engine.unread import Unread
 from q2c.models import Breaker, Callout, Connection, Fetched, LatestRead, Order
 from q2c.reasons import TRANSIENT, Reason
@@ -30,11 +30,8 @@ from q2c.stages.versions import invoice_key
 FETCHERS_MAX = 8
 # So many records at once that a platform does not give are an outage; fewer are the trouble of those records.
 OUTAGE_FROM = 3
-# The services whose changes are read, and the business key of a case about reading itself.
+# The services whose changes are read.
 POLLED = ("crm", "billing")
-# Who did what a poll, or the fetching of what was called out, led to: poll:zuora.
-POLL = "poll:"
-READING = "reading changes"
 # What became of a record that is here now, and was not.
 TAKEN_IN = "taken in"
 # A change is remembered as fetched once nothing else can bear its stamp: stamps are of seconds, and clocks differ.
@@ -64,46 +61,6 @@ def up() -> list[Connection]:
     down = Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True)
     there = Connection.objects.filter(active=True, service__in=POLLED).exclude(name__in=list(down))
     return list(there.order_by("name"))
-
-
-def actor_of(connection: Connection) -> str:
-    return f"{POLL}{connection.name}"
-
-
-class Source:
-    """What one kind of platform gives: rows to take in, or one row by its id."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection, self.name = connection, connection.name
-        self.connector = registry.open_connector(connection.config())
-        self.sender = Sender(system=connection.name, actor=actor_of(connection))
-
-    def _item(self, type_: str, id_: str, document: Any, at: dt.datetime) -> Item:
-        attributes = {"specversion": "1.0", "id": id_, "source": self.name, "type": type_, "time": at.isoformat()}
-        return Item(
-            body=msgspec.json.encode(document), attributes=attributes, content_type="application/json",
-            reference=id_.partition(":")[0],
-        )  # fmt: skip
-
-    def _bad(self, raw: Any, key: str, text: str, **more: Any) -> RawItem:
-        return RawItem(
-            body=msgspec.json.encode(raw), source=self.name, text=text, content_type="application/json",
-            business_key=key, **more,
-        )  # fmt: skip
-
-    def _came_back(
-        self, stage: str, items: Sequence[Item], keys_: Sequence[str], taken: Sequence[Taken]
-    ) -> list[Taken]:
-        """What became again what it was before has the id of that version; its return is a fact of its own."""
-        back = came_back.items(self.name, stage, items, keys_, taken)
-        return intake.take(back, self.sender) if back else []
-
-    def _came_right(self, taken: Sequence[Taken], reasons: Sequence[Reason]) -> dict[str, uuid.UUID | None]:
-        """What could not be read before is here now: its cases end. Returns the events, by id at the source."""
-        here = ("stored", "duplicate")
-        events = {one.source_id.partition(":")[0]: one.event_id for one in taken if one.status in here}
-        intake.resolve_raw(self.name, events, self.sender.actor, reasons=reasons)
-        return events
 
 
 class Deals(Source):

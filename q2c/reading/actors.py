@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.contrib.auth import get_user_model
 
 from exceptions.rights import called
-from q2c.engine.sources import POLL
+from q2c.engine.source import POLL
 from q2c.models import Connection
 from q2c.stages.asking import PERSON
 

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c import bulk
-from q2c.engine.sources import READING
+from q2c.engine.source import READS
 from q2c.engine.unread import total
 from q2c.models import Connection
 from q2c.reading.differences import Difference
@@ -94,7 +94,7 @@ def _are_invoices() -> Q:
     billing = Connection.objects.filter(service="billing").values("name")
     deals = Connection.objects.filter(service="crm").values("name")
     untold = Q(source__in=billing) & ~Q(business_key="") | Q(context__has_key="reference") & ~Q(source__in=deals)
-    kept = Q(step_id=None, raw_hash__isnull=False) & ~Q(code=CANCELLED) & ~Q(business_key=READING)
+    kept = Q(step_id=None, raw_hash__isnull=False) & ~Q(code=CANCELLED) & ~Q(business_key__in=READS)
     # What contradicts an event is told by that one.
     mine = kept & ~Q(reason=Reason.EVENT_CONFLICT)
     return mine & (Q(context__type="InvoiceIssued") | Q(context__type__isnull=True) & untold)

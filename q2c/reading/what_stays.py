@@ -36,6 +36,10 @@ _TAKEN_BACK = (
     "Billing has taken it back, and it stays in the books here: it is listed as in the books and not in billing until "
     "its journal is reversed or leaves the books unposted, or billing posts it again."
 )
+_CUT_SHORT = (
+    "The order goes on here, and billing bills nothing of that subscription for the days from its end on; it is told "
+    "again only when billing's day changes."
+)
 _UNREADABLE = "What came in unreadable is kept as it came; nothing of it is recorded or booked."
 
 
@@ -67,9 +71,13 @@ def wills(asked: Iterable[tuple[Case, str]]) -> dict[uuid.UUID, str]:
     steps = _steps([case.step_id for case, _ in asked if case.step_id])
     known = _known(steps.values())
     return {
-        case.id: _TAKEN_BACK if case.code == CANCELLED else _will(steps.get(case.step_id), root_cause, known)
-        for case, root_cause in asked
+        case.id: _of_no_step(case) or _will(steps.get(case.step_id), root_cause, known) for case, root_cause in asked
     }
+
+
+def _of_no_step(case: Case) -> str:
+    """Of what billing ended, an invoice or a subscription."""
+    return _CUT_SHORT if case.reason == Reason.SUBSCRIPTION_CUT_SHORT else _TAKEN_BACK if case.code == CANCELLED else ""
 
 
 def posted_after_all(cases: Iterable[Case]) -> dict[uuid.UUID, str]:
@@ -106,6 +114,8 @@ def has(user: Any, case: Case) -> str:
     """What it has come to, of a case that was closed without fix; empty of one that was not."""
     if case.state != "closed_without_fix":
         return ""
+    if case.reason == Reason.SUBSCRIPTION_CUT_SHORT:
+        return _CUT_SHORT
     if case.code == CANCELLED:
         return _of_taken_back(case)
     step = _steps([case.step_id]).get(case.step_id) if case.step_id else None

@@ -33,7 +33,7 @@ from q2c.models import Order, Step, Subscription
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.subscription import ENDED
 from q2c.reasons import Reason
-from q2c.stages import asking, cancellations, deals, endings, in_part, orders, platforms, taken_back
+from q2c.stages import asking, cancellations, cut_short, deals, endings, in_part, orders, platforms, taken_back
 from q2c.stages.controls.calendar import term_end
 from q2c.stages.entity_time import midnight
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -141,6 +141,7 @@ class CancelOrder(Verb):
             with states.on_behalf(asker.actor, _why(work, asker)):
                 live = order.subscriptions.filter(number__in=list(work.kept)).exclude(state__in=ENDED)
                 states.move(Subscription, "cancel", list(live.values_list("id", flat=True)))
+            cut_short.end([order.number], work.kept, asker.actor)
             Step.objects.filter(id=work.step.id).update(order_key=f"cancel:{order.number}")
         _tell_in_part(works)
 
@@ -294,8 +295,9 @@ def _is_being_checked(number: str) -> bool:
 def _cancelled(order: Order, actor: str, why: str) -> bool:
     """The order ends with what was made of it, in the name of who asked for that; False where it has ended already."""
     with states.on_behalf(actor, why):
-        live = order.subscriptions.exclude(state__in=ENDED).values_list("id", flat=True)
+        live = dict(order.subscriptions.exclude(state__in=ENDED).values_list("id", "number"))
         states.move(Subscription, "cancel", list(live))
+        cut_short.end([order.number], live.values(), actor)
         if not states.move(Order, "cancel", [order.id]):
             return False
         _give_up(order, actor, why)

@@ -256,6 +256,8 @@ def _may(found: Case) -> dict[str, str]:
 def _why_not_replay(found: Case, here: str) -> str:
     if found.code == CANCELLED:
         return "There is nothing to replay here: do what it says of its journal, or have billing post it again."
+    if found.reason == Reason.SUBSCRIPTION_CUT_SHORT:
+        return "There is nothing to replay here: cancel the order, or have billing take its cancellation back."
     if found.step_id is None:
         return "It came in unreadable: the sender sends it again."
     if found.state == "replaying":

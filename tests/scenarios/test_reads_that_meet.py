@@ -41,7 +41,7 @@ def reads(story: Story, way: str) -> None:
         callouts.call_out(billing, [row["id"]], keys.new_id())
         callouts.fetch_called_out()
     else:
-        {"poll": poll.poll, "sweep": poll.sweep}[way](billing)
+        {"poll": poll.poll, "sweep": lambda one: poll.sweep(one, Invoices)}[way](billing)
 
 
 class Meeting:
@@ -78,7 +78,7 @@ def rounds(story: Story, day: str, look: Callable[[], None]) -> None:
         with story.on(day, time):
             poll.poll_sources()
             story.flow.work()
-            poll.sweep(Connection.objects.get(name="zuora"))
+            poll.sweep(Connection.objects.get(name="zuora"), Invoices)
             story.flow.work()
             look()
 
@@ -154,7 +154,7 @@ def test_a_callout_that_billing_repeats_brings_no_reversed_invoice_back_to_anybo
     is_reversed(story, sold)
     with story.on("2026-03-12"):
         reads(story, "callout")
-        poll.sweep(Connection.objects.get(name="zuora"))
+        poll.sweep(Connection.objects.get(name="zuora"), Invoices)
         story.flow.work()
     assert issued.count() == 1 and not Case.objects.filter(reason="invoice_duplicate").exists()
     with story.on("2026-03-14"):
