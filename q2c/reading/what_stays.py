@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from exceptions.approvals import AFTER_ALL
+from exceptions import rights
+from exceptions.approvals import AFTER_ALL, CLOSE
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED, called
 from ledger.models import JournalEntry
@@ -18,7 +19,7 @@ from q2c.models import Invoice, Step
 from q2c.reading import billing_now, came_unreadable, given_up, unread
 from q2c.reasons import Reason
 from q2c.stages import in_part, not_owed, post_journal
-from q2c.stages.taken_back_there import CANCELLED
+from q2c.stages.taken_back_there import CANCELLED, TAKEN_BACK
 from q2c.stages.versions import invoice_key
 
 _OTHERS = {
@@ -111,7 +112,10 @@ def _posting(step: Step, known: _Known, unowed: Collection[uuid.UUID]) -> str:
 
 
 def has(user: Any, case: Case) -> str:
-    """What it has come to, of a case that was closed without fix; empty of one that was not."""
+    """What it has come to, of a case that was closed without fix, or ended as billing took its invoice back unbooked;
+    empty of any other."""
+    if case.resolution == "superseded":
+        return _unbooked(case)
     if case.state != "closed_without_fix":
         return ""
     if case.reason == Reason.SUBSCRIPTION_CUT_SHORT:
@@ -148,8 +152,30 @@ def has(user: Any, case: Case) -> str:
         if there.reversed_at is not None:
             return _reversed(there)
         return f"Nothing was booked for what came again: {there.number} stands as it was recorded."
-    by_hand = f" What was booked in {step.connection} by hand is reversed there." if entry is not None else ""
+    by_hand = f" {_by_hand(step)}" if entry is not None else ""
     return f"Nothing was booked for it. Billing has taken it back, or changed it, since.{by_hand}"
+
+
+def _unbooked(case: Case) -> str:
+    """Of an invoice that billing took back before it was booked or posted."""
+    step = _steps([case.step_id]).get(case.step_id) if case.step_id else None
+    if step is None or step.stage not in ("record_invoice", "post_journal") or TAKEN_BACK not in step.proof:
+        return ""
+    known = _known([step])
+    entry = known.entries.get(step.id)
+    if known.first(step) is not None or (entry is not None and entry.state != "superseded"):
+        return ""
+    left = f" Journal {entry} left the books here unposted." if entry is not None else ""
+    asked = case.approvals.filter(action=CLOSE).select_related("requested_by").order_by("id").last()
+    if entry is not None and asked is not None:
+        # Whoever wanted it given up may have booked it there.
+        by = f"{rights.called(asked.requested_by)} had asked" if asked.requested_by is not None else "It was asked"
+        left += f" {by} that it be given up: {asked.reason.rstrip('.')}. {_by_hand(step)}"
+    return f"Nothing is booked for it, and nothing will be: billing has taken the invoice back.{left}"
+
+
+def _by_hand(step: Step) -> str:
+    return f"Was its journal booked in {step.connection} by hand, that entry is now to be reversed there."
 
 
 def _told_again(user: Any, event_id: uuid.UUID) -> str:

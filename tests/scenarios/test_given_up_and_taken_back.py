@@ -14,6 +14,7 @@ import datetime as dt
 
 import msgspec
 import pytest
+from django.test import Client
 
 from exceptions.errors import NotPossible
 from exceptions.models import Approval, Case
@@ -31,6 +32,7 @@ from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import billed_in_a_closed_month, training
 from tests.scenarios.test_taken_back_by_billing import becomes
 from tests.scenarios.test_undoing import sign
+from tests.ui.people import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,6 +50,29 @@ def to_be_voided(story: Story) -> str:
 def close(stuck: Case) -> None:
     desk.close_without_fix(user("carla"), [stuck.id], "billing voids it and bills anew", "changed_in_billing")
     sign(1)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_case_that_ended_as_billing_took_it_back_says_that_nothing_will_be_booked(story: Story, asked: bool) -> None:
+    """Also where it was to be given up, since somebody booked it by hand, and nobody had agreed yet."""
+    with story.on("2026-03-09"):
+        number = billed_in_a_closed_month(story)
+        stuck = Case.objects.get()
+        if asked:
+            desk.close_without_fix(user("carla"), [stuck.id], "Booked by hand in NetSuite", "other")
+    becomes(story, number, "Canceled", "2026-03-11")
+    stuck.refresh_from_db()
+    assert (stuck.resolution, JournalEntry.objects.get().state) == ("superseded", "superseded")
+    told = what_stays.has(user("carla"), stuck)
+    assert f"nothing will be: billing has taken the invoice back. Journal {JournalEntry.objects.get()} left" in told
+    by_hand = (
+        "Carla Weiss had asked that it be given up: Booked by hand in NetSuite. Was its journal booked in netsuite"
+    )
+    assert (f"{by_hand} by hand, that entry is now to be reversed there." in told) == asked
+    client = Client()
+    client.force_login(user("carla"))
+    shown = read(client, f"/cases/{stuck.id}")
+    assert told in shown and "Nothing is booked for it yet" not in shown
 
 
 def billed_anew(story: Story, number: str) -> None:
@@ -74,7 +99,7 @@ def test_it_leaves_the_books_with_billing_and_what_replaces_it_is_posted(story: 
     closed = Case.objects.get()
     assert closed.state == "closed_without_fix"
     assert "booked in netsuite by hand, reverse it there" in closed.events.get(kind="taken_back").text
-    assert "in netsuite by hand is reversed there" in what_stays.has(user("carla"), closed)
+    assert "in netsuite by hand, that entry is now to be reversed there" in what_stays.has(user("carla"), closed)
     assert not given_up.of_order(user("carla"), Order.objects.get())
     assert after_all.why_not(closed) == "zuora has taken it back since; posted there again, it comes by itself"
     with story.on("2026-03-12"):

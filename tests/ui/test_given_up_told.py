@@ -105,6 +105,15 @@ def test_an_invoice_given_up_stays_in_sight_until_billing_takes_it_back(order: O
     assert "has taken it back" in read(client, f"/cases/{case.id}")
 
 
+def test_taken_back_while_its_case_is_open_nothing_will_be_booked(order: Order) -> None:
+    case = unrecorded(order)
+    assert withdrawn.invoice(make.BILLING, "8adINV-2", "zuora", "canceled there")
+    case.refresh_from_db()
+    shown = " ".join(read(signed_in(boss()), f"/cases/{case.id}").split())
+    assert case.resolution == "superseded" and "Nothing is booked for it yet" not in shown
+    assert "EUR 119.00 then Nothing is booked for it, and nothing will be: billing has taken the invoice back." in shown
+
+
 def test_only_what_the_books_hold_none_of_counts(order: Order) -> None:
     """The same document in another version: what was recorded first stands."""
     event = order.invoices.get().event
