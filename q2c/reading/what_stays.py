@@ -114,10 +114,8 @@ def _posting(step: Step, known: _Known, unowed: Collection[uuid.UUID]) -> str:
 def has(user: Any, case: Case) -> str:
     """What it has come to, of a case that was closed without fix, or ended as billing took its invoice back unbooked;
     empty of any other."""
-    if case.resolution == "superseded":
-        return _unbooked(case)
     if case.state != "closed_without_fix":
-        return ""
+        return _unbooked(case) if case.resolution == "superseded" else ""
     if case.reason == Reason.SUBSCRIPTION_CUT_SHORT:
         return _CUT_SHORT
     if case.code == CANCELLED:
