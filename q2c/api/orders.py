@@ -156,6 +156,8 @@ class OrderGroupSerializer(serializers.ModelSerializer):
 
 
 class SubscriptionSerializer(serializers.ModelSerializer):
+    """`ended_there_on`: as of when billing ends it before its order does, as read there while that went on here."""
+
     class Meta:
         model = Subscription
         fields = (
@@ -169,6 +171,7 @@ class SubscriptionSerializer(serializers.ModelSerializer):
             "reference",
             "starts_on",
             "ends_on",
+            "ended_there_on",
         )
 
 
@@ -224,11 +227,13 @@ class GivenUpSerializer(serializers.Serializer):
 class OrderDetailSerializer(OrderSerializer):
     """With what it is made of, the document as it was accepted, and what was given up of its invoices.
 
-    `cancelled_in_part` says what billing has cancelled of an order that goes on; empty where that is nothing.
+    `cancelled_in_part` says what billing has cancelled of an order that goes on, `ended_in_billing` what billing ends
+    before the order does here, by nobody's request here; empty where that is nothing.
     """
 
     given_up = serializers.SerializerMethodField()
     cancelled_in_part = serializers.SerializerMethodField()
+    ended_in_billing = serializers.SerializerMethodField()
     groups = OrderGroupSerializer(many=True)
     lines = OrderLineSerializer(many=True)
     subscriptions = SubscriptionSerializer(many=True)
@@ -237,12 +242,15 @@ class OrderDetailSerializer(OrderSerializer):
 
     class Meta(OrderSerializer.Meta):
         fields = (  # type: ignore[assignment]
-            *OrderSerializer.Meta.fields, "groups", "lines", "subscriptions", "cancelled_in_part", "controls",
-            "given_up", "document",
+            *OrderSerializer.Meta.fields, "groups", "lines", "subscriptions", "cancelled_in_part",
+            "ended_in_billing", "controls", "given_up", "document",
         )  # fmt: skip
 
     def get_cancelled_in_part(self, order: Order) -> str:
         return cancellation.in_part_of(order)
+
+    def get_ended_in_billing(self, order: Order) -> str:
+        return cancellation.ended_there(order).text
 
     @extend_schema_field(GivenUpSerializer(many=True))
     def get_given_up(self, order: Order) -> Any:

@@ -6,11 +6,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from q2c import clock
 from q2c.engine import run
 from q2c.models import Order
+from q2c.models.connection import called
 from q2c.models.order import OPEN as OPEN_ORDERS
+from q2c.models.subscription import ENDED
 from q2c.money import Money
-from q2c.stages import asking, cancellations, in_part, taken_back, term_of_invoices
+from q2c.stages import asking, cancellations, cut_short, in_part, taken_back, term_of_invoices
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,40 @@ def ended_before(order: Order) -> str:
     """Of a cancelled order: what billing had ended before the day that was asked for; empty where that is nothing."""
     cuts = in_part.cut([order.number]).get(order.number, {}) if order.state == "cancelled" else {}
     return in_part.ended_before(cuts)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedThere:
+    """What billing ends of an order that goes on here, before the order does.
+
+    `days`: by number of its subscription; `text` is a sentence without its full stop. `until` is the day from which
+    billing bills nothing of the order any more, where that is all of it.
+    """
+
+    days: dict[str, dt.date]
+    text: str = ""
+    until: dt.date | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Billing bills no more day of it."""
+        return self.until is not None and self.until <= clock.today()
+
+
+def ended_there(order: Order) -> EndedThere:
+    """Of which nothing is said where a request to cancel the order is at it. Three statements."""
+    cuts = cut_short.of_orders([order.number]).get(order.number, [])
+    if not cuts:
+        return EndedThere({})
+    days = {one.number: one.on for one in cuts}
+    others = order.subscriptions.exclude(state__in=ENDED).exclude(number__in=list(days)).exists()
+    text = cut_short.told(cuts, called(one.connection for one in cuts))
+    return EndedThere(days, text, None if others else max(days.values()))
+
+
+def ended_there_of(page: Iterable[Order]) -> set[str]:
+    """The numbers of those of which billing ends something before they end here. One statement."""
+    return set(cut_short.of_orders(order.number for order in page if order.state in OPEN_ORDERS))
 
 
 def cut(page: Iterable[Order]) -> set[str]:

@@ -14,16 +14,21 @@ from msgspec import structs
 
 from q2c import bulk, clock
 from q2c.stages import credit_and_tax, owing
+from q2c.stages.cut_short import REST
 from q2c.stages.owing import CreditSaid
 from q2c.stages.verb import Work
 
 # Usage has no amount in the order. An invoice whose journal was reversed counts for nothing: billing bills it anew. So
 # it may what a credit takes back, and nothing tells a corrected invoice from a favour before the next one comes: rather
 # too much is committed than too little (docs/connectors/credit.md).
-_STANDING = """
+_STANDING = f"""
 SELECT payer, currency, sum(greatest(0, total_minor - billed_minor))::bigint, sum(billed_minor)::bigint
 FROM (
-    SELECT g.bill_to AS payer, g.currency, g.total_minor, coalesce((
+    SELECT g.bill_to AS payer, g.currency, g.total_minor - coalesce((
+        -- What billing will not bill: somebody has it end there before its order does here.
+        SELECT {REST} FROM q2c_subscription s
+        WHERE s.order_id = o.id AND s."group" = g.key AND s.ended_there_on IS NOT NULL
+    ), 0) AS total_minor, coalesce((
         SELECT sum(l.net_minor)
         FROM q2c_invoice i JOIN q2c_invoiceline l ON l.invoice_id = i.id
         WHERE i.order_id = o.id AND i."group" = g.key AND l.kind <> 'usage'
@@ -34,9 +39,10 @@ FROM (
     FROM q2c_ordergroup g JOIN q2c_order o ON o.id = g.order_id
     WHERE g.bill_to = ANY(%s::text[]) AND o.state IN ('accepted', 'provisioning', 'active')
       AND (o.starts_on + make_interval(months => o.term_months))::date > %s::date
-      -- Of an order that was cancelled in part: billing bills nothing more of it.
+      -- Of an order that was cancelled in part, or that goes on here alone: billing bills nothing more of it.
       AND NOT EXISTS (
-        SELECT FROM q2c_subscription s WHERE s.order_id = o.id AND s."group" = g.key AND s.state = 'cancelled'
+        SELECT FROM q2c_subscription s
+        WHERE s.order_id = o.id AND s."group" = g.key AND (s.state = 'cancelled' OR s.ended_there_on <= %s::date)
       )
 ) AS bought
 GROUP BY payer, currency
@@ -58,7 +64,7 @@ class Standing:
 
 def standing(payers: Iterable[str]) -> Standing:
     """One statement, whatever their number."""
-    rows = bulk.execute(_STANDING, [sorted(set(payers)), clock.today()])
+    rows = bulk.execute(_STANDING, [sorted(set(payers)), clock.today(), clock.today()])
     return Standing(
         Counter({(payer, currency): minor for payer, currency, minor, _ in rows if minor}),
         Counter({(payer, currency): minor for payer, currency, _, minor in rows if minor}),

@@ -68,13 +68,14 @@ def _by_currency(order: Order) -> list[str]:
 
 
 def _rows(user: Any, page: Sequence[Any]) -> list[Any]:
-    cut, left = cancellation.cut(page), roads.left_at(page)
+    cut, left, ended = cancellation.cut(page), roads.left_at(page), cancellation.ended_there_of(page)
     return [
         {
             "order": one,
             "href": links.to("order", one.id),
             "portions": totals.of(one),
             "cut": one.number in cut,
+            "ended_there": one.number in ended,
             "left_at": left.get(one.id, ""),
         }
         for one in page
@@ -114,9 +115,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     order = found.order
-    later, ends = cancellation.waiting(order), cancellation.ends(order)
+    later, ends, ended_there = cancellation.waiting(order), cancellation.ends(order), cancellation.ended_there(order)
     left = roads.left_at([order, *found.subscriptions])
-    discounted = set(order.lines.filter(discount_minor__gt=0).values_list("line", flat=True))
     context = {
         "found": found,
         "order": order,
@@ -129,15 +129,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "timeline": story.timeline("order", found.moves, found.steps, found.cases, found.approvals),
         "facts": _facts(found, ends),
         "left_at": left.get(order.id, ""),
-        "subscriptions": [
-            {
-                "subscription": s,
-                "phases": _phases(s, discounted),
-                "left_at": left.get(s.id, ""),
-                "ended_on": ends.get(s.group, ends.get("")) if s.state == "cancelled" else None,
-            }
-            for s in found.subscriptions
-        ],
+        "subscriptions": _subscriptions(found, ends, ended_there.days, left),
         "invoices": _invoices(found),
         "unrecorded": _unrecorded(found),
         "otherwise": story.given_up(found.otherwise),
@@ -149,6 +141,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "withdraw": links.to("order-keep", order.id),
         "later": later,
         "in_part": cancellation.in_part_of(order),
+        "ended_there": ended_there,
+        "bills_until": None if ended_there.is_over else ended_there.until or found.ends_on,
         "ended_before": cancellation.ended_before(order),
         "not_credited": cancellation.not_credited(order, ends),
         "not_begun": order.starts_on > clock.today(),
@@ -158,6 +152,23 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "token": keys.new_id(),
     }
     return render(request, "order/page.html", context)
+
+
+def _subscriptions(
+    found: whole_order.Whole, ends: Mapping[str, dt.date], ended_there: Mapping[str, dt.date], left: Mapping[Any, str]
+) -> list[dict[str, Any]]:
+    """Each with its phases, and as of when it is cancelled, or ends in billing alone."""
+    discounted = set(found.order.lines.filter(discount_minor__gt=0).values_list("line", flat=True))
+    return [
+        {
+            "subscription": s,
+            "phases": _phases(s, discounted),
+            "left_at": left.get(s.id, ""),
+            "ended_on": ends.get(s.group, ends.get("")) if s.state == "cancelled" else None,
+            "ends_there": ended_there.get(s.number),
+        }
+        for s in found.subscriptions
+    ]
 
 
 def _invoices(found: whole_order.Whole) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ SO-1 has a subscription in the US and one in Germany for a year from 1 March, of
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from q2c.connectors.zuora.client import Zuora
 from q2c.engine import callouts, desk, poll, requests
 from q2c.engine.subscriptions import Subscriptions
 from q2c.models import Connection, PollCursor, Step, Subscription, SubscriptionCursor
+from q2c.stages import commitments
+from q2c.ui import formats
 from tests.connectors.control import Control
 from tests.scenarios.conftest import Story, order
 from tests.stages.test_cancelled_in_part import DE, US, WHOLE, ann, here, requested, sofia, sold, there
@@ -192,3 +195,54 @@ def test_what_the_polls_missed_the_daily_sweep_finds(cut: Story) -> None:
         assert kept(DE) is None
         poll.sweep(Connection.objects.get(name="zuora"), Subscriptions)
     assert (kept(DE), told()) == (dt.date(2026, 4, 15), [("open", "2026-04-01"), ("open", "2026-04-15")])
+
+
+def test_the_order_says_so_on_its_page_in_the_list_and_to_other_systems(cut: Story, sofia: Any, client: Any) -> None:
+    said = f"Zuora (zuora) ends {US} as of 2026-04-01, and bills nothing for the days from then on; here it goes on"
+    client.force_login(sofia)
+
+    def page(path: str, at: str = "2026-03-20") -> str:
+        with cut.on(at, "12:30"):
+            return " ".join(client.get(path).content.decode().split())
+
+    whole = f"/orders/{order('SO-1').id}"
+    shown = page(whole)
+    assert formats.dates(said) in shown and "Ends in billing" in shown
+    # The other subscription goes on to its end.
+    assert "Billing issues the other invoices as they fall due, until" in shown
+    assert shown.count("ends in billing as of") == 1
+    assert "Ends in billing" in page("/orders")
+    answer = client.get(f"/api/v1{whole}").json()
+    assert answer["ended_in_billing"] == said
+    assert [one["ended_there_on"] for one in answer["subscriptions"]] == [None, "2026-04-01"]
+    # Both end: invoices come until the later day, and none after it.
+    with cut.on("2026-03-20", "12:20"):
+        by_hand("2026-04-11", DE)
+        cut.flow.poll("zuora")
+    assert re.search(r"as they fall due, until <time[^>]*>Apr 10", page(whole))
+    assert "Billing issues" not in page(whole, "2026-04-11")
+    case = Case.objects.earliest("number")
+    shown = page(f"/cases/{case.id}")
+    assert "It books nothing itself" in shown and "There is nothing to replay here" in shown
+    assert "Find the order" in shown and "came in unreadable" not in shown
+    # Once a request is at it, that is what is told.
+    with cut.on("2026-03-21"):
+        cancel(cut, on="2026-04-01")
+        assert "Ends in billing" not in client.get("/orders").content.decode()
+
+
+def test_what_billing_will_not_bill_counts_for_no_credit(sold: Story) -> None:
+    def counts(at: str) -> dict[tuple[str, str], int]:
+        with sold.on(at, "12:00"):
+            sold.flow.poll("zuora")
+            return dict(commitments.unbilled(["A-1", "A-2"]))
+
+    with sold.on("2026-03-20"):
+        assert counts("2026-03-20") == {("A-1", "USD"): 576_000, ("A-2", "EUR"): 528_000}
+        by_hand("2026-04-01")
+    rest = round(576_000 * 334 / 365)
+    assert counts("2026-03-20") == {("A-1", "USD"): 576_000 - rest, ("A-2", "EUR"): 528_000}
+    assert counts("2026-04-01") == {("A-2", "EUR"): 528_000}
+    with sold.on("2026-04-02"):
+        by_hand(None)
+    assert counts("2026-04-02") == {("A-1", "USD"): 576_000, ("A-2", "EUR"): 528_000}
