@@ -13,7 +13,17 @@ from exceptions.models import Holiday, Team
 from ledger import periods
 from ledger.models import FiscalPeriod, FxRate
 from q2c import clock, roles
-from q2c.models import ApiKey, CommercialPolicy, CrossReference, Customer, ListPrice, PollCursor, Product, TaxNexus
+from q2c.models import (
+    ApiKey,
+    CommercialPolicy,
+    CrossReference,
+    Customer,
+    ListPrice,
+    PollCursor,
+    Product,
+    SubscriptionCursor,
+    TaxNexus,
+)  # fmt: skip
 from tests.engine import makers
 from tests.engine.conftest import books, company
 
@@ -61,6 +71,7 @@ def busy(company: Any) -> Iterator[Any]:
     holiday = Holiday.objects.create(day="2026-12-25", name="Christmas", team=Team.objects.first())
     ApiKey.make("web-shop", ["q2c.add_event"])
     PollCursor.objects.create(connection="crm", reached=clock.now())
+    SubscriptionCursor.objects.create(connection="billing", reached=clock.now())
     CrossReference.objects.create(connection="erp-de", kind="customer", our_key="C-1", reference="4711", at=clock.now())
     yield company
     # Holidays are kept when a test that committed is cleaned up.
