@@ -171,6 +171,9 @@ class Subscriptions(Customers, Protocol):
     def is_cancelled(self, subscription: str, on: dt.date, key: str) -> Lookup:
         """NotFound when it is there and goes on; Rejected(RECORD_MISSING) when it is not there at all."""
 
+    def subscription(self, number: str) -> SubscriptionNotice | Rejected | Unavailable:
+        """As it stands now; `changed_at` is when it was read. Rejected(RECORD_MISSING) where there is none."""
+
     def changed_subscriptions(self, since: dt.datetime) -> Iterator[SubscriptionNotice]:
         """Subscriptions changed at or after `since`, oldest first; one that changes meanwhile is listed once more.
 

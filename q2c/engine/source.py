@@ -54,6 +54,9 @@ class Source:
     def settle(self) -> None:
         """Once all of it was read."""
 
+    def look_again(self) -> None:
+        """Once a day, with the sweep: at what may have changed without a stamp. Raises ReadFailed."""
+
     def _item(self, type_: str, id_: str, document: Any, at: dt.datetime) -> Item:
         attributes = {"specversion": "1.0", "id": id_, "source": self.name, "type": type_, "time": at.isoformat()}
         return Item(

@@ -48,6 +48,12 @@ class Subscriptions(Source):
         told = cut_short.open_cases(connection=self.name)
         cut_short.over([id_ for id_, said in told.items() if said not in still], self.sender.actor)
 
+    def look_again(self) -> None:
+        """What takes a cancellation back may leave the stamp of the version before: those few are read by number."""
+        said = [self.connector.subscription(one.number) for one in cut_short.of_connection(self.name)]
+        cut_short.keep(self.name, [one for one in said if isinstance(one, SubscriptionNotice)])
+        self.settle()
+
     def _case(self, one: CutShort) -> RawItem:
         last, called = one.ends_on - dt.timedelta(days=1), self.connection.called
         text = (

@@ -16,9 +16,9 @@ from exceptions.models import Approval, Case
 from exceptions.policies import BILLING
 from q2c import clock
 from q2c.connectors.zuora.client import Zuora
-from q2c.engine import callouts, desk, poll, requests
+from q2c.engine import breaker, callouts, desk, poll, requests
 from q2c.engine.subscriptions import Subscriptions
-from q2c.models import Connection, PollCursor, Step, Subscription, SubscriptionCursor
+from q2c.models import Breaker, Connection, PollCursor, Step, Subscription, SubscriptionCursor
 from q2c.stages import commitments
 from q2c.ui import formats
 from tests.connectors.control import Control
@@ -177,6 +177,25 @@ def test_one_kind_that_cannot_be_read_holds_up_no_other(sold: Story) -> None:
     sold.platforms.no_fault("zuora")
 
 
+def test_a_platform_that_gives_its_invoices_is_not_down(sold: Story) -> None:
+    Control("zuora").fault("unavailable", "query_subscriptions")
+    with sold.on("2026-03-20"):
+        SubscriptionCursor.objects.all().delete()
+        for _ in range(breaker.TRIPS_AT + 1):
+            PollCursor.objects.update(not_before=None)
+            sold.flow.poll("zuora")
+    assert not Breaker.objects.filter(opened_at__isnull=False).exists()
+    assert SubscriptionCursor.objects.get().failing_at is not None
+    sold.platforms.no_fault("zuora")
+    Control("zuora").fault("unavailable")
+    with sold.on("2026-03-20"):
+        for _ in range(breaker.TRIPS_AT):
+            PollCursor.objects.update(not_before=None)
+            sold.flow.poll("zuora")
+    assert Breaker.objects.get().opened_at is not None
+    sold.platforms.no_fault("zuora")
+
+
 def test_what_was_cancelled_before_the_first_poll_is_seen_by_it(sold: Story) -> None:
     """As where q2c reads subscriptions since its last update alone."""
     with sold.on("2026-03-01"):
@@ -246,3 +265,14 @@ def test_what_billing_will_not_bill_counts_for_no_credit(sold: Story) -> None:
     with sold.on("2026-04-02"):
         by_hand(None)
     assert counts("2026-04-02") == {("A-1", "USD"): 576_000, ("A-2", "EUR"): 528_000}
+
+
+def test_what_was_taken_back_without_a_stamp_the_daily_sweep_finds(cut: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order that cancelled was removed there: the version before it is the latest again, with its old stamp."""
+    monkeypatch.setattr(Zuora, "changed_subscriptions", lambda self, since: iter(()))
+    by_hand(None)
+    seen(cut, "2026-03-21")
+    assert told() == [("open", "2026-04-01")]
+    with cut.on("2026-03-22"):
+        poll.sweep(Connection.objects.get(name="zuora"), Subscriptions)
+    assert (told(), kept()) == ([("resolved", "2026-04-01")], None)

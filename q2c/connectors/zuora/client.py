@@ -336,7 +336,11 @@ class Zuora:
             return None
         return None
 
-    # What changed
+    # As they stand there
+
+    def subscription(self, number: str) -> SubscriptionNotice | Rejected | Unavailable:
+        found = self._subscription(number)
+        return ended.read(number, found) if isinstance(found, dict) else found
 
     def changed_subscriptions(self, since: dt.datetime) -> Iterator[SubscriptionNotice]:
         return self.reader.changed_subscriptions(since)
@@ -371,14 +375,9 @@ class Zuora:
         return outcome_of(answer, reasons, reason, writes=True)
 
     def _differs(self, kind: str, number: str, wrong: list[str]) -> Rejected:
-        return Rejected(
-            reason=Reason.CONTENT_DIFFERS,
-            text=f"Zuora holds {kind} {number} with other content: {'; '.join(wrong)}",
-            blocker=Blocker(
-                connection=self.config.name, object_type=kind, object_key=number, condition="content_differs"
-            ),
-            held=True,
-        )
+        blocker = Blocker(connection=self.config.name, object_type=kind, object_key=number, condition="content_differs")
+        text = f"Zuora holds {kind} {number} with other content: {'; '.join(wrong)}"
+        return Rejected(reason=Reason.CONTENT_DIFFERS, text=text, blocker=blocker, held=True)
 
 
 class Taken:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from q2c import clock
 from q2c.connectors.outcomes import Blocker, Posted, Rejected
 from q2c.connectors.ports import SubscriptionNotice
 from q2c.reasons import Reason
@@ -49,6 +50,13 @@ def notice(row: Mapping[str, Any], changed_at: dt.datetime) -> SubscriptionNotic
     return SubscriptionNotice(
         number=str(row.get("name") or ""), ends_on=on, cancelled=end.is_cancelled, changed_at=changed_at
     )
+
+
+def read(number: str, found: Mapping[str, Any]) -> SubscriptionNotice:
+    """The same of one that was just read by its number."""
+    end, now = of(found), clock.now()
+    on = end.on or (now.date() if end.is_cancelled else None)
+    return SubscriptionNotice(number=number, ends_on=on, cancelled=end.is_cancelled, changed_at=now)
 
 
 def as_asked(end: End, connection: str, subscription: str, on: dt.date) -> End | Rejected | None:

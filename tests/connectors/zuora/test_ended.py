@@ -52,9 +52,14 @@ def test_what_changed_is_told_as_it_stands_whoever_changed_it(tenant: Tenant, cl
     client.cancel("S-SO-1002-DE", ASKED, key(5))
     assert told(later) == {NUMBER: (dt.date(2026, 6, 1), True), "S-SO-1002-DE": (ASKED, True)}
     assert all(one.changed_at >= later for one in client.changed_subscriptions(later))
+    # One by one they are read as they stand, too.
+    one = client.subscription(NUMBER)
+    assert (one.number, one.ends_on, one.cancelled) == (NUMBER, dt.date(2026, 6, 1), True)
+    assert client.subscription("S-NONE").reason == Reason.RECORD_MISSING
     # Taken back there.
     tenant.control.edit("subscription", NUMBER, cancelledOn=None)
     assert told(later)[NUMBER] == whole
+    assert client.subscription(NUMBER).ends_on == whole[0]
 
 
 def test_all_pages_of_what_changed_are_read_and_a_page_that_fails_is_raised(tenant: Tenant, client: Any) -> None:
