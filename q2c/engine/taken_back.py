@@ -11,6 +11,7 @@ from exceptions.failures import RawItem
 from exceptions.models import Case
 from exceptions.models.case import ENDED
 from ledger import journal
+from ledger.models import LegalEntity
 from q2c import clock
 from q2c.connectors.outcomes import About, Rejected
 from q2c.connectors.ports import CANCELLED_THERE
@@ -25,6 +26,7 @@ from q2c.stages.versions import invoice_key
 
 # The first is how older cases name it.
 REASONS = (Reason.INVOICE_MISMATCH, Reason.INVOICE_TAKEN_BACK)
+_NUMBER_MAX = Invoice._meta.get_field("number").max_length or 0
 
 
 def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
@@ -63,13 +65,25 @@ def note(source: str, refused: Mapping[str, Rejected], actor: str) -> None:
     """What `source` took back is known by legal entity and number from now on, whoever tells of it. By reference, and
     said before tell(); a draft is nothing that was taken back, unless it came here as posted."""
     known = cancelled_there.known({reference: invoice_key(source, reference) for reference in refused})
-    gone = []
-    for reference, found in refused.items():
-        about = found.about if found.code == CANCELLED_THERE and found.about else About()
-        entity, number = known.get(reference) or (about.entity, about.number)
-        if entity and number:
-            gone.append(cancelled_there.Gone(reference, entity, number, f"{found.text}: {source} took it back"))
+    said = {
+        reference: known.get(reference) or _named(found.about if found.code == CANCELLED_THERE else None)
+        for reference, found in refused.items()
+    }
+    codes = LegalEntity.objects.filter(code__in={entity for entity, _ in said.values()} - {""})
+    entities = set(codes.values_list("code", flat=True))
+    gone = [
+        cancelled_there.Gone(reference, entity, number, f"{refused[reference].text}: {source} took it back")
+        for reference, (entity, number) in said.items()
+        if entity in entities and number
+    ]
     cancelled_there.note(source, gone, actor)
+
+
+def _named(about: About | None) -> tuple[str, str]:
+    """As billing writes it, which may be anything; what no invoice here can be called is nobody's name."""
+    if about is None or "\0" in about.entity + about.number or len(about.number) > _NUMBER_MAX:
+        return "", ""
+    return about.entity, about.number
 
 
 def hold(source: str, references: Collection[str]) -> None:

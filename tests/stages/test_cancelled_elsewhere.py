@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from exceptions.models import Approval, Case
 from exceptions.models.case import UNRESOLVED
+from q2c import clock
 from q2c.connectors.outcomes import About, Rejected
-from q2c.connectors.ports import CANCELLED_THERE, NOT_POSTED
+from q2c.connectors.ports import CANCELLED_THERE, NOT_POSTED, InvoiceNotice
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import desk, run
 from q2c.engine.sources import Invoices
@@ -209,3 +210,23 @@ def test_what_billing_took_back_before_it_was_known_by_its_number_is_known(
         cursor.execute(fill)
     rows = CancelledInvoice.objects.values_list("source", "reference", "entity", "number")
     assert list(rows) == [("billing", "b-INV-1", "DE01", "INV-1")]
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        About(number="INV-9", entity="Tern Software Deutschland GmbH"),
+        About(number="N" * 65, entity="DE01"),
+        About(number="INV\x009", entity="DE01"),
+        About(number="INV-9", entity="DE\x0001"),
+        About(number="INV-9", entity="FR01"),
+    ],
+)
+def test_a_cancelled_invoice_of_an_odd_name_holds_up_no_other(
+    company: Any, billing: Invoices, about: About, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"b-9": replace_of(GONE, about=about), "b-INV-1": POSTED}
+    notices = [InvoiceNotice(reference=one, invoice_number="", changed_at=clock.now()) for one in answers]
+    monkeypatch.setattr(Invoices, "fetch", lambda self, references: [answers[one] for one in references])
+    assert billing.take(notices)[0] == 1
+    assert not CancelledInvoice.objects.exists()
