@@ -22,7 +22,7 @@ from q2c.contracts.events import JournalFact, JournalReversalRequested
 from q2c.models import Invoice, Order, Step
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import asking, billed, booking, signed
+from q2c.stages import asking, billed, booking, post_journal, signed
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.taken_back_there import periods_on
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
@@ -50,7 +50,9 @@ class ReverseJournal(Verb):
                 )  # fmt: skip
                 continue
             work.request = entry
-            if _mirror_of(entry) is None:
+            mirror = _mirror_of(entry)
+            # One that was given up is no answer: it is looked for in the ledger, and may make room (look_again.py).
+            if mirror is None or _is_given_up(mirror):
                 bookable.append(work)
         asked_for = [(work.request.id, work.fact.payload.effective_on) for work in bookable]
         for work, findings in zip(bookable, journal.reversible(asked_for), strict=True):
@@ -73,7 +75,7 @@ class ReverseJournal(Verb):
                 continue
             result = journal.reverse(entry.id, request.effective_on, work.fact.id, request.reason)
             mirror = _mirror_of(entry) if result.findings else None
-            if mirror is not None:
+            if mirror is not None and not _is_given_up(mirror):
                 # An earlier request has had it reversed: nothing is left to do.
                 work.outcome = Posted(reference=str(mirror.id), document=mirror.number or "", found=True)
                 continue
@@ -171,6 +173,12 @@ def _afterwards(entry: JournalEntry, invoice: Invoice) -> tuple[list[Finding], s
 
 def _mirror_of(entry: JournalEntry) -> JournalEntry | None:
     return JournalEntry.objects.filter(reverses=entry).exclude(state="superseded").first()
+
+
+def _is_given_up(mirror: JournalEntry) -> bool:
+    key = mirror.business_document.partition(":")[2] or str(mirror)
+    ended = Step.objects.filter(stage="post_journal", state="abandoned", business_key=key)
+    return mirror.state in ("ready", "blocked") and mirror in post_journal.journals_of(ended).values()
 
 
 def _found(ids: object) -> dict[str, JournalEntry]:

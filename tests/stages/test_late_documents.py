@@ -138,7 +138,8 @@ def test_it_needs_the_right_a_reason_and_something_that_was_never_posted(company
     with pytest.raises(NotPossible, match="Say why"):
         decisions.ask_to_redate(ann, late.id, FIRST, " ")
     decisions.ask_to_redate(ann, late.id, FIRST, "late")
-    assert desk.approve(person("bob"), [Approval.objects.get().id]).left
+    with pytest.raises(Refused, match="redate_journalentry is missing"):
+        desk.approve(person("bob"), [Approval.objects.get().id])
     approve(may("cleo"))
     run_all()
     fact = booking.facts_of_events([JournalEntry.objects.get().event_id]).popitem()[1]

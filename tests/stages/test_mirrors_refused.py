@@ -18,7 +18,7 @@ from q2c.models import Step
 from q2c.reading import late_reversals, what_stays
 from tests.engine.makers import NOW, person, run_all
 from tests.stages.test_given_up import give_up
-from tests.stages.test_reversals import _reverse, posted
+from tests.stages.test_reversals import _reverse, _work, posted
 
 pytestmark = pytest.mark.django_db
 
@@ -109,3 +109,18 @@ def test_one_that_may_be_there_keeps_its_day(company: Any) -> None:
     late = late_reversals.of(reads, stuck)
     assert late is not None and late.may_be_there
     assert "so it keeps its day" in late.what_to_do
+
+
+def test_who_asks_again_while_a_mirror_that_was_given_up_is_looked_for_is_not_answered_by_it(company: Any) -> None:
+    original, stuck = refused(company, keeps=False)
+    give_up(stuck, "other")
+    company["erp-de"].refuse_all = ""
+    _reverse(original, name="r-2")
+    again = Step.objects.get(stage="reverse_journal", event__source_id="r-2")
+    assert (again.state, again.document, state_of(original)) == ("failed", "", "posted")
+    with clock.at(LATER):
+        run.drain("look_again")
+        desk.replay_one(person("zoe"), Case.objects.get(step_id=again.id).id)
+        _work()
+        run_all()
+    assert (state_of(original), len(company["erp-de"].documents)) == ("reversed", 2)
