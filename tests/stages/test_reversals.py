@@ -119,7 +119,7 @@ def test_one_person_s_word_reverses_nothing_and_nobody_signs_their_own(company: 
         assert said in asked.reason, said
     with pytest.raises(Refused, match="own request"):
         desk.approve(carla, [asked.id])
-    with pytest.raises(Refused, match="the right ledger.reverse_journalentry is missing"):
+    with pytest.raises(Refused, match="reverse_journalentry is missing"):
         desk.approve(mia, [asked.id])
     # To press Replay is no signature.
     desk.replay_one(carla, stuck.id)
