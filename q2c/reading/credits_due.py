@@ -18,12 +18,14 @@ from q2c.models import Order
 
 # As q2c/stages/taken_back.py counts for one order: what is recorded, and what came and is not. An order was ended by
 # the request that cancelled it, and an invoice group by the first request that got so far; of an invoice that came
-# several times what is recorded counts, else the newest.
+# several times what is recorded counts, else the newest. Billing rounds each line that it credits: what is left of a
+# minor unit for each was credited.
 _BILLED = """
 recorded AS (
   SELECT d.id, d.day, i.entity, i.currency, i.number, round(sum(
            l.net_minor::numeric * least(l.service_ends_on - d.day, l.service_ends_on - l.service_starts_on)
-           / (l.service_ends_on - l.service_starts_on)))::bigint AS minor
+           / (l.service_ends_on - l.service_starts_on)))::bigint AS minor,
+         count(*) FILTER (WHERE l.net_minor < 0) AS credits
   FROM (SELECT e.id, i.id AS invoice, coalesce((e.days ->> i."group")::date, e.day) AS day
         FROM ended e JOIN q2c_invoice i ON i.order_id = e.id) AS d
   JOIN q2c_invoice i ON i.id = d.invoice JOIN q2c_invoiceline l ON l.invoice_id = i.id
@@ -42,7 +44,8 @@ recorded AS (
 ), waiting AS (
   SELECT c.id, c.day, c.entity, c.currency, c.number, sum(
            floor(t.net_minor::numeric * least(t.service_ends_on - c.day, t.service_ends_on - t.service_starts_on)
-           / (t.service_ends_on - t.service_starts_on)))::bigint AS minor
+           / (t.service_ends_on - t.service_starts_on)))::bigint AS minor,
+         count(*) FILTER (WHERE t.net_minor < 0) AS credits
   FROM came c, jsonb_to_recordset(c.lines) AS t(
     kind text, net_minor bigint, service_starts_on date, service_ends_on date)
   WHERE t.kind = 'recurring' AND t.service_ends_on > c.day AND t.service_starts_on < t.service_ends_on
@@ -50,7 +53,8 @@ recorded AS (
   GROUP BY 1, 2, 3, 4, 5
 ), due AS (
   SELECT id, day, entity, currency, sum(minor) AS minor
-  FROM (SELECT * FROM recorded UNION ALL SELECT * FROM waiting) AS billed GROUP BY 1, 2, 3, 4 HAVING sum(minor) > 0
+  FROM (SELECT * FROM recorded UNION ALL SELECT * FROM waiting) AS billed GROUP BY 1, 2, 3, 4
+  HAVING sum(minor) > sum(credits)
 ), placed AS (
   SELECT due.*, coalesce(p.name, to_char(due.day, 'YYYY-MM')) AS period FROM due
   LEFT JOIN ledger_legalentity n ON n.code = due.entity

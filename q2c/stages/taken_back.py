@@ -19,17 +19,18 @@ from q2c.stages import in_part, signed
 from q2c.stages.asking import Asker
 from q2c.stages.verb import Finding, Work
 
-# What of each recorded line lies after the day of its invoice group, by days: (entity, currency, minor units, invoice).
+# What of each recorded line lies after the day of its invoice group, by days, and how many of these credit: (entity,
+# currency, minor units, credits, invoice).
 _RECORDED = """
 SELECT i.entity, i.currency, round(sum(
          l.net_minor::numeric * least(l.service_ends_on - i.day, l.service_ends_on - l.service_starts_on)
-         / (l.service_ends_on - l.service_starts_on)))::bigint, i.number
+         / (l.service_ends_on - l.service_starts_on)))::bigint, count(*) FILTER (WHERE l.net_minor < 0), i.number
 FROM (SELECT i.*, coalesce((%s::jsonb ->> i."group")::date, %s::date) AS day FROM q2c_invoice i
       WHERE i.order_id = %s::uuid AND i.state <> 'voided') AS i
 JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE l.kind = 'recurring' AND l.service_ends_on > i.day AND l.service_starts_on < l.service_ends_on
   AND NOT ledger_counts_no_more(i.event_id)
-GROUP BY 1, 2, 4
+GROUP BY 1, 2, 5
 """
 # What billing has issued, and is not recorded here: it waits, or has a case.
 _ON_ITS_WAY = """
@@ -37,9 +38,9 @@ SELECT e.payload::text FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
   AND e.payload ->> 'order_number' = ANY(%s::text[])
 """
-# By legal entity and number of the invoice: (currency, minor units). Two entities of an order may both have an INV-1.
-# q2c/reading/credits_due.py counts so of all orders at once.
-Billed = dict[tuple[str, str], tuple[str, int]]
+# By legal entity and number of the invoice: (currency, minor units, lines that credit). Two entities of an order may
+# both have an INV-1. q2c/reading/credits_due.py counts so of all orders at once.
+Billed = dict[tuple[str, str], tuple[str, int, int]]
 # Of the invoices that a cancellation takes back so many are named to whoever signs.
 NAMED_MAX = 8
 
@@ -48,23 +49,27 @@ def _billed_after(order: Order, on: dt.date, groups: Mapping[str, dt.date]) -> B
     """What is invoiced for days from `on`, or from the day of its own group. Two statements."""
     days = json.dumps({group: day.isoformat() for group, day in groups.items()})
     found: Billed = {}
-    for entity, currency, minor, number in bulk.execute(_RECORDED, [days, on, order.id]):
-        found[entity, number] = (currency, minor)
+    for entity, currency, minor, credits, number in bulk.execute(_RECORDED, [days, on, order.id]):
+        found[entity, number] = (currency, minor, credits)
     for (payload,) in bulk.execute(_ON_ITS_WAY, [[order.number]]):
         invoice = stored.read(payload, InvoiceDocument)
-        told = (invoice.currency, _after(invoice, groups.get(invoice.group, on)))
+        told = (invoice.currency, *_after(invoice, groups.get(invoice.group, on)))
         found.setdefault((invoice.legal_entity, invoice.invoice_number), told)
     return found
 
 
 def _back(order: Order, on: dt.date, groups: Mapping[str, dt.date]) -> tuple[dict[str, int], list[str]]:
-    """What is invoiced for days from `on`: minor units by currency, and the numbers of the invoices."""
+    """What is invoiced for days from `on`: minor units by currency, and the numbers of the invoices.
+
+    Billing rounds each line that it credits: what is left of a minor unit for each was credited.
+    """
     billed = _billed_after(order, on, groups)
-    sums: Counter[str] = Counter()
-    for currency, minor in billed.values():
+    sums, rounded = Counter[str](), Counter[str]()
+    for currency, minor, credits in billed.values():
         sums[currency] += minor
-    there = {currency: minor for currency, minor in sorted(sums.items()) if minor > 0}
-    named = [(number, entity) for (entity, number), (_, minor) in billed.items() if minor != 0]
+        rounded[currency] += credits
+    there = {currency: minor for currency, minor in sorted(sums.items()) if minor > rounded[currency]}
+    named = [(number, entity) for (entity, number), (_, minor, _) in billed.items() if minor != 0]
     often = Counter(number for number, _ in named)
     return there, [f"{number} of {entity}" if often[number] > 1 else number for number, entity in sorted(named)]
 
@@ -106,13 +111,15 @@ def _cancelled_before(cut: Mapping[str, in_part.Cut]) -> dict[str, dt.date]:
     return {one.group: dt.date.max for one in cut.values()}
 
 
-def _after(invoice: InvoiceDocument, on: dt.date) -> int:
-    found = 0
+def _after(invoice: InvoiceDocument, on: dt.date) -> tuple[int, int]:
+    """Minor units for days from `on`, and how many lines credit some."""
+    found = credits = 0
     for line in invoice.lines:
         starts, ends = line.service_starts_on, line.service_ends_on
         if line.kind == "recurring" and starts and ends and starts < ends and ends > on:
             found += line.net_minor * min((ends - on).days, (ends - starts).days) // (ends - starts).days
-    return found
+            credits += line.net_minor < 0
+    return found, credits
 
 
 def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:

@@ -16,7 +16,7 @@ from exceptions.models import Approval, Case
 from ledger.models import FiscalPeriod
 from q2c import clock, keys
 from q2c.connectors.outcomes import Rejected, Unavailable
-from q2c.contracts.documents import InvoiceGroup
+from q2c.contracts.documents import InvoiceGroup, InvoiceLine
 from q2c.engine import desk, requests
 from q2c.models import Event, Order, Step, Subscription
 from q2c.reading import cancellation, coming, credits_due
@@ -311,13 +311,36 @@ def test_what_was_withdrawn_is_told_as_given_up_and_never_as_done(client, order)
     assert "Given up: cancelling the subscription" in text and "withdrew it: They stay" in text
 
 
-def test_credits_that_a_cancellation_still_lacks_are_told(client, order, monkeypatch):
+def cancelled(client, order):
     client.force_login(person("sam", "q2c.view_order", "q2c.cancel_order", "q2c.view_step", "q2c.view_subscription"))
     client.post(f"/orders/{order.id}/cancel", form(page(client, f"/orders/{order.id}")))
     make.run("cancel_order")
     client.force_login(boss())
     client.post(f"/approvals/{Approval.objects.get().id}/decide", {"verb": "approve", "reason": "agreed"})
     make.run("cancel_order")
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(("lacks", "left"), [(1, []), (2, [(2, "EUR")])])
+def test_what_billing_s_rounding_leaves_of_a_credit_is_not_still_to_come(client, order, recorded, lacks, left):
+    cancelled(client, order)
+    sold, rosa = Order.objects.get(id=order.id), get_user_model().objects.get(username="rosa")
+    ((minor, _),) = credits_due.due(rosa).total.sums
+    billed = order.invoices.get().lines.get(kind="recurring")
+    credit = InvoiceLine(
+        line=1, product="PLATFORM", kind="recurring", charge="Platform", quantity="100", net_minor=lacks - minor,
+        service_starts_on=clock.today(), service_ends_on=billed.service_ends_on,
+    )  # fmt: skip
+    make.bill(order, "CR-1", lines=[credit])
+    if recorded:
+        make.run("record_invoice")
+        assert order.invoices.filter(number="CR-1").exists()
+    assert credits_due.due(rosa).total.sums == left
+    assert [(one.minor, one.currency) for one in cancellation.not_credited(sold)] == left
+
+
+def test_credits_that_a_cancellation_still_lacks_are_told(client, order, monkeypatch):
+    cancelled(client, order)
     text = page(client, f"/orders/{order.id}")
     assert "Cancelled" in text and "its credits have not come yet" in text
     happened = " ".join(re.sub(r"<[^>]+>", " ", text.split("What happened")[1]).split())
