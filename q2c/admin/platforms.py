@@ -129,7 +129,7 @@ class ConnectionAdmin(ImportedAdmin):
         if asked:
             wake.task_after_commit("poll_sources")
         for one in asked:
-            self.message_user(request, f"{one.called} is polled now. What it says stands on its poll cursor")
+            self.message_user(request, f"{one.called} is polled now: the control tower says when, or why not")
         for one in chosen:
             if one.name not in answering:
                 self.message_user(request, f"{one.called} is not polled: {_why_not(one)}", messages.ERROR)

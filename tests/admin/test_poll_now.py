@@ -26,7 +26,7 @@ def test_a_poll_that_is_wanted_now_does_not_wait_or_says_why(browser):
         cursor.refresh_from_db()
         return text, cursor.not_before is None, cursor.pauses
 
-    assert told() == (f"{crm.called} is polled now. What it says stands on its poll cursor", True, 7)
+    assert told() == (f"{crm.called} is polled now: the control tower says when, or why not", True, 7)
     Breaker.objects.create(connection="crm", opened_at=clock.now(), probe_at=clock.now())
     assert told()[:2] == (
         f"{crm.called} is not polled: it does not answer. It is tried every few seconds, and polled once it answers again",

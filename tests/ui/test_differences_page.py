@@ -16,6 +16,7 @@ from ledger.models import FiscalPeriod
 from q2c import clock
 from q2c.models import Invoice
 from q2c.reading import left_open
+from tests import flow_makers as make
 from tests.ui.people import page, person, read, signed_in
 from tests.ui.test_cut_off_told import said
 from tests.ui.test_differences_told import again, booked, boss_of, dearer, invoice, turn
@@ -55,6 +56,16 @@ def test_an_open_case_and_one_that_was_given_up_stand_where_the_tower_leads(invo
     assert "Nothing differs" in read(client, "/differences/DE01/2026-10")
     for nowhere in ("/differences/XX/2026-10", "/differences/DE01/1999-99"):
         page(client, nowhere, 404)
+
+
+def test_what_is_still_to_be_booked_is_told_beside_them(invoice: Invoice) -> None:
+    client = signed_in(boss_of())
+    assert "Nothing differs" in read(client, NOVEMBER) and "not recorded" not in read(client, NOVEMBER)
+    make.bill(invoice.order, "INV-2", 10_000, 9_000)
+    make.run("record_invoice")
+    assert Case.objects.get().business_key == "INV-2"
+    shown = said(read(client, NOVEMBER))
+    assert "Nothing differs" not in shown and "1 invoice came and not recorded" in shown and "EUR 190.00" in shown
 
 
 def test_what_has_no_case_stands_there_too(invoice: Invoice) -> None:
