@@ -228,7 +228,7 @@ class OrderDetailSerializer(OrderSerializer):
     """With what it is made of, the document as it was accepted, and what was given up of its invoices.
 
     `cancelled_in_part` says what billing has cancelled of an order that goes on, `ended_in_billing` what billing ends
-    before the order does here, by nobody's request here; empty where that is nothing.
+    before the order does here, which no request from here has done; empty where that is nothing.
     """
 
     given_up = serializers.SerializerMethodField()

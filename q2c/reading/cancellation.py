@@ -55,12 +55,19 @@ class EndedThere:
     """What billing ends of an order that goes on here, before the order does.
 
     `days`: by number of its subscription; `text` is a sentence without its full stop. `until` is the day from which
-    billing bills nothing of the order any more, where that is all of it.
+    billing bills nothing of the order any more, where that is all of it. `is_asked`: a request that waits would end
+    all of this.
     """
 
     days: dict[str, dt.date]
     text: str = ""
     until: dt.date | None = None
+    is_asked: bool = False
+
+    @property
+    def cancel_on(self) -> dt.date | None:
+        """As of when to cancel the order: one that ends there as of a later day than is asked for would be a case."""
+        return max(self.days.values(), default=None)
 
     @property
     def is_over(self) -> bool:
@@ -69,14 +76,15 @@ class EndedThere:
 
 
 def ended_there(order: Order) -> EndedThere:
-    """Of which nothing is said where a request to cancel the order is at it. Three statements."""
+    """Of which nothing is said where a request of ours may have ended it. Three statements."""
     cuts = cut_short.of_orders([order.number]).get(order.number, [])
     if not cuts:
         return EndedThere({})
     days = {one.number: one.on for one in cuts}
     others = order.subscriptions.exclude(state__in=ENDED).exclude(number__in=list(days)).exists()
     text = cut_short.told(cuts, called(one.connection for one in cuts))
-    return EndedThere(days, text, None if others else max(days.values()))
+    until = None if others else max(days.values())
+    return EndedThere(days, text, until, is_asked=all(one.is_asked for one in cuts))
 
 
 def ended_there_of(page: Iterable[Order]) -> set[str]:

@@ -83,16 +83,22 @@ SELECT d.entity, d.period, d.currency, sum(d.minor)::bigint, count(DISTINCT d.id
 GROUP BY GROUPING SETS ((d.entity, d.period, d.currency), (d.entity, d.period), (d.currency), ())
 ORDER BY 2 DESC, 1, 3
 """
-# Of cancellations that are only asked for, of what billing has not cancelled of the order yet.
+# Of cancellations that are only asked for, of what billing has not cancelled of the order yet, and from its own day on
+# what it has ended before that.
 _WOULD_BE = """
 WITH asked AS (
   SELECT DISTINCT ON (o.id) o.id, o.number, greatest((e.payload ->> 'effective_on')::date, o.starts_on) AS day
   FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN q2c_order o ON o.number = s.business_key
   WHERE s.id = ANY(%s::uuid[]) ORDER BY o.id, s.seq DESC
 ), cut AS (
-  SELECT a.id, jsonb_object_agg(k.value ->> 'group', '9999-12-31') AS days
-  FROM asked a JOIN q2c_step s ON s.business_key = a.number CROSS JOIN LATERAL jsonb_each(s.proof -> 'kept') k
-  WHERE s.stage = 'cancel_order' AND s.proof ? 'kept' GROUP BY 1
+  SELECT id, jsonb_object_agg("group", day ORDER BY day) AS days FROM (
+    SELECT a.id, k.value ->> 'group' AS "group", DATE '9999-12-31' AS day
+    FROM asked a JOIN q2c_step s ON s.business_key = a.number CROSS JOIN LATERAL jsonb_each(s.proof -> 'kept') k
+    WHERE s.stage = 'cancel_order' AND s.proof ? 'kept'
+    UNION ALL
+    SELECT a.id, s."group", s.ended_there_on FROM asked a JOIN q2c_subscription s ON s.order_id = a.id
+    WHERE s.ended_there_on < a.day AND s.state NOT IN ('cancelled', 'expired')
+  ) AS apart GROUP BY 1
 ), ended AS (
   SELECT id, number, a.day, c.days FROM asked a LEFT JOIN cut c USING (id)
 ), {billed}

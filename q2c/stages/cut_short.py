@@ -32,16 +32,20 @@ REST = """
      THEN round(c.amount_minor::numeric * (c.ends_on - s.ended_there_on) / (c.ends_on - c.starts_on)) ELSE 0 END), 0)
  FROM q2c_chargesegment c WHERE c.subscription_id = s.id AND c.kind <> 'usage')::bigint
 """
-# A request that has asked billing may have ended it, or be about to; one that waits for the same day, or an earlier
-# one, will find it ended.
+# A request that has asked billing may have ended it, as of its own day, or be about to; one that waits for the same
+# day, or an earlier one, will find it ended.
 _STANDING = f"""
 SELECT s.number, s.connection, s.entity, s.currency, s.ended_there_on, s.ended_there_at, {REST}, o.number,
-  o.customer_key, o.customer_name, o.correlation_id, s.ends_on, EXISTS (
-    SELECT FROM q2c_step t JOIN q2c_event e ON e.id = t.event_id
-    WHERE t.stage = 'cancel_order' AND t.business_key = o.number
-      AND t.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')
-      AND (t.sent_at IS NOT NULL OR (e.payload ->> 'effective_on')::date <= s.ended_there_on))
+  o.customer_key, o.customer_name, o.correlation_id, s.ends_on, coalesce(t.asked, false), coalesce(t.ours, false)
 FROM q2c_subscription s JOIN q2c_order o ON o.id = s.order_id
+LEFT JOIN LATERAL (
+  SELECT bool_or(t.sent_at IS NOT NULL OR (e.payload ->> 'effective_on')::date <= s.ended_there_on) AS asked,
+    bool_or(t.sent_at IS NOT NULL AND greatest((e.payload ->> 'effective_on')::date, s.starts_on) = s.ended_there_on)
+      AS ours
+  FROM q2c_step t JOIN q2c_event e ON e.id = t.event_id
+  WHERE t.stage = 'cancel_order' AND t.business_key = o.number
+    AND t.state IN ('waiting', 'running', 'accepted', 'unknown', 'failed')
+) AS t ON true
 WHERE s.ended_there_on IS NOT NULL AND s.state NOT IN ('cancelled', 'expired')
   AND o.state IN ('accepted', 'provisioning', 'active') AND (s.connection = %s::text OR o.number = ANY(%s::text[]))
 ORDER BY o.number, s.number
@@ -59,7 +63,7 @@ class CutShort:
     """A subscription that `connection` ends as of `on`, first read at `at`, while its order goes on here.
 
     `rest_minor`, of `currency`, is what was sold for the days from then on; `is_asked`: a request to cancel the order
-    is at it.
+    is at it; `is_ours`: it may have ended that itself.
     """
 
     number: str
@@ -75,6 +79,7 @@ class CutShort:
     correlation_id: uuid.UUID
     ends_on: dt.date
     is_asked: bool
+    is_ours: bool
 
 
 def keep(connection: str, notices: Sequence[SubscriptionNotice]) -> list[str]:
@@ -100,13 +105,24 @@ def of_connection(connection: str) -> list[CutShort]:
 
 
 def of_orders(numbers: Iterable[str]) -> dict[str, list[CutShort]]:
-    """By order, those that stand and that no request is ending. One statement."""
+    """By order, those that stand and that no request of ours may have ended. One statement."""
     found: dict[str, list[CutShort]] = {}
     asked = list(numbers)
     for row in bulk.execute(_STANDING, ["", asked]) if asked else ():
         one = CutShort(*row)
-        if not one.is_asked:
+        if not one.is_ours:
             found.setdefault(one.order, []).append(one)
+    return found
+
+
+def days(numbers: Iterable[str]) -> dict[str, list[tuple[str, str, dt.date]]]:
+    """By order, what billing ends of it before it ends here: (subscription, its invoice group, day). One statement."""
+    ended = Subscription.objects.filter(order__number__in=list(numbers), ended_there_on__isnull=False)
+    rows = ended.exclude(state__in=ENDED).order_by("ended_there_on", "number")
+    found: dict[str, list[tuple[str, str, dt.date]]] = {}
+    for order, number, group, on in rows.values_list("order__number", "number", "group", "ended_there_on"):
+        if on is not None:
+            found.setdefault(order, []).append((number, group, on))
     return found
 
 

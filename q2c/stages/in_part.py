@@ -79,7 +79,9 @@ def tell(cuts: Mapping[str, Mapping[str, Cut]]) -> dict[str, str]:
     goes_on: dict[str, list[str]] = {}
     if not cuts:
         return {}
-    live = Subscription.objects.filter(order__number__in=list(cuts)).exclude(state__in=ENDED).order_by("number")
+    # What billing ends by itself before the order does is told beside this.
+    live = Subscription.objects.filter(order__number__in=list(cuts), ended_there_on=None).exclude(state__in=ENDED)
+    live = live.order_by("number")
     for order, number in live.values_list("order__number", "number"):
         if number not in cuts[order]:
             goes_on.setdefault(order, []).append(number)

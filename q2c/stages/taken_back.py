@@ -1,4 +1,8 @@
-"""A cancellation as of a day that is invoiced already: billing credits what it billed ahead, which wants two people."""
+"""A cancellation as of a day that is invoiced already: billing credits what it billed ahead, which wants two people.
+
+What billing has ended before that day it credits from its own day on, whatever day is asked for: so it is counted, and
+whoever signs reads it. Known later, it is another question, which is asked anew.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +19,23 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Order
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import in_part, signed
+from q2c.stages import cut_short, in_part, signed
 from q2c.stages.asking import Asker
 from q2c.stages.verb import Finding, Work
 
 # What of each recorded line lies after the day of its invoice group, by days, and how many of these credit: (entity,
-# currency, minor units, credits, invoice).
+# currency, minor units, credits, invoice, group).
 _RECORDED = """
 SELECT i.entity, i.currency, round(sum(
          l.net_minor::numeric * least(l.service_ends_on - i.day, l.service_ends_on - l.service_starts_on)
-         / (l.service_ends_on - l.service_starts_on)))::bigint, count(*) FILTER (WHERE l.net_minor < 0), i.number
+         / (l.service_ends_on - l.service_starts_on)))::bigint, count(*) FILTER (WHERE l.net_minor < 0), i.number,
+  i."group"
 FROM (SELECT i.*, coalesce((%s::jsonb ->> i."group")::date, %s::date) AS day FROM q2c_invoice i
       WHERE i.order_id = %s::uuid AND i.state <> 'voided') AS i
 JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE l.kind = 'recurring' AND l.service_ends_on > i.day AND l.service_starts_on < l.service_ends_on
   AND NOT ledger_counts_no_more(i.event_id)
-GROUP BY 1, 2, 5
+GROUP BY 1, 2, 5, 6
 """
 # What billing has issued, and is not recorded here: it waits, or has a case.
 _ON_ITS_WAY = """
@@ -38,9 +43,12 @@ SELECT e.payload::text FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
   AND e.payload ->> 'order_number' = ANY(%s::text[])
 """
-# By legal entity and number of the invoice: (currency, minor units, lines that credit). Two entities of an order may
-# both have an INV-1. q2c/reading/credits_due.py counts so of all orders at once.
-Billed = dict[tuple[str, str], tuple[str, int, int]]
+# By legal entity and number of the invoice: (currency, minor units, lines that credit, group). Two entities of an order
+# may both have an INV-1. q2c/reading/credits_due.py counts so of all orders at once.
+Billed = dict[tuple[str, str], tuple[str, int, int, str]]
+# By order, as in_part.cut() and cut_short.days() tell it.
+Cuts = Mapping[str, in_part.Cut]
+There = Sequence[tuple[str, str, dt.date]]
 # Of the invoices that a cancellation takes back so many are named to whoever signs.
 NAMED_MAX = 8
 
@@ -49,27 +57,33 @@ def _billed_after(order: Order, on: dt.date, groups: Mapping[str, dt.date]) -> B
     """What is invoiced for days from `on`, or from the day of its own group. Two statements."""
     days = json.dumps({group: day.isoformat() for group, day in groups.items()})
     found: Billed = {}
-    for entity, currency, minor, credits, number in bulk.execute(_RECORDED, [days, on, order.id]):
-        found[entity, number] = (currency, minor, credits)
+    for entity, currency, minor, credits, number, group in bulk.execute(_RECORDED, [days, on, order.id]):
+        found[entity, number] = (currency, minor, credits, group)
     for (payload,) in bulk.execute(_ON_ITS_WAY, [[order.number]]):
         invoice = stored.read(payload, InvoiceDocument)
-        told = (invoice.currency, *_after(invoice, groups.get(invoice.group, on)))
+        told = (invoice.currency, *_after(invoice, groups.get(invoice.group, on)), invoice.group)
         found.setdefault((invoice.legal_entity, invoice.invoice_number), told)
     return found
 
 
 def _back(order: Order, on: dt.date, groups: Mapping[str, dt.date]) -> tuple[dict[str, int], list[str]]:
-    """What is invoiced for days from `on`: minor units by currency, and the numbers of the invoices.
+    """What is invoiced for days from `on`: minor units by currency, and the numbers of the invoices that bill it.
 
-    Billing rounds each line that it credits: what is left of a minor unit for each was credited.
+    Billing rounds each line that it credits: what is left of a minor unit for each was credited. Of a group that was
+    credited none is named.
     """
     billed = _billed_after(order, on, groups)
-    sums, rounded = Counter[str](), Counter[str]()
-    for currency, minor, credits in billed.values():
+    sums, rounded, left = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    for currency, minor, credits, group in billed.values():
         sums[currency] += minor
         rounded[currency] += credits
+        left[currency, group] += minor - credits
     there = {currency: minor for currency, minor in sorted(sums.items()) if minor > rounded[currency]}
-    named = [(number, entity) for (entity, number), (_, minor, _) in billed.items() if minor != 0]
+    named = [
+        (number, entity)
+        for (entity, number), (currency, minor, _, group) in billed.items()
+        if minor > 0 and currency in there and left[currency, group] > 0
+    ]
     often = Counter(number for number, _ in named)
     return there, [f"{number} of {entity}" if often[number] > 1 else number for number, entity in sorted(named)]
 
@@ -84,8 +98,10 @@ def worth(order: Order, on: dt.date, groups: Mapping[str, dt.date] | None = None
 
 
 def of_what_goes_on(order: Order, on: dt.date) -> list[Money]:
-    """What a cancellation as of `on` would take back: nothing of what billing has cancelled already."""
-    return worth(order, on, _cancelled_before(in_part.cut([order.number]).get(order.number, {})))
+    """What a cancellation as of `on` would take back: nothing of what billing has cancelled for us already, and from
+    its own day on what billing has ended before. Four statements."""
+    cut, there = in_part.cut([order.number]), cut_short.days([order.number])
+    return worth(order, on, _days(cut.get(order.number, {}), there.get(order.number, ()), on))
 
 
 def tell(works: Sequence[Work]) -> None:
@@ -94,21 +110,22 @@ def tell(works: Sequence[Work]) -> None:
     """
     mine = [work for work in works if work.findings and not work.findings[0].worth]
     there = {order.number: order for order in Order.objects.filter(number__in=[w.step.business_key for w in mine])}
-    cut = in_part.cut(there)
+    cut, ended = in_part.cut(there), cut_short.days(there)
     for work in mine:
         order = there.get(work.step.business_key)
         if order is None:
             continue
         done = in_part.of_step(work.step) | cut.get(order.number, {})
         on = max(work.fact.payload.effective_on, order.starts_on)
-        credited = [(one.minor, one.currency) for one in worth(order, on, _cancelled_before(done))]
+        credited = [(one.minor, one.currency) for one in worth(order, on, _days(done, ended.get(order.number, ()), on))]
         if not credited and done:
             credited = [(0, order.currency)]
         work.findings[0] = replace(work.findings[0], worth=tuple(credited))
 
 
-def _cancelled_before(cut: Mapping[str, in_part.Cut]) -> dict[str, dt.date]:
-    return {one.group: dt.date.max for one in cut.values()}
+def _days(cut: Cuts, there: There, on: dt.date) -> dict[str, dt.date]:
+    """From when on invoice groups count otherwise than from `on`: never, where billing has cancelled them for us."""
+    return {group: day for _, group, day in there if day < on} | {one.group: dt.date.max for one in cut.values()}
 
 
 def _after(invoice: InvoiceDocument, on: dt.date) -> tuple[int, int]:
@@ -126,14 +143,20 @@ def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
     """What is asked of a second person, unless they said so already. In the journals' own words: net, by currency."""
     asked = work.fact.payload
     on = max(asked.effective_on, order.starts_on)
-    cut = in_part.cut([order.number])
-    back, numbers = _back(order, on, _cancelled_before(cut.get(order.number, {})))
+    cut, there = in_part.cut([order.number]), cut_short.days([order.number]).get(order.number, ())
+    back, numbers = _back(order, on, _days(cut.get(order.number, {}), there, on))
     if not back:
         return []
     worth = listed([str(Money(minor, currency)) for currency, minor in back.items()])
     finding = Finding(
         reason=Reason.CANCELLATION_APPROVAL_REQUIRED,
-        text=_text(order, asker.name or work.fact.source, on, asked.reason, worth, numbers, in_part.tell(cut)),
+        text=". ".join(
+            [
+                _text(order, asker.name or work.fact.source, on, asked.reason, worth, numbers),
+                *in_part.tell(cut).values(),
+                *_ended_there(there, on),
+            ]
+        ),
         pointer="/effective_on",
         seen=asked.effective_on.isoformat(),
         remedy="A second person approves or refuses it",
@@ -142,13 +165,22 @@ def wants_a_signature(work: Work, order: Order, asker: Asker) -> list[Finding]:
     return signed.left({work.step.id: [finding]})[work.step.id]
 
 
-def _text(
-    order: Order, who: str, on: dt.date, why: str, worth: str, numbers: Sequence[str], in_part: Mapping[str, str]
-) -> str:
+def _text(order: Order, who: str, on: dt.date, why: str, worth: str, numbers: Sequence[str]) -> str:
     more = len(numbers) - NAMED_MAX
     named = listed([*numbers[:NAMED_MAX], *([f"{more} more"] if more > 0 else [])])
     invoices = f"{len(numbers)} invoices ({named}) bill" if len(numbers) > 1 else f"invoice {named} bills"
     return (
         f"{who} asks to cancel order {order.number} as of {on}{': ' if why else ''}{why}; {invoices} about {worth} net "
-        f"from that day on, which billing credits then{'. ' if in_part else ''}{in_part.get(order.number, '')}"
+        f"from that day on, which billing credits then"
     )
+
+
+def _ended_there(there: There, on: dt.date) -> list[str]:
+    """What billing has ended before `on`, in at most one sentence without its full stop."""
+    names: dict[dt.date, list[str]] = {}
+    for number, _, day in there:
+        if day < on:
+            names.setdefault(day, []).append(number)
+    ended = listed([f"{listed(numbers)} as of {day}" for day, numbers in names.items()])
+    credits = "their credits are" if sum(map(len, names.values())) > 1 else "its credit is"
+    return [f"Billing has ended {ended} already, so {credits} counted from then on"] if ended else []

@@ -147,7 +147,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "not_credited": cancellation.not_credited(order, ends),
         "not_begun": order.starts_on > clock.today(),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
-        "cancel_on": max(clock.today(), order.starts_on),
+        # Billing credits from its own day on, whatever day is asked for.
+        "cancel_on": max(ended_there.cancel_on or clock.today(), order.starts_on),
         "reason_max": requests.REASON_MAX,
         "token": keys.new_id(),
     }

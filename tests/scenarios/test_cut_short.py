@@ -19,7 +19,7 @@ from q2c.connectors.zuora.client import Zuora
 from q2c.engine import breaker, callouts, desk, poll, requests
 from q2c.engine.subscriptions import Subscriptions
 from q2c.models import Breaker, Connection, PollCursor, Step, Subscription, SubscriptionCursor
-from q2c.stages import commitments
+from q2c.stages import commitments, cut_short
 from q2c.ui import formats
 from tests.connectors.control import Control
 from tests.scenarios.conftest import Story, order
@@ -133,6 +133,7 @@ def test_what_a_request_of_ours_ends_is_nobodys_case(sold: Story, monkeypatch: p
         said = true(self, *told)
         sold.flow.poll("zuora")
         polled.append(kept())
+        assert cut_short.of_orders(["SO-1"]) == {}
         return said
 
     monkeypatch.setattr(Zuora, "cancel", cancel_)
@@ -244,10 +245,11 @@ def test_the_order_says_so_on_its_page_in_the_list_and_to_other_systems(cut: Sto
     shown = page(f"/cases/{case.id}")
     assert "It books nothing itself" in shown and "There is nothing to replay here" in shown
     assert "Find the order" in shown and "came in unreadable" not in shown
-    # Once a request is at it, that is what is told.
+    # A request that waits changes nothing of that.
     with cut.on("2026-03-21"):
         cancel(cut, on="2026-04-01")
-        assert "Ends in billing" not in client.get("/orders").content.decode()
+        assert "Ends in billing" in client.get("/orders").content.decode()
+    assert re.search(r"as they fall due, until it is cancelled as of <time[^>]*>Apr 1,", page(whole, "2026-03-21"))
 
 
 def test_what_billing_will_not_bill_counts_for_no_credit(sold: Story) -> None:
