@@ -20,9 +20,8 @@ from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading.differences import CutOff
 from q2c.reasons import Reason
-from q2c.stages import cancelled_there, sides, withdrawn
+from q2c.stages import cancelled_there, in_billing, sides, withdrawn
 from q2c.stages.taken_back_there import CANCELLED, periods_on
-from q2c.stages.versions import invoice_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,13 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
     if invoice.taken_back_at is not None:
         taken_by = cancelled_there.takers([invoice]).get(invoice.id, invoice.source)
         return BillingNow(taken_by, invoice.taken_back_at, booked)
-    event, document = _newest(invoice) or (None, None)
-    if event is None or document is None:
+    newest = in_billing.newest([invoice]).get(invoice.id)
+    if newest is None:
         return None
+    event = Event.objects.get(steps=newest.step_id)
+    document = stored.read(event.payload, InvoiceDocument)
     return BillingNow(
-        where=invoice.source,
+        where=event.source,
         since=event.occurred_at,
         booked=booked,
         number=document.invoice_number,
@@ -91,16 +92,6 @@ def _cut_off(invoice: Invoice, document: InvoiceDocument) -> CutOff | None:
         return None
     booked, elsewhere = Money(invoice.total_minor, invoice.currency), now.entity if now.entity != invoice.entity else ""
     return CutOff(booked, *books.booked_in, books.booked_on, now.worth, elsewhere, there[1], now.issued_on)
-
-
-def _newest(invoice: Invoice) -> tuple[Event, InvoiceDocument] | None:
-    """The newest version that billing gave of this document, under whatever number, if it says something else."""
-    known = invoice_key(invoice.source, invoice.billing_reference)
-    came = Step.objects.filter(stage="record_invoice", order_key=known).select_related("event")
-    step = came.order_by("-event__occurred_at", "-seq").first()
-    if step is None or step.reason != Reason.INVOICE_CHANGED:
-        return None
-    return step.event, stored.read(step.event.payload, InvoiceDocument)
 
 
 def next_version(case: Case) -> Step | None:
@@ -130,7 +121,11 @@ def invoice_of(case: Case) -> Invoice | None:
             there |= Q(billing_reference=finding["seen"])
     # Which system told of it first is no matter where it stands in the books: an entity gives a number once.
     from_there = {} if case.code == CANCELLED else {"source": case.source}
-    return Invoice.objects.filter(there, **from_there).exclude(state="voided").first()
+    found = Invoice.objects.filter(there, **from_there).exclude(state="voided").first()
+    if found is not None or case.step_id is None:
+        return found
+    told = Step.objects.filter(id=case.step_id).values_list("order_key", flat=True)
+    return next(iter(in_billing.known(list(told)).values()), None)
 
 
 def what_to_do(case: Case) -> str:

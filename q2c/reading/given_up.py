@@ -28,7 +28,8 @@ from q2c.stages import post_journal
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
 # One that cannot be read has a case, and is told by that (came_unreadable.py, unread.py).
 # What is recorded after all, or was taken back there since, stands nowhere else. Another system knows it by the number,
-# which an entity gives once: what it told is booked, or stands in the flow.
+# which an entity gives once: what it told is booked, or stands in the flow. What billing has otherwise of that is told
+# with what is recorded, also where it has another number by now.
 _LEFT_OUT = """
 SELECT g.event_id FROM unnest(%s::uuid[]) AS g(event_id) JOIN q2c_event e ON e.id = g.event_id
 JOIN q2c_step s ON s.event_id = e.id AND s.stage = 'record_invoice'
@@ -39,6 +40,9 @@ WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <>
              AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq))
   OR EXISTS (SELECT FROM q2c_invoice i WHERE i.number = s.business_key AND i.entity = s.entity AND i.state <> 'voided'
              AND i.source <> e.source)
+  OR s.reason = 'invoice_changed' AND EXISTS (
+    SELECT FROM q2c_step k JOIN q2c_invoice i ON i.number = k.business_key AND i.entity = k.entity
+    WHERE k.stage = 'record_invoice' AND k.order_key = s.order_key AND i.state <> 'voided' AND i.source <> e.source)
   OR EXISTS (SELECT FROM q2c_step o JOIN q2c_event f ON f.id = o.event_id
              WHERE o.stage = 'record_invoice' AND o.business_key = s.business_key AND o.entity = s.entity
              AND f.source <> e.source AND o.state = ANY(%s::text[]))

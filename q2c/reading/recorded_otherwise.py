@@ -22,12 +22,10 @@ from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reading import unread_of_booked
 from q2c.reading.differences import CutOff, Difference, Stands
-from q2c.reasons import Reason
-from q2c.stages import cancelled_there, sides
+from q2c.stages import cancelled_there, in_billing, sides
 from q2c.stages.sides import Books, Version
 from q2c.stages.taken_back_there import CANCELLED, periods_on
 from q2c.stages.verb import Month, Side
-from q2c.stages.versions import invoice_key
 
 # By its mirror entries, which are few.
 _REVERSED = """
@@ -35,16 +33,6 @@ SELECT DISTINCT i.id FROM ledger_journalentry m JOIN ledger_journalentry e ON e.
 JOIN q2c_invoice i ON i.event_id = e.event_id
 WHERE m.reverses_id IS NOT NULL AND e.reverses_id IS NULL AND e.state = 'reversed' AND i.reversed_at IS NOT NULL
   AND i.taken_back_at IS NULL
-"""
-# Of what was changed since it was recorded, the newest version that billing gave, and the date of that.
-_CHANGED = """
-SELECT s.id, i.id, (e.payload ->> 'issued_on')::date FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
-JOIN q2c_invoice i ON i.source = e.source AND i.billing_reference = e.payload ->> 'billing_reference'
-WHERE s.id = ANY(%s::uuid[]) AND i.state NOT IN ('voided', 'credited') AND i.taken_back_at IS NULL
-  AND NOT EXISTS (
-    SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
-    WHERE n.stage = 'record_invoice' AND n.order_key = s.order_key
-    AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq))
 """
 
 
@@ -75,7 +63,7 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
         if (differs := differing(one, books[one.id], now, periods)) is not None:
             told_of, where = case if may else None, gone_from.get(one.id, differs.where)
             more = replace(differs, step=step, case=told_of, is_open=is_open, changed=now is not None)
-            found.append(replace(more, where=where))
+            found.append(replace(more, where=step.event.source if step is not None else where))
     return _with_unread(found, seen, among, may)
 
 
@@ -105,15 +93,12 @@ def _concerned(seen: QuerySet[Invoice], among: Sequence[Invoice] | None, changed
 
 def _changed(user: Any, among: Sequence[Invoice] | None) -> dict[uuid.UUID, tuple[Step, dt.date]]:
     """By invoice id: the step of the newest version, and the date that it gives."""
-    rows = Step.objects.visible_to(user).filter(stage="record_invoice", state__in=(*OPEN, "abandoned"))
-    rows = rows.filter(reason=Reason.INVOICE_CHANGED)
-    if among is not None:
-        # It may have come under another number.
-        rows = rows.filter(order_key__in=[invoice_key(each.source, each.billing_reference) for each in among])
-    steps = {step.id: step for step in rows.select_related("event").defer("event__payload")}
-    found = bulk.execute(_CHANGED, [list(steps)]) if steps else []
-    ids = None if among is None else {one.id for one in among}
-    return {id_: (steps[step_id], day) for step_id, id_, day in found if ids is None or id_ in ids}
+    invoices = among if among is not None else list(Invoice.objects.filter(id__in=in_billing.otherwise()))
+    standing = [one for one in invoices if one.state not in ("voided", "credited")]
+    now = in_billing.newest(standing)
+    rows = Step.objects.visible_to(user).filter(id__in=[each.step_id for each in now.values()])
+    steps = {step.id: step for step in rows.select_related("event").defer("event__payload")} if now else {}
+    return {id_: (steps[each.step_id], each.issued_on) for id_, each in now.items() if each.step_id in steps}
 
 
 def _version(step: Step, day: dt.date) -> Version:

@@ -16,9 +16,7 @@ from q2c import bulk
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reading.two_months import Side
-from q2c.reasons import Reason
-from q2c.stages import taken_back_there
-from q2c.stages.versions import invoice_key
+from q2c.stages import in_billing, taken_back_there
 
 # The decision that the entry which books an invoice follows, or followed until it was reversed.
 _DECIDED = """
@@ -31,14 +29,6 @@ JOIN ledger_fiscalperiod p ON p.id = e.period_id
 WHERE e.reverses_id IS NULL AND e.state <> 'superseded' AND e.effective_on = r.effective_on
   AND (%s::uuid IS NULL OR i.id = %s::uuid)
 ORDER BY i.id, r.id DESC
-"""
-# What billing gave last of each document: (order key, reason, legal entity, date, minor units, currency).
-_NEWEST = """
-SELECT DISTINCT ON (s.order_key) s.order_key, s.reason, s.entity, (e.payload ->> 'issued_on')::date, s.amount_minor,
-  s.currency
-FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
-WHERE s.stage = 'record_invoice' AND s.order_key = ANY(%s::text[])
-ORDER BY s.order_key, e.occurred_at DESC, s.seq DESC
 """
 
 
@@ -88,19 +78,21 @@ def of_invoice(invoice: Invoice) -> Decision | None:
 def of(user: Any, entities: Collection[str]) -> list[Item]:
     """By number. What billing dates on another day, or bills from another entity, since: a difference, and not here.
 
-    At most four statements.
+    At most five statements.
     """
     decided = _decided(None)
     seen = Invoice.objects.visible_to(user).filter(entity__in=entities, id__in=list(decided), taken_back_at=None)
     seen = seen.exclude(state__in=("voided", "credited"))
     invoices = list(seen.order_by("number", "id")) if decided else []
-    now = newest(invoices)
+    now = in_billing.newest(invoices)
     periods = taken_back_there.periods_on({(one.entity, one.issued_on) for one in invoices})
     found = []
     for one in invoices:
         decision, dated_in = decided[one.id], periods[one.entity, one.issued_on]
-        entity, day, worth = now.get(one.id, (one.entity, one.issued_on, Money(one.total_minor, one.currency)))
-        if (entity, day) == (one.entity, one.issued_on) and dated_in != decision.booked_in:
+        there = now.get(one.id)
+        worth = there.worth if there is not None else Money(one.total_minor, one.currency)
+        stays = there is None or (there.entity, there.issued_on) == (one.entity, one.issued_on)
+        if stays and dated_in != decision.booked_in:
             reversed_ = one.reversed_at is not None
             found.append(Item(one.id, one.number, one.entity, worth, dated_in, decision, reversed_))
     return found
@@ -109,14 +101,3 @@ def of(user: Any, entities: Collection[str]) -> list[Item]:
 def _decided(invoice_id: uuid.UUID | None) -> dict[uuid.UUID, Decision]:
     """By invoice: of one, or of all."""
     return {id_: Decision(*told) for id_, *told in bulk.execute(_DECIDED, [invoice_id, invoice_id])}
-
-
-def newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, tuple[str, dt.date, Money]]:
-    """(legal entity, date, total) of each that billing has changed since it was booked."""
-    keys = {invoice_key(one.source, one.billing_reference): one.id for one in invoices}
-    rows = bulk.execute(_NEWEST, [list(keys)]) if keys else []
-    return {
-        keys[key]: (entity, day, Money(minor, currency))
-        for key, reason, entity, day, minor, currency in rows
-        if reason == Reason.INVOICE_CHANGED and minor is not None and currency
-    }

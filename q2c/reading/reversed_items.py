@@ -18,10 +18,9 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c import bulk
 from q2c.models import Invoice
 from q2c.money import Money
-from q2c.reading.redated_items import newest
 from q2c.reading.two_months import Side
 from q2c.reasons import Reason
-from q2c.stages import asking, sides
+from q2c.stages import asking, in_billing, sides
 from q2c.stages.sides import Between
 from q2c.stages.verb import Month
 
@@ -92,7 +91,7 @@ def of_invoice(invoice: Invoice) -> list[Item]:
 def _of(invoices: Sequence[Invoice]) -> list[Item]:
     books = sides.books_of(invoices)
     settled = {one.id: sides.settled(one, books[one.id]) for one in invoices}
-    changed = newest([one for one in invoices if settled[one.id] and one.taken_back_at is None])
+    changed = in_billing.newest([one for one in invoices if settled[one.id] and one.taken_back_at is None])
     found = [(one, between) for one in invoices if one.id not in changed for between in settled[one.id]]
     turns = _turns([between.entry_id for _, between in found])
     return [_item(one, between, turns[between.entry_id]) for one, between in found]

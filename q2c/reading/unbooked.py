@@ -74,9 +74,10 @@ def by_month(user: Any, months: Collection[Month], not_posted: Collection[str]) 
 
 def came(steps: QuerySet[Step]) -> QuerySet[Step]:
     """Invoices that came and are not recorded. What billing changed after it was booked is in the books, and so is what
-    comes again from another system: an entity gives a number once.
+    another system told of and is booked, whatever stopped this one: an entity gives a number once. What billing has
+    otherwise of it is a difference (recorded_otherwise.py).
     """
     first = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
-    is_there = Q(Exists(first.exclude(source=OuterRef("event__source"))), reason=Reason.INVOICE_DUPLICATE)
+    is_there = Q(Exists(first.exclude(source=OuterRef("event__source"))))
     failed = steps.filter(stage="record_invoice", state="failed")
     return failed.exclude(reason=Reason.INVOICE_CHANGED).exclude(is_there)

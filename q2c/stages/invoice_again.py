@@ -24,6 +24,10 @@ _UNPOSTED = (
     "it anew under another number: voided there, it leaves the books here, as far as its journal was not sent. What is "
     "posted by then, a person reverses"
 )
+_TO_STAND_THERE = (
+    "Have billing make it as it is booked here, and this ends by itself. Is what billing has to stand, reverse its "
+    "journal here, once that is posted, and have billing void it and issue it anew under another number"
+)
 _REVERSED = (
     "Is the change to stand, have billing void it and issue it anew under another number. Reversed by mistake: reverse "
     "the reversal, which restores what was booked"
@@ -35,14 +39,15 @@ def renumbered(work: Work, there: Invoice) -> None:
     work.findings.append(changed(work.fact.source, work.fact.payload, there))
 
 
-def told(work: Work, double: Invoice) -> None:
-    """The same invoice once more: done if it is equal and stands in the books, a finding if it is not."""
+def told(work: Work, double: Invoice, is_billings: bool) -> None:
+    """The same invoice once more: done if it is equal and stands in the books, a finding if it is not.
+
+    `is_billings`: another system told of it first, and this is what billing has of it (in_billing.py).
+    """
     invoice = work.fact.payload
-    said, recorded = _said(invoice), _recorded(double)
-    # Each system has a reference of its own.
-    ours = work.fact.source != double.source
-    differing = [name for name in said if said[name] != recorded[name] and not (ours and name == "billing_reference")]
-    if differing and not ours and invoice.billing_reference == double.billing_reference:
+    differing = _differing(work.fact.source, invoice, double)
+    same = (work.fact.source, invoice.billing_reference) == (double.source, double.billing_reference)
+    if differing and (same or is_billings):
         work.findings.append(changed(work.fact.source, invoice, double))
         return
     if journal.taken_back([double.event_id]):
@@ -89,22 +94,33 @@ def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
     else:
         pointer, seen = "/invoice_number", invoice.invoice_number
         document, as_invoice = f"Invoice {invoice.invoice_number}", ""
-        said, recorded = _said(invoice), _recorded(there)
         totals = Money(there.total_minor, there.currency), differs.now
-        what = listed([_was(name, recorded[name], said[name], totals) for name in said if said[name] != recorded[name]])
+        differing = _differing(source, invoice, there)
+        what = listed([_was(name, was, now, totals) for name, (was, now) in differing.items()])
+    elsewhere = there.source != source
+    by = f" as {there.source} told of it" if elsewhere else ""
     if differs.is_reversed:
-        text = f"{document} was booked{as_invoice}, and its journal was reversed: the books hold none of it"
-        text += f". It was changed in {source} since it was booked: {what}"
+        text = f"{document} was booked{as_invoice}{by}, and its journal was reversed: the books hold none of it. "
+        text += f"{source} has it otherwise" if elsewhere else f"It was changed in {source} since it was booked"
     else:
-        text = f"{document} is booked{as_invoice}, and was changed in {source} since: {what}"
+        since = f"{source} has it otherwise" if elsewhere else f"was changed in {source} since"
+        text = f"{document} is booked{as_invoice}{by}, and {since}"
     return Finding(
         reason=Reason.INVOICE_CHANGED,
-        text=text,
+        text=f"{text}: {what}",
         pointer=pointer,
         seen=seen,
-        remedy=_REVERSED if differs.is_reversed else _UNPOSTED if there.state == "recorded" else _TO_STAND,
+        remedy=_remedy(differs, there, elsewhere),
         differs=differs,
     )
+
+
+def _remedy(differs: Differs, there: Invoice, elsewhere: bool) -> str:
+    if differs.is_reversed:
+        return _REVERSED
+    if elsewhere:
+        return _TO_STAND_THERE
+    return _UNPOSTED if there.state == "recorded" else _TO_STAND
 
 
 def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
@@ -167,6 +183,14 @@ _LINE = (
     "line", "product", "kind", "charge", "description", "quantity", "service_starts_on", "service_ends_on", "net_minor",
     "tax_minor", "tax_code",
 )  # fmt: skip
+
+
+def _differing(source: str, invoice: InvoiceDocument, there: Invoice) -> dict[str, tuple[object, object]]:
+    """What is recorded and what is said, by the name of each field that differs. Each system has its own reference."""
+    recorded, said = _recorded(there), _said(invoice)
+    if source != there.source:
+        del said["billing_reference"]
+    return {name: (recorded[name], now) for name, now in said.items() if now != recorded[name]}
 
 
 def _said(invoice: InvoiceDocument) -> dict[str, object]:

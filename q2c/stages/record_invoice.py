@@ -12,7 +12,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
-from q2c.stages import billed, booking, invoice_again, orders, term_of_invoices, terms_of_lines
+from q2c.stages import billed, booking, in_billing, invoice_again, orders, term_of_invoices, terms_of_lines
 from q2c.stages.cancelled_there import turn_of
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
@@ -40,17 +40,11 @@ class RecordInvoice(Verb):
         works = VERSIONS.leave_overtaken(works)
         numbers = {work.fact.payload.order_number for work in works}
         found = {o.number: o for o in Order.objects.filter(number__in=numbers).prefetch_related("groups", "lines")}
-        there, doubles = _recorded_already(works), _recorded_otherwise(works)
         data = booking.catalogue(work.fact.payload for work in works)
         cancelled = term_of_invoices.ended(found.values())
-        for work in works:
+        for work in _not_recorded(works):
             invoice, order = work.fact.payload, found.get(work.fact.payload.order_number)
-            double = there.get(_identity(work))
-            if double is not None:
-                invoice_again.told(work, double)
-            elif _reference(work) in doubles:
-                invoice_again.renumbered(work, doubles[_reference(work)])
-            elif order is None or order.accepted_at is None:
+            if order is None or order.accepted_at is None:
                 _wait_for_order(work)
             else:
                 work.notes["order"] = order
@@ -71,14 +65,9 @@ class RecordInvoice(Verb):
     def record(self, works: Sequence[Work]) -> None:
         fresh = [work for work in works if work.request is not None]
         bulk.take_turns(turn_of(name) for work in fresh for name in (_identity(work), _reference(work)))
-        there, doubles = _recorded_already(fresh), _recorded_otherwise(fresh)
-        for work in fresh:
-            if double := there.get(_identity(work)):
-                invoice_again.told(work, double)
-            elif double := doubles.get(_reference(work)):
-                invoice_again.renumbered(work, double)
+        fresh = _not_recorded(fresh)
         invoice_again.hold(works)
-        fresh = _one_of_each([w for w in fresh if _identity(w) not in there and _reference(w) not in doubles])
+        fresh = _one_of_each(fresh)
         billed.tie(fresh)
         fresh = [work for work in fresh if not work.findings]
         results = journal.post_ready([work.request for work in fresh])
@@ -139,6 +128,24 @@ def _one_of_each(works: Sequence[Work]) -> list[Work]:
         else:
             work.again(f"Invoice {work.fact.payload.invoice_number} is being recorded at this moment")
     return list(numbers.values())
+
+
+def _not_recorded(works: Sequence[Work]) -> list[Work]:
+    """Those that are not recorded yet; of the others it is said what comes of them."""
+    there = _recorded_already(works)
+    # What billing has of an invoice that another system told of first.
+    billings = in_billing.known({work.step.order_key for work in works})
+    renumbered = {_reference(work): one for work in works if (one := billings.get(work.step.order_key))}
+    doubles = renumbered | _recorded_otherwise(works)
+    fresh = []
+    for work in works:
+        if double := there.get(_identity(work)):
+            invoice_again.told(work, double, is_billings=billings.get(work.step.order_key) == double)
+        elif double := doubles.get(_reference(work)):
+            invoice_again.renumbered(work, double)
+        else:
+            fresh.append(work)
+    return fresh
 
 
 def _recorded_already(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:

@@ -12,7 +12,7 @@ from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Invoice, Step
 from q2c.reasons import Reason
-from q2c.stages import invoice_again
+from q2c.stages import in_billing, invoice_again
 from q2c.stages.verb import described
 from q2c.stages.versions import invoice_key
 
@@ -35,7 +35,9 @@ def by_turns(entries: Iterable[JournalEntry], actor: str) -> None:
     turns = [entry.id for entry in entries if entry.reverses_id]
     roots = [event_id for (event_id,) in bulk.execute(_ROOTS, [turns])] if turns else []
     invoices = Invoice.objects.filter(event__in=roots).exclude(state="voided").select_related("order")
-    by_key = {invoice_key(one.source, one.billing_reference): one for one in invoices} if roots else {}
+    there = {one.id: one for one in invoices} if roots else {}
+    by_key = {invoice_key(one.source, one.billing_reference): one for one in there.values()}
+    by_key |= {key: there[id_] for id_, key in in_billing.documents_of(list(there.values())).items()}
     came = Step.objects.filter(stage="record_invoice", order_key__in=list(by_key), state="failed")
     steps = came.filter(reason=Reason.INVOICE_CHANGED).select_related("event") if by_key else ()
     told = {step.id: _told(step, by_key[step.order_key]) for step in steps}

@@ -15,6 +15,7 @@ from ledger import journal
 from ledger.models import JournalEntry
 from q2c import bulk
 from q2c.models import Invoice, Step
+from q2c.stages import in_billing
 from q2c.stages.versions import invoice_key
 
 # The code of that case.
@@ -60,12 +61,13 @@ def known_as(source: str, references: Collection[str]) -> QuerySet[Invoice]:
 
 
 def _taken_as_done(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Invoice]:
-    """What was in the books from another system when these were told of."""
+    """What was in the books from another system when these were told of, or is, where billing has it otherwise."""
     by_key = {invoice_key(*name): name for name in named}
     done = Step.objects.filter(stage="record_invoice", state="done", order_key__in=list(by_key)) if by_key else ()
     told = {step.reference: by_key[step.order_key] for step in done if len(step.reference) == _ID_LENGTH}
     rows = Invoice.objects.filter(id__in=list(told)).exclude(state="voided") if told else ()
-    return {told[str(one.id)]: one for one in rows}
+    known = in_billing.known({key for key, name in by_key.items() if name not in told.values()})
+    return {by_key[key]: one for key, one in known.items()} | {told[str(one.id)]: one for one in rows}
 
 
 def period_of(invoice: Invoice) -> str:

@@ -10,7 +10,7 @@ from django.db.models import Q
 from exceptions.models import Case, CaseEvent
 from ledger.models import JournalEntry
 from q2c.models import Attempt, CrossReference, Event, Invoice, Order, Step, Transition
-from q2c.reading import against_order, billing_has
+from q2c.reading import against_order, billing_has, billing_now
 from q2c.reasons import Reason
 from q2c.ui import parts, people, words
 from q2c.ui.acting import address_of
@@ -177,7 +177,7 @@ def _booked(user: Any, case: Case, event: Event | None, document: Any) -> dict[s
     if event is None or case.reason != Reason.INVOICE_CHANGED or not isinstance(document, dict):
         return {}
     same = Invoice.objects.filter(source=event.source, billing_reference=document.get("billing_reference") or None)
-    there = same.exclude(state="voided").select_related("event").first()
+    there = same.exclude(state="voided").select_related("event").first() or billing_now.invoice_of(case)
     if there is None:
         return {}
     was = parsed(there.event.payload)

@@ -1,0 +1,124 @@
+"""What billing has of a booked invoice, whoever told of it first: which of its documents that is, and as it is by now.
+
+Billing is the master of what a customer owes, and a legal entity gives a number once. So what another system told of is
+in billing the document that has its number, or had it in an earlier version: the first that billing has not taken back.
+What billing told of itself is known by its own reference.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from q2c import bulk
+from q2c.models import Invoice
+from q2c.models.step import OPEN
+from q2c.money import Money
+from q2c.reasons import Reason
+from q2c.stages.versions import invoice_key
+
+_SYSTEMS = "(SELECT name FROM q2c_connection WHERE service = 'billing')"
+_NAMED = "i.number = s.business_key AND i.entity = s.entity AND i.state <> 'voided'"
+_DOCUMENTS = f"""
+SELECT DISTINCT ON (i.id) i.id, s.order_key
+FROM q2c_invoice i JOIN q2c_step s ON {_NAMED} JOIN q2c_event e ON e.id = s.event_id
+WHERE i.id = ANY(%s::uuid[]) AND s.stage = 'record_invoice'
+  AND i.source NOT IN {_SYSTEMS} AND e.source IN {_SYSTEMS}
+  AND NOT EXISTS (SELECT FROM q2c_cancelledinvoice o
+                  WHERE o.source = e.source AND o.reference = e.payload ->> 'billing_reference')
+  AND NOT EXISTS (SELECT FROM q2c_invoice b WHERE b.source = e.source AND b.state <> 'voided'
+                  AND b.billing_reference = e.payload ->> 'billing_reference')
+ORDER BY i.id, s.seq
+"""
+_BOOKED = f"""
+SELECT DISTINCT i.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN q2c_invoice i ON {_NAMED}
+WHERE s.stage = 'record_invoice' AND s.order_key = ANY(%s::text[])
+  AND i.source NOT IN {_SYSTEMS} AND e.source IN {_SYSTEMS}
+"""
+_NEWEST = """
+SELECT DISTINCT ON (k.invoice) k.invoice, s.id, e.source, s.state, s.reason, s.entity,
+  (e.payload ->> 'issued_on')::date, s.amount_minor, s.currency
+FROM unnest(%s::uuid[], %s::text[]) AS k(invoice, order_key)
+JOIN q2c_step s ON s.order_key = k.order_key AND s.stage = 'record_invoice' JOIN q2c_event e ON e.id = s.event_id
+ORDER BY k.invoice, e.occurred_at DESC, s.seq DESC
+"""
+# By what was not booked as it came, which is little; the second half is of what another system told of first.
+_OTHERWISE = f"""
+WITH s AS MATERIALIZED (
+  SELECT event_id, order_key, reason FROM q2c_step WHERE stage = 'record_invoice' AND reason <> ''
+  AND state IN ({", ".join(f"'{state}'" for state in OPEN)})
+  UNION ALL SELECT event_id, order_key, reason FROM q2c_step
+  WHERE stage = 'record_invoice' AND state = 'abandoned' AND reason <> 'superseded'
+)
+SELECT i.id FROM s JOIN q2c_event e ON e.id = s.event_id
+JOIN q2c_invoice i ON i.source = e.source AND i.billing_reference = e.payload ->> 'billing_reference'
+WHERE s.reason = '{Reason.INVOICE_CHANGED}'
+UNION
+SELECT i.id FROM (SELECT s.order_key FROM s JOIN q2c_event e ON e.id = s.event_id WHERE e.source IN {_SYSTEMS}) k
+JOIN q2c_step s ON s.order_key = k.order_key AND s.stage = 'record_invoice'
+JOIN q2c_invoice i ON {_NAMED} AND i.source NOT IN {_SYSTEMS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The newest version of an invoice, which says something else than is booked: the step that it came by."""
+
+    step_id: uuid.UUID
+    source: str
+    entity: str
+    issued_on: dt.date
+    worth: Money
+
+
+def documents_of(invoices: Collection[Invoice]) -> dict[uuid.UUID, str]:
+    """Of those that another system told of, and billing has: the order key of its versions there, by invoice id. One
+    statement."""
+    return dict(bulk.execute(_DOCUMENTS, [[one.id for one in invoices]])) if invoices else {}
+
+
+def known(order_keys: Collection[str]) -> dict[str, Invoice]:
+    """Which booked invoice each of these documents of billing is, where another system told of that one. Three
+    statements at most, one where there is none."""
+    ids = [id_ for (id_,) in bulk.execute(_BOOKED, [list(order_keys)])] if order_keys else []
+    invoices = Invoice.objects.filter(id__in=ids).select_related("order").in_bulk() if ids else {}
+    found = {key: invoices[id_] for id_, key in documents_of(list(invoices.values())).items()}
+    return {key: found[key] for key in order_keys if key in found}
+
+
+def otherwise() -> list[uuid.UUID]:
+    """Ids of the invoices of which newest() may have something to say. One statement."""
+    return [id_ for (id_,) in bulk.execute(_OTHERWISE, [])]
+
+
+def newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, Now]:
+    """What each is by now, where that is something else than what is booked, by invoice id; what billing has taken back
+    is left out. As billing has it, or as it was told again where billing does not know it. Two statements."""
+    by_id = {one.id: one for one in invoices if one.taken_back_at is None}
+    if not by_id:
+        return {}
+    own = {id_: invoice_key(one.source, one.billing_reference) for id_, one in by_id.items()}
+    keys = own | documents_of(list(by_id.values()))
+    found = {}
+    for id_, step_id, source, state, reason, entity, day, minor, currency in bulk.execute(
+        _NEWEST, [list(keys), list(keys.values())]
+    ):
+        if minor is None or not currency:
+            continue
+        now = Now(step_id, source, entity, day, Money(minor, currency))
+        if _differs(by_id[id_], now, state, reason):
+            found[id_] = now
+    return found
+
+
+def _differs(one: Invoice, now: Now, state: str, reason: str) -> bool:
+    """What billing told before the other system did stopped for a reason of its own, or was given up."""
+    if reason == Reason.INVOICE_CHANGED:
+        return state != "done"
+    if now.source == one.source or state not in ("failed", "abandoned"):
+        return False
+    booked = one.entity, one.issued_on, Money(one.total_minor, one.currency)
+    ended = reason in (Reason.SUPERSEDED, Reason.INVOICE_CANCELLED)
+    return not ended and (now.entity, now.issued_on, now.worth) != booked
