@@ -73,11 +73,13 @@ def by_month(user: Any, months: Collection[Month], not_posted: Collection[str]) 
 
 
 def came(steps: QuerySet[Step]) -> QuerySet[Step]:
-    """Invoices that came and are not recorded. What billing changed after it was booked is in the books, and so is what
-    another system told of and is booked, whatever stopped this one: an entity gives a number once. What billing has
-    otherwise of it is a difference (recorded_otherwise.py).
+    """Invoices that came and are not recorded. What billing changed after it was booked is in the books, as long as the
+    booked one is not voided; and so is what another system told of and is booked, whatever stopped this one: an entity
+    gives a number once. What billing has otherwise of it is a difference (recorded_otherwise.py).
     """
-    first = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
-    is_there = Q(Exists(first.exclude(source=OuterRef("event__source"))))
+    named = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
+    versions = Step.objects.filter(stage="record_invoice", order_key=OuterRef("order_key"))
+    is_booked = Q(Exists(versions.filter(Exists(named))), reason=Reason.INVOICE_CHANGED)
+    is_there = Q(Exists(named.exclude(source=OuterRef("event__source"))))
     failed = steps.filter(stage="record_invoice", state="failed")
-    return failed.exclude(reason=Reason.INVOICE_CHANGED).exclude(is_there)
+    return failed.exclude(is_booked).exclude(is_there)

@@ -188,6 +188,25 @@ def test_what_billing_told_before_the_other_system_did_is_compared_too(boss: Any
     agrees(boss, {OCT: 10_000})
 
 
+@pytest.mark.parametrize("first", ["back-office", "zuora"])
+def test_the_booked_one_voided_what_billing_has_by_now_is_still_to_be_booked(
+    boss: Any, company: Any, first: str
+) -> None:
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    if first == "zuora":
+        record(SOUND)
+    else:
+        elsewhere()
+    run_all()
+    record(DEARER)
+    agrees(boss, {OCT: 10_000})
+    give_up(Case.objects.get(stage="post_journal"), "duplicate")
+    assert Invoice.objects.get().state == "voided"
+    agrees(boss, {OCT: DEARER.total_minor})
+    give_up(Case.objects.get(stage="record_invoice"), "other", ("zoe", "zac"))
+    agrees(boss, {OCT: DEARER.total_minor})
+
+
 def test_what_differs_in_no_amount_and_no_date_is_no_difference(boss: Any) -> None:
     record(WRONG)
     elsewhere()
