@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ledger import journal
 from ledger.models import JournalEntry
 from q2c.models import Invoice
 from q2c.reading import recorded_otherwise
+from q2c.reading.differences import Difference
 
 _INVOICE = "invoice:"
 
@@ -35,7 +36,7 @@ def of(user: Any, entries: Sequence[JournalEntry]) -> dict[uuid.UUID, After]:
     invoices = {(one.entity, f"{_INVOICE}{one.number}"): one for one in rows}
     gone = journal.taken_back([one.event_id for one in rows])
     otherwise = recorded_otherwise.of(user, Q(id__in=[one.id for one in rows]))
-    changed = {one.invoice_id for one in otherwise if one.changed}
+    changed = {one.invoice_id: one for one in otherwise if one.changed}
     found = {}
     for entry in entries:
         invoice = invoices.get((entry.entity.code, entry.business_document))
@@ -43,20 +44,24 @@ def of(user: Any, entries: Sequence[JournalEntry]) -> dict[uuid.UUID, After]:
     return found
 
 
-def _after(entry: JournalEntry, invoice: Invoice | None, gone: set[uuid.UUID], changed: set[uuid.UUID | None]) -> After:
+def _after(
+    entry: JournalEntry, invoice: Invoice | None, gone: set[uuid.UUID], changed: Mapping[uuid.UUID | None, Difference]
+) -> After:
     said = f"From then on {entry} is reversed"
     if invoice is None:
         return After(f"{said}.", restores=entry.reverses_id is not None)
-    cancelled = invoice.taken_back_at is not None
+    cancelled, now = invoice.taken_back_at is not None, changed.get(invoice.id)
+    has = "has it otherwise" if now is not None and now.is_elsewhere else "has changed it since"
     if invoice.event_id in gone:
-        since = f"{invoice.source} has changed it since" if invoice.id in changed else "In billing it stays as it is"
+        since = f"{now.where} {has}" if now is not None else "In billing it stays as it is"
         there = f"{invoice.source} has taken it back" if cancelled else since
         text = f"{said}, and invoice {invoice.number} stands in the books again. {there}."
         return After(text, restores=True, cancelled=cancelled, changed=invoice.id in changed)
     if cancelled:
         there = f"{invoice.source} has taken it back already: the books then agree with it"
-    elif invoice.id in changed:
-        there = f"{invoice.source} has changed it since it was booked, and has it posted so until it is voided there"
+    elif now is not None:
+        than = "than it is" if now.is_elsewhere else "it was"
+        there = f"{now.where} {has} {than} booked, and has it posted so until it is voided there"
     else:
         there = "In billing it stays as it is"
     text = f"{said}, and invoice {invoice.number} stands in the books no more. {there}."

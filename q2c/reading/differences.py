@@ -103,6 +103,8 @@ class Difference:
     # Whether somebody works on it: its case is open.
     is_open: bool = False
     changed: bool = False
+    # Another system told of it first, and it is booked as that one told.
+    is_elsewhere: bool = False
     # The case of what came of it since and cannot be read.
     again: Case | None = None
     # Of what is unread, who gave that up.

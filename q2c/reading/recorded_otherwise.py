@@ -61,9 +61,10 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
         now = versions.get(one.id)
         differing = _turned if not books[one.id].is_as_booked else _changed_there if now is not None else _cancelled
         if (differs := differing(one, books[one.id], now, periods)) is not None:
-            told_of, where = case if may else None, gone_from.get(one.id, differs.where)
+            told_of = case if may else None
+            where = step.event.source if step is not None else gone_from.get(one.id, differs.where)
             more = replace(differs, step=step, case=told_of, is_open=is_open, changed=now is not None)
-            found.append(replace(more, where=step.event.source if step is not None else where))
+            found.append(replace(more, where=where, is_elsewhere=where != one.source))
     return _with_unread(found, seen, among, may)
 
 

@@ -51,13 +51,13 @@ class _Known:
     `in_part`: by order, what billing has cancelled of it already.
     """
 
-    recorded: Mapping[tuple[str, str, str], Invoice]
+    recorded: Mapping[tuple[str, str], Invoice]
     entries: Mapping[uuid.UUID, JournalEntry]
     invoices: Mapping[uuid.UUID, Invoice]
     in_part: Mapping[str, str]
 
     def first(self, step: Step) -> Invoice | None:
-        there = self.recorded.get((step.event.source, step.entity, step.business_key))
+        there = self.recorded.get((step.entity, step.business_key))
         return there if there is not None and there.event_id != step.event_id else None
 
 
@@ -148,7 +148,7 @@ def has(user: Any, case: Case) -> str:
         return told
     if there is not None:
         if there.reversed_at is not None:
-            return _reversed(there)
+            return _reversed(there, step)
         return f"Nothing was booked for what came again: {there.number} stands as it was recorded."
     by_hand = f" {_by_hand(step)}" if entry is not None else ""
     return f"Nothing was booked for it. Billing has taken it back, or changed it, since.{by_hand}"
@@ -262,7 +262,7 @@ def _known(steps: Iterable[Step]) -> _Known:
     booked = Invoice.objects.filter(event__in=[entry.event_id for entry in entries.values()])
     cancelling = {step.business_key for step in steps if step.stage == "cancel_order"}
     return _Known(
-        {(one.source, one.entity, one.number): one for one in recorded} if came else {},
+        {(one.entity, one.number): one for one in recorded} if came else {},
         entries,
         {one.event_id: one for one in booked} if entries else {},
         in_part.told(cancelling) if cancelling else {},
@@ -280,7 +280,7 @@ def _will(step: Step | None, root_cause: str, known: _Known) -> str:
         return _OTHERS.get(step.stage, _ELSE)
     if there := known.first(step):
         if there.reversed_at is not None:
-            return _reversed(there)
+            return _reversed(there, step)
         return f"{there.number} stays in the books as it was recorded first; what came again is not booked."
     return (
         f"Nothing was booked for {step.business_key or 'it'}, and nothing will be. {_billing(step.event.source)} still "
@@ -288,9 +288,10 @@ def _will(step: Step | None, root_cause: str, known: _Known) -> str:
     )
 
 
-def _reversed(there: Invoice) -> str:
+def _reversed(there: Invoice, step: Step) -> str:
+    source = step.event.source if step.reason == Reason.INVOICE_CHANGED else there.source
     return (
-        f"The books hold none of {there.number}: its journal was reversed. {_billing(there.source)} has it posted: "
+        f"The books hold none of {there.number}: its journal was reversed. {_billing(source)} has it posted: "
         "until it is voided there it is listed as posted in billing and not in the books."
     )
 

@@ -14,7 +14,7 @@ from q2c.reading import against_order, billing_has, billing_now
 from q2c.reasons import Reason
 from q2c.ui import parts, people, words
 from q2c.ui.acting import address_of
-from q2c.ui.differing import differences
+from q2c.ui.differing import differences, of_one
 from q2c.ui.payload import parsed
 
 VIEWS = {
@@ -185,7 +185,7 @@ def _booked(user: Any, case: Case, event: Event | None, document: Any) -> dict[s
         "event": there.event,
         "taken": was,
         "taken_as": "What was booked here" if case.resolved_at or there.reversed_at else "What is booked here",
-        "changes": differences(was, document),
+        "changes": of_one(there.source, was, event.source, document),
         "records": _documents(user, case, None)["ours"],
     }
 

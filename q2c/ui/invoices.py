@@ -155,7 +155,7 @@ def _changes(invoice: Invoice, now: billing_now.BillingNow | None) -> list[Chang
     """In which fields the newest version of billing differs from the one that is booked."""
     if now is None or now.document is None:
         return []
-    return differing.differences(parsed(invoice.event.payload), parsed(now.document))
+    return differing.of_one(invoice.source, parsed(invoice.event.payload), now.where, parsed(now.document))
 
 
 def _reversing(invoice: Invoice) -> dict[str, Any] | None:

@@ -12,21 +12,34 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from django.test import Client
 from msgspec.structs import replace
 
 from exceptions.models import Approval, Case
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c.contracts.documents import InvoiceDocument
 from q2c.models import CancelledInvoice, Event, Invoice, Step
-from q2c.reading import billing_now, close, decided_items, given_up, left_open, recorded_otherwise, unbooked
+from q2c.reading import (
+    after_reversal,
+    billing_now,
+    close,
+    decided_items,
+    given_up,
+    left_open,
+    recorded_otherwise,
+    unbooked,
+    what_stays,
+)
 from q2c.reading.differences import SIGNED
 from q2c.stages import in_billing
 from q2c.stages.taken_back_there import all_booked_as, known_as
+from q2c.ui import case_views
 from tests.engine.makers import case, run_all
 from tests.stages.test_given_up import give_up
 from tests.stages.test_given_up_twice import WRONG, boss, decides, elsewhere
 from tests.stages.test_invoices_and_journals import SOUND, record
 from tests.stages.test_reversals import _reverse
+from tests.ui.people import read
 
 pytestmark = pytest.mark.django_db
 __all__ = ["boss"]
@@ -160,7 +173,20 @@ def test_the_pages_of_the_invoice_and_of_the_case_say_what_billing_has(
     assert (said.cut_off is not None) is (len(apart) == 2)
     (one,) = given_up.of_invoice(boss, invoice)
     assert (one.where, one.case) == ("zuora", Case.objects.get())
-    assert billing_now.invoice_of(Case.objects.get()) == invoice
+    stuck = Case.objects.get()
+    assert billing_now.invoice_of(stuck) == invoice
+    client = Client()
+    client.force_login(boss)
+    of_invoice = read(client, f"/invoices/{invoice.id}")
+    assert "Billing has it otherwise" in of_invoice and "It is booked as back-office told of it" in of_invoice
+    assert "Billing has changed it" not in of_invoice
+    event = Event.objects.get(id=stuck.event_id)
+    beside = case_views._booked(boss, stuck, event, json.loads(event.payload))
+    for changes in (client.get(f"/invoices/{invoice.id}").context["changes"], beside["changes"]):
+        assert changes and "billing_reference" not in {one.at for one in changes}
+    assert what_stays.will(stuck).startswith("INV-1 stays in the books")
+    (entry,) = JournalEntry.objects.all()
+    assert "zuora has it otherwise than it is booked" in after_reversal.of(boss, [entry])[entry.id].text
 
 
 def test_under_another_number_it_is_the_same_document_and_not_booked_again(boss: Any) -> None:
