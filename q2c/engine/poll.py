@@ -252,8 +252,7 @@ def _tell_after_long(connection: Connection, kind: type[Source], text: str) -> N
     """What passes by itself is a person's as well once it takes longer than its policy allows.
 
     No breaker tells of a platform that wants less, nor of one that answers everything else. It is told in the middle of
-    a pause, too. Told once for each stretch,
-    and not beside a case that says what else is wrong with reading.
+    a pause, too, once for each stretch, and not beside a case that says what else is wrong with reading.
     """
     cursor = kind.cursors.objects.filter(connection=connection.name).first()
     if cursor is None or cursor.failing_at is None:

@@ -80,10 +80,16 @@ def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, st
     if not wanted:
         return {}
     entities, periods = {entity for entity, _ in wanted}, {period for _, period in wanted}
-    ended = _steps(user).filter(entity__in=entities, period__in=periods)
+    ended = _with_namesakes(_steps(user).filter(entity__in=entities), Q(period__in=periods))
     unreadable = unread.given_up(user)
     found = _once(_read(user, ended, most=None), unreadable)
     return _summed([*found, *recorded_otherwise.of(user), *unreadable], wanted)
+
+
+def _with_namesakes(steps: QuerySet[Step], wanted: Q) -> QuerySet[Step]:
+    """And invoices under their numbers in whatever month: several systems may have told of one (_of_one_system)."""
+    numbers = steps.filter(wanted, stage="record_invoice").order_by().values("business_key")
+    return steps.filter(wanted | Q(stage="record_invoice", business_key__in=numbers))
 
 
 def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:

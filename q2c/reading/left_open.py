@@ -7,7 +7,7 @@ name; pages write them as their reader does (q2c/ui/formats.dates).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from exceptions.sentences import amount, amounts, count, listed
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.reading import asked_for, close, differences, two_months, unread
+from q2c.reading import actors, asked_for, close, differences, two_months, unread
 
 NOTHING = "Nothing is open"
 # Of each column, so many are named.
@@ -40,10 +40,18 @@ def of(user: Any, period: FiscalPeriod) -> str:
 
 
 def of_each(user: Any, periods: Sequence[FiscalPeriod]) -> dict[Any, str]:
-    """The same of many, by their ids; their entity is loaded. Three statements more than close.standing()."""
+    """The same of many, by their ids; their entity is loaded. Four statements more than close.standing()."""
     standing = close.standing(user, periods)
     names = _names(user, standing)
-    return {one.period.pk: _told(one, names[one.period.pk]) for one in standing}
+    called = actors.names(name for side in _sides(standing) for name in _people(side))
+    return {one.period.pk: _told(one, names[one.period.pk], called) for one in standing}
+
+
+def _sides(standing: Iterable[close.Standing]) -> Iterator[two_months.Side]:
+    """Those that are named."""
+    for one in standing:
+        for _, sides in one.decided.each() if one.decided else ():
+            yield from sides[:NAMED]
 
 
 def _names(user: Any, standing: Sequence[close.Standing]) -> dict[Any, _Names]:
@@ -73,7 +81,7 @@ def _called(case: Case) -> str:
     return f"{case.shown} of {case.business_key}" if case.business_key else case.shown
 
 
-def _told(one: close.Standing, names: _Names) -> str:
+def _told(one: close.Standing, names: _Names, called: Mapping[str, str]) -> str:
     """Lines such as "Open cases: 3 cases, EUR 23,144.71 (C-1041 of INV-2, …)"."""
     journals = _worth(one.not_posted, "journal", one.journal_sums, one.journal_credits)
     columns = {
@@ -86,7 +94,7 @@ def _told(one: close.Standing, names: _Names) -> str:
     }
     told_of = {name: ", and ".join(part for part in parts if part) for name, parts in columns.items()}
     lines = [f"{name}: {text}" for name, text in told_of.items() if text]
-    return "\n".join([*(lines or [NOTHING]), *_decided(one)])
+    return "\n".join([*(lines or [NOTHING]), *_decided(one, called)])
 
 
 def _asked(found: asked_for.Asked) -> list[str]:
@@ -105,18 +113,26 @@ def _request(one: asked_for.Request) -> str:
     return f"{_called(one.case)}{', among the differences' if one.differs else ''}"
 
 
-def _decided(one: close.Standing) -> list[str]:
+def _decided(one: close.Standing, called: Mapping[str, str]) -> list[str]:
     """What two people decided is not open, and is kept with it: it says why billing and the books differ."""
     told: dict[str, list[str]] = {}
     for what, sides in one.decided.each() if one.decided else ():
         how = "Re-dated" if sides[0].is_redated else "Reversed in another month"
-        said = _with(f"{_side(sides)} {what}", [_by(side) for side in sides[:NAMED]], len(sides))
+        said = _with(f"{_side(sides)} {what}", [_by(side, called) for side in sides[:NAMED]], len(sides))
         told.setdefault(how, []).append(said)
     return [f"{how}: {', and '.join(parts)}" for how, parts in told.items()]
 
 
-def _by(side: two_months.Side) -> str:
-    return side.item.number if side.is_redated else f"{side.item.number} by {side.item.decision.journal}"
+def _by(side: two_months.Side, called: Mapping[str, str]) -> str:
+    """INV-1 by DE01-26-S0000002, as Carla Weiss and Dmitri Orlov decided"""
+    found = side.item.number if side.is_redated else f"{side.item.number} by {side.item.decision.journal}"
+    people = [called[name] for name in _people(side)]
+    return f"{found}, as {listed(people)} decided" if people else found
+
+
+def _people(side: two_months.Side) -> list[str]:
+    """Who asked and who approved, by user name, as far as they are known."""
+    return [name for name in (side.item.decision.asked_by, side.item.decision.approved_by) if name]
 
 
 def _side(sides: Sequence[two_months.Side]) -> str:

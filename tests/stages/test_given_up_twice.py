@@ -87,3 +87,16 @@ def test_two_documents_of_one_system_under_one_number_are_two(boss: Any) -> None
     for number, stuck in enumerate(Case.objects.order_by("number")):
         give_up(stuck, "other", (f"ann{number}", f"bea{number}"))
     assert told(boss) == [(2, 278_000)]
+
+
+def test_dated_in_two_months_it_stands_in_the_one_that_billing_dates_it_in_whichever_is_asked_for(boss: Any) -> None:
+    record(WRONG)
+    give_up(case("INV-1"), "other")
+    elsewhere(issued_on=SOUND.issued_on + dt.timedelta(days=30))
+    decides("refuse")
+    october, november = ("DE01", "2026-10"), ("DE01", "2026-11")
+    for asked in ([october, november], [october], [november]):
+        found = given_up.by_month(boss, asked)
+        assert {month: sums.count("invoice") for month, sums in found.items()} == dict.fromkeys(
+            {october} & set(asked), 1
+        ), asked

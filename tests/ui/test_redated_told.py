@@ -142,8 +142,8 @@ def test_both_months_and_the_invoice_tell_it_as_decided_and_nothing_as_a_differe
 def test_what_a_closing_keeps_says_it_apart_from_what_is_open(order: Order, people: tuple[Any, Any]) -> None:
     late(order, people)
     kept = left_open.of(boss_of(), month("2026-11"))
-    dated = "1 invoice, EUR 4,760.00 dated in the month in billing, booked in December 2026 by decision (INV-2)"
-    assert kept == f"Nothing is open\nRe-dated: {dated}"
+    dated = "1 invoice, EUR 4,760.00 dated in the month in billing, booked in December 2026 by decision"
+    assert kept == f"Nothing is open\nRe-dated: {dated} (INV-2, as Ann and Cleo decided)"
     kept = left_open.of(boss_of(), month("2026-12"))
     assert "Re-dated: 1 invoice, EUR -4,760.00 booked in the month by decision, dated in November 2026" in kept
     assert "of credits" not in kept and "Differences" not in kept

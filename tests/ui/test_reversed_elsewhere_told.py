@@ -139,9 +139,12 @@ def test_a_closing_keeps_it_and_whoever_reopens_reads_it(order: Order, people: t
     mirror = reverse(journal(invoice), people, DECEMBER)
     kept = left_open.of(boss_of(), month("2026-11"))
     line = "1 invoice, EUR -62,120.00 booked in the month, reversed in December 2026 by decision"
-    assert kept == f"Nothing is open\nReversed in another month: {line} (INV-1 by {mirror})"
+    assert kept == f"Nothing is open\nReversed in another month: {line} (INV-1 by {mirror}, as Ann and Cleo decided)"
     kept = left_open.of(boss_of(), month("2026-12"))
-    assert f"EUR 62,120.00 reversed in the month by decision, booked in November 2026 (INV-1 by {mirror})" in kept
+    assert (
+        f"EUR 62,120.00 reversed in the month by decision, booked in November 2026 (INV-1 by {mirror}, as Ann and Cleo decided)"
+        in kept
+    )
     assert "Differences" not in kept
     periods.close(month("2026-11"), by="carla", why="November is done")
     assert any("Reversed in another month" in line for line in reopening.of(boss_of(), month("2026-11")).left)
