@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import pytest
@@ -19,14 +18,13 @@ from ledger.models import JournalEntry
 from q2c.connectors import registry
 from q2c.connectors.netsuite.client import RECORD
 from q2c.connectors.outcomes import Posted
-from q2c.demo import flow
 from q2c.demo.company import ERP
 from q2c.demo.people import user
-from q2c.engine import desk, run
+from q2c.engine import desk
 from q2c.models import Connection, Invoice, Step
 from q2c.stages import booking
 from tests.scenarios.conftest import Story
-from tests.scenarios.test_lost_answer import training
+from tests.scenarios.test_never_confirmed import sent_in_vain
 from tests.scenarios.test_taken_back_by_billing import becomes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,13 +43,8 @@ def commits_late() -> str:
 
 
 def test_what_the_erp_books_late_is_told_and_ends_once_it_is_taken_out_there(story: Story) -> None:
-    with story.on("2026-03-09"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flow, "STAGES", {name: one for name, one in flow.STAGES.items() if name != "post_journal"})
-        story.close(training("SO-3001", dt.date(2026, 3, 9)))
-        (number,) = story.bill()
-        story.platforms.fault(ERP, "drop_before", "create_journal", times=1)
-        run.run_stage("post_journal")
-        assert Step.objects.get(stage="post_journal").state == "unknown"
+    number = sent_in_vain(story)
+    assert Step.objects.get(stage="post_journal").state == "unknown"
     becomes(story, number, "Canceled", "2026-03-09", "10:00")
     assert Invoice.objects.get().state == "voided" and story.documents() == []
     with story.on("2026-03-09", "22:00"):

@@ -78,15 +78,13 @@ def test_what_the_ledger_refused_and_did_not_keep_leaves_the_books(company: Any,
     assert not Case.objects.exclude(state__in=("resolved", "closed_without_fix")).exists()
 
 
-@pytest.mark.parametrize(("is_booked", "ends", "told_as"), [
-    (True, ("posted", "posted"), "open"), (False, ("voided", "superseded"), "resolved"),
-])  # fmt: skip
-def test_a_503_that_may_hide_a_journal_is_not_believed(
-    company: Any, monkeypatch: pytest.MonkeyPatch, is_booked: bool, ends: tuple[str, str], told_as: str
-) -> None:
-    real = paper.PaperLedger._post
+def met_503(monkeypatch: pytest.MonkeyPatch, *, is_booked: bool = False) -> tuple[Case, list[Any]]:
+    """INV-1 is answered 503, booked behind it or not, and cancelled in billing at once: the case of that, and the
+    journals that went out."""
+    real, sent = paper.PaperLedger._post, list[Any]()
 
     def post(self: paper.PaperLedger, journal: Any) -> Unavailable:
+        sent.append(journal)
         if is_booked:
             real(self, journal)
         return Unavailable(text="503 of the gateway")
@@ -99,7 +97,18 @@ def test_a_503_that_may_hide_a_journal_is_not_believed(
     step = Step.objects.get(stage="post_journal")
     assert (step.state, step.sent_at) == ("waiting", None)
     told = cancelled()
-    assert told is not None and stands() == ("recorded", "posting")
+    assert told is not None
+    return told, sent
+
+
+@pytest.mark.parametrize(("is_booked", "ends", "told_as"), [
+    (True, ("posted", "posted"), "open"), (False, ("voided", "superseded"), "resolved"),
+])  # fmt: skip
+def test_a_503_that_may_hide_a_journal_is_not_believed(
+    company: Any, monkeypatch: pytest.MonkeyPatch, is_booked: bool, ends: tuple[str, str], told_as: str
+) -> None:
+    told, _ = met_503(monkeypatch, is_booked=is_booked)
+    assert stands() == ("recorded", "posting")
     # Nobody does anything: the step looks by itself, and sends nothing.
     with clock.at(LATER):
         run_all()
@@ -119,28 +128,11 @@ def test_given_up_as_a_mistake_what_the_ledger_may_have_kept_stays_in_the_books(
     assert stands() == ("posted", "posted")
 
 
-def met_503(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """INV-1 is answered 503, and cancelled in billing at once. The journals that went out."""
-    sent: list[Any] = []
-
-    def post(self: paper.PaperLedger, journal: Any) -> Unavailable:
-        sent.append(journal)
-        return Unavailable(text="503 of the gateway")
-
-    issue("INV-1", order())
-    run.drain("record_invoice")
-    with monkeypatch.context() as patch:
-        patch.setattr(paper.PaperLedger, "_post", post)
-        run.run_stage("post_journal")
-    assert cancelled() is not None
-    return sent
-
-
 def test_an_empty_look_before_the_settle_time_is_over_proves_nothing(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger commits behind its 503 half a minute later."""
-    (journal,) = met_503(monkeypatch)
+    _, (journal,) = met_503(monkeypatch)
     book = company["erp-de"]
     with clock.at(NOW + dt.timedelta(seconds=20)):
         run_all()

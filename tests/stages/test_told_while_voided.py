@@ -70,14 +70,13 @@ def test_out_of_the_books_before_it_is_answered_it_is_looked_at_anew(
     assert Invoice.objects.filter(source="shop", state="recorded").exists() is (told.state == "done")
 
 
-@pytest.mark.parametrize("taken_out", [billing_cancels, people_give_it_up])
-def test_answered_first_it_stays(told: Step, monkeypatch: pytest.MonkeyPatch, taken_out: Callable[[], Any]) -> None:
-    """Who takes it out waits for the answer's transaction."""
+def waits_for_record(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
+    """`act` begins beside the recording of an invoice, and does not end before that has."""
     ended = threading.Event()
 
     def go() -> None:
         try:
-            taken_out()
+            act()
         finally:
             ended.set()
             connections.close_all()
@@ -92,9 +91,15 @@ def test_answered_first_it_stays(told: Step, monkeypatch: pytest.MonkeyPatch, ta
     with monkeypatch.context() as patch:
         patch.setattr(points, "reach", reach)
         run.run_stage("record_invoice")
+    assert ended.wait(30), "it never ended"
     beside.join(30)
-    told = Step.objects.get(id=told.id)
-    assert (told.state, Invoice.objects.get().state, ended.is_set()) == ("done", "recorded", True)
+
+
+@pytest.mark.parametrize("taken_out", [billing_cancels, people_give_it_up])
+def test_answered_first_it_stays(told: Step, monkeypatch: pytest.MonkeyPatch, taken_out: Callable[[], Any]) -> None:
+    """Who takes it out waits for the answer's transaction."""
+    waits_for_record(monkeypatch, taken_out)
+    assert (Step.objects.get(id=told.id).state, Invoice.objects.get().state) == ("done", "recorded")
 
 
 def test_who_records_its_number_is_waited_for_by_who_reads_that_billing_cancelled_it(
@@ -103,25 +108,7 @@ def test_who_records_its_number_is_waited_for_by_who_reads_that_billing_cancelle
     """Neither would see the other: the books would hold it, and nobody would be told."""
     order()
     arrives("InvoiceIssued", replace(SOUND, billing_reference="shop-1"), source="shop")
-    billing, ended = Invoices(platforms.zuora()), threading.Event()
-
-    def go() -> None:
-        try:
-            billing.take_fetched("b-INV-1", GONE)
-        finally:
-            ended.set()
-            connections.close_all()
-
-    beside = threading.Thread(target=go)
-
-    def reach(name: str) -> None:
-        if name == "inside_record":
-            beside.start()
-            assert not ended.wait(0.5), "it did not wait"
-
-    with monkeypatch.context() as patch:
-        patch.setattr(points, "reach", reach)
-        run.run_stage("record_invoice")
-    beside.join(30)
+    billing = Invoices(platforms.zuora())
+    waits_for_record(monkeypatch, lambda: billing.take_fetched("b-INV-1", GONE))
     assert Invoice.objects.get().taken_back_at is not None
     assert Case.objects.get().reason == "invoice_taken_back"
