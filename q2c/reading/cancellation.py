@@ -13,7 +13,7 @@ from q2c.models.connection import called
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.subscription import ENDED
 from q2c.money import Money
-from q2c.stages import asking, cancellations, cut_short, in_part, taken_back, term_of_invoices
+from q2c.stages import asking, cancellation_credits, cancellations, cut_short, in_part, term_of_invoices
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def waiting(order: Order) -> Later | None:
     fact = works[0].fact
     who = asking.askers([fact])[fact.id].name.rstrip(",") or fact.source
     day = max(fact.payload.effective_on, order.starts_on)
-    return Later(day, who, fact.payload.reason, step.created_at, taken_back.of_what_goes_on(order, day))
+    return Later(day, who, fact.payload.reason, step.created_at, cancellation_credits.of_what_goes_on(order, day))
 
 
 def in_part_of(order: Order) -> str:
@@ -110,4 +110,4 @@ def not_credited(order: Order, ended: Mapping[str, dt.date] | None = None) -> li
     `ended` is what ends() found, where that is known.
     """
     days = dict(ends(order) if ended is None else ended)
-    return taken_back.worth(order, days.pop("", dt.date.max), days) if days else []
+    return cancellation_credits.worth(order, days.pop("", dt.date.max), days) if days else []

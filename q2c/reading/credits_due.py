@@ -16,10 +16,10 @@ from django.db import connection
 from q2c import bulk
 from q2c.models import Order
 
-# As q2c/stages/taken_back.py counts for one order: what is recorded, and what came and is not. An order was ended by
-# the request that cancelled it, and an invoice group by the first request that got so far; of an invoice that came
-# several times what is recorded counts, else the newest. Billing rounds each line that it credits: what is left of a
-# minor unit for each was credited.
+# As stages/cancellation_credits.py counts for one order: what is recorded, and what came and is not. An order was
+# ended by the request that cancelled it, and an invoice group by the first request that got so far; of an invoice that
+# came several times what is recorded counts, else the newest. Billing rounds each line that it credits: what is left
+# of a minor unit for each was credited.
 _BILLED = """
 recorded AS (
   SELECT d.id, d.day, i.entity, i.currency, i.number, round(sum(

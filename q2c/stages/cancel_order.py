@@ -33,7 +33,17 @@ from q2c.models import Order, Step, Subscription
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.subscription import ENDED
 from q2c.reasons import Reason
-from q2c.stages import asking, cancellations, cut_short, deals, endings, in_part, orders, platforms, taken_back
+from q2c.stages import (
+    asking,
+    cancellation_credits,
+    cancellations,
+    cut_short,
+    deals,
+    endings,
+    in_part,
+    orders,
+    platforms,
+)
 from q2c.stages.controls.calendar import term_end
 from q2c.stages.entity_time import midnight
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
@@ -96,7 +106,7 @@ class CancelOrder(Verb):
                 if not work.request:
                     work.outcome = _nothing_left(work, order)
                 elif work.step.sent_at is None and (
-                    given_back := taken_back.wants_a_signature(work, order, people[work.fact.id])
+                    given_back := cancellation_credits.wants_a_signature(work, order, people[work.fact.id])
                 ):
                     # Once something has left, nobody's word undoes it.
                     work.findings = given_back
@@ -153,7 +163,7 @@ class CancelOrder(Verb):
 
     def failed(self, works: Sequence[Work]) -> None:
         """Whoever asks again must not wait for what failed: it gives its place up, and so do those before it."""
-        taken_back.tell(works)
+        cancellation_credits.tell(works)
         for work in works:
             earlier = Step.objects.filter(business_key=work.step.business_key, seq__lt=work.step.seq)
             cancellations.supersede_failed(earlier, [work.fact])

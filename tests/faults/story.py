@@ -58,9 +58,8 @@ def _undo() -> list[str]:
 
 
 def _sign() -> None:
-    asked = Approval.objects.filter(state="requested", action__in=("cancellation_credits", "reverse_journal"))
-    wanted = asked or Approval.objects.filter(state="requested", case__stage__in=("cancel_order", "reverse_journal"))
-    desk.approve(user("dmitri"), list(wanted.values_list("id", flat=True)), "as agreed")
+    asked = Approval.objects.filter(state="requested", case__stage__in=("cancel_order", "reverse_journal"))
+    desk.approve(user("dmitri"), list(asked.values_list("id", flat=True)), "as agreed")
 
 
 def _bill(year: Year) -> None:

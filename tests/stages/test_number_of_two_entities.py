@@ -31,7 +31,7 @@ from q2c.money import Money
 from q2c.reading import billing_now, credits_due, given_up, recorded_otherwise
 from q2c.reading import invoice as invoice_page
 from q2c.reasons import Reason
-from q2c.stages import taken_back
+from q2c.stages import cancellation_credits
 from q2c.stages.controls.calendar import add_months
 from tests import flow_makers as make
 
@@ -133,7 +133,7 @@ def test_who_signs_the_cancellation_reads_what_both_are_worth(order: Order, reco
             make.arrive("InvoiceIssued", "zuora", f"8ad{entity}:1", document(order, entity))
             if entity in recorded:
                 make.run("record_invoice")
-        assert taken_back.worth(order, NOW.date()) == [Money(4_800_000, "EUR"), Money(4_800_000, "USD")]
+        assert cancellation_credits.worth(order, NOW.date()) == [Money(4_800_000, "EUR"), Money(4_800_000, "USD")]
         asked = OrderCancelRequested(order_number="O-1", effective_on=NOW.date(), reason="changed their mind")
         make.arrive("OrderCancelRequested", "office", "c-1", asked)
         make.run("cancel_order")
