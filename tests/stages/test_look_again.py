@@ -28,7 +28,7 @@ NEXT_DAY = LATER + dt.timedelta(days=1)
 @pytest.fixture
 def sent(company: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The journal as it went out."""
-    (journal,) = met_503(monkeypatch)
+    _, (journal,) = met_503(monkeypatch)
     with clock.at(LATER):
         run_all()
         assert stands() == ("voided", "superseded") and not run.drain("look_again"), "its day is tomorrow"

@@ -53,7 +53,7 @@ def test_what_to_do_is_told_by_what_is_so_now(company: Any) -> None:
 
 def test_what_was_left_out_is_not_said_to_be_done(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is searched for once more says so, with the key that it has in the ledger."""
-    (journal,) = met_503(monkeypatch)
+    _, (journal,) = met_503(monkeypatch)
     client = signed_in(boss())
     with clock.at(LATER):
         run_all()
