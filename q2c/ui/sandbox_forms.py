@@ -188,11 +188,11 @@ def acting(record: Mapping[str, Any], kind: str, verbs: Sequence[str], words: Wo
     body, number = record["body"], str(record["number"] or record["id"])
     field, ends = ENDED.get(kind, ("", ()))
     over = body.get(field) in ends if ends else bool(body.get(field))
-    worded = [(verb, act_words(verb)) for verb in verbs]
+    worded = [(verb, act) for verb in verbs if (act := act_words(verb)).undoes == over]
     return {
         "key": number, "name": number, "beside": " · ".join(str(body[f]) for f in words.shown if body.get(f)),
         "facts": [{"label": label, **_value(body, name)} for label, name in FACTS.get(kind, ())],
-        "acts": [] if over else [{"verb": verb, "act": act, "day": _first(act, body)} for verb, act in worded],
+        "acts": [{"verb": verb, "act": act, "day": _first(act, body)} for verb, act in worded],
     }  # fmt: skip
 
 

@@ -85,7 +85,8 @@ class Words:
 @dataclass(frozen=True)
 class Act:
     """What is done to a whole record by its number: the button, what was done then, and what comes of it. `day` labels
-    the day that it takes; what stands there at first is the record's `day_field`, else today.
+    the day that it takes; what stands there at first is the record's `day_field`, else today. `undoes` what ended the
+    record (ENDED): it is offered then, and the others are not.
     """
 
     button: str
@@ -93,6 +94,7 @@ class Act:
     then: str
     day: str = ""
     day_field: str = ""
+    undoes: bool = False
 
 
 _HEARD = "q2c is told by a callout, and reads it anew; what is booked already becomes a case."
@@ -102,8 +104,14 @@ ACTS: dict[str, Act] = {
     "cancel-subscription": Act(
         "Cancel", "cancelled as of {on}", "What is billed beyond that day, its next bill run credits.", day="As of"
     ),
+    "keep-subscription": Act(
+        "Take back the cancellation",
+        "goes on to the end of its term",
+        "q2c reads it with its next poll; a case that its cancellation opened ends by itself.",
+        undoes=True,
+    ),
 }
-# Of a record, by the field that says so, that nothing more is done to it.
+# Of a record, by the field that says so, that it has ended there: that may be undone, or nothing more is done to it.
 ENDED = {"invoice": ("status", ("Canceled", "Reversed")), "subscription": ("cancelledOn", ())}
 
 

@@ -35,7 +35,7 @@ APRIL = dt.date(2026, 4, 1)
 def by_hand(day: str | None, number: str = US) -> None:
     """By an order of a person in billing; None: that order is taken back."""
     if day is None:
-        Control("zuora").edit("subscription", number, cancelledOn=None)
+        Control("zuora").call("POST", "keep-subscription", {"number": number})
     else:
         Control("zuora").call("POST", "cancel-subscription", {"number": number, "on": day})
 

@@ -307,7 +307,7 @@ def test_a_source_that_wants_fewer_calls_says_when_it_is_asked_again(client, crm
         text="Calls used up", not_before=NOW + dt.timedelta(minutes=15),
     )  # fmt: skip
     told = re.sub(r"<[^>]+>", "", of_sales(client)[1])
-    assert "Calls used up\nAsked again Nov 3, 10:15" in told
+    assert "Calls used up\nWants a pause: asked again Nov 3, 10:15" in told
 
 
 @pytest.mark.parametrize("polled_at", [None, NOW])

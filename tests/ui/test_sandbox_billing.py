@@ -1,4 +1,6 @@
-"""What a billing person does in the billing sandbox, on its page: void or re-date an invoice, cancel a subscription."""
+"""What a billing person does in the billing sandbox, on its page: void or re-date an invoice, cancel a subscription or
+take that back.
+"""
 
 from __future__ import annotations
 
@@ -78,11 +80,27 @@ def test_a_subscription_is_cancelled_as_of_a_day_and_its_next_bill_run_credits_i
     said = acted(client, SUBSCRIPTIONS, key=number, verb="cancel-subscription", on="2026-01-15")
     assert f"{number}: cancelled as of Jan 15, 2026 in Zuora." in said and "bill run" in said
     text = page(client, SUBSCRIPTIONS)
-    assert "Jan 15, 2026" in text and "Cancel:" not in text
+    assert "Jan 15, 2026" in text and "Cancel:" not in text and f"Take back the cancellation: {number}" in text
     (credit,) = tenant.run("2026-01-15")["invoiceNumbers"]
     credited = tenant.client().invoice(credit)
     assert isinstance(credited, InvoiceDocument) and credited.total_minor < 0
     assert "cancelled already" in acted(client, SUBSCRIPTIONS, key=number, verb="cancel-subscription", on="2026-01-15")
+    assert "was credited" in acted(client, SUBSCRIPTIONS, key=number, verb="keep-subscription")
+    assert "Jan 15, 2026" in page(client, SUBSCRIPTIONS)
+
+
+def test_a_cancellation_is_taken_back_until_it_was_credited(client: Any, tenant: Tenant) -> None:
+    (before,) = tenant.control.records("subscription")
+    number = before["number"]
+    assert "is not cancelled" in acted(client, SUBSCRIPTIONS, key=number, verb="keep-subscription")
+    acted(client, SUBSCRIPTIONS, key=number, verb="cancel-subscription", on="2026-01-15")
+    said = acted(client, SUBSCRIPTIONS, key=number, verb="keep-subscription")
+    assert f"{number}: goes on to the end of its term in Zuora." in said
+    (after,) = tenant.control.records("subscription")
+    assert after["body"] == {**before["body"], "nextBillOn": after["body"]["nextBillOn"]}
+    text = page(client, SUBSCRIPTIONS)
+    assert f"Cancel: {number}" in text and "Take back the cancellation" not in text
+    assert tenant.run("2026-01-15")["invoiceNumbers"] == []
 
 
 @pytest.mark.parametrize(

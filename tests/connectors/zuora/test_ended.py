@@ -57,9 +57,14 @@ def test_what_changed_is_told_as_it_stands_whoever_changed_it(tenant: Tenant, cl
     assert (one.number, one.ends_on, one.cancelled) == (NUMBER, dt.date(2026, 6, 1), True)
     assert client.subscription("S-NONE").reason == Reason.RECORD_MISSING
     # Taken back there.
-    tenant.control.edit("subscription", NUMBER, cancelledOn=None)
+    tenant.control.call("POST", "keep-subscription", {"number": NUMBER})
     assert told(later)[NUMBER] == whole
     assert client.subscription(NUMBER).ends_on == whole[0]
+    # Also what we had cancelled ourselves: it is no order of ours any more.
+    assert isinstance(client.is_cancelled("S-SO-1002-DE", ASKED, key(5)), Posted)
+    tenant.control.call("POST", "keep-subscription", {"number": "S-SO-1002-DE"})
+    assert isinstance(client.is_cancelled("S-SO-1002-DE", ASKED, key(5)), NotFound)
+    assert orders_of(tenant) == ["O-SO-1001-DE", "O-SO-1002-DE"]
 
 
 def test_all_pages_of_what_changed_are_read_and_a_page_that_fails_is_raised(tenant: Tenant, client: Any) -> None:

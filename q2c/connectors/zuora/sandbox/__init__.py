@@ -25,6 +25,7 @@ Further control addresses, all POST:
     redate-invoice {"number": …, "on": "2026-03-31"}: unposted, given another date, and posted again
     void-invoice   {"number": …}: cancelled, and owed no more
     cancel-subscription {"number": …, "on": "2026-03-31"}: by an order of a person in billing
+    keep-subscription {"number": …}: that order is deleted, unless what it ended was credited
 
 Beside those every sandbox has: reset, clock {"now": instant}, faults, records/<kind>, state.
 """
@@ -59,8 +60,12 @@ sandbox.on_control = {
     "redate-invoice": by_hand.redate_invoice,
     "void-invoice": by_hand.void_invoice,
     "cancel-subscription": by_hand.cancel_subscription,
+    "keep-subscription": by_hand.keep_subscription,
 }
-sandbox.acts = {"invoice": ("redate-invoice", "void-invoice"), "subscription": ("cancel-subscription",)}
+sandbox.acts = {
+    "invoice": ("redate-invoice", "void-invoice"),
+    "subscription": ("cancel-subscription", "keep-subscription"),
+}
 sandbox.editable = {"account": ("status", "name"), "product": ("active", "name")}
 sandbox.before = auth.admit
 

@@ -54,15 +54,29 @@ def void_invoice(store: Store, document: dict[str, Any]) -> dict[str, Any]:
 
 def cancel_subscription(store: Store, document: dict[str, Any]) -> dict[str, Any]:
     """{"number": …, "on": date}: by an order, as of that day; what is billed beyond it the next bill run credits."""
-    number, on = document["number"], dt.date.fromisoformat(document["on"])
-    found = store.by_number("subscription", number)
-    if found is None:
-        raise LookupError(f"there is no subscription {number}")
+    on = dt.date.fromisoformat(document["on"])
+    found = _subscription(store, document["number"])
     try:
         made = orders.cancelling(store, found, on, today(store))
     except Failure as failure:
         raise ValueError(failure.message) from None
     return {"number": found.number, "order": made.number}
+
+
+def keep_subscription(store: Store, document: dict[str, Any]) -> dict[str, Any]:
+    """{"number": …}: the order that cancels it is deleted, so it goes on; not once that was credited."""
+    found = _subscription(store, document["number"])
+    try:
+        return {"number": found.number, "order": orders.take_back(store, found)}
+    except Failure as failure:
+        raise ValueError(failure.message) from None
+
+
+def _subscription(store: Store, number: str) -> Record:
+    found = store.by_number("subscription", number, lock=True)
+    if found is None:
+        raise LookupError(f"there is no subscription {number}")
+    return found
 
 
 def _posted(invoice: Record) -> list[Record]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from q2c.connectors.http import machine_time_s
 from q2c.connectors.sandbox_kit import Answer, Record, Request, Store
-from q2c.connectors.sandbox_kit.store import Duplicate
+from q2c.connectors.sandbox_kit.store import Duplicate, dumped
 from q2c.connectors.zuora.sandbox import accounts, subscriptions
 from q2c.connectors.zuora.sandbox.answers import (
     ABSENT,
@@ -72,6 +72,16 @@ def cancelling(store: Store, subscription: Record, on: dt.date, ordered_on: dt.d
         "subscriptions": [{"subscriptionNumber": subscription.number, "orderActions": [action]}],
     }  # fmt: skip
     return _created(store, given, ACTIONS_MAX_SYNC)
+
+
+def take_back(store: Store, subscription: Record) -> str:
+    """A person deletes the order that cancels a subscription. Returns the numbers of such orders. Raises Failure."""
+    subscriptions.keep(store, subscription)
+    wanted = [{"subscriptionNumber": subscription.number, "orderActions": [{"type": "CancelSubscription"}]}]
+    orders = store.all("order", "(body->'subscriptions')::jsonb @> %s::jsonb", [dumped(wanted)], hidden=True)
+    for order in orders:
+        store.remove("order", order.id)
+    return ", ".join(str(order.number) for order in orders)
 
 
 def job(request: Request, store: Store) -> Answer:

@@ -92,6 +92,7 @@ def _billed(store: Store, record: Record, account: Record, run: Run) -> list[Rec
             charge["usageBilled"][item.usage_period] = known + item.amount_minor
         reached = max(charge["billedThrough"] or "", item.ends_on.isoformat())
         charge["billedThrough"] = item.starts_on.isoformat() if item.is_credit else reached
+        charge["credited"] = charge.get("credited", False) or item.is_credit
     subscription["nextBillOn"] = billing.next_bill_on(subscription, run.until).isoformat()
     store.put(record)
     return made

@@ -136,7 +136,7 @@ def _charge(
         "custom": override.get("customFields") or {}, "action": action["sequence"], "order": record.body["orderNumber"],
         "trigger": trigger, "specific": starts.get("specificTriggerDate"),
         "endsOn": _end(record, override.get("endDate") or {}), "startsOn": None, "billedThrough": None,
-        "usageBilled": {},
+        "credited": False, "usageBilled": {},
     }  # fmt: skip
     charge["pricedUntil"] = charge["endsOn"]
     charge["startsOn"] = _start(store, action, charge)
@@ -190,6 +190,20 @@ def _cancel(store: Store, record: Record, action: dict[str, Any]) -> None:
     record.body["cancelledOn"] = on.isoformat()
     for charge in record.body["charges"]:
         charge["endsOn"] = max(min(charge["endsOn"], on.isoformat()), charge["startsOn"] or "")
+
+
+def keep(store: Store, record: Record) -> None:
+    """As it was before it was cancelled; what its cancellation has credited stays credited. Raises Failure."""
+    if not record.body["cancelledOn"]:
+        raise Failure(ORDERS, RULE, f"The subscription {record.number} is not cancelled")
+    if any(charge.get("credited") for charge in record.body["charges"]):
+        text = f"The subscription {record.number} was credited since it was cancelled, and is not taken back any more"
+        raise Failure(ORDERS, RULE, text)
+    record.body["cancelledOn"] = None
+    for charge in record.body["charges"]:
+        charge["endsOn"] = charge["pricedUntil"]
+    record.body["version"] -= 1
+    _refreshed(store, record)
 
 
 def _own(store: Store, number: str) -> Record:
