@@ -21,6 +21,8 @@ from q2c.local.stop import Stop
 VERSION_MIN = 15
 EXTENSIONS = ("pg_trgm", "btree_gist", "pg_stat_statements")
 START_S_MAX = 30
+# What the processes of a killed one leave until they have ended, which takes them seconds on a busy machine.
+_STILL_HELD = "pre-existing shared memory block"
 _ELSEWHERE = "Set DATABASE_URL to a PostgreSQL of your own, or look into"
 
 # For 2 cores and little memory, beside 9 Python processes.
@@ -67,9 +69,12 @@ class Postgres(children.Served):
         self._forget_stale_lock()
         for _ in range(5):
             self.port = self.ports.choose("postgres")
-            if self._started():
+            said = self._said_once_free()
+            if not said:
                 self.ports.keep("postgres", self.port)
                 return self.url("application")
+            if "Address already in use" not in said:
+                raise self._failed(said)
         raise Stop("PostgreSQL found no free port", f"{_ELSEWHERE} {self.log}")
 
     begin = start
@@ -186,8 +191,15 @@ class Postgres(children.Served):
         if name != "postgres":
             lock.unlink()
 
-    def _started(self) -> bool:
-        """Starts and waits until it takes connections. False: another process took the port."""
+    def _said_once_free(self) -> str:
+        """As `_said`, once no process of an earlier start holds the memory of these data any more."""
+        deadline = time.monotonic() + START_S_MAX
+        while _STILL_HELD in (said := self._said()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return said
+
+    def _said(self) -> str:
+        """Starts and waits until it takes connections. Returns nothing then, else what it said."""
         begin = self.log.stat().st_size
         self.child = children.start(
             "postgres", [*self._command(), "-p", str(self.port)], guard=self.guard, env=accounts.BARE, log=self.log,
@@ -197,16 +209,12 @@ class Postgres(children.Served):
         deadline = time.monotonic() + START_S_MAX
         while self.child.runs() and time.monotonic() < deadline:
             if self._ready():
-                return True
+                return ""
             time.sleep(0.02)
-        ended = not self.child.runs()
         self.stop()
         with self.log.open() as log:
             log.seek(begin)
-            said = log.read()
-        if ended and "Address already in use" in said:
-            return False
-        raise self._failed(said)
+            return log.read() or "it said nothing"
 
     def _ready(self) -> bool:
         """As pg_ctl sees it: line 8 of postmaster.pid, when line 1 is the process we started."""
@@ -219,7 +227,12 @@ class Postgres(children.Served):
 
     def _failed(self, said: str) -> Stop:
         wrong = re.findall(r"^.*?((?:FATAL|PANIC|ERROR|error): .*)$", said, re.M)
-        message = wrong[-1] if wrong else (said.strip().splitlines() or ["it said nothing"])[-1]
+        message = wrong[-1] if wrong else said.strip().splitlines()[-1]
+        if _STILL_HELD in said:
+            return Stop(
+                "PostgreSQL does not start: processes of an earlier start still hold the memory of its data",
+                f"End the processes named postgres that work in {self.data}, and start again",
+            )
         if "No space left on device" in said:
             return Stop(f"PostgreSQL has no space left on the disk of {self.data}", "Free some and start again")
         return Stop(f"PostgreSQL does not start: {message}", f"{_ELSEWHERE} {self.log}")

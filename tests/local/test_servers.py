@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -202,6 +204,56 @@ def test_a_failing_server_tells_why_in_one_line(open_folder: Path) -> None:
         new_servers(open_folder).start()
     assert "\n" not in str(stop.value)
     assert "postgres.log" in stop.value.remedy
+
+
+HOLDER = """
+import ctypes, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.shmat.restype = ctypes.c_void_p
+held = libc.shmat(int(sys.argv[1]), None, 0)
+print(held != ctypes.c_void_p(-1).value, flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@contextlib.contextmanager
+def killed_but_held_for(seconds: float, where: Path) -> Iterator[None]:
+    """PostgreSQL was killed, and a process is still attached to its memory, as a backend that ends slowly is."""
+    own = new_servers(where)
+    own.start()
+    assert own.postgres is not None and own.postgres.child is not None
+    block = (own.postgres.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+    command = [sys.executable, "-c", HOLDER, block, str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "True\n"
+        os.kill(own.postgres.child.pid, signal.SIGKILL)
+        own.stop()
+        try:
+            yield
+        finally:
+            holder.kill()
+
+
+def test_a_start_waits_until_what_a_killed_one_left_has_ended(open_folder: Path) -> None:
+    again = new_servers(open_folder)
+    try:
+        with killed_but_held_for(2.0, open_folder):
+            psycopg.connect(again.start()["DATABASE_URL"]).close()
+        # It was in the way, and what stands in the log says so.
+        assert "pre-existing shared memory block" in (open_folder / "log/postgres.log").read_text()
+    finally:
+        again.stop()
+
+
+def test_what_a_killed_one_left_and_never_ends_is_told_in_one_line(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with killed_but_held_for(60.0, open_folder):
+        monkeypatch.setattr(postgres, "START_S_MAX", 1)
+        with pytest.raises(Stop, match=r"processes of an earlier start still hold the memory") as stop:
+            new_servers(open_folder).start()
+    assert "\n" not in str(stop.value)
+    assert "End the processes named postgres that work in" in stop.value.remedy
 
 
 def test_the_users_own_servers_come_first(env: dict[str, str], open_folder: Path) -> None:
