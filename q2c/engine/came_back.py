@@ -65,9 +65,10 @@ def newest(source: str, stage: str, keys_: Iterable[str]) -> dict[str, Newest]:
 
 
 def gone(source: str, stage: str, last: Mapping[str, Newest]) -> set[str]:
-    """Keys whose newest version left the flow, as the platform took it back, or by a reversal the books."""
+    """Keys whose newest version the platform took back, and which left the flow, or by a reversal the books."""
     events = {one.event_id: key for key, one in last.items()}
-    booked = Invoice.objects.filter(event__in=list(events), source=source, state="posted")
+    gone_there = Invoice.objects.filter(event__in=list(events), source=source, taken_back_at__isnull=False)
+    booked = gone_there.filter(state="posted")
     reversed_ = journal.taken_back(list(booked.values_list("event", flat=True)))
     return _left(source, stage, last) | {events[event_id] for event_id in reversed_}
 

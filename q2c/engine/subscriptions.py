@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from exceptions.failures import RawItem
+from q2c.connectors.outcomes import ReadFailed, Unavailable
 from q2c.connectors.ports import SubscriptionNotice
 from q2c.engine import intake
 from q2c.engine.source import READING_SUBSCRIPTIONS, Source
@@ -50,8 +51,12 @@ class Subscriptions(Source):
 
     def look_again(self) -> None:
         """What takes a cancellation back may leave the stamp of the version before: those few are read by number."""
-        said = [self.connector.subscription(one.number) for one in cut_short.of_connection(self.name)]
-        cut_short.keep(self.name, [one for one in said if isinstance(one, SubscriptionNotice)])
+        for one in cut_short.of_connection(self.name):
+            said = self.connector.subscription(one.number)
+            if isinstance(said, Unavailable):
+                raise ReadFailed(said)
+            if isinstance(said, SubscriptionNotice):
+                cut_short.keep(self.name, [said])
         self.settle()
 
     def _case(self, one: CutShort) -> RawItem:

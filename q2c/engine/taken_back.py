@@ -19,7 +19,7 @@ from q2c.engine import intake
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import cancelled_there
+from q2c.stages import cancelled_there, in_billing
 from q2c.stages.taken_back_there import CANCELLED, booked_as, known_as, period_of
 from q2c.stages.verb import Differs, Finding, described
 from q2c.stages.versions import invoice_key
@@ -64,9 +64,14 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
 def note(source: str, refused: Mapping[str, Rejected], actor: str) -> None:
     """What `source` took back is known by legal entity and number from now on, whoever tells of it. By reference, and
     said before tell(); a draft is nothing that was taken back, unless it came here as posted."""
-    known = cancelled_there.known({reference: invoice_key(source, reference) for reference in refused})
+    keys_ = {reference: invoice_key(source, reference) for reference in refused}
+    known = cancelled_there.known(keys_)
+    # What another system told of first is in the books by the name that it had then.
+    booked = {key: (one.entity, one.number) for key, one in in_billing.known(set(keys_.values())).items()}
     said = {
-        reference: known.get(reference) or _named(found.about if found.code == CANCELLED_THERE else None)
+        reference: booked.get(keys_[reference])
+        or known.get(reference)
+        or _named(found.about if found.code == CANCELLED_THERE else None)
         for reference, found in refused.items()
     }
     codes = LegalEntity.objects.filter(code__in={entity for entity, _ in said.values()} - {""})
@@ -97,6 +102,9 @@ def posted_again(
     source: str, events: Mapping[tuple[str, str], uuid.UUID | None], references: Collection[str], actor: str
 ) -> None:
     """What billing took back and posts again is taken back no more: by (entity, number), and by reference."""
-    known_as(source, references).filter(taken_back_at__isnull=False).update(taken_back_at=None)
     cancelled_there.posted_again(source, references, events.keys())
-    intake.resolve_raw(source, events, actor, reasons=REASONS)
+    back = known_as(source, references).filter(taken_back_at__isnull=False)
+    # Also what it posts under another name now.
+    booked: dict[tuple[str, str], uuid.UUID | None] = dict.fromkeys(back.values_list("entity", "number"))
+    back.update(taken_back_at=None)
+    intake.resolve_raw(source, booked | dict(events), actor, reasons=REASONS)

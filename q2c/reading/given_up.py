@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 
 from exceptions.models import Case, CaseEvent
 from exceptions.models.case import UNRESOLVED
-from ledger.models import FiscalPeriod
+from ledger.models import FiscalPeriod, Redating
 from q2c import bulk
 from q2c.models import Connection, Invoice, Order, Step
 from q2c.models.step import OPEN
@@ -24,11 +24,13 @@ from q2c.reading.differences import Difference, Sums
 from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages import post_journal
+from q2c.stages.taken_back_there import periods_on
 
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
 # One that cannot be read has a case, and is told by that (came_unreadable.py, unread.py).
 # What is recorded after all, or was taken back there since, stands nowhere else. Another system knows it by the number,
-# which an entity gives once: what it told is booked, or stands in the flow. What billing has otherwise of that is told
+# which an entity gives once: what it told is booked, or stands in the flow, where it does not count less than billing's
+# word (unbooked.py). What billing has otherwise of that is told
 # with what is recorded, also where it has another number by now.
 _LEFT_OUT = """
 SELECT g.event_id FROM unnest(%s::uuid[]) AS g(event_id) JOIN q2c_event e ON e.id = g.event_id
@@ -45,7 +47,9 @@ WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <>
     WHERE k.stage = 'record_invoice' AND k.order_key = s.order_key AND i.state <> 'voided' AND i.source <> e.source)
   OR EXISTS (SELECT FROM q2c_step o JOIN q2c_event f ON f.id = o.event_id
              WHERE o.stage = 'record_invoice' AND o.business_key = s.business_key AND o.entity = s.entity
-             AND f.source <> e.source AND o.state = ANY(%s::text[]))
+             AND f.source <> e.source AND o.state = ANY(%s::text[])
+             AND (f.source IN (SELECT name FROM q2c_connection WHERE service = 'billing')
+                  OR e.source NOT IN (SELECT name FROM q2c_connection WHERE service = 'billing')))
 """
 ROWS_MAX = 200
 
@@ -80,7 +84,7 @@ def by_month(user: Any, months: Iterable[tuple[str, str]]) -> dict[tuple[str, st
     if not wanted:
         return {}
     entities, periods = {entity for entity, _ in wanted}, {period for _, period in wanted}
-    ended = _with_namesakes(_steps(user).filter(entity__in=entities), Q(period__in=periods))
+    ended = _with_namesakes(_steps(user).filter(entity__in=entities), Q(period__in=periods) | _redated())
     unreadable = unread.given_up(user)
     found = _once(_read(user, ended, most=None), unreadable)
     return _summed([*found, *recorded_otherwise.of(user), *unreadable], wanted)
@@ -92,10 +96,17 @@ def _with_namesakes(steps: QuerySet[Step], wanted: Q) -> QuerySet[Step]:
     return steps.filter(wanted | Q(stage="record_invoice", business_key__in=numbers))
 
 
+def _redated() -> Q:
+    """Journals that were re-dated: given up, their invoices are in another month, which is that of their date."""
+    voided = Invoice.objects.filter(state="voided", event__in=Redating.objects.values("event_id"))
+    return Q(stage="post_journal", business_key__in=voided.values("number"))
+
+
 def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
     """Of every entity's periods that are not closed altogether: what a close to come has to know."""
     unreadable = [one for one in unread.given_up(user) if one.entity and one.period]
-    otherwise = [*recorded_otherwise.of(user), *unreadable]
+    redated = _once(_read(user, _steps(user).filter(_redated()), most=None), unreadable)
+    otherwise = [*recorded_otherwise.of(user), *unreadable, *redated]
     months = set(_steps(user).order_by().values_list("entity", "period").distinct())
     months |= {(side.entity, side.period) for one in otherwise for side in one.by_period()}
     entities, names = {entity for entity, _ in months}, {period for _, period in months}
@@ -104,7 +115,7 @@ def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
     for entity, name, state in known.values_list("entity__code", "name", "state"):
         states.setdefault((entity, name), set()).add(state)
     wanted = {month for month in months if states.get(month) != {"closed"}}
-    ended = _steps(user).filter(entity__in=entities, period__in=names)
+    ended = _steps(user).filter(entity__in=entities, period__in=names).exclude(_redated())
     return _summed([*_once(_read(user, ended, most=None), unreadable), *otherwise], wanted)
 
 
@@ -203,6 +214,7 @@ def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[tuple[
         for invoice in Invoice.objects.filter(event__in=[entry.event_id for entry in entries.values()], state="voided")
     }
     overtaken = _overtaken(list(voided))
+    dated_in = periods_on({(invoice.entity, invoice.issued_on) for invoice in voided.values()})
     found = []
     for step in steps:
         entry = entries.get(step.id)
@@ -213,5 +225,7 @@ def _unposted(steps: Sequence[Step], gone: Collection[uuid.UUID]) -> list[tuple[
         elif step.id in gone or entry.event_id in overtaken or entry.reverses_id is not None:
             continue
         elif invoice := voided.get(entry.event_id):
-            found.append((entry.event_id, _of("invoice", invoice.number, invoice.source, step)))
+            left = _of("invoice", invoice.number, invoice.source, step)
+            month = dated_in[invoice.entity, invoice.issued_on]
+            found.append((entry.event_id, replace(left, period=month)))
     return found

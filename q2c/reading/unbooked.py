@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c import bulk
-from q2c.models import Invoice, Step
+from q2c.models import CancelledInvoice, Connection, Invoice, Step
 from q2c.reasons import Reason
 
 # Steps by which something comes into a period.
@@ -76,10 +76,27 @@ def came(steps: QuerySet[Step]) -> QuerySet[Step]:
     """Invoices that came and are not recorded. What billing changed after it was booked is in the books, as long as the
     booked one is not voided; and so is what another system told of and is booked, whatever stopped this one: an entity
     gives a number once. What billing has otherwise of it is a difference (recorded_otherwise.py).
+
+    Of what several systems told, billing's counts: stopped as well, or given up (given_up.py); else what came last.
+    What billing has taken back is owed by nobody, whoever tells of it.
     """
     named = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
     versions = Step.objects.filter(stage="record_invoice", order_key=OuterRef("order_key"))
     is_booked = Q(Exists(versions.filter(Exists(named))), reason=Reason.INVOICE_CHANGED)
     is_there = Q(Exists(named.exclude(source=OuterRef("event__source"))))
     failed = steps.filter(stage="record_invoice", state="failed")
-    return failed.exclude(is_booked).exclude(is_there)
+    return failed.exclude(is_booked).exclude(is_there).exclude(_counts_elsewhere())
+
+
+def _counts_elsewhere() -> Q:
+    """Another system told of it, too, and that is counted, or has taken it back."""
+    billing = Connection.objects.filter(service="billing").values("name")
+    named = {"business_key": OuterRef("business_key"), "entity": OuterRef("entity")}
+    told = Step.objects.filter(stage="record_invoice", **named).exclude(event__source=OuterRef("event__source"))
+    unposted = Exists(Invoice.objects.filter(event=OuterRef("event"), state="voided", taken_back_at=None))
+    ended = ~Q(reason__in=(Reason.SUPERSEDED, Reason.INVOICE_CANCELLED))
+    stands = Q(state="failed") | Q(ended, state="abandoned") | Q(unposted, state="done")
+    by_billing = told.filter(stands, event__source__in=billing)
+    gone = CancelledInvoice.objects.filter(entity=OuterRef("entity"), number=OuterRef("business_key"))
+    later = told.filter(state="failed", seq__gt=OuterRef("seq"))
+    return ~Q(event__source__in=billing) & (Q(Exists(by_billing)) | Q(Exists(later)) | Q(Exists(gone)))

@@ -44,7 +44,8 @@ FROM unnest(%s::uuid[], %s::text[]) AS k(invoice, order_key)
 JOIN q2c_step s ON s.order_key = k.order_key AND s.stage = 'record_invoice' JOIN q2c_event e ON e.id = s.event_id
 ORDER BY k.invoice, e.occurred_at DESC, s.seq DESC
 """
-# By what was not booked as it came, which is little; the second half is of what another system told of first.
+# By what was not booked as it came, or is booked no more, which is little; the second part and the third are of what
+# another system told of.
 _OTHERWISE = f"""
 WITH s AS MATERIALIZED (
   SELECT event_id, order_key, reason FROM q2c_step WHERE stage = 'record_invoice' AND reason <> ''
@@ -59,6 +60,9 @@ UNION
 SELECT i.id FROM (SELECT s.order_key FROM s JOIN q2c_event e ON e.id = s.event_id WHERE e.source IN {_SYSTEMS}) k
 JOIN q2c_step s ON s.order_key = k.order_key AND s.stage = 'record_invoice'
 JOIN q2c_invoice i ON {_NAMED} AND i.source NOT IN {_SYSTEMS}
+UNION
+SELECT i.id FROM q2c_invoice v JOIN q2c_invoice i ON i.number = v.number AND i.entity = v.entity AND i.state <> 'voided'
+WHERE v.state = 'voided' AND v.source IN {_SYSTEMS} AND i.source NOT IN {_SYSTEMS}
 """
 
 
@@ -114,10 +118,10 @@ def newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, Now]:
 
 
 def _differs(one: Invoice, now: Now, state: str, reason: str) -> bool:
-    """What billing told before the other system did stopped for a reason of its own, or was given up."""
+    """What billing told before the other system did stopped for a reason of its own, or was given up, booked or not."""
     if reason == Reason.INVOICE_CHANGED:
         return state != "done"
-    if now.source == one.source or state not in ("failed", "abandoned"):
+    if now.source == one.source or state not in ("failed", "abandoned", "done"):
         return False
     booked = one.entity, one.issued_on, Money(one.total_minor, one.currency)
     ended = reason in (Reason.SUPERSEDED, Reason.INVOICE_CANCELLED)

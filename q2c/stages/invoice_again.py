@@ -28,6 +28,10 @@ _TO_STAND_THERE = (
     "Have billing make it as it is booked here, and this ends by itself. Is what billing has to stand, reverse its "
     "journal here, once that is posted, and have billing void it and issue it anew under another number"
 )
+_AS_BOOKED = (
+    "Is it to stay reversed, have billing void it, and issue it anew under another number where it was booked wrongly. "
+    "Reversed by mistake: reverse the reversal, which restores what was booked, and this ends by itself"
+)
 _REVERSED = (
     "Is the change to stand, have billing void it and issue it anew under another number. Reversed by mistake: reverse "
     "the reversal, which restores what was booked"
@@ -47,10 +51,11 @@ def told(work: Work, double: Invoice, is_billings: bool) -> None:
     invoice = work.fact.payload
     differing = _differing(work.fact.source, invoice, double)
     same = (work.fact.source, invoice.billing_reference) == (double.source, double.billing_reference)
-    if differing and (same or is_billings):
+    is_reversed = bool(journal.taken_back([double.event_id]))
+    if (differing or is_reversed) and (same or is_billings):
         work.findings.append(changed(work.fact.source, invoice, double))
         return
-    if journal.taken_back([double.event_id]):
+    if is_reversed:
         work.reject(
             Reason.INVOICE_DUPLICATE,
             f"Invoice {invoice.invoice_number} is recorded, and its journal was reversed: the books hold none of it",
@@ -83,8 +88,14 @@ def hold(works: Sequence[Work]) -> None:
         told[reference].again("What was recorded of it has just left the books: looked at anew")
 
 
+def is_as_recorded(source: str, invoice: InvoiceDocument, there: Invoice) -> bool:
+    named = (invoice.legal_entity, invoice.invoice_number) == (there.entity, there.number)
+    return named and not _differing(source, invoice, there)
+
+
 def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
-    """One document of billing, changed there after it was booked: the books keep what they hold, or hold none of it."""
+    """One document of billing, changed there after it was booked: the books keep what they hold, or hold none of it.
+    So it is where their journal was reversed, and billing posts it again as it was."""
     differs = _differs(invoice, there)
     if (invoice.legal_entity, invoice.invoice_number) != (there.entity, there.number):
         pointer, seen = "/billing_reference", invoice.billing_reference
@@ -99,7 +110,10 @@ def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
         what = listed([_was(name, was, now, totals) for name, (was, now) in differing.items()])
     elsewhere = there.source != source
     by = f" as {there.source} told of it" if elsewhere else ""
-    if differs.is_reversed:
+    if not what:
+        text = f"{document} was booked{by}, and its journal was reversed: the books hold none of it. {source} has it "
+        text += "posted as it was booked"
+    elif differs.is_reversed:
         text = f"{document} was booked{as_invoice}{by}, and its journal was reversed: the books hold none of it. "
         text += f"{source} has it otherwise" if elsewhere else f"It was changed in {source} since it was booked"
     else:
@@ -107,10 +121,10 @@ def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
         text = f"{document} is booked{as_invoice}{by}, and {since}"
     return Finding(
         reason=Reason.INVOICE_CHANGED,
-        text=f"{text}: {what}",
+        text=f"{text}: {what}" if what else text,
         pointer=pointer,
         seen=seen,
-        remedy=_remedy(differs, there, elsewhere),
+        remedy=_remedy(differs, there, elsewhere) if what else _AS_BOOKED,
         differs=differs,
     )
 

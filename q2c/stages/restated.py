@@ -1,4 +1,7 @@
-"""What the books have of an invoice has turned: open cases of what billing changed in it are told anew."""
+"""What the books have of an invoice has turned: open cases of what billing changed in it are told anew.
+
+They end where the books have it again as billing has.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ from collections.abc import Iterable
 
 from exceptions import cases
 from exceptions.cases import Restated
+from ledger import journal
 from ledger.models import JournalEntry
 from q2c import bulk
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Invoice, Step
 from q2c.reasons import Reason
-from q2c.stages import in_billing, invoice_again
+from q2c.stages import in_billing, invoice_again, versions
 from q2c.stages.verb import described
 from q2c.stages.versions import invoice_key
 
@@ -40,14 +44,22 @@ def by_turns(entries: Iterable[JournalEntry], actor: str) -> None:
     by_key |= {key: there[id_] for id_, key in in_billing.documents_of(list(there.values())).items()}
     came = Step.objects.filter(stage="record_invoice", order_key__in=list(by_key), state="failed")
     steps = came.filter(reason=Reason.INVOICE_CHANGED).select_related("event") if by_key else ()
-    told = {step.id: _told(step, by_key[step.order_key]) for step in steps}
+    documents = {step: stored.read(step.event.payload, InvoiceDocument) for step in steps}
+    same = [step.id for step, document in documents.items() if _agrees(step, document, by_key[step.order_key])]
+    if same:
+        versions.end(same, actor, "The reversal of its journal was reversed: the books have it as billing has", {})
+    told = {s.id: _told(s, document, by_key[s.order_key]) for s, document in documents.items() if s.id not in same}
     if told:
         cases.restate(told, actor)
         bulk.execute(_SAID, [list(told), [now.text for now in told.values()]])
 
 
-def _told(step: Step, invoice: Invoice) -> Restated:
-    document = stored.read(step.event.payload, InvoiceDocument)
+def _agrees(step: Step, document: InvoiceDocument, there: Invoice) -> bool:
+    stands = not journal.taken_back([there.event_id])
+    return stands and invoice_again.is_as_recorded(step.event.source, document, there)
+
+
+def _told(step: Step, document: InvoiceDocument, invoice: Invoice) -> Restated:
     finding = invoice_again.changed(step.event.source, document, invoice)
     differs = finding.differs
     assert differs is not None

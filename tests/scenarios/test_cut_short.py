@@ -15,10 +15,12 @@ import pytest
 from exceptions.models import Approval, Case
 from exceptions.policies import BILLING
 from q2c import clock
+from q2c.connectors.outcomes import Unavailable
 from q2c.connectors.zuora.client import Zuora
-from q2c.engine import breaker, callouts, desk, poll, requests
+from q2c.engine import breaker, callouts, desk, pauses, poll, requests
 from q2c.engine.subscriptions import Subscriptions
 from q2c.models import Breaker, Connection, PollCursor, Step, Subscription, SubscriptionCursor
+from q2c.reasons import Reason
 from q2c.stages import commitments, cut_short
 from q2c.ui import formats
 from tests.connectors.control import Control
@@ -278,3 +280,19 @@ def test_what_was_taken_back_without_a_stamp_the_daily_sweep_finds(cut: Story, m
     with cut.on("2026-03-22"):
         poll.sweep(Connection.objects.get(name="zuora"), Subscriptions)
     assert (told(), kept()) == ([("resolved", "2026-04-01")], None)
+
+
+def test_a_sweep_that_billing_turns_away_tries_again_and_says_so(cut: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wants fewer calls: that is a pause, and the sweep is not done with."""
+    zuora = Connection.objects.get(name="zuora")
+    busy = Unavailable(text="busy", reason=Reason.PLATFORM_BUSY, retry_after_s=600)
+    monkeypatch.setattr(Zuora, "changed_subscriptions", lambda self, since: iter(()))
+    with cut.on("2026-03-22"):
+        by_hand(None)
+        with monkeypatch.context() as patch:
+            patch.setattr(Zuora, "subscription", lambda self, number: busy)
+            poll.sweep(zuora, Subscriptions)
+            assert poll._is_to_be_swept(zuora, Subscriptions) and "zuora" in pauses.paused()
+    with cut.on("2026-03-22", "20:00"):
+        poll.sweep_sources()
+        assert (told(), kept()) == ([("resolved", "2026-04-01")], None)

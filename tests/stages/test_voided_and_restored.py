@@ -136,7 +136,7 @@ def test_the_same_invoice_after_its_reversal_is_a_case_and_not_silently_done(com
     _reverse(JournalEntry.objects.get(state="posted"), 1)
     record(SOUND)
     stuck = Case.objects.get(stage="record_invoice", state="open")
-    assert stuck.reason == "invoice_duplicate" and "its journal was reversed" in stuck.text
+    assert stuck.reason == "invoice_changed" and "has it posted as it was booked" in stuck.text
 
 
 def _reverse(entry: JournalEntry, turn: int) -> None:

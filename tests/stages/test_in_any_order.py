@@ -1,0 +1,226 @@
+"""In whatever order things come: by legal entity and month, what is told adds up to what billing has less the books.
+
+Billing tells INV-1 of ORD-1, changes it, renumbers it, moves it, takes it back and posts it again; `shop` tells the same
+numbers by the API; people reverse, give up, sign and refuse; the ledger refuses for a while, and October closes.
+Hypothesis makes stories of that, and shortens one that fails.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace as replace_of
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from exceptions.errors import NotPossible
+from exceptions.models import Approval, Case
+from exceptions.models.case import UNRESOLVED
+from ledger import periods
+from ledger.models import FiscalPeriod, JournalEntry
+from q2c import clock
+from q2c.contracts.documents import InvoiceDocument
+from q2c.contracts.events import JournalReversalRequested
+from q2c.engine import after_all, desk, gates, run
+from q2c.engine.sources import Invoices
+from q2c.models import Invoice
+from tests.engine.makers import NOW, order, person
+from tests.intake import platforms
+from tests.stages.test_billing_told_second import DEARER, MOVED, told
+from tests.stages.test_cancelled_elsewhere import GONE, works
+from tests.stages.test_counted_once import boss
+from tests.stages.test_invoices_and_journals import SOUND, arrives
+from tests.stages.test_reversals import controller
+
+pytestmark = pytest.mark.django_db
+__all__ = ["boss"]
+VERSIONS = {
+    "sound": SOUND, "dearer": DEARER, "moved": MOVED, "renumbered": replace(SOUND, invoice_number="INV-9"),
+    "wrong": replace(DEARER, account="OTHER-EUR"), "of US01": replace(SOUND, legal_entity="US01"),
+}  # fmt: skip
+REFERENCES = ("b-1", "b-2")
+INACTIVE = ("cost_center", "CC-410")
+
+
+class Story:
+    """What was told so far. Each act says whether there was anything to do."""
+
+    def __init__(self, company: Any) -> None:
+        order()
+        self.ledger, self.billing = company["erp-de"], Invoices(platforms.zuora())
+        # By reference: what billing has (None: taken back), what it had last, and all names that it gave.
+        self.has: dict[str, InvoiceDocument | None] = {}
+        self.last: dict[str, InvoiceDocument] = {}
+        self.names: dict[str, set[tuple[str, str]]] = {}
+        self.shop: dict[str, InvoiceDocument] = {}
+        self.turn = 0
+
+    def billing_has(self, reference: str, version: str) -> None:
+        found = replace(VERSIONS[version], billing_reference=reference)
+        others = [one for ref, one in self.has.items() if ref != reference and one is not None]
+        # It gives a number once among what it has posted.
+        if found == self.has.get(reference) or found.invoice_number in {one.invoice_number for one in others}:
+            return
+        self.has[reference] = self.last[reference] = found
+        self.names.setdefault(reference, set()).add(_name(found))
+        self.billing.take_fetched(reference, found)
+
+    def billing_takes_back(self, reference: str) -> None:
+        if self.has.get(reference) is None:
+            return
+        last, self.has[reference] = self.last[reference], None
+        about = replace_of(GONE.about, reference=reference, number=last.invoice_number, entity=last.legal_entity)
+        gone = replace_of(GONE, text=f"Invoice {last.invoice_number} is Canceled, not posted", about=about)
+        self.billing.take_fetched(reference, gone)
+
+    def shop_tells(self, version: str) -> None:
+        found = replace(VERSIONS[version], billing_reference=f"shop-{VERSIONS[version].invoice_number}")
+        if self.shop.get(found.invoice_number) != found:
+            self.shop[found.invoice_number] = found
+            arrives("InvoiceIssued", found, source="shop")
+
+    def reverse(self, on: dt.date) -> None:
+        entry = JournalEntry.objects.filter(state="posted").order_by("-id").first()
+        if entry is None:
+            return
+        asked = JournalReversalRequested(journal_id=str(entry.id), effective_on=max(entry.effective_on, on), reason="x")
+        arrives("JournalReversalRequested", asked, f"r-{self.turn}", "back-office")
+        run.drain("reverse_journal")
+        requests = Approval.objects.filter(state="requested", case__stage="reverse_journal")
+        for id_ in list(requests.values_list("id", flat=True)):
+            desk.approve(controller("cleo"), [id_], "ok")
+
+    def give_up(self, root_cause: str) -> None:
+        free = Case.objects.filter(state__in=UNRESOLVED).exclude(approvals__state="requested").order_by("number")
+        if (case := free.first()) is None:
+            return
+        desk.close_without_fix(person(f"ann{self.turn}"), [case.id], "no", root_cause)
+        asked = Approval.objects.filter(state="requested", case=case).latest("id")
+        desk.approve(person(f"bea{self.turn}"), [asked.id], "ok")
+
+    def decide(self, verb: str) -> None:
+        if (asked := Approval.objects.filter(state="requested").order_by("id").first()) is not None:
+            getattr(desk, verb)(controller(f"cleo{self.turn}"), [asked.id], "seen")
+
+    def after_all(self) -> None:
+        for case in Case.objects.filter(state="closed_without_fix").order_by("-number"):
+            if after_all.why_not(case) == "":
+                after_all.ask(person(f"wes{self.turn}"), case.id, "wanted")
+                return
+
+    def ledger_refuses(self, refuses: bool) -> None:
+        if refuses:
+            self.ledger.inactive.add(INACTIVE)
+            return
+        self.ledger.inactive.clear()
+        for case in Case.objects.filter(state__in=UNRESOLVED, stage="post_journal"):
+            desk.replay_one(person(f"rex{self.turn}{case.number}"), case.id, "again")
+            desk.work()
+
+    def october_closes(self) -> None:
+        period = FiscalPeriod.objects.get(entity__code="DE01", name="2026-10", subledger="receivables")
+        if period.state == "open":
+            periods.close(period, by="x", why="y")
+
+    def billing_less_books(self) -> dict[tuple[str, str, str], int]:
+        """What billing has, and what the shop told and billing does not know, less what stands in the books."""
+        found: Counter[tuple[str, str, str]] = Counter()
+        shops = [one for one in self.shop.values() if not self._is_billings(_name(one))]
+        for one in [*filter(None, self.has.values()), *shops]:
+            found[one.legal_entity, f"{one.issued_on:%Y-%m}", one.currency] += one.total_minor
+        for entry in JournalEntry.objects.exclude(state="superseded").select_related("entity", "period"):
+            if not entry.reverses_id or entry.state in ("posted", "reversed"):
+                found[entry.entity.code, entry.period.name, entry.currency] -= entry.worth_minor
+        return {month: minor for month, minor in found.items() if minor}
+
+    def _is_billings(self, name: tuple[str, str]) -> bool:
+        """Also by an earlier name, unless that document is booked for itself under another."""
+        return any(
+            name in names and (one is None or _name(one) == name or not _is_booked(reference))
+            for reference, names in self.names.items()
+            for one in [self.has[reference]]
+        )
+
+
+def _name(one: InvoiceDocument) -> tuple[str, str]:
+    return one.legal_entity, one.invoice_number
+
+
+def _is_booked(reference: str) -> bool:
+    return Invoice.objects.filter(source="billing", billing_reference=reference).exclude(state="voided").exists()
+
+
+def _acts() -> dict[str, Callable[[Story], None]]:
+    found: dict[str, Callable[[Story], None]] = {}
+    for ref in REFERENCES:
+        for version in VERSIONS:
+            found[f"billing has {ref} {version}"] = lambda s, r=ref, v=version: s.billing_has(r, v)  # type: ignore[misc]
+        found[f"billing takes {ref} back"] = lambda s, r=ref: s.billing_takes_back(r)  # type: ignore[misc]
+    for version in ("sound", "dearer", "renumbered"):
+        found[f"shop tells {version}"] = lambda s, v=version: s.shop_tells(v)  # type: ignore[misc]
+    return found | {
+        "reverse in October": lambda s: s.reverse(dt.date(2026, 10, 20)),
+        "reverse in November": lambda s: s.reverse(dt.date(2026, 11, 3)),
+        "give up as duplicate": lambda s: s.give_up("duplicate"),
+        "give up": lambda s: s.give_up("other"),
+        "approve": lambda s: s.decide("approve"),
+        "refuse": lambda s: s.decide("refuse"),
+        "after all": lambda s: s.after_all(),
+        "the ledger refuses": lambda s: s.ledger_refuses(True),
+        "the ledger takes it": lambda s: s.ledger_refuses(False),
+        "October closes": lambda s: s.october_closes(),
+    }
+
+
+ACTS = _acts()
+
+
+class Undone(Exception):
+    """A story leaves nothing behind."""
+
+
+def play(company: Any, acts: list[str], user: Any) -> None:
+    book = company["erp-de"]
+    try:
+        with transaction.atomic():
+            story = Story(company)
+            for name in acts:
+                story.turn += 1
+                with clock.at(NOW + dt.timedelta(minutes=story.turn)):
+                    try:
+                        ACTS[name](story)
+                    except NotPossible as said:
+                        note(f"{name}: {said}")
+                    for _ in range(2):
+                        works()
+                        while run.drain("reverse_journal") + run.drain("post_journal"):
+                            pass
+                    assert told(user) == story.billing_less_books(), f"after {name}"
+            raise Undone
+    except Undone:
+        pass
+    finally:
+        book.documents.clear()
+        book.numbers.clear()
+        book.inactive.clear()
+
+
+@pytest.fixture(autouse=True)
+def in_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each story is rolled back, so its calls are made inside a transaction."""
+    monkeypatch.setattr(gates, "no_transaction", lambda: None)
+
+
+@settings(
+    max_examples=25, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+@given(acts=st.lists(st.sampled_from(sorted(ACTS)), min_size=3, max_size=9))
+def test_it_adds_up_after_each_act(company: Any, boss: Any, acts: list[str]) -> None:
+    play(company, acts, boss)
