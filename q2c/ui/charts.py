@@ -6,7 +6,6 @@ Geometry is in whole pixels of the drawing; amounts stay integers and are only s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -275,88 +274,3 @@ def _branch(look: words.Look, x: int, *, back: bool) -> SafeString:
         tx=x + 36 * way,
         label=look.label,
     )
-
-
-@dataclass(frozen=True)
-class Box:
-    """One box of a map: `after` names the boxes that lead to it."""
-
-    name: str
-    label: str
-    after: Sequence[str] = ()
-    note: str = ""
-    href: str = ""
-    count: int = 0
-    tone: str = "quiet"
-    entry: str = field(default="")
-
-
-def process_map(boxes: Sequence[Box], title: str) -> SafeString:
-    """A map from left to right: each box stands one column after the last of those that lead to it."""
-    column = _columns_of(boxes)
-    rows: dict[int, int] = {}
-    at: dict[str, tuple[int, int]] = {}
-    for box in boxes:
-        place = column[box.name]
-        row = rows.get(place, 0)
-        rows[place] = row + 1
-        at[box.name] = (place * 212 + 4, row * 74 + 4)
-    width = (max(column.values(), default=0) + 1) * 212 - 28
-    height = max(rows.values(), default=1) * 74 - 6
-    lines = [_curve(at[source], at[box.name]) for box in boxes for source in box.after if source in at]
-    return format_html(
-        '<div class="scroll map-frame" tabindex="0" role="region" aria-label="{t}">'
-        '<svg class="map" viewBox="0 0 {w} {h}" width="{w}" height="{h}"><title>{t}</title>{lines}{boxes}</svg></div>',
-        t=title,
-        w=width,
-        h=height,
-        lines=format_html_join("", '<path class="edge" d="{}"/>', ((line,) for line in lines)),
-        boxes=format_html_join("", "{}", ((_drawn(box, *at[box.name]),) for box in boxes)),
-    )
-
-
-def _columns_of(boxes: Sequence[Box]) -> dict[str, int]:
-    """Longest way from a start to each box; an edge that would close a circle is not followed."""
-    known = {box.name: box for box in boxes}
-    found: dict[str, int] = {}
-
-    def depth(name: str, path: frozenset[str]) -> int:
-        if name not in found:
-            before = [b for b in known[name].after if b in known and b not in path]
-            found[name] = max((depth(b, path | {name}) + 1 for b in before), default=0)
-        return found[name]
-
-    for box in boxes:
-        depth(box.name, frozenset())
-    return found
-
-
-def _curve(source: tuple[int, int], target: tuple[int, int]) -> str:
-    x1, y1, x2, y2 = source[0] + 176, source[1] + 29, target[0], target[1] + 29
-    bend = max(18, abs(x2 - x1) // 2)
-    return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
-
-
-# Letters of a note that fit into a box, the wide ones, too.
-NOTE_MAX = 27
-
-
-def _drawn(box: Box, x: int, y: int) -> SafeString:
-    inner = format_html(
-        '<g class="box tone-{tone}"><title>{label}: {whole}</title>'
-        '<rect x="{x}" y="{y}" width="176" height="58" rx="6"/><text class="name" x="{tx}" y="{ty}">{label}</text>'
-        '<text class="note" x="{tx}" y="{ny}">{note}</text>{count}</g>',
-        tone=box.tone,
-        whole=box.note,
-        x=x,
-        y=y,
-        tx=x + 12,
-        ty=y + 24,
-        ny=y + 43,
-        label=box.label,
-        note=box.note if len(box.note) <= NOTE_MAX else box.note[: NOTE_MAX - 1] + "…",
-        count=format_html('<text class="count" x="{}" y="{}">{}</text>', x + 164, y + 24, formats.number(box.count))
-        if box.count
-        else "",
-    )
-    return format_html('<a href="{}">{}</a>', box.href, inner) if box.href else inner

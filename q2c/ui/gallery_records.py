@@ -9,7 +9,7 @@ from typing import Any
 from q2c import clock
 from q2c.money import Money
 from q2c.ui import words
-from q2c.ui.charts import Box
+from q2c.ui.maps import Box
 from q2c.ui.parts import (
     Change,
     Check,

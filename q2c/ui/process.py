@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from q2c.reading import held, process
 from q2c.reading.coming import doing_of
 from q2c.reading.process import Row
 from q2c.ui import links
-from q2c.ui.charts import Box
+from q2c.ui.maps import NOTE_MAX, Box
 from q2c.ui.rights import right
 
 # Which state colours a box, the worst first.
@@ -45,11 +46,18 @@ def _box(row: Row) -> Box:
         name=stage.name,
         label=stage.name,
         after=row.after,
-        note="on " + " or ".join(stage.on),
+        note=_note(stage.on),
+        told="on " + " or ".join(stage.on),
         href=f"#{stage.name}",
         count=sum(row.counts.values()),
         tone=tone,
     )
+
+
+def _note(events: Sequence[str]) -> str:
+    """What a stage waits for, in the room that a box has; the table names them all."""
+    whole = "on " + " or ".join(events)
+    return whole if len(whole) <= NOTE_MAX else f"on {events[0]} and {len(events) - 1} more"
 
 
 def _held(user: Any, step: Step, front: held.Front) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from q2c import clock
-from q2c.ui import charts, formats, people, rights, words
+from q2c.ui import charts, formats, maps, people, rights, words
 from q2c.ui import payload as payloads
 
 register = template.Library()
@@ -282,8 +282,8 @@ def bars(points: Sequence[Any], title: str) -> SafeString:
 
 @register.simple_tag
 def process_map(boxes: Sequence[Any], title: str = "The process") -> SafeString:
-    """{% process_map boxes %}: charts.Box each."""
-    return charts.process_map(boxes, title)
+    """{% process_map boxes %}: maps.Box each."""
+    return maps.process_map(boxes, title)
 
 
 @register.inclusion_tag("parts/progress.html", takes_context=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from django.conf import settings
@@ -33,6 +34,8 @@ def test_every_stage_is_drawn_and_told_with_what_stands_there(client):
         row = table.split(f'<tr id="{stage.name}">')[1].split("</tr>")[0]
         for said in (stage.owner, f"queue {stage.queue}", *stage.on, *stage.emits):
             assert said in row
+    notes = re.findall(r'class="note"[^>]*>([^<]*)<', drawing)
+    assert "on OrderAccepted and 3 more" in notes and not [note for note in notes if note.endswith("…")]
     assert "1 on a later day" in table.split('id="activate_subscription"')[1].split("</tr>")[0]
     assert "Waiting" in table.split('id="accept_order"')[1].split("</tr>")[0]
 

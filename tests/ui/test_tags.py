@@ -14,7 +14,7 @@ from django.template.exceptions import TemplateSyntaxError
 
 from q2c import clock
 from q2c.money import Money
-from q2c.ui import charts, payload, words
+from q2c.ui import charts, maps, payload, words
 from q2c.ui.parts import (
     Change,
     Credits,
@@ -242,12 +242,6 @@ def test_the_flow_shows_count_amount_and_oldest(rf):
     assert "1,204" in html and "50k" in html and "3 h" in html and "Nothing on the way" in html
 
 
-def test_a_map_puts_each_box_after_what_leads_to_it_and_survives_a_circle():
-    boxes = [charts.Box("c", "c", ("b",)), charts.Box("a", "a"), charts.Box("b", "b", ("a",))]
-    assert charts._columns_of(boxes) == {"a": 0, "b": 1, "c": 2}
-    charts.process_map([charts.Box("a", "a", ("b",)), charts.Box("b", "b", ("a",))], "circle")
-
-
 def test_no_tag_writes_a_style(rf):
-    html = charts.road("order", "rejected") + charts.process_map([charts.Box("a", "a", href="/x")], "t")
+    html = charts.road("order", "rejected") + maps.process_map([maps.Box("a", "a", href="/x")], "t")
     assert " style=" not in html + drawn("{% icon 'search' %}", rf)
