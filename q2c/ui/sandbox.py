@@ -115,7 +115,8 @@ def fault(request: HttpRequest, vendor: str) -> HttpResponse:
     switches, back = switches_of(vendor), links.to("sandbox-vendor", vendor)
     off = request.POST.get("off", "")
     if off:
-        return done(request, back, lambda: switches.clear("" if off == "*" else off), "It is switched off.")
+        what = sandbox_forms.said_off(state_of(vendor), off)
+        return done(request, back, lambda: switches.clear("" if off == "*" else off), what)
     wrong, wanted = sandbox_forms.fault(request.POST)
     if wrong:
         tell(request, "bad", wrong)

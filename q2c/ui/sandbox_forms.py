@@ -82,11 +82,21 @@ def fault(post: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
 
 def said(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """'Oracle NetSuite: answers 503, the next 3 times.'"""
-    about = next((s["about"] for s in state["switches"] if s["name"] == wanted["name"]), wanted["name"])
+    about = _about(state, wanted["name"])
     where = f" on {wanted['operation']}" if wanted["operation"] else ""
     times = wanted["times"]
     how = "until it is switched off" if times is None else "once" if times == 1 else f"the next {times} times"
     return f"{state['title']} {about[:1].lower()}{about[1:]}{where}, {how}."
+
+
+def said_off(state: Mapping[str, Any], off: str) -> str:
+    """'Oracle NetSuite: the fault “Answers 503” is switched off.'; * are all."""
+    what = "all its faults are" if off == "*" else f"the fault “{_about(state, off)}” is"
+    return f"{state['title']}: {what} switched off."
+
+
+def _about(state: Mapping[str, Any], switch: str) -> str:
+    return str(next((each["about"] for each in state["switches"] if each["name"] == switch), switch))
 
 
 def clock_value(state: Mapping[str, Any]) -> str:
