@@ -19,7 +19,7 @@ from q2c.models import Order
 from q2c.reading import cancellation, cut_orders, orders, roads
 from q2c.reading import order as whole_order
 from q2c.stages import totals
-from q2c.ui import acting, asking, csv, formats, links, story
+from q2c.ui import acting, asking, csv, formats, links, story, there
 from q2c.ui.frame import tell
 from q2c.ui.listing import Listing, show
 from q2c.ui.parts import Crumb, facts
@@ -117,6 +117,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     order = found.order
     later, ends, ended_there = cancellation.waiting(order), cancellation.ends(order), cancellation.ended_there(order)
     left = roads.left_at([order, *found.subscriptions])
+    not_credited = cancellation.not_credited(order, ends)
     context = {
         "found": found,
         "order": order,
@@ -144,7 +145,8 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "ended_there": ended_there,
         "bills_until": None if ended_there.is_over else ended_there.until or found.ends_on,
         "ended_before": cancellation.ended_before(order),
-        "not_credited": cancellation.not_credited(order, ends),
+        "not_credited": not_credited,
+        "bill_run": there.billing_sandbox(s.connection for s in found.subscriptions) if not_credited else "",
         "not_begun": order.starts_on > clock.today(),
         "may_be_cancelled": order.state in requests.OPEN_ORDERS,
         # Billing credits from its own day on, whatever day is asked for.

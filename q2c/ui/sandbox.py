@@ -192,12 +192,12 @@ def done(
 
 
 @functools.lru_cache(maxsize=32)
-def _opened(url: str, vendor: str) -> Switches:
-    return Switches(url, vendor, time_limit_s=10)
+def _opened(url: str, vendor: str, time_limit_s: float) -> Switches:
+    return Switches(url, vendor, time_limit_s=time_limit_s)
 
 
-def switches_of(vendor: str) -> Switches:
-    return _opened(settings.SANDBOX_URL, vendor)
+def switches_of(vendor: str, time_limit_s: float = 10) -> Switches:
+    return _opened(settings.SANDBOX_URL, vendor, time_limit_s)
 
 
 def state_of(vendor: str) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _frame(request: HttpRequest, state: dict[str, Any], kind: str) -> dict[str, 
     ]  # fmt: skip
     return {
         "state": state, "now": dt.datetime.fromisoformat(state["now"]), "faults": faults, "tabs": tabs,
-        "connections": _connections().get(name, []), "vendor": name,
+        "connections": _connections().get(name, []), "vendor": name, "runs": sandbox_forms.runs(state),
         "crumbs": [Crumb("Sandbox switches", links.to("sandbox")), Crumb(state["title"])],
     }  # fmt: skip
 
@@ -243,3 +243,9 @@ def back_to(request: HttpRequest, page: str) -> str:
     """The page the person was on, with its search; nothing but a page of this kind."""
     given = request.POST.get("back", "")
     return given if given.partition("?")[0] == page else page
+
+
+def back_within(request: HttpRequest, vendor: str) -> str:
+    """The page of this sandbox that the person was on, with its search, or its first one."""
+    first, given = links.to("sandbox-vendor", vendor), request.POST.get("back", "")
+    return given if given.startswith(f"{first}/") else first

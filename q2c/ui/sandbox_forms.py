@@ -10,7 +10,7 @@ from typing import Any
 from q2c import clock
 from q2c.money import Money
 from q2c.ui import formats
-from q2c.ui.sandbox_words import ENDED, TOGGLES, Act, Words, act_words, label
+from q2c.ui.sandbox_words import ENDED, TOGGLES, Act, Words, act_words, label, run_words
 
 # What a switch is given where a person gives nothing.
 DEFAULTS = {"latency": 3000, "too_many": 30, "late_commit": 15, "search_lag": 20}
@@ -204,6 +204,11 @@ def acting(record: Mapping[str, Any], kind: str, verbs: Sequence[str], words: Wo
         "facts": [{"label": label, **_value(body, name)} for label, name in FACTS.get(kind, ())],
         "acts": [{"verb": verb, "act": act, "day": _first(act, body)} for verb, act in worded],
     }  # fmt: skip
+
+
+def runs(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What can be started for the whole platform, proposed up to its today."""
+    return [{"verb": verb, "run": run_words(verb), "day": state["now"][:10]} for verb in state["runs"]]
 
 
 def _value(body: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from q2c.ui import formats
 from q2c.ui.words import plain
 
 
@@ -102,7 +103,10 @@ ACTS: dict[str, Act] = {
     "void-invoice": Act("Void", "voided", _HEARD),
     "redate-invoice": Act("Re-date", "dated {on} now", _HEARD, day="New date", day_field="invoiceDate"),
     "cancel-subscription": Act(
-        "Cancel", "cancelled as of {on}", "What is billed beyond that day, its next bill run credits.", day="As of"
+        "Cancel",
+        "cancelled as of {on}",
+        "What is billed beyond that day, the next bill run credits: run billing, above.",
+        day="As of",
     ),
     "keep-subscription": Act(
         "Take back the cancellation",
@@ -113,6 +117,33 @@ ACTS: dict[str, Act] = {
 }
 # Of a record, by the field that says so, that it has ended there: that may be undone, or nothing more is done to it.
 ENDED = {"invoice": ("status", ("Canceled", "Reversed")), "subscription": ("cancelledOn", ())}
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{formats.number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def _billed(came: Mapping[str, Any]) -> tuple[str, str]:
+    posted, left_out = int(came["invoices"]), len(came["errors"])
+    said = f"it posted {_some(posted, 'invoice')}" if posted else "nothing was due that is not billed yet"
+    if left_out:
+        said += f"; left out, since the account is not active: {_some(left_out, 'subscription')}"
+    return said, "q2c is told of each by a callout, and takes it in by itself." if posted else ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a user of a platform starts for all of it, up to a day: the day's label, the button, what was done, and from
+    its answer what came of it and what follows.
+    """
+
+    label: str
+    button: str
+    did: str
+    came: Callable[[Mapping[str, Any]], tuple[str, str]]
+
+
+RUNS: dict[str, Run] = {"bill-run": Run("Run billing until", "Run billing", "billing ran until {until}", _billed)}
 
 
 _KINDS: dict[tuple[str, str], Words] = {
@@ -145,6 +176,14 @@ def kind_words(vendor: str, kind: str) -> Words:
 def act_words(verb: str) -> Act:
     """One that nobody has worded yet is called as its control verb, and takes no day."""
     return ACTS.get(verb) or Act(spaced(verb), f"{spaced(verb).lower()} was done", "")
+
+
+def run_words(verb: str) -> Run:
+    """One that nobody has worded yet is called as its control verb."""
+    name = spaced(verb)
+    return RUNS.get(verb) or Run(
+        f"{name} until", name, f"{name.lower()} until {{until}}", lambda came: ("it was done", "")
+    )
 
 
 def label(field: str) -> str:

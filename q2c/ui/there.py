@@ -25,6 +25,13 @@ def journals(entries: Iterable[JournalEntry]) -> dict[uuid.UUID, str]:
     return found
 
 
+def billing_sandbox(connections: Iterable[str]) -> str:
+    """The page of the sandbox in which a bill run is a person's to start; empty where these bill on a real platform."""
+    urls = Connection.objects.filter(name__in=set(connections), base_url__startswith="sandbox://")
+    found = urls.values_list("vendor", flat=True).first()
+    return links.to("sandbox-vendor", found) if found else ""
+
+
 def _document(connection: Connection, reference: str) -> str:
     if connection.base_url.startswith("sandbox://"):
         return links.to("sandbox-document", connection.vendor, reference) if connection.vendor == "netsuite" else ""

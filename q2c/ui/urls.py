@@ -87,6 +87,7 @@ _SANDBOX = [
     path("sandbox/<slug:vendor>/documents/<str:key>", sandbox_document.one, name="sandbox-document"),
     path("sandbox/<slug:vendor>/switch", sandbox.fault, name="sandbox-fault"),
     path("sandbox/<slug:vendor>/clock", sandbox.clock, name="sandbox-clock"),
+    path("sandbox/<slug:vendor>/run", sandbox_acts.run, name="sandbox-run"),
     path("sandbox/<slug:vendor>/records/<slug:kind>", sandbox.records, name="sandbox-records"),
     path("sandbox/<slug:vendor>/records/<slug:kind>/change", sandbox.change, name="sandbox-change"),
     path("sandbox/<slug:vendor>/records/<slug:kind>/act", sandbox_acts.act, name="sandbox-act"),

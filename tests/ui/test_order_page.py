@@ -343,6 +343,7 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order, monkeyp
     cancelled(client, order)
     text = page(client, f"/orders/{order.id}")
     assert "Cancelled" in text and "its credits have not come yet" in text
+    assert '<a href="/sandbox/zuora">run billing there</a>' in text
     happened = " ".join(re.sub(r"<[^>]+>", " ", text.split("What happened")[1]).split())
     assert "Approved: Cancellation approval required" in happened and "agreed" in happened
     # The close and the tower tell of it, by the month as of which it was cancelled.

@@ -1,11 +1,12 @@
-"""What a billing person does in the billing sandbox, on its page: void or re-date an invoice, cancel a subscription or
-take that back.
+"""What a billing person does in the billing sandbox, on its pages: void or re-date an invoice, cancel a subscription or
+take that back, run billing.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
@@ -43,7 +44,12 @@ def told(tenant: Tenant) -> int:
 
 
 def acted(client: Any, kind: str, **form: str) -> str:
-    answer = client.post(f"{kind}/act", form, follow=True)
+    return sent(client, f"{kind}/act", **form)
+
+
+def sent(client: Any, address: str, **form: str) -> str:
+    """The messages after a form was sent."""
+    answer = client.post(address, form, follow=True)
     assert answer.status_code == 200, answer.status_code
     return unescape(" ".join(re.sub(r"<[^>]+>", "", str(message)) for message in answer.context["messages"]))
 
@@ -101,6 +107,55 @@ def test_a_cancellation_is_taken_back_until_it_was_credited(client: Any, tenant:
     text = page(client, SUBSCRIPTIONS)
     assert f"Cancel: {number}" in text and "Take back the cancellation" not in text
     assert tenant.run("2026-01-15")["invoiceNumbers"] == []
+
+
+def ran(client: Any, until: str, **form: str) -> str:
+    return sent(client, "/sandbox/zuora/run", verb="bill-run", until=until, **form)
+
+
+def test_billing_is_run_up_to_a_day_and_says_how_many_invoices_it_posted(client: Any, tenant: Tenant) -> None:
+    (record,) = tenant.control.records("subscription")
+    acted(client, SUBSCRIPTIONS, key=record["number"], verb="cancel-subscription", on="2026-01-15")
+    for where in ("/sandbox/zuora", SUBSCRIPTIONS, INVOICES):
+        assert "Run billing until" in page(client, where)
+    assert "Run billing" not in page(client, "/sandbox/netsuite")
+    said = ran(client, "2026-01-15")
+    assert "Zuora: billing ran until Jan 15, 2026; it posted 1 invoice." in said and "Invoices" in said
+    credit = max(tenant.control.records("invoice"), key=lambda one: one["number"])
+    assert Decimal(credit["body"]["amount"]) < 0 and credit["body"]["status"] == "Posted"
+    # The same once more has nothing to bill.
+    assert "nothing was due that is not billed yet." in ran(client, "2026-01-15")
+    assert len(tenant.control.records("invoice")) == 2
+
+
+def test_a_bill_run_says_whom_it_left_out(client: Any, tenant: Tenant) -> None:
+    (account,) = tenant.control.records("account")
+    tenant.control.edit("account", account["id"], status="Canceled")
+    said = ran(client, "2026-03-01")
+    assert "nothing was due" in said and "left out, since the account is not active: 1 subscription" in said
+
+
+def test_billing_is_run_from_the_page_that_a_person_is_on_and_leads_back_there(client: Any, tenant: Tenant) -> None:
+    back = f"{SUBSCRIPTIONS}?find=S-"
+    answer = client.post("/sandbox/zuora/run", {"verb": "bill-run", "until": "2026-01-02", "back": back})
+    assert answer["Location"] == back
+    for elsewhere in ("https://elsewhere.test/", "/sandbox/netsuite", ""):
+        answer = client.post("/sandbox/zuora/run", {"verb": "bill-run", "until": "2026-01-02", "back": elsewhere})
+        assert answer["Location"] == "/sandbox/zuora"
+
+
+@pytest.mark.parametrize("until", ["", "soon", "0001-01-01", "2062-01-01"])
+def test_a_day_that_billing_is_not_run_to_is_said(client: Any, tenant: Tenant, until: str) -> None:
+    assert "Run billing until: choose a day, at the latest" in ran(client, until)
+    assert len(tenant.control.records("invoice")) == 1
+
+
+def test_what_a_sandbox_does_not_run_is_not_found(client: Any, tenant: Tenant) -> None:
+    for vendor, verb in (("zuora", "reset"), ("zuora", ""), ("netsuite", "bill-run")):
+        answer = client.post(f"/sandbox/{vendor}/run", {"verb": verb, "until": "2026-01-31"})
+        assert answer.status_code == 404
+    client.force_login(person("ada", "q2c.view_order"))
+    assert client.post("/sandbox/zuora/run", {"verb": "bill-run", "until": "2026-01-31"}).status_code == 403
 
 
 @pytest.mark.parametrize(

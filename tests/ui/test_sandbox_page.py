@@ -11,7 +11,7 @@ from django.urls import get_resolver, reverse
 
 from q2c.models import Connection
 from q2c.ui import sandbox_forms
-from q2c.ui.sandbox_words import ACTS, ENDED, TOGGLES, kind_words, spaced
+from q2c.ui.sandbox_words import ACTS, ENDED, RUNS, TOGGLES, kind_words, spaced
 from tests.connectors.avatax import account
 from tests.connectors.control import Control
 from tests.connectors.credit import limits
@@ -237,7 +237,7 @@ def test_only_with_the_right(client):
 
 def test_every_address_carries_its_right():
     names = [name for name in get_resolver().reverse_dict if str(name).startswith("sandbox")]
-    assert len(names) == 8
+    assert len(names) == 9
     # Whoever sees our journals may see what the ERP holds of them.
     rights = {"sandbox-fault": SWITCH, "sandbox-clock": SWITCH, "sandbox-document": "ledger.view_journalentry"}
     for name in names:
@@ -295,6 +295,7 @@ def test_whatever_is_done_to_a_record_has_words_and_is_shown_as_what_it_is():
     assert set(acts) == set(sandbox_forms.FACTS) == set(ENDED)
     assert {verb for verbs in acts.values() for verb in verbs} == set(ACTS)
     assert all(kind_words("zuora", kind).shown for kind in acts)
+    assert set(Control("zuora").state()["runs"]) == set(RUNS)
 
 
 def test_what_is_done_to_a_record_and_has_no_words_yet_is_called_as_its_verb():

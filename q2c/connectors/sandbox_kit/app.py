@@ -45,6 +45,8 @@ class Sandbox:
         self.editable: dict[str, tuple[str, ...]] = {}
         # What such a user does to a whole record: kind → control verbs that take its {"number", "on"}.
         self.acts: dict[str, tuple[str, ...]] = {}
+        # What such a user starts for the whole platform: control verbs that take its {"until"}.
+        self.runs: tuple[str, ...] = ()
         self.seed: Callable[[Store, dict[str, Any]], None] = lambda store, document: None
         self.on_control: dict[str, Callable[[Store, dict[str, Any]], Any]] = {}
         # How a change on the control page is made; a vendor with derived fields or stamps has its own.

@@ -131,6 +131,7 @@ def state(sandbox: Sandbox, store: Store, *, records: bool = True) -> dict[str, 
             for kind, fields in sandbox.editable.items()
         },
         "acts": {kind: list(verbs) for kind, verbs in sandbox.acts.items()},
+        "runs": list(sandbox.runs),
     }
 
 

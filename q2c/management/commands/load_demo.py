@@ -28,7 +28,8 @@ TRY = (
     "Sandbox switches, and watch them go on. Or let NetSuite do create_journal and drop the connection before you "
     "replay something.",
     "Put any identifier into Trace and follow one deal from the opportunity to the posted journal. As carla, sign what "
-    "waits for a second person; what she asks for herself, like reopening a period, dmitri signs.",
+    "waits for a second person; what she asks for herself, like reopening a period, dmitri signs. The credits of an "
+    "order that you cancel come with billing's next run: Run billing, on Zuora's pages in Sandbox switches.",
 )
 
 

@@ -66,6 +66,7 @@ sandbox.acts = {
     "invoice": ("redate-invoice", "void-invoice"),
     "subscription": ("cancel-subscription", "keep-subscription"),
 }
+sandbox.runs = ("bill-run",)
 sandbox.editable = {"account": ("status", "name"), "product": ("active", "name")}
 sandbox.before = auth.admit
 
