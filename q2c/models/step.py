@@ -97,6 +97,8 @@ class Step(StateRecord):
             models.Index(
                 fields=["order_key"], condition=Q(stage__in=["accept_order", "record_invoice"]), name="step_versions"
             ),
+            # What is billed in a month: how it ties out.
+            models.Index(fields=["entity", "period"], condition=Q(stage="record_invoice"), name="step_billed"),
             # The key that a platform may know of it.
             models.Index(fields=["key"], condition=Q(sent_at__isnull=False), name="step_sent_key"),
             # What a platform calls what it made; of journals and customers that is kept elsewhere.

@@ -114,6 +114,11 @@ class Difference:
     stands: Stands | None = None
 
     @property
+    def is_unread(self) -> bool:
+        """What billing has of it cannot be read, booked or not."""
+        return self.kind == "unread" or (self.kind == "invoice" and self.step is None and self.invoice_id is None)
+
+    @property
     def two_entities(self) -> bool:
         return len({side.entity for _, side in self.sides}) > 1
 

@@ -56,6 +56,11 @@ def given_up(user: Any) -> list[Difference]:
     ]  # fmt: skip
 
 
+def standing(user: Any, entity: str) -> list[Case]:
+    """The newest of each document of a legal entity, open or given up."""
+    return [case for case in newest(_cases(user)) if case.entity == entity]
+
+
 def unplaced(user: Any) -> list[Case]:
     """Open ones and those given up of which no period, or no legal entity, is known: they may belong to any close."""
     found = [case for case in newest(_cases(user)) if not case.period or not case.entity]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from exceptions.models import Case
 from ledger.models import FiscalPeriod
-from q2c.reading import close, decided_items, given_up, unbooked
+from q2c.models import Step
+from q2c.money import Money
+from q2c.reading import close, decided_items, given_up, tie_out, unbooked
 from q2c.reading.differences import Sums
-from q2c.ui import decided, story
+from q2c.reading.tie_out import TieOut
+from q2c.ui import decided, links, story
 from q2c.ui.rights import right
 
 # Of each kind, so many stand on the page.
@@ -22,15 +28,51 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
     """All that the tower and the close count, open or settled, with or without a case, as this person may see it.
 
     Beside them what was re-dated, or reversed in another month, by decision, and what came and is still to be booked:
-    with these they come to billing less books.
+    with these they come to billing less books, which stands above them.
     """
     found = given_up.by_month(request.user, [(entity, period)]).get((entity, period), Sums())
     settled = decided_items.by_month(request.user, [(entity, period)]).get((entity, period))
     to_book = unbooked.by_month(request.user, [(entity, period)], close.NOT_POSTED)[entity, period]
     if not (found.kinds or settled or FiscalPeriod.objects.filter(entity__code=entity, name=period).exists()):
         raise Http404
+    sees_all = all(request.user.has_perm(one) for one in ("q2c.view_invoice", "ledger.view_journalentry"))
+    tied = tie_out.of_month(request.user, entity, period, found, settled, to_book) if sees_all else []
     context = {
         "entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN),
-        "decided": decided.rows(settled, _SHOWN), "to_book": to_book,
+        "decided": decided.rows(settled, _SHOWN), "to_book": to_book, "tied": [_tied(one) for one in tied],
+        "came": _came(request, entity, period) if to_book.invoices else [],
+        "came_more": max(0, to_book.invoices - _SHOWN),
     }  # fmt: skip
     return render(request, "control_tower/differences.html", context)
+
+
+def _tied(one: TieOut) -> dict[str, Any]:
+    """The lines of one currency: what stands there, its amount, and how it is shown."""
+    lines = [
+        ("Billing has", one.billing, ""),
+        ("Told by other systems, not known to billing", one.elsewhere, "optional"),
+        ("In billing as it cannot be read", one.unread, "optional"),
+        ("Booked", -one.booked, ""),
+        ("Billing less books", one.apart, "sum"),
+        ("Differences", one.differences, "signed"),
+        ("Decided by two people", one.decided, "signed"),
+        ("Still to be booked", one.to_book, "signed"),
+    ]
+    rows = [(what, Money(minor, one.currency), how) for what, minor, how in lines if minor or how != "optional"]
+    return {"currency": one.currency, "rows": rows, "left": Money(one.left, one.currency)}
+
+
+def _came(request: HttpRequest, entity: str, period: str) -> list[dict[str, Any]]:
+    """What is still to be booked, the largest first, each with its case."""
+    mine = Step.objects.visible_to(request.user).filter(entity=entity, period=period)
+    steps = list(unbooked.came(mine).select_related("event").defer("event__payload").order_by("-amount_minor")[:_SHOWN])
+    cases = Case.objects.visible_to(request.user).filter(step_id__in=[step.id for step in steps])
+    by_step = {case.step_id: case for case in cases.defer("haystack")}
+    return [
+        {
+            "number": step.business_key, "where": step.event.source, "case": by_step.get(step.id),
+            "worth": Money(step.amount_minor or 0, step.currency) if step.currency else None,
+            "href": links.to("case", by_step[step.id].id) if step.id in by_step else "",
+        }
+        for step in steps
+    ]  # fmt: skip

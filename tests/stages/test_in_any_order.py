@@ -30,6 +30,8 @@ from q2c.contracts.events import JournalReversalRequested
 from q2c.engine import after_all, desk, gates, run
 from q2c.engine.sources import Invoices
 from q2c.models import Invoice
+from q2c.reading import close, decided_items, given_up, tie_out, unbooked
+from q2c.reading.differences import Sums
 from tests.engine.makers import NOW, order, person
 from tests.intake import platforms
 from tests.stages.test_billing_told_second import DEARER, MOVED, told
@@ -142,7 +144,7 @@ class Story:
     def _is_billings(self, name: tuple[str, str]) -> bool:
         """Also by an earlier name, unless that document is booked for itself under another."""
         return any(
-            name in names and (one is None or _name(one) == name or not _is_booked(reference))
+            name in names and (one is None or _name(one) == name or not _is_booked_as_another(reference, name))
             for reference, names in self.names.items()
             for one in [self.has[reference]]
         )
@@ -152,8 +154,20 @@ def _name(one: InvoiceDocument) -> tuple[str, str]:
     return one.legal_entity, one.invoice_number
 
 
-def _is_booked(reference: str) -> bool:
-    return Invoice.objects.filter(source="billing", billing_reference=reference).exclude(state="voided").exists()
+def _is_booked_as_another(reference: str, name: tuple[str, str]) -> bool:
+    mine = Invoice.objects.filter(source="billing", billing_reference=reference).exclude(state="voided")
+    return bool(set(mine.values_list("entity", "number")) - {name})
+
+
+def left(user: Any) -> list[tie_out.TieOut]:
+    """Of all months, what the page of its differences says is told by nothing."""
+    months = [(one.entity.code, one.name) for one in FiscalPeriod.objects.filter(subledger="receivables")]
+    found, decided = given_up.by_month(user, months), decided_items.by_month(user, months)
+    waiting = unbooked.by_month(user, months, close.NOT_POSTED)
+    rows = [
+        tie_out.of_month(user, *month, found.get(month, Sums()), decided.get(month), waiting[month]) for month in months
+    ]
+    return [row for month in rows for row in month if row.left]
 
 
 def _acts() -> dict[str, Callable[[Story], None]]:
@@ -202,6 +216,7 @@ def play(company: Any, acts: list[str], user: Any) -> None:
                         while run.drain("reverse_journal") + run.drain("post_journal"):
                             pass
                     assert told(user) == story.billing_less_books(), f"after {name}"
+                    assert not left(user), f"after {name}"
             raise Undone
     except Undone:
         pass

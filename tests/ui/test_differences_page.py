@@ -14,8 +14,8 @@ import pytest
 from exceptions.models import Case
 from ledger.models import FiscalPeriod
 from q2c import clock
-from q2c.models import Invoice
-from q2c.reading import left_open
+from q2c.models import Connection, Invoice
+from q2c.reading import left_open, unbooked
 from tests import flow_makers as make
 from tests.ui.people import page, person, read, signed_in
 from tests.ui.test_cut_off_told import said
@@ -66,6 +66,32 @@ def test_what_is_still_to_be_booked_is_told_beside_them(invoice: Invoice) -> Non
     assert Case.objects.get().business_key == "INV-2"
     shown = said(read(client, NOVEMBER))
     assert "Nothing differs" not in shown and "1 invoice came and not recorded" in shown and "EUR 190.00" in shown
+    case = Case.objects.get()
+    assert f'<a href="/cases/{case.id}"' in page(client, NOVEMBER) and f"from {make.BILLING} · {case.shown}" in shown
+
+
+def test_the_month_is_tied_out_from_what_came_in(invoice: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Billing has EUR 62,121.00 of INV-1 and EUR 190.00 of INV-2, the books have EUR 62,120.00."""
+    Connection.objects.filter(service="billing").update(name=make.BILLING)
+    again(invoice, "2", 1, **dearer(invoice, 100))
+    make.bill(invoice.order, "INV-2", 10_000, 9_000)
+    make.run("record_invoice")
+    client = signed_in(boss_of())
+    shown = said(read(client, NOVEMBER))
+    for line in (
+        "Billing hasEUR 62,311.00BookedEUR -62,120.00Billing less booksEUR +191.00",
+        "DifferencesEUR +1.00Decided by two peopleEUR 0.00Still to be bookedEUR +190.00",
+    ):
+        assert line in shown
+    assert "It ties out" in shown and "Told by nothing" not in shown
+    # What nothing tells of stands in the last line.
+    monkeypatch.setattr(unbooked, "came", lambda steps: steps.none())
+    shown = said(read(client, NOVEMBER))
+    assert re.search(r"Told by nothing\s*EUR \+190.00", shown) and "It ties out" not in shown
+
+
+def test_who_may_not_see_all_of_it_is_not_told_how_it_ties_out(invoice: Invoice) -> None:
+    assert "ties out" not in read(signed_in(person("otto", "q2c.view_step")), NOVEMBER)
 
 
 def test_what_has_no_case_stands_there_too(invoice: Invoice) -> None:

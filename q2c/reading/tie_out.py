@@ -1,0 +1,124 @@
+"""How a month of a legal entity ties out: what is billed less what is booked, and what of that is told.
+
+What is billed is counted from what came in, and not from what became of it here: the newest version of each document
+that billing told and has not taken back, and what other systems told that billing does not know. So what nothing tells
+of shows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from q2c import bulk
+from q2c.reading import unread
+from q2c.reading.came_unreadable import is_told
+from q2c.reading.differences import SIGNED, Sums
+from q2c.reading.two_months import Sides
+from q2c.reading.unbooked import Unbooked
+from q2c.stages.versions import invoice_key
+
+_SYSTEMS = "(SELECT name FROM q2c_connection WHERE service = 'billing')"
+_NEWER = """
+SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
+WHERE n.stage = 'record_invoice' AND n.order_key = {step}.order_key
+AND (f.occurred_at, n.seq) > ({event}.occurred_at, {step}.seq)
+"""
+_TAKEN_BACK = """
+SELECT FROM q2c_cancelledinvoice o WHERE o.source = {0}.source AND o.reference = {0}.payload ->> 'billing_reference'
+"""
+_BOOKED = """
+SELECT FROM q2c_invoice i WHERE i.source = {0}.source AND i.state <> 'voided'
+AND i.billing_reference = {0}.payload ->> 'billing_reference'
+"""
+# What came again unreadable counts as its case tells it, unless it is booked.
+# Billing has it by this name, took it back, or had it by this name before and did not have it booked by another.
+_IS_BILLINGS = f"""
+SELECT FROM q2c_step b JOIN q2c_event g ON g.id = b.event_id
+WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entity = s.entity AND g.source IN {_SYSTEMS}
+AND (NOT EXISTS ({_NEWER.format(step="b", event="g")} AND (n.business_key, n.entity) <> (b.business_key, b.entity))
+     OR EXISTS ({_TAKEN_BACK.format("g")})
+     OR NOT EXISTS ({_BOOKED.format("g")} AND (i.number, i.entity) <> (s.business_key, s.entity)))
+UNION ALL SELECT FROM q2c_cancelledinvoice o WHERE o.number = s.business_key AND o.entity = s.entity
+"""
+# Of what several others told under one name, what is booked counts, else what came last.
+_TOLD_BY_ANOTHER = f"""
+SELECT FROM q2c_step b JOIN q2c_event g ON g.id = b.event_id
+WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entity = s.entity
+AND g.source <> e.source AND g.source NOT IN {_SYSTEMS}
+AND (EXISTS ({_BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({_BOOKED.format("e")})))
+"""
+_BILLED = f"""
+SELECT e.source IN {_SYSTEMS}, s.currency, sum(s.amount_minor)::bigint
+FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+WHERE s.stage = 'record_invoice' AND s.entity = %s::text AND s.period = %s::text AND s.currency <> ''
+AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
+AND (s.order_key <> ALL(%s::text[]) OR EXISTS ({_BOOKED.format("e")}))
+AND CASE WHEN e.source IN {_SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
+    ELSE NOT EXISTS ({_IS_BILLINGS}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
+GROUP BY 1, 2
+"""
+_BOOKS = """
+SELECT j.currency, sum(j.worth_minor)::bigint FROM ledger_journalentry j
+JOIN ledger_fiscalperiod p ON p.id = j.period_id JOIN ledger_legalentity n ON n.id = j.entity_id
+WHERE n.code = %s::text AND p.name = %s::text AND p.subledger = 'receivables' AND j.state <> 'superseded'
+AND (j.reverses_id IS NULL OR j.state IN ('posted', 'reversed'))
+GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TieOut:
+    """Of one currency, in minor units. `elsewhere` is what other systems told and billing does not know.
+
+    `unread` is worth of documents that cannot be read, as far as it is known: it counts as billed.
+    """
+
+    currency: str
+    billing: int
+    elsewhere: int
+    unread: int
+    booked: int
+    differences: int
+    decided: int
+    to_book: int
+
+    @property
+    def apart(self) -> int:
+        return self.billing + self.elsewhere + self.unread - self.booked
+
+    @property
+    def left(self) -> int:
+        """What nothing tells of; nothing, where the month ties out."""
+        return self.apart - self.differences - self.decided - self.to_book
+
+
+def of_month(
+    user: Any, entity: str, period: str, found: Sums, settled: Sides | None, to_book: Unbooked
+) -> list[TieOut]:
+    """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Four statements."""
+    billed: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    again = [invoice_key(case.told_by, case.called) for case in unread.standing(user, entity) if is_told(case)]
+    for by_billing, currency, minor in bulk.execute(_BILLED, [entity, period, again]):
+        billed[by_billing][currency] += minor
+    booked = Counter(dict(bulk.execute(_BOOKS, [entity, period])))
+    rows = [one for kind in found.kinds if kind in SIGNED or kind == "invoice" for one in found.found[kind]]
+    differing = _summed((one.amount_minor, one.currency) for one in rows)
+    unreadable = _summed((one.amount_minor, one.currency) for one in rows if one.is_unread)
+    decided = _summed(
+        (side.worth.minor, side.worth.currency) for _, sides in (settled.each() if settled else ()) for side in sides
+    )
+    waiting = _summed(to_book.sums)
+    parts = (billed[True], billed[False], unreadable, booked, differing, decided, waiting)
+    currencies = sorted({currency for part in parts for currency in part})
+    return [TieOut(currency, *(part[currency] for part in parts)) for currency in currencies]
+
+
+def _summed(pairs: Iterable[tuple[int | None, str]]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for minor, currency in pairs:
+        if minor is not None and currency:
+            sums[currency] += minor
+    return sums
