@@ -142,7 +142,7 @@ class Desk:
             if requirement == "forbidden" or (requirement == "optional" and not value):
                 continue
             if not value:
-                text, key = f"Account {account.code} {account.name} requires a {_said(code)}", f"{account.code}:{code}"
+                text, key = f"Account {account.code} {account.name} requires a {spoken(code)}", f"{account.code}:{code}"
                 findings.append(Finding(Reason.DIMENSION_MISSING, text, "dimension_rule", key, f"dimensions/{code}"))
                 continue
             findings.extend(self._value(where, code, value))
@@ -162,15 +162,15 @@ class Desk:
         if any(row.is_active and holds(row, where.day) for row in mine):
             return
         if mine:
-            reason, text = Reason.DIMENSION_INACTIVE, f"{_said(dimension)} {value} is not active on {where.day}"
+            reason, text = Reason.DIMENSION_INACTIVE, f"{spoken(dimension)} {value} is not active on {where.day}"
         elif rows:
-            reason, text = Reason.DIMENSION_INACTIVE, f"{_said(dimension)} {value} is not for {where.entity.code}"
+            reason, text = Reason.DIMENSION_INACTIVE, f"{spoken(dimension)} {value} is not for {where.entity.code}"
         else:
-            reason, text = Reason.DIMENSION_MISSING, f"{_said(dimension)} {value} is not known"
+            reason, text = Reason.DIMENSION_MISSING, f"{spoken(dimension)} {value} is not known"
         yield Finding(reason, text, dimension, value, f"dimensions/{dimension}")
 
 
-def _said(dimension: str) -> str:
+def spoken(dimension: str) -> str:
     """cost centre, product line: codes are spelled as the ledgers spell them, sentences are not."""
     return dimension.replace("cost_center", "cost centre").replace("_", " ")
 

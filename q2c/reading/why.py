@@ -9,6 +9,7 @@ from typing import Any
 
 from exceptions.sentences import listed
 from ledger import matched, rules
+from ledger.derivation import spoken
 from ledger.facts import Fact, FactLine, Finding
 from ledger.models import JournalEntry
 from q2c.models import Product
@@ -59,7 +60,7 @@ def _outdone(choices: tuple[rules.Choice, ...]) -> Iterator[str]:
 def _changed(lines: list[FactLine], fact: Fact) -> Iterator[str]:
     for number, what, was, now in matched.changes(lines, fact.lines):
         yield (
-            f"Line {number}: booked with {_spoken(what)} {was or 'none'}, its order and item mapping say "
+            f"Line {number}: booked with {spoken(what)} {was or 'none'}, its order and item mapping say "
             f"{now or 'none'} today"
         )
 
@@ -83,10 +84,6 @@ def _products(lines: tuple[FactLine, ...] | list[FactLine]) -> Iterator[str]:
             if product is not None and was != now and (line.product, name, was) not in told:
                 told.add((line.product, name, was))
                 yield (
-                    f"Product {line.product} has {_spoken(name)} {_spoken(now or 'none')} today, for new orders; here "
-                    f"it is {_spoken(was or 'none')}, as it was sold"
+                    f"Product {line.product} has {spoken(name)} {spoken(now or 'none')} today, for new orders; here "
+                    f"it is {spoken(was or 'none')}, as it was sold"
                 )
-
-
-def _spoken(name: str) -> str:
-    return name.replace("cost_center", "cost centre").replace("_", " ")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ledger import journal
+from ledger.derivation import spoken
 from q2c import bulk, clock, states
 from q2c.connectors.outcomes import Blocker, Unavailable
 from q2c.contracts.documents import InvoiceDocument
@@ -265,7 +266,7 @@ def finding_of(found: Any) -> Finding:
     )
     more = {}
     if found.product:
-        dimension = found.field.rpartition("/")[2]
+        dimension = spoken(found.field.rpartition("/")[2])
         more = {"seen": found.product, "remedy": f"Give it a {dimension} in the item mapping of {found.product}"}
     return Finding(reason=found.reason, text=found.text, pointer=f"/{found.field}", blocker=blocker, **more)
 

@@ -113,6 +113,9 @@ def test_a_dimension_that_comes_with_a_mapping_from_a_day_on(
     run_all()
     assert {case(n).blocker_type for n in ("INV-1", "INV-2")} == {"dimension_rule"}
     assert case("INV-1").blocker == case("INV-2").blocker
+    product = Product.objects.get().code
+    (wrong, *_) = case("INV-1").context["findings"]
+    assert wrong["remedy"] == f"Give it a cost centre in the item mapping of {product}"
     with django_capture_on_commit_callbacks(execute=True):
         old = ItemMapping.objects.get(connection="erp-de")
         old.effective_to = OCTOBER
@@ -121,7 +124,7 @@ def test_a_dimension_that_comes_with_a_mapping_from_a_day_on(
             product=Product.objects.get(), connection="erp-de", item="P-1", dimensions={"cost_center": "CC-410"},
             effective_from=OCTOBER,
         )  # fmt: skip
-    offer, product = Offer.objects.get(state="open"), Product.objects.get().code
+    offer = Offer.objects.get(state="open")
     assert offer.cases == 1
     assert offer.headline.endswith(f": product {product} on account 2410 has its cost centre now")
     assert (case("INV-1").blocker_gone_at, case("INV-2").blocker_gone_at is None) == (None, False)
