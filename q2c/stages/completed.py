@@ -15,7 +15,7 @@ from q2c import bulk, clock, states
 from q2c.models import Order, Subscription
 
 # Each invoice line was rounded once, by one minor unit at most. Usage has no amount in the order.
-_OVER = """
+_BILLED = """
 SELECT o.id FROM q2c_order o
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(l.amount_minor), 0) AS minor FROM q2c_orderline l WHERE l.order_id = o.id AND l.kind <> 'usage'
@@ -30,14 +30,24 @@ CROSS JOIN LATERAL (
                       AND s.state = 'cancelled')
       AND NOT ledger_taken_back(i.event_id)
 ) billed
-WHERE o.state = 'active' AND (o.starts_on + make_interval(months => o.term_months))::date <= %s::date
-  - CASE WHEN EXISTS (SELECT FROM q2c_orderline u WHERE u.order_id = o.id AND u.kind = 'usage') THEN %s::int ELSE 0 END
-  AND billed.minor >= sold.minor - billed.lines
+WHERE o.state = 'active' AND billed.minor >= sold.minor - billed.lines
+"""
+_METERED = "EXISTS (SELECT 1 FROM q2c_orderline u WHERE u.order_id = o.id AND u.kind = 'usage')"
+_OVER = f"""{_BILLED}
+  AND (o.starts_on + make_interval(months => o.term_months))::date <= %s::date
+  - CASE WHEN {_METERED} THEN %s::int ELSE 0 END
 ORDER BY o.id LIMIT %s::int FOR UPDATE OF o SKIP LOCKED
 """
+# What costs nothing is billed all the same, so an order without any invoice has some to come.
+_NOTHING_LEFT = f"{_BILLED} AND o.id = %s::uuid AND billed.lines > 0 AND NOT {_METERED}"
 BATCH = 500
 # So long after the term its last usage is billed.
 USAGE_DAYS = 45
+
+
+def is_all_billed(order: Order) -> bool:
+    """Whether billing has nothing of it left to bill, though its term goes on; what was used is billed to its end."""
+    return bool(bulk.execute(_NOTHING_LEFT, [order.id]))
 
 
 def complete() -> int:

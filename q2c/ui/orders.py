@@ -18,7 +18,7 @@ from q2c.engine import requests
 from q2c.models import Order
 from q2c.reading import cancellation, cut_orders, orders, roads
 from q2c.reading import order as whole_order
-from q2c.stages import totals
+from q2c.stages import completed, totals
 from q2c.ui import acting, asking, csv, formats, links, story, there
 from q2c.ui.frame import tell
 from q2c.ui.listing import Listing, show
@@ -143,6 +143,7 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "later": later,
         "in_part": cancellation.in_part_of(order),
         "ended_there": ended_there,
+        "all_billed": completed.is_all_billed(order),
         "bills_until": None if ended_there.is_over else ended_there.until or found.ends_on,
         "ended_before": cancellation.ended_before(order),
         "not_credited": not_credited,

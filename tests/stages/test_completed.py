@@ -15,6 +15,7 @@ from q2c.stages import commitments, completed
 from q2c.stages.controls.calendar import add_months
 from tests import flow_makers as flow
 from tests.past_guards import past_guards
+from tests.ui.people import boss, read
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +86,26 @@ def test_a_cancelled_order_stays_cancelled(sold: Order) -> None:
     states.move(Order, "cancel", [sold.id])
     with after(sold, 90):
         assert completed.complete() == 0
+
+
+def test_all_is_billed_once_no_invoice_is_to_come_whatever_its_term_has_left(sold: Order) -> None:
+    with past_guards():
+        sold.lines.filter(kind="usage").delete()
+    assert not completed.is_all_billed(sold)
+    bills_the_rest(sold)
+    assert completed.is_all_billed(sold)
+
+
+def test_what_is_used_is_billed_to_the_end_of_the_term(sold: Order) -> None:
+    bills_the_rest(sold)
+    assert not completed.is_all_billed(sold)
+
+
+def test_its_page_says_that_all_is_billed_and_not_until_when_billing_goes_on(client: Any, sold: Order) -> None:
+    client.force_login(boss())
+    assert "Billing issues invoices as they fall due, until" in read(client, f"/orders/{sold.id}")
+    with past_guards():
+        # Of one-time charges alone, as a training is.
+        sold.lines.exclude(kind="one_time").delete()
+    text = " ".join(read(client, f"/orders/{sold.id}").replace("\xa0", " ").split())
+    assert "All that it sold is billed. Its term ends" in text and "as they fall due" not in text
