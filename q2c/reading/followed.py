@@ -43,9 +43,11 @@ class Followed:
 
 @dataclass(slots=True)
 class Counts:
-    """Over everything that followed from one replay. `stuck` of what is held waits for something that stopped."""
+    """Over everything that followed from one replay. `stuck` of what is held waits for something that stopped;
+    `documents` of what is done have a document number."""
 
     done: int = 0
+    given_up: int = 0
     underway: int = 0
     unknown: int = 0
     held: int = 0
@@ -200,11 +202,12 @@ WITH RECURSIVE chain(batch, id, event_id, key, correlation_id, state, attempts, 
     AND split_part(e.source_id, ':', 1) = c.key
   JOIN q2c_step n ON n.event_id = e.id
   WHERE c.depth < %(depth)s)
-SELECT batch, CASE WHEN s.state IN ('done', 'abandoned') THEN 'done' WHEN s.state = 'failed' THEN 'stopped'
+SELECT batch, CASE WHEN s.state = 'done' THEN 'done' WHEN s.state = 'abandoned' THEN 'given_up'
+            WHEN s.state = 'failed' THEN 'stopped'
             WHEN f.state IS NOT NULL THEN 'held'
             WHEN s.state = 'unknown' THEN 'unknown'
             WHEN s.state = ANY(%(moving)s) OR attempts > 0 OR next_at <= %(soon)s THEN 'underway' ELSE 'later' END,
-       count(*), count(*) FILTER (WHERE document <> ''), count(*) FILTER (WHERE f.state = 'failed')
+       count(*), count(*) FILTER (WHERE document <> '' AND s.state = 'done'), count(*) FILTER (WHERE f.state = 'failed')
 FROM chain s LEFT JOIN LATERAL {held.FRONT_STATE} f ON true WHERE depth > 0 GROUP BY 1, 2
 """
 _ALL = _COUNTS.format(only="true")

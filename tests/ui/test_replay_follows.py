@@ -19,6 +19,7 @@ from q2c.reading.coming import next_of
 from q2c.stages import STAGES
 from tests.engine.makers import case, issue, order, run_all, step
 from tests.past_guards import reopened
+from tests.stages.test_given_up import give_up
 from tests.ui.people import boss, of_role, page, person, read, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +217,15 @@ def test_while_its_period_is_closed_a_case_says_that(company: Any, late: Case) -
     periods.close(october, by="carla", why="closed for good")
     text = read(signed_in(boss()), f"/cases/{late.id}")
     assert "Period closed: INV-1" in text and "Ready to replay" not in text and "In the way" in text
+
+
+def test_what_was_given_up_since_is_counted_apart_from_what_is_done(client: Any, company: Any, late: Case) -> None:
+    rosa = boss()
+    client.force_login(rosa)
+    batch = desk.replay_one(rosa, late.id)
+    run_all()
+    give_up(Case.objects.get(stage="post_journal"), "other")
+    assert step("INV-1", "post_journal").state == "abandoned"
+    followed = section(page(client, f"/replays/{batch.id}"), "standing").partition("What followed")[2]
+    said = " ".join(re.sub(r"<[^>]+>", " ", followed).split())
+    assert "1 given up since" in said and "done" not in said and "document number" not in said
