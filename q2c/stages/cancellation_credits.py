@@ -176,11 +176,20 @@ def _text(order: Order, who: str, on: dt.date, why: str, worth: str, numbers: Se
 
 
 def _ended_there(there: There, on: dt.date) -> list[str]:
-    """What billing has ended before `on`, in at most one sentence without its full stop."""
+    """What billing has ended before `on`, and after, each in at most one sentence without its full stop."""
+    before, after = [one for one in there if one[2] < on], [one for one in there if one[2] > on]
+    credits = "their credits are" if len(before) > 1 else "its credit is"
+    told = [f"Billing has ended {_by_day(before)} already, so {credits} counted from then on"] if before else []
+    if after:
+        told.append(
+            f"Beware: billing ends {_by_day(after)} by an order of its own and takes no earlier day, so this will stop "
+            "there: ask for that day instead, or have its cancellation taken back there first"
+        )
+    return told
+
+
+def _by_day(ended: There) -> str:
     names: dict[dt.date, list[str]] = {}
-    for number, _, day in there:
-        if day < on:
-            names.setdefault(day, []).append(number)
-    ended = listed([f"{listed(numbers)} as of {day}" for day, numbers in names.items()])
-    credits = "their credits are" if sum(map(len, names.values())) > 1 else "its credit is"
-    return [f"Billing has ended {ended} already, so {credits} counted from then on"] if ended else []
+    for number, _, day in ended:
+        names.setdefault(day, []).append(number)
+    return listed([f"{listed(numbers)} as of {day}" for day, numbers in names.items()])

@@ -75,6 +75,21 @@ def test_what_billing_ended_before_is_signed_from_its_day_on(billed: Story, sofi
         assert due == [Money(*OF_GERMANY), Money(*FROM_THE_10TH)]
 
 
+def test_whoever_signs_reads_that_billing_ends_it_later_and_takes_no_earlier_day(billed: Story, sofia: Any) -> None:
+    with billed.on("2026-03-15"):
+        by_hand("2026-03-25")
+    seen(billed, "2026-03-15")
+    with billed.on("2026-03-20", "12:00"):
+        cancel(billed, on="2026-03-20")
+        assert (
+            f"Beware: billing ends {US} as of 2026-03-25 by an order of its own and takes no earlier day"
+            in asked().reason
+        )
+        desk.approve(sofia, [asked().id], "agreed")
+        billed.flow.work()
+        assert Case.objects.filter(reason="subscription_ended", state="open").exists()
+
+
 def test_what_waits_for_its_day_is_told_so_too(billed: Story) -> None:
     ends(billed, "2026-03-15")
     with billed.on("2026-03-16"):
