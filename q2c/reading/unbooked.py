@@ -96,7 +96,9 @@ def _counts_elsewhere() -> Q:
     unposted = Exists(Invoice.objects.filter(event=OuterRef("event"), state="voided", taken_back_at=None))
     ended = ~Q(reason__in=(Reason.SUPERSEDED, Reason.INVOICE_CANCELLED))
     stands = Q(state="failed") | Q(ended, state="abandoned") | Q(unposted, state="done")
-    by_billing = told.filter(stands, event__source__in=billing)
+    # By the name that it has there now, or had in an earlier version.
+    now = Step.objects.filter(stands, stage="record_invoice", order_key=OuterRef("order_key"))
+    by_billing = told.filter(Exists(now), event__source__in=billing)
     gone = CancelledInvoice.objects.filter(entity=OuterRef("entity"), number=OuterRef("business_key"))
     later = told.filter(state="failed", seq__gt=OuterRef("seq"))
     return ~Q(event__source__in=billing) & (Q(Exists(by_billing)) | Q(Exists(later)) | Q(Exists(gone)))

@@ -109,6 +109,9 @@ def test_told_by_two_systems_and_bookable_from_neither_it_is_still_to_be_booked_
     assert told(boss) == {OCT: 149_000}
     gives(billing, POSTED)
     assert told(boss) == {OCT: 139_000} and len(to_do()) == 2
+    # By an earlier name, too.
+    gives(billing, replace(POSTED, invoice_number="INV-9"))
+    assert told(boss) == {OCT: 139_000} and len(to_do()) == 2
 
 
 def test_given_up_and_told_by_another_system_it_is_worth_what_billing_has(
