@@ -13,6 +13,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
@@ -46,6 +47,8 @@ class VisibleMixin:
         """An address may name a filter by its column; the filters beside the list know theirs by the longer name."""
         if known := as_filters_name_it(self.model, self.list_filter, request.GET):  # type: ignore[attr-defined]
             return redirect(f"{request.path}?{known}")
+        if ERROR_FLAG in request.GET:
+            messages.error(request, "The list has no such filter, value or page: this is all of it")
         return super().changelist_view(request, extra_context)  # type: ignore[misc,no-any-return]
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -38,6 +39,8 @@ def _or_problem(error_of: Callable[[Any], BaseException | None]) -> Callable[[Pa
 @_or_problem(lambda error: error)
 def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400, before there is a session: Django's own way of showing the template."""
+    if isinstance(exception, DisallowedModelAdminLookup):
+        return render(request, "admin/no_such_filter.html", {"back": request.path}, status=400)
     return defaults.bad_request(request, exception)
 
 

@@ -170,3 +170,19 @@ def test_the_list_of_approvals_says_what_each_is_about_and_how_much(browser, bus
     assert f"/cases/{case.id}" in page.content.decode()
     assert sum('"exceptions_case"' in one["sql"] for one in asked) == 1
     assert "booked by hand" in words(client.get(f"{address}?q=INV-2"))
+
+
+def test_a_filter_that_a_list_does_not_have_is_said_and_leads_back_to_the_list(browser, company):
+    address = reverse("admin:q2c_listprice_changelist")
+    answer = browser().get(f"{address}?product__tax_code=SW")
+    assert answer.status_code == 400
+    text = words(answer)
+    assert "This filter is not known" in text and "pasting" not in text
+    assert f'href="{address}">To the list' in answer.content.decode()
+
+
+@pytest.mark.parametrize("asked", ["colour=red", "effective_from__gte=soon"])
+def test_what_a_list_cannot_be_filtered_by_is_said_above_all_of_it(browser, company, asked):
+    answer = browser().get(f"{reverse('admin:q2c_listprice_changelist')}?{asked}", follow=True)
+    assert answer.redirect_chain and answer.status_code == 200
+    assert "The list has no such filter, value or page: this is all of it" in words(answer)
