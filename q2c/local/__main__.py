@@ -16,6 +16,7 @@ COMMANDS = {
     "bench": "q2c.local.bench",
     "erp": "q2c.local.erp",
     "faults": "q2c.local.faults",
+    "manage": "q2c.local.manage",
 }
 
 

@@ -22,14 +22,15 @@ from q2c.local.venv import RUNTIME, Venv
 
 USAGE = "bin/demo [--port N] [--fresh] [--scale N] [--no-load] [--erp tryton]    starts the control room here"
 WHERE = places.LOCAL / "demo"
+LOCK = WHERE.with_name("demo.lock")
+# What leads bin/manage to our servers.
+ENV = WHERE / "env.json"
 
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     places.folder(WHERE)
-    with filelock.held(
-        WHERE.with_name("demo.lock"), LOCK_WAIT_S, _already_runs, lambda: print("Waiting for the last start to end …")
-    ) as lock:
+    with filelock.held(LOCK, LOCK_WAIT_S, already_runs, lambda: print("Waiting for the last start to end …")) as lock:
         Demo(options, lock).run()
     return 0
 
@@ -50,7 +51,7 @@ def _times(text: str) -> int:
     return int(text)
 
 
-def _already_runs(note: dict[str, Any]) -> Stop | None:
+def already_runs(note: dict[str, Any]) -> Stop | None:
     pid = note.get("pid")
     if note.get("stopping") or not isinstance(pid, int) or not children.exists(pid):
         # The guard still cleans up after it: to be waited for.
@@ -125,6 +126,10 @@ class Demo:
             room.start_servers(self.options.port)
             step.detail = room.servers.described()
         self.lock.say({"pid": os.getpid(), "url": room.url})
+        # Servers that the environment names are not ours to write down with their passwords.
+        given = set(os.environ.values())
+        ours = {name: value for name, value in room.servers.env.items() if value not in given}
+        places.write_json(ENV, {"Q2C_PUBLIC_URL": room.url, **ours}, mode=0o600)
         postgres = room.servers.postgres
         if postgres and postgres.moved:
             self.progress.line(f"    The data lie in {postgres.data}: the account that PostgreSQL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from q2c.connectors.ports import ConnectionConfig, Deal
 from q2c.connectors.salesforce.client import Salesforce
 from q2c.demo import catalogue, company, customers, deals, people
 from q2c.demo.platforms import Platforms
+from q2c.local.places import ROOT
 from q2c.models import Product
 from q2c.stages.accept_order import check
 from q2c.stages.controls.world import world
@@ -120,3 +122,9 @@ def test_a_person_for_every_role_with_a_password_and_a_team() -> None:
         assert user.has_perm("exceptions.view_case")
     hidden = get_user_model().objects.exclude(username__in=[row["name"] for row in shown])
     assert hidden.exists() and not any(user.has_usable_password() for user in hidden)
+
+
+def test_whoever_the_documents_make_a_key_for_works_in_the_demo() -> None:
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/api.md"))
+    named = set(re.findall(r"make_api_key \S+ --for (\w+)", text))
+    assert named and named <= {person.name for person in people.PEOPLE}

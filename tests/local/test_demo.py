@@ -74,6 +74,19 @@ def test_from_nothing_to_an_address_and_back(project: SmallProject) -> None:
     updated.end()
 
 
+def test_a_command_of_manage_py_runs_on_the_demo_that_runs(project: SmallProject) -> None:
+    nothing = "No demo runs here. Start it with bin/demo"
+    assert nothing in project.start("bin/manage", "migrate").fails()
+    demo = project.start("bin/demo", "--no-load")
+    demo.until(READY)
+    # It reaches the servers by what the demo keeps for it, which nobody else may read.
+    assert (project.root / ".local/demo/env.json").stat().st_mode & 0o777 == 0o600
+    project.start("bin/manage", "migrate").until("as q2c_owner")
+    assert "Say which" in project.start("bin/manage").fails()
+    demo.end()
+    assert nothing in project.start("bin/manage", "migrate").fails()
+
+
 def test_killed_it_leaves_no_process_and_starts_again_at_once(project: SmallProject) -> None:
     demo = project.start("bin/demo")
     demo.until(READY)
