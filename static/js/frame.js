@@ -21,6 +21,8 @@ document.addEventListener("click", (event) => {
     const dialog = document.getElementById(opener.dataset.dialog);
     if (dialog && !dialog.open) {
       event.preventDefault();
+      // Closed, a dialog gives the focus back to what had it; pressed by its key, the button had none.
+      opener.focus();
       dialog.showModal();
       dialog.querySelector("[autofocus], textarea, select, input:not([type=hidden]), .button.primary")?.focus();
     }

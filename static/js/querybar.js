@@ -71,11 +71,17 @@ async function ask(input) {
   address.searchParams.set("q", input.value);
   try {
     const answer = await fetch(address, { headers: { Accept: "application/json" } });
-    if (!answer.ok || turn !== asked || document.activeElement !== input) return;
-    show(input, (await answer.json()).choices);
+    const choices = answer.ok ? (await answer.json()).choices : [];
+    // Whoever went on meanwhile is not followed.
+    if (turn === asked && document.activeElement === input) show(input, choices);
   } catch {
     close(input);
   }
+}
+
+// Tab completes what was begun or chosen; else it goes on to the next field, or whoever has no mouse never leaves this one.
+function completes(event, place) {
+  return !event.shiftKey && (place >= 0 || wordAt(event.target).token !== "");
 }
 
 function onKey(event) {
@@ -90,7 +96,7 @@ function onKey(event) {
     event.preventDefault();
     const by = event.key === "ArrowDown" ? 1 : -1;
     select(input, items[(place + by + items.length) % items.length] ?? items[0]);
-  } else if ((event.key === "Enter" && place >= 0) || event.key === "Tab") {
+  } else if ((event.key === "Enter" && place >= 0) || (event.key === "Tab" && completes(event, place))) {
     event.preventDefault();
     take(input, items[Math.max(0, place)].dataset.value);
   } else if (event.key === "Escape") {
