@@ -5,13 +5,15 @@
 1 Jan 2026   The first phase begins; both are billed, each by its own entity in its own currency.
 31 Jan       260,000 API calls are counted, of which 100,000 are included.
 1 Feb        The overage is billed.
+1 Apr, Jul,  Hamburg pays by the quarter; nobody beyond the allowance in San Francisco.
+  Oct
 1 Jan 2027   The second phase begins with more seats.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 
 import pytest
@@ -20,12 +22,30 @@ from ledger import fx
 from ledger.models import JournalLine
 from q2c import money
 from q2c.demo.deals import Deal, Line
-from q2c.models import Attempt, Event, Invoice, Step, Subscription
+from q2c.models import Attempt, Event, Invoice, Step, Subscription, Transition
 from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, booked, entry, order
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live]
 
 NUMBER = "SO-1001"
+
+# What is billed from April on, worked out from the contract by hand; no API call is counted beyond the allowance.
+#   40 × 44.00 × 3 = 5,280.00, and 19 % of it is 1,003.20.
+_QUARTER = {"1100": 628_320, "2410": -528_000, "2200": -100_320}
+LATER = {
+    ("2026-04-01", "DE"): _QUARTER,
+    ("2026-07-01", "DE"): _QUARTER,
+    ("2026-10-01", "DE"): _QUARTER,
+    # 150 × 48.00 × 12 = 86,400.00, and 7.25 % of it is 6,264.00.
+    ("2027-01-01", "US"): {"1100": 9_266_400, "2410": -8_640_000, "2200": -626_400},
+    # 60 × 44.00 × 3 = 7,920.00, and 19 % of it is 1,504.80.
+    ("2027-01-01", "DE"): {"1100": 942_480, "2410": -792_000, "2200": -150_480},
+}
+# The books of each entity after all of it, in its own currency.
+BALANCES = {
+    "US": {"1100": 16_817_658, "2420": -1_250_000, "2410": -14_400_000, "4030": -30_800, "2200": -1_136_858},
+    "DE": {"1100": 4_824_260, "2420": -1_150_000, "2410": -2_904_000, "2200": -770_260},
+}
 
 
 @pytest.fixture
@@ -85,16 +105,25 @@ def test_a_rollout_from_closed_won_to_posted_journals(story: Story, rollout: Dea
     # 160,000 over: 100,000 × 0.0020 + 60,000 × 0.0018 = 308.00; 7.25 % = 22.33.
     assert booked(number) == {"1100": 33_033, "4030": -30_800, "2200": -2_233}
 
-    with story.on("2027-01-01"):
-        numbers = story.bill()
-    latest = {(i.entity, i.issued_on): i for i in Invoice.objects.filter(number__in=numbers)}
-    # 150 × 48.00 × 12 = 86,400.00, and 60 × 44.00 × 3 = 7,920.00.
-    assert latest["US", dt.date(2027, 1, 1)].net_minor == 8_640_000
-    assert latest["DE", dt.date(2027, 1, 1)].net_minor == 792_000
-
+    for day in sorted({day for day, _ in LATER}):
+        with story.on(day):
+            _billed_later(day, story.bill())
     _every_journal_is_in_the_erp(story)
     _the_parent_sees_both(us, de)
     _one_trace_shows_all()
+    _the_journey_is_as_told(de)
+
+
+def _billed_later(day: str, numbers: list[str]) -> None:
+    """To the last cent: the invoices of that day, their tax and their journals."""
+    invoices = {invoice.entity: invoice for invoice in Invoice.objects.filter(number__in=numbers)}
+    expected = {entity: lines for (on, entity), lines in LATER.items() if on == day}
+    assert len(numbers) == len(expected)
+    assert {entity: booked(invoice.number) for entity, invoice in invoices.items()} == expected
+    for entity, invoice in invoices.items():
+        lines = expected[entity]
+        assert (invoice.issued_on.isoformat(), invoice.net_minor) == (day, -lines["2410"])
+        assert (invoice.tax_minor, invoice.total_minor) == (-lines["2200"], lines["1100"])
 
 
 def _every_journal_is_in_the_erp(story: Story) -> None:
@@ -116,10 +145,12 @@ def _the_parent_sees_both(us: Invoice, de: Invoice) -> None:
     assert all(sum(lines.values()) == 0 for lines in in_group.values())
     rate = fx.rate("EUR", "USD", de.issued_on)
     assert in_group["US"]["1100"] + in_group["DE"]["1100"] == 7_518_225 + money.converted(1_996_820, "EUR", "USD", rate)
-    totals: Counter[str] = Counter()
-    for currency, amount in JournalLine.objects.values_list("entry__functional_currency", "functional_minor"):
-        totals[currency] += amount
-    assert totals == {"USD": 0, "EUR": 0}
+    totals: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in JournalLine.objects.select_related("account", "entry__entity"):
+        assert line.entry.functional_currency == {"US": "USD", "DE": "EUR"}[line.entry.entity.code]
+        totals[line.entry.entity.code][line.account.code] += line.functional_minor
+    assert totals == BALANCES
+    assert [sum(balances.values()) for balances in BALANCES.values()] == [0, 0]
 
 
 def _one_trace_shows_all() -> None:
@@ -132,3 +163,26 @@ def _one_trace_shows_all() -> None:
     assert stages >= {
         "accept_order", "sync_customer", "provision_billing", "activate_subscription", "record_invoice", "post_journal",
     }  # fmt: skip
+
+
+def _the_journey_is_as_told(invoice: Invoice) -> None:
+    """docs/architecture.md follows this invoice: its entry's number, order keys, events and moves."""
+    booking = entry(invoice.number)
+    assert (invoice.total_minor, booking.number) == (1_996_820, "DE01-26-S0000001")
+    events = [Event.objects.get(id=invoice.event_id)]
+    for event in events:
+        events += Event.objects.filter(causation_id=event.id)
+    told = ["InvoiceIssued", "PaymentDue", "RevenueScheduled", "JournalReady", "JournalPosted"]
+    assert sorted(event.type for event in events) == sorted(told)
+    steps = Step.objects.filter(event__in=events)
+    assert {step.stage: step.order_key for step in steps} == {
+        "record_invoice": f"invoice:zuora:{invoice.billing_reference}",
+        "post_journal": f"posting:DE:invoice:{invoice.number}",
+    }
+    moves = Transition.objects.order_by("id")
+    for record, states in (
+        (invoice.id, ["issued", "recorded", "posted"]),
+        (booking.id, ["drafted", "ready", "posting", "posted"]),
+        *((step.id, ["waiting", "running", "done"]) for step in steps),
+    ):
+        assert list(moves.filter(record_id=record).values_list("target", flat=True)) == states
