@@ -35,7 +35,7 @@ def act(request: HttpRequest, vendor: str, kind: str) -> HttpResponse:
     wanted, wrong = {"number": key}, "" if key else "The form names no record; reload the page and do it there."
     day = sandbox_forms.day(request.POST.get("on", "")) if words.day else None
     if words.day and not wrong:
-        wrong = "" if day else f"{words.day} is missing or no date; write it like 2026-10-31."
+        wrong = "" if day else f"{words.day} is missing or no date; choose one."
     if wrong:
         tell(request, "bad", "Nothing was changed.", wrong)
         return HttpResponseRedirect(back)
