@@ -32,7 +32,9 @@ def refuse(form: Any) -> str:
     seen = str(form.cleaned_data.get(SEEN) or "")
     if not seen or form.instance.pk is None:
         return ""
-    now = type(form.instance)._base_manager.select_for_update().filter(pk=form.instance.pk).first()
+    # Of itself alone: some are ordered by a record that they need not have, which cannot be held.
+    held = type(form.instance)._base_manager.select_for_update(of=("self",))
+    now = held.filter(pk=form.instance.pk).first()
     last = newest(now) if now is not None else None
     if last is None or str(last.history_id) == seen:
         return ""

@@ -181,19 +181,26 @@ def _ask(open_gates: gates.Gates, name: str, named: Iterable[Named], ends: float
 
 # Changes here -----------------------------------------------------------------------------------------------------
 
-# Which objects a saved record may have been in the way as: (object type, object key or "" for any).
+# A rule that names another account, or another role, goes round what is in the way.
+_BY_RULE = [("posting_rule", ""), ("account_role", ""), ("account", "")]
+# Which objects a saved record may have been in the way as, or leads round: (object type, object key or "" for any).
 _TOUCHES: dict[type[Any], Callable[[Any], list[tuple[str, str]]]] = {
     books.FiscalPeriod: lambda period: [("fiscal_period", period.key)],
-    books.LegalEntity: lambda entity: [("legal_entity", "")],
+    # Under another ledger, its products are other items.
+    books.LegalEntity: lambda entity: [("legal_entity", ""), ("item_mapping", "")],
     books.Account: lambda account: [("account", account.code), ("account_role", "")],
     books.DimensionValue: lambda value: [(value.dimension.code, value.code)],
-    books.DimensionRule: lambda rule: [("dimension_rule", "")],
-    books.PostingRule: lambda rule: [("posting_rule", "")],
-    books.PostingRuleLine: lambda line: [("posting_rule", ""), ("account_role", "")],
+    books.DimensionRule: lambda rule: [("dimension_rule", ""), (rule.dimension.code, "")],
+    books.PostingRule: lambda rule: _BY_RULE,
+    books.PostingRuleLine: lambda line: _BY_RULE,
     books.FxRate: lambda rate: [("fx_rate", f"{rate.from_currency}:{rate.to_currency}")],
     models.Customer: lambda customer: [("customer", "")],
-    models.Product: lambda product: [("product", product.code), ("item_mapping", product.code)],
-    models.ItemMapping: lambda mapping: [("item_mapping", mapping.product.code), ("dimension_rule", "")],
+    models.Product: lambda product: [("product", product.code)],
+    models.ItemMapping: lambda mapping: [
+        ("item_mapping", mapping.product.code),
+        ("dimension_rule", ""),
+        *((code, "") for code in books.Dimension.objects.values_list("code", flat=True)),
+    ],
     models.ListPrice: lambda price: [("list_price", f"{price.currency}:{price.price_period}:{price.product.code}")],
     models.TaxNexus: lambda nexus: [("tax_nexus", "")],
 }
