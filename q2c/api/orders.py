@@ -27,6 +27,8 @@ from q2c.reading import cancellation, given_up, orders
 from q2c.reading.differences import KINDS
 from q2c.stages import totals
 
+_SHORTER = "Shorten its texts, or send it as several orders, each with a number of its own"
+
 
 @by_key("q2c.add_order", "POST")
 def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
@@ -37,7 +39,7 @@ def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
             415, "content_type", f"An order does not come as {request.content_type or 'nothing'}",
             remedy=f"Send {parsing.JSON}",
         )  # fmt: skip
-    body = parsing.body_of(request, parsing.EVENT_MAX)
+    body = parsing.body_of(request, parsing.EVENT_MAX, shorter=_SHORTER)
     sender = Sender(
         system=holder.system, actor=holder.get_username(), correlation_id=request.correlation_id,  # type: ignore[attr-defined]
         api_key=holder.key.pk, person=holder.key.created_by_id,

@@ -27,6 +27,7 @@ UNREADABLE = {
     "not_json", "not_utf8", "duplicate_key", "not_a_number", "number_out_of_range", "number_too_long", "too_deep",
     "byte_order_mark", "empty", "nul_character", "half_character",
 }  # fmt: skip
+_IN_LINES = f"Split it, or send {NDJSON} with up to {LINE_ITEMS_MAX:,} lines in {LINES_MAX // MIB} MiB"
 _CHARSET = re.compile(r'charset="?([\w-]+)"?', re.IGNORECASE)
 
 
@@ -40,8 +41,8 @@ class StrictJSONParser(BaseParser):
         return strict.decode(body_of(request, EVENT_MAX) if request is not None else stream.read())
 
 
-def body_of(request: HttpRequest, most: int) -> bytes:
-    """The body, at most so many bytes. Problem 411, 413, 415 or 400."""
+def body_of(request: HttpRequest, most: int, *, shorter: str = "Send a shorter one") -> bytes:
+    """The body, at most so many bytes. Problem 411, 413 (`shorter` is its remedy), 415 or 400."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem(415, "content_encoding", "Compressed bodies are not taken", remedy="Send it uncompressed")
     charset = _CHARSET.search(request.headers.get("Content-Type", ""))
@@ -51,7 +52,10 @@ def body_of(request: HttpRequest, most: int) -> bytes:
     if not given.isdigit():
         raise Problem(411, "length_required", "Content-Length is missing", remedy="Send Content-Length, not chunks")
     if int(given) > most:
-        raise too_large(int(given), most)
+        raise Problem(
+            413, "too_large", f"The body has {int(given):,} bytes; at most {most:,} are taken here", remedy=shorter,
+            most=most,
+        )  # fmt: skip
     try:
         body = request.body
     except (UnreadablePostError, OSError):
@@ -59,13 +63,6 @@ def body_of(request: HttpRequest, most: int) -> bytes:
     if len(body) < int(given):
         raise Problem(400, "cut_off", "The body ended before its length", remedy="Send it again")
     return body
-
-
-def too_large(size: int, most: int) -> Problem:
-    return Problem(
-        413, "too_large", f"The body has {size:,} bytes; at most {most:,} are taken here",
-        remedy=f"Split it, or send {NDJSON} with up to {LINE_ITEMS_MAX:,} lines in {LINES_MAX // MIB} MiB", most=most,
-    )  # fmt: skip
 
 
 def media_type_of(request: HttpRequest) -> str:
@@ -76,13 +73,13 @@ def items_of(request: HttpRequest) -> tuple[list[Item], str]:
     """The events of a request and the format they came in: STRUCTURED, BATCH, NDJSON, or JSON for binary mode."""
     kind = media_type_of(request)
     if kind == NDJSON:
-        return _lines(body_of(request, LINES_MAX)), kind
+        return _lines(body_of(request, LINES_MAX, shorter=_IN_LINES)), kind
     if kind == BATCH:
-        return _batch(body_of(request, BATCH_MAX))
+        return _batch(body_of(request, BATCH_MAX, shorter=_IN_LINES))
     if kind == STRUCTURED:
-        return [Item(body=body_of(request, EVENT_MAX), content_type=kind)], kind
+        return [Item(body=body_of(request, EVENT_MAX, shorter=_IN_LINES), content_type=kind)], kind
     if "ce-specversion" in request.headers or "ce-id" in request.headers:
-        body = body_of(request, EVENT_MAX)
+        body = body_of(request, EVENT_MAX, shorter=_IN_LINES)
         attributes = {
             # What is no UTF-8 stays to be told: replaced, two ids would become one.
             name[3:].lower(): unquote(value, errors="surrogateescape")

@@ -12,7 +12,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from q2c.api.parsing import STRUCTURED
+from q2c.api.parsing import EVENT_MAX, JSON, STRUCTURED
 from q2c.local import room
 from q2c.local.processes import QUEUES
 from tests.api.test_bad_input import BAD
@@ -58,7 +58,7 @@ def control_room(tmp_path_factory: Any) -> Iterator[room.Room]:
 def api_key(control_room: room.Room) -> str:
     """Of an upstream system, made by the command that operators use."""
     said: list[str] = []
-    scopes = [f"--scope=q2c.{right}" for right in ("add_event", "add_invoice", "cancel_order")]
+    scopes = [f"--scope=q2c.{right}" for right in ("add_event", "add_order", "add_invoice", "cancel_order")]
     control_room.manage("make_api_key", "webshop", *scopes, heard=said.append)
     return next(word for line in said for word in line.split() if word.startswith("q2c_"))
 
@@ -96,12 +96,15 @@ def test_what_cannot_be_taken_gets_its_error_from_the_real_server(control_room, 
     assert (first["code"], first["pointer"]) == (code, pointer)
 
 
-def test_20_mb_are_refused_by_the_real_server(control_room, api_key):
-    headers = {"Authorization": f"Bearer {api_key}", "Content-Type": STRUCTURED}
+@pytest.mark.parametrize(
+    ("noun", "kind", "remedy"), [("events", STRUCTURED, "Split it"), ("orders", JSON, "Shorten its texts")]
+)
+def test_20_mb_are_refused_by_the_real_server(control_room, api_key, noun, kind, remedy):
+    headers = {"Authorization": f"Bearer {api_key}", "Content-Type": kind}
     body = b'{"data": "' + b"A" * 20_000_000 + b'"}'
-    answer = requests.post(f"{control_room.url}/api/v1/events", data=body, headers=headers, timeout=60)
+    answer = requests.post(f"{control_room.url}/api/v1/{noun}", data=body, headers=headers, timeout=60)
     assert (answer.status_code, answer.headers["Content-Type"]) == (413, "application/problem+json")
-    assert "Split it" in answer.json()["remedy"]
+    assert answer.json()["most"] == EVENT_MAX and remedy in answer.json()["remedy"]
 
 
 def test_each_line_of_each_process_is_json_and_has_its_id(control_room):
