@@ -16,9 +16,13 @@ from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from exceptions.models import Facet
-from q2c import clock
+from ledger import journal
+from ledger.models import JournalEntry
+from q2c import clock, keys
+from q2c.engine import run
 from q2c.models import Breaker, Connection, Order, PollCursor, Step, WorkerSeen
 from q2c.ops import figures, readiness
+from tests.engine import makers
 from tests.engine.records import made
 
 pytestmark = pytest.mark.django_db
@@ -116,11 +120,41 @@ def test_held_and_paused_steps_do_not_look_as_if_workers_were_late(client):
     }, "a paused one waits for its platform, and for no step"
 
 
-def test_the_share_of_journals_that_the_ledger_took(client, monkeypatch):
-    rows = [("blocked", 1), ("posted", 17), ("posting", 5), ("reversed", 2)]
-    monkeypatch.setattr(figures, "_rows", lambda sql, *values: rows)
-    ratio = {family.name: family.samples for family in figures.journals()}["q2c_posting_success_ratio"]
-    assert [sample.value for sample in ratio] == [0.95]
+def _reversed(entry: JournalEntry) -> None:
+    """Its mirror is posted."""
+    mirror = journal.reverse(entry.id, clock.today(), keys.new_id(), "billed twice").entry_id
+    assert mirror is not None
+    journal.mark_posting([mirror])
+    journal.mark_posted([journal.Document(mirror, "JE-9", "9")])
+
+
+def test_the_share_of_journals_that_the_ledger_took(client, company):
+    """The day before, its month was closed there and two were refused. In the last 24 hours three were taken, of which
+    one was reversed by a fourth, and one was refused; another waits to be sent, of which nothing is known yet."""
+    ledger, since = company["erp-de"], makers.NOW - dt.timedelta(hours=24)
+    with clock.at(since - dt.timedelta(minutes=5)):
+        sold = makers.order()
+        ledger.closed.add("2026-10")
+        for number in ("OLD-1", "OLD-2"):
+            makers.issue(number, sold)
+        makers.run_all()
+        ledger.closed.clear()
+    with clock.at(since + dt.timedelta(minutes=5)):
+        for number in ("INV-1", "INV-2", "INV-3"):
+            makers.issue(number, sold)
+        makers.run_all()
+        _reversed(JournalEntry.objects.get(business_document="invoice:INV-1"))
+        ledger.closed.add("2026-10")
+        makers.issue("INV-4", sold)
+        makers.run_all()
+        makers.issue("INV-5", sold)
+        run.drain("record_invoice")
+    found = scraped(client)
+    assert found["q2c_posting_success_ratio",] == 0.8
+    assert {key[1]: value for key, value in found.items() if key[0] == "q2c_journals_24h"} == {
+        "posted": 3, "reversed": 1, "blocked": 1, "ready": 1,
+    }  # fmt: skip
+    assert found["q2c_steps_open", "post_journal", "failed"] == 3
 
 
 def test_a_figure_that_fails_is_said_to_have_and_spares_the_others(client, monkeypatch):

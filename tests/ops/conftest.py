@@ -1,0 +1,5 @@
+"""The company of the engine's stories, for figures of real steps."""
+
+from tests.engine.conftest import books, company
+
+__all__ = ["books", "company"]
