@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from q2c.local import chromium
+from q2c.local import chromium, places
 from q2c.local.test import spread
 from tests.local.conftest import SmallProject
 
@@ -103,6 +106,43 @@ def test_the_browser_is_named_or_missed_in_one_line(project: SmallProject, monke
     browser.write_text("#!/bin/sh\n")
     browser.chmod(0o755)
     assert chromium.name_it(environment) == environment["Q2C_CHROMIUM"] == str(browser)
+
+
+# What finds a Python; no browser is there.
+SHELL = ("sh", "dirname")
+
+
+def without_chromium(project: SmallProject) -> dict[str, str]:
+    """The environment of a machine that has none: PATH leads to a shell and to what it needs."""
+    project.env.pop("Q2C_CHROMIUM", None)
+    tools = project.root / "no-browser"
+    tools.mkdir()
+    for name in SHELL:
+        (tools / name).symlink_to(str(shutil.which(name)))
+    return {"PATH": str(tools), "PYTHON": sys.executable}
+
+
+def test_without_a_browser_one_line_says_how_to_get_it(project: SmallProject) -> None:
+    run = with_tests(project).start("bin/test", "-p", "no:django", "tests/local", **without_chromium(project))
+    run.process.wait(60)
+    assert "1 passed" in run.printed, run.printed
+    assert [line for line in run.printed.splitlines() if "hromium" in line] == [
+        "q2c: no Chromium found, so browser tests skip. To run them: apt-get install chromium"
+    ]
+
+
+def test_without_a_browser_its_tests_skip_visibly(project: SmallProject) -> None:
+    """The real ones, of each folder that has some: told as skipped, one by one, with what is missing."""
+    files = ["tests/browser", "tests/admin/test_browser.py", "tests/api/test_document_browser.py"]
+    command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", *files]
+    env = {**project.env, **without_chromium(project), "Q2C_TEST_SERVERS": "0"}
+    env.pop("Q2C_CHROMIUM", None)
+    ran = subprocess.run(command, cwd=places.ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stdout
+    assert re.search(r"^=* ?[0-9]+ skipped", ran.stdout.splitlines()[-1]), ran.stdout
+    told = [line for line in ran.stdout.splitlines() if line.startswith("SKIPPED")]
+    assert told and all("hromium" in line for line in told), told
+    assert {file for file in files if not any(file in line for line in told)} == set()
 
 
 @pytest.mark.parametrize(
