@@ -28,6 +28,7 @@ from ledger.models import (
 from q2c import clock
 from q2c.admin import resources
 from q2c.admin.dimensions import DimensionsField
+from q2c.admin.filters import Required
 from q2c.admin.guarded_rows import PostingRuleRows
 from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
@@ -106,6 +107,7 @@ class AccountAdmin(ImportedAdmin):
 class DimensionAdmin(ImportedAdmin):
     resource_classes = [resources.DimensionRows]
     list_display = ("code", "name")
+    list_filter = (Required,)
     search_fields = ("code", "name")
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
+
+from ledger.models import DimensionRule
 
 
 def as_filters_name_it(model: type[models.Model], filters: Sequence[Any], asked: QueryDict) -> str:
@@ -49,3 +51,20 @@ class NamedOnly(admin.FieldListFilter):
         named = self.field.related_model._default_manager.filter(pk__in=self.used_parameters[self.known])  # type: ignore[union-attr]
         for record in named:
             yield {"selected": True, "query_string": changelist.get_query_string(), "display": str(record)}
+
+
+class Required(admin.SimpleListFilter):
+    """Dimensions that lines on some account must carry: what is sold has to give a value of each."""
+
+    title = "required on some account"
+    parameter_name = "required"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        if self.value() not in ("yes", "no"):
+            return queryset
+        rules = DimensionRule.objects.filter(dimension=models.OuterRef("pk"), requirement="required")
+        is_required = models.Exists(rules)
+        return queryset.filter(is_required if self.value() == "yes" else ~is_required)

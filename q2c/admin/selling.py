@@ -225,4 +225,5 @@ class CommercialPolicyAdmin(ImportedAdmin):
     resource_classes = [resources.CommercialPolicyRows]
     choices = {"entity": entities}
     list_display = ("__str__", "discount_limit_percent", "usage_limit_percent", "tax_tolerance_percent")
+    list_filter = ("entity",)
     search_fields = ("entity",)
