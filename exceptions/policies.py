@@ -306,14 +306,14 @@ POLICIES: dict[R, Row] = {
         "Checked again; it is recorded only if no other invoice stands for the same charge.",
     ),
     R.INVOICE_CHANGED: Row(
-        "Invoice changed in billing after it was booked",
-        "Invoice {business_key} is booked here, and billing says something else of it by now.",
+        "Invoice is booked otherwise than billing has it",
+        "Invoice {business_key} is booked here, and billing says something else of it.",
         BILLING, "urgent", 4, "invoice",
         "What is here and what came now, side by side on the case.",
-        "Put it back in billing as it was. Is the change to stand, reverse its journal if that is posted: Reverse on "
-        "the journal's page asks a second person to approve the mirror entry. Then have billing void the invoice and "
-        "issue it anew under another number, and close this case.",
-        "Compared again with what is booked. Put back in billing, it ends by itself.",
+        "Is billing wrong, have it made there as it is booked here. Is it right, reverse its journal if that is "
+        "posted: Reverse on the journal's page asks a second person to approve the mirror entry. Then have billing "
+        "void the invoice and issue it anew under another number, and close this case.",
+        "Compared again with what is booked. Made so in billing, it ends by itself.",
     ),
     R.INVOICE_TAKEN_BACK: Row(
         "Invoice taken back in billing after it was booked",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.functional import cached_property
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -19,21 +21,33 @@ from q2c.api.cases import WhySerializer, person_of
 from q2c.api.problems import Problem
 from q2c.api.records import Records, days, instants
 from q2c.engine import decisions, desk
+from q2c.reading import billing_beside
 
 
 class ApprovalSerializer(serializers.ModelSerializer):
     """`action` is close_without_fix, redate, reopen_period, post_after_all, or the reason that waits; `data` is what is
-    granted; `shown` is what its page showed whoever decided there, where that is gone afterwards."""
+    granted; `shown` is what its page showed whoever decided there, where that is gone afterwards. `billing_has` is what
+    billing has otherwise of an invoice that waits, as told since this was asked for: it is asked about next."""
 
     requested_by = serializers.CharField(source="requested_by.username", allow_null=True, default=None)
     decided_by = serializers.CharField(source="decided_by.username", allow_null=True, default=None)
+    billing_has = serializers.SerializerMethodField()
 
     class Meta:
         model = Approval
         fields = (
             "id", "state", "action", "subject_type", "subject_id", "case", "reason", "amount_minor", "currency", "data",
-            "requested_by", "requested_at", "decided_by", "decided_at", "decision", "shown",
+            "requested_by", "requested_at", "decided_by", "decided_at", "decision", "shown", "billing_has",
         )  # fmt: skip
+
+    def get_billing_has(self, asked: Approval) -> str:
+        return self._untold.get(asked.id, "")
+
+    @cached_property
+    def _untold(self) -> dict[uuid.UUID, str]:
+        """Of all of a page at once."""
+        rows: Any = self.parent.instance if self.parent is not None else [self.instance]
+        return billing_beside.untold(rows)
 
 
 class ApprovalFilters(filters.FilterSet):
@@ -54,7 +68,7 @@ class Approvals(Records):
     rights = {"approve": rights.APPROVE, "refuse": rights.APPROVE, "withdraw": rights.WORK}
 
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.select_related("requested_by", "decided_by")
+        return queryset.select_related("requested_by", "decided_by", "case")
 
     @extend_schema(request=WhySerializer, responses=ApprovalSerializer)
     @action(detail=True, methods=["post"])

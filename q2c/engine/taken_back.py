@@ -19,7 +19,7 @@ from q2c.engine import intake
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import cancelled_there, in_billing
+from q2c.stages import cancelled_there, in_billing, restated
 from q2c.stages.taken_back_there import CANCELLED, booked_as, known_as, period_of
 from q2c.stages.verb import Differs, Finding, described
 from q2c.stages.versions import invoice_key
@@ -37,6 +37,8 @@ def tell(source: str, reference: str, refused: Rejected) -> RawItem | None:
         return None
     since = invoice.taken_back_at or clock.now()
     Invoice.objects.filter(id=invoice.id, taken_back_at=None).update(taken_back_at=since)
+    if invoice.source != source:
+        restated.by_billing({invoice.id: source}, "q2c")
     if journal.taken_back([invoice.event_id]):
         return None
     # A case for each time: one that ended before billing posted it again tells nothing of this one.

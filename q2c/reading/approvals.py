@@ -19,7 +19,7 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
-from q2c.reading import after_reversal, given_up_before, in_books, what_stays
+from q2c.reading import after_reversal, billing_beside, given_up_before, in_books, what_stays
 from q2c.reading.given_up_before import Before
 from q2c.reasons import APPROVALS_OF_INVOICES, Reason
 from q2c.stages import STAGES, booking, reverse_journal, totals
@@ -92,6 +92,8 @@ class Request:
     before: Before | None = None
     # Of a reversal or an invoice that is still to be decided: what stops it, whoever signs.
     in_the_way: Sequence[str] = ()
+    # Of an invoice that is still to be decided: what billing has otherwise, told since this was asked for.
+    billing_has: str = ""
 
     @property
     def right(self) -> str:
@@ -174,7 +176,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     stopped = _late_reversals(approvals, reversing) | _late_invoices(approvals)
     books = in_books.of(approvals, {id_: one.view for id_, one in reversing.items()})
     before = given_up_before.of(user, [a.case for a in approvals if a.case is not None])
-    found = []
+    untold, found = billing_beside.untold(approvals), []
     for approval in approvals:
         case, data = approval.case, approval.data
         number = case.business_key if case is not None else ""
@@ -193,6 +195,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 in_books=books.get(approval.id),
                 before=before.get(case.id) if case is not None else None,
                 in_the_way=stopped.get(approval.id, ()),
+                billing_has=untold.get(approval.id, ""),
             )
         )
     return found

@@ -24,6 +24,7 @@ from q2c.money import Money, exponent
 from q2c.reasons import APPROVALS, Reason
 from q2c.stages import (
     beside,
+    billing_otherwise,
     cancelled_there,
     days_billed,
     given_up,
@@ -69,6 +70,7 @@ def tie(works: Sequence[Work]) -> None:
     policies = {policy.entity: policy for policy in CommercialPolicy.objects.all()}
     metered = usage.there({work.notes["order"].id for work in works if usage.of(work.fact.payload)})
     before, left_out, gone = signed.Before(works), given_up.asked(works), cancelled_there.asked(works)
+    in_billing = billing_otherwise.there(works)
     for work in works:
         invoice, order = work.fact.payload, work.notes["order"]
         policy = policies.get(invoice.legal_entity) or policies.get("") or CommercialPolicy()
@@ -85,6 +87,7 @@ def tie(works: Sequence[Work]) -> None:
         found = [asked[work.step.id] for asked in (gone, left_out) if work.step.id in asked] + found
         # Neither a limit that was raised nor time answers what a second person was asked, or refused.
         found = signed.with_asked(found, before.asked(work, partial(_asked_again, metered)), _stays_asked)
+        found += billing_otherwise.beside(work, found, in_billing)
         # What is wrong for sure is told first: nobody is asked to sign what cannot be.
         found.sort(key=lambda finding: finding.reason in APPROVALS)
         work.findings += before.unsigned(work, found)
@@ -94,8 +97,8 @@ def tie(works: Sequence[Work]) -> None:
 
 
 def _stays_asked(asked: Finding) -> bool:
-    """What billing cancelled it may post again, and then it is no question any more."""
-    return asked.reason != Reason.INVOICE_CANCELLED
+    """What billing cancelled it may post again, and then it is no question any more; what it has is said as it is."""
+    return asked.reason != Reason.INVOICE_CANCELLED and asked.pointer != billing_otherwise.AT
 
 
 def _asked_again(metered: usage.Metered, work: Work, asked: Finding) -> list[Finding]:

@@ -159,7 +159,7 @@ def asked(works: Sequence[Work]) -> dict[uuid.UUID, Finding]:
     if not found:
         return {}
     events = [one.event_id for one in found.values() if one.event_id is not None]
-    then = dict(Event.objects.filter(id__in=events).values_list("id", "payload"))
+    then = {event.id: event for event in Event.objects.filter(id__in=events).only("source", "payload")}
     wishes = wanted([one.case_id for one in found.values() if one.case_id is not None])
     return {
         work.step.id: _finding(work, one, then.get(one.event_id) if one.event_id else None, wishes)
@@ -175,20 +175,25 @@ def wanted(case_ids: Sequence[uuid.UUID]) -> Wishes:
     return {data.get("event") or str(case_id): (text, data.get("person")) for case_id, data, text in rows}
 
 
-def _finding(work: Work, given_up: GivenUp, then: str | None, wishes: Wishes) -> Finding:
+def _finding(work: Work, given_up: GivenUp, then: Event | None, wishes: Wishes) -> Finding:
     """Nothing in it changes between two checks, so that it is what was signed."""
     invoice: InvoiceDocument = work.fact.payload
-    text = f"Invoice {invoice.invoice_number} was {given_up}"
-    what = invoice_again.since(stored.read(then, InvoiceDocument), invoice) if then else ""
+    elsewhere = then is not None and then.source != work.fact.source
+    by = f" as {then.source} told of it" if then is not None and elsewhere else ""
+    text = f"Invoice {invoice.invoice_number} was {given_up}{by}"
+    before = stored.read(then.payload, InvoiceDocument) if then else None
+    what = invoice_again.since(before, invoice, elsewhere) if before else ""
     if not then:
         text += f" as it could not be read, and {work.fact.source} tells of it so that it can"
+    elif what and elsewhere:
+        text += f", and {work.fact.source} tells of it otherwise: {what}"
     elif what:
         text += f", and was changed in {work.fact.source} since: {what}"
     why, person = given_up.wish(wishes, work.fact.id)
     if why:
         text += f". {why}"
     elif then and not what:
-        text += f", and {work.fact.source} tells of it again, as it was"
+        text += f", and {work.fact.source} tells of it {'too' if elsewhere else 'again'}, as it was"
     return Finding(
         reason=Reason.INVOICE_GIVEN_UP,
         text=text,

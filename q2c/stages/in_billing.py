@@ -19,23 +19,27 @@ from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages.versions import invoice_key
 
-_SYSTEMS = "(SELECT name FROM q2c_connection WHERE service = 'billing')"
+SYSTEMS = "(SELECT name FROM q2c_connection WHERE service = 'billing')"
 _NAMED = "i.number = s.business_key AND i.entity = s.entity AND i.state <> 'voided'"
+# A document that billing still has, and that is in the books by no other name.
+NOT_GONE = """
+NOT EXISTS (SELECT FROM q2c_cancelledinvoice o
+            WHERE o.source = e.source AND o.reference = e.payload ->> 'billing_reference')
+AND NOT EXISTS (SELECT FROM q2c_invoice b WHERE b.source = e.source AND b.state <> 'voided'
+                AND b.billing_reference = e.payload ->> 'billing_reference')
+"""
 _DOCUMENTS = f"""
 SELECT DISTINCT ON (i.id) i.id, s.order_key
 FROM q2c_invoice i JOIN q2c_step s ON {_NAMED} JOIN q2c_event e ON e.id = s.event_id
 WHERE i.id = ANY(%s::uuid[]) AND s.stage = 'record_invoice'
-  AND i.source NOT IN {_SYSTEMS} AND e.source IN {_SYSTEMS}
-  AND NOT EXISTS (SELECT FROM q2c_cancelledinvoice o
-                  WHERE o.source = e.source AND o.reference = e.payload ->> 'billing_reference')
-  AND NOT EXISTS (SELECT FROM q2c_invoice b WHERE b.source = e.source AND b.state <> 'voided'
-                  AND b.billing_reference = e.payload ->> 'billing_reference')
+  AND i.source NOT IN {SYSTEMS} AND e.source IN {SYSTEMS}
+  AND {NOT_GONE}
 ORDER BY i.id, s.seq
 """
 _BOOKED = f"""
 SELECT DISTINCT i.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN q2c_invoice i ON {_NAMED}
 WHERE s.stage = 'record_invoice' AND s.order_key = ANY(%s::text[])
-  AND i.source NOT IN {_SYSTEMS} AND e.source IN {_SYSTEMS}
+  AND i.source NOT IN {SYSTEMS} AND e.source IN {SYSTEMS}
 """
 _NEWEST = """
 SELECT DISTINCT ON (k.invoice) k.invoice, s.id, e.source, s.state, s.reason, s.entity,
@@ -57,12 +61,12 @@ SELECT i.id FROM s JOIN q2c_event e ON e.id = s.event_id
 JOIN q2c_invoice i ON i.source = e.source AND i.billing_reference = e.payload ->> 'billing_reference'
 WHERE s.reason = '{Reason.INVOICE_CHANGED}'
 UNION
-SELECT i.id FROM (SELECT s.order_key FROM s JOIN q2c_event e ON e.id = s.event_id WHERE e.source IN {_SYSTEMS}) k
+SELECT i.id FROM (SELECT s.order_key FROM s JOIN q2c_event e ON e.id = s.event_id WHERE e.source IN {SYSTEMS}) k
 JOIN q2c_step s ON s.order_key = k.order_key AND s.stage = 'record_invoice'
-JOIN q2c_invoice i ON {_NAMED} AND i.source NOT IN {_SYSTEMS}
+JOIN q2c_invoice i ON {_NAMED} AND i.source NOT IN {SYSTEMS}
 UNION
 SELECT i.id FROM q2c_invoice v JOIN q2c_invoice i ON i.number = v.number AND i.entity = v.entity AND i.state <> 'voided'
-WHERE v.state = 'voided' AND v.source IN {_SYSTEMS} AND i.source NOT IN {_SYSTEMS}
+WHERE v.state = 'voided' AND v.source IN {SYSTEMS} AND i.source NOT IN {SYSTEMS}
 """
 
 

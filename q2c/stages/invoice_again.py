@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from exceptions.sentences import listed
 from ledger import journal
@@ -11,7 +12,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import sides, taken_back_there
+from q2c.stages import billing_otherwise, cancelled_there, sides, taken_back_there
 from q2c.stages.verb import Differs, Finding, Work
 
 # Where the change in billing is right: no invoice is booked anew under a number whose journal was reversed.
@@ -31,6 +32,10 @@ _TO_STAND_THERE = (
 _AS_BOOKED = (
     "Is it to stay reversed, have billing void it, and issue it anew under another number where it was booked wrongly. "
     "Reversed by mistake: reverse the reversal, which restores what was booked, and this ends by itself"
+)
+_AS_BILLING = (
+    "What billing has counts, and nothing of this is booked. Told again as it is booked, this ends by itself; else "
+    "close it once the other system is put right"
 )
 _REVERSED = (
     "Is the change to stand, have billing void it and issue it anew under another number. Reversed by mistake: reverse "
@@ -68,13 +73,17 @@ def told(work: Work, double: Invoice, is_billings: bool) -> None:
     if not differing:
         work.outcome = Posted(reference=str(double.id), document=double.number, found=True)
         return
-    what = listed([f"another {_NAMES.get(name, name.replace('_', ' '))}" for name in differing])
+    what = listed([_another(name, *pair) for name, pair in differing.items()])
+    recorded, remedy = "recorded already, and comes again", "Compare both in billing; void the wrong one"
+    if work.fact.source != double.source:
+        recorded = f"recorded already as {double.source} told of it, and comes from {work.fact.source}"
+        remedy = "What is booked stands, and nothing of this is booked. Have the other system put right, and close this"
     work.reject(
         Reason.INVOICE_DUPLICATE,
-        f"Invoice {invoice.invoice_number} is recorded already, and comes again with {what}",
+        f"Invoice {invoice.invoice_number} is {recorded} with {what}",
         pointer="/invoice_number",
         seen=invoice.invoice_number,
-        remedy="Compare both in billing; void the wrong one",
+        remedy=remedy,
     )
 
 
@@ -95,7 +104,11 @@ def is_as_recorded(source: str, invoice: InvoiceDocument, there: Invoice) -> boo
 
 def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
     """One document of billing, changed there after it was booked: the books keep what they hold, or hold none of it.
-    So it is where their journal was reversed, and billing posts it again as it was."""
+    So it is where their journal was reversed, and billing posts it again as it was.
+
+    What another system told of first, billing may have, too: then that is what the books differ from, and what this one
+    says anew is told beside it.
+    """
     differs = _differs(invoice, there)
     if (invoice.legal_entity, invoice.invoice_number) != (there.entity, there.number):
         pointer, seen = "/billing_reference", invoice.billing_reference
@@ -109,24 +122,42 @@ def changed(source: str, invoice: InvoiceDocument, there: Invoice) -> Finding:
         differing = _differing(source, invoice, there)
         what = listed([_was(name, was, now, totals) for name, (was, now) in differing.items()])
     elsewhere = there.source != source
-    by = f" as {there.source} told of it" if elsewhere else ""
-    if not what:
-        text = f"{document} was booked{by}, and its journal was reversed: the books hold none of it. {source} has it "
-        text += "posted as it was booked"
-    elif differs.is_reversed:
-        text = f"{document} was booked{as_invoice}{by}, and its journal was reversed: the books hold none of it. "
-        text += f"{source} has it otherwise" if elsewhere else f"It was changed in {source} since it was booked"
+    of_billing = "" if elsewhere else _of_billing(there)
+    by = f" as {there.source} told of it" if elsewhere or of_billing else ""
+    gone = ", and its journal was reversed: the books hold none of it." if differs.is_reversed else ", and"
+    text = f"{document} {'was' if differs.is_reversed else 'is'} booked{as_invoice}{by}{gone} "
+    if of_billing:
+        text += f"{source} tells it anew{f': {what}' if what else ' as it was booked'}. {of_billing}"
+        remedy = _AS_BILLING
     else:
-        since = f"{source} has it otherwise" if elsewhere else f"was changed in {source} since"
-        text = f"{document} is booked{as_invoice}{by}, and {since}"
+        text += _otherwise(source, differs, elsewhere, what)
+        remedy = _remedy(differs, there, elsewhere) if what else _AS_BOOKED
     return Finding(
-        reason=Reason.INVOICE_CHANGED,
-        text=f"{text}: {what}" if what else text,
-        pointer=pointer,
-        seen=seen,
-        remedy=_remedy(differs, there, elsewhere) if what else _AS_BOOKED,
-        differs=differs,
-    )
+        reason=Reason.INVOICE_CHANGED, text=text, pointer=pointer, seen=seen, remedy=remedy,
+        differs=None if of_billing else differs,
+    )  # fmt: skip
+
+
+def _otherwise(source: str, differs: Differs, elsewhere: bool, what: str) -> str:
+    if not what:
+        return f"{source} has it posted as it was booked"
+    if elsewhere:
+        return f"{source} has it otherwise: {what}"
+    if differs.is_reversed:
+        return f"It was changed in {source} since it was booked: {what}"
+    return f"was changed in {source} since: {what}"
+
+
+def _of_billing(there: Invoice) -> str:
+    """What billing says of an invoice that another system told of first; empty where it says nothing."""
+    taken_by = cancelled_there.takers([there]) if there.taken_back_at is not None else {}
+    if there.id in taken_by:
+        return f"{taken_by[there.id]} has taken it back"
+    has = billing_otherwise.of_booked(there)
+    if has is None:
+        return ""
+    same = (has.issued_on, has.worth) == (there.issued_on, Money(there.total_minor, there.currency))
+    return f"{has.source} has it{has.called(there.entity, there.number)} {'as it is booked' if same else has.told}"
 
 
 def _remedy(differs: Differs, there: Invoice, elsewhere: bool) -> str:
@@ -157,25 +188,40 @@ def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
     )
 
 
-def since(before: InvoiceDocument, now: InvoiceDocument) -> str:
-    """What two versions of a document that was never booked say otherwise, as changed() tells it; empty: nothing."""
+def since(before: InvoiceDocument, now: InvoiceDocument, elsewhere: bool) -> str:
+    """What two versions of a document that was never booked say otherwise, as changed() tells it; empty: nothing.
+    `elsewhere`: two systems told of it."""
     was, is_ = (
         {"invoice_number": one.invoice_number, "legal_entity": one.legal_entity, **_said(one)} for one in (before, now)
     )
     totals = Money(before.total_minor, before.currency), Money(now.total_minor, now.currency)
-    return listed([_was(name, was[name], is_[name], totals) for name in is_ if was[name] != is_[name]])
+    return listed([_was(name, *pair, totals) for name, pair in _apart(was, is_, elsewhere).items()])
 
 
-def _was(name: str, before: object, now: object, totals: tuple[Money, Money]) -> str:
-    """its issue date was 2026-11-24 and is 2026-11-27; another net amount on a line"""
-    called = _NAMES.get(name, name.replace("_", " "))
+def _was(name: str, before: Any, now: Any, totals: tuple[Money, Money]) -> str:
+    """its issue date was 2026-11-24 and is 2026-11-27; one line fewer; another net amount on a line"""
     if name.startswith("line_"):
-        return f"another {called}"
+        return _another(name, before, now)
     if name == "total_minor":
         before, now = totals
     was, is_ = ("empty" if one in (None, "") else one for one in (before, now))
-    return f"its {called} was {was} and is {is_}"
+    return f"its {_called(name)} was {was} and is {is_}"
 
+
+def _another(name: str, before: Any, now: Any) -> str:
+    """another due date; one line fewer"""
+    more = len(now) - len(before) if name == _LINES else 0
+    if not more:
+        return f"another {_called(name)}"
+    number = _FEW[abs(more)] if abs(more) < len(_FEW) else str(abs(more))
+    return f"{number} line{'' if abs(more) == 1 else 's'} {'more' if more > 0 else 'fewer'}"
+
+
+def _called(name: str) -> str:
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+_All = dict[str, Any]
 
 # As people call the fields in which two versions of one invoice differ.
 _NAMES = {
@@ -190,6 +236,9 @@ _NAMES = {
     "line_net_minor": "net amount on a line",
     "line_tax_minor": "tax on a line",
 }
+# What tells how many there are.
+_LINES = "line_line"
+_FEW = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _HEAD = (
     "billing_reference", "account", "group", "currency", "issued_on", "due_on", "total_minor",
 )  # fmt: skip
@@ -201,13 +250,20 @@ _LINE = (
 
 def _differing(source: str, invoice: InvoiceDocument, there: Invoice) -> dict[str, tuple[object, object]]:
     """What is recorded and what is said, by the name of each field that differs. Each system has its own reference."""
-    recorded, said = _recorded(there), _said(invoice)
-    if source != there.source:
-        del said["billing_reference"]
-    return {name: (recorded[name], now) for name, now in said.items() if now != recorded[name]}
+    return _apart(_recorded(there), _said(invoice), elsewhere=source != there.source)
 
 
-def _said(invoice: InvoiceDocument) -> dict[str, object]:
+def _apart(was: _All, now: _All, elsewhere: bool) -> dict[str, tuple[object, object]]:
+    """Of lines of another number only that is told: each of their fields has as many more, or fewer."""
+    found = {name: (was[name], is_) for name, is_ in now.items() if is_ != was[name]}
+    if elsewhere:
+        found.pop("billing_reference", None)
+    if len(was[_LINES]) != len(now[_LINES]):
+        return {name: pair for name, pair in found.items() if name == _LINES or not name.startswith("line_")}
+    return found
+
+
+def _said(invoice: InvoiceDocument) -> _All:
     """All that is kept of an invoice, by name; lines in their order."""
     lines = sorted(invoice.lines, key=lambda line: line.line)
     return {
@@ -218,7 +274,7 @@ def _said(invoice: InvoiceDocument) -> dict[str, object]:
     }
 
 
-def _recorded(invoice: Invoice) -> dict[str, object]:
+def _recorded(invoice: Invoice) -> _All:
     lines = list(invoice.lines.order_by("line"))
     return {
         "order": invoice.order.number,

@@ -13,7 +13,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
-from q2c.stages import billed, booking, in_billing, invoice_again, orders, term_of_invoices, terms_of_lines
+from q2c.stages import billed, booking, in_billing, invoice_again, orders, restated, term_of_invoices, terms_of_lines
 from q2c.stages.cancelled_there import turn_of
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
@@ -68,6 +68,7 @@ class RecordInvoice(Verb):
         bulk.take_turns(turn_of(name) for work in fresh for name in (_identity(work), _reference(work)))
         fresh = _not_recorded(fresh)
         invoice_again.hold(works)
+        _told_first_elsewhere(works)
         fresh = _one_of_each(fresh)
         billed.tie(fresh)
         fresh = [work for work in fresh if not work.findings]
@@ -87,7 +88,7 @@ class RecordInvoice(Verb):
                 _emit(work, result)
 
     def failed(self, works: Sequence[Work]) -> None:
-        VERSIONS.leave_overtaken(works)
+        _told_first_elsewhere(VERSIONS.leave_overtaken(works))
 
     def preview(self, work: Work) -> dict[str, Any]:
         if work.request is None:
@@ -140,6 +141,8 @@ def _not_recorded(works: Sequence[Work]) -> list[Work]:
     doubles = renumbered | _recorded_otherwise(works)
     fresh = []
     for work in works:
+        if of_billing := billings.get(work.step.order_key):
+            work.notes["told_first_elsewhere"] = of_billing.id
         if double := there.get(_identity(work)):
             invoice_again.told(work, double, is_billings=billings.get(work.step.order_key) == double)
         elif double := doubles.get(_reference(work)):
@@ -147,6 +150,12 @@ def _not_recorded(works: Sequence[Work]) -> list[Work]:
         else:
             fresh.append(work)
     return fresh
+
+
+def _told_first_elsewhere(works: Sequence[Work]) -> None:
+    told_of = {id_: work.fact.source for work in works if (id_ := work.notes.get("told_first_elsewhere"))}
+    if told_of:
+        restated.by_billing(told_of, "q2c")
 
 
 def _recorded_already(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]:

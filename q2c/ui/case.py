@@ -23,6 +23,7 @@ from q2c import clock, keys
 from q2c.engine import after_all, decisions, desk, offered, previews
 from q2c.models import Invoice, Order, Step
 from q2c.reading import (
+    billing_beside,
     billing_now,
     cause_gone,
     credited,
@@ -123,24 +124,31 @@ def _gone(found: Case, late: late_reversals.Late | None) -> dict[str, Any]:
 
 
 def _to_do(found: Case) -> str:
-    return credited.what_to_do(found) or billing_now.what_to_do(found) or _once_reversed(found)
+    return credited.what_to_do(found) or billing_now.what_to_do(found) or _other_than_its_policy(found)
 
 
-def _once_reversed(found: Case) -> str:
-    """Of what billing changed, its journal reversed since: what the policy says next is done."""
+def _other_than_its_policy(found: Case) -> str:
+    """Of what billing changed, its journal reversed since: what the policy says next is done. What another system says
+    of what is booked is nothing to void in billing, nor to change there."""
     (first, *_) = found.context.get("findings") or [{}]
-    return f"{first['remedy']}." if (first.get("differs") or {}).get("is_reversed") else ""
+    differs = first.get("differs")
+    told_again = found.reason == Reason.INVOICE_DUPLICATE and first.get("pointer") == "/invoice_number"
+    told_anew = found.reason == Reason.INVOICE_CHANGED and differs is None
+    own = told_again or told_anew or (differs or {}).get("is_reversed")
+    return f"{first['remedy']}." if own and first.get("remedy") else ""
 
 
 def _given_up(user: Any, found: Case) -> dict[str, Any]:
-    """What became of its document, where it was closed without fix; and what would, where it may be."""
+    """What became of its document, where it was closed without fix; what would, where it may be; and what billing has
+    otherwise of it."""
     closing = what_stays.will(found) if found.state in (*TO_DO, "snoozed") else ""
     unplaced = not found.period and unread.is_one(found)
     wanted = found.state == "closed_without_fix" and not after_all.why_not(found)
     before = given_up_before.of(user, [found]).get(found.id)
+    otherwise = billing_beside.of_case(found)
     may = {"after_all": _after_all(found) if wanted else "", "token": keys.new_id()}
     stays = what_stays.has(user, found)
-    return {"stays": stays, "closing": closing, "unplaced": unplaced, "before": before, **may}
+    return {"stays": stays, "closing": closing, "unplaced": unplaced, "before": before, "billing_has": otherwise, **may}
 
 
 def _after_all(found: Case) -> str:

@@ -56,7 +56,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "taken_back": ("Taken back in billing", "quiet", "undo-2"),
     "readable_again": ("Can be read again", "good", "circle-check"),
     "after_all": ("To be booked after all: asked for", "busy", "rotate-ccw"),
-    "restated": ("Said anew: the books have changed", "quiet", "undo-2"),
+    "restated": ("Said anew: the books, or what billing has, changed", "quiet", "undo-2"),
     "offered": ("Could be replayed: its blocker is gone", "busy", "info"),
 }
 
