@@ -48,7 +48,10 @@ def test_a_cancelled_invoice_is_told_by_its_journal_its_order_the_list_and_a_tra
     journal = said(f"/journals/{booked().id}")
     assert "Billing has taken it back" in journal and "Reverse this journal, which takes it out" in journal
     assert case.shown in section(journal, "Cases") and "Nothing has failed." not in journal
-    assert "In billing it stays as it is" not in journal and "has taken it back already: the books then agree with it" in journal
+    assert (
+        "In billing it stays as it is" not in journal
+        and "has taken it back already: the books then agree with it" in journal
+    )
     of_order = said(f"/orders/{order.id}")
     coming = section(of_order, "What comes next").split("Controls")[0]
     assert f"Invoice INV-1: {make.BILLING} has taken it back, and it stands in the books" in coming
