@@ -42,6 +42,8 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
         "decided": decided.rows(settled, _SHOWN), "to_book": to_book, "tied": [_tied(one) for one in tied],
         "came": _came(request, entity, period) if to_book.invoices else [],
         "came_more": max(0, to_book.invoices - _SHOWN),
+        # Billing has it in another currency, or it is not known what it comes to.
+        "without_amount": any(one.amount_minor is None for kind in found.kinds for one in found.found[kind]),
     }  # fmt: skip
     return render(request, "control_tower/differences.html", context)
 

@@ -149,17 +149,19 @@ def is_reversed(story: Story, number: str) -> None:
 
 
 def test_a_callout_that_billing_repeats_brings_no_reversed_invoice_back_to_anybody(story: Story, sold: str) -> None:  # noqa: F811
-    """It names an invoice that billing has as it had it before; billing touches it three days later."""
+    """It names an invoice that billing has as it had it before, also once billing has touched it. Taken back there and
+    posted again it is somebody's."""
     issued = Event.objects.filter(type="InvoiceIssued")
     is_reversed(story, sold)
     with story.on("2026-03-12"):
         reads(story, "callout")
         poll.sweep(Connection.objects.get(name="zuora"), Invoices)
         story.flow.work()
-    assert issued.count() == 1 and not Case.objects.filter(reason="invoice_duplicate").exists()
-    with story.on("2026-03-14"):
-        story.platforms.change("zuora", "invoice", sold, comments="it was, after all")
-        reads(story, "poll")
-        story.flow.work()
-    assert issued.count() == 2 and Case.objects.get(reason="invoice_duplicate").state == "open"
+    for day, change in (("13", {"comments": "paid"}), ("14", {"status": "Canceled"}), ("15", {"status": "Posted"})):
+        assert issued.count() == 1 and not Case.objects.filter(stage="record_invoice").exists()
+        with story.on(f"2026-03-{day}"):
+            story.platforms.change("zuora", "invoice", sold, **change)
+            reads(story, "poll")
+            story.flow.work()
+    assert issued.count() == 2 and Case.objects.get(reason="invoice_changed").state == "open"
     assert len(story.documents()) == 2, "the journal and its mirror: a person decides"

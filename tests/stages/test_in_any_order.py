@@ -233,7 +233,7 @@ def in_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, derandomize=True, database=None,
+    max_examples=15, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(acts=st.lists(st.sampled_from(sorted(ACTS)), min_size=3, max_size=9))

@@ -90,6 +90,14 @@ def test_the_month_is_tied_out_from_what_came_in(invoice: Invoice, monkeypatch: 
     assert re.search(r"Told by nothing\s*EUR \+190.00", shown) and "It ties out" not in shown
 
 
+def test_in_another_currency_billing_has_it_without_an_amount_that_could_be_told(invoice: Invoice) -> None:
+    Connection.objects.filter(service="billing").update(name=make.BILLING)
+    again(invoice, "2", 1, currency="USD")
+    shown = said(read(signed_in(boss_of()), NOVEMBER))
+    without = r"Told below without an amount, or by nothing\s*"
+    assert re.search(f"{without}EUR -62,120.00", shown) and re.search(f"{without}USD \\+62,120.00", shown)
+
+
 def test_who_may_not_see_all_of_it_is_not_told_how_it_ties_out(invoice: Invoice) -> None:
     assert "ties out" not in read(signed_in(person("otto", "q2c.view_step")), NOVEMBER)
 
