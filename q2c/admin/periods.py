@@ -297,6 +297,7 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
     if request.user.has_perm("ledger.view_journalentry"):
         asked = {"period__id__exact": str(one.period.pk), "state": close.NOT_POSTED}
         entries = links.to("admin:ledger_journalentry_changelist", **asked)
+    differences = links.to("differences", one.period.entity.code, one.period.name)
     return {
         "period": one.period, "state": _spoken(one.period), "cases": one.cases,
         "sums": apart(one.case_sums, one.case_credits), "reasons": one.reasons,
@@ -304,7 +305,8 @@ def _row(request: HttpRequest, one: close.Standing) -> dict[str, Any]:
         "not_posted": one.not_posted, "under_way": one.under_way,
         "came": one.unbooked.invoices, "came_sums": by_sign(one.unbooked.sums), "told": _told(one),
         **_credits(one), "given_up": story.rows_of(one.given_up) if one.given_up else [],
-        "differences": links.to("differences", one.period.entity.code, one.period.name),
+        "differences": differences,
+        "ties_out": differences if one.has_flow and request.user.has_perm("q2c.view_step") else "",
         "asked": asked_for.rows(one.asked), "decided": decided.rows(one.decided),
         "journals": one.journals, "journals_href": entries,
         "journal_sums": apart(one.journal_sums, one.journal_credits),

@@ -24,15 +24,16 @@ from q2c.reading.differences import Difference, Sums
 from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages import post_journal
+from q2c.stages.in_billing import SYSTEMS
 from q2c.stages.taken_back_there import periods_on
 
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
 # One that cannot be read has a case, and is told by that (came_unreadable.py, unread.py).
 # What is recorded after all, or was taken back there since, stands nowhere else. Another system knows it by the number,
 # which an entity gives once: what it told is booked, or stands in the flow, where it does not count less than billing's
-# word (unbooked.py). What billing has otherwise of that is told
-# with what is recorded, also where it has another number by now.
-_LEFT_OUT = """
+# word (unbooked.py). What billing has otherwise of that is told with what is recorded, also where it has another number
+# by now.
+_LEFT_OUT = f"""
 SELECT g.event_id FROM unnest(%s::uuid[]) AS g(event_id) JOIN q2c_event e ON e.id = g.event_id
 JOIN q2c_step s ON s.event_id = e.id AND s.stage = 'record_invoice'
 WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <> 'voided'
@@ -48,8 +49,7 @@ WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <>
   OR EXISTS (SELECT FROM q2c_step o JOIN q2c_event f ON f.id = o.event_id
              WHERE o.stage = 'record_invoice' AND o.business_key = s.business_key AND o.entity = s.entity
              AND f.source <> e.source AND o.state = ANY(%s::text[])
-             AND (f.source IN (SELECT name FROM q2c_connection WHERE service = 'billing')
-                  OR e.source NOT IN (SELECT name FROM q2c_connection WHERE service = 'billing')))
+             AND (f.source IN {SYSTEMS} OR e.source NOT IN {SYSTEMS}))
 """
 ROWS_MAX = 200
 

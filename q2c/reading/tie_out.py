@@ -18,9 +18,9 @@ from q2c.reading.came_unreadable import is_told
 from q2c.reading.differences import SIGNED, Sums
 from q2c.reading.two_months import Sides
 from q2c.reading.unbooked import Unbooked
+from q2c.stages.in_billing import SYSTEMS
 from q2c.stages.versions import invoice_key
 
-_SYSTEMS = "(SELECT name FROM q2c_connection WHERE service = 'billing')"
 _NEWER = """
 SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
 WHERE n.stage = 'record_invoice' AND n.order_key = {step}.order_key
@@ -33,11 +33,10 @@ _BOOKED = """
 SELECT FROM q2c_invoice i WHERE i.source = {0}.source AND i.state <> 'voided'
 AND i.billing_reference = {0}.payload ->> 'billing_reference'
 """
-# What came again unreadable counts as its case tells it, unless it is booked.
 # Billing has it by this name, took it back, or had it by this name before and did not have it booked by another.
 _IS_BILLINGS = f"""
 SELECT FROM q2c_step b JOIN q2c_event g ON g.id = b.event_id
-WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entity = s.entity AND g.source IN {_SYSTEMS}
+WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entity = s.entity AND g.source IN {SYSTEMS}
 AND (NOT EXISTS ({_NEWER.format(step="b", event="g")} AND (n.business_key, n.entity) <> (b.business_key, b.entity))
      OR EXISTS ({_TAKEN_BACK.format("g")})
      OR NOT EXISTS ({_BOOKED.format("g")} AND (i.number, i.entity) <> (s.business_key, s.entity)))
@@ -47,16 +46,17 @@ UNION ALL SELECT FROM q2c_cancelledinvoice o WHERE o.number = s.business_key AND
 _TOLD_BY_ANOTHER = f"""
 SELECT FROM q2c_step b JOIN q2c_event g ON g.id = b.event_id
 WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entity = s.entity
-AND g.source <> e.source AND g.source NOT IN {_SYSTEMS}
+AND g.source <> e.source AND g.source NOT IN {SYSTEMS}
 AND (EXISTS ({_BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({_BOOKED.format("e")})))
 """
+# What came again unreadable counts as its case tells it, unless it is booked.
 _BILLED = f"""
-SELECT e.source IN {_SYSTEMS}, s.currency, sum(s.amount_minor)::bigint
+SELECT e.source IN {SYSTEMS}, s.currency, sum(s.amount_minor)::bigint
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.entity = %s::text AND s.period = %s::text AND s.currency <> ''
 AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
 AND (s.order_key <> ALL(%s::text[]) OR EXISTS ({_BOOKED.format("e")}))
-AND CASE WHEN e.source IN {_SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
+AND CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
     ELSE NOT EXISTS ({_IS_BILLINGS}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
 GROUP BY 1, 2
 """
@@ -100,7 +100,7 @@ def of_month(
 ) -> list[TieOut]:
     """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Four statements."""
     billed: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
-    again = [invoice_key(case.told_by, case.called) for case in unread.standing(user, entity) if is_told(case)]
+    again = [invoice_key(case.told_by, case.called) for case in unread.of_entity(user, entity) if is_told(case)]
     for by_billing, currency, minor in bulk.execute(_BILLED, [entity, period, again]):
         billed[by_billing][currency] += minor
     booked = Counter(dict(bulk.execute(_BOOKS, [entity, period])))

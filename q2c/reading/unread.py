@@ -56,7 +56,7 @@ def given_up(user: Any) -> list[Difference]:
     ]  # fmt: skip
 
 
-def standing(user: Any, entity: str) -> list[Case]:
+def of_entity(user: Any, entity: str) -> list[Case]:
     """The newest of each document of a legal entity, open or given up."""
     return [case for case in newest(_cases(user)) if case.entity == entity]
 

@@ -90,6 +90,12 @@ def test_the_month_is_tied_out_from_what_came_in(invoice: Invoice, monkeypatch: 
     assert re.search(r"Told by nothing\s*EUR \+190.00", shown) and "It ties out" not in shown
 
 
+def test_who_closes_the_month_is_led_there_though_nothing_differs(invoice: Invoice) -> None:
+    period = FiscalPeriod.objects.get(entity__code="DE01", subledger="receivables", name="2026-11")
+    shown = page(signed_in(boss_of()), f"/admin/ledger/fiscalperiod/move/close/?ids={period.pk}")
+    assert f'<a href="{NOVEMBER}">How it ties out</a>' in shown
+
+
 def test_in_another_currency_billing_has_it_without_an_amount_that_could_be_told(invoice: Invoice) -> None:
     Connection.objects.filter(service="billing").update(name=make.BILLING)
     again(invoice, "2", 1, currency="USD")
