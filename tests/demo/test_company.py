@@ -83,7 +83,16 @@ def test_the_draw_is_repeatable_and_has_every_shape() -> None:
     assert set(sold) == {good.code for good in catalogue.GOODS} - sold_later
     assert {deal.contract_entity for deal in first} == {one.code for one in company.COMPANIES}
     assert max(len(deal.groups) for deal in first) >= 3
-    assert any(line.phases for deal in first for line in deal.lines)
+    assert any(has_every_shape(deal) for deal in first)
+
+
+def has_every_shape(deal: deals.Deal) -> bool:
+    """Of several years, with an implementation fee, seats in phases and a meter with an allowance, and regions apart."""
+    kinds = {catalogue.BY_CODE[line.product].kind for line in deal.lines}
+    phased = any(line.phases and catalogue.BY_CODE[line.product].kind == "recurring" for line in deal.lines)
+    metered = any(catalogue.BY_CODE[line.product].meter and line.included > 0 for line in deal.lines)
+    regions = {account.region for account in deal.groups.values()}
+    return deal.months > 12 and "one_time" in kinds and phased and metered and len(regions) > 1
 
 
 def test_products_have_every_revenue_treatment() -> None:
