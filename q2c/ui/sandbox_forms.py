@@ -45,7 +45,6 @@ def switchboard(state: Mapping[str, Any]) -> list[dict[str, Any]]:
                 **switch,
                 "default": DEFAULTS.get(name, ""),
                 "most": MOST.get(name, ""),
-                "operations": state["operations"],
                 "on": [_on(each) for each in in_force(state) if each["name"] == name],
             }
         )

@@ -104,12 +104,21 @@ def test_switch_on_and_off(client, engineer, credit):
         ({"name": "unavailable", "times": "0"}, "whole number from 1 on"),
         ({"name": "unavailable", "times": "2.5"}, "whole number from 1 on"),
         ({"name": "explode"}, "explode is no fault switch"),
+        # A check has no items, so none of them can fail alone.
+        ({"name": "partial_failure"}, "partial_failure is no fault switch here; there are latency"),
         ({}, "is no fault switch"),
     ],
 )
 def test_what_is_no_switch_is_said_and_nothing_is_switched(client, engineer, credit, form, why):
     assert why in said(client, "/sandbox/credit/switch", **form)
     assert credit.faults() == []
+
+
+def test_only_switches_that_strike_something_there_are_offered(client, engineer):
+    offered = {
+        vendor: "Partial failure" in page(client, f"/sandbox/{vendor}") for vendor in ("zuora", "avatax", "credit")
+    }
+    assert offered == {"zuora": True, "avatax": True, "credit": False}
 
 
 def test_the_clock(client, engineer, credit):

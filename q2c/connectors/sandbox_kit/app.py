@@ -19,7 +19,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 # Switches that make no sense where a token is asked for.
-_OF_RECORDS = ("token_expired", "business_failure", "search_lag", "partial_failure")
+_OF_RECORDS = ("token_expired", "business_failure", "search_lag")
 
 
 class Dropped(Exception):
@@ -55,6 +55,8 @@ class Sandbox:
         self.needs = ""
         # Operations that show no token: switches about a session, a record or a search pass them by.
         self.tokenless: set[str] = {"token"}
+        # Operations that take several things in one call: there alone one of them can fail.
+        self.batches: set[str] = set()
         # The vendor's own words for what the kit does to it.
         self.too_many: Callable[[Fault], Answer] = lambda f: Answer(429, {}, {"Retry-After": f"{f.value:g}"})
         self.unavailable: Callable[[Fault], Answer] = lambda f: Answer(503, "Service Unavailable")
@@ -83,8 +85,13 @@ class Sandbox:
         return register
 
     def operations(self) -> set[str]:
-        """What a fault switch may name."""
+        """What a call may be."""
         return {route.operation for route in self.routes}
+
+    def switches(self) -> dict[str, set[str]]:
+        """The fault switches that this vendor's door has: name → the operations they strike."""
+        struck = dict.fromkeys(faults.SWITCHES, self.operations()) | {faults.PARTIAL: self.batches}
+        return {name: operations for name, operations in struck.items() if operations}
 
     def is_there(self) -> bool:
         if not self.needs:
@@ -117,6 +124,8 @@ class Sandbox:
         request.operation = route.operation
         with opened(self.schema) as store:
             spared = _OF_RECORDS if route.operation in self.tokenless else ()
+            if route.operation not in self.batches:
+                spared = (*spared, faults.PARTIAL)
             hits = faults.struck(store, route.operation, spared)
         if early := self._strike_before(hits, request):
             return early

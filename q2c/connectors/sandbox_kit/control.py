@@ -48,7 +48,7 @@ def _act(sandbox: Sandbox, request: Request, store: Store, parts: list[str]) -> 
         ("POST", "seed"): lambda: sandbox.seed(store, _object(request)),
         ("POST", "clock"): lambda: _move_clock(store, _object(request)),
         ("GET", "faults"): lambda: faults.listed(store),
-        ("POST", "faults"): lambda: faults.set_fault(store, _object(request), sandbox.operations()),
+        ("POST", "faults"): lambda: faults.set_fault(store, _object(request), sandbox.switches()),
         ("DELETE", "faults"): lambda: faults.clear(store, request.query.get("name", "")),
         ("GET", "state"): lambda: state(sandbox, store, records=request.query.get("records") != "no"),
     }
@@ -119,7 +119,11 @@ def state(sandbox: Sandbox, store: Store, *, records: bool = True) -> dict[str, 
         "vendor": sandbox.vendor,
         "title": sandbox.title,
         "now": store.now().isoformat(),
-        "switches": [{"name": n, "about": about, "unit": unit} for n, (about, unit) in faults.SWITCHES.items()],
+        "switches": [
+            {"name": name, "about": about, "unit": unit, "operations": sorted(sandbox.switches()[name])}
+            for name, (about, unit) in faults.SWITCHES.items()
+            if name in sandbox.switches()
+        ],
         "operations": sorted(sandbox.operations()),
         "faults": _plain(faults.listed(store)),
         "records": dict(counts.fetchall()),

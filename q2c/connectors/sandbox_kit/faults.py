@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from q2c.connectors.sandbox_kit.store import Store
 
+PARTIAL = "partial_failure"
 # name → (what it does, unit of its value)
 SWITCHES: dict[str, tuple[str, str]] = {
     "latency": ("Answers late", "ms"),
@@ -20,7 +21,7 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "token_expired": ("Refuses the token as expired", ""),
     "business_failure": ("Answers 200 with a business failure", ""),
     "search_lag": ("New documents are not found for a while", "s"),
-    "partial_failure": ("Fails one item of each batch", ""),
+    PARTIAL: ("Fails one item of each batch", ""),
 }
 
 
@@ -37,17 +38,20 @@ class Fault:
     value: float
 
 
-def set_fault(store: Store, switch: dict[str, Any], operations: Collection[str]) -> None:
-    """Switch one on: {name, operation, value, times, for_s}. `operations` are those that the vendor knows."""
-    if switch["name"] not in SWITCHES:
-        raise ValueError(f"{switch['name']} is no fault switch; there are {', '.join(SWITCHES)}")
-    operation = switch.get("operation") or ""
-    if operation and operation not in operations:
-        raise ValueError(f"{operation} is no operation here; there are {', '.join(sorted(operations))}")
+def set_fault(store: Store, switch: dict[str, Any], there: Mapping[str, Collection[str]]) -> None:
+    """Switch one on: {name, operation, value, times, for_s}. `there`: the vendor's switches, each with what it strikes.
+
+    One that would strike nothing here is refused: whoever waited for it would wait for ever.
+    """
+    name, operation = switch["name"], switch.get("operation") or ""
+    if name not in there:
+        raise ValueError(f"{name} is no fault switch here; there are {', '.join(there)}")
+    if operation and operation not in there[name]:
+        raise ValueError(f"{operation} is no operation that {name} strikes; there are {', '.join(sorted(there[name]))}")
     until = None if not switch.get("for_s") else store.now() + dt.timedelta(seconds=float(switch["for_s"]))
     store.connection.execute(
         f"INSERT INTO {store.schema}.fault (name, operation, value, times, until) VALUES (%s, %s, %s, %s, %s)",
-        [switch["name"], operation, switch.get("value", 0), switch.get("times"), until],
+        [name, operation, switch.get("value", 0), switch.get("times"), until],
     )
     store.set(_ANY, True)
 

@@ -178,6 +178,19 @@ def test_what_waiting_does_not_mend_is_refused(avatax, fault, reason, field):
     assert (found.reason, found.field) == (reason, field)
 
 
+def test_a_partial_failure_strikes_batches_alone(avatax):
+    """Whatever else is asked meanwhile."""
+    wrong = avatax.call("POST", "faults", {"name": "partial_failure", "operation": "ping"})
+    said = "ping is no operation that partial_failure strikes; there are create"
+    assert wrong.status_code == 400 and said in wrong.json()["error"]
+    avatax.fault("partial_failure", times=1)
+    tax = connect()
+    assert tax.probe() is None
+    assert [fault["hits"] for fault in avatax.faults()] == [0]
+    assert [tax.estimate(asked()).__class__ for _ in range(2)] == [Rejected, TaxEstimate]
+    assert [fault["hits"] for fault in avatax.faults()] == [1]
+
+
 def test_search_lag_is_no_matter_to_an_estimate(avatax):
     avatax.fault("search_lag", value=60)
     assert isinstance(connect().estimate(asked()), TaxEstimate)

@@ -183,7 +183,6 @@ def test_what_is_kept_of_a_call_has_no_key(credit):
         ({"name": "latency", "value": 1500}, Reason.PLATFORM_UNAVAILABLE, None),
         ({"name": "late_commit", "value": 1.5}, Reason.PLATFORM_UNAVAILABLE, None),
         ({"name": "business_failure"}, Reason.PLATFORM_UNAVAILABLE, None),
-        ({"name": "partial_failure"}, Reason.PLATFORM_UNAVAILABLE, None),
     ],
     ids=lambda value: value["name"] if isinstance(value, dict) else "",
 )

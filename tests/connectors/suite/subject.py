@@ -23,6 +23,8 @@ class Subject(ABC):
     done: ClassVar[type] = Posted
     lost: ClassVar[type] = Unknown
     leaves: ClassVar[int] = 1
+    # Whether the platform does the others of a batch that one thing fails in.
+    does_the_others: ClassVar[bool] = True
     # Case → why it does not apply here.
     declared: ClassVar[Mapping[str, str]] = {}
     # Case → what this vendor does otherwise.
@@ -53,7 +55,8 @@ class Subject(ABC):
     def count(self, control: Control, document: Any) -> int:
         raise NotImplementedError("say how many of a document the platform holds")
 
-    def write_batch(self, connector: Any, documents: list[Any]) -> list[Outcome]:
+    def write_batch(self, connector: Any, documents: list[Any]) -> list[Any]:
+        """In one call; an outcome of its own for each, None for one of which nothing is told but that it is not done."""
         raise NotImplementedError("declare 'partial failure' or say how a batch is written")
 
     def __repr__(self) -> str:

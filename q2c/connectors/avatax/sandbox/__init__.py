@@ -29,6 +29,7 @@ sandbox = Sandbox("avatax", "Avalara AvaTax")
 sandbox.seed = seeding.seed
 sandbox.editable = {"company": ("code", "name", "active", "nexus"), "rate": ("rate",), "bad_address": ("message",)}
 sandbox.before = admit
+sandbox.batches = {"create"}
 sandbox.token_expired = lambda fault: gateway_refusal()
 sandbox.too_many = lambda fault: failure(
     429, "RateLimitExceededError", 1723, "The rate limit was exceeded.", headers={"Retry-After": f"{fault.value:g}"}

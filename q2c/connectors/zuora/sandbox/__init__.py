@@ -69,6 +69,7 @@ sandbox.acts = {
 sandbox.runs = ("bill-run",)
 sandbox.editable = {"account": ("status", "name"), "product": ("active", "name")}
 sandbox.before = auth.admit
+sandbox.batches = {"create_usages"}
 
 
 def _too_many(fault: Fault) -> Answer:

@@ -21,9 +21,8 @@ _numbers = itertools.count(1)
 class Estimates(Question):
     name, vendor, operation = "avatax estimate", "avatax", "create"
     done = TaxEstimate
-    declared: ClassVar[Mapping[str, str]] = {
-        **Question.declared, "partial failure": "an estimate is one transaction; a line that fails fails it",
-    }  # fmt: skip
+    # An estimate is one transaction: a line that fails fails it.
+    does_the_others = False
     expected: ClassVar[Mapping[str, Expect]] = {
         # There is no token to renew: each request carries the account's licence key.
         "token expired once": Expect(said=Rejected, reason=Reason.CREDENTIALS_REFUSED, documents="none"),
@@ -42,6 +41,14 @@ class Estimates(Question):
 
     def write(self, connector: AvaTax, document: TaxRequest) -> Any:
         return connector.estimate(document)
+
+    def write_batch(self, connector: AvaTax, documents: list[TaxRequest]) -> list[Any]:
+        """The lines of one estimate, which is how q2c asks for an order."""
+        lines = tuple((number, *document.lines[0][1:]) for number, document in enumerate(documents, 1))
+        found = connector.estimate(account.asked(*lines))
+        if isinstance(found, TaxEstimate):
+            return [found if number in found.by_line else None for number, *_ in lines]
+        return [found if found.field == f"lines/{number}" else None for number, *_ in lines]
 
     def count(self, control: Control, document: TaxRequest) -> int:
         return len([each for each in control.records("transaction") if each["body"]["code"] == document.code])
