@@ -98,7 +98,7 @@ class Approvals(Records):
     def _decided(self, asked: Approval, decision: Decision) -> Response:
         for why in decision.left.values():
             raise Problem(409, "not_possible", f"{why[:1].upper()}{why[1:]}")
-        return Response(ApprovalSerializer(Approval.objects.get(id=asked.id)).data)
+        return Response(ApprovalSerializer(Approval.objects.visible_to(self.request.user).get(id=asked.id)).data)
 
 
 Approvals.right = "exceptions.view_case"  # type: ignore[attr-defined]

@@ -161,7 +161,7 @@ def standing(user: Any, chosen: Sequence[FiscalPeriod]) -> list[Standing]:
     below = Sum("worth_minor", filter=Q(worth_minor__lt=0), default=0)
     by = rows.values("period_id", "state", "currency")
     summed = list(by.annotate(n=Count("id"), minor=Sum("worth_minor"), below=below))
-    coming, left, due = _coming(months), given_up.by_month(user, months), credits_due.due(user).months
+    coming, left, due = _coming(user, months), given_up.by_month(user, months), credits_due.due(user).months
     decided, asked = decided_items.by_month(user, months), asked_for.by_month(user, months)
     for month, requests in asked.items():
         requests.beside(left.get(month))
@@ -187,10 +187,10 @@ def _has_flow(period: FiscalPeriod) -> bool:
     return str(period.subledger) == SUBLEDGER
 
 
-def _coming(months: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
+def _coming(user: Any, months: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
     """What is on its way to be booked, by entity and month: not failed, so no case tells of it."""
     entities, names = {entity for entity, _ in months}, {name for _, name in months}
-    steps = Step.objects.filter(
+    steps = Step.objects.visible_to(user).filter(
         stage__in=unbooked.BOOKING, state__in=unbooked.UNDER_WAY, entity__in=entities, period__in=names
     )
     return Counter(

@@ -61,11 +61,12 @@ class Front:
         return f"Waits for {which}: {about}, which {stands}{case}"
 
 
-def behind(step: Step | None) -> QuerySet[Step]:
-    """The steps that are held until this one is done or given up, in their order."""
+def behind(user: Any, step: Step | None) -> QuerySet[Step]:
+    """The steps that are held until this one is done or given up, in their order; those that the user may see."""
     if step is None or not step.order_key or step.state not in OPEN:
         return Step.objects.none()
-    others = Step.objects.filter(order_key=step.order_key, state="waiting").exclude(id=step.id).order_by("seq")
+    seen = Step.objects.visible_to(user)
+    others = seen.filter(order_key=step.order_key, state="waiting").exclude(id=step.id).order_by("seq")
     # In the middle of something it holds those before it, too.
     return others if step.state in IN_THE_MIDDLE else others.filter(seq__gt=step.seq)
 

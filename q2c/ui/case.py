@@ -60,7 +60,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     seen = looked_at(request, found) if _wants_dry_run(request) else None
     step = Step.objects.filter(id=found.step_id).select_related("event").first() if found.step_id else None
     view = _view(request, found)
-    behind = held.behind(step)
+    behind = held.behind(request.user, step)
     gone = unblock.found_gone(request.user, found)
     offered.opened([gone] if gone else [])
     key = keys_there([step]).get(step.id, "") if step is not None else ""
@@ -98,7 +98,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         **choices(request.user),
     }
     if seen is None:
-        context["journal"] = _booked(step)
+        context["journal"] = _booked(request.user, step)
         context["invoices"] = _invoices(request.user, step)
         context["first"] = recorded.first_of(request.user, found)
     return render(request, "cases/case.html", context)
@@ -228,11 +228,11 @@ def _others(user: Any, found: Case) -> int:
     return same.exclude(id=found.id).order_by().values("id")[:1000].count()
 
 
-def _booked(step: Step | None) -> parts.JournalPreview | None:
-    """The journal as it stands: the one to be posted, or the one its event became."""
+def _booked(user: Any, step: Step | None) -> parts.JournalPreview | None:
+    """The journal as it stands, where the user may see it: the one to be posted, or the one its event became."""
     if step is None:
         return None
-    entries = JournalEntry.objects.filter(event_id__in=[step.event_id, step.event.causation_id])
+    entries = JournalEntry.objects.visible_to(user).filter(event_id__in=[step.event_id, step.event.causation_id])
     ids = list(entries.exclude(state="superseded").order_by("-generation").values_list("id", flat=True)[:1])
     read = journal.read(ids)
     return journal_of({"journal": previews.journal(read[0])}) if read else None

@@ -176,7 +176,8 @@ def _booked(user: Any, case: Case, event: Event | None, document: Any) -> dict[s
     """Of an invoice that billing changed after it was booked: the one that is booked, and in what they differ."""
     if event is None or case.reason != Reason.INVOICE_CHANGED or not isinstance(document, dict):
         return {}
-    same = Invoice.objects.filter(source=event.source, billing_reference=document.get("billing_reference") or None)
+    seen = Invoice.objects.visible_to(user)
+    same = seen.filter(source=event.source, billing_reference=document.get("billing_reference") or None)
     there = same.exclude(state="voided").select_related("event").first() or billing_now.invoice_of(case)
     if there is None:
         return {}

@@ -83,7 +83,7 @@ def problem(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
         "page": page,
         "ready": unblock.ready(request.user, page.rows),
         "tab": tabs.TABS["all"],
-        "blocked": _blocked(found),
+        "blocked": _blocked(request.user, found),
         **_waiting(request.user, found),
         "facts": parts.facts(
             ("Cases open", card.totals.cases),
@@ -112,7 +112,7 @@ def _waiting(user: Any, found: Problem) -> dict[str, Any]:
     return {"waiting": rows, "waiting_count": len(rows) if len(rows) < WAITING else steps.count()}
 
 
-def _blocked(problem: Problem) -> list[dict[str, Any]]:
+def _blocked(user: Any, problem: Problem) -> list[dict[str, Any]]:
     """What it blocks by entity, period and currency: {entity, period, cases, amounts}."""
     rows: dict[tuple[str, str, str], list[int]] = {}
     counted = ProblemAmount.objects.filter(problem=problem, state__in=UNRESOLVED)
@@ -120,7 +120,8 @@ def _blocked(problem: Problem) -> list[dict[str, Any]]:
         sums = rows.setdefault((row["entity"], row["period"], row["currency"]), [0, 0])
         sums[0] += row["cases"]
         sums[1] += row["amount_minor"]
-    below = Case.objects.filter(problem=problem, state__in=UNRESOLVED, amount_minor__lt=0).order_by()
+    seen = Case.objects.visible_to(user)
+    below = seen.filter(problem=problem, state__in=UNRESOLVED, amount_minor__lt=0).order_by()
     keys = ("entity", "period", "currency")
     credits = {row[:3]: row[3] for row in below.values_list(*keys).annotate(minor=Sum("amount_minor"))}
     return [
@@ -146,7 +147,7 @@ def replay(request: HttpRequest, problem_id: uuid.UUID) -> HttpResponse:
     found = Problem.objects.visible_to(request.user).filter(id=problem_id).first()
     if found is None:
         raise Http404
-    cases = Case.objects.filter(problem=found, state__in=REPLAYABLE)
+    cases = Case.objects.visible_to(request.user).filter(problem=found, state__in=REPLAYABLE)
     batch = desk.plan(request.user, cases, title=f"P-{found.number} {found.title}"[:300])
     tell(request, "busy", "Nothing is sent yet.", "This is the dry run; look at it, then send it.")
     return HttpResponseRedirect(reverse("replay", args=[batch.id]))

@@ -40,7 +40,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         found = tabs.of_tab(tab, user).filter(search.parse(query, user))
         _known(user, query)
         if request.GET.get("format") == "csv":
-            return queue_csv.answer(found, tab)
+            return queue_csv.answer(user, found, tab)
         total = tabs.capped_count(found)
         rows = found.select_related("owner_team", "assignee")
         page = tabs.page(rows, tab, cursor=request.GET.get("after") or request.GET.get("before") or "")

@@ -34,33 +34,34 @@ class _Echo:
         return text
 
 
-def answer(found: QuerySet[Case], name: str) -> StreamingHttpResponse:
+def answer(user: Any, found: QuerySet[Case], name: str) -> StreamingHttpResponse:
     """UTF-8 with a mark, so that spreadsheets read it; amounts with a point, instants in UTC.
 
     `amount` and `currency` are empty where the case is worth several currencies; `amounts` tells each, always.
     """
     rows = found.annotate(worth=WORTH).defer("context", "proof", "haystack")
     rows = rows.select_related("owner_team", "assignee").order_by("due_at", "id")
-    response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(_lines(user, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="cases-{name}-{clock.today():%Y-%m-%d}.csv"'
     return response
 
 
-def _lines(rows: QuerySet[Case]) -> Iterator[str]:
+def _lines(user: Any, rows: QuerySet[Case]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield "\ufeff" + str(writer.writerow(HEAD))
     all_of_it = rows.iterator(chunk_size=CHUNK)
     while some := list(islice(all_of_it, CHUNK)):
-        documents = _documents(some)
+        documents = _documents(user, some)
         for case in some:
             yield str(writer.writerow([_safe(value) for value in _row(case, documents)]))
 
 
-def _documents(cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
+def _documents(user: Any, cases: Sequence[Case]) -> dict[uuid.UUID | None, str]:
     """Event → the documents of what was booked from it: an invoice has none of its own, its journal has."""
     events = {case.event_id for case in cases if case.event_id and case.resolved_at and not case.document}
     found: dict[uuid.UUID | None, str] = {}
-    posted = JournalEntry.objects.filter(event_id__in=events, reverses=None).exclude(document_number="")
+    seen = JournalEntry.objects.visible_to(user).filter(reverses=None).exclude(document_number="")
+    posted = seen.filter(event_id__in=events)
     for event_id, number in posted.order_by("id").values_list("event_id", "document_number") if events else ():
         found[event_id] = f"{found[event_id]}, {number}" if event_id in found else number
     return found

@@ -153,6 +153,20 @@ def test_what_may_not_be_seen_below_says_so(company: Any) -> None:
         assert right in page(eve, f"/cases/{case.id}?view={view}").split('id="more"')[1]
 
 
+def test_of_other_records_a_case_shows_those_that_the_reader_may_see(company: Any, mia: Any) -> None:
+    sold = order()
+    case = refused(company, sold=sold)
+    first = step("INV-1", "post_journal")
+    type(first).objects.create(
+        event=first.event, stage="reverse_journal", part="x", key="Q2CX", order_key=first.order_key,
+        next_at=first.next_at, created_at=first.created_at, business_key="INV-1-R",
+    )  # fmt: skip
+    told = ("The journal as it stands", "INV-1-R")
+    assert [each in words(page(mia, f"/cases/{case.id}")) for each in told] == [True, True]
+    eve = with_rights("eve", "view_case")
+    assert [each in words(page(eve, f"/cases/{case.id}")) for each in told] == [False, False]
+
+
 def test_what_waits_behind_is_counted(company: Any, mia: Any) -> None:
     sold = order()
     case = refused(company, sold=sold)

@@ -111,7 +111,7 @@ def test_the_api_says_it_of_each_step(front: Step, rosa: Any, client: Any, djang
 def test_what_is_in_the_middle_holds_those_before_it_too(front: Step, rosa: Any) -> None:
     early = behind(front, "early", seq=front.seq - 1)
     assert held.in_front(rosa, [early]) == {}, "one that stopped holds those after it"
-    assert list(held.behind(front)) == []
+    assert list(held.behind(rosa, front)) == []
     middle = behind(front, "middle", order_key="another")
     first = behind(front, "first", order_key="another", seq=front.seq - 2)
     for state in ("running", "accepted"):
@@ -120,7 +120,7 @@ def test_what_is_in_the_middle_holds_those_before_it_too(front: Step, rosa: Any)
     assert str(held.in_front(rosa, [first])[first.id]) == (
         "Waits for another step: reverse journal INV-1, which is worked on by erp-de"
     )
-    assert list(held.behind(middle)) == [first]
+    assert list(held.behind(rosa, middle)) == [first]
 
 
 def test_what_waits_for_its_day_is_not_held_yet(front: Step, rosa: Any) -> None:
