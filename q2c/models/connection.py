@@ -57,8 +57,10 @@ class Connection(models.Model):
 
     @property
     def called(self) -> str:
-        """As sentences name it: "Credit service (credit)"; by its name alone where it has no title of its own."""
-        return f"{self.title} ({self.name})" if self.title and self.title != self.name else self.name
+        """As sentences name it: "Credit service (credit)"; once, where its title is its name."""
+        if not self.title or self.title.casefold() == self.name.casefold():
+            return self.title or self.name
+        return f"{self.title} ({self.name})"
 
     def clean(self) -> None:
         super().clean()

@@ -124,7 +124,7 @@ class Standing:
     # leave those out.
     cases_differing: int = 0
     cases_asked: int = 0
-    # What came and is not recorded, and which of the cases are about that, or about the journals not posted.
+    # What was received but not recorded, and which of the cases are about that, or about the journals not posted.
     unbooked: unbooked.Unbooked = field(default_factory=unbooked.Unbooked)
     # What billing is still to credit of orders cancelled as of a day of the period.
     credits: credits_due.Due | None = None

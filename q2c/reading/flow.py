@@ -45,7 +45,7 @@ LEGS = (
         "invoice",
         ("issued", "recorded", "posted", "partly_paid", "paid", "voided", "credited"),
         ("issued", "recorded"),
-        "came and not recorded",
+        "received but not recorded",
     ),
     Leg(
         "Journals",

@@ -41,7 +41,7 @@ _STEP_SAYS = {
 }
 
 
-# What became of an invoice that came and is not recorded: (words, tone, icon).
+# What became of an invoice that was received but not recorded: (words, tone, icon).
 _UNRECORDED = {
     "given_up": ("Not in the books: given up", "warn", "archive"),
     "changed": ("Changed in billing since it was booked", "warn", "triangle-alert"),

@@ -79,9 +79,9 @@ def test_what_came_and_is_not_recorded_is_still_to_be_booked(browser, unfinished
     assert Case.objects.get(stage="record_invoice").entity == "US01"
     page = asked(browser("Controller"), "close", period("US01"), period("US01", "general"))
     told = text(page)
-    assert "2 open cases" in told and "1 invoice came and not recorded USD 2,380,000 .00" in told
+    assert "2 open cases" in told and "1 invoice received but not recorded USD 2,380,000 .00" in told
     assert "Of them 1 about what is still to be booked and 1 about journals not posted" in told
-    assert told.count("open case") == told.count("came and not recorded") == 1, "under receivables alone"
+    assert told.count("open case") == told.count("received but not recorded") == 1, "under receivables alone"
 
 
 @pytest.mark.parametrize(("verb", "state"), [("close", "closed"), ("reopen", "open")])

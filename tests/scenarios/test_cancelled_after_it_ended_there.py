@@ -136,7 +136,7 @@ def test_the_page_proposes_billings_day_and_tells_of_it_until_the_order_is_cance
 ) -> None:
     ends(billed, "2026-03-15")
     client.force_login(sofia)
-    said = formats.dates(f"Zuora (zuora) ends {US} as of 2026-03-10, and bills nothing for the days from then on")
+    said = formats.dates(f"Zuora ends {US} as of 2026-03-10, and bills nothing for the days from then on")
 
     def page(path: str) -> str:
         return " ".join(client.get(path).content.decode().split())

@@ -69,8 +69,8 @@ def cut(sold: Story) -> Story:
 def test_it_is_kept_and_told_to_billing_ops_once(cut: Story) -> None:
     (case,) = Case.objects.all()
     assert case.text == (
-        f"Zuora (zuora) ends subscription {US} as of 2026-04-01, and order SO-1 goes on here until 2027-02-28: cancel "
-        "the order here as of 2026-04-01, or have the cancellation taken back in Zuora (zuora)"
+        f"Zuora ends subscription {US} as of 2026-04-01, and order SO-1 goes on here until 2027-02-28: cancel "
+        "the order here as of 2026-04-01, or have the cancellation taken back in Zuora"
     )
     assert (case.owner_team_id, case.business_key, case.entity, case.source) == (BILLING, "SO-1", "US", "zuora")
     assert case.customer == order("SO-1").customer_name and case.correlation_id == order("SO-1").correlation_id
@@ -220,7 +220,7 @@ def test_what_the_polls_missed_the_daily_sweep_finds(cut: Story) -> None:
 
 
 def test_the_order_says_so_on_its_page_in_the_list_and_to_other_systems(cut: Story, sofia: Any, client: Any) -> None:
-    said = f"Zuora (zuora) ends {US} as of 2026-04-01, and bills nothing for the days from then on; here it goes on"
+    said = f"Zuora ends {US} as of 2026-04-01, and bills nothing for the days from then on; here it goes on"
     client.force_login(sofia)
 
     def page(path: str, at: str = "2026-03-20") -> str:

@@ -91,7 +91,7 @@ def test_an_invoice_that_was_not_recorded_is_told_apart_with_its_money(client, m
     failed = Step.objects.filter(stage="record_invoice", state="failed")
     client.force_login(boss())
     tile = page(client, "/").split('class="stage-name">Invoices')[1].split("</li>\n")[0].split("Journals")[0]
-    assert failed.count() == 1 and "1 came and not recorded" in tile
+    assert failed.count() == 1 and "1 received but not recorded" in tile
     assert f"{failed[0].amount_minor / 100_000:.1f}k" in tile and failed[0].currency in tile
 
 

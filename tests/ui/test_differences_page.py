@@ -65,7 +65,7 @@ def test_what_is_still_to_be_booked_is_told_beside_them(invoice: Invoice) -> Non
     make.run("record_invoice")
     assert Case.objects.get().business_key == "INV-2"
     shown = said(read(client, NOVEMBER))
-    assert "Nothing differs" not in shown and "1 invoice came and not recorded" in shown and "EUR 190.00" in shown
+    assert "Nothing differs" not in shown and "1 invoice received but not recorded" in shown and "EUR 190.00" in shown
     case = Case.objects.get()
     assert f'<a href="/cases/{case.id}"' in page(client, NOVEMBER) and f"from {make.BILLING} · {case.shown}" in shown
 

@@ -125,7 +125,7 @@ def test_only_what_the_books_hold_none_of_counts(order: Order) -> None:
     shown = read(client, f"/orders/{order.id}")
     assert case.reason == "invoice_changed" and case.shown in shown and "not recorded" not in shown
     assert shown.split("Invoices of O-1")[1].split("Their journals")[0].count("INV-1") == 1
-    assert "came and not recorded" not in read(client, "/")
+    assert "received but not recorded" not in read(client, "/")
     give_up(case)
     assert "not in the books" not in read(client, f"/orders/{order.id}")
     assert f"{first.number} stands as it was recorded" in read(client, f"/cases/{case.id}")

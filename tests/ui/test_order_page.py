@@ -84,7 +84,7 @@ def test_an_invoice_that_came_and_is_not_recorded_is_shown_with_its_case(client,
     make.run("record_invoice")
     case = Case.objects.get()
     text = read(client, f"/orders/{order.id}")
-    assert "1 invoice came and is not recorded" in text
+    assert "1 invoice received but not recorded" in text
     assert re.search(rf"INV-2 EUR [\d,.]+ {words.plain(case.reason)}, {case.shown}", text), text
     assert "Invoice INV-2, not recorded" in read(client, f"/trace?q={order.number}")
 
@@ -368,7 +368,7 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order, monkeyp
     left = read(client, f"{address}?ids={november.pk}")
     assert "Credits of 1 cancelled order, about, net" in left and worth in left and "Not all is done" in left
     assert "cancelled order, about" not in read(client, f"{address}?ids={december.pk}")
-    # So many months are shown; of all there is the sum. What came and is not recorded counts as for one order.
+    # So many months are shown; of all there is the sum. What was received but not recorded counts as for one order.
     make.bill(order, "INV-9")
     more = credits_due.due(rosa).total.sums
     assert more == as_one_order() and more[0][0] > due.sums[0][0]
