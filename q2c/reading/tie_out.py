@@ -17,7 +17,7 @@ from q2c.reading import unread
 from q2c.reading.came_unreadable import is_told
 from q2c.reading.differences import SIGNED, Sums
 from q2c.reading.two_months import Sides
-from q2c.reading.unbooked import Unbooked
+from q2c.reading.unbooked import UNDER_WAY, Unbooked
 from q2c.stages.in_billing import SYSTEMS
 from q2c.stages.versions import invoice_key
 
@@ -49,10 +49,14 @@ WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entit
 AND g.source <> e.source AND g.source NOT IN {SYSTEMS}
 AND (EXISTS ({_BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({_BOOKED.format("e")})))
 """
-# What came again unreadable counts as its case tells it, unless it is booked.
+# What came again unreadable counts as its case tells it, unless it is booked. On its way is what no stage has judged
+# yet: all of it, or what it would change in what is booked.
 _BILLED = f"""
-SELECT e.source IN {SYSTEMS}, s.currency, sum(s.amount_minor)::bigint
+SELECT e.source IN {SYSTEMS}, s.currency, sum(s.amount_minor)::bigint,
+  coalesce(sum(s.amount_minor - coalesce(had.total_minor, 0)) FILTER (WHERE s.state = ANY(%s::text[])), 0)::bigint
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+LEFT JOIN q2c_invoice had ON had.source = e.source AND had.billing_reference = e.payload ->> 'billing_reference'
+  AND had.state <> 'voided' AND had.entity = s.entity AND had.currency = s.currency
 WHERE s.stage = 'record_invoice' AND s.entity = %s::text AND s.period = %s::text AND s.currency <> ''
 AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
 AND (s.order_key <> ALL(%s::text[]) OR EXISTS ({_BOOKED.format("e")}))
@@ -61,7 +65,9 @@ AND CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
 GROUP BY 1, 2
 """
 _BOOKS = """
-SELECT j.currency, sum(j.worth_minor)::bigint FROM ledger_journalentry j
+SELECT j.currency, sum(j.worth_minor)::bigint,
+  coalesce(sum(j.worth_minor) FILTER (WHERE j.state IN ('posted', 'reversed')), 0)::bigint
+FROM ledger_journalentry j
 JOIN ledger_fiscalperiod p ON p.id = j.period_id JOIN ledger_legalentity n ON n.id = j.entity_id
 WHERE n.code = %s::text AND p.name = %s::text AND p.subledger = 'receivables' AND j.state <> 'superseded'
 AND (j.reverses_id IS NULL OR j.state IN ('posted', 'reversed'))
@@ -73,7 +79,8 @@ GROUP BY 1
 class TieOut:
     """Of one currency, in minor units. `elsewhere` is what other systems told and billing does not know.
 
-    `unread` is worth of documents that cannot be read, as far as it is known: it counts as billed.
+    `unread` is worth of documents that cannot be read, as far as it is known: it counts as billed. `posted` is what of
+    `booked` the ledger has.
     """
 
     currency: str
@@ -81,8 +88,10 @@ class TieOut:
     elsewhere: int
     unread: int
     booked: int
+    posted: int
     differences: int
     decided: int
+    under_way: int
     to_book: int
 
     @property
@@ -92,7 +101,7 @@ class TieOut:
     @property
     def left(self) -> int:
         """What nothing tells of; nothing, where the month ties out."""
-        return self.apart - self.differences - self.decided - self.to_book
+        return self.apart - self.differences - self.decided - self.under_way - self.to_book
 
 
 def of_month(
@@ -101,9 +110,13 @@ def of_month(
     """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Four statements."""
     billed: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     again = [invoice_key(case.told_by, case.called) for case in unread.of_entity(user, entity) if is_told(case)]
-    for by_billing, currency, minor in bulk.execute(_BILLED, [entity, period, again]):
+    coming = Counter[str]()
+    for by_billing, currency, minor, of_it in bulk.execute(_BILLED, [list(UNDER_WAY), entity, period, again]):
         billed[by_billing][currency] += minor
-    booked = Counter(dict(bulk.execute(_BOOKS, [entity, period])))
+        coming[currency] += of_it
+    booked, posted = Counter[str](), Counter[str]()
+    for currency, minor, of_it in bulk.execute(_BOOKS, [entity, period]):
+        booked[currency], posted[currency] = minor, of_it
     rows = [one for kind in found.kinds if kind in SIGNED or kind == "invoice" for one in found.found[kind]]
     differing = _summed((one.amount_minor, one.currency) for one in rows)
     unreadable = _summed((one.amount_minor, one.currency) for one in rows if one.is_unread)
@@ -111,7 +124,7 @@ def of_month(
         (side.worth.minor, side.worth.currency) for _, sides in (settled.each() if settled else ()) for side in sides
     )
     waiting = _summed(to_book.sums)
-    parts = (billed[True], billed[False], unreadable, booked, differing, decided, waiting)
+    parts = (billed[True], billed[False], unreadable, booked, posted, differing, decided, coming, waiting)
     currencies = sorted({currency for part in parts for currency in part})
     return [TieOut(currency, *(part[currency] for part in parts)) for currency in currencies]
 

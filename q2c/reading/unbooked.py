@@ -20,8 +20,8 @@ UNDER_WAY = ("waiting", "running", "accepted", "unknown")
 Month = tuple[str, str]
 
 # A case of a posting counts with the journal that it posts, where that stands in the period of the case.
-_OF_JOURNALS = """
-SELECT c.entity, c.period, count(DISTINCT c.id) FROM exceptions_case c
+OF_POSTING = """
+FROM exceptions_case c
 JOIN q2c_step s ON s.id = c.step_id
 JOIN q2c_event e ON e.id = s.event_id
 JOIN ledger_journalentry o ON o.id = (e.payload ->> 'journal_id')::uuid
@@ -29,8 +29,8 @@ JOIN ledger_journalentry j ON j.event_id = o.event_id AND j.business_document = 
 JOIN ledger_fiscalperiod p ON p.id = j.period_id AND p.name = c.period
 WHERE c.stage = 'post_journal' AND c.state = ANY(%s::text[]) AND c.entity = ANY(%s::text[])
   AND c.period = ANY(%s::text[]) AND j.state = ANY(%s::text[])
-GROUP BY 1, 2
 """
+_OF_JOURNALS = f"SELECT c.entity, c.period, count(DISTINCT c.id) {OF_POSTING} GROUP BY 1, 2"
 
 
 @dataclass(slots=True)

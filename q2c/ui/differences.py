@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -12,7 +13,7 @@ from exceptions.models import Case
 from ledger.models import FiscalPeriod
 from q2c.models import Step
 from q2c.money import Money
-from q2c.reading import close, decided_items, given_up, tie_out, unbooked
+from q2c.reading import close, decided_items, given_up, not_posted, tie_out, unbooked
 from q2c.reading.differences import Sums
 from q2c.reading.tie_out import TieOut
 from q2c.ui import decided, links, story
@@ -20,6 +21,8 @@ from q2c.ui.rights import right
 
 # Of each kind, so many stand on the page.
 _SHOWN = 500
+# Lines of the tie-out that stand there only with an amount.
+_IF_ANY = ("optional", "coming")
 
 
 @require_safe
@@ -40,8 +43,10 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
     context = {
         "entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN),
         "decided": decided.rows(settled, _SHOWN), "to_book": to_book, "tied": [_tied(one) for one in tied],
+        "under_way": any(one.under_way for one in tied),
         "came": _came(request, entity, period) if to_book.invoices else [],
         "came_more": max(0, to_book.invoices - _SHOWN),
+        **_not_posted(request, entity, period, found),
         # Billing has it in another currency, or it is not known what it comes to.
         "without_amount": any(one.amount_minor is None for kind in found.kinds for one in found.found[kind]),
     }  # fmt: skip
@@ -58,10 +63,30 @@ def _tied(one: TieOut) -> dict[str, Any]:
         ("Billing less books", one.apart, "sum"),
         ("Differences", one.differences, "signed"),
         ("Decided by two people", one.decided, "signed"),
+        ("On its way to be booked", one.under_way, "coming"),
         ("Still to be booked", one.to_book, "signed"),
     ]
-    rows = [(what, Money(minor, one.currency), how) for what, minor, how in lines if minor or how != "optional"]
-    return {"currency": one.currency, "rows": rows, "left": Money(one.left, one.currency)}
+    rows = [(what, Money(minor, one.currency), how) for what, minor, how in lines if minor or how not in _IF_ANY]
+    return {
+        "currency": one.currency, "rows": rows, "left": Money(one.left, one.currency),
+        "booked": Money(one.booked, one.currency), "posted": Money(one.posted, one.currency),
+        "waiting": Money(one.posted - one.booked, one.currency),
+    }  # fmt: skip
+
+
+def _not_posted(request: HttpRequest, entity: str, period: str, found: Sums) -> dict[str, Any]:
+    """What is booked and waits for the ledger; journals that were given up stand among the differences."""
+    if not request.user.has_perm("ledger.view_journalentry"):
+        return {}
+    given_up = [one.number for one in found.found.get("journal", ())]
+    entries = not_posted.of_month(request.user, entity, period, given_up)
+    sums = entries.order_by().values("currency").annotate(minor=Sum("worth_minor")).order_by("currency")
+    shown = not_posted.with_cases(request.user, entity, period, list(entries[:_SHOWN]))
+    count = entries.count() if len(shown) == _SHOWN else len(shown)
+    return {
+        "not_posted": shown, "not_posted_count": count, "not_posted_more": count - len(shown),
+        "not_posted_sums": [(row["minor"], row["currency"]) for row in sums],
+    }  # fmt: skip
 
 
 def _came(request: HttpRequest, entity: str, period: str) -> list[dict[str, Any]]:
