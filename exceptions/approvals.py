@@ -14,6 +14,7 @@ from exceptions import calendars, problems, rights, rowsets, timeline
 from exceptions.done import Done
 from exceptions.errors import NotPossible, Refused
 from exceptions.models import Approval, Case
+from exceptions.policies import POLICIES
 from q2c import clock, keys, states
 from q2c.reasons import APPROVALS, Reason
 
@@ -32,20 +33,12 @@ ENDED_BY_NO = frozenset(
 ABOUT_CASES = frozenset({CLOSE, REDATE, AFTER_ALL})
 # The right that whoever decides needs besides that of deciding: of what people ask, to ask for the same themselves; of
 # an order, to approve one. A cancellation is asked for by who sells, and decided by who keeps the books.
-_ORDERS = "q2c.approve_order"
 RIGHTS = {
     CLOSE: rights.CLOSE,
     REDATE: "ledger.redate_journalentry",
     REOPEN: "ledger.reopen_period",
     AFTER_ALL: rights.REPLAY,
-    str(Reason.REVERSAL_APPROVAL_REQUIRED): "ledger.reverse_journalentry",
-    str(Reason.CREDIT_APPROVAL_REQUIRED): _ORDERS,
-    str(Reason.DISCOUNT_APPROVAL_REQUIRED): _ORDERS,
-    str(Reason.LIST_PRICE_MISSING): _ORDERS,
-    str(Reason.INVOICE_APPROVAL_REQUIRED): rights.APPROVE,
-    str(Reason.INVOICE_GIVEN_UP): rights.REPLAY,
-    str(Reason.INVOICE_CANCELLED): rights.APPROVE,
-    str(Reason.CANCELLATION_APPROVAL_REQUIRED): rights.APPROVE,
+    **{str(reason): row.signed_with for reason, row in POLICIES.items() if row.signed_with},
 }
 _OPEN_REQUEST = "ON CONFLICT (subject_type, subject_id, action) WHERE state = 'requested' DO NOTHING"
 

@@ -41,11 +41,13 @@ class Retry:
 
 
 NEVER = Retry()
+# The right that whoever signs an order needs.
+SIGNS_ORDERS = "q2c.approve_order"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The default policy of one reason."""
+    """The default policy of one reason. `signed_with`: the right that whoever signs needs besides that of deciding."""
 
     title: str
     sentence: str
@@ -57,6 +59,7 @@ class Row:
     fix: str
     replay: str
     retry: Retry = NEVER
+    signed_with: str = ""
 
 
 _ORDER_AGAIN = "The order is checked from the start on today's master data. Nothing was provisioned before."
@@ -208,6 +211,7 @@ POLICIES: dict[R, Row] = {
         "Exposure, limits and payment history.",
         "A second person approves or refuses, with a reason. Refused, it goes to sales ops, who have the deal changed.",
         "Once approved, the order goes on with the approval on record; once refused, a replay asks again.",
+        signed_with=SIGNS_ORDERS,
     ),
     R.LIST_PRICE_MISSING: Row(
         "List price missing", "{business_key} sells at a price that the price list does not have: {text}",
@@ -216,6 +220,7 @@ POLICIES: dict[R, Row] = {
         "Have the list price added in master data, and what waits for it is offered; or a second person approves or "
         "refuses the price as it is, with a reason. Refused, it goes to sales ops, who have the deal changed.",
         "Checked again: where there is a list price by then, a discount over the limit is asked for by itself.",
+        signed_with=SIGNS_ORDERS,
     ),
     R.DISCOUNT_APPROVAL_REQUIRED: Row(
         "Discount needs approval", "The discount on {business_key} for {customer} is over the limit.",
@@ -223,6 +228,7 @@ POLICIES: dict[R, Row] = {
         "List price, discount and limit on each line, and what was promised.",
         "A second person approves or refuses, with a reason. Refused, it goes to sales ops, who have the deal changed.",
         "Once approved, the order goes on with the approval on record; once refused, a replay asks again.",
+        signed_with=SIGNS_ORDERS,
     ),
     R.TAX_REFUSED: Row(
         "Tax estimate refused", "The tax service refused {business_key}: {text}",
@@ -332,6 +338,7 @@ POLICIES: dict[R, Row] = {
         "What the order sold and at which prices, what was billed for the same days, and where the usage was metered.",
         "A second person approves or refuses, with a reason. Refused, it goes to billing ops, who void or credit it.",
         "Once approved, it is recorded and booked with the approval on record; once refused, a replay asks again.",
+        signed_with="exceptions.approve_case",
     ),
     R.INVOICE_GIVEN_UP: Row(
         "Invoice was given up, and comes again",
@@ -341,6 +348,7 @@ POLICIES: dict[R, Row] = {
         "A second person approves it, and it is booked after all, or refuses it, with a reason, and it stays given up. "
         "What is to stay so is voided in billing.",
         "Once approved, it is recorded and booked with the approval on record; once refused, the case ends.",
+        signed_with="exceptions.replay_case",
     ),
     R.INVOICE_CANCELLED: Row(
         "Invoice was cancelled in billing, and another system tells of it",
@@ -351,6 +359,7 @@ POLICIES: dict[R, Row] = {
         "Was it cancelled by mistake, have billing post it again.",
         "Once approved, it is recorded and booked with the approval on record, and differs from billing until billing "
         "posts it or its journal is reversed; once refused, the case ends.",
+        signed_with="exceptions.approve_case",
     ),
     R.CANCELLATION_APPROVAL_REQUIRED: Row(
         "Cancellation needs approval", "Cancelling {business_key} of {customer} takes back what is invoiced.",
@@ -359,6 +368,7 @@ POLICIES: dict[R, Row] = {
         "A second person approves or refuses, with a reason; not the one who asked.",
         "Once approved, it is cancelled in billing, which credits what it had billed ahead; once refused, the request "
         "ends and the order goes on.",
+        signed_with="exceptions.approve_case",
     ),
     R.POSTING_RULE_MISSING: Row(
         "Posting rule missing", "No posting rule fits {business_key} in {entity}: {blocker}.",
@@ -454,6 +464,7 @@ POLICIES: dict[R, Row] = {
         "The journal, its mirror as it would be booked, and why it is to be reversed.",
         "A second person who may reverse journals approves or refuses, with a reason; not the one who asked.",
         "Once approved, the mirror entry is made and posted; once refused, the request ends and nothing is booked.",
+        signed_with="ledger.reverse_journalentry",
     ),
     R.CONTENT_DIFFERS: Row(
         "The platform holds something else", "{target} holds {business_key} with different content: {text}",

@@ -43,6 +43,12 @@ def test_what_passes_by_itself_has_a_budget_and_nothing_else_has(reason: Reason)
     assert not (reason in TRANSIENT and reason in APPROVALS)
 
 
+@pytest.mark.parametrize("reason", Reason)
+def test_what_a_second_person_decides_names_the_right_that_they_need_and_nothing_else_does(reason: Reason) -> None:
+    assert bool(POLICIES[reason].signed_with) == (reason in APPROVALS)
+    assert (POLICIES[reason].fix_kind == "approval") == (reason in APPROVALS)
+
+
 @pytest.mark.django_db
 def test_migrate_has_written_each_policy() -> None:
     assert set(Policy.objects.values_list("reason", flat=True)) == set(Reason)

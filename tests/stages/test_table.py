@@ -1,4 +1,4 @@
-"""STAGES beside the code: each stage emits what its row says, and every event is heard, or known to be an end."""
+"""STAGES beside the code: each stage emits what its row says, and what comes from outside is heard by one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from q2c.contracts.events import EVENTS
 from q2c.engine.emit import BY_EVENT
 from q2c.stages import STAGES
 from q2c.stages.verb import Stage
-
-# Told to people, to the books or to stages that are to come; nothing of ours has to happen on them.
-ENDS = {"PaymentDue", "RevenueScheduled", "JournalPosted", "JournalReversed"}
 
 
 def said(stage: Stage) -> set[str]:
@@ -39,16 +36,14 @@ def test_a_stage_emits_what_its_row_says_and_nothing_else(stage: Stage) -> None:
     assert set(stage.emits) | set(stage.on) <= set(EVENTS)
 
 
-def test_every_event_has_a_source_and_a_listener_or_is_an_end() -> None:
+def test_every_event_has_a_source_and_what_comes_from_outside_is_heard() -> None:
+    """What a stage emits and no stage hears is an end: told to people, and to stages that are to come."""
     emitted = {type_ for stage in STAGES.values() for type_ in stage.emits}
     inbound = {row.name for row in EVENTS.values() if row.inbound}
     assert emitted | inbound == set(EVENTS)
-    heard = {type_ for type_, stages in BY_EVENT.items() if stages}
-    assert set(EVENTS) - heard == ENDS
+    assert inbound <= {type_ for type_, stages in BY_EVENT.items() if stages}
 
 
-def test_what_undoes_something_names_a_stage() -> None:
-    assert {stage.name: stage.undoes for stage in STAGES.values() if stage.undoes} == {
-        "cancel_order": "provision_billing",
-        "reverse_journal": "post_journal",
-    }
+@pytest.mark.parametrize("stage", [stage for stage in STAGES.values() if stage.undoes], ids=lambda stage: stage.name)
+def test_what_undoes_something_names_another_stage(stage: Stage) -> None:
+    assert stage.undoes in STAGES and stage.undoes != stage.name

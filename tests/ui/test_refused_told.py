@@ -12,6 +12,7 @@ import pytest
 
 from exceptions import approvals
 from exceptions.models import Approval, Case
+from exceptions.policies import POLICIES, SIGNS_ORDERS
 from q2c import clock, states
 from q2c.engine import desk
 from q2c.reasons import APPROVALS, Reason
@@ -22,7 +23,7 @@ from tests.ui.test_given_up_told import _noon, order
 
 __all__ = ["_noon", "order"]
 pytestmark = pytest.mark.django_db
-OF_ORDERS = {Reason.CREDIT_APPROVAL_REQUIRED, Reason.DISCOUNT_APPROVAL_REQUIRED, Reason.LIST_PRICE_MISSING}
+OF_ORDERS = {reason for reason, row in POLICIES.items() if row.signed_with == SIGNS_ORDERS}
 
 
 def test_of_an_invoice_it_names_what_billing_can_do(order: Any) -> None:
