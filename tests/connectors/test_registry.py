@@ -44,7 +44,9 @@ def test_a_row_finds_a_folder_with_a_connector_a_sandbox_and_a_page(vendor: str)
     assert row.services and set(row.services) <= {name for name, _ in Connection.SERVICES}
     sandbox = import_module(f"q2c.connectors.{vendor}.sandbox").sandbox
     assert isinstance(sandbox, Sandbox) and sandbox.vendor == vendor
-    assert (ROOT / "docs" / "connectors" / f"{vendor}.md").is_file(), "write what is read, written and needed"
+    page = f"docs/connectors/{vendor}.md"
+    assert (ROOT / page).is_file(), "write what is read, written and needed"
+    assert f"]({page})" in (ROOT / "README.md").read_text(), "link its page where README connects the first platform"
 
 
 PORTS: dict[str, tuple[type, ...]] = {
