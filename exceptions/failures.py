@@ -12,6 +12,7 @@ from typing import Any
 from exceptions import rowsets, sentences
 from exceptions.models import Case, Policy
 from q2c import keys
+from q2c.reasons import Reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,10 +82,18 @@ class RawItem:
         return str(self.context.get("reference") or self.business_key)
 
 
+def blocker_of(failure: Failure | RawItem) -> sentences.Blocker | None:
+    """What stands in the way. Of what came in unreadable it is only told to the problem: nothing of it is replayed."""
+    if isinstance(failure, Failure):
+        return failure.blocker
+    # As steps of that connection have it.
+    is_let_in = failure.reason != Reason.CREDENTIALS_REFUSED
+    return None if is_let_in else (failure.source, "connection", failure.source, Reason.CREDENTIALS_REFUSED.value)
+
+
 def fingerprint(failure: Failure | RawItem) -> str:
     """What makes two failures one problem: reason and blocker, else reason, connection and code."""
-    blocker = failure.blocker if isinstance(failure, Failure) else None
-    if blocker:
+    if blocker := blocker_of(failure):
         cause: list[str] = [failure.reason, *blocker]
     else:
         where = failure.connection if isinstance(failure, Failure) else failure.source

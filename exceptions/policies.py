@@ -503,7 +503,8 @@ POLICIES: dict[R, Row] = {
         "Credentials refused", "{target} does not accept our credentials: {text}",
         PLATFORM, "urgent", 2, "connection",
         "Whether a token or certificate expired, a password was changed, or a role was taken away.",
-        "Renew the credentials of the connection and test it there.",
+        "Renew the credentials of the connection. As they are saved they are tried, and what waits for it is offered. "
+        "Where only the platform was changed, choose Try the connection in the list of connections.",
         _SEND_AGAIN,
     ),
     R.OUTCOME_UNKNOWN: Row(

@@ -16,7 +16,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 
 from exceptions import rowsets, sentences
-from exceptions.failures import Failure, RawItem, fingerprint
+from exceptions.failures import Failure, RawItem, blocker_of, fingerprint
 from exceptions.models import Policy, Problem
 from exceptions.models.case import UNRESOLVED
 from exceptions.models.policy import SEVERITIES
@@ -57,7 +57,7 @@ def _held_open(column: str, values: list[Any]) -> list[tuple[str, uuid.UUID]]:
 
 
 def _columns(mark: str, failure: Failure | RawItem, policy: Policy, now: dt.datetime) -> dict[str, Any]:
-    blocker = failure.blocker if isinstance(failure, Failure) else None
+    blocker = blocker_of(failure)
     where = failure.connection if isinstance(failure, Failure) else failure.source
     parts = blocker or ("", "", "", "")
     columns = {
@@ -151,7 +151,7 @@ WHERE EXISTS (SELECT FROM exceptions_case c WHERE c.problem_id = p.id AND c.stat
 
 def kept_raw(found: Iterable[Problem]) -> set[uuid.UUID]:
     """Those of which every unresolved case came in unreadable: none has a step that could be replayed."""
-    ids = [problem.id for problem in found if problem.kind == "cases" and not problem.blocker_type]
+    ids = [problem.id for problem in found if problem.kind == "cases" and problem.blocker_type in ("", "connection")]
     if not ids:
         return set()
     with connection.cursor() as cursor:

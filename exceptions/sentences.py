@@ -53,6 +53,7 @@ _CONDITIONS = {
     "down": ("down", "answers again"),
     "busy": ("busy", "takes our calls again"),
     "refused": ("refused", "is accepted again"),
+    "credentials_refused": ("refusing our credentials", "takes our credentials again"),
     "over_limit": ("over its limit", "is within its limit again"),
     "locked": ("locked", "is unlocked again"),
     "on_hold": ("on hold", "is off hold"),

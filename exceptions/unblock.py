@@ -164,6 +164,7 @@ def gone_now(user: Any, problems: Iterable[Problem]) -> set[uuid.UUID]:
     gone = {_blocker(offer) for offer in Offer.objects.visible_to(user).filter(state="open", blocker_key__in=wanted)}
     found = {id_ for id_, blocker in named.items() if blocker in gone}
     held = Case.objects.filter(problem__in=found, state__in=REPLAYABLE, blocker_gone_at__isnull=True)
+    held = held.exclude(step_id=None)
     return found - set(held.order_by().values_list("problem", flat=True).distinct())
 
 

@@ -9,13 +9,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
-from q2c import keys
+from exceptions.rights import name_of
+from q2c import clock
 from q2c.admin.guarded_rows import ConnectionRows
 from q2c.admin.master import ImportedAdmin
+from q2c.admin.offers import announce
 from q2c.admin.reasons import ReasonForm
-from q2c.connectors.http import calling
-from q2c.connectors.registry import CONNECTORS, open_connector
-from q2c.engine import pauses, wake
+from q2c.connectors.registry import CONNECTORS
+from q2c.engine import mended, pauses, wake, watch
 from q2c.engine.sources import POLLED, up
 from q2c.models import Connection, PollCursor, SubscriptionCursor
 
@@ -106,19 +107,17 @@ class ConnectionAdmin(ImportedAdmin):
 
     @admin.action(description="Try the connection", permissions=["change"])
     def probe(self, request: HttpRequest, chosen: Any) -> None:
-        """One cheap authenticated read on each; what it says is shown."""
+        """One cheap authenticated read on each; what it says is shown, and what waited for that is offered."""
+        since = clock.now()
         for connection in chosen:
-            with calling(keys.new_id()):
-                try:
-                    refusal = open_connector(connection.config()).probe()
-                except (ImportError, AttributeError, KeyError, ValueError, TypeError) as error:
-                    said = f"{connection.name} is not set up: {type(error).__name__} {error}"
-                    self.message_user(request, said, messages.ERROR)
-                    continue
-            if refusal is None:
+            said = mended.said(connection.config())
+            if said is None:
                 self.message_user(request, f"{connection.name} answers")
             else:
-                self.message_user(request, f"{connection.name}: {refusal.text}", messages.ERROR)
+                self.message_user(request, f"{connection.name}: {said.text}", messages.ERROR)
+            if connection.active:
+                watch.tried(connection.name, said, actor=name_of(request.user))
+        announce(request, chosen, since)
 
     @admin.action(description="Poll now", permissions=["change"])
     def poll_now(self, request: HttpRequest, chosen: Any) -> None:

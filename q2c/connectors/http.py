@@ -58,12 +58,13 @@ SECONDS = prometheus_client.Histogram(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a platform answered. Header names are looked up in any case."""
+    """What a platform answered, over which connection. Header names are looked up in any case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     elapsed_s: float
+    connection: str = ""
 
     @property
     def ok(self) -> bool:
@@ -249,7 +250,7 @@ class Http:
                 if len(content) > BODY_MAX:
                     raise Lost(f"the answer has more than {BODY_MAX:,} bytes")
         headers = CaseInsensitiveDict(response.headers)
-        return Answer(response.status_code, headers, bytes(content), call.elapsed_s())
+        return Answer(response.status_code, headers, bytes(content), call.elapsed_s(), self.config.name)
 
     def _failed(self, call: _Call, sent: bool, error: Exception) -> TransportError:
         kind = Lost if sent else NotSent

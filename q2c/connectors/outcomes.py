@@ -82,6 +82,15 @@ class Rejected:
     about: About | None = None
 
 
+def credentials_refused(connection: str, text: str, code: str = "") -> Rejected:
+    """The platform does not let us in, or not there: what stands in the way is the connection itself."""
+    reason = Reason.CREDENTIALS_REFUSED
+    blocker = Blocker(
+        connection=connection, object_type="connection", object_key=connection, condition=reason.value
+    )  # fmt: skip
+    return Rejected(reason=reason, text=text, code=code, blocker=blocker)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unavailable:
     """Surely not done; may succeed later without anybody doing anything."""

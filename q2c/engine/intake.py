@@ -339,11 +339,11 @@ def _shown(source_id: str) -> str:
 
 def resolve_raw(
     source: str, events: Mapping[Named, uuid.UUID | None], actor: str, *, reasons: Sequence[str] = UNREADABLE
-) -> None:
-    """End the cases of what could not be read, by name: it came again, and became these events."""
+) -> list[uuid.UUID]:
+    """End the cases of what could not be read, by name: it came again, and became these events. Returns their ids."""
     named = {_about(name): event_id for name, event_id in events.items()}
     if not named:
-        return
+        return []
     keys_ = list({key for _, key in named})
     # The source has few of these, mostly none: its partial index answers before the keys are looked at.
     waiting = bulk.execute(_WAITING, [source[:60], keys_, [str(reason) for reason in reasons]])
@@ -353,8 +353,7 @@ def resolve_raw(
         for about in ((None, key), (entity, key))
         if about in named
     }
-    if proofs:
-        cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself")
+    return cases.resolve_cases(proofs, actor=actor, resolution="resolved_by_itself") if proofs else []
 
 
 def _about(name: str | tuple[str, str]) -> tuple[str | None, str]:

@@ -25,7 +25,7 @@ from q2c import clock, keys
 from q2c.connectors import http, options
 from q2c.connectors.options import BadOption
 from q2c.connectors.outcomes import ReadFailed, Rejected, Unavailable
-from q2c.engine import breaker, callouts, intake, pauses, retry
+from q2c.engine import breaker, callouts, intake, pauses, retry, watch
 from q2c.engine.alone import alone
 from q2c.engine.source import READING, Source, actor_of
 from q2c.engine.sources import Deals, Invoices, answering, up
@@ -108,7 +108,9 @@ def _read(connection: Connection, kind: type[Source]) -> tuple[int, Rejected | U
         log.exception("poll broke", extra={"connection": connection.name})
         failure = broken(error)
     else:
-        intake.resolve_raw(connection.name, {kind.reading: None}, actor_of(connection), reasons=_READ_REASONS)
+        if intake.resolve_raw(connection.name, {kind.reading: None}, actor_of(connection), reasons=_READ_REASONS):
+            # Whoever put it right, here or there: what steps were refused for the same may go through.
+            watch.tried(connection.name, None, actor=actor_of(connection))
         now = clock.now()
         here = kind.cursors.objects.filter(connection=connection.name)
         here.update(polled_at=now, read_at=now, failing_at=None, text="")

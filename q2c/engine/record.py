@@ -15,7 +15,7 @@ from exceptions import cases
 from q2c import bulk, clock, correlation, points, states
 from q2c.connectors import http
 from q2c.connectors.outcomes import Accepted, NotFound, Posted, Rejected, Unavailable, Unknown
-from q2c.engine import apart, breaker, counts, emit, failures, gates, lines, retry, run, wake
+from q2c.engine import apart, breaker, counts, emit, failures, gates, lines, mended, retry, run, wake
 from q2c.engine.claim import still_ours
 from q2c.models import Step
 from q2c.reasons import Reason
@@ -176,7 +176,7 @@ def _settle(work: Work, open_gates: gates.Gates, budgets: retry.Budgets) -> None
                 _nothing_left(work)
             work.findings.append(failures.refusal(refused))
         case Unavailable() as away:
-            _settle_unavailable(work, away, budgets)
+            _settle_unavailable(work, away, open_gates, budgets)
         case Unknown(text=text):
             _settle_unknown(work, text, open_gates, budgets)
         case NotFound() as nothing:
@@ -221,7 +221,7 @@ def _nothing_left(work: Work) -> None:
         work.notes["sent_at"] = None
 
 
-def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -> None:
+def _settle_unavailable(work: Work, away: Unavailable, open_gates: gates.Gates, budgets: retry.Budgets) -> None:
     """Surely not done: wait. A look-up or poll that finds nobody keeps its question open."""
     step = work.step
     if work.not_before is not None:
@@ -231,7 +231,9 @@ def _settle_unavailable(work: Work, away: Unavailable, budgets: retry.Budgets) -
     again = budgets.next_try(away.reason, step.failures.get(away.reason, 0), away.retry_after_s)
     target = {"poll": "accepted", "look_up": "unknown"}.get(step.phase, "waiting")
     if again is None:
-        work.reject(away.reason, away.text, remedy="Check the platform, then replay")
+        asked = work.waiting_for or step.connection
+        blocker = mended.unused(asked) if asked and asked not in open_gates.configs else None
+        work.reject(away.reason, away.text, remedy="Check the platform, then replay", blocker=blocker)
         return
     work.notes.update(target=target, next_at=again, text=away.text, reason=away.reason)
     work.notes["failures"] = retry.once_more(step.failures, away.reason)

@@ -3,6 +3,7 @@
 Ours (a period, a mapping, a nexus, a rule): saving the record asks at once, and watch_blockers asks again now and then.
 The dry run of each waiting case is the judge (engine/freed.py), so a mapping that starts late, or a rate of some day,
 is a fix for those that it fits. Theirs: watch_blockers asks the platform whether the object still stands in the way.
+A connection is ours, and whether its settings are right the platform says: it is asked as they are saved (mended.py).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,8 @@ from ledger import models as books
 from q2c import clock, keys, models, states
 from q2c.connectors import http
 from q2c.connectors.outcomes import Blocker
-from q2c.engine import freed, gates, offered
+from q2c.engine import freed, gates, mended, offered
+from q2c.engine.mended import Look
 from q2c.models import Breaker
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,27 @@ def changed(connection: str, object_type: str, object_key: str = "", *, actor: s
     return _look_at(named[:AT_ONCE], actor)
 
 
+def connection_saved(name: str, *, actor: str = "q2c") -> list[Offer]:
+    """Try it, where anything waits for its settings; what that came to is told once more by told_of()."""
+    offered.look_anew()
+    standing = _theirs_standing(_blockers(mended.KIND, name))
+    _pending.told[name] = next(iter(standing.values()), None)
+    return _offer(standing, actor)
+
+
+def tried(name: str, said: mended.Said, *, actor: str = "q2c") -> list[Offer]:
+    """A connection in use was asked something, or tried: what waited for its settings is judged by what it said."""
+    return _offer({blocker: mended.judge(said, blocker) for blocker in _blockers(mended.KIND, name)}, actor)
+
+
+def told_of(name: str) -> Look | None:
+    """What this thread's last connection_saved() found; None where nothing waited for it, or it was told before."""
+    return _pending.told.pop(name, None)
+
+
 def watch_blockers() -> dict[str, int]:
     """One round over the blockers of open cases. Returns how many were looked at, and offers open for them."""
-    named = _blockers()
+    named = mended.to_ask(_blockers())
     ours = _turn([blocker for blocker in named if is_ours(blocker)], OURS_A_ROUND)
     theirs = _turn([blocker for blocker in named if not is_ours(blocker)], THEIRS_A_ROUND)
     offers = _look_at([*ours, *theirs], "watch", ours)
@@ -89,14 +108,6 @@ def _turn(named: Sequence[Named], most: int) -> dict[Named, int]:
     return {named[place % count]: place // count for place in range(at * most, at * most + most)}
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Whether the cause of a case stands in its way still; None where nobody can say. `text`: what is told about it."""
-
-    stands: bool | None
-    text: str = ""
-
-
 def look_again(case: Case, actor: str) -> Look:
     """Whether what blocks this case is in its way, asked now, and offered if it is not.
 
@@ -107,7 +118,7 @@ def look_again(case: Case, actor: str) -> Look:
     if not is_ours(blocker):
         standing = _theirs_standing([blocker])
         _offer(standing, actor)
-        return Look(standing.get(blocker))
+        return standing.get(blocker, Look(None))
     if case.step_id is None:
         return Look(None)
     told = freed.judge({blocker: [(case.id, case.step_id)]})[blocker]
@@ -132,51 +143,59 @@ def _awake(*offers: Offer | None) -> None:
         offered.wake_up()
 
 
-def _offer(standing: dict[Named, bool | None], actor: str) -> list[Offer]:
+def _offer(standing: Mapping[Named, Look], actor: str) -> list[Offer]:
     """Offer what is gone; take back what was offered and stands again."""
-    if again := [blocker for blocker, stands in standing.items() if stands]:
+    if again := [blocker for blocker, look in standing.items() if look.stands]:
         with states.acting(actor, "it stands in the way again"):
             unblock.withdraw(again)
     offers = [
-        unblock.blocker_gone(*blocker, actor=actor) for blocker, stands in standing.items() if stands is False
+        unblock.blocker_gone(*blocker, actor=actor) for blocker, look in standing.items() if look.stands is False
     ]  # fmt: skip
     made = [offer for offer in offers if offer is not None]
     _awake(*made)
     return made
 
 
-def _theirs_standing(named: Sequence[Named]) -> dict[Named, bool | None]:
-    """What the platforms say, each asked on a thread of its own; None where one does not say, or is down."""
-    by_connection: dict[str, list[Named]] = {}
-    for blocker in named:
-        by_connection.setdefault(blocker[0], []).append(blocker)
+def _theirs_standing(named: Sequence[Named]) -> dict[Named, Look]:
+    """What the platforms say, each asked on a thread of its own; nothing of one that does not say, or is down."""
+    if not named:
+        return {}
     down = set(Breaker.objects.filter(opened_at__isnull=False).values_list("connection", flat=True))
-    open_gates = gates.Gates()
-    asked = {name: those for name, those in by_connection.items() if name not in down and name in open_gates.configs}
+    open_gates = gates.Gates().ready()
+    asked: dict[str, list[Named]] = {}
+    for blocker in named:
+        # Whether its settings are right is worth a try though it was silent.
+        if mended.is_one(blocker) or (blocker[0] in open_gates.configs and blocker[0] not in down):
+            asked.setdefault(blocker[0], []).append(blocker)
     if not asked:
         return {}
+    gates.no_transaction()
     ends = http.machine_time_s() + ASKING_S
     with ThreadPoolExecutor(min(len(asked), 8), thread_name_prefix="watch") as pool:
         answers = pool.map(lambda pair: _ask(open_gates, pair[0], pair[1], ends), asked.items())
-    return {blocker: stands for answer in answers for blocker, stands in answer.items()}
+    return {blocker: look for answer in answers for blocker, look in answer.items()}
 
 
-def _ask(open_gates: gates.Gates, name: str, named: Iterable[Named], ends: float) -> dict[Named, bool | None]:
+def _ask(open_gates: gates.Gates, name: str, named: Iterable[Named], ends: float) -> dict[Named, Look]:
     """One connection's answers, one after the other; what there is no time for waits for another round."""
-    answers: dict[Named, bool | None] = {}
+    answers: dict[Named, Look] = {}
     try:
-        connector = open_gates.open(name)
         for blocker in named:
-            if not hasattr(connector, "still_blocked") or http.machine_time_s() > ends:
+            if http.machine_time_s() > ends:
                 break
-            connection, kind, key, condition = blocker
-            with http.calling(keys.new_id()):
-                answers[blocker] = connector.still_blocked(
-                    Blocker(connection=connection, object_type=kind, object_key=key, condition=condition)
-                )
+            if mended.is_one(blocker):
+                answers[blocker] = mended.look(open_gates.configs.get(name), blocker)
+            elif hasattr(connector := open_gates.open(name), "still_blocked"):
+                with http.calling(keys.new_id()):
+                    answers[blocker] = Look(connector.still_blocked(_as_ports_have_it(blocker)))
     except Exception:
         log.exception("could not ask about blockers", extra={"connection": name})
     return answers
+
+
+def _as_ports_have_it(blocker: Named) -> Blocker:
+    connection, kind, key, condition = blocker
+    return Blocker(connection=connection, object_type=kind, object_key=key, condition=condition)
 
 
 # Changes here -----------------------------------------------------------------------------------------------------
@@ -194,6 +213,7 @@ _TOUCHES: dict[type[Any], Callable[[Any], list[tuple[str, str]]]] = {
     books.PostingRule: lambda rule: _BY_RULE,
     books.PostingRuleLine: lambda line: _BY_RULE,
     books.FxRate: lambda rate: [("fx_rate", f"{rate.from_currency}:{rate.to_currency}")],
+    models.Connection: lambda connection: [(mended.KIND, connection.name)],
     models.Customer: lambda customer: [("customer", "")],
     models.Product: lambda product: [("product", product.code)],
     models.ItemMapping: lambda mapping: [
@@ -211,6 +231,8 @@ class _Pending(threading.local):
 
     def __init__(self) -> None:
         self.touched: set[tuple[str, str]] = set()
+        # By connection, until it is told.
+        self.told: dict[str, Look | None] = {}
 
 
 _pending = _Pending()
@@ -239,4 +261,7 @@ def _after(touched: tuple[str, str]) -> None:
     """Once per object, however often one transaction saved it."""
     if touched in _pending.touched:
         _pending.touched.discard(touched)
-        changed("", *touched)
+        if touched[0] == mended.KIND:
+            connection_saved(touched[1])
+        else:
+            changed("", *touched)

@@ -132,10 +132,13 @@ def _unblocking(record: Any, connections: dict[str, Connection] | None, totals: 
             # Of several orders: each case leads to its own.
             return None
         return _page("Find the order", "orders", key if kind == "order" else getattr(record, "business_key", ""))
-    if record.reason in (Reason.CREDENTIALS_REFUSED, Reason.PLATFORM_BUSY, Reason.SOURCE_NOT_READ):
+    unused = (kind, record.blocker_condition) == ("connection", "inactive")
+    if unused or record.reason in (Reason.CREDENTIALS_REFUSED, Reason.PLATFORM_BUSY, Reason.SOURCE_NOT_READ):
         # A case about reading itself names its source alone.
         name = where or record.connection or getattr(record, "source", "")
-        return _admin("q2c_connection", "Open the connection", {"q": name}, "change")
+        # What is busy, or not read, is polled from the list.
+        as_form = unused or record.reason == Reason.CREDENTIALS_REFUSED
+        return _settings(name, connections) if as_form else _connections(name)
     if kind == "item_mapping":
         return _new_mapping(record)
     if kind == "dimension_rule" and (products := _products(record)):
@@ -218,6 +221,19 @@ def _admin(page: str, label: str, sought: dict[str, str], right: str) -> Fix | N
     app, _, model = page.partition("_")
     address = links.to(f"admin:{page}_changelist", **sought)
     return Fix(label, address, right if "." in right else f"{app}.{right}_{model}", staff=True) if address else None
+
+
+def _settings(name: str, connections: dict[str, Connection] | None) -> Fix | None:
+    """The form of a connection, where its secret goes in; the list that is looked through where it is not known."""
+    known = connections if connections is not None else by_name([name])
+    address = links.to("admin:q2c_connection_change", known[name].pk) if name in known else ""
+    if not address:
+        return _connections(name)
+    return Fix("Open the connection", address, "q2c.change_connection", staff=True)
+
+
+def _connections(name: str) -> Fix | None:
+    return _admin("q2c_connection", "Open the connection", {"q": name}, "change")
 
 
 def _theirs(name: str, kind: str, key: str, connections: dict[str, Connection] | None) -> Fix | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from ledger.models import (
 )
 from q2c import clock
 from q2c.admin.master import MasterAdmin
+from q2c.connectors.outcomes import Unavailable, credentials_refused
 from q2c.engine import watch
 from q2c.models import (
     ApiKey,
@@ -42,10 +44,12 @@ from q2c.models import (
 from tests import flow_makers
 from tests.admin.forms import change, errors, said
 from tests.admin.test_changes import address
+from tests.connectors.control import Control
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Model = type[models.Model]
 NOW = dt.datetime(2027, 12, 20, 9, tzinfo=dt.UTC)
+TAX_KEY = {"account_id": "2000000001", "license_key": "the new key"}
 
 
 def order_comes() -> None:
@@ -64,6 +68,29 @@ def invoice_of_next_year_comes() -> None:
     """Nobody has set up its months."""
     flow_makers.bill(Order.objects.get(), "INV-1", issued_on=dt.date(2028, 1, 5))
     flow_makers.run("record_invoice")
+
+
+def order_is_not_let_in() -> None:
+    """The tax service has another key by now."""
+    flow_makers.deal("O-2", starts_on=dt.date(2028, 1, 1))
+    flow_makers.run("accept_order", lambda work: credentials_refused("avatax", "AvaTax: no such account and key"))
+
+
+def customer_has_no_way() -> None:
+    """Whoever waits for a ledger that is switched off waits in vain, until a person is asked."""
+    Policy.objects.filter(reason="platform_unavailable").update(retry_attempts=0)
+    gone = Unavailable(text="No active connection is called erp-de01")
+    flow_makers.run("sync_customer", lambda work: gone if work.step.connection == "erp-de01" else flow_makers.yes(work))
+
+
+@pytest.fixture
+def tax() -> Iterator[None]:
+    """The tax service, which lets its customer in with one key."""
+    service = Control("avatax")
+    service.reset()
+    service.seed(accounts=[TAX_KEY])
+    yield
+    service.reset()
 
 
 @dataclass(frozen=True)
@@ -180,6 +207,12 @@ ROWS = (
               effective_from="2020-01-01")),
     Row(TaxNexus, "a registration for tax", lambda: TaxNexus.objects.filter(entity="DE01").delete(), order_comes,
         ("", "tax_nexus", "DE01:DE"), added(TaxNexus, entity="DE01", country="DE", effective_from="2020-01-01")),
+    Row(Connection, "a key that the platform takes", lambda: None, order_is_not_let_in,
+        ("avatax", "connection", "avatax"),
+        changed(lambda: Connection.objects.get(name="avatax"), new_credentials=json.dumps(TAX_KEY))),
+    Row(Connection, "one that is used again",
+        lambda: Connection.objects.filter(name="erp-de01").update(active=False), customer_has_no_way,
+        ("erp-de01", "connection", "erp-de01"), changed(lambda: Connection.objects.get(name="erp-de01"), active="on")),
 )  # fmt: skip
 
 # What people own and no document waits for.
@@ -190,14 +223,12 @@ BLOCKS_NOTHING: dict[Model, str] = {
     Policy: "says who owns a case, not whether there is one",
     Team: "owns cases",
     Holiday: "moves when a case is due",
-    Connection: "its credentials may be refused, but such a case names no object: it leads to the connection, where "
-    "“Try the connection” says whether it answers now",
     ApiKey: "what comes with a bad one is refused to its sender, and nothing is kept",
 }
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind.__name__}: {row.name}")
-def test_a_cure_in_the_admin_offers_what_waited_for_it(browser: Callable[..., Client], row: Row) -> None:
+def test_a_cure_in_the_admin_offers_what_waited_for_it(browser: Callable[..., Client], tax: None, row: Row) -> None:
     with clock.at(NOW):
         _cured(browser(), row)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from exceptions.models import Case, Policy
+from exceptions.models import Case, Offer, Policy
 from exceptions.models.case import UNRESOLVED
 from q2c import clock
 from q2c.engine import breaker, pauses, retry
+from q2c.engine.source import actor_of
 from q2c.models import Breaker, Connection, PollCursor
 from q2c.reasons import Reason
 from q2c.ui import cause
+from tests.exceptions.conftest import opened
 from tests.intake.platforms import Org, numbers
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +98,27 @@ def test_a_case_that_says_what_else_is_wrong_stays_the_one(org: Org) -> None:
     org.control.fault("too_many")
     fails(org, 3620)
     assert [case.reason for case in Case.objects.filter(state__in=UNRESOLVED)] == ["credentials_refused"]
+
+
+def test_one_that_lets_us_in_again_has_what_waited_for_that_offered(org: Org) -> None:
+    """Whoever put it right, and where: a step was refused as the polls were, and the next poll comes to its end."""
+    connection = Connection.objects.get()
+    good = connection.credentials
+    connection.credentials = good | {"consumer_secret": "wrong"}
+    connection.save()
+    blocker = ("crm", "connection", "crm", "credentials_refused")
+    step = opened(reason="credentials_refused", connection="crm", blocker=blocker, stage="write_back")
+    org.poll()
+    told = Case.objects.get(step_id=None)
+    assert (told.reason, told.problem_id) == ("credentials_refused", step.problem_id)
+    # Nobody hears of it as it is saved: it is the poll that notices.
+    Connection.objects.filter(pk=connection.pk).update(credentials=good)
+    org.poll(3600)
+    assert Case.objects.get(pk=told.pk).state == "resolved"
+    offer = Offer.objects.get()
+    assert (offer.blocker, offer.cases, offer.raised_by) == (blocker, 1, actor_of(connection))
+    org.poll(3620)
+    assert Offer.objects.count() == 1
 
 
 def test_a_budget_ends_however_it_is_edited() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.urls import reverse
 
-from exceptions import casework, problems
+from exceptions import casework, problems, unblock
 from exceptions.failures import RawItem
-from exceptions.models import Case, Offer
+from exceptions.models import Case, Offer, Problem
 from exceptions.raw import open_raw
 from q2c import clock, keys
 from tests.engine.makers import NOW, case, issue, order, person, run_all
@@ -88,11 +90,61 @@ def test_of_what_came_in_unreadable_no_replay_is_offered(client: Any) -> None:
 
 
 def test_beside_a_step_of_the_same_cause_what_can_be_replayed_is(client: Any) -> None:
-    step = opened(reason="credentials_refused", connection="zuora", code="401", blocker=None)
+    """Whatever code each of them got, and though nothing is known to stand in the way of what came in unreadable."""
     kept = raw("8ad1", reason="credentials_refused", source="zuora", code="401")
-    assert kept.problem_id == step.problem_id
+    step = refused_by("zuora", code="90000011")
+    assert kept.problem_id == step.problem_id == refused_by("zuora", code="403").problem_id
+    assert (kept.blocker, step.blocker) == (None, ("zuora", "connection", "zuora", "credentials_refused"))
+    assert refused_by("erp-de").problem_id != step.problem_id
     client.force_login(of_role("carla", "Controller"))
-    assert reverse("problem-replay", args=[step.problem_id]) in page(client, f"/problems/{step.problem_id}")
+    shown = page(client, f"/problems/{step.problem_id}")
+    assert reverse("problem-replay", args=[step.problem_id]) in shown
+    assert "Credentials refused: connection zuora" in shown
+
+
+def test_of_what_only_polls_are_refused_no_replay_is_offered(client: Any) -> None:
+    kept = raw("8ad1", reason="credentials_refused", source="zuora", code="401")
+    client.force_login(of_role("carla", "Controller"))
+    assert reverse("problem-replay", args=[kept.problem_id]) not in page(client, f"/problems/{kept.problem_id}")
+
+
+def test_a_cause_is_gone_though_a_poll_has_still_to_find_out() -> None:
+    """What a poll met ends with the next one, and is no reason to call the steps' cause alive."""
+    step = refused_by("zuora")
+    raw("8ad1", reason="credentials_refused", source="zuora", code="401")
+    carla = of_role("carla", "Controller")
+    assert unblock.gone_now(carla, [step.problem]) == set()
+    assert step.blocker is not None
+    unblock.blocker_gone(*step.blocker)
+    assert unblock.gone_now(carla, [step.problem]) == {step.problem_id}
+
+
+def test_cases_from_before_are_one_problem_of_their_connection() -> None:
+    """As they were kept: by the code, and with nothing in the way that had a name. One names no connection at all."""
+    old = [opened(reason="credentials_refused", connection="zuora", code=code, blocker=None) for code in ("401", "403")]
+    kept = Case.objects.get(id=raw("8ad1", reason="record_missing", source="zuora", code="401").id)
+    Problem.objects.filter(pk=kept.problem_id).update(reason="credentials_refused", fingerprint="as-it-was")
+    Case.objects.filter(pk=kept.pk).update(reason="credentials_refused")
+    nowhere = opened(reason="credentials_refused", connection="", code="401", blocker=None)
+    migration = import_module("exceptions.migrations.0020_connections_that_let_us_in")
+    migration.one_problem_each(apps, None)
+    known = {one.pk: one for one in Case.objects.select_related("problem")}
+    assert len({known[one.pk].problem_id for one in (*old, kept)}) == 1
+    assert [known[one.pk].blocker for one in old] == [("zuora", "connection", "zuora", "credentials_refused")] * 2
+    assert (known[kept.pk].blocker, known[nowhere.pk].blocker) == (None, None)
+    # What fails for it from now on is found by the same mark, and is no other cause.
+    mine = known[old[0].pk]
+    assert refused_by("zuora").problem_id == mine.problem_id
+    assert mine.problem.title == "Credentials refused: connection zuora"
+    assert problems.totals([mine.problem_id])[mine.problem_id].cases == 4
+    ended = Problem.objects.filter(id__in=problems.settle())
+    assert {problem.code for problem in ended} == {"403", "401"}
+
+
+def refused_by(connection: str, **more: Any) -> Case:
+    """The case of a step whose connection is not let in."""
+    blocker = (connection, "connection", connection, "credentials_refused")
+    return opened(reason="credentials_refused", connection=connection, blocker=blocker, **more)
 
 
 def raw(key: str, **more: Any) -> Case:

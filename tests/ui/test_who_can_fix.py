@@ -67,8 +67,15 @@ FIXES: list[tuple[Case, str, str, str]] = [
     (blocked(R.OUTCOME_UNKNOWN, "", "", "", connection="real"), "Open NetSuite", "https://1.netsuite.test", ""),
     (blocked(R.DIMENSION_INACTIVE, "real", "cost_center", "CC-410"), "Open the cost centre in NetSuite",
      "https://1.netsuite.test", ""),
-    (blocked(R.CREDENTIALS_REFUSED, "", "", "", connection="erp"), "Open the connection",
-     "/admin/q2c/connection/?q=erp", CHANGE),
+    # Where the secret goes in.
+    (blocked(R.CREDENTIALS_REFUSED, "erp", "connection", "erp", "credentials_refused"), "Open the connection",
+     "/admin/q2c/connection/{erp}/change/", CHANGE),
+    (blocked(R.CREDENTIALS_REFUSED, "", "", "", source="zuora"), "Open the connection",
+     "/admin/q2c/connection/{zuora}/change/", CHANGE),
+    (blocked(R.CREDENTIALS_REFUSED, "", "", "", connection="gone"), "Open the connection",
+     "/admin/q2c/connection/?q=gone", CHANGE),
+    (blocked(R.PLATFORM_UNAVAILABLE, "erp", "connection", "erp", "inactive", connection="erp"), "Open the connection",
+     "/admin/q2c/connection/{erp}/change/", CHANGE),
     (blocked(R.PLATFORM_BUSY, "", "", "", connection="erp"), "Open the connection", "/admin/q2c/connection/?q=erp",
      CHANGE),
     # Ours.
@@ -124,10 +131,15 @@ def test_the_button_leads_to_what_stands_in_the_way_and_its_owner_may_put_it_rig
 ) -> None:
     found = cause.fix_of(case)
     assert found is not None
-    assert (found.label, found.href, found.right) == (label, href, right)
+    assert (found.label, found.href, found.right) == (label, addressed(href), right)
     assert found.staff == href.startswith("/admin/")
     owner = POLICIES[R(case.reason)].owner
     assert set(right.split()) <= set(ROLES[ROLE_OF[owner]]), f"{TEAMS[owner]} owns it"
+
+
+def addressed(href: str) -> str:
+    """{erp} is the key of that connection."""
+    return href.format_map({one.name: one.pk for one in Connection.objects.all()})
 
 
 def test_what_nobody_can_name_has_no_button(platforms: None, monkeypatch: pytest.MonkeyPatch) -> None:

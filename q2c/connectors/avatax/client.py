@@ -8,7 +8,7 @@ from typing import Any
 from q2c.connectors.avatax import mapping
 from q2c.connectors.avatax.refusals import refused
 from q2c.connectors.http import Answer, Http, TransportError, json_body
-from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
+from q2c.connectors.outcomes import Blocker, Rejected, Unavailable, credentials_refused
 from q2c.connectors.ports import ConnectionConfig
 from q2c.contracts.documents import TaxEstimate, TaxRequest
 from q2c.reasons import Reason
@@ -39,10 +39,8 @@ class AvaTax:
         content = answer.json()
         if isinstance(content, dict) and content.get("authenticated") is True:
             return None
-        return Rejected(
-            reason=Reason.CREDENTIALS_REFUSED,
-            text="AvaTax does not accept the account id and licence key of this connection",
-        )
+        text = "AvaTax does not accept the account id and licence key of this connection"
+        return credentials_refused(self.config.name, text)
 
     def estimate(self, request: TaxRequest) -> TaxEstimate | Rejected | Unavailable:
         if not request.lines:

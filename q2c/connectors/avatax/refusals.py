@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from q2c.connectors.http import Answer
-from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
+from q2c.connectors.outcomes import Blocker, Rejected, Unavailable, credentials_refused
 from q2c.reasons import Reason
 
 # The failure is theirs, whatever the status.
@@ -32,7 +32,7 @@ def refused(answer: Answer, connection: str, body: Mapping[str, Any] | None = No
     if answer.status >= 500 or error["target"] in _THEIRS or {code, error["code"]} & _PASSING:
         return Unavailable(text=text, retry_after_s=answer.retry_after_s)
     if answer.status in (401, 403) or {code, error["code"]} & _RIGHTS:
-        return Rejected(reason=Reason.CREDENTIALS_REFUSED, code=code, text=text)
+        return credentials_refused(connection, text, code)
     return Rejected(
         reason=Reason.TAX_REFUSED,
         code=code,

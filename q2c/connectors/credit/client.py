@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from q2c import keys
 from q2c.connectors.http import Answer, Http, TransportError, json_body
-from q2c.connectors.outcomes import Blocker, Rejected, Unavailable
+from q2c.connectors.outcomes import Blocker, Rejected, Unavailable, credentials_refused
 from q2c.connectors.ports import ConnectionConfig
 from q2c.contracts.documents import CreditDecision, CreditRequest
 from q2c.money import EXPONENTS, Money, MoneyError
@@ -123,7 +123,7 @@ class CreditService:
         if answer.status >= 500:
             return Unavailable(text=text, retry_after_s=answer.retry_after_s)
         if answer.status in (401, 403):
-            return Rejected(reason=Reason.CREDENTIALS_REFUSED, code=code, text=text)
+            return credentials_refused(self.config.name, text, code)
         errors = problem.get("errors") or []
         pointer = str(errors[0].get("pointer") or "") if errors and isinstance(errors[0], dict) else ""
         return self._rejected(code, text, customer, pointer)

@@ -25,6 +25,7 @@ from q2c.connectors.outcomes import (
     Rejected,
     Unavailable,
     Unknown,
+    credentials_refused,
     read_after_send,
 )
 from q2c.connectors.ports import ConnectionConfig
@@ -101,7 +102,7 @@ class NetSuite:
         except Lost as error:
             return Unknown(text=str(error))
         except SignInRefused as error:
-            return Rejected(reason=Reason.CREDENTIALS_REFUSED, text=str(error))
+            return credentials_refused(self.config.name, str(error))
 
     def _read_back(self, journal: JournalDocument, location: str, sent_at: dt.datetime) -> Outcome:
         """Posted is what reads back as it was sent. NetSuite answers before it has indexed, so absence is no news."""

@@ -9,8 +9,7 @@ from typing import Any
 from q2c.connectors.http import Lost, NotSent
 from q2c.connectors.netsuite.refusals import outcome_of_read
 from q2c.connectors.netsuite.session import Session, SignInRefused
-from q2c.connectors.outcomes import Rejected, Unavailable
-from q2c.reasons import Reason
+from q2c.connectors.outcomes import Rejected, Unavailable, credentials_refused
 
 PATH = "/services/rest/query/v1/suiteql"
 PAGE = 1000
@@ -74,7 +73,7 @@ class SuiteQL:
         except (NotSent, Lost) as error:
             raise ReadRefused(Unavailable(text=str(error)))
         except SignInRefused as error:
-            raise ReadRefused(Rejected(reason=Reason.CREDENTIALS_REFUSED, text=str(error)))
+            raise ReadRefused(credentials_refused(self.session.config.name, str(error)))
         document = answer.json()
         if answer.ok:
             if isinstance(document, dict) and isinstance(document.get("items"), list):

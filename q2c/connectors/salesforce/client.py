@@ -10,7 +10,17 @@ from urllib.parse import quote_plus
 
 from q2c import clock
 from q2c.connectors.http import Answer, Http, Lost, NotSent, json_body, retry_after_s
-from q2c.connectors.outcomes import Lookup, NotFound, Outcome, Posted, ReadFailed, Rejected, Unavailable, Unknown
+from q2c.connectors.outcomes import (
+    Lookup,
+    NotFound,
+    Outcome,
+    Posted,
+    ReadFailed,
+    Rejected,
+    Unavailable,
+    Unknown,
+    credentials_refused,
+)
 from q2c.connectors.ports import BadDeal, ConnectionConfig, Deal, DealNotice
 from q2c.connectors.salesforce.fields import PARENT_PATHS, Fields, quoted
 from q2c.connectors.salesforce.mapping import bill_to_ids, deal_of, lines_of, notice_of, unreadable
@@ -245,7 +255,7 @@ def refused(answer: Answer, *, writes: bool) -> Rejected | Unavailable | Unknown
     if answer.status >= 500:
         return Unknown(text=text) if writes else Unavailable(text=text)
     if code in _RIGHTS or answer.status == 401:
-        return Rejected(reason=Reason.CREDENTIALS_REFUSED, code=code, text=text)
+        return credentials_refused(answer.connection, text, code)
     reason = Reason.RECORD_MISSING if code in _MISSING or answer.status == 404 else Reason.REQUEST_REFUSED
     named = _COLUMN.search(str(error.get("message") or ""))
     fields = error.get("fields") or ([named.group(1)] if named else [])

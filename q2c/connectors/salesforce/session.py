@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from q2c.connectors.http import Answer, Http, Lost, NotSent, machine_time_s, retry_after_s
-from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.connectors.outcomes import Rejected, Unavailable, credentials_refused
 from q2c.connectors.ports import ConnectionConfig
 from q2c.reasons import Reason
 
@@ -123,7 +123,7 @@ def _token_refused(answer: Answer, content: Any) -> Rejected | Unavailable:
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500:
         return Unavailable(text=text)
-    return Rejected(reason=Reason.CREDENTIALS_REFUSED, code=code, text=text)
+    return credentials_refused(answer.connection, text, code)
 
 
 def errors_of(answer: Answer) -> list[dict[str, Any]]:

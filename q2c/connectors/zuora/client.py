@@ -146,7 +146,8 @@ class Zuora:
             reasons = reasons_in(result) or reasons_in(found) or Reasons("", str(found.get("errors") or "job failed"))
             if reasons.is_taken:
                 return _was_there(self._order_read_back(number, print_))
-            outcome = outcome_of(_OK, reasons, Reason.SUBSCRIPTION_REFUSED, writes=True)
+            told = Answer(200, {}, b"{}", 0.0, self.config.name)
+            outcome = outcome_of(told, reasons, Reason.SUBSCRIPTION_REFUSED, writes=True)
             # A job that failed is never done again: the order is to be looked up, and sent anew.
             return Unknown(text=outcome.text) if isinstance(outcome, Unavailable) else outcome
         return Accepted(handle=handle, poll_after_s=float(self.config.options.get("poll_after_s", POLL_AFTER_S)))
@@ -385,9 +386,6 @@ class Taken:
 
     def __init__(self, text: str) -> None:
         self.text = text
-
-
-_OK = Answer(200, {}, b"{}", 0.0)
 
 
 def _was_there(found: Outcome) -> Outcome:

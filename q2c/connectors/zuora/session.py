@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from q2c.connectors.http import Answer, Http, Lost, NotSent, correlation_id, retry_after_s
-from q2c.connectors.outcomes import Rejected, Unavailable
+from q2c.connectors.outcomes import Rejected, Unavailable, credentials_refused
 from q2c.connectors.ports import ConnectionConfig
 from q2c.connectors.zuora import numbers
 from q2c.reasons import Reason
@@ -104,4 +104,4 @@ def _token_refused(answer: Answer, content: Any) -> Rejected | Unavailable:
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500:
         return Unavailable(text=text, retry_after_s=retry_after_s(answer.headers))
-    return Rejected(reason=Reason.CREDENTIALS_REFUSED, code=str(answer.status), text=text)
+    return credentials_refused(answer.connection, text, str(answer.status))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -105,8 +105,18 @@ def must(subject: Subject, case: str, expect: Expect, outcome: Any) -> None:
     assert isinstance(outcome, wanted), f"{case}: {outcome}"
     if expect.reason is not None:
         assert outcome.reason == expect.reason, outcome
+    if expect.reason == Reason.CREDENTIALS_REFUSED:
+        names_its_connection(outcome)
     if expect.retry_after_s is not None:
         assert outcome.retry_after_s == expect.retry_after_s, outcome
+
+
+def names_its_connection(refused: Any) -> None:
+    """So that its cases are offered once it is let in."""
+    blocker = refused.blocker
+    assert blocker is not None and blocker.connection, refused
+    assert (blocker.object_type, blocker.condition) == ("connection", "credentials_refused")
+    assert blocker.object_key == blocker.connection
 
 
 # The subjects themselves
@@ -121,6 +131,18 @@ def test_what_a_subject_declares_is_a_case_with_a_reason(subject: Subject) -> No
     assert set(subject.declared) | set(subject.expected) <= NAMES
     assert all(len(why) > 10 for why in subject.declared.values())
     assert not set(subject.declared) & set(subject.expected)
+
+
+@every(ALL)
+def test_a_probe_tells_whether_the_credentials_are_taken(subject: Subject, bench: Any) -> None:
+    it = bench(subject, "probe")
+    config = it.connector.config
+    wrong = replace(config, name="crooked", credentials=dict.fromkeys(config.credentials, "wrong"))
+    refused = type(it.connector)(wrong).probe()
+    assert isinstance(refused, Rejected) and refused.reason == Reason.CREDENTIALS_REFUSED, refused
+    names_its_connection(refused)
+    assert refused.blocker is not None and refused.blocker.connection == "crooked"
+    assert it.connector.probe() is None
 
 
 # Writing

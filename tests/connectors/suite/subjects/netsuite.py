@@ -106,7 +106,7 @@ class Customers(Subject):
         return books.connect(oauth2="ES256", **config)
 
     def document(self) -> CustomerDocument:
-        return books.customer(f"C-{next(_numbers)}00", parent="C-1")
+        return books.customer(f"C-{next(_numbers)}000", parent="C-1")
 
     def write(self, connector: NetSuite, document: CustomerDocument) -> Outcome:
         return connector.put_customer(document, f"key-{document.key}")
