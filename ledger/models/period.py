@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django_fsm import ConcurrentTransitionMixin, transition
 from simple_history.models import HistoricalRecords
@@ -14,6 +15,9 @@ from q2c.states import StateField, StateRecord
 from q2c.visible import VisibleQuerySet
 
 SUBLEDGERS = ("receivables", "revenue", "general")
+NAMED = RegexValidator(
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Letters, digits, dots, dashes and underscores, such as 2026-10 or FY26-P10"
+)
 
 
 class FiscalPeriod(ConcurrentTransitionMixin, StateRecord):
@@ -27,7 +31,8 @@ class FiscalPeriod(ConcurrentTransitionMixin, StateRecord):
 
     entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, related_name="periods")
     subledger = models.CharField(max_length=12, choices=[(s, s) for s in SUBLEDGERS])
-    name = models.CharField(max_length=10)
+    # It stands in addresses and in the query bar.
+    name = models.CharField(max_length=10, validators=[NAMED])
     fiscal_year = models.PositiveSmallIntegerField()
     starts_on = models.DateField()
     ends_on = models.DateField(help_text="The first day that no longer counts")

@@ -25,8 +25,9 @@ from q2c.connectors.outcomes import About
 from q2c.contracts.documents import InvoiceDocument, Key
 from q2c.models import Invoice, Order, Step
 from q2c.money import EXPONENTS, Money
+from q2c.stages.fiscal import periods_on
 from q2c.stages.sides import Books, books_of
-from q2c.stages.taken_back_there import CANCELLED, all_booked_as, periods_of, periods_on
+from q2c.stages.taken_back_there import CANCELLED, all_booked_as, periods_of
 from q2c.stages.verb import Differs
 from q2c.stages.versions import invoice_key
 

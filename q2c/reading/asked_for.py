@@ -17,7 +17,7 @@ from q2c import bulk
 from q2c.reading import credits_due
 from q2c.reading.differences import Sums
 from q2c.reasons import Reason
-from q2c.stages.taken_back_there import periods_on
+from q2c.stages.fiscal import periods_on
 from q2c.stages.verb import Month
 
 _CANCELLATION = str(Reason.CANCELLATION_APPROVAL_REQUIRED)

@@ -21,7 +21,8 @@ from q2c.money import Money
 from q2c.reading.differences import CutOff
 from q2c.reasons import Reason
 from q2c.stages import cancelled_there, in_billing, sides, withdrawn
-from q2c.stages.taken_back_there import CANCELLED, periods_on
+from q2c.stages.fiscal import periods_on
+from q2c.stages.taken_back_there import CANCELLED
 
 
 @dataclass(frozen=True, slots=True)

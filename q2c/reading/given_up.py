@@ -24,8 +24,8 @@ from q2c.reading.differences import Difference, Sums
 from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages import post_journal
+from q2c.stages.fiscal import periods_on
 from q2c.stages.in_billing import SYSTEMS
-from q2c.stages.taken_back_there import periods_on
 
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
 # One that cannot be read has a case, and is told by that (came_unreadable.py, unread.py).

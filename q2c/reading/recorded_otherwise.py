@@ -23,8 +23,9 @@ from q2c.money import Money
 from q2c.reading import unread_of_booked
 from q2c.reading.differences import CutOff, Difference, Stands
 from q2c.stages import cancelled_there, in_billing, sides
+from q2c.stages.fiscal import periods_on
 from q2c.stages.sides import Books, Version
-from q2c.stages.taken_back_there import CANCELLED, periods_on
+from q2c.stages.taken_back_there import CANCELLED
 from q2c.stages.verb import Month, Side
 
 # By its mirror entries, which are few.

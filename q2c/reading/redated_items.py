@@ -16,7 +16,7 @@ from q2c import bulk
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reading.two_months import Side
-from q2c.stages import in_billing, taken_back_there
+from q2c.stages import fiscal, in_billing
 
 # The decision that the entry which books an invoice follows, or followed until it was reversed.
 _DECIDED = """
@@ -85,7 +85,7 @@ def of(user: Any, entities: Collection[str]) -> list[Item]:
     seen = seen.exclude(state__in=("voided", "credited"))
     invoices = list(seen.order_by("number", "id")) if decided else []
     now = in_billing.newest(invoices)
-    periods = taken_back_there.periods_on({(one.entity, one.issued_on) for one in invoices})
+    periods = fiscal.periods_on({(one.entity, one.issued_on) for one in invoices})
     found = []
     for one in invoices:
         decision, dated_in = decided[one.id], periods[one.entity, one.issued_on]

@@ -12,7 +12,7 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.models import Invoice
 from q2c.money import Money
 from q2c.reasons import Reason
-from q2c.stages import billing_otherwise, cancelled_there, sides, taken_back_there
+from q2c.stages import billing_otherwise, cancelled_there, fiscal, sides
 from q2c.stages.verb import Differs, Finding, Work
 
 # Where the change in billing is right: no invoice is booked anew under a number whose journal was reversed.
@@ -172,7 +172,7 @@ def _differs(invoice: InvoiceDocument, there: Invoice) -> Differs:
     """A journal that was re-dated here stands in its period by decision: only a date that billing moved is another."""
     books = sides.books_of([there])[there.id]
     now = sides.Version(invoice.legal_entity, invoice.issued_on, Money(invoice.total_minor, invoice.currency))
-    month = sides.month_of(there, books, now, taken_back_there.periods_on({(now.entity, now.issued_on)}))
+    month = sides.month_of(there, books, now, fiscal.periods_on({(now.entity, now.issued_on)}))
     differing = () if books.is_as_booked else sides.apart(there, books, now, month)
     return Differs(
         booked=Money(books.total, there.currency),

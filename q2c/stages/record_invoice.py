@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,17 @@ from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import InvoiceFact, JournalFact
 from q2c.models import Invoice, InvoiceLine, Order, Subscription
 from q2c.reasons import Reason
-from q2c.stages import billed, booking, in_billing, invoice_again, orders, restated, term_of_invoices, terms_of_lines
+from q2c.stages import (
+    billed,
+    booking,
+    fiscal,
+    in_billing,
+    invoice_again,
+    orders,
+    restated,
+    term_of_invoices,
+    terms_of_lines,
+)
 from q2c.stages.cancelled_there import turn_of
 from q2c.stages.provision_billing import subscription_number
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
@@ -25,14 +36,15 @@ _TRIES = 6
 
 
 # Billing corrects an invoice under its reference, be it under another number. Another reference is another invoice.
-VERSIONS = Versions(stage="record_invoice", noun="invoice", by="order_key")
+VERSIONS = Versions(stage="record_invoice", noun="invoice", by="order_key", lasting=True)
 
 
 class RecordInvoice(Verb):
     def plan(self, facts: Sequence[Fact]) -> list[list[Part]]:
         numbers = {fact.payload.order_number for fact in facts}
         names = dict(Order.objects.filter(number__in=numbers).values_list("number", "customer_name"))
-        return [[_part(fact, names.get(fact.payload.order_number, ""))] for fact in facts]
+        periods = fiscal.periods_on({_day(fact.payload) for fact in facts})
+        return [[_part(fact, names.get(fact.payload.order_number, ""), periods[_day(fact.payload)])] for fact in facts]
 
     def planned(self, facts: Sequence[Fact]) -> None:
         VERSIONS.supersede_older(invoice_key(fact.source, fact.payload.billing_reference) for fact in facts)
@@ -173,7 +185,11 @@ def _recorded_otherwise(works: Sequence[Work]) -> dict[tuple[str, str], Invoice]
     return {key: one for key, one in there.items() if numbers.get(key) != (one.entity, one.number)}
 
 
-def _part(fact: Fact, customer: str) -> Part:
+def _day(invoice: InvoiceDocument) -> tuple[str, dt.date]:
+    return invoice.legal_entity, invoice.issued_on
+
+
+def _part(fact: Fact, customer: str, period: str) -> Part:
     invoice: InvoiceDocument = fact.payload
     return Part(
         # Versions of one invoice; another one waits for none of them, and what was recorded first has the number.
@@ -183,7 +199,7 @@ def _part(fact: Fact, customer: str) -> Part:
         amount_minor=invoice.total_minor,
         currency=invoice.currency,
         entity=invoice.legal_entity,
-        period=f"{invoice.issued_on:%Y-%m}",
+        period=period,
     )
 
 

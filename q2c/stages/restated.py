@@ -94,7 +94,7 @@ def _told(step: Step, document: InvoiceDocument, invoice: Invoice, why: str) -> 
     """Where billing has it, too, what another system says anew is no difference of its own, and worth what it says."""
     finding = invoice_again.changed(step.event.source, document, invoice)
     worth: Money | None = Money(document.total_minor, document.currency)
-    month = document.legal_entity, f"{document.issued_on:%Y-%m}"
+    month = step.entity, step.period
     if finding.differs is not None:
         worth, month = finding.differs.worth, finding.differs.month
     return Restated(

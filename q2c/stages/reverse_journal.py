@@ -23,8 +23,8 @@ from q2c.models import Invoice, Order, Step
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import asking, billed, booking, post_journal, signed
+from q2c.stages.fiscal import periods_on
 from q2c.stages.record_invoice import finding_of
-from q2c.stages.taken_back_there import periods_on
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from q2c import bulk
 from q2c.models import Invoice
 from q2c.money import Money
-from q2c.stages.taken_back_there import periods_on
+from q2c.stages.fiscal import periods_on
 from q2c.stages.verb import Month, Side
 
 # A mirror negates its entry, so the invoice's total is turned once with each.

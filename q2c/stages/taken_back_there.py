@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -13,9 +12,9 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c import bulk
 from q2c.models import Invoice, Step
 from q2c.stages import in_billing
+from q2c.stages.fiscal import periods_on
 from q2c.stages.versions import invoice_key
 
 # The code of that case.
@@ -25,11 +24,6 @@ TAKEN_BACK = "taken_back"
 _INVOICE = "invoice:"
 # A step that found its invoice there names it by its id.
 _ID_LENGTH = 36
-_HOLDS = """
-SELECT a.entity, a.day, p.name FROM unnest(%s::text[], %s::date[]) AS a(entity, day)
-JOIN ledger_legalentity n ON n.code = a.entity JOIN ledger_fiscalperiod p ON p.entity_id = n.id
-AND p.subledger = 'receivables' AND p.starts_on <= a.day AND p.ends_on > a.day
-"""
 
 
 def booked_as(source: str, reference: str) -> Invoice | None:
@@ -82,18 +76,6 @@ def periods_of(invoices: Collection[Invoice]) -> dict[Any, str]:
     booked = dict(rows) if invoices else {}
     others = periods_on({(one.entity, one.issued_on) for one in invoices if one.event_id not in booked})
     return {one.id: booked.get(one.event_id) or others[one.entity, one.issued_on] for one in invoices}
-
-
-def period_on(entity: str, day: dt.date) -> str:
-    """The period of a legal entity that holds a day; where it has none yet, the month's name."""
-    return periods_on([(entity, day)])[entity, day]
-
-
-def periods_on(days: Collection[tuple[str, dt.date]]) -> dict[tuple[str, dt.date], str]:
-    """The same of many, by (legal entity, day). One statement."""
-    entities, dates = [entity for entity, _ in days], [day for _, day in days]
-    found = {(entity, day): name for entity, day, name in bulk.execute(_HOLDS, [entities, dates])} if days else {}
-    return {(entity, day): found.get((entity, day), f"{day:%Y-%m}") for entity, day in days}
 
 
 def unbooked(invoices: Collection[Invoice], actor: str, why: str) -> None:

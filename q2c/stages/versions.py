@@ -27,6 +27,7 @@ from q2c.stages.verb import Work
 TURNS = 1024
 _KEY_MAX = 160
 IDLE, _MEETING = ("waiting", "failed"), ("waiting", "running", "failed")
+_ENDED = ("done", "abandoned")
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtext(%s::text), turn) FROM unnest(%s::int[]) AS turn"
 
 
@@ -42,7 +43,7 @@ def invoice_key(source: str, reference: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """One open step."""
+    """One step."""
 
     step_id: uuid.UUID
     state: str
@@ -57,13 +58,14 @@ class Versions:
     """Of what: `stage` whose steps are versions, `noun` for the sentence, and what tells two things apart.
 
     `by` always does, a column of q2c_step: business_key or order_key. `apart` are more, as SQL over q2c_step s and
-    q2c_event e.
+    q2c_event e. `lasting`: what ended counts, too, so that an older one which comes late changes nothing.
     """
 
     stage: str
     noun: str
     by: str = "business_key"
     apart: tuple[str, ...] = ()
+    lasting: bool = False
 
     def supersede_older(self, keys: Iterable[str]) -> None:
         """Called with what they are known `by` once the steps of all versions that arrived are there.
@@ -94,7 +96,8 @@ class Versions:
 
     def leave_overtaken(self, works: Sequence[Work]) -> list[Work]:
         """Works whose thing came again while they waited or were worked on end as superseded; returns the others."""
-        found = _older(self._open({getattr(work.step, self.by) for work in works}))
+        states_ = (*_MEETING, *_ENDED) if self.lasting else _MEETING
+        found = _older(self._open({getattr(work.step, self.by) for work in works}, states_=states_))
         newer = {version.step_id: newest for version, newest in found}
         for work in works:
             if work.step.id in newer:
@@ -126,7 +129,7 @@ def end(step_ids: Sequence[uuid.UUID], actor: str, text: str, proof: Mapping[str
 
 
 def _older(versions: Sequence[_Version]) -> list[tuple[_Version, _Version]]:
-    """(open version, the newest of its thing) for all but the newest."""
+    """(version, the newest of its thing) for all but the newest."""
     newest: dict[Any, _Version] = {}
     for version in sorted(versions, key=lambda each: (each.occurred_at, each.seq)):
         newest[version.thing] = version

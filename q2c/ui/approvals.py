@@ -24,6 +24,7 @@ from q2c.money import Money
 from q2c.reading import approvals as reading
 from q2c.reading import reopening
 from q2c.reasons import APPROVALS_OF_INVOICES, Reason
+from q2c.stages.fiscal import periods_on
 from q2c.ui import links, lists, parts
 from q2c.ui.acting import answering, back
 from q2c.ui.formats import dates
@@ -87,7 +88,8 @@ def _mirror(found: reading.Reversing) -> parts.JournalPreview:
                           line.dimensions, line.rule)
         for line in found.view.lines
     ]  # fmt: skip
-    period = f"{found.effective_on:%Y-%m}"
+    month = found.view.entity, found.effective_on
+    period = periods_on([month])[month]
     books = _in_books(found.view)
     return parts.JournalPreview(found.view.currency, lines, entity=found.view.entity, period=period, in_books=books)
 

@@ -8,12 +8,12 @@ from typing import Any
 from exceptions.approvals import CLOSE
 from exceptions.models import Case, CaseEvent
 from exceptions.models.case import ENDED
-from ledger.models import FiscalPeriod
 from ledger.models.redating import Redating
 from q2c.models import Event, Step
 from q2c.reading import billing_now
 from q2c.reading.coming import does
 from q2c.reasons import Reason
+from q2c.stages.fiscal import periods_on
 from q2c.stages.taken_back_there import CANCELLED, TAKEN_BACK
 from q2c.ui import people
 
@@ -115,10 +115,6 @@ def redated(found: Case, step: Step | None) -> Periods | None:
     last = Redating.objects.filter(event_id__in=[id_ for id_ in events if id_]).order_by("-id").first()
     if last is None:
         return None
-    around = FiscalPeriod.objects.filter(entity=last.entity_id, subledger="receivables")
-
-    def name(day: Any) -> str:
-        held = around.filter(starts_on__lte=day, ends_on__gt=day).values_list("name", flat=True).first()
-        return held or f"{day:%Y-%m}"
-
-    return Periods(name(last.source_on), name(last.effective_on))
+    was, now = (last.entity.code, last.source_on), (last.entity.code, last.effective_on)
+    names = periods_on([was, now])
+    return Periods(names[was], names[now])

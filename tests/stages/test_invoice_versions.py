@@ -206,6 +206,16 @@ def test_an_older_version_that_comes_late_does_not_take_the_newer_ones_place(com
     assert case("INV-1").state == "open"
 
 
+def test_an_older_version_that_comes_after_the_newer_one_was_booked_is_no_change_of_it(company: Any) -> None:
+    order()
+    comes(SOUND, "new", 5)
+    works()
+    comes(WRONG, "old", 0)
+    works()
+    assert (step("old").state, step("old").proof["superseded_by"]) == ("done", str(step("new").event_id))
+    assert not Case.objects.exists() and Invoice.objects.get().account == "ACME-EUR"
+
+
 def test_an_invoice_that_was_recorded_stays_what_it_is(company: Any) -> None:
     order()
     comes(SOUND, "first")

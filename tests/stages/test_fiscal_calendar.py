@@ -1,0 +1,98 @@
+"""Whatever days and name a fiscal period has, what is told of an invoice stands in the one that holds its day.
+
+DE01 sold ORD-1 to Acme. Billing has INV-1 of 5 October 2026, which is booked, and INV-2 of the same day, which cannot
+be: EUR 1,390.00 each.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from msgspec.structs import replace
+
+from exceptions.models import Case
+from ledger.models import FiscalPeriod, JournalEntry
+from q2c.engine.sources import Invoices
+from q2c.models import Step
+from q2c.reading import close
+from tests.admin.forms import change, errors
+from tests.admin.test_changes import address
+from tests.stages.test_cancelled_elsewhere import POSTED, billing, gives
+from tests.stages.test_counted_once import boss
+from tests.ui.people import page, read, signed_in
+
+pytestmark = pytest.mark.django_db
+__all__ = ["billing", "boss"]
+SECOND = replace(POSTED, billing_reference="b-2", invoice_number="INV-2", account="OTHER")
+
+
+def period(name: str) -> FiscalPeriod:
+    return FiscalPeriod.objects.get(entity__code="DE01", name=name, subledger="receivables")
+
+
+def changed(client: Any, of: str, **changes: Any) -> None:
+    assert "adminform" not in change(client, address(period(of)), change_reason="Our calendar", **changes).context
+
+
+def renamed(client: Any) -> FiscalPeriod:
+    changed(client, "2026-10", name="FY26-P10")
+    return period("FY26-P10")
+
+
+def drawn_apart(client: Any) -> FiscalPeriod:
+    """4-4-5: September lasts until 10 October."""
+    changed(client, "2026-10", starts_on="2026-10-11")
+    changed(client, "2026-09", ends_on="2026-10-11")
+    return period("2026-09")
+
+
+@pytest.mark.parametrize("calendar", [renamed, drawn_apart])
+def test_both_stand_where_the_day_is_held(company: Any, billing: Invoices, boss: Any, calendar: Any) -> None:
+    client = signed_in(boss)
+    held = calendar(client)
+    gives(billing, POSTED)
+    gives(billing, SECOND, "b-2")
+    assert JournalEntry.objects.get().period == held
+    assert set(Step.objects.filter(stage="record_invoice").values_list("period", flat=True)) == {held.name}
+    assert Case.objects.get().period == held.name
+    (standing,) = close.standing(boss, [held])
+    assert (standing.cases, standing.case_sums, standing.unbooked.invoices) == (1, [(139_000, "EUR")], 1)
+    shown = re.sub(r"\s", "", read(client, f"/differences/DE01/{held.name}"))
+    for line in ("BillinghasEUR2,780.00", "StilltobebookedEUR+1,390.00", "IttiesoutEUR0.00"):
+        assert line in shown
+    page(client, f"/queue?q=entity:DE01+period:{held.name}")
+
+
+def test_what_waits_follows_its_period(company: Any, billing: Invoices, boss: Any) -> None:
+    gives(billing, SECOND, "b-2")
+    case = Case.objects.get()
+    assert case.period == "2026-10"
+    client = signed_in(boss)
+    renamed(client)
+    case.refresh_from_db()
+    assert (case.period, Step.objects.get(id=case.step_id).period) == ("FY26-P10", "FY26-P10")
+    changed(client, "FY26-P10", starts_on="2026-10-11")
+    case.refresh_from_db()
+    assert case.period == "2026-10", "by the month, where no period holds its day"
+    FiscalPeriod.objects.create(
+        entity=period("2026-09").entity, subledger="receivables", name="P10A", fiscal_year=2026,
+        starts_on=dt.date(2026, 10, 1), ends_on=dt.date(2026, 10, 11),
+    )  # fmt: skip
+    case.refresh_from_db()
+    assert case.period == "P10A"
+
+
+def test_what_is_booked_holds_its_period(company: Any, billing: Invoices) -> None:
+    gives(billing, POSTED)
+    with pytest.raises(IntegrityError, match="its entity, subledger and days stay"), transaction.atomic():
+        FiscalPeriod.objects.filter(pk=period("2026-10").pk).update(name="FY26-P10")
+
+
+@pytest.mark.parametrize("name", ["2026/10", "Oct 2026", "a:b", "-10"])
+def test_a_name_can_stand_in_an_address_and_in_the_query_bar(company: Any, boss: Any, name: str) -> None:
+    answer = change(signed_in(boss), address(period("2026-10")), name=name, change_reason="Our calendar")
+    assert "Letters, digits, dots, dashes" in str(errors(answer)["name"])
