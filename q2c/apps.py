@@ -46,8 +46,10 @@ class Q2C(AppConfig):
 
     def ready(self) -> None:
         from q2c import checks  # noqa: F401
-        from q2c.engine import callouts, watch
+        from q2c.connectors import calls
+        from q2c.engine import callouts, gates, watch
 
+        calls.before_each(gates.no_transaction)
         watch.listen()
         callouts.listen()
         pre_create_historical_record.connect(_date, dispatch_uid="q2c.history_date")

@@ -40,8 +40,23 @@ class Calling:
     while_: Callable[[], bool] | None = None
 
 
+_first: list[Callable[[], None]] = []
 _calling: contextvars.ContextVar[Calling] = contextvars.ContextVar("q2c_calling", default=Calling())  # noqa: B039
 _sink: contextvars.ContextVar[list[Attempt] | None] = contextvars.ContextVar("q2c_attempts", default=None)
+
+
+def before_each(check: Callable[[], None]) -> None:
+    """`check` is run before each call, on its thread, and may raise: so whoever has a database forbids calls within its
+    transactions.
+    """
+    if check not in _first:
+        _first.append(check)
+
+
+def begin() -> None:
+    """What was given to `before_each`."""
+    for check in _first:
+        check()
 
 
 @contextmanager
@@ -77,6 +92,8 @@ def correlation_id() -> str:
 
 def in_context(function: Callable[P, T]) -> Callable[P, T]:
     """`function` for another thread: it runs in a copy of this moment's context, each call in its own."""
+    # There nothing is seen of a transaction here.
+    begin()
     context = contextvars.copy_context()
 
     def run(*args: P.args, **kwargs: P.kwargs) -> T:

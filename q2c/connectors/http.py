@@ -193,8 +193,9 @@ class Http:
 
         A mapping body is sent as a form; bytes and text as they are, as JSON unless a header says otherwise.
         `operation` names the call in metrics: few values, no ids. The time limit covers the whole call but not the
-        wait for a free place. Raises NotSent or Lost.
+        wait for a free place. Raises NotSent or Lost, and what forbids a call at this moment (`calls.before_each`).
         """
+        calls.begin()
         sent = {**_trace(), **(headers or {})}
         if isinstance(body, bytes | str) and not any(name.lower() == "content-type" for name in sent):
             sent["Content-Type"] = "application/json"

@@ -16,7 +16,7 @@ from exceptions import problems
 from q2c import clock, keys
 from q2c.connectors import http, registry
 from q2c.connectors.outcomes import Unavailable, Unknown
-from q2c.engine import wake
+from q2c.engine import gates, wake
 from q2c.engine.alone import alone
 from q2c.models import Breaker, Connection, Step
 from q2c.models.connection import called
@@ -122,6 +122,7 @@ def probe_due() -> list[str]:
 
     Returns the connections that answered, once each has answered or used up its time limit: call it where nobody waits.
     """
+    gates.no_transaction()
     due = Breaker.objects.filter(opened_at__isnull=False, probe_at__lte=clock.now())
     names = list(due.order_by("probe_at").values_list("connection", flat=True))
     used = {one.name: one for one in Connection.objects.filter(name__in=names, active=True)}

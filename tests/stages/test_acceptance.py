@@ -14,6 +14,7 @@ from django.db import transaction
 
 from exceptions.models import Case, Problem
 from q2c import clock, states
+from q2c.connectors.http import Http, in_context
 from q2c.engine import breaker, gates, wake
 from q2c.engine import desk as cases
 from q2c.models import (
@@ -26,6 +27,7 @@ from q2c.models import (
     Step,
 )
 from q2c.stages.controls.world import customers
+from tests.connectors.credit import limits
 from tests.engine.makers import person
 from tests.intake.documents import order as document
 from tests.stages.conftest import Desk, tell
@@ -131,6 +133,15 @@ def test_no_platform_is_called_while_a_transaction_is_open(desk: Desk) -> None:
     desk.works()
     assert desk.step.state == "done"
     assert Attempt.objects.count() > 0
+
+
+@pytest.mark.parametrize("where", ["here", "in_context"])
+def test_nor_by_anybody_else(where: str) -> None:
+    """Whoever talks HTTP, past the engine: in the transaction's own thread, or by one that is about to begin."""
+    http = Http(limits.config())
+    with pytest.raises(gates.InTransaction), transaction.atomic():
+        http.send("GET", "/v1/status") if where == "here" else in_context(http.send)
+    assert http.send("GET", "/v1/status").status == 401
 
 
 @SERVICES
