@@ -1,5 +1,5 @@
-"""A finance-systems person at the screen: a journal met a closed period in the ERP; it is found, understood, put right
-there, offered, dry-run, replayed, and comes back with its document number.
+"""A finance-systems person at the screen: a period is closed in the ERP, and a journal meets it; it is found,
+understood, put right there, offered, dry-run, replayed, and comes back with its document number.
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ def sooner(task: str, done: Callable[[], object]) -> None:
 
 
 def blocked_journal(room: Room, number: str) -> Case:
-    """Leeds Railways buys two days of training; the ERP's period of today is closed."""
+    """Leeds Railways buys two days of training, while the ERP's period of today is closed."""
     story, day = room.story, clock.today()
-    story.platforms.change(ERP, "accountingPeriod", f"{day:%b %Y}", closed=True)
     deal = Deal(
         number=number, customer=LEEDS, closed_on=day, starts_on=day, months=12, contract_entity="UK", currency="GBP",
         groups={"UK": LEEDS}, lines=[Line(product="TRAINING", group="UK", quantity=2)],
@@ -68,16 +67,18 @@ def person(browser: Any, room: Room, name: str, **more: Any) -> Person:
 def test_a_failed_journal_is_found_put_right_and_replayed(room: Room, browser: Any) -> None:
     """At both widths, light and dark; then every page is looked at."""
     for place, (width, scheme) in enumerate(LOOKS, 1):
-        case = blocked_journal(room, f"SO-600{place}")
         mei = person(browser, room, "mei", width=width, scheme=scheme)
+        switched_in_the_sandbox(mei, "Close", "period closed in the sandbox")
+        case = blocked_journal(room, f"SO-600{place}")
         found_and_read(mei, case)
-        opened_in_the_sandbox(mei)
+        switched_in_the_sandbox(mei, "Open", "period opened in the sandbox")
         replayed_from_the_offer(mei, case)
         case.refresh_from_db(fields=["document"])
         assert len(room.story.documents()) == place
         confirmed(mei, case, f"SO-600{place}")
         assert mei.complaints == []
         mei.context.close()
+    room.story.platforms.change(ERP, "accountingPeriod", f"{clock.today():%b %Y}", closed=True)
     every_page(room, browser, blocked_journal(room, "SO-6009"))
 
 
@@ -127,13 +128,13 @@ def confirmed(mei: Person, case: Case, order: str) -> None:
     mei.keeps("trace from deal to document")
 
 
-def opened_in_the_sandbox(who: Person) -> None:
-    """As the ERP's own user: this month's period is opened."""
+def switched_in_the_sandbox(who: Person, verb: str, picture: str) -> None:
+    """As the ERP's own user: this month's period is closed, or opened again."""
     who.goes("/sandbox/netsuite/records/accountingPeriod")
     row = who.page.locator("tr", has_text=f"{clock.today():%b %Y}").first
-    row.locator("button[name=set]").first.click()
+    row.get_by_role("button", name=verb).click()
     who.page.wait_for_load_state("networkidle")
-    who.keeps("period opened in the sandbox")
+    who.keeps(picture)
 
 
 def _offered(who: Person) -> bool:
