@@ -43,7 +43,9 @@ RETURNING s.*
 """
 
 # In one order, as everybody who locks several steps: nobody waits in a circle.
-_RELOCK = "SELECT id, lease FROM q2c_step WHERE id = ANY(%s::uuid[]) AND state = 'running' ORDER BY id FOR UPDATE"
+_RELOCK = """
+SELECT id, lease, period FROM q2c_step WHERE id = ANY(%s::uuid[]) AND state = 'running' ORDER BY id FOR UPDATE
+"""
 
 
 def claim(stage: str, limit: int | None = None) -> list[Step]:
@@ -82,9 +84,12 @@ def _apart(due: list[tuple[uuid.UUID, str, int]]) -> list[tuple[uuid.UUID, str, 
 
 
 def still_ours(steps: list[Step]) -> set[uuid.UUID]:
-    """Re-lock claimed steps; those whose lease another worker has taken over are not among the answer."""
-    if not steps:
-        return set()
-    leases = {step.id: step.lease for step in steps}
-    rows = bulk.execute(_RELOCK, [list(leases)])
-    return {id_ for id_, lease in rows if leases[id_] == lease}
+    """Re-lock claimed steps; those whose lease another worker has taken over are not among the answer.
+
+    The period of each is read again: its fiscal calendar may have changed while it was worked on.
+    """
+    mine = {step.id: step for step in steps}
+    rows = bulk.execute(_RELOCK, [list(mine)]) if mine else []
+    for id_, _, period in rows:
+        mine[id_].period = period
+    return {id_ for id_, lease, _ in rows if mine[id_].lease == lease}

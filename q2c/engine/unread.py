@@ -38,7 +38,8 @@ _PARTS = {
     in ("invoice_number", "billing_reference", "order_number", "legal_entity", "currency", "issued_on", "total_minor")
 }
 
-
+# In the context of a case: the day of what could not be read.
+DATED = "dated"
 # Of cases that were given up those that tell what is so still: nothing of the document came since, whether it could be
 # read or not, nor can be read as it was before, and its source has not taken it back.
 _STANDING = """
@@ -129,6 +130,9 @@ def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
     more = {"type": "InvoiceIssued", "reference": one.reference, "order": order.number if order is not None else ""}
     if booked is not None:
         item, about = _beside(item, about, booked, known.books[booked.id])
+    elif entity and about.issued_on is not None:
+        # By this its case follows the calendar of its legal entity (q2c_place_invoices).
+        more[DATED] = about.issued_on.isoformat()
     return replace(
         item,
         business_key=number or item.business_key,

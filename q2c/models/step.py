@@ -27,8 +27,9 @@ class Step(StateRecord):
     stays = (
         Stays("what a step is, and the key that the platform knows it by, are said once",
               only=("event_id", "stage", "part", "key", "created_at")),
+        # Its period follows the calendar of its legal entity (q2c_place_invoices).
         Stays("what came of it is the proof that nothing was sent twice", once=("done", "abandoned"),
-              but=("state", "order_key", "seq", "next_at")),
+              but=("state", "order_key", "seq", "next_at", "period")),
     )  # fmt: skip
 
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="steps")

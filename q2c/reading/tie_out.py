@@ -50,19 +50,28 @@ AND g.source <> e.source AND g.source NOT IN {SYSTEMS}
 AND (EXISTS ({_BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({_BOOKED.format("e")})))
 """
 # What came again unreadable counts as its case tells it, unless it is booked. On its way is what no stage has judged
-# yet: all of it, or what it would change in what is booked.
+# yet; what is booked of the same document leaves its own month then.
 _BILLED = f"""
 SELECT e.source IN {SYSTEMS}, s.currency, sum(s.amount_minor)::bigint,
-  coalesce(sum(s.amount_minor - coalesce(had.total_minor, 0)) FILTER (WHERE s.state = ANY(%s::text[])), 0)::bigint
+  coalesce(sum(s.amount_minor) FILTER (WHERE s.state = ANY(%s::text[])), 0)::bigint
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
-LEFT JOIN q2c_invoice had ON had.source = e.source AND had.billing_reference = e.payload ->> 'billing_reference'
-  AND had.state <> 'voided' AND had.entity = s.entity AND had.currency = s.currency
 WHERE s.stage = 'record_invoice' AND s.entity = %s::text AND s.period = %s::text AND s.currency <> ''
 AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
 AND (s.order_key <> ALL(%s::text[]) OR EXISTS ({_BOOKED.format("e")}))
 AND CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
     ELSE NOT EXISTS ({_IS_BILLINGS}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
 GROUP BY 1, 2
+"""
+_LEAVES = f"""
+SELECT i.currency, -sum(i.total_minor)::bigint
+FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+JOIN q2c_invoice i ON i.source = e.source AND i.billing_reference = e.payload ->> 'billing_reference'
+  AND i.state <> 'voided'
+JOIN ledger_journalentry j ON j.event_id = i.event_id AND j.reverses_id IS NULL AND j.state <> 'superseded'
+JOIN ledger_fiscalperiod p ON p.id = j.period_id JOIN ledger_legalentity n ON n.id = j.entity_id
+WHERE s.stage = 'record_invoice' AND s.state = ANY(%s::text[]) AND n.code = %s::text AND p.name = %s::text
+AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
+GROUP BY 1
 """
 _BOOKS = """
 SELECT j.currency, sum(j.worth_minor)::bigint,
@@ -107,13 +116,14 @@ class TieOut:
 def of_month(
     user: Any, entity: str, period: str, found: Sums, settled: Sides | None, to_book: Unbooked
 ) -> list[TieOut]:
-    """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Four statements."""
+    """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Five statements."""
     billed: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     again = [invoice_key(case.told_by, case.called) for case in unread.of_entity(user, entity) if is_told(case)]
     coming = Counter[str]()
     for by_billing, currency, minor, of_it in bulk.execute(_BILLED, [list(UNDER_WAY), entity, period, again]):
         billed[by_billing][currency] += minor
         coming[currency] += of_it
+    coming.update(dict(bulk.execute(_LEAVES, [list(UNDER_WAY), entity, period])))
     booked, posted = Counter[str](), Counter[str]()
     for currency, minor, of_it in bulk.execute(_BOOKS, [entity, period]):
         booked[currency], posted[currency] = minor, of_it

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from exceptions.models import Case
 from ledger.models import FiscalPeriod, JournalEntry
+from q2c import clock
+from q2c.engine import run
 from q2c.engine.sources import Invoices
 from q2c.models import Step
 from q2c.reading import close
@@ -23,6 +25,9 @@ from tests.admin.forms import change, errors
 from tests.admin.test_changes import address
 from tests.stages.test_cancelled_elsewhere import POSTED, billing, gives
 from tests.stages.test_counted_once import boss
+from tests.stages.test_given_up import give_up
+from tests.stages.test_given_up_unread import send
+from tests.stages.test_invoices_and_journals import arrives
 from tests.ui.people import page, read, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +37,11 @@ SECOND = replace(POSTED, billing_reference="b-2", invoice_number="INV-2", accoun
 
 def period(name: str) -> FiscalPeriod:
     return FiscalPeriod.objects.get(entity__code="DE01", name=name, subledger="receivables")
+
+
+def has(client: Any, held: FiscalPeriod, text: str) -> bool:
+    """On the page of the period's differences, white space apart."""
+    return text.replace(" ", "") in re.sub(r"\s", "", read(client, f"/differences/DE01/{held.name}"))
 
 
 def changed(client: Any, of: str, **changes: Any) -> None:
@@ -61,9 +71,8 @@ def test_both_stand_where_the_day_is_held(company: Any, billing: Invoices, boss:
     assert Case.objects.get().period == held.name
     (standing,) = close.standing(boss, [held])
     assert (standing.cases, standing.case_sums, standing.unbooked.invoices) == (1, [(139_000, "EUR")], 1)
-    shown = re.sub(r"\s", "", read(client, f"/differences/DE01/{held.name}"))
-    for line in ("BillinghasEUR2,780.00", "StilltobebookedEUR+1,390.00", "IttiesoutEUR0.00"):
-        assert line in shown
+    assert has(client, held, "Billing has EUR 2,780.00") and has(client, held, "Still to be booked EUR +1,390.00")
+    assert has(client, held, "It ties out EUR 0.00")
     page(client, f"/queue?q=entity:DE01+period:{held.name}")
 
 
@@ -84,6 +93,44 @@ def test_what_waits_follows_its_period(company: Any, billing: Invoices, boss: An
     )  # fmt: skip
     case.refresh_from_db()
     assert case.period == "P10A"
+
+
+def test_what_was_superseded_or_given_up_follows_and_holds_up_no_period(
+    company: Any, billing: Invoices, boss: Any
+) -> None:
+    """The first version of INV-2 ends as superseded, the second is given up; then their period gets its name."""
+    gives(billing, SECOND, "b-2")
+    with clock.at(clock.now() + dt.timedelta(minutes=5)):
+        gives(billing, replace(SECOND, account="THIRD"), "b-2")
+        give_up(Case.objects.get(state="open"), "other")
+    assert set(Step.objects.filter(stage="record_invoice").values_list("state", flat=True)) == {"abandoned"}
+    client = signed_in(boss)
+    held = renamed(client)
+    assert set(Step.objects.filter(stage="record_invoice").values_list("period", flat=True)) == {held.name}
+    assert set(Case.objects.values_list("period", flat=True)) == {held.name}
+    assert has(client, held, "1 invoice posted in billing, not in the books")
+
+
+@pytest.mark.parametrize("calendar", [renamed, drawn_apart])
+def test_what_cannot_be_read_follows_too(company: Any, boss: Any, calendar: Any) -> None:
+    send("e-1", currency="EUR", account=5)
+    assert Case.objects.get().period == "2026-10"
+    held = calendar(signed_in(boss))
+    assert Case.objects.get().period == held.name
+    (standing,) = close.standing(boss, [held])
+    assert (standing.cases, standing.case_sums) == (1, [(139_000, "EUR")])
+
+
+def test_a_case_is_told_in_the_period_as_it_is_named_when_the_case_opens(
+    company: Any, billing: Invoices, boss: Any
+) -> None:
+    arrives("InvoiceIssued", SECOND, source="billing")
+    stage, gates = run.STAGES["record_invoice"], run.gates.Gates()
+    loaded = run.load(run.claim("record_invoice"))
+    run.prepare(stage, loaded, gates)
+    held = renamed(signed_in(boss))
+    run.record.record(stage, loaded, [], gates)
+    assert Case.objects.get().period == held.name
 
 
 def test_what_is_booked_holds_its_period(company: Any, billing: Invoices) -> None:

@@ -49,9 +49,9 @@ def refuse() -> Case:
     return Case.objects.get()
 
 
-def shown(client: Any) -> str:
+def shown(client: Any, page: str = NOVEMBER) -> str:
     """Without white space, which tables have where sentences do not."""
-    return re.sub(r"\s", "", said(read(client, NOVEMBER)))
+    return re.sub(r"\s", "", said(read(client, page)))
 
 
 def has(told: str, text: str) -> bool:
@@ -103,3 +103,17 @@ def test_what_is_on_its_way_to_be_booked_is_told_as_that(invoice: Invoice, monke
     assert (
         not has(told, "On its way to be booked") and has(told, "Differences EUR +1.00 Decided") and has(told, "It ties")
     )
+
+
+def test_what_is_on_its_way_into_another_month_is_told_in_both(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Connection.objects.filter(service="billing").update(name=make.BILLING)
+    with monkeypatch.context() as nobody_works:
+        nobody_works.setattr(make, "run", lambda stage: 0)
+        again(invoice, "2", 1, issued_on=dt.date(2026, 12, 2))
+    client = signed_in(boss_of())
+    assert has(shown(client), "On its way to be booked EUR -62,120.00 Still to be booked EUR 0.00 It ties out EUR 0.00")
+    there = shown(client, NOVEMBER.replace("2026-11", "2026-12"))
+    assert has(there, "On its way to be booked EUR +62,120.00 Still to be booked EUR 0.00 It ties out EUR 0.00")
+    assert not has(there, NOTHING)
