@@ -21,7 +21,8 @@ class ReasonMissing(ValueError):
 
 
 def ensure_year(entity: LegalEntity, year: int) -> list[FiscalPeriod]:
-    """The twelve months of a fiscal year in each subledger, open where they did not exist. Idempotent."""
+    """The twelve months of a fiscal year in each subledger, open where they did not exist; but for those of which
+    another period holds some days, which left_out() names. Idempotent."""
     there = set(FiscalPeriod.objects.filter(entity=entity).values_list("subledger", "name"))
     wanted = [
         FiscalPeriod(
@@ -42,6 +43,18 @@ def ensure_year(entity: LegalEntity, year: int) -> list[FiscalPeriod]:
     why = f"Periods of fiscal year {year}"
     FiscalPeriod.history.bulk_history_create(made, default_change_reason=why, default_date=clock.now())
     return list(FiscalPeriod.objects.filter(entity=entity, fiscal_year=year))
+
+
+def left_out(entity: LegalEntity, year: int) -> list[str]:
+    """Months of a fiscal year that ensure_year did not make, since another period holds some of their days: their
+    keys, US01:receivables:2027-01."""
+    there = set(FiscalPeriod.objects.filter(entity=entity).values_list("subledger", "name"))
+    return [
+        f"{entity.code}:{subledger}:{start:%Y-%m}"
+        for start, _ in _months(year, entity.fiscal_year_start_month)
+        for subledger in SUBLEDGERS
+        if (subledger, f"{start:%Y-%m}") not in there
+    ]
 
 
 def _months(year: int, start_month: int) -> Iterator[tuple[dt.date, dt.date]]:

@@ -87,6 +87,9 @@ class LegalEntityAdmin(ImportedAdmin):
             year = periods.year_of(entity, clock.today(entity.timezone)) if last is None else last + 1
             made = periods.ensure_year(entity, year)
             self.message_user(request, f"{entity}: {len(made)} periods of fiscal year {year} are open")
+            if missed := periods.left_out(entity, year):
+                said = f"Another period holds some days of {', '.join(missed)}: add what is left of it by hand"
+                self.message_user(request, said, messages.WARNING)
             announce(request, made[:1], since)
 
     def has_make_year_permission(self, request: HttpRequest) -> bool:

@@ -111,7 +111,10 @@ def _late(approval: Approval) -> dict[str, Any] | None:
     entry = journal_of({"journal": previews.journal(view)}) if view else None
     if view is not None and entry is not None:
         entry = replace(entry, in_books=_in_books(view))
-    return {**days, "journal": entry, "findings": findings, "refused": refused}
+    entity = approval.case.entity if approval.case is not None else ""
+    periods = periods_on({(entity, day) for day in days.values()})
+    months = {f"{name}_in": periods[entity, day] for name, day in days.items()}
+    return {**days, **months, "journal": entry, "findings": findings, "refused": refused}
 
 
 def _waiting(user: Any, approval: Approval) -> dict[str, Any] | None:

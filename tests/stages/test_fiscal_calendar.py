@@ -15,13 +15,14 @@ from django.db import IntegrityError, transaction
 from msgspec.structs import replace
 
 from exceptions.models import Case
+from ledger import periods
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
-from q2c.engine import run
+from q2c.engine import decisions, run
 from q2c.engine.sources import Invoices
 from q2c.models import Step
 from q2c.reading import close
-from tests.admin.forms import change, errors
+from tests.admin.forms import change, errors, said
 from tests.admin.test_changes import address
 from tests.stages.test_cancelled_elsewhere import POSTED, billing, gives
 from tests.stages.test_counted_once import boss
@@ -131,6 +132,26 @@ def test_a_case_is_told_in_the_period_as_it_is_named_when_the_case_opens(
     held = renamed(signed_in(boss))
     run.record.record(stage, loaded, [], gates)
     assert Case.objects.get().period == held.name
+
+
+def test_the_card_of_a_redating_names_the_periods_of_its_entity(company: Any, billing: Invoices, boss: Any) -> None:
+    client = signed_in(boss)
+    periods.close(drawn_apart(client), by="boss", why="done")
+    gives(billing, POSTED)
+    decisions.ask_to_redate(boss, Case.objects.get().id, dt.date(2026, 10, 11), "late")
+    shown = read(client, "/approvals").replace("\N{NO-BREAK SPACE}", " ")
+    assert "then count in Oct 2026 and not in Sep 2026" in shown
+
+
+def test_a_month_that_another_period_begins_is_told_as_the_year_is_made(company: Any, boss: Any) -> None:
+    entity = period("2026-10").entity
+    last = FiscalPeriod.objects.filter(entity=entity, subledger="receivables").latest("starts_on")
+    client = signed_in(boss)
+    changed(client, last.name, ends_on=last.ends_on + dt.timedelta(days=3))
+    asked = {"action": "make_year", "_selected_action": [entity.pk]}
+    told = said(client.post("/admin/ledger/legalentity/", asked, follow=True))
+    month = f"{last.ends_on:%Y-%m}"
+    assert any(f"Another period holds some days of DE01:receivables:{month}: add what is left" in text for text in told)
 
 
 def test_what_is_booked_holds_its_period(company: Any, billing: Invoices) -> None:
