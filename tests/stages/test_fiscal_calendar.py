@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from msgspec.structs import replace
 
 from exceptions.models import Case
 from ledger import periods
 from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
-from q2c.engine import decisions, run
+from q2c.engine import decisions, requests, run
 from q2c.engine.sources import Invoices
 from q2c.models import Step
 from q2c.reading import close
 from tests.admin.forms import change, errors, said
 from tests.admin.test_changes import address
+from tests.application_role import as_owner
+from tests.past_guards import past_guards
 from tests.stages.test_cancelled_elsewhere import POSTED, billing, gives
 from tests.stages.test_counted_once import boss
 from tests.stages.test_given_up import give_up
@@ -120,6 +123,24 @@ def test_what_cannot_be_read_follows_too(company: Any, boss: Any, calendar: Any)
     assert Case.objects.get().period == held.name
     (standing,) = close.standing(boss, [held])
     assert (standing.cases, standing.case_sums) == (1, [(139_000, "EUR")])
+
+
+def test_a_reversal_that_is_asked_for_follows_its_day(company: Any, billing: Invoices, boss: Any) -> None:
+    gives(billing, POSTED)
+    requests.reverse_journal(boss, JournalEntry.objects.get(), dt.date(2026, 11, 2), "booked wrongly")
+    run.drain("reverse_journal")
+    changed(signed_in(boss), "2026-11", name="FY26-P11")
+    assert Case.objects.get(stage="reverse_journal").period == "FY26-P11"
+
+
+def test_what_was_booked_before_is_placed_by_the_migration(company: Any, billing: Invoices, boss: Any) -> None:
+    held = renamed(signed_in(boss))
+    gives(billing, POSTED)
+    with past_guards():
+        Step.objects.filter(stage="record_invoice").update(period="2026-10")
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute(import_module("q2c.migrations.0066_unread_invoices_in_their_fiscal_periods").BOOKED)
+    assert Step.objects.get(stage="record_invoice").period == held.name
 
 
 def test_a_case_is_told_in_the_period_as_it_is_named_when_the_case_opens(
