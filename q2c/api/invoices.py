@@ -103,6 +103,7 @@ class InvoiceFilters(filters.FilterSet):
     entity = filters.CharFilter()
     currency = filters.CharFilter()
     account = filters.CharFilter()
+    source = filters.CharFilter(help_text="The system that told of it, as the invoice says")
     correlation_id = filters.UUIDFilter()
     issued_from, issued_before = days("issued_on")
 

@@ -64,6 +64,7 @@ class Invoice(StateRecord):
         indexes = [
             models.Index(fields=["total_minor", "id"], name="invoice_amount"),
             models.Index(fields=["-issued_on", "-id"], name="invoice_newest"),
+            models.Index(fields=["source", "-issued_on", "-id"], name="invoice_told_by"),
             models.Index(fields=["number"], name="invoice_number"),
             models.Index(fields=["billing_reference"], name="invoice_billing_reference"),
             models.Index(fields=["correlation_id"], name="invoice_correlation"),

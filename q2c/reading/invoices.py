@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Case, Prefetch, Q, QuerySet, Value, When
 
+from q2c import bulk
 from q2c.models import Invoice, Order
 from q2c.reading import fiscal, orders
 from q2c.reading.wanted import Wanted
@@ -22,6 +23,22 @@ SORTS = {
 }
 
 
+# From one to the next by the index: a DISTINCT would read all of it.
+_SOURCES = """
+WITH RECURSIVE told AS (
+  (SELECT source FROM q2c_invoice ORDER BY source LIMIT 1)
+  UNION ALL SELECT (SELECT i.source FROM q2c_invoice i WHERE i.source > t.source ORDER BY i.source LIMIT 1)
+  FROM told t WHERE t.source IS NOT NULL
+)
+SELECT source FROM told WHERE source IS NOT NULL
+"""
+
+
+def sources() -> list[str]:
+    """The systems that told of any. One statement."""
+    return [source for (source,) in bulk.execute(_SOURCES, [])]
+
+
 def found(user: Any, wanted: Wanted) -> QuerySet[Invoice]:
     """The invoices that the user may see and asked for, with the number of their order, in no order yet."""
     # Looked up for the page alone: a join would be made for every row before a sort.
@@ -31,6 +48,8 @@ def found(user: Any, wanted: Wanted) -> QuerySet[Invoice]:
         rows = rows.filter(state=wanted.state)
     if wanted.entity:
         rows = rows.filter(entity=wanted.entity)
+    if wanted.source:
+        rows = rows.filter(source=wanted.source)
     if wanted.currency:
         rows = rows.filter(currency=wanted.currency)
     if wanted.period:

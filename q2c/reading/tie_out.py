@@ -7,7 +7,7 @@ of shows.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +52,9 @@ AND (EXISTS ({_BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({_BOOKED.f
 # What came again unreadable counts as its case tells it, unless it is booked. On its way is what no stage has judged
 # yet; what is booked of the same document leaves its own month then.
 _BILLED = f"""
-SELECT e.source IN {SYSTEMS}, s.currency, sum(s.amount_minor)::bigint,
-  coalesce(sum(s.amount_minor) FILTER (WHERE s.state = ANY(%s::text[])), 0)::bigint
+SELECT CASE WHEN e.source IN {SYSTEMS} THEN '' ELSE e.source END, s.currency, sum(s.amount_minor)::bigint,
+  coalesce(sum(s.amount_minor) FILTER (WHERE s.state = ANY(%s::text[])), 0)::bigint,
+  count(*) FILTER (WHERE EXISTS ({_BOOKED.format("e")}))
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.entity = %s::text AND s.period = %s::text AND s.currency <> ''
 AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
@@ -85,8 +86,17 @@ GROUP BY 1
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """What one system told that billing does not know; `recorded` documents of it are in the list of invoices."""
+
+    source: str
+    minor: int
+    recorded: int
+
+
+@dataclass(frozen=True, slots=True)
 class TieOut:
-    """Of one currency, in minor units. `elsewhere` is what other systems told and billing does not know.
+    """Of one currency, in minor units. `others` is what other systems told and billing does not know, by system.
 
     `unread` is worth of documents that cannot be read, as far as it is known: it counts as billed. `posted` is what of
     `booked` the ledger has.
@@ -94,7 +104,7 @@ class TieOut:
 
     currency: str
     billing: int
-    elsewhere: int
+    others: tuple[Other, ...]
     unread: int
     booked: int
     posted: int
@@ -105,7 +115,7 @@ class TieOut:
 
     @property
     def apart(self) -> int:
-        return self.billing + self.elsewhere + self.unread - self.booked
+        return self.billing + sum(one.minor for one in self.others) + self.unread - self.booked
 
     @property
     def left(self) -> int:
@@ -117,11 +127,14 @@ def of_month(
     user: Any, entity: str, period: str, found: Sums, settled: Sides | None, to_book: Unbooked
 ) -> list[TieOut]:
     """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Five statements."""
-    billed: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    billing, others = Counter[str](), defaultdict[str, list[Other]](list)
     again = [invoice_key(case.told_by, case.called) for case in unread.of_entity(user, entity) if is_told(case)]
     coming = Counter[str]()
-    for by_billing, currency, minor, of_it in bulk.execute(_BILLED, [list(UNDER_WAY), entity, period, again]):
-        billed[by_billing][currency] += minor
+    for source, currency, minor, of_it, recorded in bulk.execute(_BILLED, [list(UNDER_WAY), entity, period, again]):
+        if source:
+            others[currency].append(Other(source, minor, recorded))
+        else:
+            billing[currency] = minor
         coming[currency] += of_it
     coming.update(dict(bulk.execute(_LEAVES, [list(UNDER_WAY), entity, period])))
     booked, posted = Counter[str](), Counter[str]()
@@ -134,9 +147,13 @@ def of_month(
         (side.worth.minor, side.worth.currency) for _, sides in (settled.each() if settled else ()) for side in sides
     )
     waiting = _summed(to_book.sums)
-    parts = (billed[True], billed[False], unreadable, booked, posted, differing, decided, coming, waiting)
-    currencies = sorted({currency for part in parts for currency in part})
-    return [TieOut(currency, *(part[currency] for part in parts)) for currency in currencies]
+    parts = (unreadable, booked, posted, differing, decided, coming, waiting)
+    currencies = sorted({currency for part in (billing, others, *parts) for currency in part})
+    return [
+        TieOut(currency, billing[currency], tuple(sorted(others[currency], key=lambda one: one.source)),
+               *(part[currency] for part in parts))
+        for currency in currencies
+    ]  # fmt: skip
 
 
 def _summed(pairs: Iterable[tuple[int | None, str]]) -> Counter[str]:

@@ -23,21 +23,23 @@ class Wanted:
     period: str = ""
     since: dt.date | None = None
     until: dt.date | None = None
+    source: str = ""
     wrong: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def narrows(self) -> bool:
         """Whether anything is asked for besides the state."""
-        return bool(self.q or self.entity or self.currency or self.period or self.since or self.until)
+        return bool(self.q or self.entity or self.currency or self.period or self.since or self.until or self.source)
 
 
-def read(given: Mapping[str, str], states: tuple[str, ...]) -> Wanted:
-    """The wish of ?state=&q=&entity=&currency=&period=&since=&until=. Never raises."""
+def read(given: Mapping[str, str], states: tuple[str, ...], sourced: bool = False) -> Wanted:
+    """The wish of ?state=&q=&entity=&currency=&period=&since=&until=, and &source= where `sourced`. Never raises."""
     state = _plain(given.get("state", ""))
     wanted = Wanted(
         state=state if state in states else "",
         q=_plain(given.get("q", ""))[:TEXT_MAX],
         entity=_plain(given.get("entity", "")).upper()[:20],
+        source=_plain(given.get("source", ""))[:TEXT_MAX] if sourced else "",
     )
     if state and not wanted.state:
         wanted.wrong.append(("state", f"There is no state “{state[:40]}”"))

@@ -42,7 +42,8 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
     tied = tie_out.of_month(request.user, entity, period, found, settled, to_book) if sees_all else []
     context = {
         "entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN),
-        "decided": decided.rows(settled, _SHOWN), "to_book": to_book, "tied": [_tied(one) for one in tied],
+        "decided": decided.rows(settled, _SHOWN), "to_book": to_book,
+        "tied": [_tied(entity, period, one) for one in tied],
         "under_way": any(one.under_way for one in tied),
         "came": _came(request, entity, period) if to_book.invoices else [],
         "came_more": max(0, to_book.invoices - _SHOWN),
@@ -53,11 +54,12 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
     return render(request, "control_tower/differences.html", context)
 
 
-def _tied(one: TieOut) -> dict[str, Any]:
-    """The lines of one currency: what stands there, its amount, and how it is shown."""
+def _tied(entity: str, period: str, one: TieOut) -> dict[str, Any]:
+    """The lines of one currency: what stands there, its amount, how it is shown, and where its documents are listed."""
+    listed = {f"Told by {it.source}, not known to billing": it for it in one.others}
     lines = [
         ("Billing has", one.billing, ""),
-        ("Told by other systems, not known to billing", one.elsewhere, "optional"),
+        *((what, it.minor, "optional") for what, it in listed.items()),
         ("In billing as it cannot be read", one.unread, "optional"),
         ("Booked", -one.booked, ""),
         ("Billing less books", one.apart, "sum"),
@@ -66,7 +68,13 @@ def _tied(one: TieOut) -> dict[str, Any]:
         ("On its way to be booked", one.under_way, "coming"),
         ("Still to be booked", one.to_book, "signed"),
     ]
-    rows = [(what, Money(minor, one.currency), how) for what, minor, how in lines if minor or how not in _IF_ANY]
+    asked = {"entity": entity, "period": period, "currency": one.currency}
+    hrefs = {what: links.to("invoices", source=it.source, **asked) for what, it in listed.items() if it.recorded}
+    rows = [
+        (what, Money(minor, one.currency), how, hrefs.get(what, ""))
+        for what, minor, how in lines
+        if minor or how not in _IF_ANY
+    ]
     return {
         "currency": one.currency, "rows": rows, "left": Money(one.left, one.currency),
         "booked": Money(one.booked, one.currency), "posted": Money(one.posted, one.currency),

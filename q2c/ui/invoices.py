@@ -43,6 +43,7 @@ COLUMNS: Sequence[csv.Column] = (
     ("order", lambda i: i.order.number),
     ("group", lambda i: i.group),
     ("entity", lambda i: i.entity),
+    ("told_by", lambda i: i.source),
     ("currency", lambda i: i.currency),
     ("net", lambda i: csv.amount(i.net_minor, i.currency)),
     ("tax", lambda i: csv.amount(i.tax_minor, i.currency)),
@@ -89,6 +90,7 @@ LISTING = Listing(
     columns=COLUMNS,
     rows=_rows,
     worth=invoices.WORTH,
+    sources=invoices.sources,
     # As if it had never been.
     undone=("voided",),
     without="without what was voided, or whose journal was reversed",

@@ -33,7 +33,8 @@ class Listing:
     (`without`); of those in `turned` too, but what they and their mirror entries come to is told beside it; of those in
     `ended` what they were (`ended_as`), and with it what ended of those that go on: `cut` says how much, of all that is
     found, and `filed` adds to each row of the file what its columns want of that. `worth` and `mirrored` are what
-    tallies.counted asks for; `tallied` the filters that the tally answers.
+    tallies.counted asks for; `tallied` the filters that the tally answers. Where `sources` names who told of the
+    records, it is a filter.
     """
 
     noun: str
@@ -54,16 +55,17 @@ class Listing:
     ended_as: str = ""
     cut: Callable[[QuerySet[Any]], Cut] = lambda found: {}
     filed: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda found: found
+    sources: Callable[[], list[str]] | None = None
 
 
 # What may stand in the address besides the page, in the order in which the chips say it.
-_ASKED = ("q", "entity", "currency", "period", "since", "until")
-_LABELS = {"q": "search", "since": "from", "until": "to"}
+_ASKED = ("q", "entity", "currency", "source", "period", "since", "until")
+_LABELS = {"q": "search", "source": "told by", "since": "from", "until": "to"}
 
 
 def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBase:
     """The page, or with ?format=csv the file."""
-    asked = wanted.read(request.GET, listing.states)
+    asked = wanted.read(request.GET, listing.states, sourced=listing.sources is not None)
     found = listing.found(request.user, asked)
     if request.GET.get("format") == "csv":
         return csv.download(f"{listing.noun}s", listing.columns, csv.newest_first(listing.filed(found)))
@@ -98,6 +100,7 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "more_than": tallies.MOST if counted.more else None,
         "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),
         "currencies": _currencies(listing.noun),
+        "sources": listing.sources() if listing.sources else [],
         "kept": [(name, request.GET[name]) for name in ("state", "order") if request.GET.get(name)],
         "there_are": bool(everything.total),
     }
