@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
 
-from exceptions import calendars, failures, problems, rowsets, timeline
+from exceptions import calendars, failures, moves, problems, rowsets, timeline
 from exceptions.failures import RawItem
 from exceptions.models import Case, RawBody
 from exceptions.models.case import UNRESOLVED
 from exceptions.routing import policies_for
 from q2c import clock, keys, states
+
+# In the context of a case about what is booked: the total that could be read, in minor units.
+TOTAL = "total_minor"
 
 
 def open_raw(items: Sequence[RawItem], actor: str) -> list[uuid.UUID]:
@@ -94,3 +97,18 @@ def _keep_bytes(kept: Sequence[tuple[uuid.UUID, RawItem]]) -> None:
         for case_id, item in kept
     ]
     RawBody.objects.bulk_create(rows, batch_size=1000)
+
+
+def worth_nothing(why: Mapping[uuid.UUID, str], actor: str) -> None:
+    """What these unresolved cases are about claims no money any more, and `why`; what it said stays in the context."""
+    if not why:
+        return
+    with transaction.atomic():
+        found = moves.held(id__in=list(why), state__in=UNRESOLVED, amount_minor__isnull=False)
+        contexts = dict(Case.objects.filter(id__in=[case.id for case in found]).values_list("id", "context"))
+        rows = [
+            {"id": case.id, "amount_minor": 0, "context": {TOTAL: case.amount_minor, **contexts[case.id]}}
+            for case in found
+        ]
+        rowsets.update(Case, rows)
+        timeline.record([(case.id, "restated", why[case.id], {}) for case in found], actor)

@@ -20,6 +20,7 @@ from q2c.contracts.checks import CHECKS
 from q2c.contracts.events import EVENTS, EventType
 from q2c.contracts.strict import Fault, Faulty
 from q2c.engine.emit import Incoming
+from q2c.stages.not_theirs import FORBIDDEN
 
 ITEM_MAX = 1024 * 1024
 NAME_MAX = 200
@@ -280,7 +281,7 @@ def _right_faults(row: EventType | None, sender: Sender) -> list[Fault]:
     if row is None or not row.right or sender.may is None or sender.may(row.right):
         return []
     return [
-        Fault(code="forbidden", pointer="/type", detail=f"{row.name} needs the right {row.right}, too",
+        Fault(code=FORBIDDEN, pointer="/type", detail=f"{row.name} needs the right {row.right}, too",
               remedy=f"Ask for a key with the scope {row.right}", seen=row.name)
     ]  # fmt: skip
 

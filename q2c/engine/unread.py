@@ -18,13 +18,14 @@ from exceptions import timeline
 from exceptions.failures import RawItem
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED, called
-from exceptions.raw import open_raw
+from exceptions.raw import TOTAL, open_raw
 from ledger.models import LegalEntity
 from q2c import bulk, keys
 from q2c.connectors.outcomes import About
 from q2c.contracts.documents import InvoiceDocument, Key
 from q2c.models import Invoice, Order, Step
 from q2c.money import EXPONENTS, Money
+from q2c.stages import not_theirs
 from q2c.stages.fiscal import periods_on
 from q2c.stages.sides import Books, books_of
 from q2c.stages.taken_back_there import CANCELLED, all_booked_as, periods_of
@@ -63,8 +64,6 @@ WHERE c.source = %s::text AND c.state = 'closed_without_fix' AND c.step_id IS NU
 """
 # On the timeline of a case that was given up: its source says what it said before, and that can be read.
 READABLE_AGAIN = "readable_again"
-# In the context of a case about what is booked: the total that could be read, in minor units.
-TOTAL = "total_minor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,19 @@ def read(source: str, document: Any) -> Unread:
 
 
 def placed(items: Sequence[RawItem], them: Sequence[Unread]) -> list[RawItem]:
-    """The items with the number, customer, entity, period and amount of what each is about. Eight statements."""
+    """The items with the number, customer, entity, period and amount of what each is about. Nine statements."""
     known = _known(them)
-    return [_placed(item, one, known) for item, one in zip(items, them, strict=True)]
+    found = [_placed(item, one, known) for item, one in zip(items, them, strict=True)]
+    refused = {(item.entity, item.business_key) for item in found if item.code == not_theirs.FORBIDDEN}
+    booked = not_theirs.booked(refused)
+    return [_claiming_nothing(item) if (item.entity, item.business_key) in booked else item for item in found]
+
+
+def _claiming_nothing(item: RawItem) -> RawItem:
+    """Of what is booked, said by a system that may not tell it: its own is told beside what is booked already."""
+    if item.code != not_theirs.FORBIDDEN or item.amount_minor is None or TOTAL in item.context:
+        return item
+    return replace(item, amount_minor=0, context={TOTAL: item.amount_minor, **item.context})
 
 
 def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:

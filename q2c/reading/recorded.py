@@ -11,13 +11,16 @@ from exceptions.models.case import UNRESOLVED
 from ledger.models import JournalEntry
 from q2c.models import Invoice
 from q2c.reasons import Reason
+from q2c.stages.not_theirs import FORBIDDEN
 from q2c.stages.taken_back_there import CANCELLED
 
 
 def first_of(user: Any, case: Case) -> list[tuple[Invoice, list[JournalEntry]]]:
     """The invoices that were there first, each with its journals, the latest first; of both, what the user may see."""
     unread = case.context.get("reference") if case.raw_hash is not None and case.code != CANCELLED else None
-    if unread:
+    if case.code == FORBIDDEN and case.entity:
+        there = Q(number=case.business_key, entity=case.entity) & ~Q(state="voided")
+    elif unread:
         there = Q(billing_reference=unread, source=case.context.get("source") or case.source)
     elif case.reason in (Reason.INVOICE_DUPLICATE, Reason.INVOICE_CHANGED) or case.code == CANCELLED:
         there = Q(number=case.business_key, entity=case.entity)

@@ -20,6 +20,7 @@ from q2c.stages import (
     fiscal,
     in_billing,
     invoice_again,
+    not_theirs,
     orders,
     restated,
     term_of_invoices,
@@ -310,6 +311,7 @@ def _write(works: Sequence[Work]) -> None:
         for line in work.fact.payload.lines
     )  # fmt: skip
     states.move(Invoice, "record", [invoice.id for invoice in invoices.values()])
+    not_theirs.recorded(invoices.values(), "q2c")
     for work in works:
         work.notes["invoice"] = invoices[work.step.id]
 
