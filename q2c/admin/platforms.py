@@ -29,7 +29,10 @@ class Unshown(forms.Textarea):
 
 
 class CredentialsField(forms.CharField):
-    """JSON of names and texts; null takes a name away. Empty: what is stored stays."""
+    """JSON of names and texts; null takes a name away. Empty: what is stored stays.
+
+    White space around a text is left out: it is what was copied along, and no header carries a line break.
+    """
 
     widget = Unshown(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false", "class": "vLargeTextField"})
 
@@ -44,7 +47,7 @@ class CredentialsField(forms.CharField):
             raise forms.ValidationError('Not JSON: write {"consumer_key": "…", "consumer_secret": "…"}') from None
         if not isinstance(found, dict) or not all(isinstance(each, str | None) for each in found.values()):
             raise forms.ValidationError("Write one JSON object whose values are texts, or null to take a name away")
-        return found
+        return {name: value if value is None else value.strip() for name, value in found.items()}
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(str(data or "").strip())
@@ -62,7 +65,8 @@ class ConnectionForm(ReasonForm):
             self.fields["base_url"].help_text = "https://…, or sandbox:// and the vendor in the demo"
             stored = ", ".join(sorted(self.instance.credentials or {})) or "nothing"
             told = (
-                f"Never shown. Stored now: {stored}. A JSON object is laid over that: a name with null is taken away. "
+                f"Never shown. Stored now: {stored}. A JSON object is laid over that: a name with null is taken away, "
+                "and white space around a text is left out. "
             )
             told += "With a new address all of them are given anew: what is stored is not sent there"
             self.fields["new_credentials"].help_text = told

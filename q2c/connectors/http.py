@@ -159,6 +159,7 @@ class Http:
         self.config = config
         self.base_url = config.base_url.rstrip("/")
         self._origins = {origin(self.base_url)}
+        self._secrets = redaction.values_of(config.credentials)
         self._places = threading.BoundedSemaphore(max(1, config.concurrency))
         self._session = wire.session(max(1, config.concurrency))
 
@@ -202,7 +203,7 @@ class Http:
         url = self.url(path, query)
         call = _Call(
             request=self._prepared(method, url, sent, body, files, auth),
-            operation=operation or _operation(method, url),
+            operation=operation or redaction.without(_operation(method, url), self._secrets),
             time_limit_s=time_limit_s or self.config.time_limit_s,
         )
         wait_s = WAITS_MAX * self.config.time_limit_s
@@ -219,14 +220,15 @@ class Http:
         self, method: str, url: str, headers: dict[str, str], body: Any, files: Any, auth: Any
     ) -> requests.PreparedRequest:
         if origin(url) not in self._origins:
-            raise NotSent(f"{self.config.name}: {origin(url) or redaction.url(url)!r} is not one of its addresses")
+            where = self._shown(repr(origin(url) or redaction.url(url)))
+            raise NotSent(f"{self.config.name}: {where} is not one of its addresses")
         try:
             data = body.encode() if isinstance(body, str) else body
             return self._session.prepare_request(
                 requests.Request(method, url, headers=headers, data=data, files=files, auth=auth)
             )
         except requests.RequestException as error:
-            raise NotSent(f"{self.config.name}: {redaction.text(str(error))}") from None
+            raise NotSent(f"{self.config.name}: {self._shown(str(error))}") from None
 
     def _sent(self, call: _Call) -> Answer:
         changes = call.request.method != "GET" and bool(calls.current().step_id)
@@ -256,7 +258,7 @@ class Http:
     def _failed(self, call: _Call, sent: bool, error: Exception) -> TransportError:
         kind = Lost if sent else NotSent
         said = str(error) if isinstance(error, TransportError) else f"{_cause(error)} after {call.elapsed_s():.1f} s"
-        text = redaction.storable(redaction.text(said))
+        text = self._shown(said)
         self._note(call, None, "lost" if sent else "not_sent", f"{kind.__name__}: {text}")
         return kind(f"{self.config.name}: {text}")
 
@@ -264,13 +266,16 @@ class Http:
         CALLS.labels(self.config.name, call.operation, outcome).inc()
         SECONDS.labels(self.config.name, call.operation).observe(call.elapsed_s())
         if calls.is_recording():
-            calls.note(_attempt(self.config, call, answer, error))
+            calls.note(_attempt(self.config.name, self._secrets, call, answer, error))
+
+    def _shown(self, said: str) -> str:
+        """What went wrong, as it may be told: this connection's own secrets go first, while they stand whole."""
+        return redaction.storable(redaction.text(redaction.without(said, self._secrets)))
 
 
-def _attempt(config: ConnectionConfig, call: _Call, answer: Answer | None, error: str) -> Attempt:
+def _attempt(name: str, secrets: tuple[str, ...], call: _Call, answer: Answer | None, error: str) -> Attempt:
     """Without secrets, known by their names or by being this connection's."""
     request, context = call.request, calls.current()
-    secrets = redaction.values_of(config.credentials)
 
     def kept(text: str) -> str:
         return redaction.without(text, secrets)
@@ -280,7 +285,7 @@ def _attempt(config: ConnectionConfig, call: _Call, answer: Answer | None, error
 
     body = request.body.encode() if isinstance(request.body, str) else request.body
     return Attempt(
-        connection=config.name,
+        connection=name,
         operation=call.operation,
         correlation_id=context.correlation_id,
         step_id=context.step_id,
@@ -293,7 +298,7 @@ def _attempt(config: ConnectionConfig, call: _Call, answer: Answer | None, error
         response_headers=headers(answer.headers) if answer else {},
         response_body=kept(redaction.body(answer.body, answer.headers.get("Content-Type", ""))) if answer else "",
         duration_ms=round(call.elapsed_s() * 1000),
-        error=kept(error),
+        error=error,
     )
 
 

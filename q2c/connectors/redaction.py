@@ -56,20 +56,27 @@ def is_secret(name: str) -> bool:
 
 # Credentials that say who, and not more.
 _IDENTITY = re.compile(r"(?:^|_)(?:id|user|username|login|account|email)$", re.IGNORECASE)
+# What is shorter goes where it stands by itself: within a word it is hardly the secret.
 _VALUE_MIN = 8
 
 
 def values_of(credentials: Mapping[str, str]) -> tuple[str, ...]:
-    """What must be kept under no name: the longest first, since one may hold another."""
-    found = {v for name, v in credentials.items() if len(v) >= _VALUE_MIN and not _IDENTITY.search(name)}
-    return tuple(sorted(found, key=len, reverse=True))
+    """What must be kept under no name, with and without white space around it: the longest first, since one may hold
+    another.
+    """
+    given = [value for name, value in credentials.items() if not _IDENTITY.search(name)]
+    found = {form for value in given for form in (value, value.strip()) if form.strip()}
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
 def without(kept: str, values: tuple[str, ...]) -> str:
-    """A kept text without these values, as they are or as a query or JSON writes them."""
+    """A kept text without these values, as they are or as a query, JSON or an error of Python writes them."""
     for value in values:
-        for written in {value, quote(value, safe=""), json.dumps(value)[1:-1]}:
-            kept = kept.replace(written, GONE)
+        for written in {value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]}:
+            if len(written) >= _VALUE_MIN:
+                kept = kept.replace(written, GONE)
+            elif written in kept:
+                kept = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", GONE, kept)
     return kept
 
 

@@ -49,6 +49,16 @@ def test_credentials_are_laid_over_what_is_stored(browser, crm):
     assert "another" not in json.dumps(list(crm.history.values()), default=str)
 
 
+def test_white_space_that_was_copied_along_is_no_part_of_a_secret(browser, crm):
+    """A line break at its end would go into a header, which takes none."""
+    given = json.dumps({"consumer_secret": " another one\n", "webhook_secret": "\twhsec_x"})
+    change(browser(), address(Connection, "change", crm.pk), new_credentials=given, change_reason="Rotated")
+    crm.refresh_from_db()
+    assert crm.credentials == {
+        "consumer_key": "key-secret", "consumer_secret": "another one", "webhook_secret": "whsec_x",
+    }  # fmt: skip
+
+
 def test_left_empty_they_stay(browser, crm):
     change(browser(), address(Connection, "change", crm.pk), title="Sales platform", change_reason="Better name")
     crm.refresh_from_db()

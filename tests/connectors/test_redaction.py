@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from q2c.connectors import redaction
@@ -51,11 +53,14 @@ def test_a_connections_own_secrets_are_kept_under_no_name_at_all() -> None:
         "key": "S3cret/Value+1",
         "client_id": "q2c-client-1",
         "pin": "1234",
+        "copied": " 5678\n",
         "longer": "S3cret/Value+1-and-more",
     }
     values = redaction.values_of(credentials)
-    assert values == ("S3cret/Value+1-and-more", "S3cret/Value+1")
+    assert values == ("S3cret/Value+1-and-more", "S3cret/Value+1", " 5678\n", "1234", "5678")
     for written in ("X-Taxon: S3cret/Value+1", "a=S3cret%2FValue%2B1&b=2", '{"x": "S3cret/Value+1-and-more"}'):
         kept = redaction.without(written, values)
         assert "S3cret" not in kept and "[redacted]" in kept
-    assert redaction.without("by q2c-client-1", values) == "by q2c-client-1"
+    for short in ("key=1234&x=1", "Bearer 5678", repr("Bearer  5678\n")):
+        assert not {"1234", "5678"} & set(re.findall(r"\d+", redaction.without(short, values)))
+    assert redaction.without("by q2c-client-1, order 12345", values) == "by q2c-client-1, order 12345"
