@@ -504,7 +504,9 @@ POLICIES: dict[R, Row] = {
         PLATFORM, "urgent", 2, "connection",
         "Whether a token or certificate expired, a password was changed, or a role was taken away.",
         "Renew the credentials of the connection. As they are saved they are tried, and what waits for it is offered. "
-        "Where only the platform was changed, choose Try the connection in the list of connections.",
+        "Where only the platform was changed, choose Try the connection in the list of connections. Where it lets us "
+        "in and a permission is missing, give that to the connection's user there, then replay one case: nothing is "
+        "offered, since only sending tells.",
         _SEND_AGAIN,
     ),
     R.OUTCOME_UNKNOWN: Row(

@@ -54,6 +54,7 @@ _CONDITIONS = {
     "busy": ("busy", "takes our calls again"),
     "refused": ("refused", "is accepted again"),
     "credentials_refused": ("refusing our credentials", "takes our credentials again"),
+    "permission_missing": ("lacking a permission there", "has its permission now"),
     "over_limit": ("over its limit", "is within its limit again"),
     "locked": ("locked", "is unlocked again"),
     "on_hold": ("on hold", "is off hold"),

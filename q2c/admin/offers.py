@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from exceptions import sentences, unblock
 from exceptions.models import Case, Offer
 from exceptions.models.case import REPLAYABLE
+from q2c.connectors.outcomes import PERMISSION_MISSING
 from q2c.engine import mended, watch
 from q2c.engine.mended import Look
 from q2c.models import Connection
@@ -41,7 +42,11 @@ def announce(request: HttpRequest, changed: Iterable[Any], since: dt.datetime) -
 
 def _not_mended(request: HttpRequest, one: Connection, look: Look) -> str:
     here = Case.objects.visible_to(request.user).filter(state__in=REPLAYABLE)
-    count = here.filter(blocker_type=mended.KIND, blocker_key=one.name).count()
+    here = here.filter(blocker_type=mended.KIND, blocker_key=one.name)
+    if look.by_replay:
+        count = here.filter(blocker_condition=PERMISSION_MISSING).count()
+        return f"{one.called}: {look.text}. {sentences.count(count, 'case')} may be replayed, and nothing is offered"
+    count = here.count()
     told = f"{one.called} refuses us still" if look.stands else f"Whether {one.called} lets us in cannot be told now"
     nothing = f". {sentences.count(count, 'case')} wait{'s' if count == 1 else ''} for it: nothing is offered yet"
     how = "" if look.stands else ". “Try the connection” asks it again"

@@ -82,13 +82,23 @@ class Rejected:
     about: About | None = None
 
 
+# Of a connection, which lets us in: no probe tells whether it stands any longer.
+PERMISSION_MISSING = "permission_missing"
+
+
 def credentials_refused(connection: str, text: str, code: str = "") -> Rejected:
-    """The platform does not let us in, or not there: what stands in the way is the connection itself."""
-    reason = Reason.CREDENTIALS_REFUSED
-    blocker = Blocker(
-        connection=connection, object_type="connection", object_key=connection, condition=reason.value
-    )  # fmt: skip
-    return Rejected(reason=reason, text=text, code=code, blocker=blocker)
+    """The platform does not let us in at all: what stands in the way is the connection itself."""
+    return _connection_refused(connection, text, code, Reason.CREDENTIALS_REFUSED.value)
+
+
+def permission_missing(connection: str, text: str, code: str = "") -> Rejected:
+    """The platform knows us, and does not let us do this: for the same people, and gone once a replay goes through."""
+    return _connection_refused(connection, text, code, PERMISSION_MISSING)
+
+
+def _connection_refused(connection: str, text: str, code: str, condition: str) -> Rejected:
+    blocker = Blocker(connection=connection, object_type="connection", object_key=connection, condition=condition)
+    return Rejected(reason=Reason.CREDENTIALS_REFUSED, text=text, code=code, blocker=blocker)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

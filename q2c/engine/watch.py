@@ -62,7 +62,8 @@ def connection_saved(name: str, *, actor: str = "q2c") -> list[Offer]:
     """Try it, where anything waits for its settings; what that came to is told once more by told_of()."""
     offered.look_anew()
     standing = _theirs_standing(_blockers(mended.KIND, name))
-    _pending.told[name] = next(iter(standing.values()), None)
+    # What is gone is told by its offer.
+    _pending.told[name] = min(standing.values(), key=lambda look: look.stands is False, default=None)
     return _offer(standing, actor)
 
 

@@ -117,7 +117,8 @@ def _look_again(request: HttpRequest, case: Case) -> None:
     stands = found.stands
     thing = sentences.thing(case.blocker)
     if stands is None:
-        tell(request, "warn", "Nobody could say.", f"Whether {thing} is still in the way cannot be asked now.")
+        why = f": {found.text.rstrip('.')}" if found.text else ""
+        tell(request, "warn", "Nobody could say.", f"Whether {thing} is still in the way cannot be asked now{why}.")
     elif stands:
         said = found.text.rstrip(".") or f"{thing}, {sentences.condition(case.blocker_condition)}"
         tell(request, "warn", "It is still in the way:", f"{said}.")

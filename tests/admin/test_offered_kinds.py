@@ -28,7 +28,7 @@ from ledger.models import (
 )
 from q2c import clock
 from q2c.admin.master import MasterAdmin
-from q2c.connectors.outcomes import Unavailable, credentials_refused
+from q2c.connectors.outcomes import Unavailable, credentials_refused, permission_missing
 from q2c.engine import watch
 from q2c.models import (
     ApiKey,
@@ -246,6 +246,20 @@ def _cured(client: Client, row: Row) -> None:
     offers = Offer.objects.filter(state="open")
     assert [(offer.blocker, offer.cases) for offer in offers] == [(case.blocker, 1)]
     assert any(offers[0].headline.rstrip(".") in text and "See and replay" in text for text in said(page)), said(page)
+
+
+def test_whoever_saves_a_connection_that_lacks_a_permission_is_told_what_is_left_to_do(
+    browser: Callable[..., Client], tax: None
+) -> None:
+    with clock.at(NOW):
+        flow_makers.company()
+        flow_makers.deal("O-2", starts_on=dt.date(2028, 1, 1))
+        flow_makers.run("accept_order", lambda work: permission_missing("avatax", "AvaTax: no right to estimate"))
+        avatax = Connection.objects.get(name="avatax")
+        told = said(change(browser(), address(avatax), new_credentials=json.dumps(TAX_KEY), change_reason="Put right"))
+    (left,) = [text for text in told if "only a replay tells" in text]
+    assert left.endswith("it refused, only a replay tells. 1 case may be replayed, and nothing is offered"), left
+    assert not Offer.objects.exists()
 
 
 def test_every_kind_of_master_data_stands_here() -> None:

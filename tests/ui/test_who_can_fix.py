@@ -70,6 +70,8 @@ FIXES: list[tuple[Case, str, str, str]] = [
     # Where the secret goes in.
     (blocked(R.CREDENTIALS_REFUSED, "erp", "connection", "erp", "credentials_refused"), "Open the connection",
      "/admin/q2c/connection/{erp}/change/", CHANGE),
+    (blocked(R.CREDENTIALS_REFUSED, "erp", "connection", "erp", "permission_missing"), "Open the connection",
+     "/admin/q2c/connection/{erp}/change/", CHANGE),
     (blocked(R.CREDENTIALS_REFUSED, "", "", "", source="zuora"), "Open the connection",
      "/admin/q2c/connection/{zuora}/change/", CHANGE),
     (blocked(R.CREDENTIALS_REFUSED, "", "", "", connection="gone"), "Open the connection",

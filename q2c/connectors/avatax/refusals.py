@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from q2c.connectors.http import Answer
-from q2c.connectors.outcomes import Blocker, Rejected, Unavailable, credentials_refused
+from q2c.connectors.outcomes import Blocker, Rejected, Unavailable, credentials_refused, permission_missing
 from q2c.reasons import Reason
 
 # The failure is theirs, whatever the status.
@@ -16,7 +16,7 @@ _BUSY = {
     "RequestLimitExceeded", "ConcurrentRequestLimitExceeded", "RateLimitExceededError", "RateLimitExceeded",
 }  # fmt: skip
 _PASSING = {"TimeoutRequested", "ServerUnreachable", "ServerException", "UnhandledException", "UnexpectedException"}
-_RIGHTS = {"AuthenticationException", "AuthorizationException"}
+_NOT_LET_IN, _NOT_THERE = "AuthenticationException", "AuthorizationException"
 _COMPANY = {"CompanyNotFoundError", "InactiveCompanyError", "CompanyNotActive"}
 _INDEXED = re.compile(r"(addresses|lines)\[(\d+)\]\.?(\w*)", re.IGNORECASE)
 
@@ -31,8 +31,10 @@ def refused(answer: Answer, connection: str, body: Mapping[str, Any] | None = No
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=answer.retry_after_s)
     if answer.status >= 500 or error["target"] in _THEIRS or {code, error["code"]} & _PASSING:
         return Unavailable(text=text, retry_after_s=answer.retry_after_s)
-    if answer.status in (401, 403) or {code, error["code"]} & _RIGHTS:
+    if answer.status == 401 or _NOT_LET_IN in (code, error["code"]):
         return credentials_refused(connection, text, code)
+    if answer.status == 403 or _NOT_THERE in (code, error["code"]):
+        return permission_missing(connection, text, code)
     return Rejected(
         reason=Reason.TAX_REFUSED,
         code=code,

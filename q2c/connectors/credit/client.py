@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from q2c import keys
 from q2c.connectors.http import Answer, Http, TransportError, json_body
-from q2c.connectors.outcomes import Blocker, Rejected, Unavailable, credentials_refused
+from q2c.connectors.outcomes import Blocker, Rejected, Unavailable, credentials_refused, permission_missing
 from q2c.connectors.ports import ConnectionConfig
 from q2c.contracts.documents import CreditDecision, CreditRequest
 from q2c.money import EXPONENTS, Money, MoneyError
@@ -122,8 +122,10 @@ class CreditService:
             return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=answer.retry_after_s)
         if answer.status >= 500:
             return Unavailable(text=text, retry_after_s=answer.retry_after_s)
-        if answer.status in (401, 403):
+        if answer.status == 401 or code == "unauthorised":
             return credentials_refused(self.config.name, text, code)
+        if answer.status == 403:
+            return permission_missing(self.config.name, text, code)
         errors = problem.get("errors") or []
         pointer = str(errors[0].get("pointer") or "") if errors and isinstance(errors[0], dict) else ""
         return self._rejected(code, text, customer, pointer)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from q2c.connectors.http import Answer, retry_after_s
-from q2c.connectors.outcomes import Outcome, Rejected, Unavailable, Unknown, credentials_refused
+from q2c.connectors.outcomes import Outcome, Rejected, Unavailable, Unknown, credentials_refused, permission_missing
 from q2c.reasons import Reason
 
 
@@ -67,8 +67,10 @@ def outcome_of(answer: Answer, fallback: Reason = Reason.JOURNAL_REFUSED) -> Out
         return Unavailable(text=text or "service unavailable", retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500 and code != "USER_ERROR":
         return Unknown(text=f"HTTP {answer.status}: {text}")
-    if answer.status in (401, 403) or code == "INSUFFICIENT_PERMISSION":
+    if answer.status == 401:
         return credentials_refused(answer.connection, text, code)
+    if answer.status == 403 or code == "INSUFFICIENT_PERMISSION":
+        return permission_missing(answer.connection, text, code)
     for pattern in PATTERNS:
         if pattern.code in ("", code) and pattern.text.search(text):
             return Rejected(reason=pattern.reason, code=code, text=text, field=where)

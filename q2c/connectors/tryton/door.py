@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from q2c.connectors.http import Answer, Http, Lost, NotSent
-from q2c.connectors.outcomes import Outcome, Rejected, Unavailable, Unknown, credentials_refused
+from q2c.connectors.outcomes import Outcome, Rejected, Unavailable, Unknown, credentials_refused, permission_missing
 from q2c.connectors.ports import ConnectionConfig
 from q2c.reasons import Reason
 
@@ -91,7 +91,9 @@ def outcome_of(answer: Answer) -> Outcome:
     translated, and one sentence stands for several things."""
     text = text_of(answer)
     if answer.status in (401, 403):
-        return credentials_refused(answer.connection, f"Tryton answered {answer.status}: {text}")
+        # A key that it does not know is a 401 there, a right that its user lacks a 403.
+        told = credentials_refused if answer.status == 401 else permission_missing
+        return told(answer.connection, f"Tryton answered {answer.status}: {text}")
     if answer.status == 503:
         # Locks are not waited for: the transaction was rolled back.
         return Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=answer.retry_after_s)

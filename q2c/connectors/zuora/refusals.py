@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from q2c.connectors.http import Answer, retry_after_s, seconds_said
-from q2c.connectors.outcomes import Rejected, Unavailable, Unknown, credentials_refused
+from q2c.connectors.outcomes import Rejected, Unavailable, Unknown, credentials_refused, permission_missing
 from q2c.reasons import Reason
 
 LOCK_WAIT_S = 5.0
@@ -82,8 +82,10 @@ def outcome_of(answer: Answer, reasons: Reasons, reason: Reason, *, writes: bool
         return Unavailable(text=text, retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500 or reasons.category in (60, 99) or (answer.ok and answer.json() is None):
         return Unknown(text=text) if writes else Unavailable(text=text)
-    if answer.status in (401, 403) or reasons.category in (10, 11):
+    if answer.status == 401 or reasons.category == 11:
         return credentials_refused(answer.connection, text, reasons.code)
+    if answer.status == 403 or reasons.category == 10:
+        return permission_missing(answer.connection, text, reasons.code)
     return Rejected(reason=reason, code=reasons.code, text=text, field=reasons.field)
 
 

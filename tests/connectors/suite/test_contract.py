@@ -11,7 +11,8 @@ import pytest
 
 from q2c.connectors import redaction
 from q2c.connectors.calls import recording
-from q2c.connectors.outcomes import NotFound, Posted, Rejected, Unavailable, Unknown
+from q2c.connectors.http import Answer, Http
+from q2c.connectors.outcomes import PERMISSION_MISSING, NotFound, Posted, Rejected, Unavailable, Unknown
 from q2c.connectors.registry import CONNECTORS
 from q2c.local.ports import Ports
 from q2c.reasons import TRANSIENT, Reason
@@ -143,6 +144,29 @@ def test_a_probe_tells_whether_the_credentials_are_taken(subject: Subject, bench
     names_its_connection(refused)
     assert refused.blocker is not None and refused.blocker.connection == "crooked"
     assert it.connector.probe() is None
+
+
+@every(ALL)
+@pytest.mark.parametrize("status", [401, 403])
+def test_what_lacks_a_permission_does_not_wait_for_being_let_in(
+    subject: Subject, bench: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Signed in, each call is refused. A probe tells whether a 401 is over; of a 403 it knows nothing."""
+    it, sent = bench(subject, "token refused"), Http.send
+    document = it.subject.document()
+
+    def send(http: Http, method: str, path: str, **more: Any) -> Answer:
+        is_sign_in = "oauth" in path
+        return sent(http, method, path, **more) if is_sign_in else Answer(status, {}, b"", 0.0, http.config.name)
+
+    monkeypatch.setattr(Http, "send", send)
+    refused = it.write(document)
+    assert isinstance(refused, Rejected), refused
+    if status == 401:
+        names_its_connection(refused)
+    else:
+        blocker = refused.blocker
+        assert blocker is None or (blocker.object_type, blocker.condition) == ("connection", PERMISSION_MISSING)
 
 
 # Writing
