@@ -38,7 +38,8 @@ class Offer(ConcurrentTransitionMixin, StateRecord):
     `totals` is a list of {currency, entity, period, cases, amount_minor, credit_minor}, the last being what of the
     amount is below zero, as of `counted_at`. `looked` is what their dry run found at `looked_at`: {cases, passes,
     untold, fails, amounts: minor units by currency of what passes, credits: what of these is below zero, silent:
-    platforms that did not answer, reasons: how many fail for which}; `looking` the same of one that goes on.
+    platforms that did not answer, reasons: how many fail for which, otherwise: how many billing has
+    otherwise by now}; `looking` the same of one that goes on.
     """
 
     why_column = "title"

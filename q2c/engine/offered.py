@@ -31,7 +31,7 @@ STALE = dt.timedelta(minutes=10)
 OFFERS_A_TURN = 200
 NOTHING_YET: dict[str, Any] = {
     "after": "", "cases": 0, "passes": 0, "untold": 0, "fails": 0, "amounts": {}, "credits": {}, "silent": [],
-    "reasons": {},
+    "reasons": {}, "otherwise": 0,
 }  # fmt: skip
 
 
@@ -92,12 +92,13 @@ def look(offer: Offer, limit: int = CHUNK) -> int:
 
 def _with(found: dict[str, Any], cases: list[Case], runs: dict[uuid.UUID, replay.DryRun]) -> dict[str, Any]:
     """What was found so far, and this slice."""
-    counts = {name: found[name] for name in ("cases", "passes", "untold", "fails")}
+    counts = {name: found[name] for name in ("cases", "passes", "untold", "fails", "otherwise")}
     amounts, credits = Counter[str](found["amounts"]), Counter[str](found["credits"])
     reasons, silent = dict(found["reasons"]), set[str]()
     for case in cases:
         run = runs.get(case.step_id) if case.step_id else None
         counts["cases"] += 1
+        counts["otherwise"] += bool(run and run.beside)
         if run is None or not run.would_pass:
             reason = str(run.findings[0]["reason"]) if run is not None else case.reason
             reasons[reason] = reasons.get(reason, 0) + 1

@@ -12,7 +12,8 @@ from q2c.reasons import APPROVALS
 
 
 def shown(run: DryRun) -> dict[str, Any]:
-    """{passes, sure, silent, findings, checks: [{name, ok, text}], journal or None, other}: minor units, ISO dates.
+    """{passes, sure, silent, findings, beside, checks: [{name, ok, text}], journal or None, other}: minor units, ISO
+    dates.
 
     Not `sure` is what a platform that was asked did not answer to: `silent` names it.
     """
@@ -28,6 +29,7 @@ def shown(run: DryRun) -> dict[str, Any]:
         "findings": run.findings,
         # Nothing is wrong with it: a second person is asked.
         "asks": bool(run.findings) and all(finding["reason"] in APPROVALS for finding in run.findings),
+        "beside": run.beside,
         "checks": [*checks, *_platform(run)],
         "journal": journal(entry) if entry is not None else None,
         "other": msgspec.to_builtins(rest, enc_hook=str),

@@ -38,7 +38,7 @@ class DryRun:
     """What a replay of one step would do on today's master data; nothing was written and nothing sent.
 
     `platform` is what the platform `asked` said when it was: "" where it was not, "ready", "refuses", "silent", or
-    "there" where it holds the document, whose number is the text.
+    "there" where it holds the document, whose number is the text. `beside` stops nothing, and is to be known.
     """
 
     step_id: uuid.UUID
@@ -49,6 +49,7 @@ class DryRun:
     asked: str = ""
     platform: str = ""
     platform_text: str = ""
+    beside: str = ""
 
 
 def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collection[uuid.UUID] = ()) -> list[DryRun]:
@@ -62,8 +63,9 @@ def dry_run(step_ids: Sequence[uuid.UUID], *, ask: bool = False, beside: Collect
     works = [work for of_stage in by_stage.values() for work in of_stage]
     for work, earlier in _held(works, {*step_ids, *beside}):
         work.findings.append(earlier)
+    known = {id_: text for name, of_stage in by_stage.items() for id_, text in _beside(name, of_stage).items()}
     found = {
-        work.step.id: _read(name, work, previews[work.step.id], answers)
+        work.step.id: _read(name, work, previews[work.step.id], answers, known.get(work.step.id, ""))
         for name, works in by_stage.items()
         for work in works
     }
@@ -154,7 +156,12 @@ def _ask(by_stage: dict[str, list[Work]]) -> dict[uuid.UUID, Said]:
     return answers
 
 
-def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUID, Said]) -> DryRun:
+def _beside(name: str, works: list[Work]) -> dict[uuid.UUID, str]:
+    readable = run.readable(works)
+    return STAGES[name].verb.beside(readable) if readable else {}
+
+
+def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUID, Said], beside: str) -> DryRun:
     answer = answers.get(work.step.id)
     platform, text = "", ""
     if work.step.id in answers:
@@ -173,6 +180,7 @@ def _read(name: str, work: Work, preview: dict[str, Any], answers: dict[uuid.UUI
         asked=STAGES[name].verb.asks(work) if platform else "",
         platform=platform,
         platform_text=text,
+        beside=beside,
     )
 
 

@@ -206,7 +206,9 @@ def _stays(approvals: Sequence[Approval]) -> dict[uuid.UUID, str]:
     waiting = [(a.action, a.case, a.data) for a in approvals if a.state == "requested" and a.case is not None]
     closing = [(case, str(data.get("root_cause", ""))) for action, case, data in waiting if action == CLOSE]
     posting = [case for action, case, _ in waiting if action == AFTER_ALL]
-    return what_stays.wills(closing) | what_stays.posted_after_all(posting)
+    stays = what_stays.wills(closing) | what_stays.posted_after_all(posting)
+    since = billing_beside.of_unposted([case for action, case, _ in waiting if action in (AFTER_ALL, REDATE)])
+    return stays | {id_: f"{stays.get(id_, '')} {said}.".strip() for id_, said in since.items()}
 
 
 def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reversing]:

@@ -1,4 +1,5 @@
-"""Of an invoice that another system tells of, and that waits: what billing has otherwise of it, as a sentence."""
+"""Of an invoice that waits to be booked, or whose journal waits to be posted: what billing has otherwise of it, as a
+sentence."""
 
 from __future__ import annotations
 
@@ -9,17 +10,25 @@ from exceptions.models import Approval, Case
 from exceptions.models.case import UNRESOLVED
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
-from q2c.models import Event, Invoice
+from q2c.models import Event, Invoice, Step
 from q2c.reasons import APPROVALS_OF_INVOICES
-from q2c.stages import billing_otherwise
+from q2c.stages import billing_otherwise, billing_since, post_journal
 
 
 def of_case(case: Case) -> str:
-    """Empty of any other case, and where billing has it so or not at all."""
+    """Of an invoice that another system tells of; empty of others, and where billing has it so or not at all."""
     if case.stage != "record_invoice" or case.state not in UNRESOLVED or case.event_id is None:
         return ""
     there = Invoice.objects.filter(number=case.business_key, entity=case.entity).exclude(state="voided")
     return "" if there.exists() else _of_events([case.event_id]).get(case.event_id, "")
+
+
+def of_unposted(cases: Collection[Case]) -> dict[uuid.UUID, str]:
+    """By case, of those of a journal that is not posted, also where it was given up. A bounded number of statements."""
+    mine = [case for case in cases if case.stage == "post_journal" and case.step_id]
+    by_step = {case.step_id: case.id for case in mine if case.state in (*UNRESOLVED, "closed_without_fix")}
+    entries = post_journal.journals_of(Step.objects.filter(id__in=list(by_step))) if by_step else {}
+    return {by_step[step_id]: said for step_id, said in billing_since.of_entries(entries).items()}
 
 
 def untold(approvals: Sequence[Approval]) -> dict[uuid.UUID, str]:

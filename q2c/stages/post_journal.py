@@ -18,7 +18,7 @@ from q2c.contracts.documents import JournalDocument
 from q2c.contracts.events import JournalFact
 from q2c.models import CrossReference, Event, Invoice, Step
 from q2c.reasons import Reason
-from q2c.stages import booking, not_owed, restated, sync_customer, taken_back_there
+from q2c.stages import billing_since, booking, not_owed, restated, sync_customer, taken_back_there
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, OpenPort, Part, Said, Verb, Work
 
@@ -148,6 +148,9 @@ class PostJournal(Verb):
         for i in absent:
             answers[i] = refused.get(i) or _held(port, works[i], only_reading=True)
         return answers
+
+    def beside(self, works: Sequence[Work]) -> dict[uuid.UUID, str]:
+        return billing_since.of_entries(journals_of([work.step for work in works]))
 
     def preview(self, work: Work) -> dict[str, Any]:
         entry = work.notes.get("entry")

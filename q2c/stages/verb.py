@@ -312,6 +312,10 @@ class Verb:
         """
         return {}
 
+    def beside(self, works: Sequence[Work]) -> dict[uuid.UUID, str]:
+        """For a dry run: what whoever replays is to know of a step, and what stops nothing, as a sentence by its id."""
+        return {}
+
     def asks(self, work: Work) -> str:
         """For a dry run: the connection that check() asks; of a step that goes nowhere, that of what it leads to."""
         return str(work.step.connection)

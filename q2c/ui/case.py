@@ -145,10 +145,11 @@ def _given_up(user: Any, found: Case) -> dict[str, Any]:
     unplaced = not found.period and unread.is_one(found)
     wanted = found.state == "closed_without_fix" and not after_all.why_not(found)
     before = given_up_before.of(user, [found]).get(found.id)
-    otherwise = billing_beside.of_case(found)
+    since = billing_beside.of_unposted([found]).get(found.id, "")
+    otherwise = {"billing_has": billing_beside.of_case(found), "billing_since": since}
     may = {"after_all": _after_all(found) if wanted else "", "token": keys.new_id()}
     stays = what_stays.has(user, found)
-    return {"stays": stays, "closing": closing, "unplaced": unplaced, "before": before, "billing_has": otherwise, **may}
+    return {"stays": stays, "closing": closing, "unplaced": unplaced, "before": before, **otherwise, **may}
 
 
 def _after_all(found: Case) -> str:

@@ -35,6 +35,7 @@ ROWS = 50
 CANARY, STOP_AFTER = 1, 5
 # How it stands where its own part is through and what followed is not, by the worst of that.
 _AFTER = {"stopped": "stopped_after", "unknown": "unknown_after", "underway": "goes_on", "held": "held_after"}
+_OTHERWISE = Q(preview__beside__gt="")
 _UNTOLD = Q(preview__passes=True, preview__sure=False)
 OUTCOMES = ("queued", "sent", "unknown", "confirmed", "failed_again", "skipped")
 
@@ -131,6 +132,8 @@ def _listed(request: HttpRequest, batch: ReplayBatch) -> dict[str, Any]:
         items = items.filter(id__in=batches.sendable(batch.id).filter(preview__passes=False).values("id"))
     elif outcome == "cannot_be_told":
         items = items.filter(id__in=batches.sendable(batch.id).filter(_UNTOLD).values("id"))
+    elif outcome == "otherwise_in_billing":
+        items = items.filter(id__in=batches.sendable(batch.id).filter(_OTHERWISE).values("id"))
     elif outcome in OUTCOMES:
         items = items.filter(outcome=outcome)
     page = lists.page_of(request, items, {"ordinal": "ordinal"}, "ordinal", rows=ROWS)
@@ -193,13 +196,14 @@ def standing(user: Any, batch: ReplayBatch) -> dict[str, Any]:
     )  # fmt: skip
     silent = queued.filter(_UNTOLD).order_by().values_list("preview__silent", flat=True).distinct()
     left = sum(looked.values())
+    otherwise = queued.filter(_OTHERWISE).count()
     moving = batch.state in ("queued", "running") or (batch.state == "cancelled" and sent + unknown > 0)
     after = followed.counts(user, batch.id) if now.items.get("confirmed") else followed.Counts()
     return {
         "batch": batch,
         "sums": worth(batch),
         "became": _now(became(batch, now.items), after),
-        "looked": looked,
+        "looked": looked | {"otherwise": otherwise},
         "silent": sorted(called(silent).values()) if looked["untold"] else [],
         "left": left,
         "gone": now.items.get("queued", 0) - left,

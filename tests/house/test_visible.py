@@ -79,6 +79,7 @@ PAST_IT = {
     "sums, and the right is asked before": "q2c/reading/steps.py stopped_worth",
     "whoever signs, or works on a case, reads in its words what billing and the books have of the same document": """
         q2c/reading/billing_beside.py of_case
+        q2c/reading/billing_beside.py of_unposted
         q2c/reading/billing_beside.py _of_events
         q2c/reading/billing_now.py of_invoice
         q2c/reading/billing_now.py next_version

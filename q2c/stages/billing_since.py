@@ -1,0 +1,55 @@
+"""What billing has otherwise by now of an invoice whose journal is not posted yet: whoever sends it reads that.
+
+It stops nothing: the journal is posted as it is booked, and what billing has otherwise is a difference with a case of
+its own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from exceptions.models import Case
+from exceptions.models.case import UNRESOLVED
+from ledger.models import JournalEntry
+from q2c.models import Invoice, Step
+from q2c.money import Money
+from q2c.reasons import Reason
+from q2c.stages import in_billing
+from q2c.stages.in_billing import Now
+
+_POSTED = ("posted", "reversed")
+
+
+def of_entries(entries: Mapping[uuid.UUID, JournalEntry]) -> dict[uuid.UUID, str]:
+    """By the same keys, a sentence of each that billing has otherwise; none of what is posted, and none of a mirror
+    entry, which takes out what was booked, whatever billing has. Five statements at most."""
+    unposted = (entry for entry in entries.values() if not entry.reverses_id and entry.state not in _POSTED)
+    events = {entry.event_id for entry in unposted}
+    recorded = Invoice.objects.filter(event__in=events).exclude(state__in=("voided", "credited")) if events else ()
+    invoices = {one.id: one for one in recorded}
+    newest = in_billing.newest(list(invoices.values()))
+    ids = [now.step_id for now in newest.values()]
+    steps = Step.objects.filter(id__in=ids).only("reason", "text").in_bulk() if ids else {}
+    cases = {case.step_id: case for case in Case.objects.filter(step_id__in=ids).defer("haystack")} if ids else {}
+    said = {
+        invoices[id_].event_id: _said(invoices[id_], now, steps[now.step_id], cases.get(now.step_id))
+        for id_, now in newest.items()
+    }
+    return {key: said[entry.event_id] for key, entry in entries.items() if entry.event_id in said}
+
+
+def _said(one: Invoice, now: Now, came: Step, case: Case | None) -> str:
+    """What came stopped with a sentence that tells from what to what, unless it stopped for a reason of its own."""
+    booked = f"at {Money(one.total_minor, one.currency)}, dated {one.issued_on}"
+    if came.reason == Reason.INVOICE_CHANGED:
+        told = came.text.rstrip(".")
+    else:
+        told = f"{now.source} has {one.number} at {now.worth}, dated {now.issued_on}"
+    return f"{told}. Sent, its journal is posted as it is booked, {booked}{_whose(case)}"
+
+
+def _whose(case: Case | None) -> str:
+    if case is None:
+        return ""
+    return f"; {case.shown} {'is open about that' if case.state in UNRESOLVED else 'told of that, and has ended'}"
