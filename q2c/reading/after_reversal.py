@@ -14,6 +14,7 @@ from ledger.models import JournalEntry
 from q2c.models import Invoice
 from q2c.reading import recorded_otherwise
 from q2c.reading.differences import Difference
+from q2c.stages import cancelled_there
 
 _INVOICE = "invoice:"
 
@@ -37,28 +38,33 @@ def of(user: Any, entries: Sequence[JournalEntry]) -> dict[uuid.UUID, After]:
     gone = journal.taken_back([one.event_id for one in rows])
     otherwise = recorded_otherwise.of(user, Q(id__in=[one.id for one in rows]))
     changed = {one.invoice_id: one for one in otherwise if one.changed}
+    gone_from = cancelled_there.taken_by(rows)
     found = {}
     for entry in entries:
         invoice = invoices.get((entry.entity.code, entry.business_document))
-        found[entry.id] = _after(entry, invoice, gone, changed)
+        found[entry.id] = _after(entry, invoice, gone, gone_from, changed)
     return found
 
 
 def _after(
-    entry: JournalEntry, invoice: Invoice | None, gone: set[uuid.UUID], changed: Mapping[uuid.UUID | None, Difference]
+    entry: JournalEntry,
+    invoice: Invoice | None,
+    gone: set[uuid.UUID],
+    gone_from: Mapping[uuid.UUID, str],
+    changed: Mapping[uuid.UUID | None, Difference],
 ) -> After:
     said = f"From then on {entry} is reversed"
     if invoice is None:
         return After(f"{said}.", restores=entry.reverses_id is not None)
-    cancelled, now = invoice.taken_back_at is not None, changed.get(invoice.id)
+    cancelled, now = invoice.id in gone_from, changed.get(invoice.id)
     has = "has it otherwise" if now is not None and now.is_elsewhere else "has changed it since"
     if invoice.event_id in gone:
         since = f"{now.where} {has}" if now is not None else "In billing it stays as it is"
-        there = f"{invoice.source} has taken it back" if cancelled else since
+        there = f"{gone_from[invoice.id]} has taken it back" if cancelled else since
         text = f"{said}, and invoice {invoice.number} stands in the books again. {there}."
         return After(text, restores=True, cancelled=cancelled, changed=invoice.id in changed)
     if cancelled:
-        there = f"{invoice.source} has taken it back already: the books then agree with it"
+        there = f"{gone_from[invoice.id]} has taken it back already: the books then agree with it"
     elif now is not None:
         than = "than it is" if now.is_elsewhere else "it was"
         there = f"{now.where} {has} {than} booked, and has it posted so until it is voided there"

@@ -65,8 +65,7 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
         return None
     booked = Money(invoice.total_minor, invoice.currency)
     if invoice.taken_back_at is not None:
-        taken_by = cancelled_there.takers([invoice]).get(invoice.id, invoice.source)
-        return BillingNow(taken_by, invoice.taken_back_at, booked)
+        return BillingNow(cancelled_there.taken_by([invoice])[invoice.id], invoice.taken_back_at, booked)
     newest = in_billing.newest([invoice]).get(invoice.id)
     if newest is None:
         return None

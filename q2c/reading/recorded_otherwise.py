@@ -24,6 +24,7 @@ from q2c.reading import unread_of_booked
 from q2c.reading.differences import CutOff, Difference, Stands
 from q2c.stages import cancelled_there, in_billing, sides
 from q2c.stages.fiscal import periods_on
+from q2c.stages.in_billing import Now
 from q2c.stages.sides import Books, Version
 from q2c.stages.taken_back_there import CANCELLED
 from q2c.stages.verb import Month, Side
@@ -48,12 +49,12 @@ def of(user: Any, wanted: Q | None = None) -> list[Difference]:
     came = _changed(user, among)
     invoices = _concerned(seen, among, list(came))
     books = sides.books_of(invoices)
-    versions = {id_: _version(step, day) for id_, (step, day) in came.items()}
+    versions = {id_: _version(now) for id_, (_, now) in came.items() if not now.is_as_booked}
     redated = {(one.entity, one.issued_on) for one in invoices if books[one.id].booked_on != one.issued_on}
     periods = periods_on({(now.entity, now.issued_on) for now in versions.values()} | redated)
     of_steps = _by_step(user, [step.id for step, _ in came.values()])
     told = _of_taken_back([one for one in invoices if one.taken_back_at is not None])
-    gone_from = cancelled_there.takers([one for one in invoices if one.taken_back_at is not None])
+    gone_from = cancelled_there.taken_by(invoices)
     found, may = [], user.has_perm("exceptions.view_case")
     for one in invoices:
         step = came[one.id][0] if one.id in came else None
@@ -93,18 +94,18 @@ def _concerned(seen: QuerySet[Invoice], among: Sequence[Invoice] | None, changed
     return sorted(concerned, key=lambda one: one.id, reverse=True)
 
 
-def _changed(user: Any, among: Sequence[Invoice] | None) -> dict[uuid.UUID, tuple[Step, dt.date]]:
-    """By invoice id: the step of the newest version, and the date that it gives."""
+def _changed(user: Any, among: Sequence[Invoice] | None) -> dict[uuid.UUID, tuple[Step, Now]]:
+    """By invoice id: the step of the newest version, and what that says."""
     invoices = among if among is not None else list(Invoice.objects.filter(id__in=in_billing.otherwise()))
     standing = [one for one in invoices if one.state not in ("voided", "credited")]
-    now = in_billing.newest(standing)
+    now = in_billing.newest(standing, put_back=True)
     rows = Step.objects.visible_to(user).filter(id__in=[each.step_id for each in now.values()])
     steps = {step.id: step for step in rows.select_related("event").defer("event__payload")} if now else {}
-    return {id_: (steps[each.step_id], each.issued_on) for id_, each in now.items() if each.step_id in steps}
+    return {id_: (steps[each.step_id], each) for id_, each in now.items() if each.step_id in steps}
 
 
-def _version(step: Step, day: dt.date) -> Version:
-    return Version(step.entity, day, Money(step.amount_minor or 0, step.currency))
+def _version(now: Now) -> Version:
+    return Version(now.entity, now.issued_on, now.worth)
 
 
 _Periods = Mapping[tuple[str, dt.date], str]
@@ -127,7 +128,7 @@ def _changed_there(one: Invoice, books: Books, now: Version | None, periods: _Pe
 
 def _cancelled(one: Invoice, books: Books, now: Version | None, periods: _Periods) -> Difference | None:
     entity, period = books.booked_in
-    if not books.total:
+    if one.taken_back_at is None or not books.total:
         return None
     return _of("cancelled", one, entity, period, -one.total_minor, one.currency, why="cancelled")
 
@@ -148,7 +149,7 @@ def _turned(one: Invoice, books: Books, now: Version | None, periods: _Periods) 
     return _of(
         kind, one, differing[-1].entity, differing[-1].period, there.minor - books.total if same else None,
         there.currency, why="cancelled" if gone else "changed" if books.stands else "reversed",
-        sides=tuple((_kind(side, one, now is not None), side) for side in differing),
+        sides=tuple((_kind(side, one), side) for side in differing),
         stands=_stands(one, books, month, periods),
     )  # fmt: skip
 
@@ -162,9 +163,10 @@ def _stands(one: Invoice, books: Books, month: Month | None, periods: _Periods) 
     return found if len({*books.turns, *([dated_in] if dated_in else [])}) > 1 else None
 
 
-def _kind(side: Side, one: Invoice, changed: bool) -> str:
-    """What a month's row is counted as: lost to the books, still in them and not there any more, or otherwise."""
-    if not side.booked or (not side.billed and not changed and side.booked == -one.total_minor):
+def _kind(side: Side, one: Invoice) -> str:
+    """What a month's row is counted as: lost to the books, still in them and not there any more, or otherwise. By what
+    stands in the month, and whatever billing made of it in between."""
+    if not side.booked or (not side.billed and side.booked == -one.total_minor):
         return "invoice"
     if not side.billed and side.booked == one.total_minor:
         return "cancelled" if one.taken_back_at is not None else "moved"

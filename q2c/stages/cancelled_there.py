@@ -148,6 +148,13 @@ def takers(invoices: Collection[Invoice]) -> dict[Any, str]:
     return {id_: one.by for id_, one in there if one is not None}
 
 
+def taken_by(invoices: Collection[Invoice]) -> dict[Any, str]:
+    """By invoice id, of those that billing has taken back: which system did, whoever told of it first. One statement at
+    most."""
+    gone = [one for one in invoices if one.taken_back_at is not None]
+    return {one.id: one.source for one in gone} | takers(gone)
+
+
 def booked_elsewhere(source: str, reference: str) -> Invoice | None:
     """What another system told of before `source` took it back, and is in the books. What was booked after that, and
     is marked so from the start, a second person has signed."""

@@ -41,10 +41,13 @@ SELECT DISTINCT i.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN 
 WHERE s.stage = 'record_invoice' AND s.order_key = ANY(%s::text[])
   AND i.source NOT IN {SYSTEMS} AND e.source IN {SYSTEMS}
 """
-_NEWEST = """
+_NEWEST = f"""
 SELECT DISTINCT ON (k.invoice) k.invoice, s.id, e.source, s.state, s.reason, s.entity,
-  (e.payload ->> 'issued_on')::date, s.amount_minor, s.currency
+  (e.payload ->> 'issued_on')::date, s.amount_minor, s.currency,
+  s.reason = '{Reason.INVOICE_CHANGED}'
+    AND e.payload::jsonb - 'billing_reference' = o.payload::jsonb - 'billing_reference'
 FROM unnest(%s::uuid[], %s::text[]) AS k(invoice, order_key)
+JOIN q2c_invoice i ON i.id = k.invoice JOIN q2c_event o ON o.id = i.event_id
 JOIN q2c_step s ON s.order_key = k.order_key AND s.stage = 'record_invoice' JOIN q2c_event e ON e.id = s.event_id
 ORDER BY k.invoice, e.occurred_at DESC, s.seq DESC
 """
@@ -72,13 +75,16 @@ WHERE v.state = 'voided' AND v.source IN {SYSTEMS} AND i.source NOT IN {SYSTEMS}
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The newest version of an invoice, which says something else than is booked: the step that it came by."""
+    """The newest version of an invoice, which says something else than is booked: the step that it came by.
+    `is_as_booked`: it was put back as it was booked, and the books had lost it by then.
+    """
 
     step_id: uuid.UUID
     source: str
     entity: str
     issued_on: dt.date
     worth: Money
+    is_as_booked: bool = False
 
 
 def documents_of(invoices: Collection[Invoice]) -> dict[uuid.UUID, str]:
@@ -101,22 +107,24 @@ def otherwise() -> list[uuid.UUID]:
     return [id_ for (id_,) in bulk.execute(_OTHERWISE, [])]
 
 
-def newest(invoices: Collection[Invoice]) -> dict[uuid.UUID, Now]:
+def newest(invoices: Collection[Invoice], *, put_back: bool = False) -> dict[uuid.UUID, Now]:
     """What each is by now, where that is something else than what is booked, by invoice id; what billing has taken back
-    is left out. As billing has it, or as it was told again where billing does not know it. Two statements."""
+    is left out. As billing has it, or as it was told again where billing does not know it. Two statements.
+
+    `put_back`: with what is as it was booked again, and was put back too late to end as that."""
     by_id = {one.id: one for one in invoices if one.taken_back_at is None}
     if not by_id:
         return {}
     own = {id_: invoice_key(one.source, one.billing_reference) for id_, one in by_id.items()}
     keys = own | documents_of(list(by_id.values()))
     found = {}
-    for id_, step_id, source, state, reason, entity, day, minor, currency in bulk.execute(
+    for id_, step_id, source, state, reason, entity, day, minor, currency, same in bulk.execute(
         _NEWEST, [list(keys), list(keys.values())]
     ):
         if minor is None or not currency:
             continue
-        now = Now(step_id, source, entity, day, Money(minor, currency))
-        if _differs(by_id[id_], now, state, reason):
+        now = Now(step_id, source, entity, day, Money(minor, currency), is_as_booked=same)
+        if (put_back or not same) and _differs(by_id[id_], now, state, reason):
             found[id_] = now
     return found
 

@@ -24,7 +24,7 @@ from q2c.engine import requests
 from q2c.engine.intake import Item, Sender, take
 from q2c.engine.sources import source_of
 from q2c.models import Connection, Invoice
-from q2c.reading import given_up
+from q2c.reading import after_reversal, given_up
 from tests.scenarios.conftest import Story, entry
 from tests.scenarios.test_lost_answer import training
 from tests.scenarios.test_taken_back_by_billing import becomes
@@ -75,6 +75,13 @@ def test_cancelled_in_billing_it_is_a_case_and_a_difference_until_it_is_posted_a
     told.refresh_from_db()
     assert (told.state, Invoice.objects.get().taken_back_at) == ("resolved", None)
     assert given_up.of_open_months(user("carla")) == {} and len(story.documents()) == 1
+
+
+def test_who_reverses_it_reads_that_billing_took_it_back_and_not_who_told_of_it(story: Story, number: str) -> None:
+    becomes(story, number, "Canceled", "2026-03-11")
+    booked = entry(number)
+    said = after_reversal.of(user("carla"), [booked])[booked.id].text
+    assert "zuora has taken it back already: the books then agree with it" in said and "webshop" not in said
 
 
 def test_its_journal_reversed_its_case_ends(story: Story, number: str) -> None:

@@ -15,10 +15,11 @@ from django.db import connection
 from django.urls import reverse
 
 from exceptions.models import Case
-from ledger.models import FiscalPeriod
+from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
 from q2c.models import Invoice
 from q2c.reading import close, given_up, left_open, what_stays
+from tests import flow_makers as make
 from tests.ui.people import read, signed_in
 from tests.ui.test_cut_off_told import DECEMBER, said
 from tests.ui.test_differences_told import again, booked, boss_of, dearer, invoice, take_back, turn
@@ -162,6 +163,41 @@ def test_restored_while_its_case_is_open_it_is_worth_what_it_was_before(invoice:
         "Its journal was reversed",
         "The reversal of its journal was reversed",
     ]
+
+
+def test_put_back_in_billing_since_nothing_says_that_it_was_changed(invoice: Invoice) -> None:
+    """As INV00001830, whose case said that billing has it posted as it was booked."""
+    again(invoice, "2", 1, **dearer(invoice, CHEAPER - TOTAL))
+    mirror = turn(booked())
+    again(invoice, "3", 2)
+    case, client = Case.objects.get(state="open"), signed_in(boss_of())
+    assert case.text.endswith(f"{invoice.source} has it posted as it was booked")
+    assert rows() == {NOV: [("invoice", TOTAL)]}
+    of_journal = said(read(client, f"/journals/{mirror.id}"))
+    assert "INV-1 stands in the books again. In billing it stays as it is." in of_journal
+    addresses = ("/differences/DE01/2026-11", f"/orders/{invoice.order_id}", f"/invoices/{invoice.id}")
+    for text in (of_journal, *(said(read(client, address)) for address in addresses)):
+        assert "has changed it since" not in text and "and changed in billing" not in text
+        assert case.shown in text
+
+
+@pytest.mark.parametrize("put_back", [True, False], ids=["put back", "changed"])
+def test_one_state_stands_under_one_heading_whatever_billing_made_of_it(invoice: Invoice, put_back: bool) -> None:
+    """As INV00001606 and INV00001768: booked in one month, reversed in the next, posted in billing in the first."""
+    make.bill(invoice.order, "INV-2", 16_000, 3_000)
+    make.run("record_invoice")
+    make.run("post_journal")
+    with clock.at(dt.datetime(2026, 12, 2, 10, tzinfo=dt.UTC)):
+        for entry in JournalEntry.objects.filter(state="posted"):
+            turn(entry)
+        again(invoice, "2", 60 * 24 * 30, **dearer(invoice, CHEAPER - TOTAL))
+        if put_back:
+            again(invoice, "3", 60 * 24 * 30 + 1)
+        assert sorted(rows()[DEC]) == [("invoice", 19_000), ("invoice", TOTAL)]
+        december = said(read(signed_in(boss_of()), "/differences/DE01/2026-12"))
+        assert "2 invoices posted in billing, not in the books" in december
+        assert "booked otherwise than billing has it" not in december
+    assert rows().get(NOV) == (None if put_back else [("changed", CHEAPER - TOTAL)])
 
 
 def test_restored_in_another_month_each_month_has_its_row(invoice: Invoice) -> None:
