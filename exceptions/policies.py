@@ -458,6 +458,15 @@ POLICIES: dict[R, Row] = {
         "day that takes corrections.",
         "The request is read again as it was made: that helps only where the journal has changed.",
     ),
+    R.BILLED_SINCE_REVERSED: Row(
+        "Request to restore a journal stopped", "The journal of {business_key} cannot be restored: {text}.",
+        CONTROL, "normal", 8, "journal",
+        "The invoice that was reversed, and the one that fills its place since: order, charge and service period.",
+        "This asks to restore a journal that was reversed, and another invoice fills its place. Is the reversed one to "
+        "count, take the other one out first: reverse its journal, or have billing void it; then replay this. Is the "
+        "other one to count, close this without a fix.",
+        "The request is looked at again as it was made; once nothing fills its place, a second person is asked.",
+    ),
     R.REVERSAL_APPROVAL_REQUIRED: Row(
         "Reversal needs approval", "The reversal of the journal of {business_key} waits for a second person.",
         CONTROL, "normal", 8, "approval",

@@ -62,6 +62,7 @@ class Reason(enum.StrEnum):
     JOURNAL_REFUSED = "journal_refused"
     JOURNAL_NOT_OWED = "journal_not_owed"
     REVERSAL_REFUSED = "reversal_refused"
+    BILLED_SINCE_REVERSED = "billed_since_reversed"
     REVERSAL_APPROVAL_REQUIRED = "reversal_approval_required"
     CONTENT_DIFFERS = "content_differs"
     # Platforms

@@ -13,15 +13,16 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from exceptions.sentences import listed
 from ledger import journal
 from ledger.models import JournalEntry
 from q2c.connectors.outcomes import Posted
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import JournalFact, JournalReversalRequested
-from q2c.models import Invoice, Order, Step
+from q2c.models import Invoice, InvoiceLine, Order, Step
 from q2c.money import Money
-from q2c.reasons import Reason
+from q2c.reasons import APPROVALS, Reason
 from q2c.stages import asking, billed, booking, post_journal, signed
 from q2c.stages.fiscal import periods_on
 from q2c.stages.record_invoice import finding_of
@@ -167,8 +168,53 @@ def _afterwards(entry: JournalEntry, invoice: Invoice) -> tuple[list[Finding], s
     order = Order.objects.prefetch_related("lines").get(id=invoice.order_id)
     document = stored.read(invoice.event.payload, InvoiceDocument)
     if journal.taken_back([invoice.event_id]):
-        return billed.again(document, order), ""
+        return _filled(entry, invoice, billed.again(document, order)), ""
     return [], billed.without(document, order)
+
+
+def _filled(entry: JournalEntry, invoice: Invoice, found: list[Finding]) -> list[Finding]:
+    """What is surely in the way of the invoice is told of the request to restore it, with what fills its place."""
+    surely = [finding for finding in found if finding.reason not in APPROVALS]
+    if not surely:
+        return found
+    others = _fill_its_place(invoice)
+    fill = f"{listed(others)} {'fills' if len(others) == 1 else 'fill'} its place since. " if others else ""
+    told = Finding(
+        reason=Reason.BILLED_SINCE_REVERSED,
+        text=f"Journal {entry} cannot be reversed, which would restore invoice {invoice.number}: {fill}"
+        + "; ".join(finding.text for finding in surely),
+        pointer="/journal_id",
+        seen=str(entry),
+        remedy=_way_out(invoice.number, listed(others)),
+    )
+    return [told, *(finding for finding in found if finding not in surely)]
+
+
+def _way_out(number: str, others: str) -> str:
+    first = f"reverse the journal of {others} first, or have billing void it" if others else "see what fills its place"
+    return (
+        f"This asks to restore a journal. Is {number} to count, {first}, then replay this; else close it without a "
+        f"fix: {number} stays reversed"
+    )
+
+
+def _fill_its_place(invoice: Invoice) -> list[str]:
+    """Numbers of what billed the same of its order since it was reversed, and stands in the books."""
+    mine = list(invoice.lines.filter(net_minor__gt=0))
+    since = InvoiceLine.objects.filter(invoice__order=invoice.order_id, invoice__group=invoice.group, net_minor__gt=0)
+    since = since.filter(invoice__recorded_at__gte=invoice.reversed_at).exclude(invoice__state="voided")
+    rows = since.exclude(invoice=invoice).select_related("invoice").order_by("invoice__number")
+    found = {line.invoice.event_id: line.invoice.number for line in rows if any(_bills(line, one) for one in mine)}
+    gone = journal.taken_back(found)
+    return [number for event_id, number in found.items() if event_id not in gone]
+
+
+def _bills(line: InvoiceLine, other: InvoiceLine) -> bool:
+    """The same product and, where both say their days, some of them."""
+    if (line.product, line.kind) != (other.product, other.kind):
+        return False
+    (starts, ends), (since, until) = ((one.service_starts_on, one.service_ends_on) for one in (line, other))
+    return not (starts and ends and since and until) or (starts < until and since < ends)
 
 
 def _mirror_of(entry: JournalEntry) -> JournalEntry | None:

@@ -134,7 +134,8 @@ def _other_than_its_policy(found: Case) -> str:
     differs = first.get("differs")
     told_again = found.reason == Reason.INVOICE_DUPLICATE and first.get("pointer") == "/invoice_number"
     told_anew = found.reason == Reason.INVOICE_CHANGED and differs is None
-    own = told_again or told_anew or (differs or {}).get("is_reversed")
+    restores = found.reason == Reason.BILLED_SINCE_REVERSED
+    own = told_again or told_anew or restores or (differs or {}).get("is_reversed")
     return f"{first['remedy']}." if own and first.get("remedy") else ""
 
 

@@ -109,7 +109,7 @@ def test_what_is_billed_anew_as_the_mirror_is_being_made_is_in_its_way(
     monkeypatch.undo()
     assert not JournalEntry.objects.filter(reverses=mirror).exists()
     stuck = Case.objects.get(step_id=Step.objects.filter(stage="reverse_journal").latest("seq").id)
-    assert (stuck.reason, "by INV-2 already" in stuck.text) == ("invoice_duplicate", True)
+    assert (stuck.reason, "by INV-2 already" in stuck.text) == ("billed_since_reversed", True)
     run_all()
     assert _owed() == 10_000
 

@@ -105,7 +105,8 @@ def test_a_reversal_is_not_reversed_once_its_days_are_billed_anew(company: Any) 
     requests.reverse_journal(controller("carla"), mirror, TODAY, "again", "00000000-0000-7000-8000-000000000009")
     run.drain("reverse_journal")
     stuck = Case.objects.get(stage="reverse_journal", state="open")
-    assert stuck.reason == "invoice_duplicate" and "by INV-2 already" in stuck.text
+    assert stuck.reason == "billed_since_reversed" and "by INV-2 already" in stuck.text
+    assert "would restore invoice INV-1: INV-2 fills its place since." in stuck.text
     assert not Approval.objects.filter(state="requested").exists()
 
 
