@@ -13,12 +13,19 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as wrong:
         # A setting that cannot work: said in a line, with what to do.
         sys.exit(f"q2c: {wrong}")
+    except DatabaseError as wrong:
+        from q2c.database import told
+
+        if line := told.in_one_line(wrong):
+            sys.exit(f"q2c: {line}")
+        raise
 
 
 if __name__ == "__main__":

@@ -18,10 +18,15 @@ from celery.signals import (
     worker_init,
     worker_ready,
 )
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
 app = Celery("q2c")
-app.config_from_object("django.conf:settings", namespace="CELERY")
+try:
+    app.config_from_object("django.conf:settings", namespace="CELERY", force=True)
+except ImproperlyConfigured as wrong:
+    # In one line, as the other processes say it; Celery reads them where it only shows its own traceback.
+    raise SystemExit(f"q2c: {wrong}") from None
 app.autodiscover_tasks(["q2c"])
 
 # Header of a message. Celery has a correlation_id of its own, which is the task's.
@@ -82,8 +87,6 @@ def _use_djangos_logging(**_: object) -> None:
 @beat_init.connect
 def _check_settings(**_: object) -> None:
     """A worker that cannot work ends at once and says why."""
-    from django.core.exceptions import ImproperlyConfigured
-
     from q2c import checks
 
     try:

@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.checks import run_checks
+from django.db import connection
 
 from q2c import checks
 
@@ -100,24 +102,63 @@ def test_what_an_address_says_of_tls_is_obeyed():
     assert "does not support SSL" in done.stderr or "couldn't get a connection" in done.stderr
 
 
-@pytest.mark.parametrize(
+PROCESSES = pytest.mark.parametrize(
     "command",
     [
-        ("-c", "import q2c.wsgi"),
+        ("-m", "gunicorn", "q2c.wsgi:application", "--worker-class", "gthread", "--bind", "127.0.0.1:0",
+         "--no-control-socket"),
         ("-m", "celery", "-q", "-A", "q2c.celery", "worker", "-P", "solo", "-Q", "nobodys", "--without-heartbeat"),
         ("-m", "celery", "-q", "-A", "q2c.celery", "beat", "-s", "{folder}/schedule", "--pidfile="),
     ],
     ids=["web", "worker", "beat"],
-)
-def test_no_process_starts_with_what_cannot_work(command, tmp_path):
-    env = {**os.environ, **PRODUCTION, "Q2C_LEASE_S": "5", "Q2C_BATCH_SIZE": "0"}
-    done = subprocess.run(
-        [sys.executable, *(part.format(folder=tmp_path) for part in command)], cwd=ROOT, env=env, text=True,
-        capture_output=True, timeout=60, check=False,
+)  # fmt: skip
+
+
+def started(command: tuple[str, ...], folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *(part.format(folder=folder) for part in command)], cwd=ROOT,
+        env={**os.environ, **PRODUCTION, **env}, text=True, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+@PROCESSES
+def test_no_process_starts_with_what_cannot_work(command, tmp_path):
+    done = started(command, tmp_path, Q2C_LEASE_S="5", Q2C_BATCH_SIZE="0")
     assert done.returncode != 0
     for said in ("q2c.E007", "q2c.E008", "Set it between 30 and 3600"):
         assert said in done.stderr
+    assert "Exception in worker process" not in done.stderr
+
+
+@PROCESSES
+def test_no_process_says_by_a_traceback_that_a_setting_cannot_be_read(command, tmp_path):
+    done = started(command, tmp_path, Q2C_LEASE_S="soon")
+    assert done.returncode != 0
+    assert "q2c: Q2C_LEASE_S is 'soon': set it to a whole number" in done.stderr
+    assert "ImproperlyConfigured" not in done.stderr
+
+
+def test_migrate_by_the_wrong_password_names_the_variable_in_one_line():
+    done = manage("migrate", DATABASE_OWNER_URL=f"{_address()}?password=wrong", Q2C_AS_OWNER="1")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("q2c: PostgreSQL cannot be asked (")
+    assert "that DATABASE_OWNER_URL names it rightly" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_migrate_by_a_role_that_owns_nothing_asks_for_the_owner():
+    """Nothing is left to migrate here: the guards are what it may not put in."""
+    done = manage("migrate", DATABASE_OWNER_URL="", Q2C_AS_OWNER="1", DATABASE_URL=_address())
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("q2c: The role of DATABASE_URL may not do this (")
+    assert "set DATABASE_OWNER_URL to the owner of the database" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _address() -> str:
+    """The application's, of the database that this run uses."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    return parts._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
 
 
 def test_a_database_of_another_kind(monkeypatch):
