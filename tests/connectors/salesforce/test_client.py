@@ -6,6 +6,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from q2c.connectors.outcomes import NotFound, Posted, ReadFailed, Rejected, Unavailable, Unknown
 from q2c.connectors.ports import BadDeal, Deal, DealNotice
@@ -59,6 +61,18 @@ def test_a_key_that_is_not_the_apps_is_refused(org):
     refusal = orgs.connect(jwt=True).probe()
     assert isinstance(refusal, Rejected)
     assert refusal.reason == Reason.CREDENTIALS_REFUSED
+
+
+def test_the_certificate_that_an_org_is_given_will_do_for_its_sandbox(org):
+    org.seed(apps=[{**orgs.jwt_app(), "public_key": _certificate(orgs.keypair()[0])}])
+    assert orgs.connect(jwt=True).probe() is None
+
+
+def _certificate(private: str) -> str:
+    key: Any = serialization.load_pem_private_key(private.encode(), None)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "q2c")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, LONG_AGO, LONG_AGO + dt.timedelta(days=730))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _other_public_key() -> str:

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import jwt
-from cryptography import x509
 
 from q2c import keys
 from q2c.connectors.http import machine_time_s
 from q2c.connectors.netsuite.sandbox.words import refused
 from q2c.connectors.sandbox_kit import Answer, Refused, Request, Store
+from q2c.connectors.sandbox_kit.certificates import public_key
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105
 ALGORITHMS = ["PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
@@ -147,7 +147,7 @@ def _claims(request: Request, store: Store, assertion: str) -> dict[str, Any]:
         raise _denied("invalid_client", "The certificate or the algorithm is not accepted.")
     try:
         claims: dict[str, Any] = jwt.decode(
-            assertion, _public_key(certificate.body["public_key"]), algorithms=ALGORITHMS,
+            assertion, public_key(certificate.body["public_key"]), algorithms=ALGORITHMS,
             options={"verify_aud": False, "require": ["iss", "aud", "iat", "exp", "scope"]}, leeway=30,
         )  # fmt: skip
     except (jwt.PyJWTError, TypeError, ValueError) as error:
@@ -164,12 +164,6 @@ def _claims(request: Request, store: Store, assertion: str) -> dict[str, Any]:
     if SCOPE not in scopes:
         raise _denied("invalid_scope", "The scope rest_webservices is missing.")
     return claims
-
-
-def _public_key(text: str) -> Any:
-    if "BEGIN CERTIFICATE" in text:
-        return x509.load_pem_x509_certificate(text.encode()).public_key()
-    return text
 
 
 def _denied(code: str, text: str) -> Refused:

@@ -13,6 +13,7 @@ from q2c.connectors.http import machine_time_s
 from q2c.connectors.salesforce.sandbox.org import error
 from q2c.connectors.salesforce.sandbox.schema import record_id
 from q2c.connectors.sandbox_kit import Answer, Refused, Request, Store
+from q2c.connectors.sandbox_kit.certificates import public_key
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
@@ -72,8 +73,9 @@ def _by_assertion(store: Store, request: Request, assertion: str) -> dict[str, A
         raise Refused(_denied("invalid_grant", "audience is invalid"))
     try:
         jwt.decode(
-            assertion, app["public_key"], algorithms=["RS256"], options={"verify_exp": False, "verify_aud": False}
-        )
+            assertion, public_key(app["public_key"]), algorithms=["RS256"],
+            options={"verify_exp": False, "verify_aud": False},
+        )  # fmt: skip
     except jwt.PyJWTError:
         raise Refused(_denied("invalid_grant", "invalid assertion")) from None
     expires = str(unverified.get("exp", ""))
