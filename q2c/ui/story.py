@@ -127,8 +127,19 @@ def _more_and_less(amounts: Sequence[tuple[int, str]]) -> list[Money]:
 
 
 def unplaced(found: Sequence[Case]) -> dict[str, Any] | None:
-    """{count, each, more} of invoices that cannot be read and of which no period is known; None where there is none."""
-    return {"count": len(found), "each": cases(found[:EACH_SHOWN]), "more": len(found[EACH_SHOWN:])} if found else None
+    """{count, each, more} of invoices that cannot be read and of which no period, or no entity, is known, which of
+    these it is (`unknown`), and to what they may belong (`close`); None where there is none."""
+    if not found:
+        return None
+    lacking = {(not case.entity, not case.period) for case in found}
+    told = {
+        (True, False): ("entity", "any entity’s close of that period"),
+        (False, True): ("period", "any close of that entity"),
+        (True, True): ("entity and period", "any close"),
+    }
+    unknown, close = told[lacking.pop()] if len(lacking) == 1 else ("entity or period", "any close")
+    more = len(found[EACH_SHOWN:])
+    return {"count": len(found), "each": cases(found[:EACH_SHOWN]), "more": more, "unknown": unknown, "close": close}
 
 
 def _linked(case: Case) -> dict[str, Any]:

@@ -33,7 +33,13 @@ from tests.ui.test_given_up_told import NOW, closing, give_up
 pytestmark = pytest.mark.django_db
 LOST = "1 invoice: posted in billing, not in the books"
 KNOWN = About(entity="DE01", issued_on=dt.date(2026, 11, 2), amount_minor=11_900, currency="EUR")
-NOWHERE = "1 invoice cannot be read, and nobody knows its entity and period: it may belong to any close."
+NOVEMBER = dt.date(2026, 11, 2)
+# What is known of it, what the sentence says, and what stands with its case.
+UNPLACED = [
+    (None, "entity and period: it may belong to any close.", ""),
+    (About(issued_on=NOVEMBER), "entity: it may belong to any entity’s close of that period.", " of Nov 2026"),
+    (About(entity="DE01"), "period: it may belong to any close of that entity.", " of DE01"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -73,16 +79,26 @@ def test_what_can_be_read_of_it_says_its_period(client: Any) -> None:
     assert LOST not in closing(client)
 
 
-@pytest.mark.parametrize("about", [None, About(issued_on=dt.date(2026, 11, 2)), About(entity="DE01")])
-def test_one_without_entity_or_period_is_told_at_every_close(about: About | None) -> None:
+@pytest.mark.parametrize(("about", "lacks", "of"), UNPLACED)
+def test_one_without_entity_or_period_is_told_at_every_close(about: About | None, lacks: str, of: str) -> None:
     case, client = gives("8ad2", about), signed_in(boss())
+    nowhere = f"1 invoice cannot be read, and nobody knows its {lacks}"
     for name in ("2026-10", "2026-11"):
-        assert f"{NOWHERE} {case.shown}." in closing(client, name=name)
-    assert NOWHERE in read(client, "/")
+        assert f"{nowhere} {case.shown}{of}." in closing(client, name=name).replace("\xa0", " ")
+    assert nowhere in read(client, "/")
     if not case.period:
         assert "Not known: what came says none that can be read." in read(client, f"/cases/{case.id}")
     give_up(case)
-    assert f"{NOWHERE} {case.shown} (closed without a fix)." in closing(client)
+    assert f"{nowhere} {case.shown}{of} (closed without a fix)." in closing(client).replace("\xa0", " ")
+
+
+def test_several_that_lack_different_things_are_told_together() -> None:
+    client = signed_in(boss())
+    for about, *_ in UNPLACED:
+        gives(f"8ad{about and about.entity}{about and about.issued_on}", about)
+    assert "3 invoices cannot be read, and nobody knows their entity or period: they may belong to any close." in read(
+        client, "/"
+    )
 
 
 @pytest.mark.parametrize("given_up", [True, False])
