@@ -10,9 +10,8 @@ from q2c.local.progress import Progress
 from q2c.local.venv import DEVELOPMENT, RUNTIME, Venv
 
 USAGE = "bin/test [pytest arguments]    such as: bin/test tests/local -k venv"
-# Each has servers of its own (pytest_plugin): more than this costs memory and gains little. One more than there are
-# cores, since a quarter of the time of one is waited for workers, platforms and the browser.
-MOST_WORKERS, BESIDE = 6, 1
+# Each has servers of its own (pytest_plugin): more than this costs memory and gains little.
+MOST_WORKERS = 6
 # What cannot be shown, or is chosen, where tests run in several processes.
 ALONE = ("-n", "--numprocesses", "-s", "--capture", "--pdb", "--trace", "-p", "--co", "--collect-only", "--help", "-h")
 
@@ -36,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """A run of everything takes a process for each core and one more, file by file; what is named runs in one.
+    """A run of everything takes a process for each core, file by file; what is named runs in one.
 
     In the order of their names: by the number of their tests, files of one long test would come last, one by one.
     """
@@ -46,5 +45,5 @@ def spread(arguments: list[str]) -> list[str]:
     if named or given or any(argument.startswith(ALONE) for argument in arguments):
         return []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores + BESIDE, MOST_WORKERS) if cores > 1 else 1
+    workers = min(cores, MOST_WORKERS)
     return ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers > 1 else []

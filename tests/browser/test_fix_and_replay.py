@@ -40,9 +40,11 @@ def sooner(task: str, done: Callable[[], object]) -> None:
     until(nudged, 120)
 
 
-def blocked_journal(room: Room, number: str) -> Case:
+def blocked_journal(room: Room, number: str, *, is_closed: bool = False) -> Case:
     """Leeds Railways buys two days of training, while the ERP's period of today is closed."""
     story, day = room.story, clock.today()
+    if not is_closed:
+        story.platforms.change(ERP, "accountingPeriod", f"{day:%b %Y}", closed=True)
     deal = Deal(
         number=number, customer=LEEDS, closed_on=day, starts_on=day, months=12, contract_entity="UK", currency="GBP",
         groups={"UK": LEEDS}, lines=[Line(product="TRAINING", group="UK", quantity=2)],
@@ -69,7 +71,7 @@ def test_a_failed_journal_is_found_put_right_and_replayed(room: Room, browser: A
     for place, (width, scheme) in enumerate(LOOKS, 1):
         mei = person(browser, room, "mei", width=width, scheme=scheme)
         switched_in_the_sandbox(mei, "Close", "period closed in the sandbox")
-        case = blocked_journal(room, f"SO-600{place}")
+        case = blocked_journal(room, f"SO-600{place}", is_closed=True)
         found_and_read(mei, case)
         switched_in_the_sandbox(mei, "Open", "period opened in the sandbox")
         replayed_from_the_offer(mei, case)
@@ -78,7 +80,6 @@ def test_a_failed_journal_is_found_put_right_and_replayed(room: Room, browser: A
         confirmed(mei, case, f"SO-600{place}")
         assert mei.complaints == []
         mei.context.close()
-    room.story.platforms.change(ERP, "accountingPeriod", f"{clock.today():%b %Y}", closed=True)
     every_page(room, browser, blocked_journal(room, "SO-6009"))
 
 
