@@ -15,6 +15,7 @@ from q2c.engine.unread import total
 from q2c.models import Connection
 from q2c.reading.differences import Difference
 from q2c.reasons import Reason
+from q2c.stages.not_theirs import FORBIDDEN
 from q2c.stages.taken_back_there import CANCELLED
 from q2c.stages.versions import invoice_key
 
@@ -70,10 +71,13 @@ def unplaced(user: Any) -> list[Case]:
 
 def newest(cases: Iterable[Case]) -> list[Case]:
     """Of several about one document the last, `cases` being the newest first: by its reference at its source, or by its
-    number, which two systems may tell of."""
+    number, which two systems may tell of: one that has no right to stands for no other's."""
     documents: set[tuple[str, str]] = set()
     numbers: dict[tuple[str, str], str] = {}
-    found = []
+    found, cases = [], list(cases)
+    for case in cases:
+        if case.code != FORBIDDEN:
+            numbers.setdefault((case.entity, case.business_key), case.told_by)
     for case in cases:
         document, number = (case.told_by, case.called), (case.entity, case.business_key)
         told_by = numbers.setdefault(number, case.told_by) if all(number) else case.told_by

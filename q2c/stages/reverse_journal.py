@@ -175,10 +175,10 @@ def _afterwards(entry: JournalEntry, invoice: Invoice) -> tuple[list[Finding], s
 def _filled(entry: JournalEntry, invoice: Invoice, found: list[Finding]) -> list[Finding]:
     """What is surely in the way of the invoice is told of the request to restore it, with what fills its place."""
     surely = [finding for finding in found if finding.reason not in APPROVALS]
-    if not surely:
+    others = _fill_its_place(invoice) if surely else []
+    if not others:
         return found
-    others = _fill_its_place(invoice)
-    fill = f"{listed(others)} {'fills' if len(others) == 1 else 'fill'} its place since. " if others else ""
+    fill = f"{listed(others)} {'fills' if len(others) == 1 else 'fill'} its place since. "
     told = Finding(
         reason=Reason.BILLED_SINCE_REVERSED,
         text=f"Journal {entry} cannot be reversed, which would restore invoice {invoice.number}: {fill}"
@@ -191,10 +191,9 @@ def _filled(entry: JournalEntry, invoice: Invoice, found: list[Finding]) -> list
 
 
 def _way_out(number: str, others: str) -> str:
-    first = f"reverse the journal of {others} first, or have billing void it" if others else "see what fills its place"
     return (
-        f"This asks to restore a journal. Is {number} to count, {first}, then replay this; else close it without a "
-        f"fix: {number} stays reversed"
+        f"This asks to restore a journal. Is {number} to count, reverse the journal of {others} first, or have billing "
+        f"void it, then replay this; else close it without a fix: {number} stays reversed"
     )
 
 

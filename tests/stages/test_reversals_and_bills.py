@@ -163,3 +163,15 @@ def test_what_was_credited_after_it_was_signed_is_signed_again(company: Any) -> 
     again = Approval.objects.get(state="requested")
     assert "EUR -100.00 of PLATFORM remains billed" in again.reason
     assert not JournalEntry.objects.exclude(reverses=None).exists()
+
+
+def test_a_credit_whose_invoice_is_reversed_is_restored_once_that_is_back(company: Any) -> None:
+    """Nothing fills its place: what is missing is the invoice that it credits, which its case names."""
+    sell(YEAR)
+    _billed("INV-1", OCT, 10_000)
+    _billed("CN-1", OCT, -10_000)
+    _reverse(_journal("CN-1"), name="r-1")
+    _reverse(_journal("INV-1"), name="r-2")
+    _asked(JournalEntry.objects.get(reverses=_journal("CN-1")), "r-3")
+    told = Case.objects.filter(stage="reverse_journal").latest("number")
+    assert told.reason != "billed_since_reversed" and told.blocker is not None and "not_billed" in told.blocker
