@@ -129,10 +129,10 @@ def snooze(
             "That time has passed; choose a later one", "until", f"Later than {clock.now():%Y-%m-%dT%H:%MZ}"
         )
     with _working(user, case_ids, "snooze cases", TO_DO, why=why) as (cases, result):
-        fit = [case for case in cases if until is not None or case.blocker_type]
+        fit = [case for case in cases if until is not None or case.blocker_is_watched]
         for case in cases:
             if case not in fit:
-                result.left[case.id] = f"{case.shown} names no blocker to wait for; give a time"
+                result.left[case.id] = f"{case.shown} names no blocker that somebody looks at; give a time"
         result.done = states.move(
             Case,
             "snooze",

@@ -263,6 +263,11 @@ class Case(ConcurrentTransitionMixin, StateRecord):
             return None
         return (self.blocker_connection, self.blocker_type, self.blocker_key, self.blocker_condition)
 
+    @property
+    def blocker_is_watched(self) -> bool:
+        """Whether somebody sees it go: of a permission that is missing only a replay tells."""
+        return bool(self.blocker_type) and self.blocker_condition != "permission_missing"
+
     @transition("state", source=["open", "reopened"], target="in_progress")
     def start(self) -> None:
         """A person works on it."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import pytest
 
+from exceptions import casework
 from exceptions.models import Case, Offer, Problem
 from exceptions.policies import PLATFORM
+from q2c import clock
 from q2c.connectors.outcomes import permission_missing
 from q2c.engine import desk, mended, watch
 from tests.engine import paper
@@ -65,3 +68,11 @@ def test_a_replay_that_goes_through_ends_what_it_replays(lacking: Door) -> None:
 def test_one_whose_credentials_are_refused_again_is_known_to_stand(lacking: Door) -> None:
     refused = permission_missing("erp-de", "not even that")
     assert mended.judge(refused, BLOCKER) == mended.Look(True, "not even that")
+
+
+def test_none_sleeps_until_it_is_gone_which_nobody_sees(lacking: Door) -> None:
+    cat, asleep = person("cat"), [case("INV-3").id]
+    told = casework.snooze(cat, asleep, until_blocker=True)
+    assert not told.done and "names no blocker that somebody looks at; give a time" in str(told.left)
+    later_on = clock.now() + dt.timedelta(hours=4)
+    assert casework.snooze(cat, asleep, until=later_on, until_blocker=True).done
