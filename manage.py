@@ -23,9 +23,10 @@ def main() -> None:
     except DatabaseError as wrong:
         from q2c.database import told
 
-        if line := told.in_one_line(wrong):
-            sys.exit(f"q2c: {line}")
-        raise
+        line = told.in_one_line(wrong, wants_owner=sys.argv[1:2] != [] and sys.argv[1] in OWNER_COMMANDS)
+        if not line or "--traceback" in sys.argv:
+            raise
+        sys.exit(f"q2c: {line}")
 
 
 if __name__ == "__main__":

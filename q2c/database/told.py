@@ -10,13 +10,15 @@ from django.db import DatabaseError
 from psycopg.errors import InsufficientPrivilege
 
 
-def in_one_line(wrong: DatabaseError) -> str:
-    """What is in the way and what to do; "" where only the traceback tells."""
+def in_one_line(wrong: DatabaseError, *, wants_owner: bool) -> str:
+    """What is in the way and what to do; "" where only the traceback tells. `wants_owner`: of a command that changes
+    the shape of the database; what any other is refused is not to be done as the owner instead.
+    """
     owner = os.environ.get("Q2C_AS_OWNER", "0") != "0" and os.environ.get("DATABASE_OWNER_URL")
     name = "DATABASE_OWNER_URL" if owner else "DATABASE_URL"
     said = str(wrong).strip().partition("\n")[0].rstrip(".")
     for cause in _causes(wrong):
-        if isinstance(cause, InsufficientPrivilege):
+        if wants_owner and isinstance(cause, InsufficientPrivilege):
             remedy = "set DATABASE_OWNER_URL to the owner of the database, and Q2C_AS_OWNER=1"
             return f"The role of {name} may not do this ({said}): {remedy}"
         # A server that was reached gives a state with what it refuses.
@@ -28,4 +30,4 @@ def in_one_line(wrong: DatabaseError) -> str:
 def _causes(wrong: BaseException | None) -> Iterator[BaseException]:
     while wrong is not None:
         yield wrong
-        wrong = wrong.__cause__ or wrong.__context__
+        wrong = wrong.__cause__

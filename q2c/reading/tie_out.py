@@ -18,6 +18,7 @@ from q2c.reading.came_unreadable import is_told
 from q2c.reading.differences import SIGNED, Sums
 from q2c.reading.two_months import Sides
 from q2c.reading.unbooked import UNDER_WAY, Unbooked
+from q2c.reasons import Reason
 from q2c.stages.in_billing import SYSTEMS
 from q2c.stages.versions import invoice_key
 
@@ -49,29 +50,37 @@ WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entit
 AND g.source <> e.source AND g.source NOT IN {SYSTEMS}
 AND (EXISTS ({_BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({_BOOKED.format("e")})))
 """
-# What came again unreadable counts as its case tells it, unless it is booked. On its way is what no stage has judged
-# yet; what is booked of the same document leaves its own month then.
+# A document counts as billing has it, else as the system that told of it.
+_COUNTS = f"""
+CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
+  ELSE NOT EXISTS ({_IS_BILLINGS}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
+"""
+# On its way is what no stage has judged yet, and no difference tells of, as of a change whose case is replayed.
+_COMING = f"s.state = ANY(%s::text[]) AND s.reason <> '{Reason.INVOICE_CHANGED}'"
+# What came again unreadable counts as its case tells it, unless it is booked.
 _BILLED = f"""
 SELECT CASE WHEN e.source IN {SYSTEMS} THEN '' ELSE e.source END, s.currency, sum(s.amount_minor)::bigint,
-  coalesce(sum(s.amount_minor) FILTER (WHERE s.state = ANY(%s::text[])), 0)::bigint,
+  coalesce(sum(s.amount_minor) FILTER (WHERE {_COMING}), 0)::bigint,
   count(*) FILTER (WHERE EXISTS ({_BOOKED.format("e")}))
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.entity = %s::text AND s.period = %s::text AND s.currency <> ''
 AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
 AND (s.order_key <> ALL(%s::text[]) OR EXISTS ({_BOOKED.format("e")}))
-AND CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
-    ELSE NOT EXISTS ({_IS_BILLINGS}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
+AND {_COUNTS}
 GROUP BY 1, 2
 """
+# What is booked of a document that is on its way leaves the month of its own day then; a decision about that day is
+# told beside it.
 _LEAVES = f"""
 SELECT i.currency, -sum(i.total_minor)::bigint
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 JOIN q2c_invoice i ON i.source = e.source AND i.billing_reference = e.payload ->> 'billing_reference'
   AND i.state <> 'voided'
-JOIN ledger_journalentry j ON j.event_id = i.event_id AND j.reverses_id IS NULL AND j.state <> 'superseded'
-JOIN ledger_fiscalperiod p ON p.id = j.period_id JOIN ledger_legalentity n ON n.id = j.entity_id
-WHERE s.stage = 'record_invoice' AND s.state = ANY(%s::text[]) AND n.code = %s::text AND p.name = %s::text
-AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
+JOIN ledger_legalentity n ON n.code = i.entity
+JOIN ledger_fiscalperiod p ON p.entity_id = n.id AND p.subledger = 'receivables'
+  AND p.starts_on <= i.issued_on AND p.ends_on > i.issued_on
+WHERE s.stage = 'record_invoice' AND {_COMING} AND n.code = %s::text AND p.name = %s::text
+AND NOT EXISTS ({_NEWER.format(step="s", event="e")}) AND {_COUNTS}
 GROUP BY 1
 """
 _BOOKS = """

@@ -33,20 +33,23 @@ def of_entries(entries: Mapping[uuid.UUID, JournalEntry]) -> dict[uuid.UUID, str
     steps = Step.objects.filter(id__in=ids).only("reason", "text").in_bulk() if ids else {}
     cases = {case.step_id: case for case in Case.objects.filter(step_id__in=ids).defer("haystack")} if ids else {}
     said = {
-        invoices[id_].event_id: _said(invoices[id_], now, steps[now.step_id], cases.get(now.step_id))
+        invoices[id_].event_id: (_told(invoices[id_], now, steps[now.step_id]), _whose(cases.get(now.step_id)))
         for id_, now in newest.items()
     }
-    return {key: said[entry.event_id] for key, entry in entries.items() if entry.event_id in said}
+    return {
+        key: f"{told}. Sent, its journal is posted as it is booked, at {Money(entry.worth_minor, entry.currency)}, "
+        f"dated {entry.effective_on}{whose}"
+        for key, entry in entries.items()
+        if entry.event_id in said
+        for told, whose in [said[entry.event_id]]
+    }
 
 
-def _said(one: Invoice, now: Now, came: Step, case: Case | None) -> str:
+def _told(one: Invoice, now: Now, came: Step) -> str:
     """What came stopped with a sentence that tells from what to what, unless it stopped for a reason of its own."""
-    booked = f"at {Money(one.total_minor, one.currency)}, dated {one.issued_on}"
     if came.reason == Reason.INVOICE_CHANGED:
-        told = came.text.rstrip(".")
-    else:
-        told = f"{now.source} has {one.number} at {now.worth}, dated {now.issued_on}"
-    return f"{told}. Sent, its journal is posted as it is booked, {booked}{_whose(case)}"
+        return came.text.rstrip(".")
+    return f"{now.source} has {one.number} at {now.worth}, dated {now.issued_on}"
 
 
 def _whose(case: Case | None) -> str:

@@ -31,6 +31,11 @@ def recorded(invoices: Iterable[Invoice], actor: str) -> None:
     """These were recorded just now: what was told of them without the right to claims nothing any more."""
     there = {(one.entity, one.number): one for one in invoices}
     told = Case.objects.filter(code=FORBIDDEN, business_key__in={number for _, number in there}, state__in=UNRESOLVED)
-    rows = told.exclude(amount_minor=0).values_list("id", "entity", "business_key") if there else ()
-    said = {id_: there[named] for id_, *name in rows if (named := (name[0], name[1])) in there}
+    rows = told.exclude(amount_minor=0).values_list("id", "source", "entity", "business_key") if there else ()
+    # What a system sent before it was given the right is a version of its own.
+    said = {
+        id_: there[entity, number]
+        for id_, source, entity, number in rows
+        if (entity, number) in there and there[entity, number].source[:60] != source
+    }
     worth_nothing({id_: f"{one.number} is booked, as {one.source} told of it" for id_, one in said.items()}, actor)

@@ -138,7 +138,7 @@ def test_no_process_says_by_a_traceback_that_a_setting_cannot_be_read(command, t
     assert "ImproperlyConfigured" not in done.stderr
 
 
-def test_migrate_by_the_wrong_password_names_the_variable_in_one_line():
+def test_migrate_by_the_wrong_password_names_the_variable_in_one_line(django_db_setup):
     done = manage("migrate", DATABASE_OWNER_URL=f"{_address()}?password=wrong", Q2C_AS_OWNER="1")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("q2c: PostgreSQL cannot be asked (")
@@ -146,13 +146,21 @@ def test_migrate_by_the_wrong_password_names_the_variable_in_one_line():
     assert "Traceback" not in done.stderr
 
 
-def test_migrate_by_a_role_that_owns_nothing_asks_for_the_owner():
+def test_migrate_by_a_role_that_owns_nothing_asks_for_the_owner(django_db_setup):
     """Nothing is left to migrate here: the guards are what it may not put in."""
     done = manage("migrate", DATABASE_OWNER_URL="", Q2C_AS_OWNER="1", DATABASE_URL=_address())
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("q2c: The role of DATABASE_URL may not do this (")
     assert "set DATABASE_OWNER_URL to the owner of the database" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_another_command_is_refused_is_told_as_it_is(django_db_setup):
+    """It is not to be done as the owner instead."""
+    done = manage("shell", "-c", "from django.db import connection as c; c.cursor().execute('DROP TABLE q2c_event')",
+                  DATABASE_URL=_address())  # fmt: skip
+    assert done.returncode == 1 and "Q2C_AS_OWNER" not in done.stderr
+    assert "Traceback" in done.stderr and "must be owner of table q2c_event" in done.stderr
 
 
 def _address() -> str:

@@ -153,14 +153,18 @@ def test_what_may_not_be_seen_below_says_so(company: Any) -> None:
         assert right in page(eve, f"/cases/{case.id}?view={view}").split('id="more"')[1]
 
 
+def waits_behind(first: Any, called: str) -> None:
+    type(first).objects.create(
+        event=first.event, stage="reverse_journal", part=called, key="Q2CX", order_key=first.order_key,
+        next_at=first.next_at, created_at=first.created_at, business_key=called,
+    )  # fmt: skip
+
+
 def test_of_other_records_a_case_shows_those_that_the_reader_may_see(company: Any, mia: Any) -> None:
     sold = order()
     case = refused(company, sold=sold)
     first = step("INV-1", "post_journal")
-    type(first).objects.create(
-        event=first.event, stage="reverse_journal", part="x", key="Q2CX", order_key=first.order_key,
-        next_at=first.next_at, created_at=first.created_at, business_key="INV-1-R",
-    )  # fmt: skip
+    waits_behind(first, "INV-1-R")
     told = ("The journal as it stands", "INV-1-R")
     assert [each in words(page(mia, f"/cases/{case.id}")) for each in told] == [True, True]
     eve = with_rights("eve", "view_case")
@@ -171,17 +175,11 @@ def test_what_waits_behind_is_counted(company: Any, mia: Any) -> None:
     sold = order()
     case = refused(company, sold=sold)
     first = step("INV-1", "post_journal")
-    type(first).objects.create(
-        event=first.event, stage="reverse_journal", part="x", key="Q2CX", order_key=first.order_key,
-        next_at=first.next_at, created_at=first.created_at, business_key="INV-1-R",
-    )  # fmt: skip
+    waits_behind(first, "INV-1-R")
     text = words(page(mia, f"/cases/{case.id}"))
     assert "1 waits behind it" in text and "1 document waits behind this one" in text and "INV-1-R" in text
     for n in range(120):
-        type(first).objects.create(
-            event=first.event, stage="reverse_journal", part=f"x{n}", key="Q2CX", order_key=first.order_key,
-            next_at=first.next_at, created_at=first.created_at, business_key=f"INV-1-R{n}",
-        )  # fmt: skip
+        waits_behind(first, f"INV-1-R{n}")
     assert "121 wait behind it" in words(page(mia, f"/cases/{case.id}")), "all of them"
 
 

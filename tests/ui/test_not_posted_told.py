@@ -20,19 +20,13 @@ from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import page, person, read, signed_in
 from tests.ui.test_cut_off_told import said
-from tests.ui.test_differences_page import NOVEMBER
+from tests.ui.test_differences_page import NOVEMBER, _noon
 from tests.ui.test_differences_told import again, boss_of, dearer, invoice
 from tests.ui.test_given_up_told import NOW, give_up
 
-__all__ = ["invoice"]
+__all__ = ["_noon", "invoice"]
 pytestmark = pytest.mark.django_db
 NOTHING = "No difference between billing, the books and the ledger is known"
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> Any:
-    with clock.at(NOW):
-        yield
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from exceptions.models import Case, Offer
 from ledger.models import JournalEntry
 from q2c.contracts.documents import InvoiceDocument
 from q2c.engine import after_all, desk, offered, watch
+from q2c.stages import billing_since
 from tests.engine.makers import issue, order, person, run_all
 from tests.stages.test_given_up import give_up
 from tests.stages.test_invoices_and_journals import SOUND, record
@@ -110,6 +111,14 @@ def test_who_posts_it_after_all_asks_and_signs_knowing_it(stuck: tuple[Case, Cas
     after_all.ask(person("cleo"), first.id, "the ledger wants it", "t-1")
     # On the card and in the dialog.
     assert said("/approvals").count(tail) == 2
+
+
+def test_it_names_the_day_that_a_decision_gave_the_journal(stuck: tuple[Case, Case]) -> None:
+    changed(DEARER)
+    entry = JournalEntry.objects.get(business_document="invoice:INV-1")
+    entry.effective_on = dt.date(2026, 11, 2)
+    (told,) = billing_since.of_entries({entry.id: entry}).values()
+    assert "as it is booked, at EUR 1,390.00, dated 2026-11-02; " in told
 
 
 def test_put_back_in_billing_nothing_is_said_of_it(stuck: tuple[Case, Case]) -> None:

@@ -16,7 +16,6 @@ from unittest.mock import patch
 import pytest
 from django.db import connection
 
-from q2c import clock
 from q2c.contracts.documents import InvoiceLine
 from q2c.models import ApiKey, Connection, Invoice
 from q2c.models.api_key import READ_EVERY_SYSTEM
@@ -26,18 +25,12 @@ from tests import flow_makers as make
 from tests.api.conftest import Caller
 from tests.ui.people import page, read, signed_in
 from tests.ui.test_cut_off_told import said
-from tests.ui.test_differences_told import NOW, boss_of, invoice
+from tests.ui.test_differences_page import NOVEMBER, _noon
+from tests.ui.test_differences_told import boss_of, invoice
 from tests.ui.test_record_lists import rows_of
 
-__all__ = ["invoice"]
+__all__ = ["_noon", "invoice"]
 pytestmark = pytest.mark.django_db
-NOVEMBER = "/differences/DE01/2026-11"
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> Any:
-    with clock.at(NOW):
-        yield
 
 
 @pytest.fixture
@@ -49,8 +42,8 @@ def told(invoice: Invoice) -> Invoice:
     return invoice
 
 
-def tell(invoice: Invoice, number: str, **more: Any) -> None:
-    with patch.object(make, "BILLING", "reseller/eu"):
+def tell(invoice: Invoice, number: str, source: str = "reseller/eu", **more: Any) -> None:
+    with patch.object(make, "BILLING", source):
         make.bill(invoice.order, number, net_minor=10_000, tax_minor=0, **more)
     make.run("record_invoice")
 

@@ -80,6 +80,13 @@ def test_booked_later_it_claims_nothing_from_then_on(told: Invoice) -> None:
     assert restated.text == "OB-2 is booked, as reseller/eu told of it"
 
 
+def test_what_the_same_system_told_before_it_had_the_right_stays_its_own(told: Invoice) -> None:
+    case = shop_sends(told, "OB-2")
+    tell(told, "OB-2", source="webshop")
+    case.refresh_from_db()
+    assert case.amount_minor == 10_000
+
+
 def test_what_is_booked_under_another_number_says_nothing_of_it(told: Invoice) -> None:
     case = shop_sends(told, "OB-3")
     tell(told, "OB-4")
