@@ -71,13 +71,19 @@ def values_of(credentials: Mapping[str, str]) -> tuple[str, ...]:
 
 def without(kept: str, values: tuple[str, ...]) -> str:
     """A kept text without these values, as they are or as a query, JSON or an error of Python writes them."""
-    for value in values:
-        for written in {value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]}:
-            if len(written) >= _VALUE_MIN:
-                kept = kept.replace(written, GONE)
-            elif written in kept:
-                kept = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", GONE, kept)
+    for written in _forms(values):
+        if len(written) >= _VALUE_MIN:
+            kept = kept.replace(written, GONE)
+        elif written in kept:
+            kept = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", GONE, kept)
     return kept
+
+
+@lru_cache(maxsize=256)
+def _forms(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Made once for the credentials of a connection, since dozens of texts of each call are kept without them."""
+    ways = ((value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]) for value in values)
+    return tuple(dict.fromkeys(written for of_one in ways for written in of_one))
 
 
 def headers(given: Mapping[str, str]) -> dict[str, str]:
