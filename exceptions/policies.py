@@ -463,8 +463,8 @@ POLICIES: dict[R, Row] = {
         CONTROL, "normal", 8, "journal",
         "The invoice that was reversed, and the one that fills its place since: order, charge and service period.",
         "This asks to restore a journal that was reversed, and another invoice fills its place. Is the reversed one to "
-        "count, take the other one out first: reverse its journal, or have billing void it; then replay this. Is the "
-        "other one to count, close this without a fix.",
+        "count, take the other one out first: reverse its journal, or have billing void it; once it is out, this is "
+        "offered for replay. Is the other one to count, close this without a fix.",
         "The request is looked at again as it was made; once nothing fills its place, a second person is asked.",
     ),
     R.REVERSAL_APPROVAL_REQUIRED: Row(

@@ -29,6 +29,7 @@ _OBJECTS = {
     "credited": "what is credited of order",
     "credit_customer": "credit of",
     "tax_company": "tax company",
+    "place_of_invoice": "the place of invoice",
 }
 # Keys that are made of several: how they are told, with what.
 _KEYS: dict[str, tuple[int, str]] = {
@@ -38,6 +39,7 @@ _KEYS: dict[str, tuple[int, str]] = {
     "account_role": (2, "{1} of {0}"),
     "dimension_rule": (2, "for {1} on account {0}"),
     "posting_rule": (3, "for {1} of {0} ({2})"),
+    "place_of_invoice": (2, "{1} in order {0}"),
 }
 # A condition as it is while it stands, and what is true once it has gone; others: "closed", "is no longer closed".
 _CONDITIONS = {
@@ -60,6 +62,7 @@ _CONDITIONS = {
     "on_hold": ("on hold", "is off hold"),
     "pending_approval": ("waiting for approval there", "is approved"),
     "not_billed": ("not billed, or for less", "is billed now"),
+    "filled": ("filled by another invoice", "is free again"),
     "not_accepted": ("not accepted", "is accepted now"),
     "no_tax_code": ("without a tax code", "has a tax code now"),
     "treatment": ("of another revenue treatment", "has that revenue treatment now"),

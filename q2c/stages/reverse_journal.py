@@ -16,7 +16,7 @@ from typing import Any
 from exceptions.sentences import listed
 from ledger import journal
 from ledger.models import JournalEntry
-from q2c.connectors.outcomes import Posted
+from q2c.connectors.outcomes import Blocker, Posted
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument
 from q2c.contracts.events import JournalFact, JournalReversalRequested
@@ -27,6 +27,9 @@ from q2c.stages import asking, billed, booking, post_journal, signed
 from q2c.stages.fiscal import periods_on
 from q2c.stages.record_invoice import finding_of
 from q2c.stages.verb import Fact, Finding, OpenPort, Part, Said, Verb, Work
+
+# What stands in the way of an invoice that is to be restored: its key is the order's number and the invoice's.
+PLACE = "place_of_invoice"
 
 
 class ReverseJournal(Verb):
@@ -155,7 +158,8 @@ def _invoice_of(entry: JournalEntry) -> Invoice | None:
     root = entry
     while root.reverses is not None:
         root = root.reverses
-    return Invoice.objects.filter(event=root.event_id).exclude(state="voided").select_related("event").first()
+    found = Invoice.objects.filter(event=root.event_id).exclude(state="voided")
+    return found.select_related("event", "order").first()
 
 
 def _afterwards(entry: JournalEntry, invoice: Invoice) -> tuple[list[Finding], str]:
@@ -186,6 +190,9 @@ def _filled(entry: JournalEntry, invoice: Invoice, found: list[Finding]) -> list
         pointer="/journal_id",
         seen=str(entry),
         remedy=_way_out(invoice.number, listed(others)),
+        blocker=Blocker(
+            connection="", object_type=PLACE, object_key=f"{invoice.order.number}:{invoice.number}", condition="filled"
+        ),
     )
     return [told, *(finding for finding in found if finding not in surely)]
 
@@ -193,7 +200,7 @@ def _filled(entry: JournalEntry, invoice: Invoice, found: list[Finding]) -> list
 def _way_out(number: str, others: str) -> str:
     return (
         f"This asks to restore a journal. Is {number} to count, reverse the journal of {others} first, or have billing "
-        f"void it, then replay this; else close it without a fix: {number} stays reversed"
+        f"void it: this is offered for replay then; else close it without a fix, and {number} stays reversed"
     )
 
 

@@ -19,6 +19,7 @@ from q2c.reading import billing_now, credited
 from q2c.reading.differences import REASONS
 from q2c.reasons import APPROVALS, APPROVALS_OF_INVOICES, Reason
 from q2c.stages.days_billed import CREDITED
+from q2c.stages.reverse_journal import PLACE
 from q2c.ui import formats, links, parts, sandbox_words, words
 
 
@@ -110,6 +111,8 @@ def fix_of(record: Any, connections: dict[str, Connection] | None = None, totals
     """The screen that puts right what blocks a case or a problem; None where nothing has a name."""
     if record.blocker_type == CREDITED:
         return _credited(record)
+    if record.blocker_type == PLACE:
+        return _page("Find the order", "orders", record.blocker_key.partition(":")[0])
     if isinstance(record, Problem) and record.reason in REASONS:
         return _its_cases(record, totals)
     booked = billing_now.entry_of(record) if isinstance(record, Case) else None

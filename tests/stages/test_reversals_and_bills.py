@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from exceptions.models import Approval, Case
+from exceptions.models import Approval, Case, Offer
 from ledger.models import JournalEntry
 from q2c.contracts.events import JournalReversalRequested
-from q2c.engine import replay, run
+from q2c.engine import desk, replay, run, watch
 from q2c.models import Invoice, Step
 from q2c.stages.reverse_journal import ReverseJournal
 from q2c.stages.verb import Work
 from tests.engine.makers import run_all
 from tests.stages.test_days_billed import NOV, OCT, YEAR, bills, sell
 from tests.stages.test_invoices_and_journals import arrives
-from tests.stages.test_reversals import TODAY, _reverse, _signed, _work
+from tests.stages.test_reversals import TODAY, _reverse, _signed, _work, controller
 
 pytestmark = pytest.mark.django_db
 
@@ -175,3 +175,20 @@ def test_a_credit_whose_invoice_is_reversed_is_restored_once_that_is_back(compan
     _asked(JournalEntry.objects.get(reverses=_journal("CN-1")), "r-3")
     told = Case.objects.filter(stage="reverse_journal").latest("number")
     assert told.reason != "billed_since_reversed" and told.blocker is not None and "not_billed" in told.blocker
+
+
+def test_a_request_to_restore_is_offered_once_its_place_is_free(company: Any) -> None:
+    mirror = _reversed_invoice()
+    _billed("INV-2", OCT, 10_000)
+    _asked(mirror, "r-2")
+    stuck = Case.objects.get(reason="billed_since_reversed", state="open")
+    assert stuck.blocker == ("", "place_of_invoice", "ORD-1:INV-1", "filled")
+    assert watch.watch_blockers() == {"looked": 1, "offers": 0}
+    _reverse(_journal("INV-2"), name="r-3")
+    assert watch.watch_blockers() == {"looked": 1, "offers": 1}
+    title = Offer.objects.get(state="open").title
+    assert title == "1 case, EUR 100.00, can be replayed: the place of invoice INV-1 in order ORD-1 is free again"
+    desk.replay_one(controller("carla"), stuck.id)
+    run.drain("reverse_journal")
+    asked = Approval.objects.get(state="requested")
+    assert asked.case == stuck and asked.action == "reversal_approval_required"

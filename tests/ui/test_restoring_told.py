@@ -53,8 +53,9 @@ def test_title_what_to_do_and_impact_say_what_is_asked_for_and_what_is_in_its_pl
     assert "Request to restore a journal stopped: INV-1" in page
     why = f"Journal {mirror} cannot be reversed, which would restore invoice INV-1: INV-2 fills its place since."
     assert why in page
+    assert "Find the order" in page and "the place of invoice INV-1 in order O-1" in page
     to_do = page.split("What to do")[1].split("Accounting impact")[0]
-    assert "reverse the journal of INV-2 first, or have billing void it, then replay this" in to_do
+    assert "reverse the journal of INV-2 first, or have billing void it: this is offered for replay then" in to_do
     impact = page.split("Accounting impact")[1].split("Dry run: what")[0]
     assert "the journal stays reversed" in impact and "INV-2 fills its place since" in impact
     for untrue in ("Nothing is booked for it yet", "as it came", "Credit and reissue", "disagrees with its order"):
