@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from django.db.models.fields.json import KeyTextTransform
 
 from exceptions import timeline
 from exceptions.failures import RawItem
@@ -41,6 +42,7 @@ _PARTS = {
 
 # In the context of a case: the day of what could not be read.
 DATED = "dated"
+_DATED = KeyTextTransform("issued_on", "event__payload")
 # Of cases that were given up those that tell what is so still: nothing of the document came since, whether it could be
 # read or not, nor can be read as it was before, and its source has not taken it back.
 _STANDING = """
@@ -77,12 +79,14 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is here of some invoices; of each by (source, reference), orders by number, periods by invoice or day."""
+    """What is here of some invoices; of each by (source, reference), orders by number, days by step, periods by
+    invoice or day."""
 
     booked: Mapping[tuple[str, str], Invoice]
     booked_in: Mapping[uuid.UUID, str]
     books: Mapping[uuid.UUID, Books]
     earlier: Mapping[str, Step]
+    days: Mapping[uuid.UUID, str]
     orders: Mapping[str, Order]
     entities: Collection[str]
     periods: Mapping[tuple[str, Any], str]
@@ -129,19 +133,20 @@ def _placed(item: RawItem, one: Unread, known: _Known) -> RawItem:
     order = known.orders.get(about.order_number)
     entity = about.entity if about.entity in known.entities else ""
     period = known.periods.get((about.entity, about.issued_on), "")
-    customer = order.customer_name if order is not None else ""
+    customer, its_day = order.customer_name if order is not None else "", ""
     if booked is not None:
         entity, period, customer = booked.entity, known.booked_in[booked.id], booked.customer_name
     elif not period and earlier is not None:
         entity, period, customer = earlier.entity, earlier.period, earlier.customer
+        its_day = known.days[earlier.id]
     number = _key(about.number) or (booked.number if booked is not None else "") or one.reference
     journey = booked.correlation_id if booked is not None else order.correlation_id if order is not None else None
     more = {"type": "InvoiceIssued", "reference": one.reference, "order": order.number if order is not None else ""}
     if booked is not None:
         item, about = _beside(item, about, booked, known.books[booked.id])
-    elif entity and about.issued_on is not None:
+    elif entity and (dated := its_day or (about.issued_on.isoformat() if about.issued_on is not None else "")):
         # By this its case follows the calendar of its legal entity (q2c_place_invoices).
-        more[DATED] = about.issued_on.isoformat()
+        more[DATED] = dated
     return replace(
         item,
         business_key=number or item.business_key,
@@ -176,7 +181,8 @@ def _beside(item: RawItem, about: About, booked: Invoice, books: Books) -> tuple
 def _known(them: Sequence[Unread]) -> _Known:
     booked = all_booked_as({(one.source, one.reference) for one in them if one.reference})
     versions = [invoice_key(one.source, one.reference) for one in them if one.reference]
-    earlier = Step.objects.filter(stage="record_invoice", order_key__in=versions).order_by("seq")
+    rows = Step.objects.filter(stage="record_invoice", order_key__in=versions).annotate(dated=_DATED).order_by("seq")
+    earlier = list(rows)
     orders = Order.objects.filter(number__in={one.about.order_number for one in them} - {""}).defer("document")
     entities = LegalEntity.objects.filter(code__in={one.about.entity for one in them})
     days = {(one.about.entity, one.about.issued_on) for one in them if one.about.issued_on is not None}
@@ -186,6 +192,7 @@ def _known(them: Sequence[Unread]) -> _Known:
         periods_of(invoices),
         books_of(invoices),
         {step.order_key: step for step in earlier},
+        {step.id: step.dated or "" for step in earlier},
         {order.number: order for order in orders},
         set(entities.values_list("code", flat=True)),
         periods_on(days),  # type: ignore[arg-type]

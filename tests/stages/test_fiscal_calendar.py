@@ -26,6 +26,7 @@ from q2c.reading import close
 from tests.admin.forms import change, errors, said
 from tests.admin.test_changes import address
 from tests.application_role import as_owner
+from tests.engine.makers import order
 from tests.past_guards import past_guards
 from tests.stages.test_cancelled_elsewhere import POSTED, billing, gives
 from tests.stages.test_counted_once import boss
@@ -123,6 +124,17 @@ def test_what_cannot_be_read_follows_too(company: Any, boss: Any, calendar: Any)
     assert Case.objects.get().period == held.name
     (standing,) = close.standing(boss, [held])
     assert (standing.cases, standing.case_sums) == (1, [(139_000, "EUR")])
+
+
+def test_what_cannot_be_read_nor_its_day_stands_with_its_earlier_version(company: Any, boss: Any) -> None:
+    order()
+    arrives("InvoiceIssued", replace(SECOND, invoice_number="INV-1"), source="back-office")
+    run.drain("record_invoice")
+    send("e-2", billing_reference="b-2", issued_on="soon")
+    earlier, unread = Case.objects.order_by("number")
+    assert earlier.step_id is not None and (unread.step_id, unread.period) == (None, "2026-10")
+    held = drawn_apart(signed_in(boss))
+    assert set(Case.objects.values_list("period", flat=True)) == {held.name}
 
 
 def test_a_reversal_that_is_asked_for_follows_its_day(company: Any, billing: Invoices, boss: Any) -> None:

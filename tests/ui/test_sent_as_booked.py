@@ -19,7 +19,8 @@ from q2c.engine import after_all, desk, offered, watch
 from q2c.stages import billing_since
 from tests.engine.makers import issue, order, person, run_all
 from tests.stages.test_given_up import give_up
-from tests.stages.test_invoices_and_journals import SOUND, record
+from tests.stages.test_given_up_unread import send
+from tests.stages.test_invoices_and_journals import SOUND, arrives, record
 from tests.ui.people import read, signed_in
 from tests.ui.test_differences_told import boss_of
 
@@ -127,3 +128,20 @@ def test_put_back_in_billing_nothing_is_said_of_it(stuck: tuple[Case, Case]) -> 
     record(SOUND)
     told = desk.dry_run(boss_of(), first.id)
     assert told is not None and told["beside"] == ""
+
+
+def test_what_came_and_cannot_be_read_is_said_too(company: Any) -> None:
+    order()
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    arrives("InvoiceIssued", SOUND, source="back-office")
+    run_all()
+    first = Case.objects.get()
+    send("e-2", currency="XXQ")
+    unread = Case.objects.exclude(id=first.id).get()
+    told = desk.dry_run(boss_of(), first.id)
+    assert told is not None and told["beside"] == (
+        f"back-office has another version of INV-1, which cannot be read. {AS_BOOKED}; {unread.shown} is open about that"
+    )
+    give_up(unread, "other")
+    told = desk.dry_run(boss_of(), first.id)
+    assert told is not None and told["beside"] == "", "it is told as a difference by then"
