@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from ledger.models import FiscalPeriod
 
@@ -18,6 +18,16 @@ def days_of(name: str) -> dict[tuple[dt.date, dt.date], list[str]]:
     for starts_on, ends_on, code in rows.values_list("starts_on", "ends_on", "entity__code").distinct():
         found[starts_on, ends_on].append(code)
     return found
+
+
+def is_one(name: str) -> bool:
+    return FiscalPeriod.objects.filter(name=name).exists()
+
+
+def own_names() -> list[str]:
+    """Names of periods that are no month, the latest first; none where every calendar is by months."""
+    named = FiscalPeriod.objects.exclude(name__regex=r"^\d{4}-\d{2}$").values("name").annotate(last=Max("starts_on"))
+    return list(named.order_by("-last", "name").values_list("name", flat=True))
 
 
 def ids_over(since: dt.date | None, until: dt.date | None) -> list[uuid.UUID]:

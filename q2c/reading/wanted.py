@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from q2c import clock, money
+from q2c.reading import fiscal
 
 TEXT_MAX = 200
 
@@ -49,10 +50,10 @@ def read(given: Mapping[str, str], states: tuple[str, ...], sourced: bool = Fals
     elif currency:
         wanted.wrong.append(("currency", f"“{currency[:10]}” is no ISO 4217 currency code"))
     period = _plain(given.get("period", ""))
-    if re.fullmatch(r"\d{4}-\d{2}", period):
+    if re.fullmatch(r"\d{4}-\d{2}", period) or (period and fiscal.is_one(period)):
         wanted.period = period
     elif period:
-        wanted.wrong.append(("period", f"“{period[:20]}” is no period; write it like 2026-10"))
+        wanted.wrong.append(("period", f"“{period[:20]}” is no period; write it like 2026-10, or as it is named"))
     wanted.since, wanted.until = _day(given, "since", wanted), _day(given, "until", wanted)
     if wanted.since and wanted.until and wanted.since > wanted.until:
         wanted.wrong.append(("until", "The last day lies before the first, so nothing is between them"))

@@ -16,7 +16,7 @@ from exceptions.sentences import listed
 from ledger.models import LegalEntity
 from q2c.models import Tally
 from q2c.money import Money
-from q2c.reading import tallies, wanted
+from q2c.reading import fiscal, tallies, wanted
 from q2c.reading.wanted import Wanted
 from q2c.ui import csv, formats, lists, words
 from q2c.ui.parts import Chip, Reversals, Tab, apart, reversals
@@ -67,7 +67,8 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
     """The page, or with ?format=csv the file."""
     asked = wanted.read(request.GET, listing.states, sourced=listing.sources is not None)
     found = listing.found(request.user, asked)
-    if request.GET.get("format") == "csv":
+    # A file of more than was asked for would not say so.
+    if request.GET.get("format") == "csv" and not asked.wrong:
         return csv.download(f"{listing.noun}s", listing.columns, csv.newest_first(listing.filed(found)))
     everything = tallies.counts(request.user, (listing.noun,)).get(listing.noun, tallies.Count())
     counted = _counted(request.user, listing, asked) if asked.narrows else everything
@@ -101,6 +102,7 @@ def show(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponseBas
         "entities": list(LegalEntity.objects.order_by("code").values_list("code", "name")),
         "currencies": _currencies(listing.noun),
         "sources": listing.sources() if listing.sources else [],
+        "period_names": fiscal.own_names(),
         "kept": [(name, request.GET[name]) for name in ("state", "order") if request.GET.get(name)],
         "there_are": bool(everything.total),
     }

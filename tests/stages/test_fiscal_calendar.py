@@ -126,6 +126,25 @@ def test_what_cannot_be_read_follows_too(company: Any, boss: Any, calendar: Any)
     assert (standing.cases, standing.case_sums) == (1, [(139_000, "EUR")])
 
 
+def test_lists_are_narrowed_to_a_period_as_it_is_named(company: Any, billing: Invoices, boss: Any) -> None:
+    client = signed_in(boss)
+    assert 'type="month"' in client.get("/invoices").content.decode()
+    held = renamed(client)
+    gives(billing, POSTED)
+    for noun, shown in (
+        ("invoices", "INV-1"),
+        ("journals", JournalEntry.objects.get().number or ""),
+        ("orders", "ORD-1"),
+    ):
+        found = client.get(f"/{noun}", {"period": held.name})
+        assert found.status_code == 200 and f'<option value="{held.name}">' in found.content.decode()
+        assert (shown in found.content.decode()) == (noun != "orders"), "the order came in November"
+        filed = client.get(f"/{noun}", {"period": held.name, "format": "csv"})
+        assert filed["Content-Type"].startswith("text/csv")
+        wrong = client.get(f"/{noun}", {"period": "FY26-P99", "format": "csv"})
+        assert wrong.status_code == 422 and "“FY26-P99” is no period" in wrong.content.decode()
+
+
 def test_what_cannot_be_read_nor_its_day_stands_with_its_earlier_version(company: Any, boss: Any) -> None:
     order()
     arrives("InvoiceIssued", replace(SECOND, invoice_number="INV-1"), source="back-office")
