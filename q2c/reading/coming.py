@@ -13,7 +13,7 @@ from q2c import clock
 from q2c.models import Breaker, Step, Transition
 from q2c.models.connection import called
 from q2c.models.step import OPEN
-from q2c.reading import actors, cause_gone
+from q2c.reading import actors, cause_gone, what_stays
 from q2c.reading.days import days_of
 from q2c.reading.held import Front
 from q2c.reasons import APPROVALS, Reason
@@ -135,9 +135,13 @@ def _given_up(steps: Sequence[Step], cases: Mapping[uuid.UUID, Case]) -> list[Co
         move = ended.get(step.id)
         by = f" by {actors.within(known[move.actor])}" if move and move.actor else ""
         who = f"{by} on {move.at:%Y-%m-%d}: {move.why}" if move else ""
-        text = f"Closed without fix{who}. {_FINAL[step.stage]}; this is final"
+        text = f"Closed without fix{who}. {_stays(step)}"
         found.append(Coming(doing_of(step), step.connection, "bad", None, text, cases.get(step.id), given_up=True))
     return found
+
+
+def _stays(step: Step) -> str:
+    return what_stays.left_there(step) or f"{_FINAL[step.stage]}; this is final"
 
 
 def _down(steps: Iterable[Step]) -> set[str]:

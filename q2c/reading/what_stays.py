@@ -32,6 +32,12 @@ _OTHERS = {
     "write_back": "The sales platform is not told.",
     "look_again": "The ledger keeps what it holds of it; here it stays as it is.",
 }
+# Of what was sent, and may be there all the same.
+_THERE = {
+    "sync_customer": "may hold the customer",
+    "provision_billing": "may hold the subscription, and bill it from its day on",
+    "activate_subscription": "may have activated it",
+}
 _ELSE = "Nothing is sent, and what waits behind it goes on without it."
 _TAKEN_BACK = (
     "Billing has taken it back, and it stays in the books here: it is listed as in the books and not in billing until "
@@ -277,7 +283,7 @@ def _will(step: Step | None, root_cause: str, known: _Known) -> str:
     if step.stage == "cancel_order" and (done := known.in_part.get(step.business_key)):
         return f"{_OTHERS[step.stage]} {done}. What is cancelled there stays so."
     if step.stage != "record_invoice":
-        return _OTHERS.get(step.stage, _ELSE)
+        return left_there(step) or _OTHERS.get(step.stage, _ELSE)
     if there := known.first(step):
         if there.reversed_at is not None:
             return _reversed(there, step)
@@ -286,6 +292,13 @@ def _will(step: Step | None, root_cause: str, known: _Known) -> str:
         f"Nothing was booked for {step.business_key or 'it'}, and nothing will be. {_billing(step.event.source)} still "
         "has it posted; until it is voided there it is listed as given up, on its order and where its period is closed."
     )
+
+
+def left_there(step: Step) -> str:
+    """What a platform may hold of a step that is given up; empty where it surely holds nothing of it."""
+    if step.sent_at is None or step.stage not in _THERE:
+        return ""
+    return f"It was sent, and {step.connection} {_THERE[step.stage]}: look there. q2c does nothing more with it."
 
 
 def _reversed(there: Invoice, step: Step) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from q2c.stages import cancellations, orders, platforms
 from q2c.stages.controls.calendar import add_months
 from q2c.stages.controls.charges import charges_of
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
+
+_NOT_IN_ADDRESSES = re.compile(r"[/\\%?#;]")
 
 
 class ProvisionBilling(Verb):
@@ -111,10 +114,14 @@ def subscription_number(order: Order, group: str) -> str:
     """Of the order's number and its group; where both are long, told apart by a print of them.
 
     It is what billing is searched by, so it never changes for what may have been sent. SO-1 with group A-UK and SO-1-A
-    with group UK come to one number: the second is refused there as another's, and is a case.
+    with group UK come to one number: the second is refused there as another's, and is a case. Gateways take a slash in
+    an address for two parts of it, however it is written.
     """
     number = f"S-{order.number}-{group}"
-    return number if len(number) <= 64 else f"{number[:43]}-{keys.idempotency_key(order.number, group)}"
+    fits = _NOT_IN_ADDRESSES.sub("-", number)
+    if fits == number and len(number) <= 64:
+        return number
+    return f"{fits[:43]}-{keys.idempotency_key(order.number, group)}"
 
 
 def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:

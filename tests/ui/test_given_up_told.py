@@ -16,11 +16,11 @@ from exceptions.models import Approval, Case
 from ledger.models import FiscalPeriod, JournalEntry
 from ledger.models.period import SUBLEDGERS
 from q2c import clock
-from q2c.connectors.outcomes import Rejected
+from q2c.connectors.outcomes import Accepted, Rejected
 from q2c.contracts import stored
 from q2c.contracts.documents import InvoiceDocument, InvoiceLine
 from q2c.engine import desk
-from q2c.models import ApiKey, Invoice, Order
+from q2c.models import ApiKey, Invoice, Order, Step
 from q2c.reasons import Reason
 from q2c.stages import withdrawn
 from tests import flow_makers as make
@@ -167,6 +167,23 @@ def test_who_approves_reads_what_becomes_of_it(order: Order, stuck: Any, cause: 
     cleo = with_rights("cleo", "view_case", "approve_case", "close_case")
     dialog = page(signed_in(cleo), "/approvals").partition('id="approve-')[2].partition("</dialog>")[0]
     assert said in dialog and "Of a journal" not in dialog
+
+
+def test_a_subscription_that_billing_may_hold_all_the_same_says_so(client: Any) -> None:
+    """The job was taken, and what it made could not be read."""
+    make.company()
+    make.deal("O-9")
+    make.run("accept_order")
+    make.run("sync_customer")
+    make.run("provision_billing", lambda work: Accepted(handle="job-1"))
+    Step.objects.filter(stage="provision_billing").update(next_at=NOW, sent_at=NOW)
+    make.run("provision_billing", lambda work: Rejected(reason=Reason.REQUEST_REFUSED, text="no", held=True))
+    case = give_up(Case.objects.get(stage="provision_billing"))
+    told = "It was sent, and zuora may hold the subscription, and bill it from its day on: look there."
+    client = signed_in(boss())
+    for address in (f"/cases/{case.id}", f"/orders/{Order.objects.get().id}"):
+        shown = read(client, address)
+        assert told in shown and "is not made there by q2c" not in shown
 
 
 def test_an_order_given_up_and_a_subscription_never_made_say_so(client: Any) -> None:
