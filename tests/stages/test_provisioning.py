@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections import Counter
 from time import sleep
 from typing import Any
@@ -24,7 +23,6 @@ from q2c.demo.customers import Account
 from q2c.demo.deals import Deal, Line
 from q2c.engine import replay, run
 from q2c.models import Attempt, Connection, CrossReference, Event, Order, Product, Step, Subscription
-from q2c.stages.provision_billing import subscription_number
 from tests.scenarios.conftest import HARBOR, HARBOR_DE, LEEDS, Story, order
 from tests.stages.conftest import emitted, tell
 
@@ -54,27 +52,6 @@ def accepted(story: Story, *deals: Deal) -> None:
 
 def states(stage: str) -> Counter[str]:
     return Counter(Step.objects.filter(stage=stage).values_list("state", flat=True))
-
-
-def test_numbers_of_subscriptions_stay_what_billing_knows_them_by() -> None:
-    """A step that was sent by an earlier version is searched for under just this number."""
-    long = "S" * 64
-    assert subscription_number(Order(number="SO-1"), "UK") == "S-SO-1-UK"
-    assert subscription_number(Order(number="SO-1"), "DE-SOUTH") == "S-SO-1-DE-SOUTH"
-    numbers = {subscription_number(Order(number=long), group) for group in ("UK", "US")}
-    assert len(numbers) == 2 and all(len(number) <= 64 for number in numbers)
-    assert subscription_number(Order(number="SO 1.2_ä"), "UK") == "S-SO 1.2_ä-UK"
-    apart = [subscription_number(Order(number=f"SO{mark}1"), "UK") for mark in "-/\\%?#;"]
-    assert len(set(apart)) == 7 and all(re.fullmatch(r"S-SO-1-UK(-\w+)?", number) for number in apart)
-
-
-def test_a_number_that_no_address_takes_is_provisioned_and_activated(story: Story) -> None:
-    with story.on("2026-02-02"):
-        story.close(deal("SO/1", {"US": HARBOR}, seats("US")), deal("SO-1", {"US": HARBOR}, seats("US")))
-    with story.on("2026-03-01", "12:00"):
-        story.flow.work()
-    assert not Case.objects.exists() and order("SO/1").state == order("SO-1").state == "active"
-    assert Subscription.objects.values("number").distinct().count() == 2
 
 
 def accounts(story: Story) -> list[str]:
