@@ -12,19 +12,19 @@ from q2c.models import Order
 from q2c.models.connection import called
 from q2c.models.order import OPEN as OPEN_ORDERS
 from q2c.models.subscription import ENDED
-from q2c.money import Money
 from q2c.stages import asking, cancellation_credits, cancellations, cut_short, in_part, term_of_invoices
+from q2c.stages.cancellation_credits import Credits
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Asked for by `who` at `at`, because of `why`; `credits` is what billing would credit by today's invoices."""
+    """Asked for by `who` at `at`, because of `why`; `credits` is what would be credited by today's invoices."""
 
     day: dt.date
     who: str
     why: str
     at: dt.datetime
-    credits: list[Money]
+    credits: Credits
 
 
 def waiting(order: Order) -> Later | None:
@@ -104,10 +104,10 @@ def ends(order: Order) -> dict[str, dt.date]:
     return {group: max(one.on, order.starts_on) for (_, group), one in ended.items()}
 
 
-def not_credited(order: Order, ended: Mapping[str, dt.date] | None = None) -> list[Money]:
+def not_credited(order: Order, ended: Mapping[str, dt.date] | None = None) -> Credits:
     """What is invoiced for days after the cancellation and was not taken back yet; empty where nothing is.
 
     `ended` is what ends() found, where that is known.
     """
     days = dict(ends(order) if ended is None else ended)
-    return cancellation_credits.worth(order, days.pop("", dt.date.max), days) if days else []
+    return cancellation_credits.credits(order, days.pop("", dt.date.max), days) if days else Credits([])

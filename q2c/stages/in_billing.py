@@ -73,6 +73,21 @@ WHERE v.state = 'voided' AND v.source IN {SYSTEMS} AND i.source NOT IN {SYSTEMS}
 """
 
 
+def is_billings(source: str, number: str, entity: str, order_id: str) -> str:
+    """The condition under which billing credits what is named by these columns: it told of that, or knows it by its
+    number. Of an order of which nothing is in billing, whoever bills it is its billing.
+
+    `number` and `entity` name no `e`, which is what came from billing here.
+    """
+    return f"""
+({source} IN {SYSTEMS}
+ OR EXISTS (SELECT FROM q2c_step k JOIN q2c_event e ON e.id = k.event_id
+            WHERE k.stage = 'record_invoice' AND k.business_key = {number} AND k.entity = {entity}
+            AND e.source IN {SYSTEMS} AND {NOT_GONE})
+ OR NOT EXISTS (SELECT FROM q2c_subscription u WHERE u.order_id = {order_id}))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Now:
     """The newest version of an invoice, which says something else than is booked: the step that it came by.

@@ -18,7 +18,7 @@ from q2c.engine import requests
 from q2c.models import Order
 from q2c.reading import cancellation, cut_orders, orders, roads
 from q2c.reading import order as whole_order
-from q2c.stages import completed, totals
+from q2c.stages import cancellation_credits, completed, totals
 from q2c.ui import acting, asking, csv, formats, links, story, there
 from q2c.ui.frame import tell
 from q2c.ui.listing import Listing, show
@@ -118,6 +118,9 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     later, ends, ended_there = cancellation.waiting(order), cancellation.ends(order), cancellation.ended_there(order)
     left = roads.left_at([order, *found.subscriptions])
     not_credited = cancellation.not_credited(order, ends)
+    # Billing credits from its own day on, whatever day is asked for.
+    cancel_on = max(ended_there.cancel_on or clock.today(), order.starts_on)
+    may_be_cancelled = order.state in requests.OPEN_ORDERS
     context = {
         "found": found,
         "order": order,
@@ -146,12 +149,13 @@ def one(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         "all_billed": completed.is_all_billed(order),
         "bills_until": None if ended_there.is_over else ended_there.until or found.ends_on,
         "ended_before": cancellation.ended_before(order),
-        "not_credited": not_credited,
-        "bill_run": there.billing_sandbox(s.connection for s in found.subscriptions) if not_credited else "",
+        "not_credited": not_credited.worth,
+        "not_credited_elsewhere": not_credited.elsewhere,
+        "bill_run": there.billing_sandbox(s.connection for s in found.subscriptions) if not_credited.worth else "",
         "not_begun": order.starts_on > clock.today(),
-        "may_be_cancelled": order.state in requests.OPEN_ORDERS,
-        # Billing credits from its own day on, whatever day is asked for.
-        "cancel_on": max(ended_there.cancel_on or clock.today(), order.starts_on),
+        "may_be_cancelled": may_be_cancelled,
+        "cancel_on": cancel_on,
+        "billed_elsewhere": cancellation_credits.billed_elsewhere(order, cancel_on) if may_be_cancelled else "",
         "reason_max": requests.REASON_MAX,
         "token": keys.new_id(),
     }

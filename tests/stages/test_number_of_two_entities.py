@@ -133,7 +133,10 @@ def test_who_signs_the_cancellation_reads_what_both_are_worth(order: Order, reco
             make.arrive("InvoiceIssued", "zuora", f"8ad{entity}:1", document(order, entity))
             if entity in recorded:
                 make.run("record_invoice")
-        assert cancellation_credits.worth(order, NOW.date()) == [Money(4_800_000, "EUR"), Money(4_800_000, "USD")]
+        assert cancellation_credits.credits(order, NOW.date()).worth == [
+            Money(4_800_000, "EUR"),
+            Money(4_800_000, "USD"),
+        ]
         asked = OrderCancelRequested(order_number="O-1", effective_on=NOW.date(), reason="changed their mind")
         make.arrive("OrderCancelRequested", "office", "c-1", asked)
         make.run("cancel_order")

@@ -14,7 +14,7 @@ from exceptions.models import Approval, Case
 from q2c import clock, keys
 from q2c.contracts.events import OrderCancelRequested
 from q2c.engine import desk, run
-from q2c.models import Order, Step, Subscription
+from q2c.models import Connection, Order, Step, Subscription
 from q2c.reading import approvals as reading
 from q2c.stages.asking import PERSON
 from q2c.ui import formats
@@ -30,6 +30,10 @@ pytestmark = pytest.mark.django_db
 def billed(company: Any) -> Order:
     """Billed for October and for November; the subscription is on its way to its end in billing."""
     found = order()
+    # As INV-1 and INV-2 are billing's; what another system bills is not credited there.
+    Connection.objects.create(
+        name="zuora", title="Zuora", vendor="zuora", service="billing", base_url="sandbox://zuora"
+    )
     Subscription.objects.create(
         order=found, group="G1", number="S-ORD-1-G1", connection="billing", correlation_id=keys.new_id(),
         entity="DE01", account="ACME-EUR", currency="EUR", starts_on=found.starts_on, ends_on=dt.date(2027, 10, 1),

@@ -25,13 +25,21 @@ from tests import flow_makers as make
 from tests.ui.people import read, signed_in
 from tests.ui.test_cut_off_told import said
 from tests.ui.test_differences_told import again, booked, boss_of
-from tests.ui.test_given_up_told import _noon, closing, order
+from tests.ui.test_given_up_told import _noon, closing
 from tests.ui.test_redated_told import month, people
 
-__all__ = ["_noon", "order", "people"]
+__all__ = ["_noon", "people"]
 pytestmark = pytest.mark.django_db
 NOVEMBER, DECEMBER = dt.date(2026, 11, 3), dt.date(2026, 12, 1)
 TOTAL = 6_212_000
+
+
+@pytest.fixture
+def order(monkeypatch: pytest.MonkeyPatch) -> Order:
+    """Of billing's own: what another system billed it would not credit."""
+    monkeypatch.setattr(make, "BILLING", "zuora")
+    make.company()
+    return make.through("O-1", "INV-1")
 
 
 def cancelling(order: Order, ann: Any) -> Case:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -28,12 +29,12 @@ from tests.told_once import anew, told_once
 from tests.ui.people import boss, of_role, page, person, read
 
 pytestmark = pytest.mark.django_db
-NOW = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
+NOW, BILLINGS = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC), patch.object(make, "BILLING", "zuora")
 
 
 @pytest.fixture(autouse=True)
 def _noon():
-    with clock.at(NOW):
+    with clock.at(NOW), BILLINGS:
         yield
 
 
@@ -42,7 +43,7 @@ def tell_order():
     return make.through("O-1", "INV-1")
 
 
-_order = told_once(tell_order, at=NOW)
+_order = told_once(BILLINGS(tell_order), at=NOW)
 
 
 @pytest.fixture
@@ -336,7 +337,7 @@ def test_what_billing_s_rounding_leaves_of_a_credit_is_not_still_to_come(client,
         make.run("record_invoice")
         assert order.invoices.filter(number="CR-1").exists()
     assert credits_due.due(rosa).total.sums == left
-    assert [(one.minor, one.currency) for one in cancellation.not_credited(sold)] == left
+    assert [(one.minor, one.currency) for one in cancellation.not_credited(sold).worth] == left
 
 
 def test_credits_that_a_cancellation_still_lacks_are_told(client, order, monkeypatch):
@@ -352,7 +353,7 @@ def test_credits_that_a_cancellation_still_lacks_are_told(client, order, monkeyp
     sold = Order.objects.get(id=order.id)
 
     def as_one_order():
-        return [(sum.minor, sum.currency) for sum in cancellation.not_credited(sold)]
+        return [(sum.minor, sum.currency) for sum in cancellation.not_credited(sold).worth]
 
     ((month, due),) = credits_due.due(rosa).months.items()
     assert month == ("DE01", "2026-11") and (due.orders, due.order_id) == (1, order.id)
