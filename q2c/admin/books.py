@@ -26,7 +26,7 @@ from ledger.models import (
     PostingRuleLine,
 )
 from q2c import clock
-from q2c.admin import resources
+from q2c.admin import rates, resources
 from q2c.admin.dimensions import DimensionsField
 from q2c.admin.filters import Required
 from q2c.admin.guarded_rows import PostingRuleRows
@@ -142,6 +142,12 @@ class FxRateAdmin(ImportedAdmin):
     search_fields = ("from_currency", "to_currency")
     date_hierarchy = "on"
     ordering = ("-on", "from_currency", "to_currency")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        told = rates.doubts(obj)
+        super().save_model(request, obj, form, change)
+        for doubt in told:
+            messages.warning(request, f"{doubt}.")
 
 
 class PostingRuleLineForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DatabaseError
 from django.db.models import ProtectedError
+from tablib.exceptions import InvalidDimensions
 
 from q2c.admin.refusals import refusal
 
@@ -76,3 +77,15 @@ def _help(model: Any, column: str) -> str:
     typed = field.get_internal_type() in {"DateField", "DecimalField", "JSONField"}
     known = COLUMN_HELP.get(column, "") if typed else ""
     return known or str(getattr(field, "help_text", ""))
+
+
+def unread(error: Exception) -> str:
+    """What to do about a file that is no CSV as it is read here."""
+    if isinstance(error, UnicodeDecodeError):
+        return "The file is not in UTF-8: save it as “CSV UTF-8 (comma delimited)”"
+    if isinstance(error, InvalidDimensions):
+        return (
+            "Its rows do not all have as many columns as the first one. Are there semicolons between the columns, save "
+            "the file as CSV with commas; a value with a comma in it stands in quotation marks"
+        )
+    return f"The file cannot be read as CSV with commas: {error}"

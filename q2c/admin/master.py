@@ -205,6 +205,9 @@ class ImportedAdmin(ImportExportMixin, MasterAdmin):
         columns = [field.column_name for field in rows().get_user_visible_fields()]
         return {**super().get_import_context_data(**kwargs), "column_help": import_errors.help_of(self.model, columns)}
 
+    def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
+        form.add_error("import_file", import_errors.unread(e))
+
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         return {"choices": self.choices}
 

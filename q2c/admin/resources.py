@@ -15,7 +15,7 @@ from import_export import fields, resources
 
 from exceptions.models import Holiday, Team
 from ledger.models import Account, Dimension, DimensionRule, DimensionValue, FxRate, LegalEntity
-from q2c.admin import import_errors, import_preview, items, refusals, terms
+from q2c.admin import import_errors, import_preview, items, rates, refusals, terms
 from q2c.admin.columns import (
     AccountWidget,
     KeyWidget,
@@ -58,6 +58,14 @@ class Rows(resources.ModelResource):
         super().__init__(**kwargs)
         self._choices, self._keys = choices or {}, dict[str, list[str]]()
         self._rows: dict[Any, int] = {}
+        # What is to be known of rows that are taken all the same, in the order of the file.
+        self._doubts: dict[str, None] = {}
+
+    def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        self._doubts.clear()
+        result = super().import_data(dataset, *args, **kwargs)
+        result.doubts = list(self._doubts)[: items.TOLD_MAX]
+        return result
 
     @classmethod
     def get_diff_class(cls) -> Any:
@@ -215,6 +223,10 @@ class FxRateRows(Rows):
         exclude = ("id",)
         import_id_fields = ("from_currency", "to_currency", "kind", "on")
 
+    def before_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
+        super().before_save_instance(instance, row, **kwargs)
+        self._doubts.update(dict.fromkeys(rates.doubts(instance)))
+
 
 class CustomerRows(Rows):
     address = fields.Field("address", "address", widget=MappingWidget())
@@ -250,21 +262,12 @@ class ProductRows(Rows):
         exclude = ("id",)
         import_id_fields = ("code",)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        # What open orders keep of what the file changes.
-        self._kept: list[str] = []
-
-    def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        self._kept.clear()
-        result = super().import_data(dataset, *args, **kwargs)
-        result.doubts = self._kept[: items.TOLD_MAX]
-        return result
-
     def before_save_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
+        """What open orders keep of what the file changes is told."""
         super().before_save_instance(instance, row, **kwargs)
         stored = Product.objects.filter(pk=instance.pk).values(*terms.KEPT).first() or {}
-        self._kept += terms.kept(instance, [name for name, was in stored.items() if was != getattr(instance, name)])
+        kept = terms.kept(instance, [name for name, was in stored.items() if was != getattr(instance, name)])
+        self._doubts.update(dict.fromkeys(kept))
 
 
 class ListPriceRows(Rows):
@@ -290,8 +293,6 @@ class ItemMappingRows(Rows):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._answers: dict[str, items.Answer] = {}
-        # What is to be known of rows that are taken all the same, in the order of the file.
-        self._doubts: dict[str, None] = {}
 
     def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         """Each ledger is asked once, for all rows, before the transaction begins."""
@@ -303,10 +304,7 @@ class ItemMappingRows(Rows):
                 wanted.setdefault(row["connection"], []).extend(named)
         offered = self._choices.get("connection", list)()
         self._answers = {name: items.ask(name, wanted[name]) for name in sorted(wanted) if name in dict(offered)}
-        self._doubts.clear()
-        result = super().import_data(dataset, *args, **kwargs)
-        result.doubts = list(self._doubts)[: items.TOLD_MAX]
-        return result
+        return super().import_data(dataset, *args, **kwargs)
 
     def checked(self, instance: Any, errors: Any, validate_unique: bool) -> None:
         super().checked(instance, self.refused_there(instance) | errors, validate_unique)

@@ -167,6 +167,7 @@ def test_the_import_says_what_its_columns_mean(browser, busy, model, words):
         ("name,kind\nN,usage\n", "Missing columns: code"),
         ("", "No valid data"),
         ("code;name\nP;N\n", "save the file as CSV with commas"),
+        ("code;name\nP;N, M\n", "save the file as CSV with commas"),
         ("code,name\nP-1,N\nP-2,Müller\n".encode("latin-1"), "Line 3 is not in UTF-8 (P-2,M"),
         ("code,name\nP-2,Müller\n".encode("latin-1"), "CSV UTF-8 (Comma delimited)"),
         ("code,name\nP,N\n".encode("utf-16"), "save the file as CSV in UTF-8"),
