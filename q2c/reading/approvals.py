@@ -19,7 +19,7 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
-from q2c.reading import after_reversal, billing_beside, given_up_before, in_books, what_stays
+from q2c.reading import after_reversal, billing_beside, cause_gone, given_up_before, in_books, what_stays
 from q2c.reading.given_up_before import Before
 from q2c.reasons import APPROVALS_OF_INVOICES, Reason
 from q2c.stages import STAGES, booking, reverse_journal, totals
@@ -208,7 +208,14 @@ def _stays(approvals: Sequence[Approval]) -> dict[uuid.UUID, str]:
     posting = [case for action, case, _ in waiting if action == AFTER_ALL]
     stays = what_stays.wills(closing) | what_stays.posted_after_all(posting)
     since = billing_beside.of_unposted([case for action, case, _ in waiting if action in (AFTER_ALL, REDATE)])
-    return stays | {id_: f"{stays.get(id_, '')} {said}.".strip() for id_, said in since.items()}
+    told = stays | {id_: f"{stays.get(id_, '')} {said}.".strip() for id_, said in since.items()}
+    own = [case for action, case, _ in waiting if action == REDATE and cause_gone.is_open_again(case)]
+    return told | {case.id: f"{_own_day(case)} {told.get(case.id, '')}".strip() for case in own}
+
+
+def _own_day(case: Case) -> str:
+    """Of what is to be booked on another day since its own period was closed, and is open by now."""
+    return f"{sentences.month(case.period)} is open again: refused, it is booked on its own day by a replay."
 
 
 def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reversing]:

@@ -9,7 +9,7 @@ from ledger.models import FiscalPeriod
 
 def of(case: Case) -> bool:
     """Only the replay is left to do. One statement for a closed period of ours, none else."""
-    return noticed(case) or (case.state in REPLAYABLE and _is_open(case))
+    return noticed(case) or (case.state in REPLAYABLE and is_open_again(case))
 
 
 def noticed(case: Case) -> bool:
@@ -17,8 +17,8 @@ def noticed(case: Case) -> bool:
     return case.blocker is not None and case.blocker_gone_at is not None and case.state in REPLAYABLE
 
 
-def _is_open(case: Case) -> bool:
-    """A period that was opened a moment ago: its cases are judged and offered in the background."""
+def is_open_again(case: Case) -> bool:
+    """Its period of ours, maybe opened a moment ago: its cases are judged and offered in the background."""
     if (case.blocker_connection, case.blocker_type, case.blocker_condition) != ("", "fiscal_period", "period_closed"):
         return False
     entity, _, rest = case.blocker_key.partition(":")

@@ -180,7 +180,7 @@ def _numbered(one: differences.Difference) -> str:
 def _unplaced(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    return [_with(f"{count(len(names), 'invoice')} of billing that cannot be read", names[:NAMED], len(names))]
+    return [_with(f"{count(len(names), 'invoice')} that cannot be read", names[:NAMED], len(names))]
 
 
 def _worth(number: int, noun: str, sums: Iterable[tuple[int, str]], credits: Iterable[tuple[int, str]]) -> str:

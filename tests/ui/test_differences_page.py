@@ -147,4 +147,4 @@ def test_what_belongs_to_no_known_period_is_kept_with_the_close(invoice: Invoice
     again(invoice, "2", 1, **dearer(invoice, 100))
     lost = Case.objects.get()
     monkeypatch.setattr("q2c.reading.unread.unplaced", lambda user: [lost])
-    assert f"Of no known period: 1 invoice of billing that cannot be read ({lost.shown} of INV-1)" in left()
+    assert f"Of no known period: 1 invoice that cannot be read ({lost.shown} of INV-1)" in left()
