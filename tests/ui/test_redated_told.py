@@ -233,7 +233,7 @@ def test_whoever_signs_reads_that_its_own_month_is_open_again(order: Order, peop
     make.bill(order, "INV-2", net_minor=400_000)
     make.run("record_invoice")
     decisions.ask_to_redate(ann, Case.objects.get(business_key="INV-2").id, DECEMBER, "billed late")
-    told = "Nov 2026 is open again: refused, it is booked on its own day by a replay."
+    told = "November 2026 is open again: refused, it is booked on its own day by a replay."
     assert told not in read(signed_in(cleo), "/approvals")
     reopened(month("2026-11"), by="carla", why="one more")
     assert read(signed_in(cleo), "/approvals").count(told) == 2, "the card and the dialog in which it is signed"
