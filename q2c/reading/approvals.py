@@ -19,7 +19,15 @@ from q2c.contracts import stored
 from q2c.contracts.events import JournalReversalRequested
 from q2c.models import Order, Step
 from q2c.money import Money
-from q2c.reading import after_reversal, billing_beside, cause_gone, given_up_before, in_books, what_stays
+from q2c.reading import (
+    after_reversal,
+    billing_beside,
+    cause_gone,
+    given_up_before,
+    in_books,
+    ledger_refuses,
+    what_stays,
+)
 from q2c.reading.given_up_before import Before
 from q2c.reasons import APPROVALS_OF_INVOICES, Reason
 from q2c.stages import STAGES, booking, reverse_journal, totals
@@ -92,6 +100,8 @@ class Request:
     before: Before | None = None
     # Of a reversal or an invoice that is still to be decided: what stops it, whoever signs.
     in_the_way: Sequence[str] = ()
+    # Of a reversal that could be signed: what is known by which the ledger would refuse its mirror entry.
+    ledger_refuses: str = ""
     # Of an invoice that is still to be decided: what billing has otherwise, told since this was asked for.
     billing_has: str = ""
 
@@ -174,6 +184,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
     portions = {number: totals.of(order) for number, order in orders.items()}
     reversing, stays = _reversing(user, approvals), _stays(approvals)
     stopped = _late_reversals(approvals, reversing) | _late_invoices(approvals)
+    refused_there = _refused_there(user, approvals, reversing, stopped)
     books = in_books.of(approvals, {id_: one.view for id_, one in reversing.items()})
     before = given_up_before.of(user, [a.case for a in approvals if a.case is not None])
     untold, found = billing_beside.untold(approvals), []
@@ -195,6 +206,7 @@ def requests(user: Any, approvals: Sequence[Approval]) -> list[Request]:
                 in_books=books.get(approval.id),
                 before=before.get(case.id) if case is not None else None,
                 in_the_way=stopped.get(approval.id, ()),
+                ledger_refuses=refused_there.get(approval.id, ""),
                 billing_has=untold.get(approval.id, ""),
             )
         )
@@ -240,6 +252,18 @@ def _reversing(user: Any, approvals: Sequence[Approval]) -> dict[uuid.UUID, Reve
 def _late_reversals(approvals: Sequence[Approval], found: Mapping[uuid.UUID, Reversing]) -> dict[uuid.UUID, list[str]]:
     asked = {a.id: found[a.id] for a in approvals if a.state == "requested" and a.id in found}
     told = reverse_journal.in_the_way([(one.entry, one.effective_on) for one in asked.values()])
+    return dict(zip(asked, told, strict=True))
+
+
+def _refused_there(
+    user: Any,
+    approvals: Sequence[Approval],
+    found: Mapping[uuid.UUID, Reversing],
+    stopped: Mapping[uuid.UUID, Sequence[str]],
+) -> dict[uuid.UUID, str]:
+    """Of a reversal that is stopped here nothing is posted."""
+    asked = [a.id for a in approvals if a.state == "requested" and a.id in found and not stopped.get(a.id)]
+    told = ledger_refuses.of_mirrors(user, [(found[id_].view, found[id_].effective_on) for id_ in asked])
     return dict(zip(asked, told, strict=True))
 
 

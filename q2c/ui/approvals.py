@@ -213,7 +213,7 @@ def _after_approval(decision: Decision) -> str:
         asked.REDATE: "It is booked anew on that day, and sent.",
         asked.AFTER_ALL: "It is searched for in the ledger by its key now, and sent where it is not there, unless "
         "billing has taken it back.",
-        _REVERSAL: "The mirror entry is made and posted now; then the journal is reversed.",
+        _REVERSAL: "The mirror entry is made now and sent; once the ledger has posted it, the journal is reversed.",
         **dict.fromkeys(map(str, APPROVALS_OF_INVOICES), "It is recorded and booked now."),
         _CANCELLATION: "It is cancelled in billing now, then here.",
     }

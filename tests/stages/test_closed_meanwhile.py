@@ -13,13 +13,15 @@ import pytest
 from exceptions.models import Approval, Case
 from ledger import journal, periods
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.engine import desk, replay, requests, run
-from q2c.models import Step
+from q2c.engine import desk, replay, requests, run, watch
+from q2c.models import Order, Step
+from q2c.reading import approvals
 from q2c.stages import reverse_journal
 from tests.engine.makers import OCTOBER, case, issue, order, person, run_all
 from tests.past_guards import reopened
 from tests.stages.test_late_documents import shut
 from tests.stages.test_reversals import TODAY, _reverse, _work, controller, posted
+from tests.ui.people import boss
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +64,25 @@ def test_a_softly_closed_month_still_takes_what_is_signed(company: Any) -> None:
     assert decision.in_the_way == {}
     _work()
     assert JournalEntry.objects.get(id=original.id).state == "reversed"
+
+
+@pytest.mark.parametrize("is_active", [False, True], ids=["inactive", "active again"])
+def test_what_is_said_of_a_reversal_that_the_ledger_would_refuse_comes_true(company: Any, is_active: bool) -> None:
+    original = posted(company)
+    company["erp-de"].inactive.add(("cost_center", "CC-410"))
+    issue("INV-2", Order.objects.get())
+    run_all()
+    if is_active:
+        company["erp-de"].inactive.clear()
+        watch.watch_blockers()
+    asked, cleo = asked_for(original), controller("cleo")
+    (shown,) = approvals.requests(boss(), [asked])
+    assert bool(shown.ledger_refuses) is not is_active
+    assert is_active or "cost centre CC-410 in erp-de is inactive" in shown.ledger_refuses
+    desk.approve(cleo, [asked.id], "seen")
+    _work()
+    mirror = JournalEntry.objects.get(reverses=original)
+    assert mirror.state == ("posted" if is_active else "blocked")
 
 
 def test_what_keeps_many_from_being_reversed_is_asked_at_once(company: Any, django_assert_max_num_queries: Any) -> None:

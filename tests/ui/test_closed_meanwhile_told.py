@@ -75,7 +75,9 @@ def test_a_reversal_says_that_its_month_is_closed_and_is_not_signed(order: Order
     assert "Not decided:" in said and "is closed: nothing is signed. Put that right first" in said
     assert "Approved." not in said and Approval.objects.get().state == "requested"
     reopened(month("2026-11"), by="cfo", why="one more")
-    assert "The mirror entry is made and posted now; then the journal is reversed." in decide(client, request)
+    assert "The mirror entry is made now and sent; once the ledger has posted it, the journal is reversed." in decide(
+        client, request
+    )
 
 
 def test_an_invoice_says_that_its_month_is_closed_and_what_its_signature_comes_to(order: Order) -> None:
