@@ -38,7 +38,7 @@ from q2c.contracts.documents import (
 from q2c.engine import emit, gates, record
 from q2c.engine import run as engine
 from q2c.engine.claim import claim
-from q2c.models import Attempt, Connection, Event, ItemMapping, Order, Product, TaxNexus
+from q2c.models import Attempt, Connection, Event, ItemMapping, Order, PollCursor, Product, TaxNexus
 from q2c.money import exponent
 from q2c.stages import STAGES, sold
 from q2c.stages.controls.calendar import add_months
@@ -46,6 +46,7 @@ from tests.kept_rows import kept_rows
 
 SALES = "urn:salesforce:na1"
 BILLING = "urn:zuora:eu"
+EVER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 # Months of each order that are billed.
 _billed: Counter[uuid.UUID] = Counter()
 
@@ -95,6 +96,9 @@ def company(years: tuple[int, ...] = (2026, 2027)) -> dict[str, LegalEntity]:
         Connection.objects.create(
             name=name, title=title, vendor=vendor, service=service, base_url=f"sandbox://{vendor}"
         )
+    # Billing is read to its end, at whatever time a story is told.
+    for name in ("zuora", BILLING):
+        PollCursor.objects.create(connection=name, reached=EVER, read_at=EVER)
     for code, name, kind, line, treatment, meter in PRODUCTS:
         product = Product.objects.create(
             code=code, name=name, kind=kind, product_line=line, revenue_treatment=treatment, tax_code="SW", meter=meter

@@ -32,7 +32,7 @@ from q2c.admin.master import ImportedAdmin
 from q2c.admin.offers import announce
 from q2c.admin.reasons import reason_field
 from q2c.engine import decisions
-from q2c.reading import close, credits_due, left_open, reopening, unread
+from q2c.reading import close, credits_due, left_open, not_read, reopening, unread
 from q2c.ui import asked_for, decided, links, story
 from q2c.ui.formats import dates, number
 from q2c.ui.parts import apart, by_currency, by_sign
@@ -289,6 +289,7 @@ def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, 
             "given_up": GIVEN_UP if any(o.given_up for o in found) else "",
             "asked": ASKED if any(one.asked for one in found) else "", "approvals": links.to("approvals"),
             "decided": any(one.decided for one in found),
+            "not_read": not_read.of(request.user) if any(one.has_flow for one in found) else [],
             "unplaced": story.unplaced(unread.unplaced(request.user))}  # fmt: skip
 
 

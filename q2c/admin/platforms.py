@@ -105,6 +105,10 @@ class ConnectionAdmin(ImportedAdmin):
                 options["fields"] = [name for name in options["fields"] if name != "new_credentials"]
         return found
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """It is tried before it is used."""
+        return {"active": False, **super().get_changeform_initial_data(request)}
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Steps, cases and cross-references name a connection; under another name they would be nobody's.
         return ("name",) if obj else ()

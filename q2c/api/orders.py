@@ -63,6 +63,11 @@ def post(request: HttpRequest, holder: KeyHolder) -> HttpResponse:
 
 
 def _flag(request: HttpRequest, name: str) -> bool:
+    """The one parameter that there is: a misspelt one would book what was to be tried."""
+    if unknown := sorted(set(request.GET) - {name}):
+        raise Problem(
+            400, "query", f"There is no parameter {', '.join(unknown)[:200]}", remedy=f"Send {name}=true, or none"
+        )
     given = request.GET.get(name, "false").lower()
     if given not in ("true", "false", "1", "0", ""):
         raise Problem(400, "query", f"{name} is {given!r}", remedy=f"Send {name}=true or {name}=false")

@@ -28,7 +28,8 @@ from q2c.stages.verb import Stage, Work
 log = logging.getLogger(__name__)
 
 TRIPS_AT = 5
-PROBE_AFTER_S = 5.0
+# A probe follows the last one after so long, and at last every PROBED_EVERY_S.
+PROBE_AFTER_S, PROBED_EVERY_S = 5.0, 120.0
 PROBED_AT_ONCE = 8
 
 
@@ -85,9 +86,8 @@ def _fail(name: str, count: int, text: str) -> None:
 
 def waiting_for(name: str) -> dict[str, Any]:
     """What waits for a connection: {noun, count, amounts by currency, what of them is credits}."""
-    due = Step.objects.filter(state__in=DUE)
     below = Sum("amount_minor", filter=Q(amount_minor__lt=0))
-    summed = due.filter(_of([name])).values("stage", "currency")
+    summed = Step.objects.filter(_held_up(name)).values("stage", "currency")
     rows = list(summed.annotate(n=Count("id"), minor=Sum("amount_minor"), below=below))
     amounts: dict[str, int] = {}
     credits: dict[str, int] = {}
@@ -105,7 +105,13 @@ def waiting_for(name: str) -> dict[str, Any]:
 
 def steps_waiting_for(user: Any, name: str) -> QuerySet[Step]:
     """The steps that wait for a connection, as far as the person may see them; the newest first."""
-    return Step.objects.visible_to(user).filter(_of([name]), state__in=DUE).order_by("-seq")
+    return Step.objects.visible_to(user).filter(_held_up(name)).order_by("-seq")
+
+
+def _held_up(name: str) -> Q:
+    """What has its day later is held up by nothing, unless it was tried before."""
+    soon = clock.now() + clock.seconds(PROBED_EVERY_S)
+    return _of([name]) & Q(state__in=DUE) & (Q(next_at__lte=soon) | Q(attempts__gt=0))
 
 
 def _of(names: list[str]) -> Q:
@@ -175,7 +181,7 @@ def _answers(name: str, config: Connection | None) -> None:
 
 def _still_down(name: str, config: Connection, text: str) -> None:
     row = Breaker.objects.get(connection=name)
-    wait_s = min(PROBE_AFTER_S * 2 ** min(row.failures - TRIPS_AT, 5), 120)
+    wait_s = min(PROBE_AFTER_S * 2 ** min(row.failures - TRIPS_AT, 5), PROBED_EVERY_S)
     Breaker.objects.filter(pk=row.pk).update(
         failures=row.failures + 1, probe_at=clock.now() + clock.seconds(wait_s), text=text
     )

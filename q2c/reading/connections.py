@@ -43,8 +43,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One active platform. `state` up | quiet (not asked for an hour) | unsteady (its last call failed) | unread (a
-    source whose changes do not come, or never did) | down (calls are held back).
+    """One active platform. `state` up | quiet (not asked for an hour, or ever) | unsteady (its last call failed) |
+    unread (a source whose changes do not come, or never did) | down (calls are held back).
 
     `waiting` steps are due or on their way, `failed` need a person.
 
@@ -113,13 +113,13 @@ def _state(one: Connection, breaker: Breaker | None, answer: Answer | None, poll
     """By the last it said, to a step or to a poll; polls leave no attempts behind."""
     if breaker is not None and breaker.is_open:
         return "down"
-    if one.service in POLLED and _is_unread(polled):
+    if one.service in POLLED and is_unread(polled):
         return "unread"
     said = [(answer.at, answer.is_trouble)] if answer is not None else []
     if polled is not None and polled.polled_at is not None:
         said.append((polled.polled_at, bool(polled.text)))
     if not said:
-        return "up"
+        return "quiet"
     at, trouble = max(said)
     if trouble:
         return "unsteady"
@@ -127,6 +127,6 @@ def _state(one: Connection, breaker: Breaker | None, answer: Answer | None, poll
     return "quiet" if clock.now() - at > QUIET_AFTER else "up"
 
 
-def _is_unread(polled: PollCursor | None) -> bool:
+def is_unread(polled: PollCursor | None) -> bool:
     """A try that failed is no read, and what steps are answered there tells nothing of its changes."""
     return polled is None or polled.read_at is None or clock.now() - polled.read_at > UNREAD_AFTER

@@ -18,7 +18,7 @@ from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from exceptions.sentences import amount, amounts, count, listed
 from ledger.models import FiscalPeriod, JournalEntry
-from q2c.reading import actors, asked_for, close, differences, two_months, unread
+from q2c.reading import actors, asked_for, close, differences, not_read, two_months, unread
 
 NOTHING = "Nothing is open"
 # Of each column, so many are named.
@@ -27,11 +27,13 @@ NAMED = 5
 
 @dataclass(slots=True)
 class _Names:
-    """The first open cases and journals not posted of one period, and the invoices of no known period, by name."""
+    """The first open cases and journals not posted of one period, the invoices of no known period, by name, and
+    the billing platforms that are not read to their end."""
 
     cases: list[str] = field(default_factory=list)
     journals: list[str] = field(default_factory=list)
     unplaced: list[str] = field(default_factory=list)
+    not_read: list[str] = field(default_factory=list)
 
 
 def of(user: Any, period: FiscalPeriod) -> str:
@@ -66,8 +68,9 @@ def _names(user: Any, standing: Sequence[close.Standing]) -> dict[Any, _Names]:
     for entry in _first(entries, "period"):
         found[entry.period_id].journals.append(str(entry))
     lost = [_called(case) for case in unread.unplaced(user)] if flowing else []
+    behind = [str(one) for one in not_read.of(user)] if flowing else []
     for names in flowing.values():
-        names.unplaced = lost
+        names.unplaced, names.not_read = lost, behind
     return found
 
 
@@ -94,7 +97,8 @@ def _told(one: close.Standing, names: _Names, called: Mapping[str, str]) -> str:
     }
     told_of = {name: ", and ".join(part for part in parts if part) for name, parts in columns.items()}
     lines = [f"{name}: {text}" for name, text in told_of.items() if text]
-    return "\n".join([*(lines or [NOTHING]), *_decided(one, called)])
+    behind = [f"Not read: {text}" for text in names.not_read]
+    return "\n".join([*(lines or [NOTHING]), *behind, *_decided(one, called)])
 
 
 def _asked(found: asked_for.Asked) -> list[str]:

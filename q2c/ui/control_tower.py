@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from q2c.reading import asked_for as requests
-from q2c.reading import attention, close, connections, credits_due, flow, given_up, held, steps, unread
+from q2c.reading import attention, close, connections, credits_due, flow, given_up, held, not_read, steps, unread
 from q2c.ui import asked_for, cause, links, story
 from q2c.ui.formats import number
 from q2c.ui.parts import Stage, apart, by_currency, by_sign, reversals
@@ -33,6 +33,7 @@ def show(request: HttpRequest) -> HttpResponse:
             **_now(attention.now(request.user)),
             "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
             "given_up": _given_up(request.user),
+            "not_read": not_read.of(request.user),
             "unplaced": story.unplaced(unread.unplaced(request.user)),
             **_asked(request.user),
             "credits": _credits(due),

@@ -13,7 +13,7 @@ from exceptions.models import Case
 from ledger.models import FiscalPeriod
 from q2c.models import Step
 from q2c.money import Money
-from q2c.reading import close, decided_items, given_up, not_posted, tie_out, unbooked
+from q2c.reading import close, decided_items, given_up, not_posted, not_read, tie_out, unbooked
 from q2c.reading.differences import Sums
 from q2c.reading.tie_out import TieOut
 from q2c.ui import decided, links, story
@@ -43,6 +43,7 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
     context = {
         "entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN),
         "decided": decided.rows(settled, _SHOWN), "to_book": to_book,
+        "not_read": not_read.of(request.user),
         "tied": [_tied(entity, period, one) for one in tied],
         "under_way": any(one.under_way for one in tied),
         "came": _came(request, entity, period) if to_book.invoices else [],

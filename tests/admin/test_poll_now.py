@@ -36,3 +36,8 @@ def test_a_poll_that_is_wanted_now_does_not_wait_or_says_why(browser):
     assert told()[:2] == (f"{crm.called} is not polled: it is not active", False)
     Connection.objects.filter(pk=crm.pk).update(service="tax")
     assert told()[:2] == (f"{crm.called} is not polled: only sales and billing platforms are", False)
+
+
+def test_a_new_connection_is_not_in_use_before_it_was_tried(browser):
+    form = browser("Platform engineer").get(reverse("admin:q2c_connection_add")).context["adminform"].form
+    assert form["active"].value() is False

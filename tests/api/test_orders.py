@@ -203,6 +203,14 @@ def test_dry_run_keeps_nothing(shop: Caller, services: tuple[Control, Control]) 
         assert not model.objects.exists(), model
 
 
+@pytest.mark.parametrize("misspelt", ["dryrun=true", "dry-run=true&dry_run=false"])
+def test_a_misspelt_parameter_books_nothing(shop: Caller, misspelt: str) -> None:
+    answer = send(shop, order(), f"?{misspelt}")
+    assert answer.status_code == 400 and "There is no parameter dry" in answer.json()["detail"]
+    assert answer.json()["remedy"] == "Send dry_run=true, or none"
+    assert not Event.objects.exists()
+
+
 def test_a_malformed_order_is_answered_and_not_kept(shop: Caller) -> None:
     document = order()
     del document["lines"][1]["product"]

@@ -21,7 +21,7 @@ from ledger.models import FiscalPeriod, JournalEntry
 from q2c import clock
 from q2c.engine import decisions, requests, run
 from q2c.engine.sources import Invoices
-from q2c.models import Step
+from q2c.models import PollCursor, Step
 from q2c.reading import close
 from tests.admin.forms import change, errors, said
 from tests.admin.test_changes import address
@@ -68,6 +68,7 @@ def drawn_apart(client: Any) -> FiscalPeriod:
 @pytest.mark.parametrize("calendar", [renamed, drawn_apart])
 def test_both_stand_where_the_day_is_held(company: Any, billing: Invoices, boss: Any, calendar: Any) -> None:
     client = signed_in(boss)
+    PollCursor.objects.create(connection="billing", reached=clock.now(), read_at=clock.now())
     held = calendar(client)
     gives(billing, POSTED)
     gives(billing, SECOND, "b-2")

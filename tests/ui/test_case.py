@@ -237,7 +237,7 @@ def test_the_page_costs_a_bounded_number_of_statements(company: Any, mia: Any) -
     client.get(f"/cases/{case.id}")
     with CaptureQueriesContext(connection) as seen:
         assert client.get(f"/cases/{case.id}").status_code == 200
-    assert len(seen) <= 32, [query["sql"][:100] for query in seen]
+    assert len(seen) <= 33, [query["sql"][:100] for query in seen]
 
 
 def test_a_problem_from_its_page_to_a_batch_that_is_sent(company: Any, mia: Any) -> None:

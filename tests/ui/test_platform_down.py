@@ -11,7 +11,7 @@ import pytest
 from exceptions.models import Problem
 from q2c import clock
 from q2c.engine import breaker
-from q2c.models import Connection
+from q2c.models import Connection, Step
 from tests.engine.makers import NOW, issue, order, run_all
 from tests.ui.people import boss, page, signed_in
 from tests.ui.test_case import words
@@ -51,3 +51,18 @@ def test_a_platform_that_is_down_is_one_problem_with_what_waits(company: Any) ->
     )
     assert "NetSuite US (erp-us) answers again. What waited for it goes on by itself" in text
     assert "does not answer" not in text and "What waits" not in text
+
+
+def test_what_has_its_day_later_is_held_up_by_nothing(company: Any) -> None:
+    company["erp-us"].down = True
+    sold = order("ORD-US", "US01")
+    for number in range(6):
+        issue(f"US-{number}", sold)
+    run_all()
+    later = Step.objects.filter(connection="erp-us", business_key="US-0")
+    later.update(next_at=NOW + dt.timedelta(days=30), attempts=0)
+    assert breaker.waiting_for("erp-us")["count"] == 5
+    keys = breaker.steps_waiting_for(boss(), "erp-us").values_list("business_key", flat=True)
+    assert list(keys) == [f"US-{number}" for number in reversed(range(1, 6))]
+    later.update(attempts=1)
+    assert breaker.waiting_for("erp-us")["count"] == 6, "it was tried, and waits for its next try"

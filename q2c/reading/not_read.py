@@ -1,0 +1,76 @@
+"""Whether all that billing has is read: what a month ties out to is billing as it was last read, and no later."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q
+
+from exceptions.sentences import count
+from q2c import clock
+from q2c.models import Callout, Connection, PollCursor
+from q2c.reading.connections import UNREAD_AFTER, is_unread
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """Of one billing platform: when it was last read to its end, where that is not just now, with why (`called` is its
+    title); and how many records it called out that could not be fetched yet (`not_fetched`), the first of them at
+    `called_out_at`.
+    """
+
+    called: str
+    is_unread: bool
+    read_at: dt.datetime | None
+    called_out: int
+    called_out_at: dt.datetime | None
+    why: str
+    not_fetched: str
+
+    def __str__(self) -> str:
+        """As it is kept with a closing, in UTC and without its full stop."""
+        parts = []
+        if self.is_unread:
+            read = f"was last read {_at(self.read_at)}" if self.read_at else "was never read"
+            parts.append(f"{self.called} {read}{f' ({self.why})' if self.why else ''}")
+        if self.called_out and self.called_out_at:
+            are = "is" if self.called_out == 1 else "are"
+            parts.append(
+                f"{count(self.called_out, 'document')} that {self.called} called out since {_at(self.called_out_at)} "
+                f"{are} not fetched{f' ({self.not_fetched})' if self.not_fetched else ''}"
+            )
+        return f"{'; '.join(parts)}; what it issued or changed since is not counted"
+
+
+def of(user: Any) -> list[NotRead]:
+    """Those of which something is not read, by name; two or three statements."""
+    billing = Connection.objects.visible_to(user).filter(service="billing", active=True).defer("credentials")
+    there = {one.name: one for one in billing.order_by("name")}
+    if not there:
+        return []
+    cursors = {one.connection: one for one in PollCursor.objects.filter(connection__in=there)}
+    # One that was called out just now is on its way.
+    late = Q(tries__gt=0) | Q(called_at__lt=clock.now() - UNREAD_AFTER)
+    waiting = Callout.objects.visible_to(user).filter(late, connection__in=there, done_at=None).order_by("connection")
+    counted = waiting.values_list("connection").annotate(n=Count("id"), at=Min("called_at"), why=Max("text"))
+    callouts = {name: (number, at, why) for name, number, at, why in counted}
+    found = [_of(one, cursors.get(name), *callouts.get(name, (0, None, ""))) for name, one in there.items()]
+    return [one for one in found if one.is_unread or one.called_out]
+
+
+def _of(one: Connection, cursor: PollCursor | None, called_out: int, at: dt.datetime | None, why: str) -> NotRead:
+    return NotRead(
+        called=one.called,
+        is_unread=is_unread(cursor),
+        read_at=cursor.read_at if cursor else None,
+        called_out=called_out,
+        called_out_at=at,
+        why=cursor.text.rstrip(".") if cursor else "",
+        not_fetched=why.rstrip("."),
+    )
+
+
+def _at(moment: dt.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
