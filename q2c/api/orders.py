@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from exceptions.sentences import listed
 from q2c.api import idempotency, parsing
 from q2c.api.authentication import KeyHolder
 from q2c.api.problems import Problem
@@ -25,6 +26,7 @@ from q2c.engine.submit import Answer
 from q2c.models import Order, OrderGroup, OrderLine, Subscription
 from q2c.reading import cancellation, given_up, orders
 from q2c.reading.differences import KINDS
+from q2c.reasons import APPROVALS
 from q2c.stages import totals
 
 _SHORTER = "Shorten its texts, or send it as several orders, each with a number of its own"
@@ -81,14 +83,24 @@ def _submitted(request: HttpRequest, answer: Answer) -> HttpResponse:
             return json_reply(_body(answer), 201 if answer.is_new else 200, headers)
         case "waiting":
             headers = {"Location": f"/api/v1/events/{answer.event_id}", "Retry-After": "5"}
-            text = answer.text or "An earlier step of this order is not done yet"
-            return json_reply(_body(answer) | {"detail": f"{text.rstrip('.')}. It goes on by itself."}, 202, headers)
+            text, failed = answer.text or "An earlier step of this order is not done yet", _failed_so_far(answer)
+            then = f", and is refused then for {listed(failed)}: dry_run=true tells what is wrong" if failed else ""
+            told = {"detail": f"{text.rstrip('.')}. It goes on by itself{then}.", "failed_so_far": failed}
+            return json_reply(_body(answer) | told, 202, headers)
         case "refused":
             return _refused(answer, 422).response(request)
     said = "A newer version of this order has taken its place" if answer.status == "superseded" else answer.text
     problem = Problem(409, answer.status, said, remedy="Send a changed order, or a new order number")
     problem.more = _ids(answer)
     return problem.response(request)
+
+
+def _failed_so_far(answer: Answer) -> list[str]:
+    """Reasons of the checks of ours that this version fails, whatever the service says that is waited for."""
+    if answer.order is None or answer.order.event_id != answer.event_id:
+        return []
+    found = dict.fromkeys(answer.order.controls.get("findings", ()))
+    return [reason for reason in found if reason not in APPROVALS]
 
 
 def _rehearsed(request: HttpRequest, answer: Answer) -> HttpResponse:

@@ -173,13 +173,25 @@ def test_a_silent_service_is_no_silent_pass(which: int, services: tuple[Control,
     assert answer.status_code == 202, answer.content
     body = answer.json()
     assert body["status"] == "waiting"
-    assert body["order"]["state"] == "received"
+    assert body["order"]["state"] == "received" and body["failed_so_far"] == []
     assert answer["Location"] == f"/api/v1/events/{body['event_id']}"
     assert Step.objects.get().state == "waiting"
     services[which].calm()
     Step.objects.update(next_at=Event.objects.get().received_at)
     run.drain("accept_order")
     assert send(shop, order()).json()["status"] == "accepted"
+
+
+def test_what_fails_whatever_a_silent_service_says_is_told_at_once(
+    services: tuple[Control, Control], shop: Caller
+) -> None:
+    services[1].fault("unavailable")
+    wrong = order()
+    wrong["lines"][0]["amount_minor"] = 1
+    answer = send(shop, wrong)
+    assert (answer.status_code, answer.json()["failed_so_far"]) == (202, ["price_mismatch"])
+    assert "is refused then for price_mismatch: dry_run=true tells" in answer.json()["detail"]
+    assert Step.objects.get().state == "waiting"
 
 
 def test_dry_run_keeps_nothing(shop: Caller, services: tuple[Control, Control]) -> None:
