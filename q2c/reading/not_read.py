@@ -63,7 +63,8 @@ def of(user: Any) -> list[NotRead]:
 def _of(one: Connection, cursor: PollCursor | None, called_out: int, at: dt.datetime | None, why: str) -> NotRead:
     return NotRead(
         called=one.called,
-        is_unread=is_unread(cursor),
+        # One poll that failed is enough: until the next one nobody knows.
+        is_unread=is_unread(cursor) or (cursor is not None and cursor.failing_at is not None),
         read_at=cursor.read_at if cursor else None,
         called_out=called_out,
         called_out_at=at,

@@ -75,6 +75,13 @@ def test_when_it_was_last_read_and_why_is_said_everywhere(invoice: Invoice) -> N
     )
 
 
+def test_one_poll_that_failed_is_enough(invoice: Invoice) -> None:
+    last_read(NOW - dt.timedelta(seconds=40), "no answer")
+    assert kept() == left_open.NOTHING
+    PollCursor.objects.filter(connection="zuora").update(failing_at=NOW - dt.timedelta(seconds=20))
+    assert "Not read: Zuora was last read 2026-11-03 09:59 UTC (no answer)" in kept()
+
+
 def test_so_is_one_that_was_never_read(invoice: Invoice) -> None:
     PollCursor.objects.all().delete()
     client = signed_in(boss_of())
