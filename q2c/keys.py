@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import secrets
 import threading
 import uuid
@@ -14,6 +15,7 @@ from typing import Any
 
 from q2c import clock
 
+_NOT_IN_ADDRESSES = re.compile(r"[/\\%?#;]")
 _lock = threading.Lock()
 _last_ms = 0
 _sequence = 0
@@ -43,6 +45,14 @@ def new_id() -> uuid.UUID:
 def first_id(at: dt.datetime) -> uuid.UUID:
     """The smallest id of that instant: `id >= first_id(at)` is what was made since, by the primary key."""
     return uuid.UUID(int=(int(at.timestamp() * 1000) & 0xFFFFFFFFFFFF) << 80)
+
+
+def in_addresses(name: str, *of: object, most: int = 64) -> str:
+    """As it is where a platform's address takes it; else without what is none's, or cut, told apart by a print of what
+    it is made `of`. Gateways take a slash for two parts of an address, however it is written.
+    """
+    fits = _NOT_IN_ADDRESSES.sub("-", name)
+    return name if fits == name and len(name) <= most else f"{fits[:43]}-{idempotency_key(*of)}"
 
 
 def fingerprint(content: bytes) -> bytes:

@@ -289,7 +289,7 @@ def _left_behind(request: HttpRequest, chosen: list[FiscalPeriod]) -> dict[str, 
             "given_up": GIVEN_UP if any(o.given_up for o in found) else "",
             "asked": ASKED if any(one.asked for one in found) else "", "approvals": links.to("approvals"),
             "decided": any(one.decided for one in found),
-            "not_read": not_read.of(request.user) if any(one.has_flow for one in found) else [],
+            "not_read": not_read.of_billing() if any(one.has_flow for one in found) else [],
             "unplaced": story.unplaced(unread.unplaced(request.user))}  # fmt: skip
 
 

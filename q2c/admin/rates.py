@@ -19,7 +19,9 @@ def doubts(rate: FxRate) -> list[str]:
 
 
 def _moves(rate: FxRate) -> str:
-    before = _same_pair(rate).filter(on__lt=rate.on).order_by("-on").first()
+    pair = _same_pair(rate)
+    # A file may bring the latest first.
+    before = pair.filter(on__lt=rate.on).order_by("-on").first() or pair.filter(on__gt=rate.on).order_by("on").first()
     if before is None or not rate.rate or not before.rate:
         return ""
     share = rate.rate / before.rate - 1

@@ -70,6 +70,8 @@ def _flag(request: HttpRequest, name: str) -> bool:
         raise Problem(
             400, "query", f"There is no parameter {', '.join(unknown)[:200]}", remedy=f"Send {name}=true, or none"
         )
+    if len(request.GET.getlist(name)) > 1:
+        raise Problem(400, "query", f"{name} is there more than once", remedy=f"Send {name} once")
     given = request.GET.get(name, "false").lower()
     if given not in ("true", "false", "1", "0", ""):
         raise Problem(400, "query", f"{name} is {given!r}", remedy=f"Send {name}=true or {name}=false")

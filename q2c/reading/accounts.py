@@ -18,7 +18,7 @@ from q2c.money import EXPONENTS
 from q2c.reading import given_up
 from q2c.reading.differences import Difference
 from q2c.reading.invoices import named_as
-from q2c.stages.orders import account_key
+from q2c.stages.orders import account_key, account_number
 
 MOST = 20
 
@@ -121,9 +121,11 @@ def _invoices(user: Any, accounts: Sequence[Account]) -> list[Invoice]:
     billed = OrderGroup.objects.filter(bill_to__in=[account.payer for account in accounts])
     wanted = {(account.payer, account.currency) for account in accounts}
     names = [
-        account_key(payer, currency)
+        # As billing calls it, or as other systems do.
+        name
         for payer, currency in billed.values_list("bill_to", "currency").distinct()
         if (payer, "") in wanted or (payer, currency) in wanted
+        for name in {account_key(payer, currency), account_number(payer, currency)}
     ]
     seen = Invoice.objects.visible_to(user).filter(order__in=billed.values("order"), account__in=names)
     return list(seen.select_related("order").defer("order__document").order_by("-issued_on", "-id")[: MOST + 1])

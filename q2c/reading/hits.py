@@ -78,11 +78,11 @@ def _some(found: Hits, noun: str, rows: Any) -> list[Any]:
 
 
 def _of_amount(units: Decimal, currency: str) -> Q:
-    """Exactly so much, in each currency by its own decimals."""
+    """Exactly so much, in each currency by its own decimals; without a sign also as much of a credit."""
     chosen = Q(pk__in=[])
     for exponent in sorted(set(money.EXPONENTS.values())):
         minor = units.scaleb(exponent)
         codes = [code for code, places in money.EXPONENTS.items() if places == exponent and currency in ("", code)]
         if codes and minor == minor.to_integral_value():
-            chosen |= Q(total_minor=int(minor), currency__in=codes)
+            chosen |= Q(total_minor__in={int(minor), -abs(int(minor))}, currency__in=codes)
     return chosen

@@ -68,7 +68,7 @@ def _names(user: Any, standing: Sequence[close.Standing]) -> dict[Any, _Names]:
     for entry in _first(entries, "period"):
         found[entry.period_id].journals.append(str(entry))
     lost = [_called(case) for case in unread.unplaced(user)] if flowing else []
-    behind = [str(one) for one in not_read.of(user)] if flowing else []
+    behind = [str(one) for one in not_read.of_billing()] if flowing else []
     for names in flowing.values():
         names.unplaced, names.not_read = lost, behind
     return found

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 
 from exceptions.sentences import count
 from q2c import clock
-from q2c.models import Callout, Connection, PollCursor
+from q2c.models import Callout, Connection, PollCursor, Subscription
+from q2c.models.subscription import ENDED
 from q2c.reading.connections import UNREAD_AFTER, is_unread
+
+_OFF = "it is switched off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,18 @@ class NotRead:
         return f"{'; '.join(parts)}; what it issued or changed since is not counted"
 
 
-def of(user: Any) -> list[NotRead]:
-    """Those of which something is not read, by name; two or three statements."""
-    billing = Connection.objects.visible_to(user).filter(service="billing", active=True).defer("credentials")
-    there = {one.name: one for one in billing.order_by("name")}
+def of_billing() -> list[NotRead]:
+    """Those of which something is not read, by name, for whoever reads what rests on it; three statements at most."""
+    # One that was switched off and has subscriptions goes on to bill them.
+    bills = Subscription.objects.filter(connection=OuterRef("name")).exclude(state__in=ENDED)
+    billing = Connection.objects.filter(service="billing").defer("credentials").order_by("name")
+    there = {one.name: one for one in billing.filter(Q(active=True) | Q(Exists(bills)))}
     if not there:
         return []
     cursors = {one.connection: one for one in PollCursor.objects.filter(connection__in=there)}
     # One that was called out just now is on its way.
     late = Q(tries__gt=0) | Q(called_at__lt=clock.now() - UNREAD_AFTER)
-    waiting = Callout.objects.visible_to(user).filter(late, connection__in=there, done_at=None).order_by("connection")
+    waiting = Callout.objects.filter(late, connection__in=there, done_at=None).order_by("connection")
     counted = waiting.values_list("connection").annotate(n=Count("id"), at=Min("called_at"), why=Max("text"))
     callouts = {name: (number, at, why) for name, number, at, why in counted}
     found = [_of(one, cursors.get(name), *callouts.get(name, (0, None, ""))) for name, one in there.items()]
@@ -64,11 +68,11 @@ def _of(one: Connection, cursor: PollCursor | None, called_out: int, at: dt.date
     return NotRead(
         called=one.called,
         # One poll that failed is enough: until the next one nobody knows.
-        is_unread=is_unread(cursor) or (cursor is not None and cursor.failing_at is not None),
+        is_unread=not one.active or is_unread(cursor) or (cursor is not None and cursor.failing_at is not None),
         read_at=cursor.read_at if cursor else None,
         called_out=called_out,
         called_out_at=at,
-        why=cursor.text.rstrip(".") if cursor else "",
+        why=_OFF if not one.active else cursor.text.rstrip(".") if cursor else "",
         not_fetched=why.rstrip("."),
     )
 

@@ -13,7 +13,7 @@ import msgspec
 from django.db import IntegrityError, transaction
 from msgspec.structs import replace
 
-from q2c import clock
+from q2c import clock, keys
 from q2c.connectors.outcomes import Posted
 from q2c.contracts import stored
 from q2c.contracts.documents import OrderDocument
@@ -231,9 +231,18 @@ def hold(ids: Iterable[str | uuid.UUID]) -> None:
     list(Order.objects.filter(id__in=set(ids)).order_by("id").select_for_update().values_list("id"))
 
 
+# A customer's key has at most 64 characters.
+ACCOUNT_KEY_MAX = 68
+
+
 def account_key(payer: str, currency: str) -> str:
     """Billing keeps one account per payer and currency."""
     return f"{payer}-{currency}"
+
+
+def account_number(payer: str, currency: str) -> str:
+    """What billing calls that account: its key, as far as an address takes it."""
+    return keys.in_addresses(account_key(payer, currency), "account", payer, currency, most=ACCOUNT_KEY_MAX)
 
 
 def documents(ids: Sequence[str], *, hold: bool = False) -> dict[str, tuple[Order, OrderDocument]]:

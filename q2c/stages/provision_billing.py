@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +15,6 @@ from q2c.stages import cancellations, orders, platforms
 from q2c.stages.controls.calendar import add_months
 from q2c.stages.controls.charges import charges_of
 from q2c.stages.verb import Fact, OpenPort, Part, Verb, Work
-
-_NOT_IN_ADDRESSES = re.compile(r"[/\\%?#;]")
 
 
 class ProvisionBilling(Verb):
@@ -114,14 +111,9 @@ def subscription_number(order: Order, group: str) -> str:
     """Of the order's number and its group; where both are long, told apart by a print of them.
 
     It is what billing is searched by, so it never changes for what may have been sent. SO-1 with group A-UK and SO-1-A
-    with group UK come to one number: the second is refused there as another's, and is a case. Gateways take a slash in
-    an address for two parts of it, however it is written.
+    with group UK come to one number: the second is refused there as another's, and is a case.
     """
-    number = f"S-{order.number}-{group}"
-    fits = _NOT_IN_ADDRESSES.sub("-", number)
-    if fits == number and len(number) <= 64:
-        return number
-    return f"{fits[:43]}-{keys.idempotency_key(order.number, group)}"
+    return keys.in_addresses(f"S-{order.number}-{group}", order.number, group)
 
 
 def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:
@@ -129,8 +121,9 @@ def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) ->
     wanted = next(g for g in document.groups if g.key == group.key)
     return SubscriptionDocument(
         key=subscription_number(order, group.key), order_number=order.number, group=group.key,
-        account=orders.account_key(group.bill_to, group.currency), legal_entity=group.entity, currency=group.currency,
-        ordered_on=document.closed_on, starts_on=document.starts_on, term_months=document.term_months,
+        account=orders.account_number(group.bill_to, group.currency), legal_entity=group.entity,
+        currency=group.currency, ordered_on=document.closed_on, starts_on=document.starts_on,
+        term_months=document.term_months,
         ship_to=wanted.ship_to, charges=charges_of(document, group.key, group.currency),
         payment_term_days=document.payment_term_days,
     )  # fmt: skip

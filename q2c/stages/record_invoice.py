@@ -255,7 +255,9 @@ def check(invoice: InvoiceDocument, order: Order) -> list[Finding]:
         differs("legal_entity", invoice.legal_entity, group.entity)
     if invoice.currency != group.currency:
         differs("currency", invoice.currency, group.currency)
-    if invoice.account != (account := orders.account_key(group.bill_to, group.currency)):
+    # Other systems name it by its key.
+    account = orders.account_key(group.bill_to, group.currency)
+    if invoice.account not in (account, orders.account_number(group.bill_to, group.currency)):
         differs("account", invoice.account, account)
     if invoice.subscription and not _bills(invoice.subscription, order, group.key):
         differs("subscription", invoice.subscription, subscription_number(order, group.key))

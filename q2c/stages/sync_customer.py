@@ -199,8 +199,9 @@ def _document(work: Work, name: str, known: dict[str, Customer], *, is_billing: 
     key = _customer_key(name) if is_billing else name
     customer = known[key]
     parent = customer.parent_key or None
-    if parent and is_billing:
-        parent = orders.account_key(parent, work.step.currency)
+    if is_billing:
+        name = orders.account_number(key, work.step.currency)
+        parent = orders.account_number(parent, work.step.currency) if parent else None
     return CustomerDocument(
         key=name,
         name=customer.name,

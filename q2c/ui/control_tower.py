@@ -33,7 +33,7 @@ def show(request: HttpRequest) -> HttpResponse:
             **_now(attention.now(request.user)),
             "blocked": [_row(one) for one in blocked[:_PERIODS_SHOWN]],
             "given_up": _given_up(request.user),
-            "not_read": not_read.of(request.user),
+            "not_read": not_read.of_billing(),
             "unplaced": story.unplaced(unread.unplaced(request.user)),
             **_asked(request.user),
             "credits": _credits(due),

@@ -43,7 +43,7 @@ def of_month(request: HttpRequest, entity: str, period: str) -> HttpResponse:
     context = {
         "entity": entity, "period": period, "kinds": story.rows_of(found, _SHOWN),
         "decided": decided.rows(settled, _SHOWN), "to_book": to_book,
-        "not_read": not_read.of(request.user),
+        "not_read": not_read.of_billing(),
         "tied": [_tied(entity, period, one) for one in tied],
         "under_way": any(one.under_way for one in tied),
         "came": _came(request, entity, period) if to_book.invoices else [],

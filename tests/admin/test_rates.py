@@ -48,6 +48,12 @@ def test_one_far_from_the_one_before_is_told(client, rate: str, told: str) -> No
     assert doubts(client, "closing", "2026-12-01", rate) == [], "there is no other of its kind"
 
 
+def test_a_file_that_brings_the_latest_first_is_looked_at_too(client) -> None:
+    rows = "".join(f"EUR,CHF,spot,2026-11-{day},{rate}\n" for day, rate in (("03", "0.94"), ("02", "9.31")))
+    (told,) = preview(client, FxRate, HEAD + rows).context["result"].doubts
+    assert told == "The spot rate from EUR to CHF of 2026-11-02 is 9.31, 890 % above the 0.94 of 2026-11-03"
+
+
 def test_who_changes_one_at_which_journals_are_booked_reads_how_many(client, booked: FxRate) -> None:
     told = f"The spot rate from EUR to USD of {booked.on} was 1.1: 1 journal was booked at it and stays as it is"
     assert doubts(client, "spot", booked.on, "1.15") == [told]

@@ -215,6 +215,12 @@ def test_dry_run_keeps_nothing(shop: Caller, services: tuple[Control, Control]) 
         assert not model.objects.exists(), model
 
 
+def test_a_parameter_that_is_there_twice_books_nothing(shop: Caller) -> None:
+    answer = send(shop, order(), "?dry_run=true&dry_run=false")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "dry_run is there more than once")
+    assert not Event.objects.exists()
+
+
 @pytest.mark.parametrize("misspelt", ["dryrun=true", "dry-run=true&dry_run=false"])
 def test_a_misspelt_parameter_books_nothing(shop: Caller, misspelt: str) -> None:
     answer = send(shop, order(), f"?{misspelt}")

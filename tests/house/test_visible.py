@@ -55,6 +55,7 @@ PAST_IT = {
         q2c/reading/what_stays.py _steps
     """,
     "its view asks for the right to view calls": "q2c/ui/case_views.py _attempts",
+    "that billing is not read is no secret of any record, and none is shown": "q2c/reading/not_read.py of_billing",
     "a condition of a query that begins with visible_to": """
         q2c/reading/accounts.py orders_of
         q2c/reading/accounts.py _invoices

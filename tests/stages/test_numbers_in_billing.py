@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from exceptions.models import Case
 from q2c.models import Order, Subscription
+from q2c.stages.orders import account_number
 from q2c.stages.provision_billing import subscription_number
-from tests.scenarios.conftest import HARBOR, Story, order
+from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, order
 from tests.stages.test_provisioning import deal, seats
 
 
@@ -33,3 +35,20 @@ def test_a_number_that_no_address_takes_is_provisioned_and_activated(story: Stor
         story.flow.work()
     assert not Case.objects.exists() and order("SO/1").state == order("SO-1").state == "active"
     assert Subscription.objects.values("number").distinct().count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_customer_whose_key_no_address_takes_is_found_after_a_lost_answer(story: Story) -> None:
+    mother = replace(HARBOR, key="K/100")
+    daughter = replace(HARBOR_DE, key="K/101", parent="K/100")
+    with story.on("2026-02-02"):
+        story.platforms.seed("salesforce", {"accounts": [mother.seed(), daughter.seed()]})
+        story.platforms.fault("zuora", "drop_after", "create_account", times=1)
+        story.close(deal("SO-1", {"DE": daughter}, seats("DE"), customer=daughter))
+    with story.on("2026-03-01", "12:00"):
+        story.flow.work()
+    assert not list(Case.objects.values_list("text", "stage", "business_key"))
+    assert not Case.objects.exists() and order("SO-1").state == "active"
+    numbers = [row["number"] for row in story.platforms.records("zuora", "account")]
+    assert sorted(numbers) == sorted(account_number(one.key, "EUR") for one in (mother, daughter))
+    assert all(re.fullmatch(r"K-10[01]-EUR-Q2C\w+", number) for number in numbers)

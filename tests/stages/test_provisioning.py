@@ -32,9 +32,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def deal(number: str, groups: dict[str, Account], *lines: Line, starts: str = "2026-03-01", **more: Any) -> Deal:
-    terms: dict[str, Any] = {"months": 12, "contract_entity": "US", "currency": "USD"}
+    terms: dict[str, Any] = {"customer": HARBOR, "months": 12, "contract_entity": "US", "currency": "USD"}
     return Deal(
-        number=number, customer=HARBOR, closed_on=dt.date(2026, 2, 2), starts_on=dt.date.fromisoformat(starts),
+        number=number, closed_on=dt.date(2026, 2, 2), starts_on=dt.date.fromisoformat(starts),
         groups=groups, lines=list(lines), **terms | more,
     )  # fmt: skip
 

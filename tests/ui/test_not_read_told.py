@@ -14,9 +14,10 @@ import pytest
 
 from ledger.models import FiscalPeriod
 from q2c import keys
-from q2c.models import Callout, Connection, Invoice, PollCursor
+from q2c.models import Callout, Connection, Invoice, PollCursor, Subscription
 from q2c.reading import left_open
-from tests.ui.people import read, signed_in
+from tests.past_guards import past_guards
+from tests.ui.people import of_role, read, signed_in
 from tests.ui.test_cut_off_told import said
 from tests.ui.test_differences_page import NOVEMBER, _noon
 from tests.ui.test_differences_told import boss_of, invoice
@@ -98,6 +99,20 @@ def test_what_it_called_out_and_is_not_fetched_is_counted(invoice: Invoice, ago_
     assert "Not read: 2 documents that Zuora called out since 2026-11-03 09:5" in kept()
 
 
+@pytest.mark.parametrize("role", ["Controller", "Auditor", "Billing ops"])
+def test_whoever_reads_the_month_reads_it(invoice: Invoice, role: str) -> None:
+    """It is no secret of those who may see callouts or connections."""
+    last_read(EARLIER, "down for maintenance")
+    called_out(2, 600, 4, "Service Unavailable")
+    client = signed_in(of_role("rita", role))
+    for address in (NOVEMBER, "/"):
+        page = said(read(client, address))
+        assert "Zuora was last read" in page and "2 documents that Zuora called out since" in page, address
+    if role == "Controller":
+        client = signed_in(of_role("carl", role, is_staff=True))
+        assert "2 documents that Zuora called out since" in said(closing(client))
+
+
 def test_what_was_fetched_and_what_another_system_called_out_is_not(invoice: Invoice) -> None:
     called_out(1, ago_s=600, tries=3)
     Callout.objects.update(done_at=NOW)
@@ -108,7 +123,10 @@ def test_what_was_fetched_and_what_another_system_called_out_is_not(invoice: Inv
     assert kept() == left_open.NOTHING
 
 
-def test_a_platform_that_is_switched_off_is_not_waited_for(invoice: Invoice) -> None:
+def test_a_platform_that_is_switched_off_goes_on_to_bill_what_it_has(invoice: Invoice) -> None:
     last_read(EARLIER)
     Connection.objects.filter(name="zuora").update(active=False)
-    assert kept() == left_open.NOTHING
+    assert "Not read: Zuora was last read 2026-11-03 09:30 UTC (it is switched off); what it issued" in kept()
+    with past_guards():
+        Subscription.objects.update(state="cancelled")
+    assert kept() == left_open.NOTHING, "it bills nothing more"

@@ -181,6 +181,14 @@ def test_many_customers_are_cut_and_that_is_said(client):
     assert "Alike 19" in text and "Alike 20" not in text and "write more of the name" in text
 
 
+def test_an_amount_without_a_sign_finds_a_credit_too(client, journey):
+    with past_guards():
+        Invoice.objects.filter(number="INV-3").update(total_minor=-123_450)
+    client.force_login(boss())
+    for written in ("1,234.50", "-1234.50"):
+        assert ">INV-3<" in page(client, "/trace?" + urlencode({"q": written}))
+
+
 @pytest.mark.parametrize(
     "written", ["1234.50", "1,234.50", "1.234,50 EUR", "EUR 1,234.50", "€1 234.5", "1'234.50", "eur1234,50"]
 )

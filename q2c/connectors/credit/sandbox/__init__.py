@@ -35,6 +35,6 @@ for _method, _path, _operation, _handler in (
     ("GET", "/v1/status", "status", checks.status),
     ("POST", "/v1/credit-checks", "check", checks.check),
     ("GET", "/v1/credit-checks/{id}", "read", checks.read),
-    ("GET", "/v1/customers/{id}", "customer", checks.customer),
+    ("GET", "/v1/customers/{id*}", "customer", checks.customer),
 ):
     sandbox.route(_method, _path, _operation)(_handler)
