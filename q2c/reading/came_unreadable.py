@@ -36,8 +36,3 @@ def since(user: Any, event_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Case]:
     found = dict(bulk.execute(_SINCE, [CANCELLED, list(event_ids), [*UNRESOLVED, "closed_without_fix"]]))
     cases = {case.id: case for case in Case.objects.visible_to(user).filter(id__in=found.values()).defer("haystack")}
     return {event_id: cases[case_id] for event_id, case_id in found.items() if case_id in cases}
-
-
-def is_told(case: Case) -> bool:
-    """Whether it is known where it belongs and what it is worth, so that it tells both."""
-    return bool(case.entity and case.period and case.currency and case.amount_minor is not None)

@@ -14,7 +14,6 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from exceptions.models import Case, CaseEvent
-from exceptions.models.case import UNRESOLVED
 from ledger.models import FiscalPeriod, Redating
 from q2c import bulk
 from q2c.models import Connection, Invoice, Order, Step
@@ -121,7 +120,7 @@ def of_open_months(user: Any) -> dict[tuple[str, str], Sums]:
 
 def _once(found: Iterable[Difference], unreadable: Iterable[Difference]) -> list[Difference]:
     """Without those that came again unreadable, and are listed as that."""
-    listed = {one.case.id for one in unreadable if one.case is not None and came_unreadable.is_told(one.case)}
+    listed = {one.case.id for one in unreadable if one.case is not None and unread.is_told(one.case)}
     return [one for one in found if one.again is None or one.again.id not in listed]
 
 
@@ -156,23 +155,31 @@ def _read(user: Any, steps: QuerySet[Step], most: int | None = ROWS_MAX) -> list
         if step.id not in gone
     ]
     found += _unposted([step for step in rows if step.stage == "post_journal"], gone)
-    of_step = {one.step.id: one for one in _unless_unreadable(user, found) if one.step is not None}
-    told = [replace(of_step[step.id], case=cases.get(step.id)) for step in rows if step.id in of_step]
-    return _of_one_system(told)
+    of_step = {
+        one.step.id: (event_id, replace(one, case=cases.get(one.step.id)))
+        for event_id, one in found
+        if one.step is not None
+    }
+    told = [of_step[step.id] for step in rows if step.id in of_step]
+    return _unless_unreadable(user, _of_one_system(told))
 
 
-def _of_one_system(found: Sequence[Difference]) -> list[Difference]:
+def _of_one_system(found: Sequence[tuple[uuid.UUID, Difference]]) -> list[tuple[uuid.UUID, Difference]]:
     """Of invoices that several systems told of, and none of which is booked, what billing has; else what came last.
-    `found` has the newest first."""
+    `found` has the newest first, each with its event."""
     sources: dict[tuple[str, str], list[str]] = {}
-    for one in found:
+    for _, one in found:
         if one.kind == "invoice":
             sources.setdefault((one.entity, one.number), []).append(one.where)
     if all(len(set(mine)) < 2 for mine in sources.values()):
         return list(found)
     billing = set(Connection.objects.filter(service="billing").values_list("name", flat=True))
     counts = {name: next((one for one in mine if one in billing), mine[0]) for name, mine in sources.items()}
-    return [one for one in found if one.kind != "invoice" or one.where == counts[one.entity, one.number]]
+    return [
+        (event_id, one)
+        for event_id, one in found
+        if one.kind != "invoice" or one.where == counts[one.entity, one.number]
+    ]
 
 
 def _unless_unreadable(user: Any, found: Sequence[tuple[uuid.UUID, Difference]]) -> list[Difference]:
@@ -180,12 +187,9 @@ def _unless_unreadable(user: Any, found: Sequence[tuple[uuid.UUID, Difference]])
     as well, they stay with that case. By the event of each.
     """
     since = came_unreadable.since(user, [event_id for event_id, one in found if one.kind == "invoice"])
+    told = {case.id for case in unread.to_book(unread.instead(user).values())} if since else ()
     pairs = [(one, since.get(event_id) if one.kind == "invoice" else None) for event_id, one in found]
-    return [
-        replace(one, again=again)
-        for one, again in pairs
-        if again is None or again.state not in UNRESOLVED or not came_unreadable.is_told(again)
-    ]
+    return [replace(one, again=again) for one, again in pairs if again is None or again.id not in told]
 
 
 def _overtaken(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:

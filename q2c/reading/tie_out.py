@@ -1,8 +1,8 @@
 """How a month of a legal entity ties out: what is billed less what is booked, and what of that is told.
 
 What is billed is counted from what came in, and not from what became of it here: the newest version of each document
-that billing told and has not taken back, and what other systems told that billing does not know. So what nothing tells
-of shows.
+that billing told and has not taken back, and what other systems told that billing does not know (what_counts.py). So
+what nothing tells of shows.
 """
 
 from __future__ import annotations
@@ -13,59 +13,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from q2c import bulk
+from q2c.engine.unread import total
 from q2c.reading import unread
-from q2c.reading.came_unreadable import is_told
 from q2c.reading.differences import SIGNED, Sums
 from q2c.reading.two_months import Sides
 from q2c.reading.unbooked import UNDER_WAY, Unbooked
+from q2c.reading.what_counts import BOOKED, IS_BILLINGS, NEWER, TAKEN_BACK
 from q2c.reasons import Reason
 from q2c.stages.in_billing import SYSTEMS
-from q2c.stages.versions import invoice_key
 
-_NEWER = """
-SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
-WHERE n.stage = 'record_invoice' AND n.order_key = {step}.order_key
-AND (f.occurred_at, n.seq) > ({event}.occurred_at, {step}.seq)
-"""
-_TAKEN_BACK = """
-SELECT FROM q2c_cancelledinvoice o WHERE o.source = {0}.source AND o.reference = {0}.payload ->> 'billing_reference'
-"""
-_BOOKED = """
-SELECT FROM q2c_invoice i WHERE i.source = {0}.source AND i.state <> 'voided'
-AND i.billing_reference = {0}.payload ->> 'billing_reference'
-"""
-# Billing has it by this name, took it back, or had it by this name before and did not have it booked by another.
-_IS_BILLINGS = f"""
-SELECT FROM q2c_step b JOIN q2c_event g ON g.id = b.event_id
-WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entity = s.entity AND g.source IN {SYSTEMS}
-AND (NOT EXISTS ({_NEWER.format(step="b", event="g")} AND (n.business_key, n.entity) <> (b.business_key, b.entity))
-     OR EXISTS ({_TAKEN_BACK.format("g")})
-     OR NOT EXISTS ({_BOOKED.format("g")} AND (i.number, i.entity) <> (s.business_key, s.entity)))
-UNION ALL SELECT FROM q2c_cancelledinvoice o WHERE o.number = s.business_key AND o.entity = s.entity
-"""
 # Of what several others told under one name, what is booked counts, else what came last.
 _TOLD_BY_ANOTHER = f"""
 SELECT FROM q2c_step b JOIN q2c_event g ON g.id = b.event_id
 WHERE b.stage = 'record_invoice' AND b.business_key = s.business_key AND b.entity = s.entity
 AND g.source <> e.source AND g.source NOT IN {SYSTEMS}
-AND (EXISTS ({_BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({_BOOKED.format("e")})))
+AND (EXISTS ({BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({BOOKED.format("e")})))
 """
 # A document counts as billing has it, else as the system that told of it.
 _COUNTS = f"""
-CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({_TAKEN_BACK.format("e")})
-  ELSE NOT EXISTS ({_IS_BILLINGS}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
+CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({TAKEN_BACK.format("e")})
+  ELSE NOT EXISTS ({IS_BILLINGS.format("s")}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
 """
 # On its way is what no stage has judged yet, and no difference tells of, as of a change whose case is replayed.
 _COMING = f"s.state = ANY(%s::text[]) AND s.reason <> '{Reason.INVOICE_CHANGED}'"
-# What came again unreadable counts as its case tells it, unless it is booked.
+# Where what came since cannot be read, that counts in their place.
 _BILLED = f"""
 SELECT CASE WHEN e.source IN {SYSTEMS} THEN '' ELSE e.source END, s.currency, sum(s.amount_minor)::bigint,
   coalesce(sum(s.amount_minor) FILTER (WHERE {_COMING}), 0)::bigint,
-  count(*) FILTER (WHERE EXISTS ({_BOOKED.format("e")}))
+  count(*) FILTER (WHERE EXISTS ({BOOKED.format("e")}))
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.entity = %s::text AND s.period = %s::text AND s.currency <> ''
-AND NOT EXISTS ({_NEWER.format(step="s", event="e")})
-AND (s.order_key <> ALL(%s::text[]) OR EXISTS ({_BOOKED.format("e")}))
+AND NOT EXISTS ({NEWER.format(step="s", event="e")})
+AND s.order_key <> ALL(%s::text[])
 AND {_COUNTS}
 GROUP BY 1, 2
 """
@@ -80,7 +59,7 @@ JOIN ledger_legalentity n ON n.code = i.entity
 JOIN ledger_fiscalperiod p ON p.entity_id = n.id AND p.subledger = 'receivables'
   AND p.starts_on <= i.issued_on AND p.ends_on > i.issued_on
 WHERE s.stage = 'record_invoice' AND {_COMING} AND n.code = %s::text AND p.name = %s::text
-AND NOT EXISTS ({_NEWER.format(step="s", event="e")}) AND {_COUNTS}
+AND NOT EXISTS ({NEWER.format(step="s", event="e")}) AND {_COUNTS}
 GROUP BY 1
 """
 _BOOKS = """
@@ -135,23 +114,31 @@ class TieOut:
 def of_month(
     user: Any, entity: str, period: str, found: Sums, settled: Sides | None, to_book: Unbooked
 ) -> list[TieOut]:
-    """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Five statements."""
+    """By currency; `found`, `settled` and `to_book` are the month's. For who may see all of it. Four statements, and
+    four more where something could not be read."""
     billing, others = Counter[str](), defaultdict[str, list[Other]](list)
-    again = [invoice_key(case.told_by, case.called) for case in unread.of_entity(user, entity) if is_told(case)]
+    instead = unread.instead(user)
     coming = Counter[str]()
-    for source, currency, minor, of_it, recorded in bulk.execute(_BILLED, [list(UNDER_WAY), entity, period, again]):
+    for source, currency, minor, of_it, recorded in bulk.execute(
+        _BILLED, [list(UNDER_WAY), entity, period, list(instead)]
+    ):
         if source:
             others[currency].append(Other(source, minor, recorded))
         else:
             billing[currency] = minor
         coming[currency] += of_it
+    unreadable = _summed(
+        (total(case), case.currency)
+        for case in unread.to_book(instead.values())
+        if (case.entity, case.period) == (entity, period)
+    )
     coming.update(dict(bulk.execute(_LEAVES, [list(UNDER_WAY), entity, period])))
     booked, posted = Counter[str](), Counter[str]()
     for currency, minor, of_it in bulk.execute(_BOOKS, [entity, period]):
         booked[currency], posted[currency] = minor, of_it
     rows = [one for kind in found.kinds if kind in SIGNED or kind == "invoice" for one in found.found[kind]]
     differing = _summed((one.amount_minor, one.currency) for one in rows)
-    unreadable = _summed((one.amount_minor, one.currency) for one in rows if one.is_unread)
+    unreadable.update(_summed((one.amount_minor, one.currency) for one in rows if one.is_unread))
     decided = _summed(
         (side.worth.minor, side.worth.currency) for _, sides in (settled.each() if settled else ()) for side in sides
     )

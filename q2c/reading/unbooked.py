@@ -11,7 +11,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c import bulk
+from q2c.engine.unread import total
 from q2c.models import CancelledInvoice, Connection, Invoice, Step
+from q2c.reading import unread
 from q2c.reasons import Reason
 
 # Steps by which something comes into a period.
@@ -48,43 +50,52 @@ class Unbooked:
 
 
 def by_month(user: Any, months: Collection[Month], not_posted: Collection[str]) -> dict[Month, Unbooked]:
-    """Of each of these months; `not_posted` are the states of journals that count as such. Three statements."""
+    """Of each of these months; `not_posted` are the states of journals that count as such. Four statements, and four
+    more where something could not be read."""
     found = {month: Unbooked() for month in months}
     entities, names = sorted({entity for entity, _ in months}), sorted({name for _, name in months})
     mine = Step.objects.visible_to(user).filter(entity__in=entities, period__in=names).order_by()
-    signed = came(mine).annotate(is_credit=Q(amount_minor__lt=0)).values("entity", "period", "currency", "is_credit")
-    for row in signed.annotate(n=Count("id"), minor=Sum("amount_minor", default=0)):
+    instead = unread.instead(user)
+    signed = came(mine, instead).annotate(is_credit=Q(amount_minor__lt=0))
+    by_sign = signed.values("entity", "period", "currency", "is_credit")
+    for row in by_sign.annotate(n=Count("id"), minor=Sum("amount_minor", default=0)):
         if one := found.get((row["entity"], row["period"])):
             one.invoices += row["n"]
             if row["currency"]:
                 one.sums.append((int(row["minor"]), row["currency"]))
+    for case in unread.to_book(instead.values()):
+        if one := found.get((case.entity, case.period)):
+            one.invoices += 1
+            one.sums.append((total(case) or 0, case.currency))
+            one.cases_here += 1
     if not user.has_perm("exceptions.view_case"):
         return found
-    to_book = came(mine) | mine.filter(stage__in=BOOKING, state__in=UNDER_WAY)
+    to_book = came(mine, instead) | mine.filter(stage__in=BOOKING, state__in=UNDER_WAY)
     cases = Case.objects.visible_to(user).filter(state__in=UNRESOLVED, stage__in=BOOKING)
     told = cases.filter(entity__in=entities, period__in=names, step_id__in=to_book.values("id")).order_by()
     for entity, name, number in told.values_list("entity", "period").annotate(n=Count("id")):
         if one := found.get((entity, name)):
-            one.cases_here = number
+            one.cases_here += number
     for entity, name, number in bulk.execute(_OF_JOURNALS, [list(UNRESOLVED), entities, names, list(not_posted)]):
         if one := found.get((entity, name)):
             one.cases_of_journals = number
     return found
 
 
-def came(steps: QuerySet[Step]) -> QuerySet[Step]:
+def came(steps: QuerySet[Step], instead: Collection[str]) -> QuerySet[Step]:
     """Invoices that came and are not recorded. What billing changed after it was booked is in the books, as long as the
     booked one is not voided; and so is what another system told of and is booked, whatever stopped this one: an entity
     gives a number once. What billing has otherwise of it is a difference (recorded_otherwise.py).
 
     Of what several systems told, billing's counts: stopped as well, or given up (given_up.py); else what came last.
-    What billing has taken back is owed by nobody, whoever tells of it.
+    What billing has taken back is owed by nobody, whoever tells of it. `instead` of what has these order keys a later
+    version counts that cannot be read (unread.py).
     """
     named = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
     versions = Step.objects.filter(stage="record_invoice", order_key=OuterRef("order_key"))
     is_booked = Q(Exists(versions.filter(Exists(named))), reason=Reason.INVOICE_CHANGED)
     is_there = Q(Exists(named.exclude(source=OuterRef("event__source"))))
-    failed = steps.filter(stage="record_invoice", state="failed")
+    failed = steps.filter(stage="record_invoice", state="failed").exclude(order_key__in=list(instead))
     return failed.exclude(is_booked).exclude(is_there).exclude(_counts_elsewhere())
 
 

@@ -76,6 +76,6 @@ def _of(one: Invoice, books: Books, its: Unread, may: bool) -> Difference:
     if its.case.currency != one.currency:
         more = None
     return Difference(
-        "unread", one.number, one.source, entity, period, more, one.currency if more is not None else "",
+        "unread", one.number, its.case.told_by, entity, period, more, one.currency if more is not None else "",
         case=its.case if may else None, by=its.by if may else "", invoice_id=one.id, booked_by=one.entity,
     )  # fmt: skip

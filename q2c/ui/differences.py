@@ -11,9 +11,10 @@ from django.views.decorators.http import require_safe
 
 from exceptions.models import Case
 from ledger.models import FiscalPeriod
+from q2c.engine.unread import total
 from q2c.models import Step
 from q2c.money import Money
-from q2c.reading import close, decided_items, given_up, not_posted, not_read, tie_out, unbooked
+from q2c.reading import close, decided_items, given_up, not_posted, not_read, tie_out, unbooked, unread
 from q2c.reading.differences import Sums
 from q2c.reading.tie_out import TieOut
 from q2c.ui import decided, links, story
@@ -61,7 +62,7 @@ def _tied(entity: str, period: str, one: TieOut) -> dict[str, Any]:
     lines = [
         ("Billing has", one.billing, ""),
         *((what, it.minor, "optional") for what, it in listed.items()),
-        ("In billing as it cannot be read", one.unread, "optional"),
+        ("Came so that it cannot be read", one.unread, "optional"),
         ("Booked", -one.booked, ""),
         ("Billing less books", one.apart, "sum"),
         ("Differences", one.differences, "signed"),
@@ -101,14 +102,24 @@ def _not_posted(request: HttpRequest, entity: str, period: str, found: Sums) -> 
 def _came(request: HttpRequest, entity: str, period: str) -> list[dict[str, Any]]:
     """What is still to be booked, the largest first, each with its case."""
     mine = Step.objects.visible_to(request.user).filter(entity=entity, period=period)
-    steps = list(unbooked.came(mine).select_related("event").defer("event__payload").order_by("-amount_minor")[:_SHOWN])
+    instead = unread.instead(request.user)
+    rest = unbooked.came(mine, instead).select_related("event").defer("event__payload")
+    steps = list(rest.order_by("-amount_minor")[:_SHOWN])
     cases = Case.objects.visible_to(request.user).filter(step_id__in=[step.id for step in steps])
     by_step = {case.step_id: case for case in cases.defer("haystack")}
+    rows = [
+        (step.business_key, step.event.source, step.amount_minor or 0, step.currency, by_step.get(step.id))
+        for step in steps
+    ]
+    rows += [
+        (case.business_key, case.told_by, total(case) or 0, case.currency, case)
+        for case in unread.to_book(instead.values())
+        if (case.entity, case.period) == (entity, period)
+    ]
     return [
         {
-            "number": step.business_key, "where": step.event.source, "case": by_step.get(step.id),
-            "worth": Money(step.amount_minor or 0, step.currency) if step.currency else None,
-            "href": links.to("case", by_step[step.id].id) if step.id in by_step else "",
+            "number": number, "where": where, "worth": Money(minor, currency) if currency else None, "case": case,
+            "href": links.to("case", case.id) if case is not None else "",
         }
-        for step in steps
+        for number, where, minor, currency, case in sorted(rows, key=lambda row: -row[2])[:_SHOWN]
     ]  # fmt: skip

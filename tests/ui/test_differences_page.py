@@ -85,7 +85,7 @@ def test_the_month_is_tied_out_from_what_came_in(invoice: Invoice, monkeypatch: 
         assert line in shown
     assert "It ties out" in shown and "Told by nothing" not in shown
     # What nothing tells of stands in the last line.
-    monkeypatch.setattr(unbooked, "came", lambda steps: steps.none())
+    monkeypatch.setattr(unbooked, "came", lambda steps, instead: steps.none())
     shown = said(read(client, NOVEMBER))
     assert re.search(r"Told by nothing\s*EUR \+190.00", shown) and "It ties out" not in shown
 
