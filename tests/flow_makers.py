@@ -46,6 +46,8 @@ from tests.kept_rows import kept_rows
 
 SALES = "urn:salesforce:na1"
 BILLING = "urn:zuora:eu"
+# Billing by either name is read to its end, at whatever time a story is told.
+READ = ("zuora", BILLING)
 EVER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 # Months of each order that are billed.
 _billed: Counter[uuid.UUID] = Counter()
@@ -96,8 +98,7 @@ def company(years: tuple[int, ...] = (2026, 2027)) -> dict[str, LegalEntity]:
         Connection.objects.create(
             name=name, title=title, vendor=vendor, service=service, base_url=f"sandbox://{vendor}"
         )
-    # Billing is read to its end, at whatever time a story is told.
-    for name in ("zuora", BILLING):
+    for name in READ:
         PollCursor.objects.create(connection=name, reached=EVER, read_at=EVER)
     for code, name, kind, line, treatment, meter in PRODUCTS:
         product = Product.objects.create(
