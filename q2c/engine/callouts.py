@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 
 CALLOUTS_AT_ONCE = 200
 AGAIN_MAX = 10_000
-# Between tries, as long as the platform does not answer.
-WAITS_S = (2, 10, 60, 300, 900)
+# Between tries, as long as the platform does not answer: the close of a month may wait for it. A person is told after
+# some nine minutes.
+WAITS_S = (2, 10, 60, 120)
 TELL_AFTER = 8
 # On the timeline of a case: that a person had it read again, and what came of that.
 ASKED, READ = "asked_again", "read_again"
