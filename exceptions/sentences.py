@@ -117,6 +117,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
+def kind_of(object_type: str) -> str:
+    """cost_center → cost centre"""
+    return _OBJECTS.get(object_type, object_type.replace("_", " "))
+
+
 def thing(blocker: Blocker) -> str:
     """cost centre CC-410 in erp-us; receivables of JP, November 2026; exchange rate from EUR to USD"""
     connection, kind, key, _ = blocker
@@ -130,10 +135,10 @@ def thing(blocker: Blocker) -> str:
     parts = key.split(":", number - 1)
     if kind == "dimension_rule":
         # A dimension has its own name, as the objects have.
-        parts[1:] = [_OBJECTS.get(code, code.replace("_", " ")) for code in parts[1:]]
+        parts[1:] = [kind_of(code) for code in parts[1:]]
     said = template.format(*parts) if len(parts) == number else key
     said = month(said) if kind == "fiscal_period" else said
-    return f"{_OBJECTS.get(kind, kind.replace('_', ' '))} {said}{where}".strip()
+    return f"{kind_of(kind)} {said}{where}".strip()
 
 
 def month(name: str) -> str:
@@ -172,7 +177,7 @@ def again(blocker: Blocker, products: Sequence[str] = ()) -> str:
 def _has_its_value(key: str, products: Sequence[str]) -> str:
     """No rule was changed: what is booked on the account says its dimension by now."""
     account, code = key.split(":", 1)
-    dimension = _OBJECTS.get(code, code.replace("_", " "))
+    dimension = kind_of(code)
     shown = listed([*products[:3], f"{len(products) - 3} more"] if len(products) > 3 else products)
     if len(products) > 1:
         return f"products {shown} on account {account} have their {dimension} now"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exceptions import sentences
 from ledger.models import DimensionRule
 from q2c import keys
 from q2c.connectors.http import calling
@@ -95,5 +96,6 @@ def doubts(connection: str, item: str, dimensions: Mapping[str, Any], answer: An
     required = DimensionRule.objects.filter(requirement="required", default_value="", effective_to=None)
     lacking = sorted(set(required.values_list("dimension__code", flat=True)) - set(dimensions) - FROM_THE_LINE)
     if lacking:
-        said.append(f"It gives no {', no '.join(lacking)}, which some accounts require: their journals become cases")
+        none_of = ", no ".join(map(sentences.kind_of, lacking))
+        said.append(f"It gives no {none_of}, which some accounts require: their journals become cases")
     return said

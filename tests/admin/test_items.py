@@ -107,7 +107,7 @@ def test_dimensions_that_accounts_require_are_missed(browser, busy):
         effective_from="2026-01-01",
     )  # fmt: skip
     text = " ".join(said(adds(browser("Finance systems"), **{"dimensions-cost_center": ""})))
-    assert "It gives no cost_center, which some accounts require: their journals become cases." in text
+    assert "It gives no cost centre, which some accounts require: their journals become cases." in text
 
 
 def row(**given):
