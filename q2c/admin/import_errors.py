@@ -80,9 +80,7 @@ def _help(model: Any, column: str) -> str:
 
 
 def unread(error: Exception) -> str:
-    """What to do about a file that is no CSV as it is read here."""
-    if isinstance(error, UnicodeDecodeError):
-        return "The file is not in UTF-8: save it as “CSV UTF-8 (comma delimited)”"
+    """What to do about a file that is no CSV as it is read here; that it is in UTF-8 was seen before."""
     if isinstance(error, InvalidDimensions):
         return (
             "Its rows do not all have as many columns as the first one. Are there semicolons between the columns, save "

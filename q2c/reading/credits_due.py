@@ -15,7 +15,7 @@ from django.db import connection
 
 from q2c import bulk
 from q2c.models import Order
-from q2c.stages.in_billing import is_billings
+from q2c.stages.in_billing import billing_credits
 
 # As stages/cancellation_credits.py counts for one order: what is recorded, and what came and is not. An order was
 # ended by the request that cancelled it, and an invoice group by the first request that got so far; of an invoice that
@@ -29,7 +29,7 @@ recorded AS (
          count(*) FILTER (WHERE l.net_minor < 0) AS credits
   FROM (SELECT e.id, i.id AS invoice, coalesce((e.days ->> i."group")::date, e.day) AS day
         FROM ended e JOIN q2c_invoice i ON i.order_id = e.id
-        WHERE {is_billings("i.source", "i.number", "i.entity", "i.order_id")}) AS d
+        WHERE {billing_credits("i.source", "i.number", "i.entity", "i.order_id")}) AS d
   JOIN q2c_invoice i ON i.id = d.invoice JOIN q2c_invoiceline l ON l.invoice_id = i.id
   WHERE l.kind = 'recurring' AND i.state <> 'voided' AND l.service_ends_on > d.day
     AND l.service_starts_on < l.service_ends_on AND NOT ledger_counts_no_more(i.event_id)
@@ -42,7 +42,7 @@ recorded AS (
          e.payload::jsonb -> 'lines' AS lines
   FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN ended d ON d.number = e.payload ->> 'order_number'
   WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
-    AND {is_billings("e.source", "s.business_key", "s.entity", "d.id")}
+    AND {billing_credits("e.source", "s.business_key", "s.entity", "d.id")}
   ORDER BY d.id, s.business_key, e.payload ->> 'legal_entity', s.seq DESC
 ), waiting AS (
   SELECT c.id, c.day, c.entity, c.currency, c.number, sum(

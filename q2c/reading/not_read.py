@@ -18,30 +18,29 @@ _OFF = "it is switched off"
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """Of one billing platform: when it was last read to its end, where that is not just now, with why (`called` is its
-    title); and how many records it called out that could not be fetched yet (`not_fetched`), the first of them at
-    `called_out_at`.
+    """Of one billing platform, which is `called` so: whether it is not read to its end, when it last was, and why; and
+    how many records it called out that could not be fetched yet, the first of them at `called_out_at`, with why not.
     """
 
     called: str
     is_unread: bool
     read_at: dt.datetime | None
+    why: str
     called_out: int
     called_out_at: dt.datetime | None
-    why: str
     not_fetched: str
 
     def __str__(self) -> str:
-        """As it is kept with a closing, in UTC and without its full stop."""
+        """In UTC and without its full stop: kept with a closing so, and shown by pages as their reader writes it."""
         parts = []
         if self.is_unread:
             read = f"was last read {_at(self.read_at)}" if self.read_at else "was never read"
-            parts.append(f"{self.called} {read}{f' ({self.why})' if self.why else ''}")
+            parts.append(f"{self.called} {read}{_because(self.why)}")
         if self.called_out and self.called_out_at:
             are = "is" if self.called_out == 1 else "are"
             parts.append(
                 f"{count(self.called_out, 'document')} that {self.called} called out since {_at(self.called_out_at)} "
-                f"{are} not fetched{f' ({self.not_fetched})' if self.not_fetched else ''}"
+                f"{are} not fetched{_because(self.not_fetched)}"
             )
         return f"{'; '.join(parts)}; what it issued or changed since is not counted"
 
@@ -70,11 +69,15 @@ def _of(one: Connection, cursor: PollCursor | None, called_out: int, at: dt.date
         # One poll that failed is enough: until the next one nobody knows.
         is_unread=not one.active or is_unread(cursor) or (cursor is not None and cursor.failing_at is not None),
         read_at=cursor.read_at if cursor else None,
+        why=_OFF if not one.active else cursor.text if cursor else "",
         called_out=called_out,
         called_out_at=at,
-        why=_OFF if not one.active else cursor.text.rstrip(".") if cursor else "",
-        not_fetched=why.rstrip("."),
+        not_fetched=why,
     )
+
+
+def _because(why: str) -> str:
+    return f" ({why.rstrip('.')})" if why else ""
 
 
 def _at(moment: dt.datetime) -> str:

@@ -22,7 +22,7 @@ from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages import cut_short, in_part, signed
 from q2c.stages.asking import Asker
-from q2c.stages.in_billing import is_billings
+from q2c.stages.in_billing import billing_credits
 from q2c.stages.verb import Finding, Work
 
 # What of each recorded line lies after the day of its invoice group, by days, and how many of these credit: (entity,
@@ -33,7 +33,8 @@ SELECT i.entity, i.currency, round(sum(
          / (l.service_ends_on - l.service_starts_on)))::bigint, count(*) FILTER (WHERE l.net_minor < 0), i.number,
   i."group", i.billed_by
 FROM (SELECT i.*, coalesce((%s::jsonb ->> i."group")::date, %s::date) AS day,
-        CASE WHEN {is_billings("i.source", "i.number", "i.entity", "i.order_id")} THEN '' ELSE i.source END AS billed_by
+        CASE WHEN {billing_credits("i.source", "i.number", "i.entity", "i.order_id")} THEN ''
+          ELSE i.source END AS billed_by
       FROM q2c_invoice i WHERE i.order_id = %s::uuid AND i.state <> 'voided') AS i
 JOIN q2c_invoiceline l ON l.invoice_id = i.id
 WHERE l.kind = 'recurring' AND l.service_ends_on > i.day AND l.service_starts_on < l.service_ends_on
@@ -43,7 +44,7 @@ GROUP BY 1, 2, 5, 6, 7
 # What was issued, and is not recorded here: it waits, or has a case. The newest first.
 _ON_ITS_WAY = f"""
 SELECT e.payload::text,
-  CASE WHEN {is_billings("e.source", "s.business_key", "s.entity", "%s::uuid")} THEN '' ELSE e.source END
+  CASE WHEN {billing_credits("e.source", "s.business_key", "s.entity", "%s::uuid")} THEN '' ELSE e.source END
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
 WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running', 'failed') AND s.business_key <> ''
   AND e.payload ->> 'order_number' = ANY(%s::text[])

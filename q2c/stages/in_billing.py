@@ -73,7 +73,7 @@ WHERE v.state = 'voided' AND v.source IN {SYSTEMS} AND i.source NOT IN {SYSTEMS}
 """
 
 
-def is_billings(source: str, number: str, entity: str, order_id: str) -> str:
+def billing_credits(source: str, number: str, entity: str, order_id: str) -> str:
     """The condition under which billing credits what is named by these columns: it told of that, or knows it by its
     number. Of an order of which nothing is in billing, whoever bills it is its billing.
 

@@ -26,8 +26,8 @@ from tests.ui.test_given_up_told import NOW, closing
 __all__ = ["_noon", "invoice"]
 pytestmark = pytest.mark.django_db
 EARLIER = NOW - dt.timedelta(minutes=30)
-SILENT = "Zuora was last read 9:30: down for maintenance. What it has issued or changed since then is not counted here."
-NEVER = "Zuora was never read. What it has issued or changed is not counted here."
+SILENT = "Zuora was last read 9:30 (down for maintenance); what it issued or changed since is not counted."
+NEVER = "Zuora was never read; what it issued or changed since is not counted."
 
 
 def last_read(at: dt.datetime | None, text: str = "") -> None:
@@ -57,7 +57,7 @@ def test_nothing_is_said_while_it_is_read(invoice: Invoice) -> None:
     last_read(NOW - dt.timedelta(seconds=119))
     called_out(1, ago_s=30, tries=0)
     client = signed_in(boss_of())
-    assert not any("not counted here" in page for page in shown(client))
+    assert not any("is not counted" in page for page in shown(client))
     assert "Nothing differs" in read(client, NOVEMBER) and "as far as billing was read" not in read(client, NOVEMBER)
     assert kept() == left_open.NOTHING
 
