@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from exceptions.models import Approval, Case
 from q2c.engine import desk, run
 from q2c.models import Connection, Event, Invoice, Step
-from q2c.reading import given_up, unbooked
+from q2c.reading import given_up, unbooked, unread
 from tests.engine.makers import case, order, person, run_all
 from tests.stages.test_given_up import give_up
 from tests.stages.test_invoices_and_journals import SOUND, arrives, record
@@ -56,7 +56,7 @@ def test_given_up_as_both_told_it_it_is_what_billing_has(boss: Any) -> None:
     assert told(boss) == [(1, 139_000)]
     elsewhere(due_on=SOUND.due_on + dt.timedelta(days=1))
     # Asked about: what billing has is told all the same, and once.
-    assert told(boss) == [(1, 139_000)] and not unbooked.came(Step.objects.all()).exists()
+    assert told(boss) == [(1, 139_000)] and not unbooked.came(Step.objects.all(), unread.instead(boss)).exists()
     decides("refuse")
     assert told(boss) == [(1, 139_000)]
     (one,) = given_up.of_accounts(boss, [], Event.objects.values_list("correlation_id", flat=True))
@@ -75,7 +75,7 @@ def test_what_comes_again_of_what_another_system_told_is_neither_to_be_booked_no
     elsewhere()
     record(replace(SOUND, due_on=SOUND.due_on + dt.timedelta(days=1)))
     again = Case.objects.get(reason="invoice_changed")
-    assert not unbooked.came(Step.objects.all()).exists()
+    assert not unbooked.came(Step.objects.all(), unread.instead(boss)).exists()
     give_up(again, "other")
     # Another due date is a difference, worth nothing.
     assert told(boss) == [(0, 0)]
