@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_number_that_no_address_takes_is_provisioned_and_activated(story: Stor
         story.flow.work()
     assert not Case.objects.exists() and order("SO/1").state == order("SO-1").state == "active"
     assert Subscription.objects.values("number").distinct().count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_of_every_mark_goes_the_whole_way(story: Story) -> None:
+    number = "SO" + string.punctuation + "1"
+    with story.on("2026-02-02"):
+        story.close(deal(number, {"US": HARBOR}, seats("US")))
+    with story.on("2026-03-01", "12:00"):
+        story.flow.work()
+    assert not list(Case.objects.values_list("text", "stage", "business_key")) and order(number).state == "active"
 
 
 @pytest.mark.django_db(transaction=True)

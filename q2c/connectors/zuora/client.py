@@ -131,7 +131,8 @@ class Zuora:
 
     def poll(self, handle: str, key: str) -> Outcome:
         """How the job of an order stands; done is what reads back as it was sent."""
-        job, number, print_ = handle.split("|")
+        job, _, rest = handle.partition("|")
+        number, _, print_ = rest.rpartition("|")
         try:
             found = self.reader.get(f"/v1/async-jobs/{_quoted(job)}")
         except Absent:
