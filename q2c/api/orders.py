@@ -113,8 +113,10 @@ def _rehearsed(request: HttpRequest, answer: Answer) -> HttpResponse:
     elif answer.status == "waiting":
         problem = _refused(answer, 503)
         problem.code, problem.detail, problem.headers = "service_silent", answer.text, {"Retry-After": "5"}
+        problem.remedy = "Ask again later; sent without dry_run the order is kept, and goes on by itself"
     else:
-        problem = Problem(409, answer.status, "A newer version of this order is here")
+        remedy = "Send a changed order, or a new order number"
+        problem = Problem(409, answer.status, "A newer version of this order is here", remedy=remedy)
     problem.more |= {"dry_run": True}
     return problem.response(request)
 

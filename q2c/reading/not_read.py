@@ -54,10 +54,12 @@ def of_billing() -> list[NotRead]:
     if not there:
         return []
     cursors = {one.connection: one for one in PollCursor.objects.filter(connection__in=there)}
-    # One that was called out just now is on its way.
+    # What was called out just now is on its way, unless others wait already.
     late = Q(tries__gt=0) | Q(called_at__lt=clock.now() - UNREAD_AFTER)
-    waiting = Callout.objects.filter(late, connection__in=there, done_at=None).order_by("connection")
-    counted = waiting.values_list("connection").annotate(n=Count("id"), at=Min("called_at"), why=Max("text"))
+    waiting = Callout.objects.filter(connection__in=there, done_at=None).order_by("connection")
+    told = waiting.values_list("connection").annotate(late=Count("id", filter=late)).filter(late__gt=0)
+    counted = told.annotate(n=Count("id"), at=Min("called_at"), why=Max("text"))
+    counted = counted.values_list("connection", "n", "at", "why")
     callouts = {name: (number, at, why) for name, number, at, why in counted}
     found = [_of(one, cursors.get(name), *callouts.get(name, (0, None, ""))) for name, one in there.items()]
     return [one for one in found if one.is_unread or one.called_out]

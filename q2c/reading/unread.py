@@ -84,9 +84,14 @@ def _counting(user: Any) -> list[Case]:
 
 def unplaced(user: Any) -> list[Case]:
     """Open ones and those given up of which no period, or no legal entity, is known: they may belong to any close."""
-    found = [case for case in newest(_cases(user)) if not case.period or not case.entity]
+    found = [case for case in newest(_cases(user)) if not ((case.period and case.entity) or _is_no_ones(case))]
     otherwise = _otherwise([case for case in found if case.state not in UNRESOLVED])
     return [case for case in reversed(found) if case.id not in otherwise]
+
+
+def _is_no_ones(case: Case) -> bool:
+    """Sent without the right to, and it says neither whose it is nor what it is worth."""
+    return case.code == FORBIDDEN and not case.entity and case.amount_minor is None
 
 
 def newest(cases: Iterable[Case]) -> list[Case]:

@@ -78,7 +78,8 @@ class AcceptOrder(Verb):
             elif of_deal is not None and deals.has_another(of_deal, number, own):
                 deals.renumbered(work, of_deal)
             elif order is not None and order.state not in orders.UNDECIDED:
-                orders.check_unchanged(work, order, anothers=anothers)
+                is_deal = bool(known.identity(work.fact))
+                orders.check_unchanged(work, order, anothers=anothers, is_deal=is_deal)
         return [work for work in works if work.is_open]
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:

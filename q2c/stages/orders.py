@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace as with_
 from decimal import Decimal
 from functools import partial
@@ -17,7 +17,7 @@ from q2c import clock, keys
 from q2c.connectors.outcomes import Posted
 from q2c.contracts import stored
 from q2c.contracts.documents import OrderDocument
-from q2c.models import Event, Order, OrderGroup, OrderLine
+from q2c.models import CrossReference, Event, Order, OrderGroup, OrderLine
 from q2c.models.order import UNDECIDED
 from q2c.reasons import Reason
 from q2c.stages import deals as deals_
@@ -39,8 +39,9 @@ def existing(numbers: Sequence[str]) -> dict[str, Order]:
     return {order.number: order for order in found.select_related("event")}
 
 
-def check_unchanged(work: Work, order: Order, *, anothers: bool) -> None:
-    """A repeat of an accepted deal is done, whoever tells of it; a changed one needs a person, another's a number."""
+def check_unchanged(work: Work, order: Order, *, anothers: bool, is_deal: bool) -> None:
+    """A repeat of an accepted deal is done, whoever tells of it; a changed one needs a person, another's a number.
+    `is_deal` where a sales platform tells of it."""
     accepted = stored.read(order.document, OrderDocument)
     if _as_sold(accepted) == _as_sold(work.fact.payload):
         work.outcome = Posted(reference=str(order.id), document=order.number, found=True)
@@ -48,14 +49,19 @@ def check_unchanged(work: Work, order: Order, *, anothers: bool) -> None:
     if anothers:
         deals_.refuse_number(work, order)
         return
+    changed, back = (
+        ("changed in the sales platform", "Take the change back in the sales platform, or close it as a new deal")
+        if is_deal
+        else ("came again in another version", "Send it as it was accepted, or under a new order number")
+    )
     work.reject(
         Reason.ORDER_CHANGED,
-        f"Order {order.number} changed in the sales platform after it was accepted here; it is {order.state} now"
+        f"Order {order.number} {changed} after it was accepted here; it is {order.state} now"
         if order.accepted_at
         else f"Order {order.number} came again in another version after it was {order.state}",
         pointer="/order_number",
         seen=order.number,
-        remedy="Take the change back in the sales platform, or close it as a new deal; cancel this order if it stands",
+        remedy=f"{back}; cancel this order if it stands",
     )
 
 
@@ -243,6 +249,21 @@ def account_key(payer: str, currency: str) -> str:
 def account_number(payer: str, currency: str) -> str:
     """What billing calls that account: its key, as far as an address takes it."""
     return keys.in_addresses(account_key(payer, currency), "account", payer, currency, most=ACCOUNT_KEY_MAX)
+
+
+def accounts_there(
+    connection: str, wanted: Collection[tuple[str, str]], by: str = "document"
+) -> dict[tuple[str, str], str]:
+    """What billing calls the accounts of these payers and currencies. Before numbers were fit for addresses an account
+    got its key, and keeps it; `by` is "reference" for its id there, which an address takes."""
+    unfit = {one: key for one in wanted if (key := account_key(*one)) != account_number(*one)}
+    rows = CrossReference.objects.filter(connection=connection, kind="customer", our_key__in=unfit.values())
+    made = {row.our_key: row for row in rows} if unfit else {}
+    return {
+        one: getattr(row, by) if (row := made.get(unfit.get(one, ""))) and row.document == row.our_key
+        else account_number(*one)
+        for one in wanted
+    }  # fmt: skip
 
 
 def documents(ids: Sequence[str], *, hold: bool = False) -> dict[str, tuple[Order, OrderDocument]]:

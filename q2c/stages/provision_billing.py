@@ -41,6 +41,9 @@ class ProvisionBilling(Verb):
         # Held, so that nothing is sent for an order that is being cancelled at this moment.
         there = orders.documents([work.fact.payload.order_id for work in works], hold=True)
         groups = _groups(works)
+        payers = {(group.bill_to, group.currency) for group in groups.values()}
+        billing = platforms.serving("billing")
+        accounts = orders.accounts_there(billing, payers)
         called_off = cancellations.holding(work.fact.payload.order_number for work in works)
         asked = set(called_off.values_list("business_key", flat=True))
         for work in works:
@@ -52,7 +55,7 @@ class ProvisionBilling(Verb):
                 text = f"Order {order.number} is asked to be cancelled; that comes first"
                 work.outcome = Unavailable(text=text, reason=Reason.PLATFORM_BUSY, retry_after_s=1)
             else:
-                work.request = subscription_of(order, document, group)
+                work.request = subscription_of(order, document, group, accounts[group.bill_to, group.currency])
 
     def call(self, open_port: OpenPort, work: Work) -> Outcome:
         return open_port(work.step.connection).create_subscription(work.request, work.step.key)
@@ -116,12 +119,15 @@ def subscription_number(order: Order, group: str) -> str:
     return keys.in_addresses(f"S-{order.number}-{group}", order.number, group)
 
 
-def subscription_of(order: Order, document: OrderDocument, group: OrderGroup) -> SubscriptionDocument:
-    """The group as billing is to bill it: one charge per line and phase, phases numbered by their start."""
+def subscription_of(
+    order: Order, document: OrderDocument, group: OrderGroup, account: str = ""
+) -> SubscriptionDocument:
+    """The group as billing is to bill it: one charge per line and phase, phases numbered by their start. `account` is
+    what billing has its payer's under, if not as it is made now."""
     wanted = next(g for g in document.groups if g.key == group.key)
     return SubscriptionDocument(
         key=subscription_number(order, group.key), order_number=order.number, group=group.key,
-        account=orders.account_number(group.bill_to, group.currency), legal_entity=group.entity,
+        account=account or orders.account_number(group.bill_to, group.currency), legal_entity=group.entity,
         currency=group.currency, ordered_on=document.closed_on, starts_on=document.starts_on,
         term_months=document.term_months,
         ship_to=wanted.ship_to, charges=charges_of(document, group.key, group.currency),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from msgspec.structs import replace
+
 from ledger.models import LegalEntity
 from q2c import clock
 from q2c.connectors.outcomes import Lookup, Outcome, Posted
@@ -76,6 +78,12 @@ class SyncCustomer(Verb):
             _customer_key(name) if work.step.connection == billing else name
             for work, name in zip(works, names, strict=True)
         )
+        above = {
+            (customer.parent_key, work.step.currency)
+            for work, name in zip(works, names, strict=True)
+            if (customer := known.get(_customer_key(name))) and customer.parent_key
+        }
+        parents = orders.accounts_there(billing, above, by="reference")
         for work, name in zip(works, names, strict=True):
             found = there.get((work.step.connection, name))
             if not work.step.connection:
@@ -86,7 +94,8 @@ class SyncCustomer(Verb):
             elif found is not None:
                 work.outcome = Posted(reference=found.reference, document=found.document, found=True)
             else:
-                work.request = _document(work, name, known, is_billing=work.step.connection == billing)
+                is_billing = work.step.connection == billing
+                work.request = _in_billing(work, name, known, parents) if is_billing else _document(work, known[name])
                 if work.step.connection != billing:
                     # An ERP holds a customer under the customer's own key.
                     work.step.proof["key"] = work.request.key
@@ -195,17 +204,22 @@ def _lineage(key: str, known: dict[str, Customer]) -> list[str]:
     return found
 
 
-def _document(work: Work, name: str, known: dict[str, Customer], *, is_billing: bool) -> CustomerDocument:
-    key = _customer_key(name) if is_billing else name
-    customer = known[key]
-    parent = customer.parent_key or None
-    if is_billing:
-        name = orders.account_number(key, work.step.currency)
-        parent = orders.account_number(parent, work.step.currency) if parent else None
+def _in_billing(
+    work: Work, account: str, known: dict[str, Customer], parents: dict[tuple[str, str], str]
+) -> CustomerDocument:
+    customer = known[_customer_key(account)]
+    return replace(
+        _document(work, customer),
+        key=orders.account_number(customer.key, work.step.currency),
+        parent=parents[customer.parent_key, work.step.currency] if customer.parent_key else None,
+    )
+
+
+def _document(work: Work, customer: Customer) -> CustomerDocument:
     return CustomerDocument(
-        key=name,
+        key=customer.key,
         name=customer.name,
-        parent=parent,
+        parent=customer.parent_key or None,
         currency=work.step.currency,
         legal_entity=work.step.entity,
         address=Address(**customer.address) if customer.address else None,

@@ -110,6 +110,20 @@ def test_put_right_it_is_accepted_and_the_case_ends(shop: Caller) -> None:
     assert Case.objects.get().resolution == "superseded"
 
 
+def test_an_accepted_order_is_changed_by_nobody_who_sends_it(shop: Caller) -> None:
+    assert send(shop, order()).status_code == 201
+    answer = send(shop, order(description="b"))
+    (error,) = answer.json()["errors"]
+    number = order()["order_number"]
+    assert (answer.status_code, error["reason"]) == (422, "order_changed")
+    assert error["detail"].startswith(
+        f"Order {number} came again in another version after it was accepted here; it is "
+    )
+    assert error["remedy"] == (
+        "Send it as it was accepted, or under a new order number; cancel this order if it stands"
+    )
+
+
 def test_a_change_is_taken_back(shop: Caller) -> None:
     """A, B, A: the third is a version of its own with the content of the first; each sent twice is a repeat."""
     first, change = order(description="a"), order(description="b")
@@ -211,6 +225,7 @@ def test_dry_run_keeps_nothing(shop: Caller, services: tuple[Control, Control]) 
     services[0].fault("unavailable")
     answer = send(shop, order(), "?dry_run=true")
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:q2c:problem:service-silent")
+    assert answer.json()["remedy"].startswith("Ask again later")
     for model in (Event, Step, Order, Case, Customer, Attempt, IdempotencyRecord):
         assert not model.objects.exists(), model
 

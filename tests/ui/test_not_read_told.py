@@ -99,6 +99,14 @@ def test_what_it_called_out_and_is_not_fetched_is_counted(invoice: Invoice, ago_
     assert "Not read: 2 documents that Zuora called out since 2026-11-03 09:5" in kept()
 
 
+def test_once_some_wait_all_that_is_not_fetched_is_counted(invoice: Invoice) -> None:
+    called_out(2, ago_s=30, tries=1, text="Service Unavailable")
+    Callout.objects.create(
+        connection="zuora", reference="b-9", correlation_id=keys.new_id(), called_at=NOW, next_at=NOW, tries=0
+    )
+    assert "Not read: 3 documents that Zuora called out since 2026-11-03 09:59 UTC are not fetched" in kept()
+
+
 @pytest.mark.parametrize("role", ["Controller", "Auditor", "Billing ops"])
 def test_whoever_reads_the_month_reads_it(invoice: Invoice, role: str) -> None:
     """It is no secret of those who may see callouts or connections."""

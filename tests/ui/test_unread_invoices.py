@@ -24,7 +24,7 @@ from q2c.engine.envelope import Item, Sender
 from q2c.engine.reads import Read
 from q2c.engine.sources import Invoices
 from q2c.models import Callout, Connection, Invoice
-from q2c.reading import left_open
+from q2c.reading import left_open, unread
 from q2c.reasons import Reason
 from tests import flow_makers as make
 from tests.ui.people import boss, person, read, signed_in
@@ -220,9 +220,21 @@ def test_what_others_send_is_read_as_far_as_it_can_be() -> None:
     send("e2", lines=[], invoice_number=7, legal_entity="XX", issued_on="soon", total_minor="much", billing_reference=1)
     bare = Case.objects.exclude(id=case.id).get()
     assert (bare.business_key, bare.entity, bare.period, bare.amount_minor) == ("e2", "", "", None)
+    assert [one.id for one in unread.unplaced(boss())] == [bare.id]
     # Another id, the same invoice.
     send("e3", due_on="2027-01-01")
     assert [Case.objects.get(id=one.id).state for one in (case, bare)] == ["resolved", "open"]
+
+
+@pytest.mark.parametrize(("says", "places"), [({}, 0), ({"legal_entity": "DE01"}, 1), ({"total_minor": 100}, 1)])
+def test_what_came_without_the_right_to_belongs_to_a_close_only_where_it_says_whose_or_what(
+    says: dict[str, Any], places: int
+) -> None:
+    event = {"specversion": "1.0", "id": "e1", "source": "shop", "type": "InvoiceIssued"}
+    data = {"invoice_number": "X", "currency": "EUR"} | says
+    sender = Sender(system="shop", actor="api:shop", may=lambda right: False)
+    intake.take([Item(body=msgspec.json.encode(event | {"data": data}))], sender)
+    assert (Case.objects.get().code, len(unread.unplaced(boss()))) == ("forbidden", places)
 
 
 def test_what_is_booked_is_where_the_books_have_it() -> None:
