@@ -67,7 +67,7 @@ def of_invoice(invoice: Invoice) -> BillingNow | None:
     if invoice.taken_back_at is not None:
         return BillingNow(cancelled_there.taken_by([invoice])[invoice.id], invoice.taken_back_at, booked)
     newest = in_billing.newest([invoice]).get(invoice.id)
-    if newest is None:
+    if newest is None or newest.is_twice:
         return None
     event = Event.objects.get(steps=newest.step_id)
     document = stored.read(event.payload, InvoiceDocument)

@@ -24,7 +24,7 @@ from q2c.reading.invoices import named_as
 from q2c.reasons import Reason
 from q2c.stages import post_journal
 from q2c.stages.fiscal import periods_on
-from q2c.stages.in_billing import SYSTEMS
+from q2c.stages.in_billing import SYSTEMS, document_of, has_named
 
 # Of several versions the newest is what billing has: given up it is told, else it has a case of its own or is booked.
 # One that cannot be read has a case, and is told by that (came_unreadable.py, unread.py).
@@ -41,14 +41,16 @@ WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.source = e.source AND i.state <>
              WHERE n.stage = 'record_invoice' AND n.order_key = s.order_key
              AND (f.occurred_at, n.seq) > (e.occurred_at, s.seq))
   OR EXISTS (SELECT FROM q2c_invoice i WHERE i.number = s.business_key AND i.entity = s.entity AND i.state <> 'voided'
-             AND i.source <> e.source)
-  OR s.reason = 'invoice_changed' AND EXISTS (
-    SELECT FROM q2c_step k JOIN q2c_invoice i ON i.number = k.business_key AND i.entity = k.entity
-    WHERE k.stage = 'record_invoice' AND k.order_key = s.order_key AND i.state <> 'voided' AND i.source <> e.source)
-  OR EXISTS (SELECT FROM q2c_step o JOIN q2c_event f ON f.id = o.event_id
-             WHERE o.stage = 'record_invoice' AND o.business_key = s.business_key AND o.entity = s.entity
-             AND f.source <> e.source AND o.state = ANY(%s::text[])
-             AND (f.source IN {SYSTEMS} OR e.source NOT IN {SYSTEMS}))
+             AND i.source <> e.source AND e.source NOT IN {SYSTEMS})
+  OR EXISTS (SELECT FROM q2c_step k JOIN q2c_invoice i ON i.number = k.business_key AND i.entity = k.entity
+             WHERE k.stage = 'record_invoice' AND k.order_key = s.order_key AND i.state <> 'voided'
+             AND i.source <> e.source AND (
+               s.reason = 'invoice_changed' AND e.source NOT IN {SYSTEMS}
+               OR e.source IN {SYSTEMS} AND {document_of("i.number", "i.entity")} = s.order_key))
+  OR e.source NOT IN {SYSTEMS} AND ({has_named("s.business_key", "s.entity")} OR EXISTS (
+       SELECT FROM q2c_step o JOIN q2c_event f ON f.id = o.event_id
+       WHERE o.stage = 'record_invoice' AND o.business_key = s.business_key AND o.entity = s.entity
+       AND f.source <> e.source AND o.state = ANY(%s::text[])))
 """
 ROWS_MAX = 200
 

@@ -18,9 +18,9 @@ from q2c.reading import unread
 from q2c.reading.differences import SIGNED, Sums
 from q2c.reading.two_months import Sides
 from q2c.reading.unbooked import UNDER_WAY, Unbooked
-from q2c.reading.what_counts import BOOKED, IS_BILLINGS, NEWER, TAKEN_BACK
+from q2c.reading.what_counts import BOOKED, NEWER, TAKEN_BACK
 from q2c.reasons import Reason
-from q2c.stages.in_billing import SYSTEMS
+from q2c.stages.in_billing import SYSTEMS, document_of, has_named
 
 # Of what several others told under one name, what is booked counts, else what came last.
 _TOLD_BY_ANOTHER = f"""
@@ -32,7 +32,7 @@ AND (EXISTS ({BOOKED.format("g")}) OR (b.seq > s.seq AND NOT EXISTS ({BOOKED.for
 # A document counts as billing has it, else as the system that told of it.
 _COUNTS = f"""
 CASE WHEN e.source IN {SYSTEMS} THEN NOT EXISTS ({TAKEN_BACK.format("e")})
-  ELSE NOT EXISTS ({IS_BILLINGS.format("s")}) AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
+  ELSE NOT {has_named("s.business_key", "s.entity")} AND NOT EXISTS ({_TOLD_BY_ANOTHER}) END
 """
 # On its way is what no stage has judged yet, and no difference tells of, as of a change whose case is replayed.
 _COMING = f"s.state = ANY(%s::text[]) AND s.reason <> '{Reason.INVOICE_CHANGED}'"
@@ -48,13 +48,17 @@ AND s.order_key <> ALL(%s::text[])
 AND {_COUNTS}
 GROUP BY 1, 2
 """
-# What is booked of a document that is on its way leaves the month of its own day then; a decision about that day is
-# told beside it.
+# What is booked of a document that is on its way, whoever told of it, leaves the month of its own day then; a decision
+# about that day is told beside it.
 _LEAVES = f"""
 SELECT i.currency, -sum(i.total_minor)::bigint
 FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
-JOIN q2c_invoice i ON i.source = e.source AND i.billing_reference = e.payload ->> 'billing_reference'
-  AND i.state <> 'voided'
+JOIN LATERAL (
+  SELECT * FROM q2c_invoice WHERE source = e.source AND billing_reference = e.payload ->> 'billing_reference'
+  UNION SELECT j.* FROM q2c_step v JOIN q2c_invoice j ON j.number = v.business_key AND j.entity = v.entity
+  WHERE v.stage = 'record_invoice' AND v.order_key = s.order_key AND e.source IN {SYSTEMS}
+  AND j.source NOT IN {SYSTEMS} AND {document_of("j.number", "j.entity")} = s.order_key
+) i ON i.state <> 'voided'
 JOIN ledger_legalentity n ON n.code = i.entity
 JOIN ledger_fiscalperiod p ON p.entity_id = n.id AND p.subledger = 'receivables'
   AND p.starts_on <= i.issued_on AND p.ends_on > i.issued_on

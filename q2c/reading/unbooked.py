@@ -6,15 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from exceptions.models import Case
 from exceptions.models.case import UNRESOLVED
 from q2c import bulk
 from q2c.engine.unread import total
-from q2c.models import CancelledInvoice, Connection, Invoice, Step
+from q2c.models import Connection, Invoice, Step
 from q2c.reading import unread
 from q2c.reasons import Reason
+from q2c.stages.in_billing import Document, Has
 
 # Steps by which something comes into a period.
 BOOKING = ("record_invoice", "reverse_journal")
@@ -91,12 +92,16 @@ def came(steps: QuerySet[Step], instead: Collection[str]) -> QuerySet[Step]:
     What billing has taken back is owed by nobody, whoever tells of it. `instead` of what has these order keys a later
     version counts that cannot be read (unread.py).
     """
+    billing = Connection.objects.filter(service="billing").values("name")
     named = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
     versions = Step.objects.filter(stage="record_invoice", order_key=OuterRef("order_key"))
-    is_booked = Q(Exists(versions.filter(Exists(named))), reason=Reason.INVOICE_CHANGED)
-    is_there = Q(Exists(named.exclude(source=OuterRef("event__source"))))
+    own, others = named.filter(source=OuterRef("event__source")), named.exclude(source=OuterRef("event__source"))
+    of_it = others.annotate(document=Document("number", "entity")).filter(document=OuterRef("order_key"))
+    is_booked = Q(Exists(versions.filter(Exists(own))), reason=Reason.INVOICE_CHANGED)
+    is_known = Q(Exists(versions.filter(Exists(of_it))), event__source__in=billing)
+    is_there = ~Q(event__source__in=billing) & Q(Exists(others))
     failed = steps.filter(stage="record_invoice", state="failed").exclude(order_key__in=list(instead))
-    return failed.exclude(is_booked).exclude(is_there).exclude(_counts_elsewhere())
+    return failed.exclude(is_booked).exclude(is_known).exclude(is_there).exclude(_counts_elsewhere())
 
 
 def _counts_elsewhere() -> Q:
@@ -104,12 +109,5 @@ def _counts_elsewhere() -> Q:
     billing = Connection.objects.filter(service="billing").values("name")
     named = {"business_key": OuterRef("business_key"), "entity": OuterRef("entity")}
     told = Step.objects.filter(stage="record_invoice", **named).exclude(event__source=OuterRef("event__source"))
-    unposted = Exists(Invoice.objects.filter(event=OuterRef("event"), state="voided", taken_back_at=None))
-    ended = ~Q(reason__in=(Reason.SUPERSEDED, Reason.INVOICE_CANCELLED))
-    stands = Q(state="failed") | Q(ended, state="abandoned") | Q(unposted, state="done")
-    # By the name that it has there now, or had in an earlier version.
-    now = Step.objects.filter(stands, stage="record_invoice", order_key=OuterRef("order_key"))
-    by_billing = told.filter(Exists(now), event__source__in=billing)
-    gone = CancelledInvoice.objects.filter(entity=OuterRef("entity"), number=OuterRef("business_key"))
     later = told.filter(state="failed", seq__gt=OuterRef("seq"))
-    return ~Q(event__source__in=billing) & (Q(Exists(by_billing)) | Q(Exists(later)) | Q(Exists(gone)))
+    return ~Q(event__source__in=billing) & (Q(Has(F("business_key"), F("entity"))) | Q(Exists(later)))

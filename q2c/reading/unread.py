@@ -18,9 +18,8 @@ from q2c.engine.source import READS
 from q2c.engine.unread import total
 from q2c.models import Connection
 from q2c.reading.differences import Difference
-from q2c.reading.what_counts import IS_BILLINGS
 from q2c.reasons import Reason
-from q2c.stages.in_billing import SYSTEMS
+from q2c.stages.in_billing import SYSTEMS, has_named
 from q2c.stages.not_theirs import FORBIDDEN
 from q2c.stages.taken_back_there import CANCELLED, all_booked_as
 from q2c.stages.versions import invoice_key
@@ -30,7 +29,7 @@ from q2c.stages.versions import invoice_key
 _OTHERWISE = f"""
 SELECT c.id FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS g(id, source, order_key)
 JOIN exceptions_case c ON c.id = g.id
-CROSS JOIN LATERAL (SELECT EXISTS ({IS_BILLINGS.format("c")}) AS is_billings) k
+CROSS JOIN LATERAL (SELECT {has_named("c.business_key", "c.entity")} AS is_billings) k
 WHERE EXISTS (SELECT FROM q2c_invoice i WHERE i.entity = c.entity AND i.number = c.business_key AND i.state <> 'voided'
               AND (i.source <> g.source OR NOT c.context ? 'reference'))
   OR EXISTS (SELECT FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id

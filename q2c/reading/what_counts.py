@@ -11,8 +11,6 @@ is booked, then to what can be read, then to what came last.
 
 from __future__ import annotations
 
-from q2c.stages.in_billing import SYSTEMS
-
 # Of a step and its event: whether a newer version came that can be read.
 NEWER = """
 SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id
@@ -26,15 +24,4 @@ SELECT FROM q2c_cancelledinvoice o WHERE o.source = {0}.source AND o.reference =
 BOOKED = """
 SELECT FROM q2c_invoice i WHERE i.source = {0}.source AND i.state <> 'voided'
 AND i.billing_reference = {0}.payload ->> 'billing_reference'
-"""
-# Of what has a `business_key` and an `entity`: billing has it by this name, took it back, or had it by this name before
-# and did not have it booked by another.
-IS_BILLINGS = f"""
-SELECT FROM q2c_step b JOIN q2c_event g ON g.id = b.event_id
-WHERE b.stage = 'record_invoice' AND b.business_key = {{0}}.business_key AND b.entity = {{0}}.entity
-AND g.source IN {SYSTEMS}
-AND (NOT EXISTS ({NEWER.format(step="b", event="g")} AND (n.business_key, n.entity) <> (b.business_key, b.entity))
-     OR EXISTS ({TAKEN_BACK.format("g")})
-     OR NOT EXISTS ({BOOKED.format("g")} AND (i.number, i.entity) <> ({{0}}.business_key, {{0}}.entity)))
-UNION ALL SELECT FROM q2c_cancelledinvoice o WHERE o.number = {{0}}.business_key AND o.entity = {{0}}.entity
 """

@@ -24,12 +24,10 @@ Told = tuple[str, str, str]
 AT = "/total_minor"
 # By number, of systems other than billing: the document that billing has, as in_billing.py knows it.
 _NAMED = f"""
-SELECT DISTINCT ON (m.source, m.entity, m.number) m.source, m.entity, m.number, s.order_key
+SELECT m.source, m.entity, m.number, d.order_key
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS m(source, entity, number)
-JOIN q2c_step s ON s.business_key = m.number AND s.entity = m.entity AND s.stage = 'record_invoice'
-JOIN q2c_event e ON e.id = s.event_id
-WHERE m.source NOT IN {in_billing.SYSTEMS} AND e.source IN {in_billing.SYSTEMS} AND {in_billing.NOT_GONE}
-ORDER BY m.source, m.entity, m.number, s.seq
+CROSS JOIN LATERAL (SELECT {in_billing.document_of("m.number", "m.entity")}) d(order_key)
+WHERE m.source NOT IN {in_billing.SYSTEMS} AND d.order_key IS NOT NULL
 """
 _NEWEST = """
 SELECT DISTINCT ON (k.order_key) k.order_key, s.state = 'abandoned' AND s.reason = ANY(%s::text[]), e.source, s.entity,

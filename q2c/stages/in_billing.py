@@ -1,8 +1,8 @@
 """What billing has of a booked invoice, whoever told of it first: which of its documents that is, and as it is by now.
 
 Billing is the master of what a customer owes, and a legal entity gives a number once. So what another system told of is
-in billing the document that has its number, or had it in an earlier version: the first that billing has not taken back.
-What billing told of itself is known by its own reference.
+in billing the document that has its number; else the first that had it in an earlier version, and is in the books under
+no later number. Each document is in the books once. What billing told of itself is known by its own reference.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import datetime as dt
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
+
+from django.db.models import BooleanField, CharField, Func
 
 from q2c import bulk
 from q2c.models import Invoice
@@ -21,20 +23,84 @@ from q2c.stages.versions import invoice_key
 
 SYSTEMS = "(SELECT name FROM q2c_connection WHERE service = 'billing')"
 _NAMED = "i.number = s.business_key AND i.entity = s.entity AND i.state <> 'voided'"
-# A document that billing still has, and that is in the books by no other name.
-NOT_GONE = """
-NOT EXISTS (SELECT FROM q2c_cancelledinvoice o
-            WHERE o.source = e.source AND o.reference = e.payload ->> 'billing_reference')
-AND NOT EXISTS (SELECT FROM q2c_invoice b WHERE b.source = e.source AND b.state <> 'voided'
-                AND b.billing_reference = e.payload ->> 'billing_reference')
+# Of a step `k` of billing and its event `g`: whether billing took the document back; that it is booked as billing told
+# it; that it has another number by now; and that it is in the books, under a later number, as another system told it.
+_TAKEN_BACK = """EXISTS (
+  SELECT FROM q2c_cancelledinvoice o WHERE o.source = g.source AND o.reference = g.payload ->> 'billing_reference')"""
+_OWN = """
+SELECT FROM q2c_invoice b
+WHERE b.source = g.source AND b.billing_reference = g.payload ->> 'billing_reference' AND b.state <> 'voided'
 """
+_RENAMED = """
+SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id {more}
+WHERE n.stage = 'record_invoice' AND n.order_key = k.order_key AND (f.occurred_at, n.seq) > (g.occurred_at, k.seq)
+AND (n.business_key, n.entity) <> (k.business_key, k.entity)
+"""
+_HAS_OTHER_NAME = f"EXISTS ({_RENAMED.format(more='')})"
+_LATER = f"""
+JOIN q2c_invoice b ON b.number = n.business_key AND b.entity = n.entity
+  AND b.state <> 'voided' AND b.source NOT IN {SYSTEMS}
+"""
+_IS_BOOKED_LATER = f"EXISTS ({_RENAMED.format(more=_LATER)})"
+_IS_GONE = "EXISTS (SELECT FROM q2c_cancelledinvoice o WHERE o.number = {number} AND o.entity = {entity})"
+_TOLD = f"""
+FROM q2c_step k JOIN q2c_event g ON g.id = k.event_id
+WHERE k.stage = 'record_invoice' AND g.source IN {SYSTEMS}
+"""
+
+
+def document_of(number: str, entity: str) -> str:
+    """The order key of the document that billing has of what another system calls as these columns say; NULL where it
+    has none, or has booked it as its own. The columns are none of `k`, `g`, `n`, `f`, `o` and `b`."""
+    is_anothers = f"{_IS_BOOKED_LATER} OR {_IS_GONE.format(number=number, entity=entity)}"
+    return f"""
+(SELECT k.order_key {_TOLD} AND k.business_key = {number} AND k.entity = {entity}
+ AND NOT {_TAKEN_BACK} AND NOT EXISTS ({_OWN}) AND NOT ({_HAS_OTHER_NAME} AND ({is_anothers}))
+ ORDER BY {_HAS_OTHER_NAME}, k.seq LIMIT 1)
+"""
+
+
+def has_named(number: str, entity: str) -> str:
+    """The condition under which what is called so counts as billing has it: it has it so, took it back, or had it so
+    before and it is in the books under no other number."""
+    return f"""
+(EXISTS (SELECT {_TOLD} AND k.business_key = {number} AND k.entity = {entity}
+         AND ({_TAKEN_BACK} OR NOT {_HAS_OTHER_NAME}
+              OR EXISTS ({_OWN} AND (b.number, b.entity) = (k.business_key, k.entity))
+              OR NOT EXISTS ({_OWN}) AND NOT {_IS_BOOKED_LATER}))
+ OR {_IS_GONE.format(number=number, entity=entity)})
+"""
+
+
+class Document(Func):
+    """document_of() for a query of models: of a number and a legal entity."""
+
+    template = f"(SELECT {document_of('v.number', 'v.entity')} FROM (VALUES (%(expressions)s)) AS v(number, entity))"
+    output_field = CharField()
+
+
+class Has(Func):
+    """has_named() for the same."""
+
+    template = f"(SELECT {has_named('v.number', 'v.entity')} FROM (VALUES (%(expressions)s)) AS v(number, entity))"
+    output_field = BooleanField()
+    conditional = True
+
+
 _DOCUMENTS = f"""
-SELECT DISTINCT ON (i.id) i.id, s.order_key
-FROM q2c_invoice i JOIN q2c_step s ON {_NAMED} JOIN q2c_event e ON e.id = s.event_id
-WHERE i.id = ANY(%s::uuid[]) AND s.stage = 'record_invoice'
-  AND i.source NOT IN {SYSTEMS} AND e.source IN {SYSTEMS}
-  AND {NOT_GONE}
-ORDER BY i.id, s.seq
+SELECT i.id, d.order_key
+FROM q2c_invoice i CROSS JOIN LATERAL (SELECT {document_of("i.number", "i.entity")}) d(order_key)
+WHERE i.id = ANY(%s::uuid[]) AND i.source NOT IN {SYSTEMS} AND d.order_key IS NOT NULL
+"""
+# What another system told of has the number of a document that is booked under an earlier one: billing has it once.
+_TWICE = f"""
+SELECT DISTINCT ON (i.id) i.id, k.id, g.source
+FROM q2c_invoice i JOIN q2c_step k ON k.business_key = i.number AND k.entity = i.entity
+JOIN q2c_event g ON g.id = k.event_id
+WHERE i.id = ANY(%s::uuid[]) AND k.stage = 'record_invoice' AND i.source NOT IN {SYSTEMS} AND g.source IN {SYSTEMS}
+AND NOT {_HAS_OTHER_NAME} AND EXISTS ({_OWN} AND (b.number, b.entity) <> (i.number, i.entity))
+AND {document_of("i.number", "i.entity")} IS NULL
+ORDER BY i.id, g.occurred_at DESC, k.seq DESC
 """
 _BOOKED = f"""
 SELECT DISTINCT i.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id JOIN q2c_invoice i ON {_NAMED}
@@ -51,8 +117,8 @@ JOIN q2c_invoice i ON i.id = k.invoice JOIN q2c_event o ON o.id = i.event_id
 JOIN q2c_step s ON s.order_key = k.order_key AND s.stage = 'record_invoice' JOIN q2c_event e ON e.id = s.event_id
 ORDER BY k.invoice, e.occurred_at DESC, s.seq DESC
 """
-# By what was not booked as it came, or is booked no more, which is little; the second part and the third are of what
-# another system told of.
+# By what was not booked as it came, or is booked no more, which is little; from the second part on of what another
+# system told of, at last while a renumbered document waits, and where it was taken back.
 _OTHERWISE = f"""
 WITH s AS MATERIALIZED (
   SELECT event_id, order_key, reason FROM q2c_step WHERE stage = 'record_invoice' AND reason <> ''
@@ -70,6 +136,15 @@ JOIN q2c_invoice i ON {_NAMED} AND i.source NOT IN {SYSTEMS}
 UNION
 SELECT i.id FROM q2c_invoice v JOIN q2c_invoice i ON i.number = v.number AND i.entity = v.entity AND i.state <> 'voided'
 WHERE v.state = 'voided' AND v.source IN {SYSTEMS} AND i.source NOT IN {SYSTEMS}
+UNION
+SELECT i.id FROM q2c_step s JOIN q2c_event e ON e.id = s.event_id
+JOIN q2c_invoice b ON b.source = e.source AND b.billing_reference = e.payload ->> 'billing_reference'
+  AND (b.number, b.entity) <> (s.business_key, s.entity)
+JOIN q2c_invoice i ON {_NAMED} AND i.source NOT IN {SYSTEMS}
+WHERE s.stage = 'record_invoice' AND s.state IN ('waiting', 'running')
+UNION
+SELECT i.id FROM q2c_cancelledinvoice o JOIN q2c_invoice i ON i.number = o.number AND i.entity = o.entity
+WHERE i.state <> 'voided' AND i.source NOT IN {SYSTEMS} AND i.taken_back_at IS NULL
 """
 
 
@@ -77,13 +152,11 @@ def billing_credits(source: str, number: str, entity: str, order_id: str) -> str
     """The condition under which billing credits what is named by these columns: it told of that, or knows it by its
     number. Of an order of which nothing is in billing, whoever bills it is its billing.
 
-    `number` and `entity` name no `e`, which is what came from billing here.
+    `number` and `entity` are as of document_of().
     """
     return f"""
 ({source} IN {SYSTEMS}
- OR EXISTS (SELECT FROM q2c_step k JOIN q2c_event e ON e.id = k.event_id
-            WHERE k.stage = 'record_invoice' AND k.business_key = {number} AND k.entity = {entity}
-            AND e.source IN {SYSTEMS} AND {NOT_GONE})
+ OR {document_of(number, entity)} IS NOT NULL
  OR NOT EXISTS (SELECT FROM q2c_subscription u WHERE u.order_id = {order_id}))
 """
 
@@ -91,7 +164,8 @@ def billing_credits(source: str, number: str, entity: str, order_id: str) -> str
 @dataclass(frozen=True, slots=True)
 class Now:
     """The newest version of an invoice, which says something else than is booked: the step that it came by.
-    `is_as_booked`: it was put back as it was booked, and the books had lost it by then.
+    `is_as_booked`: it was put back as it was booked, and the books had lost it by then. `is_twice`: billing has it
+    once, and that is booked under another number: it has none of this one beside it.
     """
 
     step_id: uuid.UUID
@@ -100,6 +174,7 @@ class Now:
     issued_on: dt.date
     worth: Money
     is_as_booked: bool = False
+    is_twice: bool = False
 
 
 def documents_of(invoices: Collection[Invoice]) -> dict[uuid.UUID, str]:
@@ -124,7 +199,7 @@ def otherwise() -> list[uuid.UUID]:
 
 def newest(invoices: Collection[Invoice], *, put_back: bool = False) -> dict[uuid.UUID, Now]:
     """What each is by now, where that is something else than what is booked, by invoice id; what billing has taken back
-    is left out. As billing has it, or as it was told again where billing does not know it. Two statements.
+    is left out. As billing has it, or as it was told again where billing does not know it. Three statements.
 
     `put_back`: with what is as it was booked again, and was put back too late to end as that."""
     by_id = {one.id: one for one in invoices if one.taken_back_at is None}
@@ -141,6 +216,9 @@ def newest(invoices: Collection[Invoice], *, put_back: bool = False) -> dict[uui
         now = Now(step_id, source, entity, day, Money(minor, currency), is_as_booked=same)
         if (put_back or not same) and _differs(by_id[id_], now, state, reason):
             found[id_] = now
+    for id_, step_id, source in bulk.execute(_TWICE, [list(by_id)]):
+        one = by_id[id_]
+        found[id_] = Now(step_id, source, one.entity, one.issued_on, Money(0, one.currency), is_twice=True)
     return found
 
 

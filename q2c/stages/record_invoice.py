@@ -151,12 +151,14 @@ def _not_recorded(works: Sequence[Work]) -> list[Work]:
     # What billing has of an invoice that another system told of first.
     billings = in_billing.known({work.step.order_key for work in works})
     renumbered = {_reference(work): one for work in works if (one := billings.get(work.step.order_key))}
-    doubles = renumbered | _recorded_otherwise(works)
+    own = _recorded_otherwise(works)
+    doubles = renumbered | own
     fresh = []
     for work in works:
         if of_billing := billings.get(work.step.order_key):
             work.notes["told_first_elsewhere"] = of_billing.id
-        if double := there.get(_identity(work)):
+        # What is booked of it stands under its earlier number, whatever else stands under this one.
+        if (double := there.get(_identity(work))) and _reference(work) not in own:
             invoice_again.told(work, double, is_billings=billings.get(work.step.order_key) == double)
         elif double := doubles.get(_reference(work)):
             invoice_again.renumbered(work, double)

@@ -69,7 +69,7 @@ class Story:
         # By reference: what billing has (None: taken back), what it had last, and all names that it gave.
         self.has: dict[str, InvoiceDocument | None] = {}
         self.last: dict[str, InvoiceDocument] = {}
-        self.names: dict[str, set[tuple[str, str]]] = {}
+        self.names: dict[str, list[tuple[str, str]]] = {}
         self.shop: dict[str, InvoiceDocument] = {}
         # By source and reference, the newest last: what can be read of it, while its newest version cannot.
         self.unread: dict[Document, InvoiceDocument] = {}
@@ -82,7 +82,7 @@ class Story:
             return
         self.unread.pop(("billing", reference), None)
         self.has[reference] = self.last[reference] = found
-        self.names.setdefault(reference, set()).add(_name(found))
+        self.names.setdefault(reference, []).append(_name(found))
         self.billing.take_fetched(reference, found)
 
     def billing_has_unreadable(self, reference: str, version: str) -> None:
@@ -111,7 +111,7 @@ class Story:
         if self.has.get(reference) is None and unread is None:
             return
         last, self.has[reference] = unread or self.last[reference], None
-        self.names.setdefault(reference, set()).add(_name(last))
+        self.names.setdefault(reference, []).append(_name(last))
         about = replace_of(GONE.about, reference=reference, number=last.invoice_number, entity=last.legal_entity)
         gone = replace_of(GONE, text=f"Invoice {last.invoice_number} is Canceled, not posted", about=about)
         self.billing.take_fetched(reference, gone)
@@ -216,9 +216,10 @@ class Story:
         return source != "shop" and _name(one) in {_name(told) for told in self.shop.values()}
 
     def _is_billings(self, name: tuple[str, str]) -> bool:
-        """Also by an earlier name, unless that document is booked for itself under another."""
+        """Also by an earlier name, unless that document is in the books under another."""
         return any(
-            name in names and (one is None or _name(one) == name or not _is_booked_as_another(reference, name))
+            name in names
+            and (one is None or _name(one) == name or not _is_booked_as_another(reference, name, _after(name, names)))
             for reference, names in self.names.items()
             for one in [self.has[reference]]
         )
@@ -228,9 +229,17 @@ def _name(one: InvoiceDocument) -> tuple[str, str]:
     return one.legal_entity, one.invoice_number
 
 
-def _is_booked_as_another(reference: str, name: tuple[str, str]) -> bool:
-    mine = Invoice.objects.filter(source="billing", billing_reference=reference).exclude(state="voided")
-    return bool(set(mine.values_list("entity", "number")) - {name})
+def _after(name: tuple[str, str], names: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that it was given after it had this one last."""
+    return names[len(names) - names[::-1].index(name) :]
+
+
+def _is_booked_as_another(reference: str, name: tuple[str, str], later: list[tuple[str, str]]) -> bool:
+    """As billing told it, else as another system did under a later name of it."""
+    standing = Invoice.objects.exclude(state="voided")
+    own = set(standing.filter(source="billing", billing_reference=reference).values_list("entity", "number"))
+    others = standing.exclude(source="billing").values_list("entity", "number")
+    return bool(own - {name} if own else set(others) & set(later))
 
 
 def unread_of_booked(user: Any) -> dict[tuple[str, str, str], int]:
@@ -311,6 +320,7 @@ def play(company: Any, acts: list[str], user: Any) -> None:
                         ACTS[name](story)
                     except NotPossible as said:
                         note(f"{name}: {said}")
+                    assert not left(user), f"while {name} waits for its worker"
                     for _ in range(2):
                         works()
                         while run.drain("reverse_journal") + run.drain("post_journal"):
