@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import string
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -120,6 +121,7 @@ UNION ALL SELECT 'case', correlation_id FROM exceptions_case WHERE id = %(id)s
 _CASE = "SELECT 'case', correlation_id FROM exceptions_case WHERE number = %(number)s"
 # With or without the three characters that make it fit for software that minds no case.
 _SALESFORCE_ID = re.compile(r"^[0-9a-zA-Z]{15}(?:[A-Z0-5]{3})?\Z")
+_SUFFIX = string.ascii_uppercase + "012345"
 _CASE_NUMBER = re.compile(r"^C-([0-9]{1,15})$", re.IGNORECASE)
 
 
@@ -149,9 +151,17 @@ def find(user: Any, query: str) -> Trace:
 def spellings(query: str) -> list[str]:
     """As typed, then in capitals, as most numbers are given; each stays a look-up by an index.
 
-    An id of Salesforce tells two records apart by nothing but their letters' case: only as typed.
+    An id of Salesforce tells two records apart by nothing but their letters' case: only as typed, and in full.
     """
-    return list(dict.fromkeys([query] if _SALESFORCE_ID.match(query) else [query, query.upper()]))
+    if not _SALESFORCE_ID.match(query):
+        return list(dict.fromkeys([query, query.upper()]))
+    return [query] if len(query) == 18 else [query, _in_full(query)]
+
+
+def _in_full(id_: str) -> str:
+    """Its reports give 15 characters; the three that follow tell which of each five are capitals, the first lowest."""
+    fives = (id_[i : i + 5] for i in (0, 5, 10))
+    return id_ + "".join(_SUFFIX[sum(1 << at for at, letter in enumerate(five) if letter.isupper())] for five in fives)
 
 
 def _seeds(found: Trace, query: str) -> list[tuple[str, uuid.UUID]]:

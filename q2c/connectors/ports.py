@@ -49,12 +49,14 @@ class ConnectionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Deal:
-    """A closed-won deal as read from the sales platform: `version` changes whenever the deal does."""
+    """A closed-won deal as read from the sales platform: `version` changes whenever the deal does. `accounts` are the
+    platform's own ids of its parties, by their keys."""
 
     source_id: str
     version: str
     changed_at: dt.datetime
     document: OrderDocument
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from q2c.engine.intake import Item, Taken
 from q2c.engine.reads import BUSY, OVERTAKEN, Again, Read, in_turn, taken_in
 from q2c.engine.source import Source
 from q2c.engine.unread import Unread
-from q2c.models import Breaker, Callout, Connection, Fetched, LatestRead, Order
+from q2c.models import Breaker, Callout, Connection, CrossReference, Fetched, LatestRead, Order
 from q2c.reasons import TRANSIENT, Reason
 from q2c.stages import withdrawn
 from q2c.stages.deals import keys_of
@@ -106,6 +106,7 @@ class Deals(Source):
         known = keys_of(self.name, [deal.source_id for deal in good])
         taken += self._came_back("accept_order", items, [known[deal.source_id] for deal in good], taken)
         taken += self._won_again(good, items, taken)
+        self._know_accounts(good)
         self._came_right(taken, _DEAL_REASONS)
         kept = [
             self._bad(deal.raw, deal.source_id, deal.text, field=deal.field, context={"version": deal.version})
@@ -113,6 +114,19 @@ class Deals(Source):
         ]
         intake.keep_raw(kept, self.sender.actor)
         return taken
+
+    def _know_accounts(self, deals: Sequence[Deal]) -> None:
+        """What the platform calls the parties: people look for them by that, too."""
+        ids = {key: id_ for deal in deals for key, id_ in deal.accounts.items()}
+        known = CrossReference.objects.filter(connection=self.name, kind="customer", our_key__in=ids)
+        fresh = ids.keys() - set(known.values_list("our_key", flat=True)) if ids else ()
+        CrossReference.objects.bulk_create(
+            [
+                CrossReference(connection=self.name, kind="customer", our_key=key, reference=ids[key], at=clock.now())
+                for key in sorted(fresh)
+            ],
+            ignore_conflicts=True,
+        )
 
     def _won_again(self, deals: Sequence[Deal], items: Sequence[Item], taken: Sequence[Taken]) -> list[Taken]:
         """What was lost meanwhile and is won again, unchanged, is a fact of its own; its loss is nobody's case."""

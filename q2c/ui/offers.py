@@ -38,6 +38,11 @@ class Shown:
     looks: list[ReplayBatch]
     draft: ReplayBatch | None
 
+    @property
+    def needs(self) -> str:
+        """The rights that its dry run takes."""
+        return f"{rights.REPLAY} {rights.BULK}" if self.offer.cases > 1 else rights.REPLAY
+
 
 def shown(user: Any, most: int) -> list[Shown]:
     """The open offers, the latest first; what their dry runs found a while ago is looked at anew."""
@@ -78,7 +83,8 @@ def card(request: HttpRequest, offer_id: uuid.UUID) -> HttpResponse:
     if offer is None:
         return HttpResponse()
     (one,) = _with_looks(request.user, [offer])
-    return render(request, "queue/offer.html", {"offer": offer, "looks": one.looks, "draft": one.draft})
+    told = {"offer": offer, "looks": one.looks, "draft": one.draft, "needs": one.needs}
+    return render(request, "queue/offer.html", told)
 
 
 @require_POST

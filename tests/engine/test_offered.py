@@ -18,7 +18,7 @@ from q2c.engine import desk, offered, watch
 from q2c.models import Connection
 from q2c.stages import booking
 from tests.engine.makers import NOW, case, issue, order, person, run_all
-from tests.ui.people import boss, read, signed_in
+from tests.ui.people import boss, of_role, read, signed_in
 
 pytestmark = pytest.mark.django_db
 TITLE = "3 cases, EUR 3,570.00, can be replayed: cost centre CC-410 in erp-de is active again"
@@ -201,3 +201,13 @@ def test_a_button_that_opens_the_persons_own_dry_run_says_so_and_opens_none_olde
     assert ReplayBatch.objects.exclude(id=mine.id).get().state == "dry_run"
     mine.refresh_from_db()
     assert mine.state == "cancelled"
+
+
+def test_who_may_not_replay_many_reads_so_on_the_button(company: Any, stuck: list[Case]) -> None:
+    offer = freed(company)
+    client = signed_in(of_role("sofia", "Sales ops"))
+    missing = "(exceptions.bulk_replay)"
+    for address in ("/offers", "/offers/ready", f"/offers/{offer.id}"):
+        assert missing in read(client, address), address
+    Offer.objects.update(cases=1)
+    assert missing not in read(client, "/offers")

@@ -42,14 +42,16 @@ def deal_of(record: Record, accounts: Mapping[str, Record], options: Mapping[str
     source_id = str(record.get("Id") or "")
     changed_at = instant(record.get("SystemModstamp"))
     try:
-        document = _DealMapping(record, accounts, options).document()
+        mapping = _DealMapping(record, accounts, options)
+        document = mapping.document()
         version = keys.fingerprint(keys.canonical(msgspec.to_builtins(document))).hex()[:24]
     except Unmappable as error:
         return _bad(source_id, changed_at, record, str(error), error.field)
     except Exception as error:
         # What is in one deal stops no other: this one is a person's.
         return unreadable(record, error)
-    return Deal(source_id=source_id, version=version, changed_at=changed_at, document=document)
+    ids = mapping.account_ids
+    return Deal(source_id=source_id, version=version, changed_at=changed_at, document=document, accounts=ids)
 
 
 def unreadable(record: Record, error: Exception) -> BadDeal:
@@ -117,6 +119,8 @@ class _DealMapping:
     def __init__(self, record: Record, accounts: Mapping[str, Record], options: Mapping[str, Any]) -> None:
         self.record, self.accounts, self.options = record, accounts, options
         self.fields = Fields.of(options)
+        # By our key, filled as they are read.
+        self.account_ids: dict[str, str] = {}
         self.currency = str(self._deal("currency") or options.get("currency") or "")
         if not self.currency:
             raise Unmappable(self._name("opportunity", "currency"), "the deal has no currency")
@@ -269,7 +273,8 @@ class _DealMapping:
             if not account_id or account_id in seen:
                 continue
             account = self._account(account_id, "Account.ParentId")
-            seen[str(account_id)] = self._party(account)
+            seen[str(account_id)] = party = self._party(account)
+            self.account_ids[party["key"]] = str(account_id)
             wanted.append(account.get("ParentId"))
         return list(seen.values())
 
