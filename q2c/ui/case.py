@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -99,7 +99,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     }
     if seen is None:
         context["journal"] = _booked(request.user, step)
-        context["invoices"] = _invoices(request.user, step)
+        context["invoices"] = _invoices(request.user, found, step)
         context["first"] = recorded.first_of(request.user, found)
     return render(request, "cases/case.html", context)
 
@@ -236,15 +236,16 @@ def _booked(user: Any, step: Step | None) -> parts.JournalPreview | None:
         return None
     entries = JournalEntry.objects.visible_to(user).filter(event_id__in=[step.event_id, step.event.causation_id])
     ids = list(entries.exclude(state="superseded").order_by("-generation").values_list("id", flat=True)[:1])
-    read = journal.read(ids)
-    return journal_of({"journal": previews.journal(read[0])}) if read else None
+    return journal_of({"journal": previews.journal(journal.read(ids)[0])}) if ids else None
 
 
-def _invoices(user: Any, step: Step | None) -> dict[str, Any] | None:
-    """Of an order: it books nothing itself, its invoices do."""
-    if step is None or step.stage != "accept_order":
+def _invoices(user: Any, found: Case, step: Step | None) -> dict[str, Any] | None:
+    """Of an order, or of what came about one that is accepted: it books nothing itself, its invoices do."""
+    changed = found.reason == Reason.ORDER_CHANGED
+    if not changed and (step is None or step.stage != "accept_order"):
         return None
-    order = Order.objects.visible_to(user).filter(event=step.event_id).first()
+    about = Q(number=found.business_key) if changed or step is None else Q(event=step.event_id)
+    order = Order.objects.visible_to(user).filter(about).first()
     of_order = Invoice.objects.visible_to(user).filter(order=order) if order is not None else Invoice.objects.none()
     states = list(of_order.order_by("state").values_list("state").annotate(n=Count("id")))
     return {"states": states, "href": reverse("order", args=[order.id]) if order is not None and states else ""}

@@ -24,6 +24,7 @@ from q2c.models import Callout, Connection, Event, Product, Step, Subscription
 from tests.scenarios.conftest import LEEDS, Story, order, the_case
 from tests.scenarios.test_three_owners import deal
 from tests.scenarios.test_undoing import tell
+from tests.ui.people import boss, read, signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -164,6 +165,17 @@ def test_lost_after_it_was_accepted_is_told_once_per_loss(story: Story, way: Any
         way(story)
         assert sorted(Case.objects.values_list("state", flat=True)) == ["open", "resolved"]
     assert Subscription.objects.get().state == "active"
+
+
+def test_its_case_says_what_the_invoices_of_the_order_booked(story: Story) -> None:
+    with story.on("2026-03-09"):
+        story.close(deal("SO-2001", LEEDS, MONTHLY))
+        story.bill()
+    with story.on("2026-03-10"):
+        to(story, "Closed Lost")
+        seen(story)
+        page = read(signed_in(boss()), f"/cases/{the_case().id}")
+    assert "The order itself books nothing; its invoices do: 1 posted." in page and "Nothing is booked" not in page
 
 
 def test_its_case_ends_once_the_order_is_cancelled(story: Story) -> None:
