@@ -28,7 +28,10 @@ def folder(path: Path) -> Path:
     if path.is_dir():
         return path
     folder(path.parent)
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise Stop(f"{path} is a file where a folder has to be", f"Look at it, then remove it: rm {path}") from None
     # mkdir obeys the umask, which may be 077.
     path.chmod(0o755)
     return path

@@ -324,6 +324,12 @@ def test_programs_that_servers_may_not_reach_are_copied(tmp_path: Path) -> None:
 
 
 @needs_root
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".local").touch()
+    with pytest.raises(Stop, match=r"\.local is a file where a folder has to be"):
+        places.folder(tmp_path / ".local" / "log")
+
+
 def test_a_folder_laid_in_our_way_is_refused(tmp_path: Path) -> None:
     path = Path("/var/tmp/q2c-laid-in-our-way")
     path.mkdir()
