@@ -31,7 +31,7 @@ def folder(path: Path) -> Path:
     try:
         path.mkdir(exist_ok=True)
     except FileExistsError:
-        raise Stop(f"{path} is a file where a folder has to be", f"Look at it, then remove it: rm {path}") from None
+        raise Stop(f"{path} has to be a folder, and is none", f"Look at it, then remove it: rm {path}") from None
     # mkdir obeys the umask, which may be 077.
     path.chmod(0o755)
     return path

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -324,9 +324,10 @@ def test_programs_that_servers_may_not_reach_are_copied(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".local").touch()
-    with pytest.raises(Stop, match=r"\.local is a file where a folder has to be"):
+@pytest.mark.parametrize("lay", [Path.touch, lambda path: path.symlink_to("/nowhere/x")], ids=["file", "dangling link"])
+def test_what_lies_in_the_place_of_a_folder_is_named(tmp_path: Path, lay: Callable[[Path], None]) -> None:
+    lay(tmp_path / ".local")
+    with pytest.raises(Stop, match=r"\.local has to be a folder, and is none"):
         places.folder(tmp_path / ".local" / "log")
 
 
