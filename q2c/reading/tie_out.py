@@ -1,8 +1,8 @@
 """How a month of a legal entity ties out: what is billed less what is booked, and what of that is told.
 
 What is billed is counted from what came in, and not from what became of it here: the newest version of each document
-that billing told and has not taken back, and what other systems told that billing does not know (what_counts.py). So
-what nothing tells of shows.
+that billing told and has not taken back, and what other systems told that billing does not know
+(stages/what_counts.py). So what nothing tells of shows.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from q2c.reading import unread
 from q2c.reading.differences import SIGNED, Sums
 from q2c.reading.two_months import Sides
 from q2c.reading.unbooked import UNDER_WAY, Unbooked
-from q2c.reading.what_counts import BOOKED, NEWER, TAKEN_BACK
 from q2c.reasons import Reason
 from q2c.stages.in_billing import SYSTEMS, document_of, has_named
+from q2c.stages.what_counts import BOOKED, NEWER, TAKEN_BACK
 
 # Of what several others told under one name, what is booked counts, else what came last.
 _TOLD_BY_ANOTHER = f"""

@@ -15,7 +15,7 @@ from q2c.engine.unread import total
 from q2c.models import Connection, Invoice, Step
 from q2c.reading import unread
 from q2c.reasons import Reason
-from q2c.stages.in_billing import Document, Has
+from q2c.stages.in_billing import DocumentOf, HasNamed
 
 # Steps by which something comes into a period.
 BOOKING = ("record_invoice", "reverse_journal")
@@ -96,7 +96,7 @@ def came(steps: QuerySet[Step], instead: Collection[str]) -> QuerySet[Step]:
     named = Invoice.objects.filter(number=OuterRef("business_key"), entity=OuterRef("entity")).exclude(state="voided")
     versions = Step.objects.filter(stage="record_invoice", order_key=OuterRef("order_key"))
     own, others = named.filter(source=OuterRef("event__source")), named.exclude(source=OuterRef("event__source"))
-    of_it = others.annotate(document=Document("number", "entity")).filter(document=OuterRef("order_key"))
+    of_it = others.annotate(document=DocumentOf("number", "entity")).filter(document=OuterRef("order_key"))
     is_booked = Q(Exists(versions.filter(Exists(own))), reason=Reason.INVOICE_CHANGED)
     is_known = Q(Exists(versions.filter(Exists(of_it))), event__source__in=billing)
     is_there = ~Q(event__source__in=billing) & Q(Exists(others))
@@ -110,4 +110,4 @@ def _counts_elsewhere() -> Q:
     named = {"business_key": OuterRef("business_key"), "entity": OuterRef("entity")}
     told = Step.objects.filter(stage="record_invoice", **named).exclude(event__source=OuterRef("event__source"))
     later = told.filter(state="failed", seq__gt=OuterRef("seq"))
-    return ~Q(event__source__in=billing) & (Q(Has(F("business_key"), F("entity"))) | Q(Exists(later)))
+    return ~Q(event__source__in=billing) & (Q(HasNamed(F("business_key"), F("entity"))) | Q(Exists(later)))

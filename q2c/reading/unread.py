@@ -1,6 +1,6 @@
 """Invoices that came and could not be read, of billing or by the API: those that count, those of no known period.
 
-One that counts in place of what came before it (what_counts.py) is still to be booked while somebody works on it
+One that counts in place of what came before it (stages/what_counts.py) is still to be booked while somebody works on it
 (unbooked.py), and a difference once it is given up (given_up.py).
 """
 

@@ -20,28 +20,19 @@ from q2c.models.step import OPEN
 from q2c.money import Money
 from q2c.reasons import Reason
 from q2c.stages.versions import invoice_key
+from q2c.stages.what_counts import BOOKED, NEWER, TAKEN_BACK
 
 SYSTEMS = "(SELECT name FROM q2c_connection WHERE service = 'billing')"
 _NAMED = "i.number = s.business_key AND i.entity = s.entity AND i.state <> 'voided'"
 # Of a step `k` of billing and its event `g`: whether billing took the document back; that it is booked as billing told
 # it; that it has another number by now; and that it is in the books, under a later number, as another system told it.
-_TAKEN_BACK = """EXISTS (
-  SELECT FROM q2c_cancelledinvoice o WHERE o.source = g.source AND o.reference = g.payload ->> 'billing_reference')"""
-_OWN = """
-SELECT FROM q2c_invoice b
-WHERE b.source = g.source AND b.billing_reference = g.payload ->> 'billing_reference' AND b.state <> 'voided'
-"""
-_RENAMED = """
-SELECT FROM q2c_step n JOIN q2c_event f ON f.id = n.event_id {more}
-WHERE n.stage = 'record_invoice' AND n.order_key = k.order_key AND (f.occurred_at, n.seq) > (g.occurred_at, k.seq)
-AND (n.business_key, n.entity) <> (k.business_key, k.entity)
-"""
-_HAS_OTHER_NAME = f"EXISTS ({_RENAMED.format(more='')})"
-_LATER = f"""
-JOIN q2c_invoice b ON b.number = n.business_key AND b.entity = n.entity
-  AND b.state <> 'voided' AND b.source NOT IN {SYSTEMS}
-"""
-_IS_BOOKED_LATER = f"EXISTS ({_RENAMED.format(more=_LATER)})"
+_TAKEN_BACK = f"EXISTS ({TAKEN_BACK.format('g')})"
+_OWN = BOOKED.format("g")
+_RENAMED = f"{NEWER.format(step='k', event='g')} AND (n.business_key, n.entity) <> (k.business_key, k.entity)"
+_HAS_OTHER_NAME = f"EXISTS ({_RENAMED})"
+_IS_BOOKED_LATER = f"""EXISTS ({_RENAMED} AND EXISTS (
+  SELECT FROM q2c_invoice b WHERE b.number = n.business_key AND b.entity = n.entity
+  AND b.state <> 'voided' AND b.source NOT IN {SYSTEMS}))"""
 _IS_GONE = "EXISTS (SELECT FROM q2c_cancelledinvoice o WHERE o.number = {number} AND o.entity = {entity})"
 _TOLD = f"""
 FROM q2c_step k JOIN q2c_event g ON g.id = k.event_id
@@ -51,7 +42,7 @@ WHERE k.stage = 'record_invoice' AND g.source IN {SYSTEMS}
 
 def document_of(number: str, entity: str) -> str:
     """The order key of the document that billing has of what another system calls as these columns say; NULL where it
-    has none, or has booked it as its own. The columns are none of `k`, `g`, `n`, `f`, `o` and `b`."""
+    has none, or has booked it as its own. The columns are none of `k`, `g` and `o`."""
     is_anothers = f"{_IS_BOOKED_LATER} OR {_IS_GONE.format(number=number, entity=entity)}"
     return f"""
 (SELECT k.order_key {_TOLD} AND k.business_key = {number} AND k.entity = {entity}
@@ -72,14 +63,14 @@ def has_named(number: str, entity: str) -> str:
 """
 
 
-class Document(Func):
+class DocumentOf(Func):
     """document_of() for a query of models: of a number and a legal entity."""
 
     template = f"(SELECT {document_of('v.number', 'v.entity')} FROM (VALUES (%(expressions)s)) AS v(number, entity))"
     output_field = CharField()
 
 
-class Has(Func):
+class HasNamed(Func):
     """has_named() for the same."""
 
     template = f"(SELECT {has_named('v.number', 'v.entity')} FROM (VALUES (%(expressions)s)) AS v(number, entity))"

@@ -119,15 +119,13 @@ def subscription_number(order: Order, group: str) -> str:
     return keys.in_addresses(f"S-{order.number}-{group}", order.number, group)
 
 
-def subscription_of(
-    order: Order, document: OrderDocument, group: OrderGroup, account: str = ""
-) -> SubscriptionDocument:
-    """The group as billing is to bill it: one charge per line and phase, phases numbered by their start. `account` is
-    what billing has its payer's under, if not as it is made now."""
+def subscription_of(order: Order, document: OrderDocument, group: OrderGroup, account: str) -> SubscriptionDocument:
+    """The group as billing is to bill it, to this account of its payer there: one charge per line and phase, phases
+    numbered by their start."""
     wanted = next(g for g in document.groups if g.key == group.key)
     return SubscriptionDocument(
         key=subscription_number(order, group.key), order_number=order.number, group=group.key,
-        account=account or orders.account_number(group.bill_to, group.currency), legal_entity=group.entity,
+        account=account, legal_entity=group.entity,
         currency=group.currency, ordered_on=document.closed_on, starts_on=document.starts_on,
         term_months=document.term_months,
         ship_to=wanted.ship_to, charges=charges_of(document, group.key, group.currency),

@@ -253,8 +253,7 @@ def _invoices(user: Any, found: Case, step: Step | None) -> dict[str, Any] | Non
 
 def _may(found: Case) -> dict[str, str]:
     """Why an action does not fit the state of the case; empty where it does. Rights are the buttons' own."""
-    said = found.state.replace("_", " ")
-    here = f"It is {said}."
+    here = f"It is {found.state.replace('_', ' ')}."
     return {
         "claim": "" if found.state in TO_DO else here,
         "assign": here if found.state in ENDED else "",

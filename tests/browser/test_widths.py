@@ -18,7 +18,7 @@ from exceptions.models import Case
 from q2c import clock
 from q2c.models import Invoice
 from tests.browser.conftest import CHROMIUM, FLAGS, PICTURES
-from tests.ui.people import page, signed_in
+from tests.ui.people import of_role, page, signed_in
 from tests.ui.test_differences_told import again, boss_of, invoice
 from tests.ui.test_given_up_told import NOW
 
@@ -91,3 +91,25 @@ def test_no_page_is_wider_than_the_screen_while_an_invoice_is_moved(moved: Case,
     found = laid_out(pages)
     assert {at: reach for at, (reach, _) in found.items() if reach > at[1]} == {}
     assert {at: out for at, (_, out) in found.items() if out} == {}
+
+
+def test_why_a_button_is_locked_is_read_in_full(moved: Case) -> None:
+    """Wherever in its row it stands, under the pointer or with the focus."""
+    from playwright.sync_api import sync_playwright
+
+    html = styled(page(signed_in(of_role("arthur", "Auditor")), f"/cases/{moved.id}"))
+    cut_off, seen = [], 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for width in WIDTHS:
+            screen = browser.new_page(viewport={"width": width, "height": 900})
+            screen.set_content(html)
+            for locked in screen.locator(".denied:visible").all():
+                locked.locator("button").focus()
+                box = locked.locator(".because").bounding_box()
+                assert box is not None
+                seen += 1
+                if box["x"] < 0 or box["x"] + box["width"] > width or box["y"] < 0 or box["y"] + box["height"] > 900:
+                    cut_off.append((width, locked.inner_text(), box))
+        browser.close()
+    assert seen >= 3 * len(WIDTHS) and cut_off == []

@@ -120,7 +120,7 @@ def test_phases_in_billing_come_to_the_line_to_the_last_minor_unit(
         return
     document = deal(line, currency, amount)
     group = OrderGroup(key="us", entity="US", bill_to="A-1", currency=currency)
-    charges = subscription_of(Order(number="SO-1001"), document, group).charges
+    charges = subscription_of(Order(number="SO-1001"), document, group, "A-1-USD").charges
     assert sum(charge.amount_minor for charge in charges) == amount
     assert all(charge.amount_minor >= 0 for charge in charges)
 
@@ -169,7 +169,9 @@ def test_phases_of_a_contract_of_the_end_of_a_month_are_counted_from_its_start(
     world.billing = ZUORA
     document = _ramp(starts_on, cut, months)
     assert check(document, world) == []
-    charges = subscription_of(Order(number="SO-1001"), document, OrderGroup(key="us", currency="USD")).charges
+    charges = subscription_of(
+        Order(number="SO-1001"), document, OrderGroup(key="us", currency="USD"), "A-1-USD"
+    ).charges
     told = [(charge.months, charge.amount_minor) for charge in charges]
     assert told == [(months[0], 48_000 * months[0]), (months[1], 96_000 * months[1])]
     # A day beside is no month.
@@ -230,7 +232,9 @@ def test_no_document_of_a_valid_shape_raises(order: OrderDocument, parents: list
     assert term_end(order) <= dt.date.max
     if not findings:
         for group in order.groups:
-            subscription_of(Order(number=order.order_number), order, OrderGroup(key=group.key, currency=group.currency))
+            subscription_of(
+                Order(number=order.order_number), order, OrderGroup(key=group.key, currency=group.currency), "A-1"
+            )
 
 
 def test_a_discount_without_a_price_is_no_percentage() -> None:

@@ -15,6 +15,7 @@ from q2c.contracts.documents import OrderDocument
 from q2c.demo.people import user
 from q2c.engine import desk, gates, replay, run
 from q2c.models import Step, Subscription
+from q2c.stages.orders import account_number
 from q2c.stages.provision_billing import subscription_of
 from tests.scenarios.conftest import HARBOR, HARBOR_DE, Story, order
 from tests.stages.conftest import tell
@@ -27,7 +28,8 @@ def ordered_by_hand(number: str = "SO-1", group: str = "US") -> None:
     """A person in Zuora makes the subscription before we do, under our number, and not as it was sold."""
     made = order(number)
     document = msgspec.json.decode(made.document, type=OrderDocument)
-    ours = subscription_of(made, document, made.groups.get(key=group))
+    of_group = made.groups.get(key=group)
+    ours = subscription_of(made, document, of_group, account_number(of_group.bill_to, of_group.currency))
     theirs = replace(ours, charges=tuple(replace(charge, unit_price=charge.unit_price + 1) for charge in ours.charges))
     port = gates.Gates().open("zuora")
     assert isinstance(taken := port.create_subscription(theirs, "BY-HAND"), Accepted), taken
